@@ -1,0 +1,48 @@
+//! Runs cases recorded from PyTorch: inputs with their strides, results, cotangents and gradients
+//! as PyTorch had them, against what flambeau computes.
+//!
+//! The path of a case: [`case`] reads it, [`value`] holds it, [`call`] makes it live and hands out
+//! its arguments, [`ops`] says how flambeau spells the call, [`run`] does forward and gradients,
+//! [`compare`] judges, [`report`] counts. To teach the runner an op, add one line to the table of
+//! its family under [`ops`].
+
+pub mod call;
+pub mod case;
+pub mod compare;
+pub mod ops;
+pub mod pack;
+pub mod random;
+pub mod report;
+pub mod run;
+pub mod value;
+
+use std::{io, path::Path};
+
+/// Runs every subject of a folder or archive whose name (or, for `random`, the name of one of
+/// whose calls) contains `only`.
+///
+/// # Errors
+///
+/// The folder or archive cannot be read, or holds no recordings.
+pub fn run_all(path: &Path, only: &str) -> io::Result<report::Report> {
+    let source = case::Source::open(path)?;
+    let names = source.names();
+    if names.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "no recordings here"));
+    }
+    let mut report = report::Report::default();
+    for file in names {
+        match source.subject(&file) {
+            Err(error) => report.unreadable.push((file, error.to_string())),
+            Ok(mut subject) => {
+                if !subject.name.contains(only) {
+                    subject.cases.retain(|case| random::about(case).contains(only));
+                }
+                if !subject.cases.is_empty() {
+                    report.add(&subject.name, &run::run(&subject));
+                }
+            }
+        }
+    }
+    Ok(report)
+}

@@ -1,0 +1,73 @@
+//! `flambeau-parity DIR`: does flambeau compute what PyTorch computed? And `flambeau-parity pack`,
+//! which makes the recordings small enough to be committed.
+
+use std::{error::Error, fs, path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+use flambeau_parity::{pack, run_all};
+
+#[derive(Parser)]
+#[command(about = "Runs cases recorded from PyTorch and compares results and gradients")]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: Run,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Packs recordings: each folder of DIR (or DIR itself) becomes OUT/NAME.tar.zst
+    Pack {
+        /// A folder of recordings, or of such folders
+        dir: PathBuf,
+        /// Where the archives go
+        out: PathBuf,
+    },
+}
+
+#[derive(Args)]
+struct Run {
+    /// A folder of recordings, a folder of such folders, or a packed archive
+    #[arg(required = true)]
+    dir: Option<PathBuf>,
+    /// Only subjects (or random calls) whose name contains this
+    #[arg(long, value_name = "S", default_value = "")]
+    only: String,
+    /// Write the counts here: {subject: {cases, forward_ok, grad_cases, grad_ok, unsupported, first_failure}}
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Say what is wrong or unsupported in every case, not just the first
+    #[arg(long)]
+    verbose: bool,
+}
+
+fn main() -> ExitCode {
+    match start(Cli::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("flambeau-parity: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Whether nothing was wrong.
+fn start(cli: Cli) -> Result<bool, Box<dyn Error>> {
+    if let Some(Command::Pack { dir, out }) = cli.command {
+        for (file, size) in pack::pack(&dir, &out)? {
+            println!("{} {size} bytes", file.display());
+        }
+        return Ok(true);
+    }
+    let dir = cli.run.dir.unwrap_or_default();
+    let report = run_all(&dir, &cli.run.only).map_err(|e| format!("{}: {e}", dir.display()))?;
+    println!("{}", report.text(cli.run.verbose));
+    if let Some(file) = cli.run.json {
+        let text = serde_json::to_string_pretty(&report.json())?;
+        fs::write(&file, text).map_err(|e| format!("{}: {e}", file.display()))?;
+    }
+    Ok(!report.failed())
+}
