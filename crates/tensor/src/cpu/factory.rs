@@ -1,0 +1,224 @@
+//! Kernels that fill from nothing, and those that write a view's elements back.
+
+use super::lanes::{LaneKind, copier, storer};
+use super::{CpuKernel, Dst, Src};
+use crate::dtype::Stored;
+use crate::layout::Layout;
+use crate::ops::{Arange, AsStridedBackward, AsStridedScatter, Distribution, Full, Linspace, Random};
+use crate::random::{RandomElement, default_generator};
+use crate::{DType, Result, Scalar, bail};
+use half::{bf16, f16};
+use num_complex::Complex;
+
+/// Fills `out` with `f(i)`, computed in the lane and stored in the dtype.
+fn fill<L: super::lanes::Lane>(out: &mut Dst<'_>, f: impl Fn(usize) -> L) {
+    let (n, size, store) = (out.numel(), out.dtype().size(), storer(L::KIND, out.dtype()));
+    let bytes = out.bytes_mut();
+    for i in 0..n {
+        let value = f(i);
+        let to = &mut bytes[i * size..(i + 1) * size];
+        // SAFETY: `value` is one lane, `to` has room for one element; storage is aligned for its dtype.
+        unsafe { store((&raw const value).cast(), 1, to.as_mut_ptr(), 1, 1) };
+    }
+}
+
+impl CpuKernel for Full {
+    fn run(&self, _: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        let (out, v) = (&mut outputs[0], self.value);
+        macro_rules! all {
+            ($($dtype:ident => $t:ty, $value:expr);* $(;)?) => {
+                match self.dtype { $(DType::$dtype => out.slice::<$t>().fill($value),)* }
+            };
+        }
+        let z = v.to_c128();
+        all! {
+            Bool => u8, v.to_bool() as u8; U8 => u8, v.to_i64() as u8; I8 => i8, v.to_i64() as i8; I16 => i16, v.to_i64() as i16;
+            I32 => i32, v.to_i64() as i32; I64 => i64, v.to_i64(); F16 => f16, f16::from_f64(v.to_f64()); BF16 => bf16, bf16::from_f64(v.to_f64());
+            F32 => f32, v.to_f64() as f32; F64 => f64, v.to_f64(); Complex64 => Complex<f32>, Complex::new(z.re as f32, z.im as f32);
+            Complex128 => Complex<f64>, z
+        }
+        Ok(())
+    }
+}
+
+impl CpuKernel for Arange {
+    fn run(&self, _: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        let out = &mut outputs[0];
+        match (self.start, self.step) {
+            (Scalar::Int(a), Scalar::Int(s)) => fill::<i64>(out, |i| a.wrapping_add(s.wrapping_mul(i as i64))),
+            (a, s) => {
+                let (a, s) = (a.to_f64(), s.to_f64());
+                fill::<f64>(out, |i| a + s * i as f64)
+            }
+        }
+        Ok(())
+    }
+}
+
+impl CpuKernel for Linspace {
+    fn run(&self, _: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        let (n, out) = (self.len, &mut outputs[0]);
+        let half = n / 2;
+        // As PyTorch: from both ends, so that the last value is exact.
+        if LaneKind::of(self.dtype) == LaneKind::F32 {
+            let (a, b) = (self.start as f32, self.end as f32);
+            let step = if n > 1 { (b - a) / (n - 1) as f32 } else { 0.0 };
+            fill::<f32>(out, |i| if i < half || n == 1 { a + step * i as f32 } else { b - step * (n - i - 1) as f32 });
+        } else {
+            let (a, b) = (self.start, self.end);
+            let step = if n > 1 { (b - a) / (n - 1) as f64 } else { 0.0 };
+            fill::<f64>(out, |i| if i < half || n == 1 { a + step * i as f64 } else { b - step * (n - i - 1) as f64 });
+        }
+        Ok(())
+    }
+}
+
+impl CpuKernel for Random {
+    fn run(&self, _: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        let out = &mut outputs[0];
+        macro_rules! floats {
+            ($method:ident($($arg:expr),*)) => {
+                match self.dtype {
+                    DType::F32 => self.generator().$method(out.slice::<f32>(), $($arg),*),
+                    DType::F64 => self.generator().$method(out.slice::<f64>(), $($arg),*),
+                    DType::F16 => self.generator().$method(out.slice::<f16>(), $($arg),*),
+                    DType::BF16 => self.generator().$method(out.slice::<bf16>(), $($arg),*),
+                    other => bail!(DType, "random", "{:?} is not defined for {other}", self.distribution),
+                }
+            };
+        }
+        match self.distribution {
+            Distribution::Uniform { from, to } => floats!(uniform(from, to)),
+            Distribution::Normal { mean, std } => floats!(normal(mean, std)),
+            Distribution::Exponential { lambda } => floats!(exponential(lambda)),
+            Distribution::Bernoulli { p } => self.real(out, |g, o| o.bernoulli(g, p)),
+            Distribution::Integers { low, high } => self.real(out, |g, o| o.integers(g, low, high)),
+            Distribution::Permutation => self.real(out, |g, o| o.permutation(g)),
+        }
+    }
+}
+
+/// A slice of any real dtype, as the generator fills it.
+trait FillReal {
+    fn bernoulli(&mut self, g: &crate::random::Generator, p: f64) -> Result<()>;
+    fn integers(&mut self, g: &crate::random::Generator, low: i64, high: i64) -> Result<()>;
+    fn permutation(&mut self, g: &crate::random::Generator) -> Result<()>;
+}
+
+impl<T: RandomElement> FillReal for [T] {
+    fn bernoulli(&mut self, g: &crate::random::Generator, p: f64) -> Result<()> {
+        g.bernoulli(self, p)
+    }
+    fn integers(&mut self, g: &crate::random::Generator, low: i64, high: i64) -> Result<()> {
+        g.randint(self, low, high)
+    }
+    fn permutation(&mut self, g: &crate::random::Generator) -> Result<()> {
+        g.randperm(self)
+    }
+}
+
+impl Random {
+    fn generator(&self) -> &crate::random::Generator {
+        self.generator.as_ref().unwrap_or_else(|| default_generator())
+    }
+
+    fn real(&self, out: &mut Dst<'_>, f: impl Fn(&crate::random::Generator, &mut dyn FillReal) -> Result<()>) -> Result<()> {
+        fn go<T: RandomElement + Stored>(random: &Random, out: &mut Dst<'_>, f: &dyn Fn(&crate::random::Generator, &mut dyn FillReal) -> Result<()>) -> Result<()> {
+            struct Slice<'a, T>(&'a mut [T]);
+            impl<T: RandomElement> FillReal for Slice<'_, T> {
+                fn bernoulli(&mut self, g: &crate::random::Generator, p: f64) -> Result<()> {
+                    FillReal::bernoulli(self.0, g, p)
+                }
+                fn integers(&mut self, g: &crate::random::Generator, low: i64, high: i64) -> Result<()> {
+                    FillReal::integers(self.0, g, low, high)
+                }
+                fn permutation(&mut self, g: &crate::random::Generator) -> Result<()> {
+                    FillReal::permutation(self.0, g)
+                }
+            }
+            f(random.generator(), &mut Slice(out.slice::<T>()))
+        }
+        match self.dtype {
+            DType::Bool | DType::U8 => go::<u8>(self, out, &f),
+            DType::I8 => go::<i8>(self, out, &f),
+            DType::I16 => go::<i16>(self, out, &f),
+            DType::I32 => go::<i32>(self, out, &f),
+            DType::I64 => go::<i64>(self, out, &f),
+            DType::F16 => go::<f16>(self, out, &f),
+            DType::BF16 => go::<bf16>(self, out, &f),
+            DType::F32 => go::<f32>(self, out, &f),
+            DType::F64 => go::<f64>(self, out, &f),
+            other => bail!(DType, "random", "{:?} is not defined for {other}", self.distribution),
+        }
+    }
+}
+
+/// The place in a storage of each element, in row-major order.
+fn places(layout: &Layout) -> impl Iterator<Item = usize> + '_ {
+    (0..layout.numel()).map(|i| layout.place(i))
+}
+
+impl CpuKernel for AsStridedScatter {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        let size = outputs[0].dtype().size();
+        let (base, source) = (row_bytes(&inputs[0]), row_bytes(&inputs[1]));
+        let room = self.base.end().unwrap_or(0).max(self.view.end().unwrap_or(0));
+        let mut memory = vec![0u8; room * size];
+        let mut put = |layout: &Layout, from: &[u8]| {
+            for (place, element) in places(layout).zip(from.chunks_exact(size)) {
+                memory[place * size..(place + 1) * size].copy_from_slice(element);
+            }
+        };
+        put(&self.base, &base);
+        put(&self.view, &source);
+        for (to, place) in outputs[0].bytes_mut().chunks_exact_mut(size).zip(places(&self.base)) {
+            to.copy_from_slice(&memory[place * size..(place + 1) * size]);
+        }
+        Ok(())
+    }
+}
+
+/// The elements in row-major order, as bytes.
+fn row_bytes(x: &Src<'_>) -> Vec<u8> {
+    let (size, copy) = (x.dtype().size(), copier(x.dtype()));
+    let mut rows = vec![0u8; x.numel() * size];
+    for (to, i) in rows.chunks_exact_mut(size).zip(0..) {
+        let from = x.ptr().wrapping_add((x.layout().place(i) - x.layout().offset) * size);
+        // Through an aligned cell: the vector of bytes need not be aligned for the element.
+        let mut cell = [0u128; 1];
+        // SAFETY: `from` is a place of the layout, inside the locked storage; the cell has room for any element.
+        unsafe { copy(from, 1, cell.as_mut_ptr().cast(), 1, 1) };
+        to.copy_from_slice(&cell[0].to_ne_bytes()[..size]);
+    }
+    rows
+}
+
+impl CpuKernel for AsStridedBackward {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        fn go<T: Stored + Default + std::ops::AddAssign>(op: &AsStridedBackward, grad: &Src<'_>, out: &mut Dst<'_>, scale: impl Fn(T, usize) -> T) {
+            let room = op.base.end().unwrap_or(0).max(op.view.end().unwrap_or(0));
+            let mut memory = vec![T::default(); room];
+            for (place, g) in places(&op.view).zip(grad.contiguous::<T>().iter()) {
+                memory[place] += *g;
+            }
+            let mut shared = vec![0usize; if op.base.may_overlap() { room } else { 0 }];
+            if !shared.is_empty() {
+                places(&op.base).for_each(|p| shared[p] += 1);
+            }
+            for (to, place) in out.slice::<T>().iter_mut().zip(places(&op.base)) {
+                *to = if shared.is_empty() { memory[place] } else { scale(memory[place], shared[place]) };
+            }
+        }
+        let (grad, out) = (&inputs[0], &mut outputs[0]);
+        match grad.dtype() {
+            DType::F32 => go::<f32>(self, grad, out, |x, n| x / n as f32),
+            DType::F64 => go::<f64>(self, grad, out, |x, n| x / n as f64),
+            DType::F16 => go::<f16>(self, grad, out, |x, n| x / f16::from_f64(n as f64)),
+            DType::BF16 => go::<bf16>(self, grad, out, |x, n| x / bf16::from_f64(n as f64)),
+            DType::Complex64 => go::<Complex<f32>>(self, grad, out, |x, n| x / n as f32),
+            DType::Complex128 => go::<Complex<f64>>(self, grad, out, |x, n| x / n as f64),
+            other => bail!(DType, "as_strided", "{other} has no gradient"),
+        }
+        Ok(())
+    }
+}

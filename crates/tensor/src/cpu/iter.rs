@@ -1,0 +1,278 @@
+//! The one iterator behind all elementwise kernels.
+//!
+//! A kernel is a loop over contiguous slices of lanes ([`map1`], [`map2`], [`map3`] wrap a closure into
+//! one). The driver collapses the dimensions of all operands together, splits the work for threads by
+//! size, and hands the kernel chunks: straight from memory where an operand is contiguous and stored as
+//! its lane, else through a buffer on the stack that fits the first-level cache. So broadcasting, strides,
+//! casts and in-place writes need no second loop, and no two slices ever alias.
+
+use super::lanes::{Convert, Lane, LaneKind, copier, loader, storer};
+use super::par;
+use super::view::{Dst, Src};
+use crate::dtype::Stored;
+use crate::layout::Layout;
+use crate::shape::{Shape, Strides};
+use smallvec::SmallVec;
+use std::mem::MaybeUninit;
+
+const STAGE_BYTES: usize = 8 * 1024;
+const MAX_INPUTS: usize = 3;
+
+#[repr(align(64))]
+struct Stage(#[allow(dead_code)] [MaybeUninit<u8>; STAGE_BYTES]);
+
+/// A loop over `n` lanes of each input into the output; the memory of all is apart.
+type Kernel<'k> = &'k (dyn Fn(&[*const u8], *mut u8, usize) + Sync);
+
+struct Operand {
+    ptr: *mut u8,
+    strides: Strides,
+    /// Bytes of a stored element.
+    size: usize,
+    lane: LaneKind,
+    /// Set where the operand must pass through a stage.
+    staged: Option<Convert>,
+}
+
+/// Operands and their common shape, collapsed.
+struct Plan {
+    shape: Shape,
+    inputs: SmallVec<[Operand; MAX_INPUTS]>,
+    out: Operand,
+}
+
+// SAFETY: the pointers lead to memory that dispatch holds locks on for the length of the op; threads
+// write to disjoint parts of the output.
+unsafe impl Sync for Plan {}
+
+/// `out[i] = f(a[i])`.
+pub(crate) fn map1<A: Lane, R: Lane>(a: &Src<'_>, out: &mut Dst<'_>, f: impl Fn(A) -> R + Sync + Copy) {
+    drive(&[(*a, A::KIND)], (out, R::KIND), &|ins, out, n| {
+        // SAFETY: the driver gives `n` initialised lanes for each operand, apart from one another.
+        let (a, out) = unsafe { (lanes::<A>(ins[0], n), lanes_mut::<R>(out, n)) };
+        par::simd(|| out.iter_mut().zip(a).for_each(|(out, a)| *out = f(*a)));
+    });
+}
+
+/// `out[i] = f(a[i], b[i])`.
+pub(crate) fn map2<A: Lane, B: Lane, R: Lane>(a: &Src<'_>, b: &Src<'_>, out: &mut Dst<'_>, f: impl Fn(A, B) -> R + Sync + Copy) {
+    drive(&[(*a, A::KIND), (*b, B::KIND)], (out, R::KIND), &|ins, out, n| {
+        // SAFETY: as in `map1`.
+        let (a, b, out) = unsafe { (lanes::<A>(ins[0], n), lanes::<B>(ins[1], n), lanes_mut::<R>(out, n)) };
+        par::simd(|| out.iter_mut().zip(a).zip(b).for_each(|((out, a), b)| *out = f(*a, *b)));
+    });
+}
+
+/// `out[i] = f(a[i], b[i], c[i])`.
+pub(crate) fn map3<A: Lane, B: Lane, C: Lane, R: Lane>(
+    ins: [&Src<'_>; 3],
+    out: &mut Dst<'_>,
+    f: impl Fn(A, B, C) -> R + Sync + Copy,
+) {
+    drive(&[(*ins[0], A::KIND), (*ins[1], B::KIND), (*ins[2], C::KIND)], (out, R::KIND), &|ins, out, n| {
+        // SAFETY: as in `map1`.
+        let (a, b, c, out) =
+            unsafe { (lanes::<A>(ins[0], n), lanes::<B>(ins[1], n), lanes::<C>(ins[2], n), lanes_mut::<R>(out, n)) };
+        par::simd(|| out.iter_mut().zip(a).zip(b).zip(c).for_each(|(((out, a), b), c)| *out = f(*a, *b, *c)));
+    });
+}
+
+/// # Safety
+/// `ptr` leads to `n` initialised, aligned `T`s that nobody writes while the slice lives.
+#[inline(always)]
+unsafe fn lanes<'a, T: Lane>(ptr: *const u8, n: usize) -> &'a [T] {
+    // SAFETY: as promised.
+    unsafe { std::slice::from_raw_parts(ptr.cast(), n) }
+}
+
+/// # Safety
+/// As for [`lanes`], and nobody else reads them either.
+#[inline(always)]
+unsafe fn lanes_mut<'a, T: Lane>(ptr: *mut u8, n: usize) -> &'a mut [T] {
+    // SAFETY: as promised; storage and stages that kernels write are initialised or plainly overwritten.
+    unsafe { std::slice::from_raw_parts_mut(ptr.cast(), n) }
+}
+
+fn drive(inputs: &[(Src<'_>, LaneKind)], (out, out_lane): (&mut Dst<'_>, LaneKind), kernel: Kernel<'_>) {
+    let n = out.numel();
+    if n == 0 {
+        return;
+    }
+    let straight = |layout: &Layout, dtype, lane: LaneKind| lane.dtype() == dtype && layout.is_contiguous();
+    let out_range = span_bytes(out.ptr(), out.layout(), out.dtype().size());
+    let apart = |s: &Src<'_>| {
+        let range = span_bytes(s.ptr(), s.layout(), s.dtype().size());
+        range.1 <= out_range.0 || out_range.1 <= range.0
+    };
+    let all_straight = straight(out.layout(), out.dtype(), out_lane)
+        && inputs.iter().all(|(s, lane)| straight(s.layout(), s.dtype(), *lane) && apart(s));
+    if all_straight {
+        let sizes: SmallVec<[usize; MAX_INPUTS]> = inputs.iter().map(|(s, _)| s.dtype().size()).collect();
+        let ptrs = Ptrs(inputs.iter().map(|(s, _)| s.ptr()).collect(), out.ptr());
+        let out_size = out_lane.size();
+        if n <= par::GRAIN {
+            return kernel(&ptrs.0, ptrs.1, n);
+        }
+        let ptrs = &ptrs;
+        par::ranges(n, par::GRAIN, |part| {
+            let at: SmallVec<[*const u8; MAX_INPUTS]> =
+                ptrs.0.iter().zip(&sizes).map(|(p, size)| p.wrapping_add(part.start * size)).collect();
+            kernel(&at, ptrs.1.wrapping_add(part.start * out_size), part.len());
+        });
+        return;
+    }
+    let plan = plan(inputs, out, out_lane, &apart);
+    let widest = plan.inputs.iter().map(|o| o.lane.size()).chain([out_lane.size()]).max().unwrap_or(8);
+    let chunk = STAGE_BYTES / widest;
+    par::ranges(n, par::GRAIN, |part| run_part(&plan, kernel, chunk, part.start, part.end));
+}
+
+struct Ptrs(SmallVec<[*const u8; MAX_INPUTS]>, *mut u8);
+// SAFETY: as for `Plan`.
+unsafe impl Sync for Ptrs {}
+
+fn span_bytes(ptr: *const u8, layout: &Layout, size: usize) -> (usize, usize) {
+    let elements = layout.end().map_or(0, |end| end.saturating_sub(layout.offset));
+    (ptr as usize, ptr as usize + elements * size)
+}
+
+fn plan(inputs: &[(Src<'_>, LaneKind)], out: &mut Dst<'_>, out_lane: LaneKind, apart: &dyn Fn(&Src<'_>) -> bool) -> Plan {
+    let mut strides: SmallVec<[Strides; 4]> = inputs.iter().map(|(s, _)| s.layout().strides.clone()).collect();
+    strides.push(out.layout().strides.clone());
+    let shape = collapse(out.shape(), &mut strides);
+    let contiguous = |s: &Strides| s[..] == crate::layout::contiguous_strides(&shape)[..];
+    let mut operands = SmallVec::new();
+    for ((src, lane), s) in inputs.iter().zip(&strides) {
+        let straight = lane.dtype() == src.dtype() && contiguous(s) && apart(src);
+        let staged = (!straight).then(|| loader(src.dtype(), *lane));
+        operands.push(Operand { ptr: src.ptr().cast_mut(), strides: s.clone(), size: src.dtype().size(), lane: *lane, staged });
+    }
+    let s = &strides[inputs.len()];
+    let straight = out_lane.dtype() == out.dtype() && contiguous(s);
+    let staged = (!straight).then(|| storer(out_lane, out.dtype()));
+    let out = Operand { ptr: out.ptr(), strides: s.clone(), size: out.dtype().size(), lane: out_lane, staged };
+    Plan { shape, inputs: operands, out }
+}
+
+/// Drops dimensions of size 1 and joins neighbours that every operand steps through as one; rewrites
+/// `strides` to the result. Never empty.
+pub(crate) fn collapse(shape: &[usize], strides: &mut [Strides]) -> Shape {
+    let (mut sizes, mut kept): (Shape, SmallVec<[Strides; 4]>) = (Shape::new(), strides.iter().map(|_| Strides::new()).collect());
+    for d in 0..shape.len() {
+        if shape[d] == 1 {
+            continue;
+        }
+        let joins = !sizes.is_empty() && kept.iter().zip(strides.iter()).all(|(k, s)| k[k.len() - 1] == s[d] * shape[d]);
+        if joins {
+            let last = sizes.len() - 1;
+            sizes[last] *= shape[d];
+            kept.iter_mut().zip(strides.iter()).for_each(|(k, s)| k[last] = s[d]);
+        } else {
+            sizes.push(shape[d]);
+            kept.iter_mut().zip(strides.iter()).for_each(|(k, s)| k.push(s[d]));
+        }
+    }
+    if sizes.is_empty() {
+        sizes.push(1);
+        kept.iter_mut().for_each(|k| k.push(1));
+    }
+    strides.iter_mut().zip(kept).for_each(|(s, k)| *s = k);
+    sizes
+}
+
+/// Calls `f(place, stride, length)` for each run along the last dimension, for the elements with linear
+/// index `start..start + len`; `place` in elements.
+fn walk(shape: &[usize], strides: &[usize], start: usize, len: usize, mut f: impl FnMut(usize, usize, usize)) {
+    let last = shape.len() - 1;
+    let mut index: SmallVec<[usize; 6]> = SmallVec::from_elem(0, shape.len());
+    let (mut rest, mut place) = (start, 0);
+    for d in (0..=last).rev() {
+        index[d] = rest % shape[d];
+        rest /= shape[d];
+        place += index[d] * strides[d];
+    }
+    let mut left = len;
+    while left > 0 {
+        let run = (shape[last] - index[last]).min(left);
+        f(place, strides[last], run);
+        left -= run;
+        index[last] += run;
+        place += run * strides[last];
+        let mut d = last;
+        while d > 0 && index[d] == shape[d] {
+            place = place - index[d] * strides[d] + strides[d - 1];
+            index[d] = 0;
+            d -= 1;
+            index[d] += 1;
+        }
+    }
+}
+
+fn run_part(plan: &Plan, kernel: Kernel<'_>, chunk: usize, start: usize, end: usize) {
+    let mut stages: [MaybeUninit<Stage>; MAX_INPUTS + 1] = [const { MaybeUninit::uninit() }; MAX_INPUTS + 1];
+    let mut ptrs = [std::ptr::null::<u8>(); MAX_INPUTS];
+    let mut at = start;
+    while at < end {
+        let n = chunk.min(end - at);
+        for (i, o) in plan.inputs.iter().enumerate() {
+            ptrs[i] = match o.staged {
+                None => o.ptr.wrapping_add(at * o.size),
+                Some(load) => {
+                    let stage = stages[i].as_mut_ptr().cast::<u8>();
+                    // A single value for all needs to be spread once only.
+                    if at == start || o.strides.iter().any(|s| *s != 0) {
+                        let mut to = stage;
+                        walk(&plan.shape, &o.strides, at, n, |place, stride, run| {
+                            // SAFETY: `walk` gives places of the operand's layout, which lies inside its
+                            // storage; the stage has room for `chunk` lanes and is memory of our own.
+                            unsafe { load(o.ptr.add(place * o.size), stride, to, 1, run) };
+                            to = to.wrapping_add(run * o.lane.size());
+                        });
+                    }
+                    stage
+                }
+            };
+        }
+        let ptrs = &ptrs[..plan.inputs.len()];
+        match plan.out.staged {
+            None => kernel(ptrs, plan.out.ptr.wrapping_add(at * plan.out.size), n),
+            Some(store) => {
+                let stage = stages[MAX_INPUTS].as_mut_ptr().cast::<u8>();
+                if at == start {
+                    // SAFETY: the stage is ours and has room for `chunk` lanes; the kernel may then view it as lanes.
+                    unsafe { std::ptr::write_bytes(stage, 0, n * plan.out.lane.size()) };
+                }
+                kernel(ptrs, stage, n);
+                let mut from: *const u8 = stage;
+                walk(&plan.shape, &plan.out.strides, at, n, |place, stride, run| {
+                    // SAFETY: as above; the kernel has filled `n` lanes of the stage.
+                    unsafe { store(from, 1, plan.out.ptr.add(place * plan.out.size), stride, run) };
+                    from = from.wrapping_add(run * plan.out.lane.size());
+                });
+            }
+        }
+        at += n;
+    }
+}
+
+/// The elements of `src` in row-major order into `to`, which has as many.
+pub(crate) fn gather<T: Stored>(src: &Src<'_>, to: &mut [T]) {
+    let n = src.numel();
+    assert!(to.len() == n && size_of::<T>() == src.dtype().size());
+    if n == 0 {
+        return;
+    }
+    let mut strides = [src.layout().strides.clone()];
+    let shape = collapse(src.shape(), &mut strides);
+    let (copy, size) = (copier(src.dtype()), size_of::<T>());
+    let from = Ptrs(SmallVec::from_slice(&[src.ptr()]), to.as_mut_ptr().cast());
+    let from = &from;
+    par::ranges(n, par::GRAIN, |part| {
+        let mut to = from.1.wrapping_add(part.start * size);
+        walk(&shape, &strides[0], part.start, part.len(), |place, stride, run| {
+            // SAFETY: places of the layout, inside the locked storage; parts of `to` are disjoint.
+            unsafe { copy(from.0[0].add(place * size), stride, to, 1, run) };
+            to = to.wrapping_add(run * size);
+        });
+    });
+}

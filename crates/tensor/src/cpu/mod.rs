@@ -1,0 +1,71 @@
+//! The CPU backend: one kernel for each op of the vocabulary.
+//!
+//! A kernel sees its inputs as [`Src`] and its outputs as [`Dst`], made by [`CpuBackend::run`] while
+//! dispatch holds the locks. Elementwise kernels are closures given to [`iter`]; the others read
+//! slices. `unsafe` stays in `view`, `iter` and `lanes`.
+
+pub(crate) mod elementwise;
+pub(crate) mod factory;
+pub(crate) mod iter;
+pub(crate) mod lanes;
+pub(crate) mod mathtmp;
+pub(crate) mod par;
+pub(crate) mod reduce;
+pub(crate) mod view;
+
+use crate::backend::Backend;
+use crate::op::Op;
+use crate::storage::Buffer;
+use crate::{Device, Error, ErrorKind, Result, Tensor};
+use smallvec::SmallVec;
+pub(crate) use view::{Dst, Src};
+
+/// How the CPU runs an op.
+pub(crate) trait CpuKernel {
+    /// Reads `inputs`, fills `outputs`; shapes and dtypes are as `infer` said.
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()>;
+}
+
+pub(crate) struct CpuBackend;
+
+macro_rules! run_kernel {
+    (kernels { $($k:ident,)* } views { $($v:ident,)* }) => {
+        fn run_kernel(op: &Op, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+            match op {
+                $(Op::$k(op) => op.run(inputs, outputs),)*
+                view => Err(Error::new(ErrorKind::Unsupported, view.name(), "a view op has no kernel")),
+            }
+        }
+    };
+}
+crate::for_each_op!(run_kernel);
+
+impl Backend for CpuBackend {
+    fn allocate(&self, _: Device, bytes: usize) -> Result<Buffer> {
+        match crate::alloc::Block::new(bytes) {
+            Some(block) => Ok(Buffer::Host(block)),
+            None => Err(Error::new(ErrorKind::Memory, "allocate", format!("the system has no {bytes} bytes"))),
+        }
+    }
+
+    fn run(&self, op: &Op, inputs: &[&Tensor], outputs: &[&Tensor]) -> Result<()> {
+        // SAFETY: the contract of `Backend::run`: inputs are locked to read, outputs fresh or locked to
+        // write, for the length of this call.
+        let (inputs, mut outputs): (SmallVec<[Src<'_>; 4]>, SmallVec<[Dst<'_>; 2]>) =
+            unsafe { (inputs.iter().map(|t| Src::new(t)).collect(), outputs.iter().map(|t| Dst::new(t)).collect()) };
+        run_kernel(op, &inputs, &mut outputs)
+    }
+
+    fn upload(&self, from: &[u8], to: &Tensor) -> Result<()> {
+        // SAFETY: the contract of `Backend::run` holds for `to`.
+        let mut to = unsafe { Dst::new(to) };
+        to.bytes_mut().copy_from_slice(from);
+        Ok(())
+    }
+
+    fn download(&self, from: &Tensor) -> Result<Vec<u8>> {
+        // SAFETY: the caller holds the lock to read.
+        let from = unsafe { Src::new(from) };
+        Ok(from.bytes().to_vec())
+    }
+}

@@ -1,0 +1,135 @@
+//! [`Src`] and [`Dst`]: a kernel's inputs and outputs, as slices.
+
+use crate::dtype::Stored;
+use crate::layout::Layout;
+use crate::tensor::stored_as;
+use crate::{DType, Tensor};
+use std::borrow::Cow;
+
+/// An input whose storage is locked to read.
+#[derive(Clone, Copy)]
+pub(crate) struct Src<'a>(&'a Tensor);
+
+/// An output whose storage nobody else touches (though it may be an input's too, in an elementwise op).
+pub(crate) struct Dst<'a>(&'a Tensor);
+
+impl<'a> Src<'a> {
+    /// # Safety
+    /// The storage is on the CPU and locked to read as long as `'a`, or nobody else can reach it.
+    pub(crate) unsafe fn new(tensor: &'a Tensor) -> Self {
+        Src(tensor)
+    }
+
+    pub(crate) fn shape(&self) -> &'a [usize] {
+        self.0.shape()
+    }
+
+    pub(crate) fn layout(&self) -> &'a Layout {
+        self.0.layout()
+    }
+
+    pub(crate) fn dtype(&self) -> DType {
+        self.0.dtype()
+    }
+
+    pub(crate) fn numel(&self) -> usize {
+        self.0.numel()
+    }
+
+    /// The first element.
+    pub(crate) fn ptr(&self) -> *const u8 {
+        // `wrapping`: a tensor without elements may have an offset at the end.
+        self.0.storage().host_ptr().wrapping_add(self.0.storage_offset() * self.dtype().size())
+    }
+
+    /// All elements that the layout spans, from its first on: index it with the strides. Not for
+    /// elementwise kernels, whose output may be the same memory.
+    ///
+    /// # Panics
+    /// Where `T` does not store the dtype: a kernel matches on the dtype first.
+    pub(crate) fn span<T: Stored>(&self) -> &'a [T] {
+        assert!(stored_as::<T>(self.dtype()), "{} read as {}", self.dtype(), std::any::type_name::<T>());
+        let layout = self.layout();
+        let n = layout.end().map_or(0, |end| end.saturating_sub(layout.offset));
+        if n == 0 {
+            return &[];
+        }
+        // SAFETY: a tensor's layout lies inside its storage; storage is initialised and aligned to 64;
+        // `T` stores the dtype; the lock that `new` asks for keeps writers out.
+        unsafe { std::slice::from_raw_parts(self.ptr().cast::<T>(), n) }
+    }
+
+    /// The elements in row-major order: borrowed where they lie so, else copied.
+    pub(crate) fn contiguous<T: Stored>(&self) -> Cow<'a, [T]> {
+        let span = self.span::<T>();
+        if self.layout().is_contiguous() {
+            return Cow::Borrowed(&span[..self.numel()]);
+        }
+        let mut rows = vec![T::default(); self.numel()];
+        super::iter::gather(self, &mut rows);
+        Cow::Owned(rows)
+    }
+
+    /// The bytes of a contiguous input.
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        debug_assert!(self.layout().is_contiguous());
+        if self.numel() == 0 {
+            return &[];
+        }
+        // SAFETY: as for `span`; bytes have no alignment and no invalid values.
+        unsafe { std::slice::from_raw_parts(self.ptr(), self.numel() * self.dtype().size()) }
+    }
+}
+
+impl<'a> Dst<'a> {
+    /// # Safety
+    /// The storage is on the CPU and fresh or locked to write as long as `'a`, and made into one `Dst`
+    /// only. While a slice of it lives, no slice of an input of the same storage may.
+    pub(crate) unsafe fn new(tensor: &'a Tensor) -> Self {
+        Dst(tensor)
+    }
+
+    pub(crate) fn shape(&self) -> &'a [usize] {
+        self.0.shape()
+    }
+
+    pub(crate) fn layout(&self) -> &'a Layout {
+        self.0.layout()
+    }
+
+    pub(crate) fn dtype(&self) -> DType {
+        self.0.dtype()
+    }
+
+    pub(crate) fn numel(&self) -> usize {
+        self.0.numel()
+    }
+
+    pub(crate) fn ptr(&self) -> *mut u8 {
+        self.0.storage().host_ptr().wrapping_add(self.0.storage_offset() * self.dtype().size())
+    }
+
+    /// The elements of a contiguous output, of any content so far. Not for elementwise kernels, whose
+    /// inputs may be the same memory.
+    ///
+    /// # Panics
+    /// Where `T` does not store the dtype.
+    pub(crate) fn slice<T: Stored>(&mut self) -> &mut [T] {
+        assert!(stored_as::<T>(self.dtype()), "{} written as {}", self.dtype(), std::any::type_name::<T>());
+        debug_assert!(self.layout().is_contiguous());
+        if self.numel() == 0 {
+            return &mut [];
+        }
+        // SAFETY: as for `Src::span`; `new` promises that nobody else reads or writes it.
+        unsafe { std::slice::from_raw_parts_mut(self.ptr().cast::<T>(), self.numel()) }
+    }
+
+    /// The bytes of a contiguous output.
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        if self.numel() == 0 {
+            return &mut [];
+        }
+        // SAFETY: as for `slice`.
+        unsafe { std::slice::from_raw_parts_mut(self.ptr(), self.numel() * self.dtype().size()) }
+    }
+}

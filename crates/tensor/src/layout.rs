@@ -1,0 +1,218 @@
+//! How a tensor's elements lie in its storage: shape, strides, offset, and the arithmetic of views.
+
+use crate::shape::{Shape, Strides, checked_numel, numel};
+use smallvec::SmallVec;
+
+/// Shape, strides and offset, in elements.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Sizes.
+    pub shape: Shape,
+    /// Elements between neighbours in each dimension; 0 where one element serves for all.
+    pub strides: Strides,
+    /// The first element's place in the storage.
+    pub offset: usize,
+}
+
+impl Layout {
+    /// Rows after one another from the start of the storage.
+    pub fn contiguous(shape: impl Into<Shape>) -> Layout {
+        let shape = shape.into();
+        let strides = contiguous_strides(&shape);
+        Layout { shape, strides, offset: 0 }
+    }
+
+    /// The number of dimensions.
+    #[inline]
+    pub fn rank(&self) -> usize {
+        self.shape.len()
+    }
+
+    /// The number of elements.
+    #[inline]
+    pub fn numel(&self) -> usize {
+        numel(&self.shape)
+    }
+
+    /// True where the elements lie one after another in row-major order (whatever the offset).
+    #[inline]
+    pub fn is_contiguous(&self) -> bool {
+        let mut expected = 1;
+        for (&size, &stride) in self.shape.iter().zip(&self.strides).rev() {
+            if size != 1 {
+                if stride != expected {
+                    return size == 0 || self.shape.contains(&0);
+                }
+                expected *= size;
+            }
+        }
+        true
+    }
+
+    /// One past the highest element that is touched, `offset` included; 0 for no elements at all.
+    /// `None` where that does not fit a `usize`.
+    pub fn end(&self) -> Option<usize> {
+        if self.shape.contains(&0) {
+            return Some(0);
+        }
+        let mut last = self.offset;
+        for (&size, &stride) in self.shape.iter().zip(&self.strides) {
+            last = last.checked_add((size - 1).checked_mul(stride)?)?;
+        }
+        last.checked_add(1)
+    }
+
+    /// True where two indices may lead to the same element (never false for such a layout).
+    pub fn may_overlap(&self) -> bool {
+        let mut dims: SmallVec<[(usize, usize); 6]> =
+            self.strides.iter().copied().zip(self.shape.iter().copied()).filter(|d| d.1 > 1).collect();
+        dims.sort_unstable();
+        let mut reach = 0;
+        for (stride, size) in dims {
+            if stride <= reach {
+                return true;
+            }
+            reach += stride * (size - 1);
+        }
+        false
+    }
+
+    /// The same elements with dimensions in the order `perm`.
+    pub fn permute(&self, perm: &[usize]) -> Layout {
+        Layout {
+            shape: perm.iter().map(|&d| self.shape[d]).collect(),
+            strides: perm.iter().map(|&d| self.strides[d]).collect(),
+            offset: self.offset,
+        }
+    }
+
+    /// Broadcast to `shape`, which must be reachable (see [`broadcast_shapes`](crate::shape::broadcast_shapes)).
+    pub fn expand(&self, shape: &[usize]) -> Layout {
+        let lead = shape.len() - self.rank();
+        let strides = (0..shape.len())
+            .map(|d| if d < lead || self.shape[d - lead] != shape[d] { 0 } else { self.strides[d - lead] })
+            .collect();
+        Layout { shape: Shape::from_slice(shape), strides, offset: self.offset }
+    }
+
+    /// The same elements under another shape of the same size, where strides can say it without a copy.
+    pub fn reshape(&self, shape: &[usize]) -> Option<Layout> {
+        if checked_numel(shape)? != self.numel() {
+            return None;
+        }
+        let shape = Shape::from_slice(shape);
+        if self.numel() == 0 {
+            let strides = contiguous_strides(&shape);
+            return Some(Layout { shape, strides, offset: self.offset });
+        }
+        if self.is_contiguous() {
+            let strides = contiguous_strides(&shape);
+            return Some(Layout { shape, strides, offset: self.offset });
+        }
+        let strides = view_strides(self, &shape)?;
+        Some(Layout { shape, strides, offset: self.offset })
+    }
+
+    /// The dimension `dim` cut to `len` elements from `start`, `step` apart.
+    pub fn slice(&self, dim: usize, start: usize, len: usize, step: usize) -> Layout {
+        let mut out = self.clone();
+        out.shape[dim] = len;
+        out.offset += if len == 0 { 0 } else { start * self.strides[dim] };
+        out.strides[dim] = self.strides[dim].saturating_mul(step);
+        out
+    }
+
+    /// Without the dimension `dim`, at its element `index`.
+    pub fn select(&self, dim: usize, index: usize) -> Layout {
+        let mut out = self.clone();
+        out.offset += index * self.strides[dim];
+        out.shape.remove(dim);
+        out.strides.remove(dim);
+        out
+    }
+
+    /// With a dimension of size 1 before `dim`.
+    pub fn unsqueeze(&self, dim: usize) -> Layout {
+        let mut out = self.clone();
+        let stride = if dim < self.rank() { self.shape[dim].saturating_mul(self.strides[dim]) } else { 1 };
+        out.shape.insert(dim, 1);
+        out.strides.insert(dim, stride);
+        out
+    }
+
+    /// The place in the storage of the element with row-major index `linear`.
+    #[inline]
+    pub fn place(&self, linear: usize) -> usize {
+        let (mut rest, mut place) = (linear, self.offset);
+        for (&size, &stride) in self.shape.iter().zip(&self.strides).rev() {
+            place += rest % size * stride;
+            rest /= size;
+        }
+        place
+    }
+}
+
+/// Row-major strides.
+pub fn contiguous_strides(shape: &[usize]) -> Strides {
+    let mut strides = Strides::from_elem(1, shape.len());
+    let mut step = 1usize;
+    for (stride, &size) in strides.iter_mut().zip(shape).rev() {
+        *stride = step;
+        step = step.saturating_mul(size.max(1));
+    }
+    strides
+}
+
+/// The strides of `layout`'s elements under `shape`, if any say it: each run of old dimensions that
+/// lie behind one another takes a run of new ones of the same size.
+fn view_strides(layout: &Layout, shape: &[usize]) -> Option<Strides> {
+    let mut strides = Strides::from_elem(0, shape.len());
+    let mut new = shape.len();
+    let (mut run_old, mut run_new) = (1, 1);
+    let mut base = layout.strides.last().copied().unwrap_or(1);
+    for old in (0..layout.rank()).rev() {
+        run_old *= layout.shape[old];
+        let run_ends = old == 0
+            || (layout.shape[old - 1] != 1 && layout.strides[old - 1] != run_old.wrapping_mul(base));
+        if run_ends {
+            while new > 0 && (run_new < run_old || shape[new - 1] == 1) {
+                new -= 1;
+                strides[new] = run_new.wrapping_mul(base);
+                run_new *= shape[new];
+            }
+            if run_new != run_old {
+                return None;
+            }
+            if old > 0 {
+                base = layout.strides[old - 1];
+                (run_old, run_new) = (1, 1);
+            }
+        }
+    }
+    (new == 0).then_some(strides)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reshape_finds_views_only_where_they_exist() {
+        let l = Layout::contiguous(Shape::from_slice(&[4, 6]));
+        assert_eq!(&l.reshape(&[2, 2, 6]).unwrap().strides[..], [12, 6, 1]);
+        let t = l.permute(&[1, 0]);
+        assert_eq!(&t.reshape(&[2, 3, 4]).unwrap().strides[..], [3, 1, 6]);
+        assert_eq!(t.reshape(&[24]), None);
+        let e = Layout::contiguous(Shape::from_slice(&[3, 1])).expand(&[3, 4]);
+        assert_eq!(e.reshape(&[12]), None);
+        assert_eq!(&e.reshape(&[3, 2, 2]).unwrap().strides[..], [1, 0, 0]);
+    }
+
+    #[test]
+    fn overlap_is_seen() {
+        let l = Layout::contiguous(Shape::from_slice(&[3, 4]));
+        assert!(!l.may_overlap() && !l.permute(&[1, 0]).may_overlap());
+        assert!(Layout::contiguous(Shape::from_slice(&[1])).expand(&[3]).may_overlap());
+        assert!(Layout { shape: Shape::from_slice(&[3, 3]), strides: Strides::from_slice(&[1, 1]), offset: 0 }.may_overlap());
+    }
+}

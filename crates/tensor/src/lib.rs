@@ -1,0 +1,44 @@
+//! The tensor of flambeau: runtime dtype, rank and device, strided views, PyTorch's broadcasting and
+//! promotion, the op vocabulary, the one seam every op passes, and two backends, the CPU and `meta`.
+//!
+//! Autograd is the floor above (`flambeau-autograd`); this crate knows of it only the hook in
+//! [`dispatch`](mod@dispatch). `docs/architecture.md` shows the floors and the life of an op.
+
+pub mod alloc;
+pub mod backend;
+mod build;
+mod cpu;
+mod device;
+pub mod dispatch;
+mod dtype;
+mod error;
+pub mod layout;
+mod meta;
+pub mod op;
+pub mod ops;
+pub mod random;
+mod scalar;
+pub mod shape;
+pub mod storage;
+mod tensor;
+
+pub use build::Build;
+pub use device::Device;
+pub use dispatch::{
+    ModeGuard, dispatch, dispatch_all, dispatch_into, dispatch_view, enable_grad, grad_enabled, inference_mode,
+    inference_mode_enabled, no_grad,
+};
+pub use dtype::{Category, DType, Element, Stored};
+pub use error::{Error, ErrorKind, Result};
+pub use layout::Layout;
+pub use op::{Op, Outputs};
+pub use ops::*;
+pub use random::{Generator, initial_seed, manual_seed};
+pub use scalar::Scalar;
+pub use shape::{Dims, IntoShape, Shape};
+pub use tensor::{Data, DataMut, FromScalar, Tensor, View, WeakTensor};
+
+pub use half::{bf16, f16};
+pub use num_complex::Complex;
+
+impl std::fmt::Debug for Tensor { fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { write!(f, "{:?}", self.shape()) } }

@@ -1,0 +1,183 @@
+//! The vocabulary: every primitive op there is, one plain struct each, listed once.
+//!
+//! [`for_each_op!`] is the list. From it come the [`Op`] enum and, on every floor, the matches that
+//! lead from an `Op` to that floor's trait for it: shape inference here ([`Infer`], [`ViewOp`]), the
+//! kernel in `cpu`, the derivative in `flambeau-autograd`. An op that lacks one of them does not compile.
+
+use crate::layout::Layout;
+use crate::ops::*;
+use crate::shape::Shape;
+use crate::{DType, Device, Result, Tensor};
+use smallvec::SmallVec;
+use std::fmt::Debug;
+
+/// What an op's output will be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Meta {
+    /// Sizes.
+    pub shape: Shape,
+    /// Element type.
+    pub dtype: DType,
+}
+
+/// What an op's outputs will be, one after another.
+pub type Metas = SmallVec<[Meta; 2]>;
+/// An op's outputs.
+pub type Outputs = SmallVec<[Tensor; 2]>;
+
+impl Meta {
+    /// Shape and dtype as those of `x`.
+    #[inline]
+    pub fn like(x: &Tensor) -> Meta {
+        Meta { shape: x.layout().shape.clone(), dtype: x.dtype() }
+    }
+
+    /// Of `shape` and `dtype`.
+    pub fn new(shape: impl Into<Shape>, dtype: DType) -> Meta {
+        Meta { shape: shape.into(), dtype }
+    }
+
+    /// The same shape in another dtype.
+    #[must_use]
+    pub fn with_dtype(mut self, dtype: DType) -> Meta {
+        self.dtype = dtype;
+        self
+    }
+
+    /// As the only output.
+    #[inline]
+    pub fn one(self) -> Result<Metas> {
+        let mut metas = Metas::new();
+        metas.push(self);
+        Ok(metas)
+    }
+}
+
+/// What a computing op says of itself on the tensor's floor.
+pub trait Infer: Clone + Debug + Send + Sync + 'static {
+    /// PyTorch's name.
+    const NAME: &'static str;
+
+    /// True where each output element comes from the input elements at its own place, inputs having the
+    /// output's shape: such an op may write into any layout, and in place.
+    const ELEMENTWISE: bool = false;
+
+    /// Shapes and dtypes of the outputs, or what is wrong with the inputs.
+    fn infer(&self, inputs: &[&Tensor]) -> Result<Metas>;
+
+    /// Where a factory without inputs puts its output.
+    fn device(&self) -> Option<Device> {
+        None
+    }
+
+    /// A fused op's mathematics in other ops: its test, and its derivative of second order. `None` for a
+    /// primitive.
+    fn decompose(&self, _inputs: &[&Tensor]) -> Option<Result<Outputs>> {
+        None
+    }
+}
+
+/// What a view op says of itself: the same storage, another layout.
+pub trait ViewOp: Clone + Debug + Send + Sync + 'static {
+    /// PyTorch's name.
+    const NAME: &'static str;
+
+    /// The layout and dtype of the view of `x`. Its elements lie inside what `x` spans.
+    fn layout(&self, x: &Tensor) -> Result<(Layout, DType)>;
+}
+
+/// The list of all ops: calls `$callback! { kernels { … } views { … } }`.
+#[macro_export]
+macro_rules! for_each_op {
+    ($callback:ident) => {
+        $callback! {
+            kernels {
+                // factories
+                Full, Arange, Linspace, Random,
+                // one tensor, element by element
+                Cast, Neg, Abs, Sign, Exp, Exp2, Expm1, Log, Log2, Log10, Log1p, Sqrt, Rsqrt, Square, Reciprocal, Sin, Cos, Tan, Asin,
+                Acos, Atan, Sinh, Cosh, Tanh, Asinh, Acosh, Atanh, Sigmoid, Relu, Erf, Erfc, Erfinv, Floor, Ceil, Round, Trunc, IsNan,
+                IsInf, IsFinite, LogicalNot, Conj, AddScalar, MulScalar,
+                // two
+                Add, Sub, Mul, Div, DivFloor, DivTrunc, Remainder, Fmod, Pow, Atan2, Maximum, Minimum, Eq, Ne, Lt, Le, Gt, Ge,
+                LogicalAnd, LogicalOr, LogicalXor, BitwiseAnd, BitwiseOr, BitwiseXor,
+                // three
+                Where,
+                // reductions
+                Sum,
+                // views written back
+                AsStridedScatter, AsStridedBackward,
+            }
+            views { Permute, Expand, Reshape, Slice, Diagonal, Unfold, AsStrided, ViewAsReal, ViewAsComplex, }
+        }
+    };
+}
+
+macro_rules! define_ops {
+    (kernels { $($k:ident,)* } views { $($v:ident,)* }) => {
+        /// Any op of the vocabulary.
+        #[derive(Clone, Debug)]
+        #[allow(missing_docs)]
+        pub enum Op {
+            $($k($k),)*
+            $($v($v),)*
+        }
+
+        $(impl From<$k> for Op { #[inline] fn from(op: $k) -> Op { Op::$k(op) } })*
+        $(impl From<$v> for Op { #[inline] fn from(op: $v) -> Op { Op::$v(op) } })*
+
+        impl Op {
+            /// PyTorch's name.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Op::$k(_) => <$k as Infer>::NAME,)*
+                    $(Op::$v(_) => <$v as ViewOp>::NAME,)*
+                }
+            }
+
+            /// See [`Infer::ELEMENTWISE`].
+            pub fn is_elementwise(&self) -> bool {
+                match self {
+                    $(Op::$k(_) => <$k as Infer>::ELEMENTWISE,)*
+                    $(Op::$v(_) => false,)*
+                }
+            }
+
+            /// What the outputs will be, for an op that computes; a view's meta for one that doesn't.
+            pub fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
+                match self {
+                    $(Op::$k(op) => op.infer(inputs),)*
+                    $(Op::$v(op) => op.layout(inputs[0]).and_then(|(layout, dtype)| Meta { shape: layout.shape, dtype }.one()),)*
+                }
+            }
+
+            /// The view's layout, for an op that makes one.
+            pub fn view_layout(&self, x: &Tensor) -> Option<Result<(Layout, DType)>> {
+                match self {
+                    $(Op::$v(op) => Some(op.layout(x)),)*
+                    _ => None,
+                }
+            }
+
+            /// See [`Infer::device`].
+            pub fn device(&self) -> Option<Device> {
+                match self {
+                    $(Op::$k(op) => op.device(),)*
+                    _ => None,
+                }
+            }
+
+            /// See [`Infer::decompose`].
+            pub fn decompose(&self, inputs: &[&Tensor]) -> Option<Result<Outputs>> {
+                match self {
+                    $(Op::$k(op) => op.decompose(inputs),)*
+                    _ => None,
+                }
+            }
+
+            /// The names of all ops, in the order of the list.
+            pub const NAMES: &'static [&'static str] = &[$(<$k as Infer>::NAME,)* $(<$v as ViewOp>::NAME,)*];
+        }
+    };
+}
+for_each_op!(define_ops);

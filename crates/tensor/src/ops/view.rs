@@ -1,0 +1,553 @@
+//! Views: the same storage under another layout. No data moves, writes are seen by all, and gradients
+//! pass back through the rule of each.
+
+use crate::layout::Layout;
+use crate::op::{Infer, Meta, Metas, ViewOp};
+use crate::shape::{DimList, Dims, IntoShape, Shape, Strides, broadcast_shapes, dim_index};
+use crate::{DType, Result, Tensor, bail, dispatch, dispatch_view, ensure};
+use smallvec::SmallVec;
+
+/// Dimensions in the order `order`.
+#[derive(Clone, Debug)]
+pub struct Permute {
+    /// Which dimension of the input stands at each place; every one once.
+    pub order: DimList,
+}
+
+/// Broadcast to `shape`.
+#[derive(Clone, Debug)]
+pub struct Expand {
+    /// The shape.
+    pub shape: Shape,
+}
+
+/// Under another shape of the same size, without a copy.
+#[derive(Clone, Debug)]
+pub struct Reshape {
+    /// The shape.
+    pub shape: Shape,
+}
+
+/// `len` elements of dimension `dim` from `start`, `step` apart.
+#[derive(Clone, Debug)]
+pub struct Slice {
+    /// The dimension.
+    pub dim: usize,
+    /// The first index.
+    pub start: usize,
+    /// How many.
+    pub len: usize,
+    /// From one to the next.
+    pub step: usize,
+}
+
+/// The diagonal of two dimensions, as a new last dimension.
+#[derive(Clone, Debug)]
+pub struct Diagonal {
+    /// Above (positive) or below (negative) the main diagonal.
+    pub offset: isize,
+    /// The rows' dimension.
+    pub dim1: usize,
+    /// The columns' dimension.
+    pub dim2: usize,
+}
+
+/// Windows of `size` along `dim`, `step` apart, as a new last dimension.
+#[derive(Clone, Debug)]
+pub struct Unfold {
+    /// The dimension.
+    pub dim: usize,
+    /// Elements in a window.
+    pub size: usize,
+    /// From one window to the next.
+    pub step: usize,
+}
+
+/// Any layout inside the storage.
+#[derive(Clone, Debug)]
+pub struct AsStrided {
+    /// The layout; its offset counts from the start of the storage.
+    pub layout: Layout,
+}
+
+/// A complex tensor as real numbers, with a last dimension of size 2.
+#[derive(Clone, Copy, Debug)]
+pub struct ViewAsReal;
+
+/// Real numbers with a last dimension of size 2 as complex ones.
+#[derive(Clone, Copy, Debug)]
+pub struct ViewAsComplex;
+
+impl ViewOp for Permute {
+    const NAME: &'static str = "permute";
+    fn layout(&self, x: &Tensor) -> Result<(Layout, DType)> {
+        Ok((x.layout().permute(&self.order), x.dtype()))
+    }
+}
+
+impl ViewOp for Expand {
+    const NAME: &'static str = "expand";
+    fn layout(&self, x: &Tensor) -> Result<(Layout, DType)> {
+        Ok((x.layout().expand(&self.shape), x.dtype()))
+    }
+}
+
+impl ViewOp for Reshape {
+    const NAME: &'static str = "view";
+    fn layout(&self, x: &Tensor) -> Result<(Layout, DType)> {
+        match x.layout().reshape(&self.shape) {
+            Some(layout) => Ok((layout, x.dtype())),
+            None => bail!(
+                Shape, "view", "shape {:?} with strides {:?} has no view of shape {:?}; `reshape` copies where it must",
+                x.shape(), x.strides(), &self.shape[..]
+            ),
+        }
+    }
+}
+
+impl ViewOp for Slice {
+    const NAME: &'static str = "slice";
+    fn layout(&self, x: &Tensor) -> Result<(Layout, DType)> {
+        Ok((x.layout().slice(self.dim, self.start, self.len, self.step), x.dtype()))
+    }
+}
+
+impl ViewOp for Diagonal {
+    const NAME: &'static str = "diagonal";
+    fn layout(&self, x: &Tensor) -> Result<(Layout, DType)> {
+        let mut layout = x.layout().clone();
+        let (rows, columns) = (layout.shape[self.dim1], layout.shape[self.dim2]);
+        let (step1, step2) = (layout.strides[self.dim1], layout.strides[self.dim2]);
+        let below = self.offset.min(0).unsigned_abs();
+        let above = self.offset.max(0).unsigned_abs();
+        let len = rows.saturating_sub(below).min(columns.saturating_sub(above));
+        if len > 0 {
+            layout.offset += below * step1 + above * step2;
+        }
+        let (first, last) = (self.dim1.min(self.dim2), self.dim1.max(self.dim2));
+        for d in [last, first] {
+            layout.shape.remove(d);
+            layout.strides.remove(d);
+        }
+        layout.shape.push(len);
+        layout.strides.push(step1 + step2);
+        Ok((layout, x.dtype()))
+    }
+}
+
+impl ViewOp for Unfold {
+    const NAME: &'static str = "unfold";
+    fn layout(&self, x: &Tensor) -> Result<(Layout, DType)> {
+        let mut layout = x.layout().clone();
+        if layout.rank() == 0 {
+            layout.shape.push(self.size);
+            layout.strides.push(1);
+            return Ok((layout, x.dtype()));
+        }
+        let step = layout.strides[self.dim];
+        layout.shape[self.dim] = (layout.shape[self.dim] - self.size) / self.step + 1;
+        layout.strides[self.dim] = step * self.step;
+        layout.shape.push(self.size);
+        layout.strides.push(step);
+        Ok((layout, x.dtype()))
+    }
+}
+
+impl ViewOp for AsStrided {
+    const NAME: &'static str = "as_strided";
+    fn layout(&self, x: &Tensor) -> Result<(Layout, DType)> {
+        check_inside("as_strided", &self.layout, x)?;
+        Ok((self.layout.clone(), x.dtype()))
+    }
+}
+
+/// A layout from the user's hands must lie inside the storage: all reads and writes trust it.
+fn check_inside(op: &'static str, layout: &Layout, x: &Tensor) -> Result<()> {
+    let room = x.storage().bytes() / x.dtype().size();
+    match layout.end() {
+        Some(end) if end <= room => Ok(()),
+        _ => bail!(
+            Index, op, "shape {:?} with strides {:?} from offset {} reaches beyond the {room} elements of the storage",
+            &layout.shape[..], &layout.strides[..], layout.offset
+        ),
+    }
+}
+
+impl ViewOp for ViewAsReal {
+    const NAME: &'static str = "view_as_real";
+    fn layout(&self, x: &Tensor) -> Result<(Layout, DType)> {
+        ensure!(x.dtype().is_complex(), DType, "view_as_real", "the tensor is {}, not complex", x.dtype());
+        let mut layout = x.layout().clone();
+        layout.strides.iter_mut().for_each(|s| *s *= 2);
+        layout.offset *= 2;
+        layout.shape.push(2);
+        layout.strides.push(1);
+        Ok((layout, x.dtype().to_real()))
+    }
+}
+
+impl ViewOp for ViewAsComplex {
+    const NAME: &'static str = "view_as_complex";
+    fn layout(&self, x: &Tensor) -> Result<(Layout, DType)> {
+        let mut layout = x.layout().clone();
+        ensure!(matches!(x.dtype(), DType::F32 | DType::F64), DType, "view_as_complex", "the tensor is {}, not float32 or float64", x.dtype());
+        let (size, stride) = (layout.shape.pop(), layout.strides.pop());
+        let pairs = size == Some(2) && stride == Some(1) && layout.offset % 2 == 0 && layout.strides.iter().all(|s| s % 2 == 0);
+        ensure!(pairs, Shape, "view_as_complex", "the last dimension of shape {:?} and strides {:?} does not hold pairs", x.shape(), x.strides());
+        layout.strides.iter_mut().for_each(|s| *s /= 2);
+        layout.offset /= 2;
+        Ok((layout, x.dtype().to_complex()))
+    }
+}
+
+/// A copy of the first input in which the second stands at a view's places: `torch.as_strided_scatter`.
+/// The places are counted in the first input's own layout.
+#[derive(Clone, Debug)]
+pub struct AsStridedScatter {
+    /// The first input's layout where its elements lie.
+    pub base: Layout,
+    /// The view's layout in the same storage.
+    pub view: Layout,
+}
+
+/// The gradient of [`AsStrided`]: each element is added at its place in the storage, then the base's
+/// layout reads what is there.
+#[derive(Clone, Debug)]
+pub struct AsStridedBackward {
+    /// The layout of the tensor that was viewed.
+    pub base: Layout,
+    /// The view's layout in the same storage.
+    pub view: Layout,
+}
+
+impl Infer for AsStridedScatter {
+    const NAME: &'static str = "as_strided_scatter";
+    fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
+        Meta::like(inputs[0]).one()
+    }
+}
+
+impl Infer for AsStridedBackward {
+    const NAME: &'static str = "as_strided_backward";
+    fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
+        Meta::new(self.base.shape.clone(), inputs[0].dtype()).one()
+    }
+}
+
+impl Tensor {
+    /// Dimensions in the order `dims`: `torch.permute`.
+    ///
+    /// # Errors
+    /// Where `dims` does not name every dimension once.
+    #[track_caller]
+    pub fn permute(&self, dims: impl Into<Dims>) -> Result<Tensor> {
+        let order = dims.into().resolve("permute", self.rank())?;
+        ensure!(order.len() == self.rank(), Shape, "permute", "{} dimensions are named, the tensor has {}", order.len(), self.rank());
+        dispatch_view(Permute { order }, self)
+    }
+
+    /// Two dimensions exchanged: `torch.transpose`.
+    #[track_caller]
+    pub fn transpose(&self, dim0: isize, dim1: isize) -> Result<Tensor> {
+        let (a, b) = (dim_index("transpose", dim0, self.rank())?, dim_index("transpose", dim1, self.rank())?);
+        let mut order: DimList = (0..self.rank()).collect();
+        if !order.is_empty() {
+            order.swap(a, b);
+        }
+        dispatch_view(Permute { order }, self)
+    }
+
+    /// The transpose of a matrix; a vector or scalar is its own: `torch.t`.
+    #[track_caller]
+    pub fn t(&self) -> Result<Tensor> {
+        match self.rank() {
+            0 | 1 => Ok(self.clone()),
+            2 => self.transpose(0, 1),
+            rank => bail!(Shape, "t", "a tensor of rank {rank} is no matrix; `transpose` names two dimensions"),
+        }
+    }
+
+    /// The last two dimensions exchanged: `Tensor.mT`.
+    #[track_caller]
+    pub fn mt(&self) -> Result<Tensor> {
+        ensure!(self.rank() >= 2, Shape, "mt", "a tensor of rank {} holds no matrices", self.rank());
+        self.transpose(-2, -1)
+    }
+
+    /// Dimension `from` moved to place `to`, the others in order: `torch.movedim`.
+    #[track_caller]
+    pub fn movedim(&self, from: isize, to: isize) -> Result<Tensor> {
+        let (from, to) = (dim_index("movedim", from, self.rank())?, dim_index("movedim", to, self.rank())?);
+        let mut order: DimList = (0..self.rank()).filter(|d| *d != from).collect();
+        if self.rank() > 0 {
+            order.insert(to, from);
+        }
+        dispatch_view(Permute { order }, self)
+    }
+
+    /// Broadcast to `shape`, −1 for a size as it is: `Tensor.expand`. No copy; do not write in place.
+    ///
+    /// # Errors
+    /// Where a size is neither 1 nor the one asked for.
+    #[track_caller]
+    pub fn expand(&self, shape: impl IntoShape) -> Result<Tensor> {
+        let mut sizes = shape.into_sizes();
+        let lead = sizes.len().checked_sub(self.rank());
+        if let Some(lead) = lead {
+            for d in lead..sizes.len() {
+                if sizes[d] == -1 {
+                    sizes[d] = self.shape()[d - lead] as isize;
+                }
+            }
+        }
+        let shape = sizes.into_shape("expand")?;
+        if shape[..] == *self.shape() {
+            return Ok(self.clone());
+        }
+        let reached = broadcast_shapes("expand", self.shape(), &shape)?;
+        ensure!(reached == shape, Shape, "expand", "shape {:?} does not expand to {:?}", self.shape(), &shape[..]);
+        dispatch_view(Expand { shape }, self)
+    }
+
+    /// Under another shape of the same size; one size may be −1. A view where strides can say it, else a
+    /// copy: `torch.reshape`.
+    ///
+    /// # Errors
+    /// Where the sizes do not multiply to the number of elements.
+    #[track_caller]
+    pub fn reshape(&self, shape: impl IntoShape) -> Result<Tensor> {
+        let shape = self.fill_in("reshape", shape)?;
+        match self.layout().reshape(&shape) {
+            Some(_) => dispatch_view(Reshape { shape }, self),
+            None => dispatch_view(Reshape { shape }, &self.contiguous()?),
+        }
+    }
+
+    /// As [`reshape`](Tensor::reshape), never a copy: `Tensor.view`.
+    ///
+    /// # Errors
+    /// Where strides cannot say it.
+    #[track_caller]
+    pub fn view_as_shape(&self, shape: impl IntoShape) -> Result<Tensor> {
+        let shape = self.fill_in("view", shape)?;
+        dispatch_view(Reshape { shape }, self)
+    }
+
+    #[track_caller]
+    fn fill_in(&self, op: &'static str, shape: impl IntoShape) -> Result<Shape> {
+        let mut sizes = shape.into_sizes();
+        let open: SmallVec<[usize; 6]> = (0..sizes.len()).filter(|d| sizes[*d] == -1).collect();
+        let known = sizes.iter().filter(|s| **s != -1).try_fold(1usize, |n, s| n.checked_mul((*s).max(0) as usize));
+        let fits = match (&open[..], known) {
+            ([], Some(n)) => n == self.numel(),
+            ([d], Some(n)) if n > 0 && self.numel() % n == 0 => {
+                sizes[*d] = (self.numel() / n) as isize;
+                true
+            }
+            _ => false,
+        };
+        ensure!(open.len() <= 1, Shape, op, "only one size of {:?} may be -1", &sizes[..]);
+        ensure!(fits, Shape, op, "shape {:?} with {} elements does not go into {:?}", self.shape(), self.numel(), &sizes[..]);
+        sizes.into_shape(op)
+    }
+
+    /// Dimensions `start..=end` joined into one: `torch.flatten`.
+    #[track_caller]
+    pub fn flatten(&self, start: isize, end: isize) -> Result<Tensor> {
+        let (a, b) = (dim_index("flatten", start, self.rank())?, dim_index("flatten", end, self.rank())?);
+        ensure!(a <= b, Index, "flatten", "the first dimension {start} stands behind the last {end}");
+        if self.rank() == 0 {
+            return self.reshape(1usize);
+        }
+        let mut shape = Shape::from_slice(&self.shape()[..a]);
+        shape.push(self.shape()[a..=b].iter().product());
+        shape.extend_from_slice(&self.shape()[b + 1..]);
+        self.reshape(shape)
+    }
+
+    /// Dimension `dim` split into `sizes`, one of which may be −1: `torch.unflatten`.
+    #[track_caller]
+    pub fn unflatten(&self, dim: isize, sizes: impl IntoShape) -> Result<Tensor> {
+        let d = dim_index("unflatten", dim, self.rank())?;
+        let mut shape: SmallVec<[isize; 6]> = self.shape().iter().map(|s| *s as isize).collect();
+        let sizes = sizes.into_sizes();
+        let known: isize = sizes.iter().filter(|s| **s != -1).product();
+        let whole = shape.get(d).copied().unwrap_or(1);
+        let sizes = sizes.iter().map(|s| if *s == -1 && known > 0 { whole / known } else { *s });
+        shape.splice_range(d, sizes);
+        self.reshape(shape)
+    }
+
+    /// With a dimension of size 1 at place `dim`: `torch.unsqueeze`.
+    #[track_caller]
+    pub fn unsqueeze(&self, dim: isize) -> Result<Tensor> {
+        let d = dim_index("unsqueeze", dim, self.rank() + 1)?;
+        let mut shape = self.layout().shape.clone();
+        shape.insert(d, 1);
+        dispatch_view(Reshape { shape }, self)
+    }
+
+    /// Without the dimensions `dims` that have size 1 (`..`: without any): `torch.squeeze`.
+    #[track_caller]
+    pub fn squeeze(&self, dims: impl Into<Dims>) -> Result<Tensor> {
+        let dims = dims.into();
+        if self.rank() == 0 {
+            dims.resolve("squeeze", 1)?;
+            return Ok(self.clone());
+        }
+        let dims = dims.resolve("squeeze", self.rank())?;
+        let keep = |d: &usize| !(dims.contains(d) && self.shape()[*d] == 1);
+        let shape: Shape = (0..self.rank()).filter(keep).map(|d| self.shape()[d]).collect();
+        dispatch_view(Reshape { shape }, self)
+    }
+
+    /// `len` elements of `dim` from `start`: `torch.narrow`.
+    ///
+    /// # Errors
+    /// Where they are not there.
+    #[track_caller]
+    pub fn narrow(&self, dim: isize, start: isize, len: usize) -> Result<Tensor> {
+        let d = dim_index("narrow", dim, self.rank())?;
+        let size = self.size(dim)?;
+        let from = if start < 0 { start + size as isize } else { start };
+        let fits = from >= 0 && (from as usize).checked_add(len).is_some_and(|end| end <= size);
+        ensure!(fits, Index, "narrow", "{len} elements from {start} are not inside dimension {dim} of size {size}");
+        dispatch_view(Slice { dim: d, start: from as usize, len, step: 1 }, self)
+    }
+
+    /// Elements `start..end` of `dim`, every `step`th, ends cut to the size: Python's `x[start:end:step]`.
+    ///
+    /// # Errors
+    /// Where `step` is zero (a negative one would not be a view: see [`flip`](Tensor::flip)).
+    #[track_caller]
+    pub fn slice(&self, dim: isize, start: isize, end: isize, step: usize) -> Result<Tensor> {
+        let d = dim_index("slice", dim, self.rank())?;
+        let size = self.size(dim)? as isize;
+        ensure!(step > 0, Argument, "slice", "a step of zero leads nowhere");
+        let cut = |i: isize| if i < 0 { (i + size).max(0) } else { i.min(size) };
+        let (start, end) = (cut(start), cut(end));
+        let len = if end > start { ((end - start) as usize).div_ceil(step) } else { 0 };
+        dispatch_view(Slice { dim: d, start: start as usize, len, step }, self)
+    }
+
+    /// Element `index` of `dim`, without that dimension: `torch.select`.
+    ///
+    /// # Errors
+    /// Where it is not there.
+    #[track_caller]
+    pub fn select(&self, dim: isize, index: isize) -> Result<Tensor> {
+        let d = dim_index("select", dim, self.rank())?;
+        let size = self.size(dim)?;
+        let at = if index < 0 { index + size as isize } else { index };
+        ensure!(at >= 0 && (at as usize) < size, Index, "select", "index {index} is not inside dimension {dim} of size {size}");
+        let one = dispatch_view(Slice { dim: d, start: at as usize, len: 1, step: 1 }, self)?;
+        let mut shape = one.layout().shape.clone();
+        shape.remove(d);
+        dispatch_view(Reshape { shape }, &one)
+    }
+
+    /// The diagonal of `dim1` and `dim2`, `offset` above the main one, as a new last dimension:
+    /// `torch.diagonal`.
+    #[track_caller]
+    pub fn diagonal(&self, offset: isize, dim1: isize, dim2: isize) -> Result<Tensor> {
+        let (a, b) = (dim_index("diagonal", dim1, self.rank())?, dim_index("diagonal", dim2, self.rank())?);
+        ensure!(a != b && self.rank() >= 2, Index, "diagonal", "two dimensions are needed, {dim1} and {dim2} of rank {} are not", self.rank());
+        dispatch_view(Diagonal { offset, dim1: a, dim2: b }, self)
+    }
+
+    /// Windows of `size` elements along `dim`, `step` apart, as a new last dimension: `Tensor.unfold`.
+    #[track_caller]
+    pub fn unfold(&self, dim: isize, size: usize, step: usize) -> Result<Tensor> {
+        let d = dim_index("unfold", dim, self.rank())?;
+        let whole = self.shape().get(d).copied().unwrap_or(1);
+        ensure!(step > 0, Argument, "unfold", "a step of zero leads nowhere");
+        ensure!(size <= whole, Shape, "unfold", "a window of {size} does not fit dimension {dim} of size {whole}");
+        dispatch_view(Unfold { dim: d, size, step }, self)
+    }
+
+    /// Any layout inside the storage: `torch.as_strided`.
+    ///
+    /// # Errors
+    /// Where it reaches beyond the storage.
+    #[track_caller]
+    pub fn as_strided(&self, shape: impl IntoShape, strides: impl IntoShape, offset: usize) -> Result<Tensor> {
+        let (shape, strides): (Shape, Strides) = (shape.into_shape("as_strided")?, strides.into_shape("as_strided")?);
+        ensure!(shape.len() == strides.len(), Shape, "as_strided", "{} sizes, but {} strides", shape.len(), strides.len());
+        dispatch_view(AsStrided { layout: Layout { shape, strides, offset } }, self)
+    }
+
+    /// A copy of this tensor in which `source` stands at the places of `view`, both layouts of one storage.
+    #[track_caller]
+    pub fn as_strided_scatter(&self, source: &Tensor, view: &Layout) -> Result<Tensor> {
+        check_inside("as_strided_scatter", view, self)?;
+        ensure!(*source.shape() == view.shape[..], Shape, "as_strided_scatter", "the source has shape {:?}, the view {:?}", source.shape(), &view.shape[..]);
+        dispatch(AsStridedScatter { base: self.layout().clone(), view: view.clone() }, &[self, source])
+    }
+
+    /// A complex tensor as real numbers with a last dimension of size 2: `torch.view_as_real`.
+    #[track_caller]
+    pub fn view_as_real(&self) -> Result<Tensor> {
+        dispatch_view(ViewAsReal, self)
+    }
+
+    /// Pairs of real numbers as complex ones: `torch.view_as_complex`.
+    #[track_caller]
+    pub fn view_as_complex(&self) -> Result<Tensor> {
+        dispatch_view(ViewAsComplex, self)
+    }
+
+    /// The slices along `dim`, without that dimension: `torch.unbind`.
+    #[track_caller]
+    pub fn unbind(&self, dim: isize) -> Result<Vec<Tensor>> {
+        (0..self.size(dim)?).map(|i| self.select(dim, i as isize)).collect()
+    }
+
+    /// Pieces of `size` along `dim`, the last one shorter: `torch.split`.
+    #[track_caller]
+    pub fn split(&self, size: usize, dim: isize) -> Result<Vec<Tensor>> {
+        let whole = self.size(dim)?;
+        ensure!(size > 0 || whole == 0, Argument, "split", "pieces of size zero never end");
+        if whole == 0 {
+            return Ok(vec![self.narrow(dim, 0, 0)?]);
+        }
+        (0..whole).step_by(size).map(|at| self.narrow(dim, at as isize, size.min(whole - at))).collect()
+    }
+
+    /// Pieces of the sizes given along `dim`: `torch.split` with a list.
+    #[track_caller]
+    pub fn split_with_sizes(&self, sizes: &[usize], dim: isize) -> Result<Vec<Tensor>> {
+        let whole = self.size(dim)?;
+        ensure!(sizes.iter().sum::<usize>() == whole, Shape, "split_with_sizes", "sizes {sizes:?} do not sum to {whole}, the size of dimension {dim}");
+        let mut pieces = Vec::with_capacity(sizes.len());
+        let mut at = 0;
+        for size in sizes {
+            pieces.push(self.narrow(dim, at as isize, *size)?);
+            at += size;
+        }
+        Ok(pieces)
+    }
+
+    /// At most `chunks` pieces of one size along `dim`: `torch.chunk`.
+    #[track_caller]
+    pub fn chunk(&self, chunks: usize, dim: isize) -> Result<Vec<Tensor>> {
+        ensure!(chunks > 0, Argument, "chunk", "at least one chunk is needed");
+        let whole = self.size(dim)?;
+        if whole == 0 {
+            return (0..chunks).map(|_| self.narrow(dim, 0, 0)).collect();
+        }
+        self.split(whole.div_ceil(chunks), dim)
+    }
+}
+
+/// Replacing one element of a small vector by several.
+trait SpliceRange {
+    fn splice_range(&mut self, at: usize, with: impl Iterator<Item = isize>);
+}
+
+impl SpliceRange for SmallVec<[isize; 6]> {
+    fn splice_range(&mut self, at: usize, with: impl Iterator<Item = isize>) {
+        let tail: SmallVec<[isize; 6]> = self.iter().skip(at + 1).copied().collect();
+        self.truncate(at);
+        self.extend(with.chain(tail));
+    }
+}

@@ -1,0 +1,221 @@
+//! Storage: the memory that a tensor and its views share, its version counter, and the guards that
+//! keep safe code free of data races.
+//!
+//! Every access to the bytes holds the storage's lock, shared to read and exclusive to write. An op
+//! takes all its locks at once in address order ([`lock`]), so two threads cannot lock each other
+//! out. A fresh output, which nobody else has seen, needs none.
+
+use crate::alloc::Block;
+use crate::backend::backend_of;
+use crate::{Device, Error, ErrorKind, Result, Tensor};
+use parking_lot::Mutex;
+use parking_lot::RawRwLock;
+use parking_lot::lock_api::{RawRwLock as _, RawRwLockRecursive as _};
+use smallvec::SmallVec;
+use std::any::Any;
+use std::cell::RefCell;
+use std::panic::Location;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Memory as a backend gives it.
+pub enum Buffer {
+    /// Bytes of this process.
+    Host(Block),
+    /// None at all: the meta device's.
+    Meta,
+    /// What another backend keeps; only that backend looks inside.
+    Device(Box<dyn Any + Send + Sync>),
+}
+
+/// Shared ownership of a block of memory.
+#[derive(Clone)]
+pub struct Storage(Arc<Inner>);
+
+struct Inner {
+    lock: RawRwLock,
+    version: AtomicU32,
+    device: Device,
+    bytes: usize,
+    buffer: Buffer,
+    writer: Mutex<Option<Writer>>,
+}
+
+/// The in-place op that wrote last, for the error message of a backward that needed the old value.
+#[derive(Clone, Copy, Debug)]
+pub struct Writer {
+    /// Its name, with PyTorch's underscore.
+    pub op: &'static str,
+    /// Where it was called.
+    pub at: &'static Location<'static>,
+}
+
+impl Storage {
+    /// `bytes` bytes on `device`, of any content.
+    #[track_caller]
+    pub fn new(op: &'static str, device: Device, bytes: usize) -> Result<Storage> {
+        let no_memory = |why: String| Error::new(ErrorKind::Memory, op, why);
+        let buffer = match device {
+            Device::Cpu => Buffer::Host(
+                Block::new(bytes).ok_or_else(|| no_memory(format!("the system has no {bytes} bytes for the result")))?,
+            ),
+            Device::Meta => Buffer::Meta,
+            other => match backend_of(other) {
+                Some(backend) => backend.allocate(other, bytes)?,
+                None => return Err(Error::new(ErrorKind::Device, op, format!("no backend for {other} is registered"))),
+            },
+        };
+        Ok(Storage::from_buffer(device, bytes, buffer))
+    }
+
+    /// A storage of `bytes` bytes that `buffer` holds.
+    pub fn from_buffer(device: Device, bytes: usize, buffer: Buffer) -> Storage {
+        let (lock, version, writer) = (RawRwLock::INIT, AtomicU32::new(0), Mutex::new(None));
+        Storage(Arc::new(Inner { lock, version, device, bytes, buffer, writer }))
+    }
+
+    /// Where it is.
+    #[inline]
+    pub fn device(&self) -> Device {
+        self.0.device
+    }
+
+    /// Its size in bytes.
+    #[inline]
+    pub fn bytes(&self) -> usize {
+        self.0.bytes
+    }
+
+    /// What the backend gave.
+    pub fn buffer(&self) -> &Buffer {
+        &self.0.buffer
+    }
+
+    /// How often an in-place op wrote to it.
+    #[inline]
+    pub fn version(&self) -> u32 {
+        self.0.version.load(Ordering::Acquire)
+    }
+
+    /// Who wrote last.
+    pub fn writer(&self) -> Option<Writer> {
+        *self.0.writer.lock()
+    }
+
+    /// Notes that `op` wrote in place.
+    pub fn bump(&self, op: &'static str, at: &'static Location<'static>) {
+        *self.0.writer.lock() = Some(Writer { op, at });
+        self.0.version.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// True where both are the same memory.
+    #[inline]
+    pub fn is(&self, other: &Storage) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// An address that is the storage's own as long as it lives.
+    pub fn id(&self) -> usize {
+        Arc::as_ptr(&self.0) as usize
+    }
+
+    /// The first byte of a CPU storage. Reading and writing there needs a guard.
+    #[inline]
+    pub(crate) fn host_ptr(&self) -> *mut u8 {
+        match &self.0.buffer {
+            Buffer::Host(block) => block.as_ptr(),
+            _ => std::ptr::null_mut(),
+        }
+    }
+}
+
+thread_local! {
+    /// Storages that this thread's user holds a slice of: an op that wants to write there must not wait
+    /// for its own thread.
+    static HELD: RefCell<Vec<(usize, bool)>> = const { RefCell::new(Vec::new()) };
+}
+
+struct Held<'a> {
+    inner: &'a Inner,
+    write: bool,
+}
+
+/// Locks on some storages, given back on drop.
+pub struct Guard<'a>(SmallVec<[Held<'a>; 4]>);
+
+/// Locks the storages of `reads` to read and that of `write` to write, in address order.
+///
+/// # Errors
+/// Where this thread itself holds a slice of one of them that stands in the way.
+#[track_caller]
+pub fn lock<'a>(op: &'static str, reads: &[&'a Tensor], write: Option<&'a Tensor>) -> Result<Guard<'a>> {
+    let mut held: SmallVec<[Held<'a>; 4]> = SmallVec::new();
+    let mut add = |t: &'a Tensor, write: bool| {
+        let inner: &'a Inner = &t.storage().0;
+        match held.iter_mut().find(|h| std::ptr::eq(h.inner, inner)) {
+            Some(there) => there.write |= write,
+            None => held.push(Held { inner, write }),
+        }
+    };
+    if let Some(t) = write {
+        add(t, true);
+    }
+    reads.iter().for_each(|t| add(t, false));
+    if held.len() > 1 {
+        held.sort_unstable_by_key(|h| h.inner as *const Inner as usize);
+    }
+    let mut guard = Guard(SmallVec::new());
+    for h in held {
+        acquire(op, h.inner, h.write)?;
+        guard.0.push(h);
+    }
+    Ok(guard)
+}
+
+#[inline]
+#[track_caller]
+fn acquire(op: &'static str, inner: &Inner, write: bool) -> Result<()> {
+    let got = if write { inner.lock.try_lock_exclusive() } else { inner.lock.try_lock_shared_recursive() };
+    if got { Ok(()) } else { acquire_slowly(op, inner, write) }
+}
+
+#[cold]
+#[track_caller]
+fn acquire_slowly(op: &'static str, inner: &Inner, write: bool) -> Result<()> {
+    let own = HELD.with(|held| held.borrow().iter().any(|h| h.0 == inner as *const Inner as usize && (write || h.1)));
+    if own {
+        let message = "this thread holds a slice of the tensor's data (`data()` or `data_mut()`); drop it before the op";
+        return Err(Error::new(ErrorKind::Argument, op, message));
+    }
+    if write { inner.lock.lock_exclusive() } else { inner.lock.lock_shared_recursive() }
+    Ok(())
+}
+
+impl Guard<'_> {
+    /// Notes that the thread's user holds these, until [`UserGuard`] is dropped.
+    pub(crate) fn for_user(self) -> Self {
+        HELD.with(|held| held.borrow_mut().extend(self.0.iter().map(|h| (h.inner as *const Inner as usize, h.write))));
+        self
+    }
+
+    pub(crate) fn from_user(&self) {
+        let _ = HELD.try_with(|held| {
+            for h in &self.0 {
+                let key = (h.inner as *const Inner as usize, h.write);
+                let mut held = held.borrow_mut();
+                if let Some(at) = held.iter().position(|k| *k == key) {
+                    held.swap_remove(at);
+                }
+            }
+        });
+    }
+}
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        for h in &self.0 {
+            // SAFETY: `acquire` took this lock in this mode, and the guard gives it back once.
+            unsafe { if h.write { h.inner.lock.unlock_exclusive() } else { h.inner.lock.unlock_shared() } }
+        }
+    }
+}

@@ -1,0 +1,463 @@
+//! The [`Tensor`]: a layout over shared storage, and what every part of the house may ask of it.
+
+use crate::backend::backend_of;
+use crate::dtype::{Element, Stored};
+use crate::layout::Layout;
+use crate::shape::{IntoShape, Shape, checked_numel};
+use crate::storage::{Guard, Storage, lock};
+use crate::{DType, Device, Error, ErrorKind, Result, Scalar, bail, dispatch, ensure};
+use std::any::Any;
+use std::ops::{Deref, DerefMut};
+use std::panic::Location;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+
+/// An n-dimensional array: runtime dtype, rank and device, strided, sharing its storage with its views.
+///
+/// Cloning is cheap and shares everything. Methods return [`Result`]; the operators `+ - * /` panic
+/// with the method's message.
+#[derive(Clone)]
+pub struct Tensor(Arc<Inner>);
+
+struct Inner {
+    layout: Layout,
+    storage: Storage,
+    dtype: DType,
+    inference: bool,
+    tracks: AtomicBool,
+    view: Option<View>,
+    meta: OnceLock<Box<dyn Any + Send + Sync>>,
+}
+
+/// What a view remembers of the tensor it looks into.
+pub struct View {
+    /// The tensor that owns the storage; never itself a view.
+    pub base: Tensor,
+    /// Made under `no_grad`: an in-place op that records a gradient is refused.
+    pub no_grad: bool,
+    /// The storage's version when the view's history was last right.
+    pub version: AtomicU32,
+}
+
+impl Tensor {
+    /// A tensor over `storage`. The layout must lie inside it.
+    pub(crate) fn over(storage: Storage, layout: Layout, dtype: DType, view: Option<View>) -> Tensor {
+        let (tracks, meta) = (AtomicBool::new(false), OnceLock::new());
+        let inference = dispatch::inference_mode_enabled();
+        Tensor(Arc::new(Inner { layout, storage, dtype, inference, tracks, view, meta }))
+    }
+
+    /// Contiguous, of any content: the output of an op about to run.
+    #[track_caller]
+    pub(crate) fn uninit(op: &'static str, shape: Shape, dtype: DType, device: Device) -> Result<Tensor> {
+        let bytes = checked_numel(&shape).and_then(|n| n.checked_mul(dtype.size())).filter(|b| *b <= isize::MAX as usize);
+        let Some(bytes) = bytes else {
+            bail!(Memory, op, "a {dtype} tensor of shape {:?} has more bytes than memory has addresses", &shape[..])
+        };
+        let storage = Storage::new(op, device, bytes)?;
+        Ok(Tensor::over(storage, Layout::contiguous(shape), dtype, None))
+    }
+
+    /// The elements of `data` in row-major order under `shape`.
+    ///
+    /// ```
+    /// # use flambeau_tensor::Tensor;
+    /// let x = Tensor::from_vec(vec![1.0f32, 2.0, 3.0, 4.0], [2, 2])?;
+    /// assert_eq!(x.shape(), [2, 2]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where `shape` has another number of elements than `data`.
+    #[track_caller]
+    pub fn from_vec<T: Element>(data: Vec<T>, shape: impl IntoShape) -> Result<Tensor> {
+        Tensor::from_slice(&data, shape)
+    }
+
+    /// A copy of the elements of `data`, in row-major order under `shape`.
+    ///
+    /// # Errors
+    /// Where `shape` has another number of elements than `data`.
+    #[track_caller]
+    pub fn from_slice<T: Element>(data: &[T], shape: impl IntoShape) -> Result<Tensor> {
+        let shape = shape.into_shape("from_slice")?;
+        if checked_numel(&shape) != Some(data.len()) {
+            bail!(Shape, "from_slice", "{} elements do not fill shape {:?}", data.len(), &shape[..])
+        }
+        let out = Tensor::uninit("from_slice", shape, T::DTYPE, Device::Cpu)?;
+        // SAFETY: `out` is fresh, so nobody else can reach its storage, and it holds `data.len()` elements.
+        let to = unsafe { std::slice::from_raw_parts_mut(out.storage().host_ptr().cast::<T::Stored>(), data.len()) };
+        to.iter_mut().zip(data).for_each(|(to, from)| *to = from.store());
+        Ok(out)
+    }
+
+    /// Elements of `dtype` as they lie in memory (native byte order), in row-major order under `shape`.
+    ///
+    /// # Errors
+    /// Where `bytes` has another length than `shape` and `dtype` need.
+    #[track_caller]
+    pub fn from_bytes(dtype: DType, shape: impl IntoShape, bytes: &[u8]) -> Result<Tensor> {
+        let shape = shape.into_shape("from_bytes")?;
+        if checked_numel(&shape).and_then(|n| n.checked_mul(dtype.size())) != Some(bytes.len()) {
+            bail!(Shape, "from_bytes", "{} bytes do not fill a {dtype} tensor of shape {:?}", bytes.len(), &shape[..])
+        }
+        let out = Tensor::uninit("from_bytes", shape, dtype, Device::Cpu)?;
+        // SAFETY: `out` is fresh, so nobody else can reach its storage, and it holds `bytes.len()` bytes.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), out.storage().host_ptr(), bytes.len()) };
+        Ok(out)
+    }
+
+    /// Sizes of the dimensions.
+    #[inline]
+    pub fn shape(&self) -> &[usize] {
+        &self.0.layout.shape
+    }
+
+    /// Elements to step by in each dimension.
+    #[inline]
+    pub fn strides(&self) -> &[usize] {
+        &self.0.layout.strides
+    }
+
+    /// The place of the first element in the storage, in elements.
+    #[inline]
+    pub fn storage_offset(&self) -> usize {
+        self.0.layout.offset
+    }
+
+    /// Shape, strides and offset.
+    #[inline]
+    pub fn layout(&self) -> &Layout {
+        &self.0.layout
+    }
+
+    /// The type of the elements.
+    #[inline]
+    pub fn dtype(&self) -> DType {
+        self.0.dtype
+    }
+
+    /// Where the data lives.
+    #[inline]
+    pub fn device(&self) -> Device {
+        self.0.storage.device()
+    }
+
+    /// The number of dimensions: PyTorch's `dim()`.
+    #[inline]
+    pub fn rank(&self) -> usize {
+        self.0.layout.rank()
+    }
+
+    /// The size of dimension `dim`, negative counted from the end.
+    ///
+    /// # Errors
+    /// Where there is no such dimension.
+    #[track_caller]
+    pub fn size(&self, dim: isize) -> Result<usize> {
+        let d = crate::shape::dim_index("size", dim, self.rank())?;
+        self.shape().get(d).copied().ok_or_else(|| Error::new(ErrorKind::Index, "size", "a scalar has no dimensions"))
+    }
+
+    /// The number of elements.
+    #[inline]
+    pub fn numel(&self) -> usize {
+        self.0.layout.numel()
+    }
+
+    /// True where the elements lie one after another in row-major order.
+    #[inline]
+    pub fn is_contiguous(&self) -> bool {
+        self.0.layout.is_contiguous()
+    }
+
+    /// The memory it shares with its views.
+    #[inline]
+    pub fn storage(&self) -> &Storage {
+        &self.0.storage
+    }
+
+    /// How often an in-place op wrote to the storage: PyTorch's `_version`.
+    pub fn version(&self) -> u32 {
+        self.0.storage.version()
+    }
+
+    /// True where both handles are one tensor (not merely equal or sharing storage).
+    #[inline]
+    pub fn is(&self, other: &Tensor) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// A number that is this tensor's own as long as a handle to it lives.
+    pub fn id(&self) -> usize {
+        Arc::as_ptr(&self.0) as usize
+    }
+
+    /// A handle on the same tensor that does not keep it.
+    pub fn downgrade(&self) -> WeakTensor {
+        WeakTensor(Arc::downgrade(&self.0))
+    }
+
+    /// True where ops on it are recorded: a leaf that requires grad, or the result of such an op.
+    #[inline]
+    pub fn requires_grad(&self) -> bool {
+        self.0.tracks.load(Ordering::Relaxed) || self.view_is_stale()
+    }
+
+    /// True for a view whose base was written by a recorded in-place op since its history was taken.
+    #[inline]
+    fn view_is_stale(&self) -> bool {
+        match &self.0.view {
+            Some(v) => {
+                !v.no_grad && v.version.load(Ordering::Relaxed) != self.version() && v.base.0.tracks.load(Ordering::Relaxed)
+            }
+            None => false,
+        }
+    }
+
+    /// Made under inference mode: it cannot take part in a recorded op.
+    pub fn is_inference(&self) -> bool {
+        self.0.inference
+    }
+
+    /// What a view remembers; `None` for a tensor that owns its storage or was detached.
+    pub fn view(&self) -> Option<&View> {
+        self.0.view.as_ref()
+    }
+
+    /// For autograd: turns recording of ops on this tensor on or off.
+    pub fn set_tracks(&self, on: bool) {
+        self.0.tracks.store(on, Ordering::Relaxed);
+    }
+
+    /// For autograd: the place where it keeps what belongs to this tensor.
+    #[inline]
+    pub fn grad_meta(&self) -> &OnceLock<Box<dyn Any + Send + Sync>> {
+        &self.0.meta
+    }
+
+    /// The same elements without history; the storage is shared.
+    pub fn detach(&self) -> Tensor {
+        Tensor::over(self.storage().clone(), self.layout().clone(), self.dtype(), None)
+    }
+
+    /// For autograd: another handle on the same elements that is a view in the same manner but has no
+    /// history of its own.
+    pub fn shadow(&self) -> Tensor {
+        let view = self.0.view.as_ref().map(|v| View {
+            base: v.base.clone(),
+            no_grad: v.no_grad,
+            version: AtomicU32::new(v.version.load(Ordering::Relaxed)),
+        });
+        Tensor::over(self.storage().clone(), self.layout().clone(), self.dtype(), view)
+    }
+
+    /// The elements in row-major order.
+    ///
+    /// # Errors
+    /// Where `T` is not the tensor's dtype (see [`to_dtype`](Tensor::to_dtype)), or it has no data.
+    #[track_caller]
+    pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
+        self.expect_dtype::<T>("to_vec")?;
+        if self.device() == Device::Cpu && self.is_contiguous() {
+            return Ok(self.data::<T::Stored>()?.iter().map(|s| T::load(*s)).collect());
+        }
+        let bytes = self.to_bytes()?;
+        Ok(bytes
+            .chunks_exact(size_of::<T::Stored>())
+            // SAFETY: the chunk has the size of `T::Stored`, for which every bit pattern is a value.
+            .map(|c| T::load(unsafe { c.as_ptr().cast::<T::Stored>().read_unaligned() }))
+            .collect())
+    }
+
+    /// The elements as they lie in memory (native byte order), in row-major order.
+    ///
+    /// # Errors
+    /// Where it has no data.
+    #[track_caller]
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let rows = dispatch::no_grad(|| self.contiguous())?;
+        let Some(backend) = backend_of(self.device()) else {
+            bail!(Device, "to_bytes", "no backend for {} is registered", self.device())
+        };
+        let _guard = lock("to_bytes", &[&rows], None)?;
+        backend.download(&rows).map_err(|e| e.located(Location::caller()))
+    }
+
+    /// The value of a tensor of one element, converted as by `as` where the dtypes differ.
+    ///
+    /// # Errors
+    /// Where it has more or fewer elements, or no data.
+    #[track_caller]
+    pub fn item<T: FromScalar>(&self) -> Result<T> {
+        Ok(T::from_scalar(self.scalar()?))
+    }
+
+    /// The value of a tensor of one element.
+    ///
+    /// # Errors
+    /// Where it has more or fewer elements, or no data.
+    #[track_caller]
+    pub fn scalar(&self) -> Result<Scalar> {
+        ensure!(self.numel() == 1, Shape, "item", "a tensor of shape {:?} has {} elements, not one", self.shape(), self.numel());
+        macro_rules! read {
+            ($($dtype:ident => $t:ty),*) => {
+                match self.dtype() { $(DType::$dtype => Scalar::from(self.to_vec::<$t>()?[0]),)* }
+            };
+        }
+        Ok(read! {
+            Bool => bool, U8 => u8, I8 => i8, I16 => i16, I32 => i32, I64 => i64, F16 => half::f16, BF16 => half::bf16,
+            F32 => f32, F64 => f64, Complex64 => num_complex::Complex<f32>, Complex128 => num_complex::Complex<f64>
+        })
+    }
+
+    /// The elements of a contiguous CPU tensor in place, locked against writers while the guard lives.
+    /// `T` is the stored form: `u8` for `bool`.
+    ///
+    /// # Errors
+    /// Where `T` is not the tensor's dtype, or it is not contiguous, or not on the CPU.
+    #[track_caller]
+    pub fn data<T: Stored>(&self) -> Result<Data<'_, T>> {
+        self.expect_slice::<T>("data")?;
+        let guard = lock("data", &[self], None)?.for_user();
+        Ok(Data { tensor: self, guard, stored: std::marker::PhantomData })
+    }
+
+    /// The elements of a contiguous CPU tensor in place, to write, locked against everybody else while
+    /// the guard lives. Counts as an in-place op: a backward that needs the old values will say so.
+    ///
+    /// # Errors
+    /// As for [`data`](Tensor::data); and where the tensor's history is recorded, for autograd cannot
+    /// see what is written here (`detach()` it first, or use `no_grad`).
+    #[track_caller]
+    pub fn data_mut<T: Stored>(&self) -> Result<DataMut<'_, T>> {
+        self.expect_slice::<T>("data_mut")?;
+        ensure!(
+            !(self.requires_grad() && dispatch::grad_enabled()), Autograd, "data_mut",
+            "autograd cannot see what is written into a tensor that requires grad; use `no_grad` or `detach`"
+        );
+        let guard = lock("data_mut", &[], Some(self))?.for_user();
+        self.storage().bump("data_mut", Location::caller());
+        Ok(DataMut { tensor: self, guard, stored: std::marker::PhantomData })
+    }
+
+    #[track_caller]
+    fn expect_dtype<T: Element>(&self, op: &'static str) -> Result<()> {
+        ensure!(self.dtype() == T::DTYPE, DType, op, "the tensor is {}, not {}", self.dtype(), T::DTYPE);
+        Ok(())
+    }
+
+    #[track_caller]
+    fn expect_slice<T: Stored>(&self, op: &'static str) -> Result<()> {
+        ensure!(stored_as::<T>(self.dtype()), DType, op, "the tensor is {}, not {}", self.dtype(), std::any::type_name::<T>());
+        ensure!(self.device() == Device::Cpu, Device, op, "a tensor on {} has no slice in this process", self.device());
+        ensure!(self.is_contiguous(), Argument, op, "strides {:?} of shape {:?} are not contiguous", self.strides(), self.shape());
+        Ok(())
+    }
+}
+
+/// True where elements of `dtype` are stored as `T`.
+pub(crate) fn stored_as<T: Stored>(dtype: DType) -> bool {
+    use std::any::TypeId;
+    macro_rules! id {
+        ($($d:ident => $t:ty),*) => { match dtype { $(DType::$d => TypeId::of::<$t>(),)* } };
+    }
+    TypeId::of::<T>()
+        == id! {
+            Bool => u8, U8 => u8, I8 => i8, I16 => i16, I32 => i32, I64 => i64, F16 => half::f16, BF16 => half::bf16,
+            F32 => f32, F64 => f64, Complex64 => num_complex::Complex<f32>, Complex128 => num_complex::Complex<f64>
+        }
+}
+
+/// A tensor's elements, locked to read. See [`Tensor::data`].
+pub struct Data<'a, T> {
+    tensor: &'a Tensor,
+    guard: Guard<'a>,
+    stored: std::marker::PhantomData<*const T>,
+}
+
+impl<T: Stored> Deref for Data<'_, T> {
+    type Target = [T];
+    fn deref(&self) -> &[T] {
+        let (at, n) = (self.tensor.storage_offset(), self.tensor.numel());
+        if n == 0 {
+            return &[];
+        }
+        // SAFETY: `data` checked dtype, device and contiguity; the layout lies inside the storage; the
+        // guard keeps writers out as long as the slice can live.
+        unsafe { std::slice::from_raw_parts(self.tensor.storage().host_ptr().cast::<T>().add(at), n) }
+    }
+}
+
+impl<T> Drop for Data<'_, T> {
+    fn drop(&mut self) {
+        self.guard.from_user();
+    }
+}
+
+/// A tensor's elements, locked to write. See [`Tensor::data_mut`].
+pub struct DataMut<'a, T> {
+    tensor: &'a Tensor,
+    guard: Guard<'a>,
+    stored: std::marker::PhantomData<*mut T>,
+}
+
+impl<T: Stored> Deref for DataMut<'_, T> {
+    type Target = [T];
+    fn deref(&self) -> &[T] {
+        let (at, n) = (self.tensor.storage_offset(), self.tensor.numel());
+        if n == 0 {
+            return &[];
+        }
+        // SAFETY: as for `Data`; the guard keeps everybody else out.
+        unsafe { std::slice::from_raw_parts(self.tensor.storage().host_ptr().cast::<T>().add(at), n) }
+    }
+}
+
+impl<T: Stored> DerefMut for DataMut<'_, T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        let (at, n) = (self.tensor.storage_offset(), self.tensor.numel());
+        if n == 0 {
+            return &mut [];
+        }
+        // SAFETY: as for `Data`; the guard is exclusive and borrowed mutably, and a contiguous layout
+        // has no two indices on one element.
+        unsafe { std::slice::from_raw_parts_mut(self.tensor.storage().host_ptr().cast::<T>().add(at), n) }
+    }
+}
+
+impl<T> Drop for DataMut<'_, T> {
+    fn drop(&mut self) {
+        self.guard.from_user();
+    }
+}
+
+/// A handle that does not keep its tensor alive.
+#[derive(Clone)]
+pub struct WeakTensor(std::sync::Weak<Inner>);
+
+impl WeakTensor {
+    /// The tensor, if a handle to it still lives.
+    pub fn upgrade(&self) -> Option<Tensor> {
+        self.0.upgrade().map(Tensor)
+    }
+}
+
+/// What [`Tensor::item`] can give.
+pub trait FromScalar {
+    /// The value of `scalar`, converted as by `as`.
+    fn from_scalar(scalar: Scalar) -> Self;
+}
+
+macro_rules! from_scalar {
+    ($($t:ty: |$s:ident| $value:expr;)*) => {$(
+        impl FromScalar for $t {
+            fn from_scalar($s: Scalar) -> $t { $value }
+        }
+    )*};
+}
+
+from_scalar! {
+    f32: |s| s.to_f64() as f32; f64: |s| s.to_f64(); i8: |s| s.to_i64() as i8; i16: |s| s.to_i64() as i16; i32: |s| s.to_i64() as i32;
+    i64: |s| s.to_i64(); u8: |s| s.to_i64() as u8; usize: |s| s.to_i64() as usize; bool: |s| s.to_bool(); num_complex::Complex<f64>: |s| s.to_c128();
+}
