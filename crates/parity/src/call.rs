@@ -6,7 +6,7 @@
 
 use std::cell::RefCell;
 
-use flambeau_tensor::{DType, Error, Scalar, Tensor};
+use flambeau_tensor::{DType, Error, Operand, Scalar, Tensor};
 use num_complex::Complex;
 
 use crate::{
@@ -65,6 +65,12 @@ value_from! {
     bool: x => Value::Bool(x);
     i64: x => Value::Int(x);
     f64: x => Value::Float(x);
+    Scalar: x => match x {
+        Scalar::Bool(v) => Value::Bool(v),
+        Scalar::Int(v) => Value::Int(v),
+        Scalar::Float(v) => Value::Float(v),
+        Scalar::Complex(v) => Value::Complex(v.re, v.im),
+    };
     Vec<Tensor>: x => Value::Seq(x.into_iter().map(Value::Tensor).collect());
     (Tensor, Tensor): x => Value::Seq(vec![x.0.into(), x.1.into()]);
     (Tensor, Tensor, Tensor): x => Value::Seq(vec![x.0.into(), x.1.into(), x.2.into()]);
@@ -84,19 +90,32 @@ pub fn revive(recorded: &Recorded) -> Result<Tensor, Trouble> {
     match (recorded.strided_buffer(), &recorded.stride) {
         (Some(buffer), Some(stride)) => {
             let flat = Tensor::from_bytes(dtype, [buffer.len() / size], &buffer)?;
-            Ok(flat.as_strided(recorded.shape.clone(), stride.clone(), 0)?.detach())
+            Ok(flat
+                .as_strided(recorded.shape.clone(), stride.clone(), 0)?
+                .detach())
         }
-        _ => Ok(Tensor::from_bytes(dtype, recorded.shape.clone(), &recorded.bytes)?),
+        _ => Ok(Tensor::from_bytes(
+            dtype,
+            recorded.shape.clone(),
+            &recorded.bytes,
+        )?),
     }
 }
 
 /// A live tensor's numbers.
 pub fn plain(tensor: &Tensor) -> Result<Plain, Trouble> {
     let Some(element) = Element::from_name(tensor.dtype().name()) else {
-        return Err(Trouble::Failed(format!("an unknown dtype {}", tensor.dtype())));
+        return Err(Trouble::Failed(format!(
+            "an unknown dtype {}",
+            tensor.dtype()
+        )));
     };
     let numbers = Numbers::from_bytes(element, &tensor.detach().to_bytes()?);
-    Ok(Plain { element, shape: tensor.shape().to_vec(), numbers })
+    Ok(Plain {
+        element,
+        shape: tensor.shape().to_vec(),
+        numbers,
+    })
 }
 
 /// The arguments of one call.
@@ -123,7 +142,11 @@ impl Call {
         }
         let mut unread: Vec<String> = (0..args.len()).map(|i| i.to_string()).collect();
         unread.extend(kwargs.iter().map(|(name, _)| name.clone()));
-        Ok(Self { args, kwargs, unread: RefCell::new(unread) })
+        Ok(Self {
+            args,
+            kwargs,
+            unread: RefCell::new(unread),
+        })
     }
 
     /// The arguments that nobody asked for, by position or name. `device` does not count where it
@@ -136,7 +159,12 @@ impl Call {
             Some(Value::Bool(on)) if *name == "requires_grad" => *on,
             _ => true,
         };
-        self.unread.borrow().iter().filter(matters).cloned().collect()
+        self.unread
+            .borrow()
+            .iter()
+            .filter(matters)
+            .cloned()
+            .collect()
     }
 
     fn peek(&self, name: &str) -> Option<&Value<Tensor>> {
@@ -169,7 +197,8 @@ impl Call {
 
     /// The argument, if it is given and is not `None`.
     pub fn given(&self, position: usize, name: &str) -> Option<&Value<Tensor>> {
-        self.get(position, name).filter(|v| !matches!(v, Value::None))
+        self.get(position, name)
+            .filter(|v| !matches!(v, Value::None))
     }
 
     fn read<'a, T>(
@@ -179,10 +208,15 @@ impl Call {
         what: &str,
         as_type: impl Fn(&'a Value<Tensor>) -> Option<T>,
     ) -> Result<Option<T>, Trouble> {
-        let Some(value) = self.given(position, name) else { return Ok(None) };
+        let Some(value) = self.given(position, name) else {
+            return Ok(None);
+        };
         match as_type(value) {
             Some(value) => Ok(Some(value)),
-            None => unsupported(format!("argument {position} `{name}` is {}, not {what}", value.kind())),
+            None => unsupported(format!(
+                "argument {position} `{name}` is {}, not {what}",
+                value.kind()
+            )),
         }
     }
 
@@ -228,7 +262,40 @@ impl Call {
 
     /// All positional arguments from `from` on, each a tensor.
     pub fn tensors_from(&self, from: usize) -> Result<Vec<Tensor>, Trouble> {
-        (from..self.count()).map(|i| self.tensor(i, "").cloned()).collect()
+        (from..self.count())
+            .map(|i| self.tensor(i, "").cloned())
+            .collect()
+    }
+
+    /// A tensor or a Python number.
+    pub fn operand(&self, position: usize, name: &str) -> Result<Operand<'_>, Trouble> {
+        let found = self.read(position, name, "a tensor or a number", |v| match v {
+            Value::Tensor(t) => Some(Operand::from(t)),
+            other => as_scalar(other).map(Operand::from),
+        })?;
+        Self::require(position, name, found)
+    }
+
+    /// The other operand of a reflected operator, as the tensor that stands on the left.
+    pub fn reversed(&self) -> Result<Tensor, Trouble> {
+        Ok(self.operand(1, "other")?.to_tensor(self.x()?)?)
+    }
+
+    /// Refuses a `memory_format` other than rows, which flambeau has no name for.
+    pub fn rows_only(&self, name: &str) -> Result<(), Trouble> {
+        match self.keyword(name) {
+            None | Some(Value::None) => Ok(()),
+            Some(Value::MemoryFormat(f)) if f == "contiguous_format" || f == "preserve_format" => {
+                Ok(())
+            }
+            Some(Value::MemoryFormat(f)) => unsupported(format!("memory format {f}")),
+            Some(other) => unsupported(format!("`{name}` is {}", other.kind())),
+        }
+    }
+
+    /// Whether the argument at this position is one integer.
+    pub fn is_int(&self, position: usize) -> bool {
+        matches!(self.args.get(position), Some(Value::Int(_)))
     }
 
     /// An integer argument.
@@ -262,7 +329,8 @@ impl Call {
     /// A size or count.
     pub fn size(&self, position: usize, name: &str) -> Result<usize, Trouble> {
         let size = self.int(position, name)?;
-        size.try_into().or_else(|_| unsupported(format!("`{name}` is {size}")))
+        size.try_into()
+            .or_else(|_| unsupported(format!("`{name}` is {size}")))
     }
 
     /// A bool with its default.

@@ -60,13 +60,21 @@ impl Source {
     pub fn subject(&self, name: &str) -> Result<Subject, Malformed> {
         let (json, tensors) = match self {
             Self::Folder(files) => {
-                let path = files.get(name).ok_or_else(|| Malformed(format!("no {name}")))?;
-                (read_file(path)?, read_file(&path.with_extension("safetensors"))?)
+                let path = files
+                    .get(name)
+                    .ok_or_else(|| Malformed(format!("no {name}")))?;
+                (
+                    read_file(path)?,
+                    read_file(&path.with_extension("safetensors"))?,
+                )
             }
             Self::Archive(files) => {
                 let file = |ending: &str| {
                     let file = format!("{name}.{ending}");
-                    files.get(&file).cloned().ok_or_else(|| Malformed(format!("no {file}")))
+                    files
+                        .get(&file)
+                        .cloned()
+                        .ok_or_else(|| Malformed(format!("no {file}")))
                 };
                 (file("json")?, file("safetensors")?)
             }
@@ -82,7 +90,9 @@ fn is_index(name: &str) -> bool {
 fn list(folder: &Path, prefix: &str, into: &mut BTreeMap<String, PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        let Some(file) = path.file_name().and_then(|f| f.to_str()) else { continue };
+        let Some(file) = path.file_name().and_then(|f| f.to_str()) else {
+            continue;
+        };
         if path.is_dir() {
             list(&path, &format!("{prefix}{file}/"), into)?;
         } else if let Some(stem) = file.strip_suffix(".json").filter(|s| !is_index(s)) {
@@ -122,10 +132,17 @@ impl Subject {
     fn parse(file: &str, json: &[u8], tensors: Vec<u8>) -> Result<Self, Malformed> {
         let mut whole: Json =
             serde_json::from_slice(json).map_err(|e| Malformed(format!("{file}.json: {e}")))?;
-        let kind = whole.get("kind").and_then(Json::as_str).unwrap_or_default().to_owned();
+        let kind = whole
+            .get("kind")
+            .and_then(Json::as_str)
+            .unwrap_or_default()
+            .to_owned();
         // The name stands under the kind's own word; `random` has none, there the file's name serves.
         let name = whole.get(&kind).and_then(Json::as_str);
-        let name = name.or_else(|| file.rsplit('/').next()).unwrap_or(file).to_owned();
+        let name = name
+            .or_else(|| file.rsplit('/').next())
+            .unwrap_or(file)
+            .to_owned();
         let Some(Json::Array(cases)) = whole.get_mut("cases").map(Json::take) else {
             return Err(Malformed(format!("{file}.json: no list of cases")));
         };
@@ -134,7 +151,12 @@ impl Subject {
             "random" => Kind::Random,
             _ => Kind::Other(kind),
         };
-        Ok(Self { name, kind, cases, tensors })
+        Ok(Self {
+            name,
+            kind,
+            cases,
+            tensors,
+        })
     }
 
     /// The tensors of all cases.
@@ -177,12 +199,15 @@ impl OpCase {
     ///
     /// A field is missing or holds something else than it should.
     pub fn parse(json: &Json, data: &SafeTensors<'_>) -> Result<Self, Malformed> {
-        let field =
-            |key: &str| json.get(key).ok_or_else(|| Malformed(format!("a case without {key}")));
+        let field = |key: &str| {
+            json.get(key)
+                .ok_or_else(|| Malformed(format!("a case without {key}")))
+        };
         let args = match field("args")? {
-            Json::Array(items) => {
-                items.iter().map(|i| Value::parse(i, data)).collect::<Result<_, _>>()?
-            }
+            Json::Array(items) => items
+                .iter()
+                .map(|i| Value::parse(i, data))
+                .collect::<Result<_, _>>()?,
             _ => return Err(Malformed("args is not a list".into())),
         };
         let kwargs = match field("kwargs")? {
@@ -194,7 +219,10 @@ impl OpCase {
         };
         let gradients = match (json.get("cotangent"), json.get("grads")) {
             (Some(cotangents), Some(grads)) => Some(Gradients {
-                cotangents: tensors_of(cotangents, data)?.into_iter().flatten().collect(),
+                cotangents: tensors_of(cotangents, data)?
+                    .into_iter()
+                    .flatten()
+                    .collect(),
                 expected: tensors_of(grads, data)?,
             }),
             _ => None,
@@ -210,10 +238,7 @@ impl OpCase {
 }
 
 /// A list of tensors and nulls.
-pub fn tensors_of(
-    json: &Json,
-    data: &SafeTensors<'_>,
-) -> Result<Vec<Option<Recorded>>, Malformed> {
+pub fn tensors_of(json: &Json, data: &SafeTensors<'_>) -> Result<Vec<Option<Recorded>>, Malformed> {
     let Json::Array(items) = json else {
         return Err(Malformed("not a list of tensors".into()));
     };
@@ -222,7 +247,10 @@ pub fn tensors_of(
         .map(|i| match Value::parse(i, data)? {
             Value::Tensor(t) => Ok(Some(t)),
             Value::None => Ok(None),
-            other => Err(Malformed(format!("{} where a tensor should be", other.kind()))),
+            other => Err(Malformed(format!(
+                "{} where a tensor should be",
+                other.kind()
+            ))),
         })
         .collect()
 }

@@ -7,7 +7,6 @@ use std::{
     sync::Once,
 };
 
-use flambeau_autograd::Autograd;
 use flambeau_tensor::Tensor;
 use safetensors::SafeTensors;
 use serde_json::Value as Json;
@@ -16,7 +15,7 @@ use crate::{
     call::{Call, Outcome, Trouble, plain, revive},
     case::{Gradients, Kind, OpCase, Subject},
     compare::{Numbers, Plain, What, same, same_tensor, tolerance},
-    ops, random,
+    ops, random, tape,
     value::{Recorded, Value},
 };
 
@@ -64,15 +63,23 @@ pub fn run(subject: &Subject) -> Vec<CaseReport> {
         Err(error) => return all(Verdict::Wrong(error.to_string())),
     };
     match &subject.kind {
-        Kind::Other(kind) => {
-            all(Verdict::Unsupported(format!("cases of kind `{kind}` are not yet supported")))
-        }
-        Kind::Random => subject.cases.iter().map(|c| random_case(c, &data)).collect(),
+        Kind::Other(kind) => all(Verdict::Unsupported(format!(
+            "cases of kind `{kind}` are not yet supported"
+        ))),
+        Kind::Random => subject
+            .cases
+            .iter()
+            .map(|c| random_case(c, &data))
+            .collect(),
         Kind::Op => match ops::find(&subject.name) {
-            None => all(Verdict::Unsupported("the op is not in the runner's table".into())),
-            Some(run) => {
-                subject.cases.iter().map(|c| op_case(&subject.name, run, c, &data)).collect()
-            }
+            None => all(Verdict::Unsupported(
+                "the op is not in the runner's table".into(),
+            )),
+            Some(run) => subject
+                .cases
+                .iter()
+                .map(|c| op_case(&subject.name, run, c, &data))
+                .collect(),
         },
     }
 }
@@ -86,11 +93,19 @@ fn judge(trouble: Trouble) -> Verdict {
 
 fn random_case(json: &Json, data: &SafeTensors<'_>) -> CaseReport {
     let forward = guarded(|| random::run(json, data)).map_or_else(judge, |()| Verdict::Right);
-    CaseReport { about: random::about(json).to_owned(), forward, gradients: None }
+    CaseReport {
+        about: random::about(json).to_owned(),
+        forward,
+        gradients: None,
+    }
 }
 
 fn op_case(name: &str, run: ops::Run, json: &Json, data: &SafeTensors<'_>) -> CaseReport {
-    let report = |forward, gradients| CaseReport { about: name.to_owned(), forward, gradients };
+    let report = |forward, gradients| CaseReport {
+        about: name.to_owned(),
+        forward,
+        gradients,
+    };
     let recorded = json.get("grads").is_some();
     let nothing = |verdict: Verdict| report(verdict.clone(), recorded.then_some(verdict));
     let case = match OpCase::parse(json, data) {
@@ -122,7 +137,7 @@ fn forward(
     let call = Call::new(case, &mut |recorded: &Recorded| {
         let tensor = revive(recorded)?;
         if recorded.requires_grad {
-            tensor.requires_grad_(true)?;
+            tape::require_grad(&tensor)?;
             leaves.push(tensor.clone());
         }
         Ok(tensor)
@@ -131,11 +146,14 @@ fn forward(
     let unread = call.unread();
     if !unread.is_empty() {
         let list = unread.join(", ");
-        return Err(Trouble::Unsupported(format!("the table's entry does not read: {list}")));
+        return Err(Trouble::Unsupported(format!(
+            "the table's entry does not read: {list}"
+        )));
     }
     let ours = output.map(&mut plain)?;
     let allowed = |element| tolerance(name, What::Forward, element);
-    let verdict = same(&ours, &case.output, &allowed).map_or_else(Verdict::Wrong, |()| Verdict::Right);
+    let verdict =
+        same(&ours, &case.output, &allowed).map_or_else(Verdict::Wrong, |()| Verdict::Right);
     Ok((output, verdict))
 }
 
@@ -155,13 +173,22 @@ fn gradients(
         .map(|(ours, _)| (*ours).clone())
         .collect();
     if outputs.len() != expected.cotangents.len() || leaves.len() != expected.expected.len() {
-        return failed("damaged recording: cotangents or gradients do not match the tensors".into());
+        return failed(
+            "damaged recording: cotangents or gradients do not match the tensors".into(),
+        );
     }
-    if let Some(i) = outputs.iter().position(|o| !o.requires_grad()) {
+    if let Some(i) = outputs
+        .iter()
+        .position(|o| tape::HERE && !o.requires_grad())
+    {
         return failed(format!("differentiable output {i} does not require grad"));
     }
-    let cotangents = expected.cotangents.iter().map(revive).collect::<Result<Vec<_>, _>>()?;
-    let found = flambeau_autograd::grad(&outputs, leaves, &cotangents)?;
+    let cotangents = expected
+        .cotangents
+        .iter()
+        .map(revive)
+        .collect::<Result<Vec<_>, _>>()?;
+    let found = tape::grad(&outputs, leaves, &cotangents)?;
     for (i, (ours, theirs)) in found.iter().zip(&expected.expected).enumerate() {
         let ours = ours.as_ref().map(plain).transpose()?;
         one_gradient(name, ours.as_ref(), theirs.as_ref())
@@ -171,19 +198,17 @@ fn gradients(
 }
 
 /// PyTorch's null says that the input does not matter to the output: none and zero both say so.
-fn one_gradient(
-    name: &str,
-    ours: Option<&Plain>,
-    theirs: Option<&Recorded>,
-) -> Result<(), String> {
+fn one_gradient(name: &str, ours: Option<&Plain>, theirs: Option<&Recorded>) -> Result<(), String> {
     match (ours, theirs) {
         (None, None) => Ok(()),
         (Some(ours), None) if ours.numbers.all_zero() => Ok(()),
         (Some(_), None) => Err("ours is not zero, PyTorch has none".into()),
         (None, Some(_)) => Err("we have none".into()),
-        (Some(ours), Some(theirs)) => {
-            same_tensor(ours, &theirs.into(), tolerance(name, What::Gradient, theirs.element))
-        }
+        (Some(ours), Some(theirs)) => same_tensor(
+            ours,
+            &theirs.into(),
+            tolerance(name, What::Gradient, theirs.element),
+        ),
     }
 }
 
@@ -208,8 +233,13 @@ pub fn guarded<T>(f: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble> 
     INSIDE.set(true);
     let result = panic::catch_unwind(AssertUnwindSafe(f));
     INSIDE.set(false);
-    result.unwrap_or_else(|_| {
-        let text = PANIC.take().unwrap_or_else(|| "panicked".into());
-        Err(Trouble::Failed(text.replace('\n', " ")))
+    result.unwrap_or_else(|payload| {
+        // A panic that came over from a worker thread never passed this thread's hook.
+        let words = payload.downcast_ref::<String>().map(String::as_str);
+        let words = words.or_else(|| payload.downcast_ref::<&str>().copied());
+        let text = PANIC.take().or(words.map(|w| format!("panicked: {w}")));
+        Err(Trouble::Failed(
+            text.unwrap_or_else(|| "panicked".into()).replace('\n', " "),
+        ))
     })
 }

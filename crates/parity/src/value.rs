@@ -51,7 +51,10 @@ impl Element {
 
     /// PyTorch's name.
     pub fn name(self) -> &'static str {
-        Self::NAMES.iter().find(|n| n.1 == self).map_or("?", |n| n.0)
+        Self::NAMES
+            .iter()
+            .find(|n| n.1 == self)
+            .map_or("?", |n| n.0)
     }
 
     /// Bytes in one element.
@@ -95,7 +98,12 @@ impl Recorded {
         if self.numel() == 0 {
             return Some(Vec::new());
         }
-        let last: usize = self.shape.iter().zip(strides).map(|(n, s)| (n - 1) * s).sum();
+        let last: usize = self
+            .shape
+            .iter()
+            .zip(strides)
+            .map(|(n, s)| (n - 1) * s)
+            .sum();
         let filler = match self.element {
             Element::Bool => 1,
             e if e.is_float() || e == Element::Complex64 || e == Element::Complex128 => 0xff,
@@ -211,13 +219,17 @@ impl<T> Value<T> {
             Value::MemoryFormat(v) => Value::MemoryFormat(v.clone()),
             Value::Layout(v) => Value::Layout(v.clone()),
             Value::Device(v) => Value::Device(v.clone()),
-            Value::Slice(v) => {
-                Value::Slice(Box::new([v[0].map(make)?, v[1].map(make)?, v[2].map(make)?]))
-            }
+            Value::Slice(v) => Value::Slice(Box::new([
+                v[0].map(make)?,
+                v[1].map(make)?,
+                v[2].map(make)?,
+            ])),
             Value::Ellipsis => Value::Ellipsis,
             Value::Seq(v) => Value::Seq(v.iter().map(|i| i.map(make)).collect::<Result<_, _>>()?),
             Value::Dict(v) => Value::Dict(
-                v.iter().map(|(k, i)| Ok((k.clone(), i.map(make)?))).collect::<Result<_, E>>()?,
+                v.iter()
+                    .map(|(k, i)| Ok((k.clone(), i.map(make)?)))
+                    .collect::<Result<_, E>>()?,
             ),
             Value::Tensor(t) => Value::Tensor(make(t)?),
         })
@@ -291,7 +303,10 @@ fn parse_float(text: &str, json: &Json) -> Result<f64, Malformed> {
 
 fn parse_sizes(json: &Json, whole: &Json) -> Result<Vec<usize>, Malformed> {
     let size = |v: &Json| v.as_u64().and_then(|n| usize::try_from(n).ok());
-    match json.as_array().and_then(|items| items.iter().map(size).collect()) {
+    match json
+        .as_array()
+        .and_then(|items| items.iter().map(size).collect())
+    {
         Some(sizes) => Ok(sizes),
         None => malformed("not a list of sizes", whole),
     }
@@ -307,7 +322,10 @@ fn parse_tensor(
         return malformed("unknown dtype", json);
     };
     let shape = parse_sizes(fields.get("shape").unwrap_or(&Json::Null), json)?;
-    let stride = fields.get("stride").map(|s| parse_sizes(s, json)).transpose()?;
+    let stride = fields
+        .get("stride")
+        .map(|s| parse_sizes(s, json))
+        .transpose()?;
     if stride.as_ref().is_some_and(|s| s.len() != shape.len()) {
         return malformed("strides and shape differ in rank", json);
     }
@@ -346,7 +364,10 @@ mod tests {
     }
 
     fn floats(bytes: &[u8]) -> Vec<f32> {
-        bytes.chunks_exact(4).map(|c| f32::from_le_bytes([c[0], c[1], c[2], c[3]])).collect()
+        bytes
+            .chunks_exact(4)
+            .map(|c| f32::from_le_bytes([c[0], c[1], c[2], c[3]]))
+            .collect()
     }
 
     #[test]
@@ -382,7 +403,9 @@ mod tests {
     fn scalars_and_containers_parse() {
         let value = parse(r#"{"tuple":[null,true,-3,{"f":"-inf"},{"c":["1.5","nan"]},{"slice":[0,null,2]},{"ellipsis":1}]}"#)
             .expect("well formed");
-        let Value::Seq(items) = value else { panic!("a tuple is a sequence") };
+        let Value::Seq(items) = value else {
+            panic!("a tuple is a sequence")
+        };
         assert!(matches!(items[0], Value::None));
         assert!(matches!(items[1], Value::Bool(true)));
         assert!(matches!(items[2], Value::Int(-3)));

@@ -1,0 +1,82 @@
+//! The op table: how flambeau spells each recorded call. One line an op, in the file of its family.
+//! An entry named `softmax` also serves `softmax.with_dtype` and every other variant of it that
+//! has no entry of its own.
+//!
+//! An entry is one call of flambeau with its arguments put in their places. A function that
+//! flambeau lacks is not put together here from others: it is unsupported.
+
+mod create;
+mod pointwise;
+mod reduce;
+mod view;
+
+use crate::call::{Call, Outcome};
+
+/// How a call is made.
+pub type Run = fn(&Call) -> Outcome;
+
+/// One line of a table: the name in PyTorch's op database, and the call.
+pub type Entry = (&'static str, Run);
+
+const TABLES: &[&[Entry]] = &[
+    create::TABLE,
+    pointwise::UNARY,
+    pointwise::BINARY,
+    pointwise::OTHERS,
+    reduce::TABLE,
+    view::TABLE,
+];
+
+/// Cases of ops in the table that cannot be expressed: subject, how many of the packed cases, why.
+pub const INEXPRESSIBLE: &[(&str, usize, &str)] = &[
+    (
+        "as_strided.partial_views",
+        3,
+        "the storage that the input is a part of was not recorded",
+    ),
+    ("bfloat16", 1, NO_FORMATS),
+    ("bool", 1, NO_FORMATS),
+    ("byte", 1, NO_FORMATS),
+    ("cdouble", 1, NO_FORMATS),
+    ("cfloat", 1, NO_FORMATS),
+    ("char", 1, NO_FORMATS),
+    ("double", 1, NO_FORMATS),
+    ("float", 1, NO_FORMATS),
+    ("half", 1, NO_FORMATS),
+    ("int", 1, NO_FORMATS),
+    (
+        "linspace.tensor_overload",
+        6,
+        "linspace takes its ends as numbers",
+    ),
+    ("long", 1, NO_FORMATS),
+    ("round.decimals_3", 3, "round has no decimals"),
+    ("round.decimals_neg_3", 3, "round has no decimals"),
+    ("short", 1, NO_FORMATS),
+    ("to", 3, NO_FORMATS),
+];
+
+const NO_FORMATS: &str = "flambeau has no memory formats: channels_last cannot be asked for";
+
+/// The name without its variant.
+pub fn base(name: &str) -> Option<&str> {
+    name.rsplit_once('.').map(|(base, _)| base)
+}
+
+/// The entry for a recorded name.
+pub fn find(name: &str) -> Option<Run> {
+    let entry = |name: &str| {
+        TABLES
+            .iter()
+            .copied()
+            .flatten()
+            .find(|e| e.0 == name)
+            .map(|e| e.1)
+    };
+    entry(name).or_else(|| base(name).and_then(entry))
+}
+
+/// All names in the tables.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    TABLES.iter().copied().flatten().map(|e| e.0)
+}

@@ -1,0 +1,177 @@
+//! Element by element: functions of one tensor, of two, of three, and casts.
+
+use flambeau_tensor::{DType, Tensor};
+
+use super::Entry;
+use crate::call::{Call, Outcome, ok, unsupported};
+
+/// A function of one tensor and nothing else.
+macro_rules! unary {
+    ($($name:literal => $method:ident,)*) => {
+        pub(super) const UNARY: &[Entry] = &[$(($name, |c| ok(c.x()?.$method()?)),)*];
+    };
+}
+
+unary! {
+    "abs" => abs,
+    "acos" => acos,
+    "acosh" => acosh,
+    "asin" => asin,
+    "asinh" => asinh,
+    "atan" => atan,
+    "atanh" => atanh,
+    "ceil" => ceil,
+    "conj" => conj,
+    "conj_physical" => conj_physical,
+    "cos" => cos,
+    "cosh" => cosh,
+    "erf" => erf,
+    "erfc" => erfc,
+    "erfinv" => erfinv,
+    "exp" => exp,
+    "exp2" => exp2,
+    "expm1" => expm1,
+    "floor" => floor,
+    "isfinite" => isfinite,
+    "isinf" => isinf,
+    "isnan" => isnan,
+    "log" => log,
+    "log10" => log10,
+    "log1p" => log1p,
+    "log2" => log2,
+    "logical_not" => logical_not,
+    "neg" => neg,
+    "nn.functional.relu" => relu,
+    "reciprocal" => reciprocal,
+    "rsqrt" => rsqrt,
+    "sigmoid" => sigmoid,
+    "sign" => sign,
+    "sin" => sin,
+    "sinh" => sinh,
+    "sqrt" => sqrt,
+    "square" => square,
+    "tan" => tan,
+    "tanh" => tanh,
+    "trunc" => trunc,
+}
+
+/// A function of a tensor and another tensor or a number.
+macro_rules! binary {
+    ($($name:literal => $method:ident,)*) => {
+        pub(super) const BINARY: &[Entry] =
+            &[$(($name, |c| ok(c.x()?.$method(c.operand(1, "other")?)?)),)*];
+    };
+}
+
+binary! {
+    "__radd__" => add,
+    "__rand__" => bitwise_and,
+    "__rdiv__" => rdiv,
+    "__rmul__" => mul,
+    "__ror__" => bitwise_or,
+    "__rsub__" => rsub,
+    "__rxor__" => bitwise_xor,
+    "atan2" => atan2,
+    "bitwise_and" => bitwise_and,
+    "bitwise_or" => bitwise_or,
+    "bitwise_xor" => bitwise_xor,
+    "eq" => eq,
+    "floor_divide" => floor_divide,
+    "fmod" => fmod,
+    "ge" => ge,
+    "gt" => gt,
+    "le" => le,
+    "logical_and" => logical_and,
+    "logical_or" => logical_or,
+    "logical_xor" => logical_xor,
+    "lt" => lt,
+    "max.binary" => maximum,
+    "maximum" => maximum,
+    "min.binary" => minimum,
+    "minimum" => minimum,
+    "mul" => mul,
+    "ne" => ne,
+    "pow" => pow,
+    "remainder" => remainder,
+    "true_divide" => div,
+}
+
+pub(super) const OTHERS: &[Entry] = &[
+    ("__rmod__", |c| ok(c.reversed()?.remainder(c.x()?)?)),
+    ("__rpow__", |c| ok(c.reversed()?.pow(c.x()?)?)),
+    ("add", |c| ok(c.x()?.add(&scaled_other(c)?)?)),
+    ("sub", |c| ok(c.x()?.sub(&scaled_other(c)?)?)),
+    ("rsub", |c| match c.scalar_opt(2, "alpha")? {
+        None => ok(c.x()?.rsub(c.operand(1, "other")?)?),
+        Some(alpha) => ok(c.x()?.mul(alpha)?.rsub(c.operand(1, "other")?)?),
+    }),
+    ("div", |c| {
+        match c.text_opt(usize::MAX, "rounding_mode")? {
+            None => ok(c.x()?.div(c.operand(1, "other")?)?),
+            Some("floor") => ok(c.x()?.floor_divide(c.operand(1, "other")?)?),
+            Some("trunc") => ok(c.x()?.div_trunc(c.operand(1, "other")?)?),
+            Some(mode) => unsupported(format!("rounding_mode {mode}")),
+        }
+    }),
+    ("masked_fill", |c| {
+        ok(c.x()?
+            .masked_fill(c.tensor(1, "mask")?, c.operand(2, "value")?)?)
+    }),
+    ("where", |c| {
+        ok(c.x()?
+            .where_(c.tensor(1, "condition")?, c.operand(2, "other")?)?)
+    }),
+    ("round", |c| match c.int_or(1, "decimals", 0)? {
+        0 => ok(c.x()?.round()?),
+        _ => unsupported("rounding to decimals"),
+    }),
+    ("fill", |c| {
+        ok(c.x()?.copy()?.fill_(c.scalar(1, "value")?)?.clone())
+    }),
+    ("zero_", |c| ok(c.x()?.copy()?.zero_()?.clone())),
+    ("positive", |c| ok(c.x()?.clone())),
+    ("resolve_conj", |c| ok(c.x()?.clone())),
+    ("resolve_neg", |c| ok(c.x()?.clone())),
+    ("clone", |c| {
+        c.rows_only("memory_format")?;
+        ok(c.x()?.copy()?)
+    }),
+    ("contiguous", |c| ok(c.x()?.contiguous()?)),
+    ("item", |c| ok(c.x()?.scalar()?)),
+    ("to", |c| {
+        c.rows_only("memory_format")?;
+        let dtype = c.dtype_opt(2, "dtype")?.unwrap_or(c.x()?.dtype());
+        // Neither changes what a CPU tensor holds.
+        (c.flag(3, "non_blocking", false)?, c.flag(4, "copy", false)?);
+        match c.text_or(1, "device", "cpu")? {
+            "cpu" => ok(c.x()?.to_dtype(dtype)?),
+            other => unsupported(format!("device {other}")),
+        }
+    }),
+    ("bfloat16", |c| cast(c, DType::BF16)),
+    ("bool", |c| cast(c, DType::Bool)),
+    ("byte", |c| cast(c, DType::U8)),
+    ("cdouble", |c| cast(c, DType::Complex128)),
+    ("cfloat", |c| cast(c, DType::Complex64)),
+    ("char", |c| cast(c, DType::I8)),
+    ("double", |c| cast(c, DType::F64)),
+    ("float", |c| cast(c, DType::F32)),
+    ("half", |c| cast(c, DType::F16)),
+    ("int", |c| cast(c, DType::I32)),
+    ("long", |c| cast(c, DType::I64)),
+    ("short", |c| cast(c, DType::I16)),
+];
+
+fn cast(c: &Call, dtype: DType) -> Outcome {
+    c.rows_only("memory_format")?;
+    ok(c.x()?.to_dtype(dtype)?)
+}
+
+/// The other operand of `add` and `sub`, times `alpha` where that is given.
+fn scaled_other(c: &Call) -> Result<Tensor, crate::call::Trouble> {
+    let other = c.operand(1, "other")?.to_tensor(c.x()?)?;
+    match c.scalar_opt(2, "alpha")? {
+        None => Ok(other),
+        Some(alpha) => Ok(other.mul(alpha)?),
+    }
+}
