@@ -1,0 +1,169 @@
+//! `cargo xtask check`: everything that must hold before a commit, in one command.
+//!
+//! All steps run even if one fails, so that one run tells all there is to mend; the summary at the
+//! end has a line for each. The CI runs this same list.
+
+use std::time::{Duration, Instant};
+
+use crate::{Result, cargo, floors, run as run_command, show, workspace_root};
+
+/// One thing to check.
+struct Step {
+    name: &'static str,
+    run: fn() -> Result<()>,
+    /// Whether `--fast` leaves it out.
+    slow: bool,
+}
+
+/// Cheap steps first: who has forgotten to format should not wait for the tests to hear it.
+const STEPS: &[Step] = &[
+    Step {
+        name: "format",
+        run: format,
+        slow: false,
+    },
+    Step {
+        name: "floors",
+        run: hold_floors,
+        slow: false,
+    },
+    Step {
+        name: "clippy",
+        run: clippy,
+        slow: false,
+    },
+    Step {
+        name: "tests",
+        run: tests,
+        slow: true,
+    },
+    Step {
+        name: "docs",
+        run: docs,
+        slow: false,
+    },
+];
+
+/// How a step ended.
+struct Report {
+    name: &'static str,
+    took: Duration,
+    fault: Option<String>,
+}
+
+/// Runs the steps and prints the summary.
+///
+/// # Errors
+/// If a step failed; the message counts them.
+pub fn run(fast: bool) -> Result<()> {
+    let mut reports = Vec::new();
+    for step in STEPS.iter().filter(|step| !(fast && step.slow)) {
+        println!("\n== {}", step.name);
+        let start = Instant::now();
+        let fault = (step.run)().err().map(|error| error.to_string());
+        if let Some(fault) = &fault {
+            eprintln!("{fault}");
+        }
+        reports.push(Report {
+            name: step.name,
+            took: start.elapsed(),
+            fault,
+        });
+    }
+    println!("\n{}", summary(&reports));
+    let failed = reports
+        .iter()
+        .filter(|report| report.fault.is_some())
+        .count();
+    if failed > 0 {
+        return Err(format!("{failed} of {} steps failed", reports.len()).into());
+    }
+    Ok(())
+}
+
+/// One line a step: how it ended, its name, the seconds it took.
+fn summary(reports: &[Report]) -> String {
+    let line = |report: &Report| {
+        let outcome = if report.fault.is_some() {
+            "FAILED"
+        } else {
+            "ok"
+        };
+        format!(
+            "{outcome:<7} {:<8} {:>7.1} s",
+            report.name,
+            report.took.as_secs_f64()
+        )
+    };
+    reports.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn cargo_step(arguments: &[&str], environment: &[(&str, &str)]) -> Result<()> {
+    let mut command = cargo();
+    command.args(arguments).envs(environment.iter().copied());
+    println!("{}", show(&command));
+    run_command(&mut command)
+}
+
+fn format() -> Result<()> {
+    cargo_step(&["fmt", "--all", "--check"], &[])
+}
+
+fn hold_floors() -> Result<()> {
+    floors::check(&workspace_root().join("Cargo.toml"))
+}
+
+fn clippy() -> Result<()> {
+    cargo_step(
+        &[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ],
+        &[],
+    )
+}
+
+/// The README's test command.
+fn tests() -> Result<()> {
+    cargo_step(&["test", "--workspace"], &[])
+}
+
+fn docs() -> Result<()> {
+    cargo_step(
+        &["doc", "--workspace", "--no-deps"],
+        &[("RUSTDOCFLAGS", "-D warnings")],
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_has_a_line_a_step_and_tells_failure_from_success() {
+        let report = |name, fault: Option<&str>| Report {
+            name,
+            took: Duration::from_millis(1250),
+            fault: fault.map(str::to_owned),
+        };
+        let text = summary(&[report("format", None), report("clippy", Some("a warning"))]);
+        assert_eq!(
+            text,
+            "ok      format       1.2 s\nFAILED  clippy       1.2 s"
+        );
+    }
+
+    #[test]
+    fn fast_leaves_out_the_tests_alone() {
+        let kept: Vec<_> = STEPS
+            .iter()
+            .filter(|step| !step.slow)
+            .map(|step| step.name)
+            .collect();
+        assert_eq!(kept, ["format", "floors", "clippy", "docs"]);
+    }
+}

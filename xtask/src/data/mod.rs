@@ -1,0 +1,39 @@
+//! `cargo xtask data`: makes the data that ships with the repository again from its sources.
+//!
+//! [`digits`] turns the handwritten digits of the scikit-learn wheel into MNIST's files,
+//! [`spoken`] has `espeak-ng` speak ten words in many voices. Both give the same bytes from the
+//! same sources, so that a rerun shows in version control only if a source has changed.
+
+pub mod digits;
+pub mod spoken;
+mod wave;
+
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+
+use crate::{Result, workspace_root};
+
+/// A part of the data that can be made alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// Handwritten digits in MNIST's files.
+    Digits,
+    /// Spoken digits, one folder a word.
+    Spoken,
+}
+
+/// Makes the data, all of it or one part, in `out` or else in the repository's `data/`.
+///
+/// # Errors
+/// If a source cannot be had or is not what it should be, or the result cannot be written.
+pub fn run(only: Option<Part>, out: Option<PathBuf>, wheel: Option<&Path>) -> Result<()> {
+    let out = out.unwrap_or_else(|| workspace_root().join("data"));
+    if only != Some(Part::Spoken) {
+        digits::make(&out.join("digits"), wheel)?;
+    }
+    if only != Some(Part::Digits) {
+        spoken::make(&out.join("spoken_digits"))?;
+    }
+    Ok(())
+}
