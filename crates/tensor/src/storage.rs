@@ -108,6 +108,11 @@ impl Storage {
         self.0.version.fetch_add(1, Ordering::AcqRel);
     }
 
+    /// True where this is the only handle.
+    pub fn is_sole_owner(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
+    }
+
     /// True where both are the same memory.
     #[inline]
     pub fn is(&self, other: &Storage) -> bool {

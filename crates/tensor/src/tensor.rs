@@ -193,6 +193,12 @@ impl Tensor {
         Arc::as_ptr(&self.0) as usize
     }
 
+    /// True where this handle is the only one on the tensor, and the tensor the only one on its storage: what
+    /// it holds may be written without anybody seeing.
+    pub fn is_sole_owner(&self) -> bool {
+        Arc::strong_count(&self.0) == 1 && self.0.storage.is_sole_owner()
+    }
+
     /// A handle on the same tensor that does not keep it.
     pub fn downgrade(&self) -> WeakTensor {
         WeakTensor(Arc::downgrade(&self.0))

@@ -1,0 +1,250 @@
+//! What people call: `requires_grad_`, `backward`, `grad`, hooks.
+
+use crate::engine::{self, Walk};
+use crate::meta::{GradMeta, HookFn, is_leaf};
+use crate::node::{Edge, backward_error};
+use crate::record::{self, edge_of};
+use flambeau_tensor::{ErrorKind, Result, Tensor, bail, ensure, no_grad};
+use std::panic::Location;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Autograd's methods on a [`Tensor`].
+pub trait Autograd: Sized {
+    /// Makes it a leaf that requires grad, and returns it: `Tensor.requires_grad_`.
+    ///
+    /// # Errors
+    /// Where its dtype has no gradient, or a recorded op made it.
+    fn requires_grad_(&self) -> Result<Tensor>;
+
+    /// Turns `requires_grad` of a leaf on or off.
+    ///
+    /// # Errors
+    /// As [`requires_grad_`](Autograd::requires_grad_).
+    fn set_requires_grad(&self, on: bool) -> Result<()>;
+
+    /// The accumulated gradient of a leaf (or of a tensor that retains it).
+    fn grad(&self) -> Option<Tensor>;
+
+    /// Replaces the accumulated gradient; `None` is PyTorch's `zero_grad(set_to_none=True)`.
+    fn set_grad(&self, grad: Option<Tensor>);
+
+    /// True for a tensor that no recorded op made.
+    fn is_leaf(&self) -> bool;
+
+    /// The name of the op that made it, where one was recorded.
+    fn grad_fn(&self) -> Option<String>;
+
+    /// Keeps the gradient of a tensor that is not a leaf when it comes by: `Tensor.retain_grad`.
+    ///
+    /// # Errors
+    /// Where it does not require grad.
+    fn retain_grad(&self) -> Result<()>;
+
+    /// Calls `hook` with the gradient of this tensor each time it is computed; what it returns, if
+    /// anything, goes on in its place: `Tensor.register_hook`.
+    ///
+    /// # Errors
+    /// Where it does not require grad.
+    fn register_hook(&self, hook: impl Fn(&Tensor) -> Result<Option<Tensor>> + Send + Sync + 'static) -> Result<HookHandle>;
+
+    /// Adds to the `.grad` of every leaf what this scalar's gradient by it is: `Tensor.backward`.
+    ///
+    /// # Errors
+    /// Where it is no scalar, does not require grad, or a value that a rule needs was overwritten or freed.
+    fn backward(&self) -> Result<()>;
+
+    /// [`backward`](Autograd::backward) with a gradient to start from and the graph kept or recorded.
+    ///
+    /// # Errors
+    /// As [`backward`](Autograd::backward).
+    fn backward_with(&self, options: BackwardOptions) -> Result<()>;
+}
+
+/// Options of [`Autograd::backward_with`].
+#[derive(Clone, Debug, Default)]
+pub struct BackwardOptions {
+    /// The gradient of the tensor itself, of its shape; 1 for a scalar unless set.
+    pub gradient: Option<Tensor>,
+    /// Keep what rules saved, so that backward can run again; as `create_graph` unless set.
+    pub retain_graph: Option<bool>,
+    /// Record the gradients' own history, for derivatives of higher order.
+    pub create_graph: bool,
+}
+
+/// Options of [`grad_with`].
+#[derive(Clone, Debug, Default)]
+pub struct GradOptions {
+    /// The gradients of the outputs, by place; 1 for a scalar where none is given.
+    pub grad_outputs: Vec<Option<Tensor>>,
+    /// Keep what rules saved; as `create_graph` unless set.
+    pub retain_graph: Option<bool>,
+    /// Record the gradients' own history, for derivatives of higher order.
+    pub create_graph: bool,
+    /// An input that the outputs do not depend on is `None` instead of an error.
+    pub allow_unused: bool,
+}
+
+/// A hook's registration; dropping it leaves the hook in place.
+pub struct HookHandle {
+    tensor: Tensor,
+    id: u64,
+}
+
+impl HookHandle {
+    /// Takes the hook away.
+    pub fn remove(self) {
+        if let Edge::Node(node, _) = edge_of(&self.tensor) {
+            if let Some(extras) = node.extras() {
+                extras.lock().hooks.retain(|h| h.1 != self.id);
+            }
+        }
+        GradMeta::of(&self.tensor).with(|s| s.hooks.retain(|h| h.0 != self.id));
+    }
+}
+
+static NEXT_HOOK: AtomicU64 = AtomicU64::new(0);
+
+impl Autograd for Tensor {
+    #[track_caller]
+    fn requires_grad_(&self) -> Result<Tensor> {
+        self.set_requires_grad(true)?;
+        Ok(self.clone())
+    }
+
+    #[track_caller]
+    fn set_requires_grad(&self, on: bool) -> Result<()> {
+        record::install();
+        ensure!(
+            !on || self.dtype().is_differentiable(), DType, "requires_grad_",
+            "only floating point and complex tensors can have a gradient, this one is {}", self.dtype()
+        );
+        ensure!(!(on && self.is_inference()), Autograd, "requires_grad_", "the tensor was made under inference_mode; `copy()` it outside");
+        if self.requires_grad() && !is_leaf(self) {
+            ensure!(on, Autograd, "requires_grad_", "a recorded op made the tensor; `detach()` gives it without history");
+            return Ok(());
+        }
+        self.set_tracks(on);
+        Ok(())
+    }
+
+    fn grad(&self) -> Option<Tensor> {
+        GradMeta::get(self).and_then(|meta| meta.with(|s| s.grad.clone()))
+    }
+
+    fn set_grad(&self, grad: Option<Tensor>) {
+        let old = GradMeta::of(self).with(|s| std::mem::replace(&mut s.grad, grad));
+        drop(old);
+    }
+
+    fn is_leaf(&self) -> bool {
+        is_leaf(self)
+    }
+
+    fn grad_fn(&self) -> Option<String> {
+        match edge_of(self) {
+            Edge::Node(node, _) => Some(node.name().to_string()),
+            _ => None,
+        }
+    }
+
+    #[track_caller]
+    fn retain_grad(&self) -> Result<()> {
+        match edge_of(self) {
+            Edge::None => bail!(Autograd, "retain_grad", "the tensor does not require grad"),
+            Edge::Leaf(_) => Ok(()),
+            Edge::Node(node, nr) => {
+                let mut extras = node.extras_mut().lock();
+                let there = extras.retain.iter().any(|(_, t)| t.upgrade().is_some_and(|t| t.is(self)));
+                if !there {
+                    extras.retain.push((nr, self.downgrade()));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    #[track_caller]
+    fn register_hook(&self, hook: impl Fn(&Tensor) -> Result<Option<Tensor>> + Send + Sync + 'static) -> Result<HookHandle> {
+        let id = NEXT_HOOK.fetch_add(1, Ordering::Relaxed);
+        let hook: HookFn = Arc::new(hook);
+        match edge_of(self) {
+            Edge::None => bail!(Autograd, "register_hook", "the tensor does not require grad"),
+            Edge::Leaf(_) => GradMeta::of(self).with(|s| s.hooks.push((id, hook))),
+            Edge::Node(node, nr) => node.extras_mut().lock().hooks.push((nr, id, hook)),
+        }
+        Ok(HookHandle { tensor: self.clone(), id })
+    }
+
+    #[track_caller]
+    fn backward(&self) -> Result<()> {
+        self.backward_with(BackwardOptions::default())
+    }
+
+    #[track_caller]
+    fn backward_with(&self, options: BackwardOptions) -> Result<()> {
+        let at = Location::caller();
+        let BackwardOptions { gradient, retain_graph, create_graph } = options;
+        let root = root(self, gradient).map_err(|e| e.located(at))?;
+        let walk = Walk { retain_graph: retain_graph.unwrap_or(create_graph), create_graph, inputs: None };
+        engine::run(vec![root], walk).map_err(|e| e.located(at)).map(drop)
+    }
+}
+
+/// Where to start from a tensor, and with which gradient.
+fn root(tensor: &Tensor, gradient: Option<Tensor>) -> Result<(Edge, Tensor)> {
+    let edge = edge_of(tensor);
+    if matches!(edge, Edge::None) {
+        return Err(backward_error(ErrorKind::Autograd, "the tensor does not require grad: no input of its computation does, or it was made under `no_grad`".into()));
+    }
+    let gradient = match gradient {
+        Some(g) if g.shape() == tensor.shape() => g,
+        Some(g) => {
+            let message = format!("the gradient has shape {:?}, the tensor {:?}", g.shape(), tensor.shape());
+            return Err(backward_error(ErrorKind::Shape, message));
+        }
+        None if tensor.numel() == 1 => no_grad(|| tensor.ones_like())?,
+        None => {
+            let message = format!("only a single number has a gradient to start from; shape {:?} needs one given, or a `sum`", tensor.shape());
+            return Err(backward_error(ErrorKind::Autograd, message));
+        }
+    };
+    Ok((edge, gradient))
+}
+
+/// The gradients of `inputs` for the sum of `outputs`, without touching any `.grad`: `torch.autograd.grad`.
+///
+/// # Errors
+/// As [`Autograd::backward`]; and where the outputs do not depend on an input.
+#[track_caller]
+pub fn grad(outputs: &[&Tensor], inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
+    let found = grad_with(outputs, inputs, GradOptions::default())?;
+    // `allow_unused` is off: every one is there.
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// [`grad`] with options: gradients of the outputs, the graph kept or recorded, inputs that may be unused.
+///
+/// # Errors
+/// As [`grad`].
+#[track_caller]
+pub fn grad_with(outputs: &[&Tensor], inputs: &[&Tensor], options: GradOptions) -> Result<Vec<Option<Tensor>>> {
+    let at = Location::caller();
+    let retain_graph = options.retain_graph.unwrap_or(options.create_graph);
+    let walk = Walk { retain_graph, create_graph: options.create_graph, inputs: Some(inputs) };
+    let mut seeds = options.grad_outputs.into_iter();
+    let mut roots = Vec::with_capacity(outputs.len());
+    for out in outputs {
+        roots.push(root(out, seeds.next().flatten()).map_err(|e| e.located(at))?);
+    }
+    if let Some(i) = inputs.iter().position(|t| !t.requires_grad()) {
+        if !options.allow_unused {
+            bail!(Autograd, "grad", "input {i} does not require grad")
+        }
+    }
+    let found = engine::run(roots, walk).map_err(|e| e.located(at))?;
+    if let (false, Some(i)) = (options.allow_unused, found.iter().position(|g| g.is_none())) {
+        bail!(Autograd, "grad", "the outputs do not depend on input {i}; `allow_unused` gives `None` for it")
+    }
+    Ok(found)
+}

@@ -1,0 +1,315 @@
+//! The engine: walks the graph from outputs to inputs, newest node first, with an explicit heap and no
+//! recursion, freeing as it goes.
+
+use crate::meta::GradMeta;
+use crate::node::{Edge, Kind, Node, backward_error};
+use crate::rules::{self, Grads, Saved};
+use flambeau_tensor::{ErrorKind, ModeGuard, Result, Tensor, no_grad};
+use smallvec::{SmallVec, smallvec};
+use std::cmp::Ordering;
+use std::collections::{BinaryHeap, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+
+/// What a walk is to do.
+pub(crate) struct Walk<'a> {
+    pub retain_graph: bool,
+    pub create_graph: bool,
+    /// Where given, gradients of these are returned and nothing accumulates; else leaves take theirs.
+    pub inputs: Option<&'a [&'a Tensor]>,
+}
+
+/// Addresses are spread already; a multiplication mixes their low bits.
+#[derive(Default)]
+pub(crate) struct AddressHasher(u64);
+
+impl Hasher for AddressHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|b| self.write_usize(*b as usize));
+    }
+    fn write_usize(&mut self, n: usize) {
+        self.0 = (self.0 ^ n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(26);
+    }
+}
+
+type Map<V> = HashMap<usize, V, BuildHasherDefault<AddressHasher>>;
+
+struct Ready(Arc<Node>);
+
+impl PartialEq for Ready {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.seq == other.0.seq
+    }
+}
+impl Eq for Ready {}
+impl PartialOrd for Ready {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Ready {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.seq.cmp(&other.0.seq)
+    }
+}
+
+fn key(node: &Arc<Node>) -> usize {
+    Arc::as_ptr(node) as usize
+}
+
+type Buffer = SmallVec<[Option<Tensor>; 1]>;
+
+struct State<'a> {
+    walk: Walk<'a>,
+    ready: BinaryHeap<Ready>,
+    buffers: Map<Buffer>,
+    /// Which asked-for input an output of a node is.
+    wanted_nodes: Map<SmallVec<[(u32, usize); 1]>>,
+    wanted_leaves: Map<usize>,
+    /// The nodes that lead to an input; only kept where inputs are asked for.
+    leads: Option<Map<bool>>,
+    found: Vec<Option<Tensor>>,
+}
+
+/// Runs back from `roots` with their gradients; returns the gradients of the walk's inputs.
+pub(crate) fn run(roots: Vec<(Edge, Tensor)>, walk: Walk<'_>) -> Result<Vec<Option<Tensor>>> {
+    let _mode = ModeGuard::grad(walk.create_graph);
+    let count = walk.inputs.map_or(0, |i| i.len());
+    let mut state = State {
+        walk,
+        ready: BinaryHeap::new(),
+        buffers: Map::default(),
+        wanted_nodes: Map::default(),
+        wanted_leaves: Map::default(),
+        leads: None,
+        found: vec![None; count],
+    };
+    state.find_inputs(&roots);
+    for (edge, grad) in roots {
+        state.send(&edge, grad)?;
+    }
+    while let Some(Ready(node)) = state.ready.pop() {
+        state.step(node)?;
+    }
+    Ok(state.found)
+}
+
+impl State<'_> {
+    fn find_inputs(&mut self, roots: &[(Edge, Tensor)]) {
+        let Some(inputs) = self.walk.inputs else { return };
+        for (i, input) in inputs.iter().enumerate() {
+            match crate::record::edge_of(input) {
+                Edge::Node(node, nr) => self.wanted_nodes.entry(key(&node)).or_default().push((nr, i)),
+                Edge::Leaf(leaf) => drop(self.wanted_leaves.insert(leaf.id(), i)),
+                Edge::None => {}
+            }
+        }
+        let mut leads: Map<bool> = Map::default();
+        for (edge, _) in roots {
+            if let Edge::Node(node, _) = edge {
+                self.mark_leads(node, &mut leads);
+            }
+        }
+        self.leads = Some(leads);
+    }
+
+    /// Notes for `root` and every node below it whether it leads to an input: depth first, so that a
+    /// node's answer is known before its consumer's.
+    fn mark_leads(&self, root: &Arc<Node>, leads: &mut Map<bool>) {
+        let enter = |node: &Arc<Node>, leads: &mut Map<bool>, stack: &mut Vec<(Arc<Node>, usize)>| {
+            leads.insert(key(node), self.wanted_nodes.contains_key(&key(node)));
+            stack.push((node.clone(), 0));
+        };
+        let mut stack = Vec::new();
+        if !leads.contains_key(&key(root)) {
+            enter(root, leads, &mut stack);
+        }
+        while let Some((node, next)) = stack.last_mut() {
+            let k = key(node);
+            let Some(edge) = node.edges.get(*next).cloned() else {
+                let answer = leads[&k];
+                stack.pop();
+                if let (true, Some((consumer, _))) = (answer, stack.last()) {
+                    leads.insert(key(consumer), true);
+                }
+                continue;
+            };
+            *next += 1;
+            match edge {
+                Edge::None => {}
+                Edge::Leaf(t) => {
+                    if self.wanted_leaves.contains_key(&t.id()) {
+                        leads.insert(k, true);
+                    }
+                }
+                Edge::Node(below, _) => match leads.get(&key(&below)) {
+                    Some(true) => drop(leads.insert(k, true)),
+                    Some(false) => {}
+                    None => enter(&below, leads, &mut stack),
+                },
+            }
+        }
+    }
+
+    /// Should a gradient go along `edge` at all?
+    fn is_needed(&self, edge: &Edge) -> bool {
+        match (edge, &self.leads) {
+            (Edge::None, _) => false,
+            (_, None) => true,
+            (Edge::Node(node, _), Some(leads)) => leads.get(&key(node)).copied().unwrap_or(false),
+            (Edge::Leaf(leaf), Some(_)) => self.wanted_leaves.contains_key(&leaf.id()),
+        }
+    }
+
+    fn send(&mut self, edge: &Edge, grad: Tensor) -> Result<()> {
+        if !self.is_needed(edge) {
+            return Ok(());
+        }
+        match edge {
+            Edge::None => Ok(()),
+            Edge::Leaf(leaf) => self.send_to_leaf(leaf, grad),
+            Edge::Node(node, nr) => {
+                let meta = &node.outputs[*nr as usize];
+                let grad = fit(grad, &meta.shape, meta.dtype, || node.place())?;
+                let create = self.walk.create_graph;
+                let buffer = self.buffers.entry(key(node)).or_insert_with(|| {
+                    self.ready.push(Ready(node.clone()));
+                    smallvec![None; node.outputs.len()]
+                });
+                let slot = &mut buffer[*nr as usize];
+                *slot = Some(match slot.take() {
+                    None => grad,
+                    Some(sum) => add_up(sum, grad, create)?,
+                });
+                Ok(())
+            }
+        }
+    }
+
+    fn send_to_leaf(&mut self, leaf: &Tensor, grad: Tensor) -> Result<()> {
+        let mut grad = fit(grad, leaf.shape(), leaf.dtype(), || "a leaf".to_string())?;
+        let create = self.walk.create_graph;
+        if let Some(i) = self.wanted_leaves.get(&leaf.id()) {
+            let slot = &mut self.found[*i];
+            *slot = Some(match slot.take() {
+                None => grad,
+                Some(sum) => add_up(sum, grad, create)?,
+            });
+            return Ok(());
+        }
+        let meta = GradMeta::of(leaf);
+        let hooks: SmallVec<[_; 2]> = meta.with(|s| s.hooks.iter().map(|h| h.1.clone()).collect());
+        for hook in hooks {
+            grad = hook(&grad)?.unwrap_or(grad);
+        }
+        let sum = match meta.with(|s| s.grad.take()) {
+            Some(old) if create => old.add(&grad)?,
+            Some(old) => {
+                no_grad(|| old.add_(&grad).map(drop))?;
+                old
+            }
+            None if create => grad,
+            // Nobody else holds it: it becomes the gradient itself.
+            None if grad.is_sole_owner() && grad.is_contiguous() => grad,
+            None => no_grad(|| grad.copy())?,
+        };
+        meta.with(|s| s.grad = Some(sum));
+        Ok(())
+    }
+
+    fn step(&mut self, node: Arc<Node>) -> Result<()> {
+        let mut grads = self.buffers.remove(&key(&node)).unwrap_or_default();
+        run_hooks(&node, &mut grads)?;
+        if let Some(wanted) = self.wanted_nodes.get(&key(&node)) {
+            for (nr, i) in wanted {
+                self.found[*i] = grads[*nr as usize].clone();
+            }
+        }
+        let needs: SmallVec<[bool; 4]> = node.edges.iter().map(|e| self.is_needed(e)).collect();
+        if !needs.contains(&true) {
+            return Ok(());
+        }
+        let made = apply(&node, &needs, &grads)?;
+        drop(grads);
+        if !self.walk.retain_graph {
+            node.release();
+        }
+        for (edge, grad) in node.edges.iter().zip(made) {
+            if let Some(grad) = grad {
+                self.send(edge, grad)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn run_hooks(node: &Node, grads: &mut Buffer) -> Result<()> {
+    let Some(extras) = node.extras() else { return Ok(()) };
+    let (hooks, retain) = {
+        let extras = extras.lock();
+        (extras.hooks.clone(), extras.retain.clone())
+    };
+    for (nr, _, hook) in hooks {
+        if let Some(grad) = &grads[nr as usize] {
+            if let Some(new) = hook(grad)? {
+                grads[nr as usize] = Some(new);
+            }
+        }
+    }
+    for (nr, tensor) in retain {
+        if let (Some(tensor), Some(grad)) = (tensor.upgrade(), &grads[nr as usize]) {
+            let meta = GradMeta::of(&tensor);
+            let sum = match meta.with(|s| s.grad.take()) {
+                Some(old) => old.add(grad)?,
+                None => grad.clone(),
+            };
+            meta.with(|s| s.grad = Some(sum));
+        }
+    }
+    Ok(())
+}
+
+fn apply(node: &Arc<Node>, needs: &[bool], grads: &[Option<Tensor>]) -> Result<Grads> {
+    let saved = Saved::new(node, needs);
+    match &node.kind {
+        Kind::Op(op) => {
+            if rules::kind(op) == rules::RuleKind::NotDifferentiable {
+                return Err(backward_error(ErrorKind::NotDifferentiable, format!("{} has no derivative", node.place())));
+            }
+            rules::vjp(op, &saved, grads)
+        }
+        Kind::Custom(custom) => custom.backward(&saved, grads),
+    }
+}
+
+/// The gradient in the shape and dtype of what it is the gradient of.
+fn fit(grad: Tensor, shape: &[usize], dtype: flambeau_tensor::DType, of: impl Fn() -> String) -> Result<Tensor> {
+    let grad = if grad.shape() == shape {
+        grad
+    } else {
+        match grad.sum_to_size(shape) {
+            Ok(grad) => grad,
+            Err(_) => {
+                let message = format!("a gradient of shape {:?} arrived at {}, whose value has shape {shape:?}", grad.shape(), of());
+                return Err(backward_error(ErrorKind::Shape, message));
+            }
+        }
+    };
+    // A real value's gradient is real: the rest of a complex one leads nowhere.
+    if grad.dtype() == dtype { Ok(grad) } else { grad.to_dtype(dtype) }
+}
+
+fn add_up(sum: Tensor, grad: Tensor, create_graph: bool) -> Result<Tensor> {
+    if !create_graph && sum.is_sole_owner() && sum.is_contiguous() {
+        sum.add_(&grad)?;
+        return Ok(sum);
+    }
+    if !create_graph && grad.is_sole_owner() && grad.is_contiguous() {
+        grad.add_(&sum)?;
+        return Ok(grad);
+    }
+    sum.add(&grad)
+}

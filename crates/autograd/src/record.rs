@@ -1,0 +1,148 @@
+//! Recording: the hook that the tensor crate calls after an op, and what keeps the history of views and
+//! in-place ops right.
+//!
+//! An in-place op is recorded as the op itself on the old value, and the tensor takes the new node. Where
+//! the tensor is a view, its base becomes "the old base with the view's elements replaced"
+//! (`AsStridedScatter`), and every other view of it takes its history from the base again, by
+//! `AsStrided`, the next time it is used.
+
+use crate::meta::{GradMeta, is_leaf, own_edge, set_edge};
+use crate::node::{Edge, Edges, Kind, Node, select};
+use crate::rules::{self, RuleKind, Saves};
+use flambeau_tensor::dispatch::{AutogradHook, set_autograd_hook};
+use flambeau_tensor::op::{Meta, Op};
+use flambeau_tensor::{AsStrided, AsStridedScatter, Result, Tensor, bail, ensure, no_grad};
+use smallvec::{SmallVec, smallvec};
+use std::panic::Location;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+struct Recorder;
+
+/// Installs the hook; the first gradient that is asked for does.
+pub(crate) fn install() {
+    set_autograd_hook(&Recorder);
+}
+
+/// Where the gradient of `tensor` goes.
+pub(crate) fn edge_of(tensor: &Tensor) -> Edge {
+    if !tensor.requires_grad() {
+        return Edge::None;
+    }
+    if let Some(view) = tensor.view() {
+        let now = tensor.version();
+        if !view.no_grad && view.base.requires_grad() && view.version.load(Ordering::Acquire) != now {
+            if tensor.dtype() == view.base.dtype() {
+                take_history_from_base(tensor, &view.base);
+            }
+            view.version.store(now, Ordering::Release);
+        }
+    }
+    match own_edge(tensor) {
+        Some((node, nr)) => Edge::Node(node, nr),
+        None => Edge::Leaf(tensor.clone()),
+    }
+}
+
+fn take_history_from_base(tensor: &Tensor, base: &Tensor) {
+    let at = own_edge(base).map_or(Location::caller(), |(node, _)| node.at);
+    let op = Op::AsStrided(AsStrided { layout: tensor.layout().clone() });
+    let node = Node::new(Kind::Op(op.clone()), smallvec![edge_of(base)], smallvec![Meta::like(tensor)], tensor.device(), at);
+    node.keep(select(rules::saves(&op, &[true]), &[base], &[tensor]));
+    set_edge(tensor, Arc::new(node), 0);
+}
+
+fn needs_of(inputs: &[&Tensor]) -> SmallVec<[bool; 4]> {
+    inputs.iter().map(|t| t.requires_grad() && t.dtype().is_differentiable()).collect()
+}
+
+#[allow(clippy::too_many_arguments)]
+fn make_node(op: Op, saves: Saves, needs: &[bool], inputs: &[&Tensor], outputs: &[&Tensor], at: &'static Location<'static>) -> Result<Arc<Node>> {
+    for (i, t) in inputs.iter().enumerate() {
+        ensure!(
+            !(saves.wants_input(i) && t.is_inference()), Autograd, op.name(),
+            "input {i} was made under inference_mode and cannot be kept for backward; `copy()` it outside"
+        );
+    }
+    let edges: Edges = inputs.iter().zip(needs).map(|(t, needs)| if *needs { edge_of(t) } else { Edge::None }).collect();
+    let saved = select(saves, inputs, outputs);
+    let device = outputs.first().map_or_else(Default::default, |t| t.device());
+    let node = Node::new(Kind::Op(op), edges, outputs.iter().map(|t| Meta::like(t)).collect(), device, at);
+    node.keep(saved);
+    Ok(Arc::new(node))
+}
+
+impl AutogradHook for Recorder {
+    fn record(&self, op: Op, inputs: &[&Tensor], outputs: &[Tensor], at: &'static Location<'static>) -> Result<()> {
+        let needs = needs_of(inputs);
+        if rules::kind(&op) == RuleKind::NoGradient || !needs.contains(&true) {
+            return Ok(());
+        }
+        let saves = rules::saves(&op, &needs);
+        let refs: SmallVec<[&Tensor; 2]> = outputs.iter().collect();
+        let node = make_node(op, saves, &needs, inputs, &refs, at)?;
+        for (nr, out) in outputs.iter().enumerate() {
+            if out.dtype().is_differentiable() {
+                set_edge(out, node.clone(), nr as u32);
+            }
+        }
+        Ok(())
+    }
+
+    fn check_in_place(&self, op: &'static str, target: &Tensor) -> Result<()> {
+        let tracked_leaf = |t: &Tensor| t.requires_grad() && is_leaf(t);
+        if tracked_leaf(target) {
+            bail!(Autograd, op, "a leaf that requires grad cannot be written in place; do it under `no_grad`, or on a copy")
+        }
+        if let Some(view) = target.view() {
+            if view.no_grad {
+                bail!(Autograd, op, "the tensor is a view made under `no_grad`: its base would never learn of this op's gradient")
+            }
+            if tracked_leaf(&view.base) {
+                bail!(Autograd, op, "the tensor is a view of a leaf that requires grad, which cannot be written in place; do it under `no_grad`")
+            }
+            let (ours, base) = (target.dtype(), view.base.dtype());
+            ensure!(ours == base, Unsupported, op, "the gradient of writing to a {base} tensor through its {ours} view is not recorded");
+        }
+        Ok(())
+    }
+
+    fn before_in_place(&self, op: &Op, inputs: &[&Tensor], target: &Tensor) -> Result<Tensor> {
+        let mut needs = needs_of(inputs);
+        if target.dtype().is_differentiable() {
+            // Another operand's history may reach the target, too.
+            needs.iter_mut().zip(inputs).for_each(|(n, t)| *n |= t.is(target) && target.requires_grad());
+        }
+        let saves = rules::saves(op, &needs);
+        let keeps = inputs.iter().enumerate().any(|(i, t)| t.is(target) && saves.wants_input(i));
+        let old = if keeps { no_grad(|| target.copy())? } else { target.shadow() };
+        if let Edge::Node(node, nr) = edge_of(target) {
+            set_edge(&old, node, nr);
+        }
+        Ok(old)
+    }
+
+    fn record_in_place(&self, op: Op, inputs: &[&Tensor], target: &Tensor, at: &'static Location<'static>) -> Result<()> {
+        let needs = needs_of(inputs);
+        // The base as it was, before the target takes its new node.
+        let base = target.view().map(|view| (&view.base, edge_of(&view.base)));
+        let saves = if rules::kind(&op) == RuleKind::Rule { rules::saves(&op, &needs) } else { Saves::NONE };
+        let node = make_node(op, saves, &needs, inputs, &[target], at)?;
+        set_edge(target, node.clone(), 0);
+        if let (Some((base, old)), Some(view)) = (base, target.view()) {
+            let op = Op::AsStridedScatter(AsStridedScatter { base: base.layout().clone(), view: target.layout().clone() });
+            let scatter = Node::new(Kind::Op(op), smallvec![old, Edge::Node(node, 0)], smallvec![Meta::like(base)], base.device(), at);
+            scatter.keep(Default::default());
+            set_edge(base, Arc::new(scatter), 0);
+            view.version.store(target.version(), Ordering::Release);
+        }
+        Ok(())
+    }
+}
+
+/// Forgets the history of `tensor`, which becomes a leaf.
+pub(crate) fn forget(tensor: &Tensor) {
+    if let Some(meta) = GradMeta::get(tensor) {
+        drop(meta.with(|s| s.edge.take()));
+    }
+}
