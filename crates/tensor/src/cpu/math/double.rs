@@ -73,7 +73,7 @@ pub(super) fn exp2(x: f64) -> f64 {
     scale(1.0 + expm1_reduced(r), t.to_bits())
 }
 
-/// A quarter of `expm1(x)`, which stays in range as long as `sinh(x)` does, for `x` from -700 to 711.
+/// A quarter of `expm1(x)`, which stays in range as long as `sinh(x)` does, for `x` from -700 to 710.6.
 #[inline(always)]
 fn expm1_quarter(x: f64) -> f64 {
     let (t, r) = reduce(x, 0.0);
@@ -83,7 +83,7 @@ fn expm1_quarter(x: f64) -> f64 {
 
 #[inline(always)]
 pub(super) fn expm1(x: f64) -> f64 {
-    let y = 4.0 * expm1_quarter(hold(x, -40.0, 711.0));
+    let y = 4.0 * expm1_quarter(hold(x, -40.0, 710.6));
     if x.abs() < TINY { x } else { y }
 }
 
@@ -134,8 +134,13 @@ fn ln_ends(x: f64, y: f64) -> f64 {
 #[inline(always)]
 pub(super) fn ln(x: f64) -> f64 {
     let tiny = x < f64::MIN_POSITIVE;
-    let (e, f, _) = split(if tiny { x * 18_014_398_509_481_984.0 } else { x });
-    ln_ends(x, ln_split(e - if tiny { 54.0 } else { 0.0 }, f))
+    let (up, down) = if tiny {
+        (18_014_398_509_481_984.0, 54.0)
+    } else {
+        (1.0, 0.0)
+    };
+    let (e, f, _) = split(x * up);
+    ln_ends(x, ln_split(e - down, f))
 }
 
 /// `ln x` to 37 bits. Zero gives a large negative number and infinity a large positive one; NaN and
@@ -158,7 +163,8 @@ fn ln_split_mid(e: f64, f: f64) -> f64 {
 #[inline(always)]
 fn split_1p(x: f64) -> (f64, f64) {
     let (e, rounded, s) = split(1.0 + x);
-    (e, if x < 9e15 { x * s + (s - 1.0) } else { rounded })
+    let exact = x * s + (s - 1.0);
+    (e, if x < 9e15 { exact } else { rounded })
 }
 
 #[inline(always)]
@@ -193,15 +199,15 @@ pub(super) fn sigmoid(x: f64) -> f64 {
 #[inline(always)]
 pub(super) fn sinh(x: f64) -> f64 {
     let a = x.abs();
-    let q = expm1_quarter(if a > 711.0 { 711.0 } else { a });
-    let y = 2.0 * q + 2.0 * q / (4.0 * q + 1.0);
+    let q = expm1_quarter(if a > 710.6 { 710.6 } else { a });
+    let y = 2.0 * q + q / (2.0 * q + 0.5);
     if a < TINY { x } else { y.copysign(x) }
 }
 
 #[inline(always)]
 pub(super) fn cosh(x: f64) -> f64 {
     let a = x.abs();
-    let q = expm1_quarter(if a > 711.0 { 711.0 } else { a }) + 0.25;
+    let q = expm1_quarter(if a > 710.6 { 710.6 } else { a }) + 0.25;
     2.0 * q + 0.125 / q
 }
 
@@ -211,16 +217,27 @@ pub(super) fn asinh(x: f64) -> f64 {
     let z = a * a;
     // From 2²⁸ on asinh a = ln 2a to the last bit; the square would overflow later.
     let large = a > 268_435_456.0;
-    let u = if large { a - 1.0 } else { a + z / (1.0 + (1.0 + z).sqrt()) };
-    (log1p(u) + if large { std::f64::consts::LN_2 } else { 0.0 }).copysign(x)
+    let near = a + z / (1.0 + (1.0 + z).sqrt());
+    let far = a - 1.0;
+    let (u, more) = if large {
+        (far, std::f64::consts::LN_2)
+    } else {
+        (near, 0.0)
+    };
+    (log1p(u) + more).copysign(x)
 }
 
 #[inline(always)]
 pub(super) fn acosh(x: f64) -> f64 {
     let t = x - 1.0;
     let large = x > 268_435_456.0;
-    let u = if large { t } else { t + (t * (t + 2.0)).sqrt() };
-    let y = log1p(u) + if large { std::f64::consts::LN_2 } else { 0.0 };
+    let near = t + (t * (t + 2.0)).sqrt();
+    let (u, more) = if large {
+        (t, std::f64::consts::LN_2)
+    } else {
+        (near, 0.0)
+    };
+    let y = log1p(u) + more;
     if x < 1.0 { f64::NAN } else { y }
 }
 
@@ -285,7 +302,7 @@ pub(super) mod of_f32 {
         let l = if x.is_nan() { f64::NAN } else { l };
         let size = exp_mid(y as f64 * l) as f32;
         // |x| = 1 with an infinite y is 0 · inf above, and is one by the rules.
-        let size = if (a == 1.0) & (y == y) { 1.0 } else { size };
+        let size = if (a == 1.0) & !y.is_nan() { 1.0 } else { size };
         let whole = y.trunc() == y;
         let half = 0.5 * y;
         let odd = whole & (half.trunc() != half);

@@ -9,7 +9,7 @@ use super::double;
 const TWO_OVER_SQRT_PI: f64 = std::f64::consts::FRAC_2_SQRT_PI;
 const SQRT_PI_OVER_2: f64 = 0.886_226_925_452_758;
 
-/// `erf a - a` for `0 ≤ a ≤ 0.9`.
+/// `erf a - a` for `|a| ≤ 0.9`.
 #[inline(always)]
 fn erf_small(a: f64) -> f64 {
     let z = a * a;
@@ -42,16 +42,18 @@ fn erfc_large(a: f64) -> f64 {
 #[inline(always)]
 pub(super) fn erf(x: f64) -> f64 {
     let a = x.abs();
-    let y = if a < 0.8 { a + erf_small(a) } else { 1.0 - erfc_large(a) };
+    let (small, large) = (a + erf_small(a), 1.0 - erfc_large(a));
+    let y = if a < 0.8 { small } else { large };
     y.copysign(x)
 }
 
 #[inline(always)]
 pub(super) fn erfc(x: f64) -> f64 {
     let a = x.abs();
-    let small = 1.0 - (x + erf_small(a).copysign(x));
-    let large = erfc_large(a);
-    let large = if x < 0.0 { 2.0 - large } else { large };
+    let small = 1.0 - (x + erf_small(x));
+    let tail = erfc_large(a);
+    let rest = 2.0 - tail;
+    let large = if x < 0.0 { rest } else { tail };
     if a < 0.8 { small } else { large }
 }
 
@@ -66,8 +68,10 @@ pub(super) fn erfc_f32(x: f32) -> f32 {
         0.07166586424860372, -0.024394231639417764, 0.004268875897108032, 0.0007157310962135127,
         -0.0005945692198279417, 2.8880336567411952e-5, 5.591579928843033e-5
     );
-    let y = double::exp_mid(-b * b) * p;
-    (if x < 0.0 { 2.0 - y } else { y }) as f32
+    let tail = double::exp_mid(-b * b) * p;
+    let rest = 2.0 - tail;
+    let y = if x < 0.0 { rest } else { tail };
+    y as f32
 }
 
 /// `erfinv` in single precision: `x` times a polynomial in `w / (w + 8)`, where `w = -ln(1 - x²)` (after
@@ -88,7 +92,11 @@ pub(super) fn erfinv_f32(x: f32) -> f32 {
 #[inline(always)]
 fn erfinv_ends(x: f64, y: f64) -> f64 {
     let a = x.abs();
-    let y = if a == 1.0 { f64::INFINITY.copysign(x) } else { y };
+    let y = if a == 1.0 {
+        f64::INFINITY.copysign(x)
+    } else {
+        y
+    };
     if a <= 1.0 { y } else { f64::NAN }
 }
 
@@ -107,9 +115,11 @@ pub(super) fn erfinv(x: f64) -> f64 {
     // smaller one.
     let tail = erfc_large(guess);
     let slope = TWO_OVER_SQRT_PI * double::exp(-guess * guess);
-    let residue = if guess < 0.8 { (guess + erf_small(guess)) - a } else { (1.0 - a) - tail };
+    let (near, far) = ((guess + erf_small(guess)) - a, (1.0 - a) - tail);
+    let residue = if guess < 0.8 { near } else { far };
     let step = residue / slope;
     let y = guess - step / (1.0 + guess * step);
-    let y = if a < 1e-9 { a * SQRT_PI_OVER_2 } else { y };
+    let line = a * SQRT_PI_OVER_2;
+    let y = if a < 1e-9 { line } else { y };
     erfinv_ends(x, y.copysign(x))
 }

@@ -9,6 +9,10 @@
 //! In `f32` they are within two units in the last place over the whole range, subnormal and special
 //! values included. In `f64` what the standard library has best (circular functions, `pow`, `log2`,
 //! `log10`) is taken from there, call by call; the rest is as above.
+//!
+//! Two habits keep all this true. Write `Float::exp(x)`: on a plain `f32`, `x.exp()` is the standard
+//! library's method, a call for each element. And in an `if` expression let both arms be names or
+//! constants, computed before it: an arm with a division or a root in it becomes a branch.
 
 /// A polynomial by Estrin's scheme: coefficients from the constant on, paired so that the products do not
 /// wait for each other.
@@ -37,8 +41,9 @@ use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Rem, Sub, Su
 /// A real number that kernels compute with: `f32` or `f64`.
 ///
 /// Functions carry the names and the special values of PyTorch's where it has them. All are meant for the
-/// inside of a loop, see the module.
-pub(crate) trait Math:
+/// inside of a loop and called as `Float::exp(x)`; see the module.
+#[allow(dead_code)] // A vocabulary: ops come to use its words one by one.
+pub(crate) trait Float:
     Copy
     + PartialOrd
     + Default
@@ -68,8 +73,8 @@ pub(crate) trait Math:
     const MIN_POSITIVE: Self;
     const PI: Self;
     const LN_2: Self;
-    /// The largest size of argument at which [`sin`](Math::sin), [`cos`](Math::cos) and
-    /// [`tan`](Math::tan) are right; see [`circular`].
+    /// The largest size of argument at which [`sin`](Float::sin), [`cos`](Float::cos) and
+    /// [`tan`](Float::tan) are right; see [`circular`].
     const CIRCULAR_BOUND: Self;
 
     fn from_f64(x: f64) -> Self;
@@ -100,11 +105,11 @@ pub(crate) trait Math:
     fn sin(self) -> Self;
     fn cos(self) -> Self;
     fn tan(self) -> Self;
-    /// As [`sin`](Math::sin), right at any size, slow.
+    /// As [`sin`](Float::sin), right at any size, slow.
     fn sin_any(self) -> Self;
-    /// As [`cos`](Math::cos), right at any size, slow.
+    /// As [`cos`](Float::cos), right at any size, slow.
     fn cos_any(self) -> Self;
-    /// As [`tan`](Math::tan), right at any size, slow.
+    /// As [`tan`](Float::tan), right at any size, slow.
     fn tan_any(self) -> Self;
     fn asin(self) -> Self;
     fn acos(self) -> Self;
@@ -160,7 +165,7 @@ pub(crate) trait Math:
         self * self.sigmoid()
     }
 
-    /// `x Φ(x)` with the normal distribution function by [`erf`](Math::erf), as
+    /// `x Φ(x)` with the normal distribution function by [`erf`](Float::erf), as
     /// `torch.nn.functional.gelu(approximate="none")`.
     #[inline(always)]
     fn gelu(self) -> Self {
@@ -193,11 +198,17 @@ pub(crate) trait Math:
 }
 
 /// Writes `fast` of each element of `x` to `y`, then `exact` again where the argument is larger than
-/// [`Math::CIRCULAR_BOUND`], which a loop over `fast` can find out without being slowed.
+/// [`Float::CIRCULAR_BOUND`], which a loop over `fast` can find out without being slowed.
 ///
-/// `circular(x, y, Math::sin, Math::sin_any)` is `sin` at any size.
+/// `circular(x, y, Float::sin, Float::sin_any)` is `sin` at any size.
+#[allow(dead_code)]
 #[inline(always)]
-pub(crate) fn circular<T: Math>(x: &[T], y: &mut [T], fast: impl Fn(T) -> T, exact: impl Fn(T) -> T) {
+pub(crate) fn circular<T: Float>(
+    x: &[T],
+    y: &mut [T],
+    fast: impl Fn(T) -> T,
+    exact: impl Fn(T) -> T,
+) {
     let mut beyond = false;
     for (x, y) in x.iter().zip(&mut *y) {
         beyond |= x.abs() > T::CIRCULAR_BOUND;
@@ -212,7 +223,7 @@ pub(crate) fn circular<T: Math>(x: &[T], y: &mut [T], fast: impl Fn(T) -> T, exa
     }
 }
 
-/// Methods of `Math` as the inherent ones of the type, or as the functions named.
+/// Methods of `Float` as the inherent ones of the type, or as the functions named.
 macro_rules! forward {
     ($t:ident: $($name:ident = $f:path),* $(,)?) => {
         $(#[inline(always)] fn $name(self) -> $t { $f(self) })*
@@ -264,7 +275,7 @@ macro_rules! basics {
     };
 }
 
-impl Math for f32 {
+impl Float for f32 {
     basics!(f32, trig::BOUND);
     forward!(f32: exp = single::exp, exp2 = single::exp2, expm1 = single::expm1,
         ln = single::ln, log2 = single::log2, log10 = single::log10, log1p = single::log1p,
@@ -284,15 +295,15 @@ impl Math for f32 {
     }
     #[inline(always)]
     fn lgamma(self) -> f32 {
-        gamma::lgamma_double(self as f64) as f32
+        gamma::lgamma_f32(self)
     }
     #[inline(always)]
     fn digamma(self) -> f32 {
-        gamma::digamma_double(self as f64) as f32
+        gamma::digamma_f32(self)
     }
 }
 
-impl Math for f64 {
+impl Float for f64 {
     basics!(f64, f64::INFINITY);
     forward!(f64: exp = double::exp, exp2 = double::exp2, expm1 = double::expm1,
         ln = double::ln, log2 = f64::log2, log10 = f64::log10, log1p = double::log1p,

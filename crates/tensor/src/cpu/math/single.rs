@@ -71,7 +71,9 @@ pub(super) fn exp2(x: f32) -> f32 {
 #[inline(always)]
 pub(super) fn expm1(x: f32) -> f32 {
     let (t, _, r) = reduce(hold(x, -18.0, 89.0));
-    let p = r + r * r * poly!(r; 0.5, 0.166_666_66, 0.041_666_48, 0.008_333_42, 0.001_393_342_2, 0.000_198_240_7);
+    let p = r + r
+        * r
+        * poly!(r; 0.5, 0.166_666_66, 0.041_666_48, 0.008_333_42, 0.001_393_342_2, 0.000_198_240_7);
     // Half of it first: 2ⁿ is out of range where the result no longer is.
     let s = power_of_two(t.wrapping_sub(1));
     let y = 2.0 * (s * p + (s - 0.5));
@@ -90,8 +92,13 @@ fn split(x: f32) -> (f32, f32, u32) {
 #[inline(always)]
 fn split_any(x: f32) -> (f32, f32) {
     let tiny = x < f32::MIN_POSITIVE;
-    let (e, f, _) = split(if tiny { x * 8_388_608.0 } else { x });
-    (e - if tiny { 23.0 } else { 0.0 }, f)
+    let (up, down) = if tiny {
+        (8_388_608.0, 23.0)
+    } else {
+        (1.0, 0.0)
+    };
+    let (e, f, _) = split(x * up);
+    (e - down, f)
 }
 
 /// `ln(1 + f) - f + f²/2` on the mantissas of [`split`].
@@ -129,7 +136,10 @@ pub(super) fn log2(x: f32) -> f32 {
 #[inline(always)]
 pub(super) fn log10(x: f32) -> f32 {
     // In double, so that powers of ten come out whole.
-    ln_ends(x, (double::ln_mid(x as f64) * std::f64::consts::LOG10_E) as f32)
+    ln_ends(
+        x,
+        (double::ln_mid(x as f64) * std::f64::consts::LOG10_E) as f32,
+    )
 }
 
 #[inline(always)]
@@ -138,7 +148,8 @@ pub(super) fn log1p(x: f32) -> f32 {
     let (e, rounded, b) = split(u);
     // 2⁻ᵉ x + (2⁻ᵉ - 1) has what the sum 1 + x lost; beyond 2²⁵ the sum is x, and 2⁻ᵉ may be subnormal.
     let s = f32::from_bits(0x3f80_0000_u32.wrapping_sub(b & 0xff80_0000));
-    let f = if x < 33_554_432.0 { x * s + (s - 1.0) } else { rounded };
+    let exact = x * s + (s - 1.0);
+    let f = if x < 33_554_432.0 { exact } else { rounded };
     let y = (f + ((ln_cubic(f) + e * LN2_LO) - 0.5 * f * f)) + e * LN2_HI;
     let y = ln_ends(u, y);
     if x.abs() < TINY { x } else { y }
@@ -150,7 +161,9 @@ pub(super) fn tanh(x: f32) -> f32 {
     let (t, _, r) = reduce(2.0 * if a > 10.0 { 10.0 } else { a });
     let large = 1.0 - 2.0 / (exp_reduced(r) * power_of_two(t) + 1.0);
     let z = a * a;
-    let small = a + a * z * poly!(z; -0.333_332_8, 0.133_314_42, -0.053_739_715, 0.020_639_09, -0.005_704_988_7);
+    let small = a + a
+        * z
+        * poly!(z; -0.333_332_8, 0.133_314_42, -0.053_739_715, 0.020_639_09, -0.005_704_988_7);
     let y = if a < 0.625 { small } else { large };
     y.copysign(x)
 }

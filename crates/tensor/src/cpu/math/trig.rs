@@ -50,10 +50,14 @@ pub(super) fn cos(x: f32) -> f32 {
 pub(super) fn tan(x: f32) -> f32 {
     let (q, r) = reduce(x);
     let z = r * r;
-    let s = r + r * z * poly!(z; -0.16666666640588287, 0.008333329280531885, -0.00019839304417044356, 2.718046480799249e-6);
-    let c = 1.0 - 0.5 * z + z * z * poly!(z; 0.04166666661910833, -0.001388888346730165, 2.4799451551580013e-5, -2.720504596747133e-7);
-    let even = q & 1 == 0;
-    let y = (if even { s } else { -c } / if even { c } else { s }) as f32;
+    let s = r
+        + r * z
+            * poly!(z; -0.16666666640588287, 0.008333329280531885, -0.00019839304417044356, 2.718046480799249e-6);
+    let c = 1.0 - 0.5 * z
+        + z * z
+            * poly!(z; 0.04166666661910833, -0.001388888346730165, 2.4799451551580013e-5, -2.720504596747133e-7);
+    let (over, under) = if q & 1 == 0 { (s, c) } else { (-c, s) };
+    let y = (over / under) as f32;
     f32::from_bits(y.to_bits() ^ (x.to_bits() & 0x8000_0000))
 }
 
@@ -76,9 +80,11 @@ const HALF_PI_REST: f32 = -4.371_139e-8;
 pub(super) fn atan(x: f32) -> f32 {
     let a = x.abs();
     let inverted = a > 1.0;
-    let t = if inverted { 1.0 / a } else { a };
+    let inverse = 1.0 / a;
+    let t = if inverted { inverse } else { a };
     let p = atan_unit(t);
-    let y = if inverted { HALF_PI - (t + (p - HALF_PI_REST)) } else { t + p };
+    let (near, far) = (t + p, HALF_PI - (t + (p - HALF_PI_REST)));
+    let y = if inverted { far } else { near };
     y.copysign(x)
 }
 
@@ -94,21 +100,34 @@ pub(super) fn atan2(y: f32, x: f32) -> f32 {
     let p = atan_unit(t);
     let left = x.is_sign_negative();
     // The angle is ±(t + p) from 0, π/2 or π.
-    let (base, rest) = if left { (2.0 * HALF_PI, 2.0 * HALF_PI_REST) } else { (0.0, 0.0) };
-    let (base, rest) = if steep { (HALF_PI, HALF_PI_REST) } else { (base, rest) };
-    let minus = steep != left;
-    let angle = if minus { base - (t + (p - rest)) } else { base + (t + (p + rest)) };
-    let angle = if (x != x) | (y != y) { f32::NAN } else { angle };
+    let (base, rest) = if left {
+        (2.0 * HALF_PI, 2.0 * HALF_PI_REST)
+    } else {
+        (0.0, 0.0)
+    };
+    let (base, rest) = if steep {
+        (HALF_PI, HALF_PI_REST)
+    } else {
+        (base, rest)
+    };
+    let (less, more) = (base - (t + (p - rest)), base + (t + (p + rest)));
+    let angle = if steep != left { less } else { more };
+    let angle = if x.is_nan() | y.is_nan() {
+        f32::NAN
+    } else {
+        angle
+    };
     angle.copysign(y)
 }
 
 /// `asin t - t` for `0 ≤ t ≤ 1/2`, with `z = t²`.
 #[inline(always)]
 fn asin_half(t: f64, z: f64) -> f64 {
-    t * z * poly!(z;
-        0.16666659991393765, 0.07500504180861867, 0.04451695542367549, 0.03180771930057463, 0.01443859324056403,
-        0.03751647518570049
-    )
+    t * z
+        * poly!(z;
+            0.16666659991393765, 0.07500504180861867, 0.04451695542367549, 0.03180771930057463, 0.01443859324056403,
+            0.03751647518570049
+        )
 }
 
 /// `asin |x|` where `|x| ≤ 1/2`, otherwise `acos |x|`; and which of them.
@@ -117,22 +136,35 @@ fn asin_or_acos(x: f32) -> (f64, bool) {
     let a = (x as f64).abs();
     let small = a <= 0.5;
     // acos a = 2 asin √((1 - a) / 2)
-    let z = if small { a * a } else { 0.5 * (1.0 - a) };
-    let t = if small { a } else { z.sqrt() };
+    let (square, half) = (a * a, 0.5 * (1.0 - a));
+    let root = half.sqrt();
+    let (t, z) = if small { (a, square) } else { (root, half) };
     let y = t + asin_half(t, z);
-    (if small { y } else { 2.0 * y }, small)
+    let times = if small { 1.0 } else { 2.0 };
+    (times * y, small)
 }
 
 #[inline(always)]
 pub(super) fn asin(x: f32) -> f32 {
     let (y, small) = asin_or_acos(x);
-    (if small { y } else { std::f64::consts::FRAC_PI_2 - y } as f32).copysign(x)
+    let rest = std::f64::consts::FRAC_PI_2 - y;
+    let y = if small { y } else { rest };
+    (y as f32).copysign(x)
 }
 
 #[inline(always)]
 pub(super) fn acos(x: f32) -> f32 {
     let (y, small) = asin_or_acos(x);
-    let y = if x < 0.0 { -y } else { y };
-    let base = if x < 0.0 { std::f64::consts::PI } else { 0.0 };
-    (if small { std::f64::consts::FRAC_PI_2 - y } else { base + y }) as f32
+    // acos x = π/2 - asin x, and acos(-x) = π - acos x.
+    let (sign, turn) = if x < 0.0 {
+        (-1.0, std::f64::consts::PI)
+    } else {
+        (1.0, 0.0)
+    };
+    let (sign, turn) = if small {
+        (-sign, std::f64::consts::FRAC_PI_2)
+    } else {
+        (sign, turn)
+    };
+    (turn + sign * y) as f32
 }
