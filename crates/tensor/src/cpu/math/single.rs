@@ -176,17 +176,20 @@ pub(super) fn sigmoid(x: f32) -> f32 {
     top / (1.0 + e)
 }
 
-/// `erf`, as `1 - exp(-L(x))` with a polynomial for `L = -ln erfc` where `x` is not small.
+/// `erf`, as `1 - 2^L(x)` with a polynomial for `L = log2 erfc` where `x` is not small.
 #[inline(always)]
 pub(super) fn erf(x: f32) -> f32 {
     let a = x.abs();
     let b = if a > 4.0 { 4.0 } else { a };
-    let l = poly!(b; 0.000_341_534_73, 1.127_089_1, 0.638_144_9, 0.103_106_685, -0.021_838_028, 0.002_947_649_5, -0.000_186_378_28);
-    let (t, _, r) = reduce(-l);
-    let large = 1.0 - exp_reduced(r) * power_of_two(t);
+    // The complement is below 0.22 here, so neither it nor the power needs all the digits.
+    let l = poly!(b; -0.000_192_704_97, -1.627_267_8, -0.918_617_6, -0.150_512_78, 0.032_345_537, -0.004_461_234, 0.000_289_976_07);
+    let t = l + ROUND;
+    let r = l - (t - ROUND);
+    let p = poly!(r; 1.0, std::f32::consts::LN_2, 0.240_222_41, 0.055_507_35, 0.009_671_619, 0.001_326_459);
+    let large = 1.0 - p * power_of_two(t.to_bits());
     let z = a * a;
-    let q = poly!(z; 0.128_379_17, -0.376_126_26, 0.112_835_854, -0.026_853_813, 0.005_188_327_7, -0.000_801_019_5, 0.000_078_538_65);
+    let q = poly!(z; 0.128_379_15, -0.376_125_25, 0.112_821_41, -0.026_778_908, 0.005_011_963, -0.000_609_036_07);
     let small = a + a * q;
-    let y = if a < 1.0 { small } else { large };
+    let y = if a < 0.9 { small } else { large };
     y.copysign(x)
 }
