@@ -1,20 +1,27 @@
 //! The two things that the runner asks of autograd.
 
+use flambeau_autograd::{Autograd, GradOptions, grad_with};
 use flambeau_tensor::Tensor;
 
-use crate::call::{Trouble, unsupported};
+use crate::call::Trouble;
 
-/// Whether there is an autograd to ask.
-pub(crate) const HERE: bool = false;
-
-pub(crate) fn require_grad(_leaf: &Tensor) -> Result<(), Trouble> {
+/// Makes a leaf that requires grad.
+pub(crate) fn require_grad(leaf: &Tensor) -> Result<(), Trouble> {
+    leaf.requires_grad_()?;
     Ok(())
 }
 
+/// PyTorch's `autograd.grad(outputs, leaves, cotangents, allow_unused=True)`.
 pub(crate) fn grad(
-    _outputs: &[Tensor],
-    _leaves: &[Tensor],
-    _cotangents: &[Tensor],
+    outputs: &[Tensor],
+    leaves: &[Tensor],
+    cotangents: Vec<Tensor>,
 ) -> Result<Vec<Option<Tensor>>, Trouble> {
-    unsupported("there is no autograd crate yet")
+    let options = GradOptions {
+        grad_outputs: cotangents.into_iter().map(Some).collect(),
+        allow_unused: true,
+        ..GradOptions::default()
+    };
+    let (outputs, leaves): (Vec<_>, Vec<_>) = (outputs.iter().collect(), leaves.iter().collect());
+    Ok(grad_with(&outputs, &leaves, options)?)
 }

@@ -12,6 +12,9 @@ pub(super) const TABLE: &[Entry] = &[
     ("H", |c| ok(c.x()?.t()?.conj()?)),
     ("T", |c| ok(c.x()?.t()?)),
     ("as_strided", |c| {
+        if !c.x()?.is_contiguous() {
+            return unsupported("the gaps in the input's storage were not recorded");
+        }
         let offset = c.int_or(3, "storage_offset", 0)? as usize;
         ok(c.x()?
             .as_strided(c.ints(1, "size")?, c.ints(2, "stride")?, offset)?)
