@@ -1,6 +1,6 @@
 //! The chores of the workspace, one module a verb.
 //!
-//! Every chore is `cargo xtask <verb>`: [`check`] holds the house rules, [`bench`] runs the
+//! Every chore is `cargo xtask <verb>`: [`check`] holds the house rules, [`mod@bench`] runs the
 //! benches and prints one table, [`data`] makes the shipped data again from its sources.
 //! [`floors`] is the rule about who may depend on whom, used by `check` and by a test. The command
 //! line stands in `main.rs`; the chores are a library so that tests can reach them.
