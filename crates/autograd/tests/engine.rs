@@ -1,0 +1,169 @@
+//! The engine: accumulation, higher orders, freeing, hooks, long chains, threads.
+
+use flambeau_autograd::{Autograd, BackwardOptions, GradOptions, grad, grad_with};
+use flambeau_tensor::{DType, ErrorKind, Result, Tensor, inference_mode, no_grad};
+
+fn leaf(values: &[f64]) -> Result<Tensor> {
+    Tensor::from_slice(values, values.len())?.requires_grad_()
+}
+
+fn values(t: &Tensor) -> Vec<f64> {
+    t.to_vec().unwrap()
+}
+
+#[test]
+fn gradients_accumulate() -> Result<()> {
+    let x = leaf(&[1.0, 2.0])?;
+    for _ in 0..2 {
+        x.mul(&x)?.sum(..)?.backward()?;
+    }
+    assert_eq!(values(&x.grad().unwrap()), [4.0, 8.0]);
+    x.set_grad(None);
+    assert!(x.grad().is_none());
+    Ok(())
+}
+
+#[test]
+fn a_value_used_twice_gets_both_gradients() -> Result<()> {
+    let x = leaf(&[3.0])?;
+    let y = x.square()?;
+    let z = y.mul(&x)?.add(&y)?.sum(..)?; // x³ + x²
+    z.backward()?;
+    assert_eq!(values(&x.grad().unwrap()), [27.0 + 6.0]);
+    Ok(())
+}
+
+#[test]
+fn third_derivative() -> Result<()> {
+    let x = leaf(&[2.0])?;
+    let y = x.square()?.square()?.sum(..)?;
+    let again = || GradOptions { create_graph: true, ..GradOptions::default() };
+    let d1 = grad_with(&[&y], &[&x], again())?.remove(0).unwrap();
+    let d2 = grad_with(&[&d1], &[&x], again())?.remove(0).unwrap();
+    let d3 = grad_with(&[&d2], &[&x], again())?.remove(0).unwrap();
+    assert_eq!((values(&d1)[0], values(&d2)[0], values(&d3)[0]), (32.0, 48.0, 48.0));
+    assert!(x.grad().is_none(), "`grad` leaves `.grad` alone");
+    Ok(())
+}
+
+#[test]
+fn a_freed_graph_says_so() -> Result<()> {
+    let x = leaf(&[1.0])?;
+    let y = x.mul(&x)?;
+    y.backward_with(BackwardOptions { retain_graph: Some(true), ..Default::default() })?;
+    y.backward()?;
+    let e = y.backward().unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::Autograd);
+    assert!(e.to_string().contains("`mul`") && e.to_string().contains("freed"), "{e}");
+    assert!(e.to_string().contains("engine.rs"), "the caller's line: {e}");
+    Ok(())
+}
+
+#[test]
+fn backward_needs_a_scalar_and_a_history() -> Result<()> {
+    let x = leaf(&[1.0, 2.0])?;
+    let e = x.square()?.backward().unwrap_err().to_string();
+    assert!(e.contains("shape [2]"), "{e}");
+    let e = no_grad(|| x.sum(..))?.backward().unwrap_err().to_string();
+    assert!(e.contains("does not require grad"), "{e}");
+    let seed = Tensor::from_vec(vec![1.0, 10.0], 2)?;
+    x.square()?.backward_with(BackwardOptions { gradient: Some(seed), ..Default::default() })?;
+    assert_eq!(values(&x.grad().unwrap()), [2.0, 40.0]);
+    assert!(Tensor::zeros(2).dtype(DType::I64).build()?.requires_grad_().is_err());
+    Ok(())
+}
+
+#[test]
+fn unused_inputs_are_an_error_or_none() -> Result<()> {
+    let (x, y) = (leaf(&[1.0])?, leaf(&[1.0])?);
+    let z = x.square()?;
+    let options = GradOptions { allow_unused: true, retain_graph: Some(true), ..Default::default() };
+    let found = grad_with(&[&z], &[&x, &y], options)?;
+    assert!(found[0].is_some() && found[1].is_none());
+    assert!(grad(&[&z], &[&y]).unwrap_err().to_string().contains("do not depend on input 0"));
+    Ok(())
+}
+
+#[test]
+fn the_gradient_by_an_inner_value() -> Result<()> {
+    let x = leaf(&[3.0])?;
+    let y = x.square()?;
+    let z = y.mul(&y)?.mul(&x)?;
+    let found = grad(&[&z], &[&y])?;
+    assert_eq!(values(&found[0]), [2.0 * 9.0 * 3.0]);
+    Ok(())
+}
+
+#[test]
+fn hooks_and_retained_gradients() -> Result<()> {
+    let x = leaf(&[1.0, 2.0])?;
+    let y = x.mul(3.0)?;
+    y.retain_grad()?;
+    let handle = y.register_hook(|g| g.mul(10.0).map(Some))?;
+    y.sum(..)?.backward_with(BackwardOptions { retain_graph: Some(true), ..Default::default() })?;
+    assert_eq!(values(&x.grad().unwrap()), [30.0, 30.0]);
+    assert_eq!(values(&y.grad().unwrap()), [10.0, 10.0]);
+    handle.remove();
+    x.set_grad(None);
+    let on_leaf = x.register_hook(|g| g.neg().map(Some))?;
+    y.sum(..)?.backward()?;
+    assert_eq!(values(&x.grad().unwrap()), [-3.0, -3.0]);
+    on_leaf.remove();
+    Ok(())
+}
+
+#[test]
+fn a_million_ops_overflow_no_stack() -> Result<()> {
+    // On a thread with little stack, so that any recursion shows.
+    let run = || -> Result<f64> {
+        let x = leaf(&[0.0])?;
+        let mut y = x.clone();
+        for _ in 0..1_000_000 {
+            y = y.add(1.0)?;
+        }
+        y.sum(..)?.backward()?;
+        // Saved inputs hold nodes, too.
+        let mut z = x.clone();
+        for _ in 0..200_000 {
+            z = z.sin()?;
+        }
+        drop(z);
+        Ok(values(&x.grad().unwrap())[0])
+    };
+    let thread = std::thread::Builder::new().stack_size(256 * 1024).spawn(run).unwrap();
+    assert_eq!(thread.join().unwrap()?, 1.0);
+    Ok(())
+}
+
+#[test]
+fn modes() -> Result<()> {
+    let x = leaf(&[1.0])?;
+    assert!(!no_grad(|| x.square())?.requires_grad());
+    assert!(x.detach().is_leaf() && !x.detach().requires_grad());
+    let made_inside = inference_mode(|| x.square())?;
+    let e = x.mul(&made_inside).unwrap_err().to_string();
+    assert!(e.contains("inference_mode"), "{e}");
+    Ok(())
+}
+
+#[test]
+fn graphs_cross_threads() -> Result<()> {
+    let x = leaf(&[1.0, 2.0, 3.0])?;
+    let parts: Vec<Tensor> = (0..4).map(|i| x.mul(i as f64).and_then(|y| y.square()?.sum(..))).collect::<Result<_>>()?;
+    std::thread::scope(|s| {
+        for p in &parts {
+            s.spawn(move || p.backward().unwrap());
+        }
+    });
+    // Σ i²·2x over i = 0..4
+    assert_eq!(values(&x.grad().unwrap()), [28.0, 56.0, 84.0]);
+    Ok(())
+}
+
+#[test]
+fn integer_results_are_not_recorded() -> Result<()> {
+    let x = leaf(&[1.0, -1.0])?;
+    assert!(!x.gt(0.0)?.requires_grad());
+    assert_eq!(values(&{ x.mul(x.gt(0.0)?)?.sum(..)?.backward()?; x.grad().unwrap() }), [1.0, 0.0]);
+    Ok(())
+}
