@@ -105,8 +105,16 @@ macro_rules! for_each_op {
                 Where,
                 // reductions
                 Sum,
+                // matrix products
+                Matmul, Linear,
+                // activation functions
+                Gelu, Silu, Mish, Softplus, Elu, LeakyRelu, Hardtanh, Hardswish, Hardsigmoid, LogSigmoid, GeluBackward,
+                SiluBackward, MishBackward, SoftplusBackward, EluBackward, LeakyReluBackward, HardtanhBackward,
+                HardswishBackward, HardsigmoidBackward, LogSigmoidBackward, ReluBackward, TanhBackward, SigmoidBackward,
                 // views written back
                 AsStridedScatter, AsStridedBackward,
+                // optimizer steps
+                SgdStep, AdamStep,
             }
             views { Permute, Expand, Reshape, Slice, Diagonal, Unfold, AsStrided, ViewAsReal, ViewAsComplex, }
         }

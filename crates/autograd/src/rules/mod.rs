@@ -3,8 +3,11 @@
 //! A rule is written in tensor ops, so that higher orders come by themselves, and reads like the formula
 //! in a textbook. For a complex input it gives the conjugate Wirtinger gradient, as PyTorch does.
 
+mod activation;
 mod binary;
 mod factory;
+mod matmul;
+mod optim;
 mod reduce;
 mod ternary;
 mod unary;

@@ -1,7 +1,7 @@
 //! Derivatives of the ops on one tensor.
 
 use super::{Grads, Rule, Saved, Saves, no_gradient};
-use flambeau_tensor::{Result, Tensor, ops::*};
+use flambeau_tensor::{Result, Tensor, dispatch, ops::*};
 use std::f64::consts::{LN_2, LN_10, PI};
 
 /// d/dx from the input: `Op |grad, x| formula of the gradient`.
@@ -67,9 +67,9 @@ from_output! {
     Rsqrt |g, y| g.mul(y.pow(3)?)?.mul(-0.5);
     Reciprocal |g, y| g.mul(y.square()?)?.neg();
     Tan |g, y| g.mul(y.square()?.add(1)?);
-    Tanh |g, y| g.mul(y.square()?.rsub(1)?);
-    Sigmoid |g, y| g.mul(y.rsub(1)?.mul(y)?);
-    Relu |g, y| g.mul(y.gt(0)?.to_dtype(g.dtype())?);
+    Tanh |g, y| if g.dtype().is_complex() { g.mul(y.square()?.rsub(1)?) } else { dispatch(TanhBackward, &[g, y]) };
+    Sigmoid |g, y| if g.dtype().is_complex() { g.mul(y.rsub(1)?.mul(y)?) } else { dispatch(SigmoidBackward, &[g, y]) };
+    Relu |g, y| dispatch(ReluBackward, &[g, y]);
     Erfinv |g, y| g.mul(y.square()?.exp()?)?.mul(PI.sqrt() / 2.0);
 }
 

@@ -4,11 +4,16 @@
 //! dispatch holds the locks. Elementwise kernels are closures given to [`iter`]; the others read
 //! slices. `unsafe` stays in `view`, `iter` and `lanes`.
 
+pub(crate) mod activation;
 pub(crate) mod elementwise;
 pub(crate) mod factory;
+pub(crate) mod floats;
 pub(crate) mod iter;
 pub(crate) mod lanes;
-pub(crate) mod mathtmp;
+pub(crate) mod math;
+pub(crate) mod matmul;
+pub(crate) mod micro;
+pub(crate) mod optim;
 pub(crate) mod par;
 pub(crate) mod reduce;
 pub(crate) mod view;

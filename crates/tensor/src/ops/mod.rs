@@ -6,18 +6,24 @@
 //!
 //! [`Infer`]: crate::op::Infer
 
+mod activation;
 mod binary;
 mod cast;
 mod factory;
+mod matmul;
 mod operators;
+mod optim;
 mod reduce;
 mod ternary;
 mod unary;
 mod view;
 
+pub use activation::*;
 pub use binary::*;
 pub use cast::*;
 pub use factory::*;
+pub use optim::*;
+pub use matmul::*;
 pub use reduce::*;
 pub use ternary::*;
 pub use unary::*;

@@ -1,0 +1,142 @@
+//! Whole operands in the type that a kernel computes in (`f32` or `f64`), and sums over them: for the
+//! fused kernels, which need rows rather than elements.
+
+use super::lanes::{Lane, LaneKind, loader, storer};
+use super::math::Float;
+use super::{Dst, Src};
+use crate::DType;
+use half::{bf16, f16};
+use std::borrow::Cow;
+
+/// `f32`, which half precision computes in too, or `f64`.
+pub(crate) trait Compute: Float + Lane {}
+impl Compute for f32 {}
+impl Compute for f64 {}
+
+/// Calls `$go::<f32>` or `$go::<f64>`, whichever a tensor of floating-point `$dtype` computes in.
+macro_rules! compute {
+    ($op:expr, $dtype:expr, $go:ident($($arg:expr),* $(,)?)) => {
+        match $crate::cpu::lanes::LaneKind::of($dtype) {
+            $crate::cpu::lanes::LaneKind::F32 => $go::<f32>($($arg),*),
+            $crate::cpu::lanes::LaneKind::F64 => $go::<f64>($($arg),*),
+            _ => $crate::bail!(DType, $op, "not defined for {}", $dtype),
+        }
+    };
+}
+pub(crate) use compute;
+
+/// The elements in row-major order: borrowed where they lie so as `T`, else copied.
+///
+/// # Panics
+/// Where the dtype is not floating point, or does not compute in `T`.
+pub(crate) fn read<'a, T: Compute>(src: &Src<'a>) -> Cow<'a, [T]> {
+    fn widen<S: crate::dtype::Stored, T: Compute>(src: &Src<'_>) -> Vec<T> {
+        let from = src.contiguous::<S>();
+        let mut to = vec![T::default(); from.len()];
+        let load = loader(src.dtype(), T::KIND);
+        // SAFETY: both slices hold `from.len()` elements, of the dtype and of its lane; they are apart.
+        unsafe { load(from.as_ptr().cast(), 1, to.as_mut_ptr().cast(), 1, from.len()) };
+        to
+    }
+    assert!(LaneKind::of(src.dtype()) == T::KIND, "{} does not compute in {}", src.dtype(), std::any::type_name::<T>());
+    match src.dtype() {
+        DType::F16 => Cow::Owned(widen::<f16, T>(src)),
+        DType::BF16 => Cow::Owned(widen::<bf16, T>(src)),
+        _ => src.contiguous::<T>(),
+    }
+}
+
+/// Lets `f` fill a contiguous output as `T`s: its memory where it is stored so, else a buffer that is
+/// then rounded into it.
+///
+/// # Panics
+/// As [`read`].
+pub(crate) fn write<T: Compute, R>(dst: &mut Dst<'_>, f: impl FnOnce(&mut [T]) -> R) -> R {
+    assert!(LaneKind::of(dst.dtype()) == T::KIND, "{} does not compute in {}", dst.dtype(), std::any::type_name::<T>());
+    if dst.dtype() == T::KIND.dtype() {
+        return f(dst.slice::<T>());
+    }
+    let mut rows = vec![T::default(); dst.numel()];
+    let result = f(&mut rows);
+    let store = storer(T::KIND, dst.dtype());
+    let bytes = dst.bytes_mut();
+    // SAFETY: the output holds as many elements of its dtype as `rows` has lanes; they are apart.
+    unsafe { store(rows.as_ptr().cast(), 1, bytes.as_mut_ptr(), 1, rows.len()) };
+    result
+}
+
+/// Sums run in this many lanes side by side: enough to keep two vector units busy, and the same on
+/// every machine, so that the result is.
+const LANES: usize = 32;
+
+/// `a[i]` and `b[i]` folded by `f` in a fixed order. Call inside [`par::simd`](super::par::simd).
+#[inline(always)]
+fn fold2<T: Float>(a: &[T], b: &[T], start: T, f: impl Fn(T, T, T) -> T, join: impl Fn(T, T) -> T) -> T {
+    let mut lanes = [start; LANES];
+    let (whole_a, rest_a) = a.as_chunks::<LANES>();
+    let (whole_b, rest_b) = b.as_chunks::<LANES>();
+    for (a, b) in whole_a.iter().zip(whole_b) {
+        for i in 0..LANES {
+            lanes[i] = f(lanes[i], a[i], b[i]);
+        }
+    }
+    for ((lane, a), b) in lanes.iter_mut().zip(rest_a).zip(rest_b) {
+        *lane = f(*lane, *a, *b);
+    }
+    let mut width = LANES / 2;
+    while width > 0 {
+        for i in 0..width {
+            lanes[i] = join(lanes[i], lanes[i + width]);
+        }
+        width /= 2;
+    }
+    lanes[0]
+}
+
+/// The largest element; NaN if any is.
+#[inline(always)]
+pub(crate) fn max<T: Float>(x: &[T]) -> T {
+    fold2(x, x, T::NEG_INFINITY, |m, x, _| Float::maximum(m, x), Float::maximum)
+}
+
+/// Σ x.
+#[inline(always)]
+pub(crate) fn sum<T: Float>(x: &[T]) -> T {
+    fold2(x, x, T::ZERO, |s, x, _| s + x, |a, b| a + b)
+}
+
+/// Σ f(a, b).
+#[inline(always)]
+pub(crate) fn sum_of<T: Float>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> T {
+    fold2(a, b, T::ZERO, |s, a, b| s + f(a, b), |a, b| a + b)
+}
+
+/// `out[i] = f(a[i])`.
+#[inline(always)]
+pub(crate) fn each<T: Float>(out: &mut [T], a: &[T], f: impl Fn(T) -> T) {
+    out.iter_mut().zip(a).for_each(|(out, a)| *out = f(*a));
+}
+
+/// `out[i] = f(a[i], b[i])`.
+#[inline(always)]
+pub(crate) fn each2<T: Float>(out: &mut [T], a: &[T], b: &[T], f: impl Fn(T, T) -> T) {
+    out.iter_mut().zip(a).zip(b).for_each(|((out, a), b)| *out = f(*a, *b));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folds_take_every_element_once() {
+        for n in [0, 1, 31, 32, 33, 100] {
+            let x: Vec<f64> = (0..n).map(|i| i as f64 + 1.0).collect();
+            assert_eq!(sum(&x), (n * (n + 1) / 2) as f64);
+            assert_eq!(sum_of(&x, &x, |a, b| a * b), x.iter().map(|x| x * x).sum::<f64>());
+            assert_eq!(max(&x), if n == 0 { f64::NEG_INFINITY } else { n as f64 });
+        }
+        let mut x = vec![1.0f32; 40];
+        x[35] = f32::NAN;
+        assert!(max(&x).is_nan());
+    }
+}
