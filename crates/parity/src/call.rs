@@ -293,9 +293,21 @@ impl Call {
         }
     }
 
-    /// Whether the argument at this position is one integer.
-    pub fn is_int(&self, position: usize) -> bool {
-        matches!(self.args.get(position), Some(Value::Int(_)))
+    /// Whether the argument is one integer.
+    pub fn is_int(&self, position: usize, name: &str) -> bool {
+        matches!(
+            self.args.get(position).or(self.peek(name)),
+            Some(Value::Int(_))
+        )
+    }
+
+    /// A sequence of integers or sequences of integers.
+    pub fn lists(&self, position: usize, name: &str) -> Result<Vec<Vec<isize>>, Trouble> {
+        let found = self.read(position, name, "a sequence of sequences", |v| match v {
+            Value::Seq(items) => items.iter().map(as_ints).collect(),
+            _ => None,
+        })?;
+        Self::require(position, name, found)
     }
 
     /// An integer argument.

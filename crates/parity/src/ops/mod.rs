@@ -5,7 +5,9 @@
 //! An entry is one call of flambeau with its arguments put in their places. A function that
 //! flambeau lacks is not put together here from others: it is unsupported.
 
+mod activation;
 mod create;
+mod matmul;
 mod pointwise;
 mod reduce;
 mod view;
@@ -19,7 +21,11 @@ pub type Run = fn(&Call) -> Outcome;
 pub type Entry = (&'static str, Run);
 
 const TABLES: &[&[Entry]] = &[
+    activation::TABLE,
     create::TABLE,
+    matmul::PRODUCTS,
+    matmul::ADDED,
+    matmul::OTHERS,
     pointwise::UNARY,
     pointwise::BINARY,
     pointwise::OTHERS,

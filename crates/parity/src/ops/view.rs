@@ -84,7 +84,9 @@ pub(super) const TABLE: &[Entry] = &[
     ("split", |c| {
         let dim = c.dim_or(2, "dim", 0)?;
         match c.ints(1, "split_size_or_sections")?.as_slice() {
-            [size] if c.is_int(1) => ok(c.x()?.split(*size as usize, dim)?),
+            [size] if c.is_int(1, "split_size_or_sections") => {
+                ok(c.x()?.split(*size as usize, dim)?)
+            }
             sizes => ok(c.x()?.split_with_sizes(&unsigned(sizes), dim)?),
         }
     }),
