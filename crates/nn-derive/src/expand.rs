@@ -1,0 +1,172 @@
+//! The code that the derive emits.
+
+use crate::options::{FieldOptions, StructOptions};
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use std::collections::HashMap;
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+use syn::{Data, DeriveInput, Error, Fields, Generics, Ident, Path, Result, Type, parse_quote};
+
+/// Everything for one `#[derive(Module)]`; `nn` is where the crate is reached.
+pub(crate) fn module(input: &DeriveInput, nn: &Path) -> Result<TokenStream> {
+    let options = StructOptions::read(&input.attrs)?;
+    let shapes = shapes(input)?;
+    let name = options.name.map_or_else(|| input.ident.unraw().to_string(), |name| name.value());
+    let extra_repr = options.extra_repr.map(|path| {
+        quote_spanned! {path.span()=>
+            fn extra_repr(&self) -> ::std::string::String {
+                (#path)(self)
+            }
+        }
+    });
+    let visit = arms(&shapes, nn, &format_ident!("visit_as"));
+    let visit_mut = arms(&shapes, nn, &format_ident!("visit_as_mut"));
+    let ident = &input.ident;
+    let generics = bounded(input.generics.clone(), &shapes, nn);
+    let (impl_generics, type_generics, wheres) = generics.split_for_impl();
+
+    Ok(quote! {
+        #[automatically_derived]
+        impl #impl_generics #nn::Module for #ident #type_generics #wheres {
+            fn type_name(&self) -> &'static str {
+                #name
+            }
+            #extra_repr
+            fn visit<'part>(&'part self, visitor: &mut #nn::Visitor<'_, 'part>) {
+                #visit
+            }
+            fn visit_mut(&mut self, visitor: &mut #nn::VisitorMut<'_>) {
+                #visit_mut
+            }
+            fn as_module(&self) -> &#nn::DynModule {
+                self
+            }
+            fn as_module_mut(&mut self) -> &mut #nn::DynModule {
+                self
+            }
+        }
+
+        #[automatically_derived]
+        impl #impl_generics ::std::fmt::Debug for #ident #type_generics #wheres {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                #nn::print_module(self, f)
+            }
+        }
+
+        #[automatically_derived]
+        impl #impl_generics #nn::Build for #ident #type_generics #wheres {
+            type Output = Self;
+            fn build(self) -> #nn::Result<Self> {
+                ::std::result::Result::Ok(self)
+            }
+        }
+    })
+}
+
+/// The fields of a struct, or of one variant of an enum.
+struct Shape<'a> {
+    /// `Self` or `Self::Variant`
+    path: TokenStream,
+    fields: &'a Fields,
+    parts: Vec<Field<'a>>,
+}
+
+struct Field<'a> {
+    /// how the pattern names it: a field's name or its number
+    member: TokenStream,
+    /// the variable it is bound to
+    variable: Ident,
+    /// its name in the state dict
+    name: String,
+    ty: &'a Type,
+}
+
+fn shapes(input: &DeriveInput) -> Result<Vec<Shape<'_>>> {
+    match &input.data {
+        Data::Struct(data) => Ok(vec![shape(quote!(Self), &data.fields)?]),
+        Data::Enum(data) if data.variants.is_empty() => {
+            Err(Error::new(input.ident.span(), "a module of no variants cannot be made; give the enum a variant or use a struct"))
+        }
+        Data::Enum(data) => data
+            .variants
+            .iter()
+            .map(|variant| {
+                let ident = &variant.ident;
+                shape(quote!(Self::#ident), &variant.fields)
+            })
+            .collect(),
+        Data::Union(data) => Err(Error::new(data.union_token.span(), "a union cannot be a module: nobody knows which of its fields lives; use an enum")),
+    }
+}
+
+fn shape(path: TokenStream, fields: &Fields) -> Result<Shape<'_>> {
+    let mut parts = Vec::new();
+    let mut names: HashMap<String, Span> = HashMap::new();
+    for (i, field) in fields.iter().enumerate() {
+        let options = FieldOptions::read(&field.attrs)?;
+        if options.skip {
+            continue;
+        }
+        let index = syn::Index::from(i);
+        let member = field.ident.as_ref().map_or_else(|| index.to_token_stream(), ToTokens::to_token_stream);
+        let own = field.ident.as_ref().map_or_else(|| i.to_string(), |ident| ident.unraw().to_string());
+        let name = options.name.map_or(own, |name| name.value());
+        if names.insert(name.clone(), field.span()).is_some() {
+            return Err(Error::new(field.span(), format!("another field has the name \"{name}\" in the state dict")));
+        }
+        parts.push(Field { member, variable: format_ident!("part_{i}"), name, ty: &field.ty });
+    }
+    Ok(Shape { path, fields, parts })
+}
+
+/// A match that hands every part of `self` to the visitor by `method` of `Part`.
+fn arms(shapes: &[Shape<'_>], nn: &Path, method: &Ident) -> TokenStream {
+    let arms = shapes.iter().map(|shape| {
+        let Shape { path, fields, parts } = shape;
+        let bind = parts.iter().map(|Field { member, variable, .. }| quote!(#member: #variable,));
+        let rest = (parts.len() < fields.len()).then(|| quote!(..));
+        // The span of the type makes "this cannot be a part" point at the field.
+        let visits = parts.iter().map(|Field { variable, name, ty, .. }| {
+            quote_spanned!(ty.span()=> #nn::Part::#method(#variable, #name, visitor);)
+        });
+        quote!(#path { #(#bind)* #rest } => { #(#visits)* })
+    });
+    let unused = shapes.iter().all(|shape| shape.parts.is_empty()).then(|| quote!(let _ = visitor;));
+    quote! {
+        #unused
+        match self {
+            #(#arms)*
+        }
+    }
+}
+
+/// `generics` with the bounds a module needs: a type parameter that stands in a part's type is a part
+/// (or what its own bounds say), every other one only has to live as long as the module.
+fn bounded(mut generics: Generics, shapes: &[Shape<'_>], nn: &Path) -> Generics {
+    let types = || shapes.iter().flat_map(|shape| shape.parts.iter().map(|part| part.ty));
+    let mut bounds: Vec<syn::WherePredicate> = Vec::new();
+    for parameter in generics.type_params() {
+        let ident = &parameter.ident;
+        bounds.push(parse_quote!(#ident: ::std::marker::Send + ::std::marker::Sync + 'static));
+        if types().any(|ty| !is_phantom(ty) && mentions(ty.to_token_stream(), ident)) {
+            bounds.push(parse_quote!(#ident: #nn::Part));
+        }
+    }
+    if !bounds.is_empty() {
+        generics.make_where_clause().predicates.extend(bounds);
+    }
+    generics
+}
+
+fn is_phantom(ty: &Type) -> bool {
+    matches!(ty, Type::Path(path) if path.path.segments.last().is_some_and(|segment| segment.ident == "PhantomData"))
+}
+
+fn mentions(tokens: TokenStream, ident: &Ident) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(found) => found == *ident,
+        TokenTree::Group(group) => mentions(group.stream(), ident),
+        _ => false,
+    })
+}

@@ -1,0 +1,38 @@
+//! `#[derive(Module)]`: makes a struct of parts into a module of `flambeau-nn`.
+//!
+//! The macro writes down which parts a module has, and nothing else: what people do with them (state
+//! dicts, moving, printing) are ordinary methods of the `Module` trait, so the code it emits is short
+//! and can be read with `cargo expand`.
+
+mod expand;
+mod options;
+
+use proc_macro::TokenStream;
+use syn::{DeriveInput, parse_macro_input, parse_quote};
+
+/// Makes a struct (or an enum of structs) a module: `Module`, `Debug` that prints PyTorch's tree, and
+/// `Build`, so that it can stand in a `Sequential::of`.
+///
+/// Every field is a part of the module: a parameter, a buffer, a module, a list or an option of those, or
+/// plain data, which stays out of the state dict.
+///
+/// Attributes of the struct:
+/// - `#[module(extra_repr = "path")]`: what stands between the brackets when it is printed;
+///   `path(&self) -> String`
+/// - `#[module(name = "Name")]`: printed in place of the struct's name
+///
+/// Attributes of a field:
+/// - `#[module(skip)]`: no part of the module, of any type
+/// - `#[module(name = "name")]`: its name in the state dict
+#[proc_macro_derive(Module, attributes(module))]
+pub fn module(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    expand::module(&input, &parse_quote!(::flambeau_nn)).unwrap_or_else(|e| e.to_compile_error()).into()
+}
+
+/// The same for programs that depend on the facade `flambeau` alone, which exports it as `Module`.
+#[proc_macro_derive(ModuleViaFacade, attributes(module))]
+pub fn module_via_facade(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    expand::module(&input, &parse_quote!(::flambeau::nn)).unwrap_or_else(|e| e.to_compile_error()).into()
+}

@@ -1,0 +1,82 @@
+//! Activation functions. What has parameters with defaults in PyTorch takes them all here: they are few.
+
+use flambeau_tensor::{Result, Tensor};
+
+macro_rules! activations {
+    ($($(#[$doc:meta])* $name:ident ($($argument:ident: $t:ty),*);)*) => {$(
+        $(#[$doc])*
+        ///
+        /// # Errors
+        /// Where the dtype does not take it or an argument is out of its range.
+        #[track_caller]
+        pub fn $name(x: &Tensor, $($argument: $t),*) -> Result<Tensor> {
+            x.$name($($argument),*)
+        }
+    )*};
+}
+
+activations! {
+    /// max(x, 0).
+    relu();
+    /// Kept between 0 and 6.
+    relu6();
+    /// The hyperbolic tangent.
+    tanh();
+    /// 1 / (1 + e⁻ˣ).
+    sigmoid();
+    /// x σ(x).
+    silu();
+    /// x tanh(softplus(x)).
+    mish();
+    /// ELU that keeps mean 0 and variance 1.
+    selu();
+    /// x · relu6(x + 3) / 6.
+    hardswish();
+    /// relu6(x + 3) / 6.
+    hardsigmoid();
+    /// log σ(x).
+    logsigmoid();
+    /// x / (1 + |x|).
+    softsign();
+    /// x − tanh(x).
+    tanhshrink();
+    /// x above 0, `slope` · x below (PyTorch's default is 0.01).
+    leaky_relu(slope: f64);
+    /// x above 0, α(eˣ − 1) below (PyTorch's default is 1).
+    elu(alpha: f64);
+    /// log(1 + exp(βx)) / β, and x where βx is above the threshold (PyTorch's defaults are 1 and 20).
+    softplus(beta: f64, threshold: f64);
+    /// The first half along `dim` times σ of the second (PyTorch's default is −1).
+    glu(dim: isize);
+    /// x above 0, else `weight` · x, one weight for all or one for each channel.
+    prelu(weight: &Tensor);
+    // SOFTMAX
+}
+
+/// How [`gelu_with`] and [`GELU`](crate::GELU) get the normal distribution function.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Approximate {
+    /// by the error function
+    #[default]
+    None,
+    /// by an approximation with tanh, as GPT-2 has it
+    Tanh,
+}
+
+/// x Φ(x).
+///
+/// # Errors
+/// Where the dtype is not floating.
+#[track_caller]
+pub fn gelu(x: &Tensor) -> Result<Tensor> {
+    x.gelu(false)
+}
+
+/// x Φ(x), Φ approximated as said.
+///
+/// # Errors
+/// Where the dtype is not floating.
+#[track_caller]
+pub fn gelu_with(x: &Tensor, approximate: Approximate) -> Result<Tensor> {
+    x.gelu(approximate == Approximate::Tanh)
+}

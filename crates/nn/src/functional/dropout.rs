@@ -1,0 +1,85 @@
+//! Dropout, drawn from the generator as PyTorch's CPU does: one Bernoulli number for an element (or a
+//! channel), in row-major order.
+
+use flambeau_tensor::{Distribution, Result, Tensor, bail, ensure};
+
+/// Zeros a random fraction `p` of the elements and divides the others by 1 - p, where `training`.
+///
+/// # Errors
+/// Where `p` is no probability.
+#[track_caller]
+pub fn dropout(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
+    match noise("dropout", x, x.shape(), p, training)? {
+        Some(noise) => x.mul(&noise),
+        None => Ok(x.clone()),
+    }
+}
+
+/// [`dropout`] into `x` itself.
+///
+/// # Errors
+/// Where `p` is no probability.
+#[track_caller]
+pub fn dropout_(x: &Tensor, p: f64, training: bool) -> Result<&Tensor> {
+    match noise("dropout_", x, x.shape(), p, training)? {
+        Some(noise) => x.mul_(&noise),
+        None => Ok(x),
+    }
+}
+
+/// [`dropout`] of whole channels of `x`, `[N, C, L]` or `[C, L]`.
+///
+/// # Errors
+/// Where `p` is no probability, or `x` has another rank.
+#[track_caller]
+pub fn dropout1d(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
+    ensure!(matches!(x.rank(), 2 | 3), Shape, "dropout1d", "shape {:?} is neither [N, C, L] nor [C, L]", x.shape());
+    if x.rank() == 2 { channels("dropout1d", &x.unsqueeze(0)?, p, training)?.squeeze(0) } else { channels("dropout1d", x, p, training) }
+}
+
+/// [`dropout`] of whole channels of `x`, `[N, C, H, W]`. As PyTorch, it takes the dimensions of any `x` of
+/// rank 2 or more after the second for one channel.
+///
+/// # Errors
+/// Where `p` is no probability, or `x` has less than two dimensions.
+#[track_caller]
+pub fn dropout2d(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
+    channels("dropout2d", x, p, training)
+}
+
+/// [`dropout`] of whole channels of `x`, `[N, C, D, H, W]` or `[C, D, H, W]`.
+///
+/// # Errors
+/// Where `p` is no probability, or `x` has less than two dimensions.
+#[track_caller]
+pub fn dropout3d(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
+    if x.rank() == 4 { channels("dropout3d", &x.unsqueeze(0)?, p, training)?.squeeze(0) } else { channels("dropout3d", x, p, training) }
+}
+
+#[track_caller]
+fn channels(name: &'static str, x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
+    let shape = match x.shape() {
+        [n, c, rest @ ..] => [&[*n, *c], &vec![1; rest.len()][..]].concat(),
+        shape => bail!(Shape, name, "shape {shape:?} has no channels: two dimensions or more are needed"),
+    };
+    match noise(name, x, &shape, p, training)? {
+        Some(noise) => x.mul(&noise),
+        None => Ok(x.clone()),
+    }
+}
+
+/// What to multiply by, of `shape`; none where nothing is to be done, and nothing is drawn.
+#[track_caller]
+fn noise(name: &'static str, x: &Tensor, shape: &[usize], p: f64, training: bool) -> Result<Option<Tensor>> {
+    ensure!((0.0..=1.0).contains(&p), Argument, name, "p = {p} is not a probability");
+    if !training || p == 0.0 || x.numel() == 0 {
+        return Ok(None);
+    }
+    if p == 1.0 {
+        return Ok(Some(Tensor::zeros(shape).dtype(x.dtype()).device(x.device()).build()?));
+    }
+    let kept = Distribution::Bernoulli { p: 1.0 - p };
+    let noise = flambeau_tensor::TensorBuilder::random(name, shape, kept).dtype(x.dtype()).device(x.device()).build()?;
+    noise.div_(1.0 - p)?;
+    Ok(Some(noise))
+}

@@ -1,0 +1,33 @@
+//! Neural networks on flambeau's tensors: [`Module`] and its derive, layers, losses, initialisation,
+//! and [`functional`], named and behaving as in `torch.nn`.
+//!
+//! A module is a struct of parts. The derive says what the parts are; the methods of [`Module`] do
+//! everything else. Layers read their options by builders (`Conv2d::new(3, 64, 7).stride(2).build()?`) and
+//! draw their first values from the generator in PyTorch's order.
+
+// The derive names this crate as its users do.
+extern crate self as flambeau_nn;
+
+pub mod functional;
+pub mod init;
+mod module;
+mod modules;
+mod parameter;
+mod part;
+mod print;
+mod sequential;
+mod state;
+
+pub use flambeau_nn_derive::Module;
+pub use functional::Approximate;
+pub use module::{DynModule, Module, To};
+pub use modules::*;
+pub use parameter::{Buffer, Mode, Parameter};
+pub use part::{Item, ItemMut, Part, Plain, Visitor, VisitorMut};
+pub use print::print_module;
+pub use sequential::{Forward, Layer, Layers, Sequential};
+pub use state::{LoadReport, NamedTensors, StateDict};
+
+// What the derive's code names.
+#[doc(no_inline)]
+pub use flambeau_tensor::{Build, Result};

@@ -1,0 +1,380 @@
+//! The [`Module`] trait: what `#[derive(Module)]` writes (the parts), and what everybody gets for it.
+
+use crate::part::{Item, ItemMut, Visitor, VisitorMut};
+use crate::state::{self, LoadReport, NamedTensors, StateDict};
+use flambeau_autograd::Autograd;
+use flambeau_tensor::{DType, Device, Error, Result, Tensor, no_grad};
+use std::any::Any;
+use std::collections::{HashMap, HashSet};
+
+/// Any module: what visitors see.
+pub type DynModule = dyn Module + 'static;
+
+/// A part of a model: its parameters, buffers and the modules inside it, as `torch.nn.Module`.
+///
+/// Derived by [`#[derive(Module)]`](macro@crate::Module). Names are PyTorch's: `layer1.0.bn1.running_mean`
+/// is the buffer `running_mean` of the field `bn1` of element 0 of the field `layer1`. In every list a
+/// module's own parameters stand before its buffers and these before the modules inside, as PyTorch lists
+/// them.
+///
+/// ```
+/// use flambeau_nn::{Linear, Module};
+///
+/// #[derive(Module)]
+/// struct Net { hidden: Linear, heads: Vec<Linear> }
+///
+/// let net = Net {
+///     hidden: Linear::new(4, 8).build()?,
+///     heads: vec![Linear::new(8, 2).build()?, Linear::new(8, 1).bias(false).build()?],
+/// };
+/// let names: Vec<String> = net.named_parameters().into_iter().map(|(name, _)| name).collect();
+/// assert_eq!(names, ["hidden.weight", "hidden.bias", "heads.0.weight", "heads.0.bias", "heads.1.weight"]);
+/// # Ok::<(), flambeau_tensor::Error>(())
+/// ```
+#[diagnostic::on_unimplemented(message = "`{Self}` is no module", note = "`#[derive(Module)]` makes a struct of parts a module")]
+pub trait Module: Any + Send + Sync {
+    /// What it is called when it is printed: `Linear`.
+    fn type_name(&self) -> &'static str;
+
+    /// Calls `visitor` with each part and its name, without going into the modules among them.
+    fn visit<'a>(&'a self, visitor: &mut Visitor<'_, 'a>);
+
+    /// Calls `visitor` with each part to change and its name, without going into the modules among them.
+    fn visit_mut(&mut self, visitor: &mut VisitorMut<'_>);
+
+    /// As any module. (A box gives the module in it.)
+    fn as_module(&self) -> &DynModule;
+
+    /// As any module, to change.
+    fn as_module_mut(&mut self) -> &mut DynModule;
+
+    /// What stands between the brackets when it is printed: `in_features=1, out_features=64, bias=True`.
+    fn extra_repr(&self) -> String {
+        String::new()
+    }
+
+    /// True for a list of plain data.
+    #[doc(hidden)]
+    fn is_plain_list() -> bool
+    where
+        Self: Sized,
+    {
+        false
+    }
+
+    /// Calls `visitor` with all parts, those of the modules inside too, under their full names after `prefix`.
+    fn walk<'a>(&'a self, prefix: &str, visitor: &mut Visitor<'_, 'a>) {
+        let path = |name: &str| if prefix.is_empty() { name.to_string() } else { format!("{prefix}.{name}") };
+        self.visit(&mut |name, item| {
+            if matches!(item, Item::Parameter(_)) {
+                visitor(&path(name), item);
+            }
+        });
+        self.visit(&mut |name, item| {
+            if matches!(item, Item::Buffer(_) | Item::Mode(_)) {
+                visitor(&path(name), item);
+            }
+        });
+        self.visit(&mut |name, item| {
+            if let Item::Module(module) = item {
+                let path = path(name);
+                visitor(&path, item);
+                module.walk(&path, visitor);
+            }
+        });
+    }
+
+    /// All parameters, each once, in PyTorch's order: what an optimizer takes.
+    fn parameters(&self) -> Vec<Tensor> {
+        self.named_parameters().into_iter().map(|(_, tensor)| tensor).collect()
+    }
+
+    /// All parameters, each once, with their full names.
+    fn named_parameters(&self) -> Vec<(String, Tensor)> {
+        let (mut list, mut seen) = (Vec::new(), HashSet::new());
+        self.walk("", &mut |name, item| {
+            if let Item::Parameter(parameter) = item
+                && seen.insert(parameter.id())
+            {
+                list.push((name.to_string(), parameter.tensor().clone()));
+            }
+        });
+        list
+    }
+
+    /// All buffers, each once.
+    fn buffers(&self) -> Vec<Tensor> {
+        self.named_buffers().into_iter().map(|(_, tensor)| tensor).collect()
+    }
+
+    /// All buffers, each once, with their full names, those that are not in the state dict too.
+    fn named_buffers(&self) -> Vec<(String, Tensor)> {
+        let (mut list, mut seen) = (Vec::new(), HashSet::new());
+        self.walk("", &mut |name, item| {
+            if let Item::Buffer(buffer) = item
+                && seen.insert(buffer.id())
+            {
+                list.push((name.to_string(), buffer.tensor().clone()));
+            }
+        });
+        list
+    }
+
+    /// The modules that are parts of this one.
+    fn children(&self) -> Vec<&DynModule> {
+        self.named_children().into_iter().map(|(_, child)| child).collect()
+    }
+
+    /// The modules that are parts of this one, with their names.
+    fn named_children(&self) -> Vec<(String, &DynModule)> {
+        let mut list = Vec::new();
+        self.visit(&mut |name, item| {
+            if let Item::Module(module) = item {
+                list.push((name.to_string(), module));
+            }
+        });
+        list
+    }
+
+    /// This module (its name empty) and all modules inside, with their full names.
+    fn named_modules(&self) -> Vec<(String, &DynModule)> {
+        let mut list = vec![(String::new(), self.as_module())];
+        self.walk("", &mut |name, item| {
+            if let Item::Module(module) = item {
+                list.push((name.to_string(), module));
+            }
+        });
+        list
+    }
+
+    /// This module and all modules inside.
+    fn modules(&self) -> Vec<&DynModule> {
+        self.named_modules().into_iter().map(|(_, module)| module).collect()
+    }
+
+    /// The number of elements of all parameters.
+    fn num_parameters(&self) -> usize {
+        self.parameters().iter().map(Tensor::numel).sum()
+    }
+
+    /// Parameters and persistent buffers by name, detached; they share their storage with the module, so
+    /// what trains on changes them (`copy()` one to keep it).
+    fn state_dict(&self) -> StateDict {
+        state::state_dict(self)
+    }
+
+    /// Copies the tensors of `state` into the parameters and buffers of the same names.
+    ///
+    /// # Errors
+    /// Where a name is missing, one is too many, or sizes differ: one error tells them all, and nothing
+    /// is changed.
+    #[track_caller]
+    fn load_state_dict(&self, state: &dyn NamedTensors) -> Result<()> {
+        state::load(self, state, true).map(drop)
+    }
+
+    /// [`load_state_dict`](Module::load_state_dict) that, where not `strict`, lets names that only one
+    /// side has pass and reports them.
+    ///
+    /// # Errors
+    /// Where sizes differ; where `strict`, also where a name is missing or one is too many.
+    #[track_caller]
+    fn load_state_dict_with(&self, state: &dyn NamedTensors, strict: bool) -> Result<LoadReport> {
+        state::load(self, state, strict)
+    }
+
+    /// Sets the module and all inside to training.
+    fn train(&self) {
+        self.train_mode(true);
+    }
+
+    /// Sets the module and all inside to training or evaluation.
+    fn train_mode(&self, training: bool) {
+        self.walk("", &mut |_, item| {
+            if let Item::Mode(mode) = item {
+                mode.set(training);
+            }
+        });
+    }
+
+    /// Sets the module and all inside to evaluation.
+    fn eval(&self) {
+        self.train_mode(false);
+    }
+
+    /// True while the first of its modules that knows a difference trains; true where none does.
+    fn is_training(&self) -> bool {
+        let mut first = None;
+        self.walk("", &mut |_, item| {
+            if let Item::Mode(mode) = item {
+                first.get_or_insert(mode.is_training());
+            }
+        });
+        first.unwrap_or(true)
+    }
+
+    /// The module on another device, in another dtype, or both: `to(Device::Meta)`, `to(DType::F64)`,
+    /// `to((device, dtype))`. Its parameters are new leaves (make the optimizer afterwards); only floating
+    /// and complex tensors change their dtype; parameters that were one stay one.
+    ///
+    /// # Errors
+    /// Where the device cannot take them.
+    #[track_caller]
+    fn to(mut self, to: impl Into<To>) -> Result<Self>
+    where
+        Self: Sized,
+    {
+        let mut moved = Moved { to: to.into(), empty: false, done: HashMap::new() };
+        no_grad(|| moved.module(self.as_module_mut()))?;
+        Ok(self)
+    }
+
+    /// The module on `device` with memory of any content: for one that was built on the meta device and is
+    /// about to load its state.
+    ///
+    /// # Errors
+    /// Where the device cannot take it.
+    #[track_caller]
+    fn to_empty(mut self, device: Device) -> Result<Self>
+    where
+        Self: Sized,
+    {
+        let mut moved = Moved { to: device.into(), empty: true, done: HashMap::new() };
+        no_grad(|| moved.module(self.as_module_mut()))?;
+        Ok(self)
+    }
+
+    /// Forgets the gradients of all parameters.
+    fn zero_grad(&self) {
+        for parameter in self.parameters() {
+            parameter.set_grad(None);
+        }
+    }
+
+    /// Sets whether the parameters are trained: `requires_grad_(false)` freezes the module.
+    ///
+    /// # Errors
+    /// Where a parameter that is to be trained has a dtype without gradients.
+    #[track_caller]
+    fn requires_grad_(&self, requires_grad: bool) -> Result<()> {
+        self.parameters().iter().try_for_each(|parameter| parameter.set_requires_grad(requires_grad))
+    }
+
+    /// Calls `f` with every module inside, those inside first, and this one last.
+    /// [`downcast_ref`](DynModule::downcast_ref) tells what it is.
+    ///
+    /// ```
+    /// use flambeau_nn::{Linear, Module, Sequential, Tanh, init};
+    ///
+    /// let model = Sequential::of((Linear::new(2, 3), Tanh::new(), Linear::new(3, 1)))?;
+    /// model.apply(&mut |module| {
+    ///     if let Some(linear) = module.downcast_ref::<Linear>() {
+    ///         init::ones_(&linear.weight).expect("a weight has memory");
+    ///     }
+    /// });
+    /// assert_eq!(model.state_dict().get("2.weight").unwrap().to_vec::<f32>()?, [1.0; 3]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    fn apply(&self, f: &mut dyn FnMut(&DynModule)) {
+        for child in self.children() {
+            child.apply(f);
+        }
+        f(self.as_module());
+    }
+}
+
+impl DynModule {
+    /// The module as a `T`, if it is one.
+    pub fn downcast_ref<T: Module>(&self) -> Option<&T> {
+        (self as &dyn Any).downcast_ref()
+    }
+
+    /// The module as a `T` to change, if it is one.
+    pub fn downcast_mut<T: Module>(&mut self) -> Option<&mut T> {
+        (self as &mut dyn Any).downcast_mut()
+    }
+}
+
+/// As PyTorch prints it.
+impl std::fmt::Debug for DynModule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        crate::print_module(self, f)
+    }
+}
+
+/// Where a module is to go: a device, a dtype, or both.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct To {
+    /// The device, or the one each tensor is on.
+    pub device: Option<Device>,
+    /// The dtype of floating and complex tensors, or the one they have.
+    pub dtype: Option<DType>,
+}
+
+impl From<Device> for To {
+    fn from(device: Device) -> To {
+        To { device: Some(device), dtype: None }
+    }
+}
+
+impl From<DType> for To {
+    fn from(dtype: DType) -> To {
+        To { device: None, dtype: Some(dtype) }
+    }
+}
+
+impl From<(Device, DType)> for To {
+    fn from((device, dtype): (Device, DType)) -> To {
+        To { device: Some(device), dtype: Some(dtype) }
+    }
+}
+
+/// A move under way.
+struct Moved {
+    to: To,
+    empty: bool,
+    /// What each parameter became, by the id of the old one, which is kept so that its id stays its own.
+    done: HashMap<usize, (Tensor, Tensor)>,
+}
+
+impl Moved {
+    fn tensor(&self, tensor: &Tensor) -> Result<Tensor> {
+        let dtype = self.to.dtype.filter(|_| state::moves_with_dtype(tensor.dtype())).unwrap_or(tensor.dtype());
+        let device = self.to.device.unwrap_or(tensor.device());
+        let tensor = tensor.detach();
+        if self.empty && device != tensor.device() {
+            return Tensor::zeros(tensor.shape()).dtype(dtype).device(device).build();
+        }
+        tensor.to_device(device)?.to_dtype(dtype)
+    }
+
+    fn module(&mut self, module: &mut DynModule) -> Result<()> {
+        let mut fault: Option<Error> = None;
+        module.visit_mut(&mut |_, item| {
+            if fault.is_some() {
+                return;
+            }
+            let done = match item {
+                ItemMut::Parameter(parameter) => self.parameter(parameter),
+                ItemMut::Buffer(buffer) => self.tensor(buffer).map(|tensor| buffer.replace(tensor)),
+                ItemMut::Module(inner) => self.module(inner),
+            };
+            fault = done.err();
+        });
+        fault.map_or(Ok(()), Err)
+    }
+
+    fn parameter(&mut self, parameter: &mut crate::Parameter) -> Result<()> {
+        if let Some((_, fresh)) = self.done.get(&parameter.id()) {
+            parameter.share(fresh.clone());
+            return Ok(());
+        }
+        let old = parameter.tensor().clone();
+        let fresh = self.tensor(&old)?;
+        if !fresh.storage().is(old.storage()) {
+            parameter.replace(&fresh)?;
+        }
+        self.done.insert(old.id(), (old, parameter.tensor().clone()));
+        Ok(())
+    }
+}

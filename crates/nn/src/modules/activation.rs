@@ -1,0 +1,246 @@
+//! Activation functions as layers.
+
+use crate::functional::{self, Approximate};
+use crate::print::py_float;
+use crate::{Forward, Module, Parameter};
+use flambeau_tensor::{DType, Device, Result, Tensor, builder};
+
+macro_rules! plain {
+    ($($(#[$doc:meta])* $Name:ident, $function:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Module, Default, Clone, Copy)]
+        pub struct $Name;
+
+        impl $Name {
+            /// One.
+            pub fn new() -> Self {
+                $Name
+            }
+        }
+
+        impl Forward for $Name {
+            #[track_caller]
+            fn forward(&self, x: &Tensor) -> Result<Tensor> {
+                functional::$function(x)
+            }
+        }
+    )*};
+}
+
+plain! {
+    /// The hyperbolic tangent, as `torch.nn.Tanh`.
+    Tanh, tanh;
+    /// 1 / (1 + e⁻ˣ), as `torch.nn.Sigmoid`.
+    Sigmoid, sigmoid;
+    /// log σ(x), as `torch.nn.LogSigmoid`.
+    LogSigmoid, logsigmoid;
+    /// x / (1 + |x|), as `torch.nn.Softsign`.
+    Softsign, softsign;
+    /// x − tanh(x), as `torch.nn.Tanhshrink`.
+    Tanhshrink, tanhshrink;
+    /// Kept between 0 and 6, as `torch.nn.ReLU6`.
+    ReLU6, relu6;
+}
+
+macro_rules! in_place {
+    ($($(#[$doc:meta])* $Name:ident, $method:ident, $in_place:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Module, Default, Clone, Copy)]
+        #[module(extra_repr = "Self::describe")]
+        pub struct $Name {
+            inplace: bool,
+        }
+
+        impl $Name {
+            /// One that leaves its input alone.
+            pub fn new() -> Self {
+                Self::default()
+            }
+
+            /// Write the result into the input, which is then gone.
+            #[must_use]
+            pub fn inplace(mut self, inplace: bool) -> Self {
+                self.inplace = inplace;
+                self
+            }
+
+            fn describe(&self) -> String {
+                if self.inplace { "inplace=True".to_string() } else { String::new() }
+            }
+        }
+
+        impl Forward for $Name {
+            #[track_caller]
+            fn forward(&self, x: &Tensor) -> Result<Tensor> {
+                if self.inplace { x.$in_place().cloned() } else { x.$method() }
+            }
+        }
+    )*};
+}
+
+in_place! {
+    /// max(x, 0), as `torch.nn.ReLU`.
+    ReLU, relu, relu_;
+    /// x σ(x), as `torch.nn.SiLU`.
+    SiLU, silu, silu_;
+    /// x tanh(softplus(x)), as `torch.nn.Mish`.
+    Mish, mish, mish_;
+    /// ELU that keeps mean 0 and variance 1, as `torch.nn.SELU`.
+    SELU, selu, selu_;
+    /// x · relu6(x + 3) / 6, as `torch.nn.Hardswish`.
+    Hardswish, hardswish, hardswish_;
+}
+
+macro_rules! with_options {
+    ($(
+        $(#[$doc:meta])* $Name:ident, $Builder:ident {
+            $($(#[$option_doc:meta])* $option:ident: $t:ty = $default:expr),*
+        }
+        |$x:ident, $s:ident| $forward:expr, $describe:expr;
+    )*) => {$(
+        $(#[$doc])*
+        #[derive(Module)]
+        #[module(extra_repr = "Self::describe")]
+        pub struct $Name {
+            $(#[module(skip)] $option: $t,)*
+        }
+
+        builder! {
+            #[doc = concat!("Options of [`", stringify!($Name), "`].")]
+            pub struct $Builder => $Name;
+            new {}
+            options { $($(#[$option_doc])* $option: $t = $default),* }
+        }
+
+        impl $Name {
+            fn from_builder(b: $Builder) -> Result<Self> {
+                Ok($Name { $($option: b.$option),* })
+            }
+
+            fn describe(&self) -> String {
+                let $s = self;
+                $describe
+            }
+        }
+
+        impl Forward for $Name {
+            #[track_caller]
+            fn forward(&self, $x: &Tensor) -> Result<Tensor> {
+                let $s = self;
+                $forward
+            }
+        }
+    )*};
+}
+
+with_options! {
+    /// x Φ(x) with the normal distribution function, as `torch.nn.GELU`.
+    GELU, GELUBuilder {
+        /// How Φ is had.
+        approximate: Approximate = Approximate::None
+    }
+    |x, s| functional::gelu_with(x, s.approximate),
+    format!("approximate='{}'", if s.approximate == Approximate::Tanh { "tanh" } else { "none" });
+
+    /// x above 0, a slope times x below, as `torch.nn.LeakyReLU`.
+    LeakyReLU, LeakyReLUBuilder {
+        /// The slope below 0, 0.01 unless set.
+        negative_slope: f64 = 0.01
+    }
+    |x, s| functional::leaky_relu(x, s.negative_slope), format!("negative_slope={}", py_float(s.negative_slope));
+
+    /// x above 0, α(eˣ − 1) below, as `torch.nn.ELU`.
+    ELU, ELUBuilder {
+        /// α, 1 unless set.
+        alpha: f64 = 1.0
+    }
+    |x, s| functional::elu(x, s.alpha), format!("alpha={}", py_float(s.alpha));
+
+    /// log(1 + exp(βx)) / β, as `torch.nn.Softplus`.
+    Softplus, SoftplusBuilder {
+        /// β, 1 unless set.
+        beta: f64 = 1.0,
+        /// Where βx is above this the function is x; 20 unless set.
+        threshold: f64 = 20.0
+    }
+    |x, s| functional::softplus(x, s.beta, s.threshold), format!("beta={}, threshold={}", py_float(s.beta), py_float(s.threshold));
+
+    /// The first half along a dimension times σ of the second, as `torch.nn.GLU`.
+    GLU, GLUBuilder {
+        /// The dimension, −1 unless set.
+        dim: isize = -1
+    }
+    |x, s| functional::glu(x, s.dim), format!("dim={}", s.dim);
+}
+
+macro_rules! along {
+    ($($(#[$doc:meta])* $Name:ident, $function:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Module, Clone, Copy)]
+        #[module(extra_repr = "Self::describe")]
+        pub struct $Name {
+            dim: isize,
+        }
+
+        impl $Name {
+            /// Along `dim`.
+            pub fn new(dim: isize) -> Self {
+                $Name { dim }
+            }
+
+            fn describe(&self) -> String {
+                format!("dim={}", self.dim)
+            }
+        }
+
+        impl Forward for $Name {
+            #[track_caller]
+            fn forward(&self, x: &Tensor) -> Result<Tensor> {
+                functional::$function(x, self.dim)
+            }
+        }
+    )*};
+}
+
+// SOFTMAX
+/// x above 0, a trained slope times x below, as `torch.nn.PReLU`.
+#[derive(Module)]
+#[module(extra_repr = "PReLU::describe")]
+pub struct PReLU {
+    /// The slopes, one for all or one for each channel.
+    pub weight: Parameter,
+}
+
+builder! {
+    /// Options of [`PReLU`].
+    pub struct PReLUBuilder => PReLU;
+    new {}
+    options {
+        /// The number of slopes: 1, or the number of channels.
+        num_parameters: usize = 1,
+        /// What the slopes start from, 0.25 unless set.
+        init: f64 = 0.25,
+        /// The slopes' dtype, float32 unless set.
+        dtype: DType = DType::DEFAULT,
+        /// Where the slopes are, the CPU unless set.
+        device: Device = Device::Cpu,
+    }
+}
+
+impl PReLU {
+    #[track_caller]
+    fn from_builder(b: PReLUBuilder) -> Result<Self> {
+        Ok(PReLU { weight: super::parameter_of(b.init, b.num_parameters, b.dtype, b.device)? })
+    }
+
+    fn describe(&self) -> String {
+        format!("num_parameters={}", self.weight.numel())
+    }
+}
+
+impl Forward for PReLU {
+    #[track_caller]
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        functional::prelu(x, &self.weight)
+    }
+}

@@ -1,0 +1,105 @@
+//! Tables of vectors.
+
+use crate::print::py_float;
+use crate::{Forward, Module, Parameter, functional, init};
+use flambeau_tensor::{DType, Device, Result, Tensor, builder, ensure, no_grad};
+
+/// A table of vectors by number, as `torch.nn.Embedding`: indices `[…]` become `[…, embedding_dim]`. It
+/// starts standard normal, the row `padding_idx` zero.
+///
+/// ```
+/// use flambeau_nn::{Embedding, Forward};
+/// use flambeau_tensor::Tensor;
+///
+/// let words = Embedding::new(10, 3).padding_idx(0).build()?;
+/// let sentence = Tensor::from_vec(vec![0i64, 2, 0, 5], [1, 4])?;
+/// assert_eq!(words.forward(&sentence)?.shape(), [1, 4, 3]);
+/// # Ok::<(), flambeau_tensor::Error>(())
+/// ```
+#[derive(Module)]
+#[module(extra_repr = "Embedding::describe")]
+pub struct Embedding {
+    /// The table, `[num_embeddings, embedding_dim]`.
+    pub weight: Parameter,
+    padding_idx: Option<isize>,
+    max_norm: Option<f64>,
+    norm_type: f64,
+}
+
+builder! {
+    /// Options of [`Embedding`].
+    pub struct EmbeddingBuilder => Embedding;
+    new {
+        num_embeddings: usize,
+        embedding_dim: usize,
+    }
+    options {
+        /// The row that stands for nothing: it starts zero and is not trained. Negative from the end.
+        padding_idx: ~into Option<isize> = None,
+        /// Rows longer than this are shortened when they are used.
+        max_norm: ~into Option<f64> = None,
+        /// The p of the norm for `max_norm`, 2 unless set.
+        norm_type: f64 = 2.0,
+        /// The table's dtype, float32 unless set.
+        dtype: DType = DType::DEFAULT,
+        /// Where the table is, the CPU unless set.
+        device: Device = Device::Cpu,
+    }
+}
+
+impl Embedding {
+    #[track_caller]
+    fn from_builder(b: EmbeddingBuilder) -> Result<Self> {
+        let padding_idx = padding(b.padding_idx, b.num_embeddings)?;
+        let weight = super::parameter([b.num_embeddings, b.embedding_dim], b.dtype, b.device)?;
+        init::normal_(&weight, 0.0, 1.0)?;
+        if let Some(index) = padding_idx {
+            no_grad(|| weight.select(0, index)?.zero_().map(drop))?;
+        }
+        Ok(Embedding { weight, padding_idx, max_norm: b.max_norm, norm_type: b.norm_type })
+    }
+
+    /// With the rows of `weight`, `[num_embeddings, embedding_dim]`, not trained where `freeze`.
+    ///
+    /// # Errors
+    /// Where it is no matrix, or its dtype cannot be trained and it is not to be frozen.
+    #[track_caller]
+    pub fn from_pretrained(weight: Tensor, freeze: bool) -> Result<Self> {
+        ensure!(weight.rank() == 2, Shape, "Embedding", "a table has two dimensions, this one is {:?}", weight.shape());
+        let weight = if freeze { Parameter::frozen(&weight) } else { Parameter::new(weight)? };
+        Ok(Embedding { weight, padding_idx: None, max_norm: None, norm_type: 2.0 })
+    }
+
+    fn describe(&self) -> String {
+        let (rows, width) = match self.weight.shape() {
+            [r, w] => (*r, *w),
+            _ => (0, 0),
+        };
+        let mut text = format!("{rows}, {width}");
+        if let Some(index) = self.padding_idx {
+            text += &format!(", padding_idx={index}");
+        }
+        if let Some(norm) = self.max_norm {
+            text += &format!(", max_norm={}", py_float(norm));
+        }
+        if self.norm_type != 2.0 {
+            text += &format!(", norm_type={}", py_float(self.norm_type));
+        }
+        text
+    }
+}
+
+#[track_caller]
+fn padding(index: Option<isize>, rows: usize) -> Result<Option<isize>> {
+    let Some(index) = index else { return Ok(None) };
+    let n = rows as isize;
+    ensure!((-n..n).contains(&index), Index, "Embedding", "padding_idx {index} is no row of a table of {rows}");
+    Ok(Some(if index < 0 { index + n } else { index }))
+}
+
+impl Forward for Embedding {
+    #[track_caller]
+    fn forward(&self, indices: &Tensor) -> Result<Tensor> {
+        functional::embedding_with(indices, &self.weight, self.padding_idx, self.max_norm, self.norm_type)
+    }
+}

@@ -1,0 +1,29 @@
+//! The layers and losses, in families as the ops they are made of.
+
+mod activation;
+mod dropout;
+#[cfg(any())] mod embedding;
+mod linear;
+mod shape;
+
+pub use activation::*;
+pub use dropout::*;
+#[cfg(any())] pub use embedding::*;
+pub use linear::*;
+pub use shape::*;
+
+use crate::Parameter;
+use flambeau_tensor::shape::IntoShape;
+use flambeau_tensor::{DType, Device, Result, Tensor};
+
+/// A parameter to be filled.
+#[track_caller]
+fn parameter(shape: impl IntoShape, dtype: DType, device: Device) -> Result<Parameter> {
+    Parameter::new(Tensor::zeros(shape).dtype(dtype).device(device).build()?)
+}
+
+/// A parameter full of `value`.
+#[track_caller]
+fn parameter_of(value: f64, shape: impl IntoShape, dtype: DType, device: Device) -> Result<Parameter> {
+    Parameter::new(Tensor::full(shape, value).dtype(dtype).device(device).build()?)
+}

@@ -1,0 +1,312 @@
+//! What a field of a module can be: a parameter, a buffer, a module, a list or an option of those, or
+//! plain data. `#[derive(Module)]` hands every field to a visitor by [`Part`]; everything that people do
+//! with a module's parts is such a visitor.
+
+use crate::{Buffer, DynModule, Mode, Module, Parameter};
+use flambeau_tensor::{DType, Device, Scalar};
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+
+/// One part of a module, as a visitor sees it.
+#[derive(Clone, Copy)]
+pub enum Item<'a> {
+    /// a tensor that training changes
+    Parameter(&'a Parameter),
+    /// a tensor that is state but not trained
+    Buffer(&'a Buffer),
+    /// whether the module trains
+    Mode(&'a Mode),
+    /// a module inside the module
+    Module(&'a DynModule),
+}
+
+/// One part of a module that may be replaced.
+pub enum ItemMut<'a> {
+    /// a tensor that training changes
+    Parameter(&'a mut Parameter),
+    /// a tensor that is state but not trained
+    Buffer(&'a mut Buffer),
+    /// a module inside the module
+    Module(&'a mut DynModule),
+}
+
+/// What [`Module::visit`] calls with the name of each part and the part.
+pub type Visitor<'f, 'a> = dyn FnMut(&str, Item<'a>) + 'f;
+
+/// What [`Module::visit_mut`] calls with the name of each part and the part.
+pub type VisitorMut<'f> = dyn FnMut(&str, ItemMut<'_>) + 'f;
+
+/// A type that can stand in a field of a module.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a part of a module",
+    label = "neither parameter, buffer, module nor plain data",
+    note = "a trained tensor is a `Parameter`, another tensor that belongs to the state a `Buffer`, a module derives `Module`;",
+    note = "put `#[module(skip)]` on a field that is none of these"
+)]
+pub trait Part: Send + Sync + 'static {
+    /// Calls `visitor` with this part under `name`; not at all where there is nothing to see.
+    fn visit_as<'a>(&'a self, name: &str, visitor: &mut Visitor<'_, 'a>);
+
+    /// Calls `visitor` with this part under `name`, to replace what is in it.
+    fn visit_as_mut(&mut self, name: &str, visitor: &mut VisitorMut<'_>);
+
+    /// True for data that has no tensors in it by its type.
+    #[doc(hidden)]
+    fn is_plain() -> bool
+    where
+        Self: Sized,
+    {
+        false
+    }
+}
+
+impl<M: Module> Part for M {
+    fn visit_as<'a>(&'a self, name: &str, visitor: &mut Visitor<'_, 'a>) {
+        if !M::is_plain_list() {
+            visitor(name, Item::Module(self.as_module()));
+        }
+    }
+
+    fn visit_as_mut(&mut self, name: &str, visitor: &mut VisitorMut<'_>) {
+        if !M::is_plain_list() {
+            visitor(name, ItemMut::Module(self.as_module_mut()));
+        }
+    }
+
+    fn is_plain() -> bool {
+        M::is_plain_list()
+    }
+}
+
+impl Part for Parameter {
+    fn visit_as<'a>(&'a self, name: &str, visitor: &mut Visitor<'_, 'a>) {
+        visitor(name, Item::Parameter(self));
+    }
+
+    fn visit_as_mut(&mut self, name: &str, visitor: &mut VisitorMut<'_>) {
+        visitor(name, ItemMut::Parameter(self));
+    }
+}
+
+impl Part for Buffer {
+    fn visit_as<'a>(&'a self, name: &str, visitor: &mut Visitor<'_, 'a>) {
+        visitor(name, Item::Buffer(self));
+    }
+
+    fn visit_as_mut(&mut self, name: &str, visitor: &mut VisitorMut<'_>) {
+        visitor(name, ItemMut::Buffer(self));
+    }
+}
+
+impl Part for Mode {
+    fn visit_as<'a>(&'a self, name: &str, visitor: &mut Visitor<'_, 'a>) {
+        visitor(name, Item::Mode(self));
+    }
+
+    fn visit_as_mut(&mut self, _: &str, _: &mut VisitorMut<'_>) {}
+}
+
+/// `None` is no part: it has no name in the state dict.
+impl<P: Part> Part for Option<P> {
+    fn visit_as<'a>(&'a self, name: &str, visitor: &mut Visitor<'_, 'a>) {
+        if let Some(part) = self {
+            part.visit_as(name, visitor);
+        }
+    }
+
+    fn visit_as_mut(&mut self, name: &str, visitor: &mut VisitorMut<'_>) {
+        if let Some(part) = self {
+            part.visit_as_mut(name, visitor);
+        }
+    }
+
+    fn is_plain() -> bool {
+        P::is_plain()
+    }
+}
+
+macro_rules! plain {
+    ($($t:ty),* $(,)?) => {$(
+        /// Plain data: no part of the state.
+        impl Part for $t {
+            fn visit_as<'a>(&'a self, _: &str, _: &mut Visitor<'_, 'a>) {}
+            fn visit_as_mut(&mut self, _: &str, _: &mut VisitorMut<'_>) {}
+            fn is_plain() -> bool { true }
+        }
+    )*};
+}
+plain!(
+    (), bool, char, u8, u16, u32, u64, usize, i8, i16, i32, i64, isize, f32, f64, String, &'static str, DType, Device, Scalar, std::time::Duration,
+    std::path::PathBuf,
+);
+
+/// Says of a type of one's own that it is plain data: an enum of options, say, that a module keeps.
+///
+/// ```
+/// #[derive(Clone, Copy)]
+/// enum Pooling { Mean, Max }
+/// flambeau_nn::plain_parts!(Pooling);
+///
+/// #[derive(flambeau_nn::Module)]
+/// struct Head { pooling: Pooling }
+/// assert!(flambeau_nn::Module::state_dict(&Head { pooling: Pooling::Max }).is_empty());
+/// # let _ = Pooling::Mean;
+/// ```
+#[macro_export]
+macro_rules! plain_parts {
+    ($($t:ty),* $(,)?) => {$(
+        impl $crate::Part for $t {
+            fn visit_as<'a>(&'a self, _: &str, _: &mut $crate::Visitor<'_, 'a>) {}
+            fn visit_as_mut(&mut self, _: &str, _: &mut $crate::VisitorMut<'_>) {}
+            fn is_plain() -> bool { true }
+        }
+    )*};
+}
+
+impl<T: Send + Sync + 'static> Part for PhantomData<T> {
+    fn visit_as<'a>(&'a self, _: &str, _: &mut Visitor<'_, 'a>) {}
+    fn visit_as_mut(&mut self, _: &str, _: &mut VisitorMut<'_>) {}
+    fn is_plain() -> bool {
+        true
+    }
+}
+
+macro_rules! plain_tuples {
+    ($(($($t:ident),+))*) => {$(
+        /// Plain data: no part of the state.
+        impl<$($t: Plain),+> Part for ($($t,)+) {
+            fn visit_as<'a>(&'a self, _: &str, _: &mut Visitor<'_, 'a>) {}
+            fn visit_as_mut(&mut self, _: &str, _: &mut VisitorMut<'_>) {}
+            fn is_plain() -> bool { true }
+        }
+    )*};
+}
+plain_tuples!((A)(A, B)(A, B, C)(A, B, C, D));
+
+/// The numbers that tuples of plain data are made of.
+pub trait Plain: Send + Sync + 'static {}
+macro_rules! plain_numbers {
+    ($($t:ty),*) => { $(impl Plain for $t {})* };
+}
+plain_numbers!(bool, u8, u32, u64, usize, i32, i64, isize, f32, f64);
+
+/// What the elements of a list are, to name it as PyTorch does.
+#[derive(Clone, Copy, PartialEq)]
+enum Elements {
+    None,
+    Modules,
+    Tensors,
+}
+
+fn elements(list: &dyn Module) -> Elements {
+    let mut kind = Elements::None;
+    list.visit(&mut |_, item| {
+        kind = match item {
+            Item::Parameter(_) | Item::Buffer(_) if kind == Elements::None => Elements::Tensors,
+            Item::Module(_) => Elements::Modules,
+            _ => kind,
+        }
+    });
+    kind
+}
+
+macro_rules! list {
+    ($(#[$doc:meta])* [$($generics:tt)*] $t:ty) => {
+        $(#[$doc])*
+        impl<$($generics)*> Module for $t {
+            fn type_name(&self) -> &'static str {
+                if elements(self) == Elements::Tensors { "ParameterList" } else { "ModuleList" }
+            }
+
+            fn visit<'a>(&'a self, visitor: &mut Visitor<'_, 'a>) {
+                for (i, part) in self.iter().enumerate() {
+                    part.visit_as(&i.to_string(), visitor);
+                }
+            }
+
+            fn visit_mut(&mut self, visitor: &mut VisitorMut<'_>) {
+                for (i, part) in self.iter_mut().enumerate() {
+                    part.visit_as_mut(&i.to_string(), visitor);
+                }
+            }
+
+            fn as_module(&self) -> &DynModule {
+                self
+            }
+
+            fn as_module_mut(&mut self) -> &mut DynModule {
+                self
+            }
+
+            fn is_plain_list() -> bool {
+                P::is_plain()
+            }
+        }
+    };
+}
+list!(
+    /// PyTorch's `ModuleList` (and `ParameterList`): the elements are called `0`, `1`, ….
+    [P: Part] Vec<P>
+);
+list!(
+    /// As a `Vec`.
+    [P: Part, const N: usize] [P; N]
+);
+
+/// PyTorch's `ModuleDict`, its elements in the order of their names.
+impl<P: Part> Module for BTreeMap<String, P> {
+    fn type_name(&self) -> &'static str {
+        if elements(self) == Elements::Tensors { "ParameterDict" } else { "ModuleDict" }
+    }
+
+    fn visit<'a>(&'a self, visitor: &mut Visitor<'_, 'a>) {
+        for (name, part) in self {
+            part.visit_as(name, visitor);
+        }
+    }
+
+    fn visit_mut(&mut self, visitor: &mut VisitorMut<'_>) {
+        for (name, part) in self {
+            part.visit_as_mut(name, visitor);
+        }
+    }
+
+    fn as_module(&self) -> &DynModule {
+        self
+    }
+
+    fn as_module_mut(&mut self) -> &mut DynModule {
+        self
+    }
+
+    fn is_plain_list() -> bool {
+        P::is_plain()
+    }
+}
+
+/// A boxed module is the module.
+impl<M: Module + ?Sized> Module for Box<M> {
+    fn type_name(&self) -> &'static str {
+        (**self).type_name()
+    }
+
+    fn extra_repr(&self) -> String {
+        (**self).extra_repr()
+    }
+
+    fn visit<'a>(&'a self, visitor: &mut Visitor<'_, 'a>) {
+        (**self).visit(visitor);
+    }
+
+    fn visit_mut(&mut self, visitor: &mut VisitorMut<'_>) {
+        (**self).visit_mut(visitor);
+    }
+
+    fn as_module(&self) -> &DynModule {
+        (**self).as_module()
+    }
+
+    fn as_module_mut(&mut self) -> &mut DynModule {
+        (**self).as_module_mut()
+    }
+}

@@ -1,0 +1,217 @@
+//! What every module can do: lists of its tensors, state dicts, moving, freezing, modes.
+
+use flambeau_autograd::Autograd;
+use flambeau_nn::{Buffer, Dropout, Forward, Linear, Module, Parameter, Sequential, StateDict, Tanh, init};
+use flambeau_tensor::{DType, Device, ErrorKind, Result, Tensor};
+
+#[derive(Module)]
+struct Net {
+    body: Sequential,
+    fc: Linear,
+    mean: Buffer,
+    table: Buffer,
+}
+
+fn net() -> Result<Net> {
+    Ok(Net {
+        body: Sequential::of((Linear::new(2, 3), Tanh::new(), Dropout::new()))?,
+        fc: Linear::new(3, 1).build()?,
+        mean: Buffer::new(Tensor::zeros(()).dtype(DType::I64).build()?),
+        table: Buffer::temporary(Tensor::zeros(4).build()?),
+    })
+}
+
+impl Forward for Net {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        self.fc.forward(&self.body.forward(x)?)
+    }
+}
+
+#[test]
+fn lists_of_parts() {
+    let net = net().unwrap();
+    assert_eq!(net.parameters().len(), 4);
+    assert_eq!(net.num_parameters(), 2 * 3 + 3 + 3 + 1);
+    assert_eq!(net.buffers().len(), 2);
+    assert_eq!(net.named_buffers()[1].0, "table");
+    let paths: Vec<String> = net.named_modules().into_iter().map(|(path, _)| path).collect();
+    assert_eq!(paths, ["", "body", "body.0", "body.1", "body.2", "fc"]);
+    assert_eq!(net.children().len(), 2);
+    let mut types = Vec::new();
+    net.apply(&mut |module| types.push(module.type_name()));
+    assert_eq!(types, ["Linear", "Tanh", "Dropout", "Sequential", "Linear", "Net"]);
+}
+
+#[test]
+fn the_state_dict_shares_storage_and_has_no_history() {
+    let net = net().unwrap();
+    let state = net.state_dict();
+    let names: Vec<&str> = state.names().collect();
+    assert_eq!(names, ["mean", "body.0.weight", "body.0.bias", "fc.weight", "fc.bias"], "`table` is temporary");
+    let weight = state.get("fc.weight").unwrap();
+    assert!(!weight.requires_grad());
+    weight.fill_(7.0).unwrap();
+    assert_eq!(net.fc.weight.to_vec::<f32>().unwrap(), [7.0; 3]);
+}
+
+#[test]
+fn a_state_goes_from_one_model_into_another() {
+    let (one, two) = (net().unwrap(), net().unwrap());
+    two.load_state_dict(&one.state_dict()).unwrap();
+    for ((name, a), (_, b)) in one.named_parameters().into_iter().zip(two.named_parameters()) {
+        assert_eq!(a.to_vec::<f32>().unwrap(), b.to_vec::<f32>().unwrap(), "{name}");
+        assert!(!a.storage().is(b.storage()));
+        assert!(b.requires_grad() && b.is_leaf());
+    }
+    // Whatever holds names and tensors will do, and other floating dtypes are converted.
+    let entries: Vec<(String, Tensor)> = one.state_dict().into_iter().map(|(n, t)| (n, t.to_dtype(DType::F64).unwrap())).collect();
+    let fault = two.load_state_dict(&entries).unwrap_err();
+    assert!(fault.message().contains("\"mean\" is int64 here and float64 in the checkpoint"), "{fault}");
+}
+
+#[test]
+fn every_fault_is_told_at_once_and_nothing_changes() {
+    let net = net().unwrap();
+    let before = net.fc.bias.as_ref().unwrap().to_vec::<f32>().unwrap();
+    let mut state: StateDict = net.state_dict().into_iter().map(|(name, t)| (name, t.ones_like().unwrap())).collect();
+    state.remove("body.0.bias");
+    state.insert("fc.weight", Tensor::zeros([10, 3]).build().unwrap());
+    state.insert("head.bias", Tensor::zeros(3).build().unwrap());
+    let fault = net.load_state_dict(&state).unwrap_err();
+    assert_eq!(fault.kind(), ErrorKind::State);
+    assert_eq!(fault.place(), "load_state_dict");
+    assert_eq!(
+        fault.message(),
+        "1 missing key: \"body.0.bias\"; 1 unexpected key: \"head.bias\"; \
+         1 size mismatch: \"fc.weight\" is [1, 3] here and [10, 3] in the checkpoint"
+    );
+    assert!(fault.location().is_some_and(|at| at.file().ends_with("module.rs")), "{fault}");
+    assert_eq!(net.fc.bias.as_ref().unwrap().to_vec::<f32>().unwrap(), before);
+
+    state.remove("body.0.weight");
+    state.insert("more", Tensor::zeros(3).build().unwrap());
+    let fault = net.load_state_dict(&state).unwrap_err();
+    assert!(fault.message().starts_with("2 missing keys: \"body.0.weight\", \"body.0.bias\"; 2 unexpected keys: \"head.bias\", \"more\";"), "{fault}");
+}
+
+#[test]
+fn a_load_that_is_not_strict_reports() {
+    let net = net().unwrap();
+    let mut state = StateDict::new();
+    state.insert("fc.bias", Tensor::full(1, 5.0).build().unwrap());
+    state.insert("extra", Tensor::zeros(1).build().unwrap());
+    let report = net.load_state_dict_with(&state, false).unwrap();
+    assert_eq!(report.missing, ["mean", "body.0.weight", "body.0.bias", "fc.weight"]);
+    assert_eq!(report.unexpected, ["extra"]);
+    assert_eq!(net.fc.bias.as_ref().unwrap().to_vec::<f32>().unwrap(), [5.0]);
+    // Sizes must fit all the same.
+    state.insert("fc.bias", Tensor::zeros(2).build().unwrap());
+    assert!(net.load_state_dict_with(&state, false).is_err());
+}
+
+#[test]
+fn a_scalar_of_an_old_checkpoint_has_one_element() {
+    let net = net().unwrap();
+    let mut state = net.state_dict();
+    state.insert("mean", Tensor::full(1, 3).build().unwrap());
+    net.load_state_dict(&state).unwrap();
+    assert_eq!(net.mean.item::<i64>().unwrap(), 3);
+}
+
+#[test]
+fn train_and_eval_reach_every_mode() {
+    let net = net().unwrap();
+    assert!(net.is_training());
+    net.eval();
+    assert!(!net.is_training() && !net.body.is_training());
+    let x = Tensor::ones([64, 2]).build().unwrap();
+    let y = net.forward(&x).unwrap().to_vec::<f32>().unwrap();
+    assert!(y.iter().all(|v| *v == y[0]), "nothing is dropped in evaluation");
+    net.train();
+    let y = net.forward(&x).unwrap().to_vec::<f32>().unwrap();
+    assert!(y.iter().any(|v| *v != y[0]), "something is dropped in training");
+}
+
+#[test]
+fn moving_makes_new_leaves_of_another_dtype() {
+    let net = net().unwrap();
+    net.fc.requires_grad_(false).unwrap();
+    let net = net.to(DType::F64).unwrap();
+    for (name, parameter) in net.named_parameters() {
+        assert_eq!(parameter.dtype(), DType::F64, "{name}");
+        assert_eq!(parameter.requires_grad(), !name.starts_with("fc"), "{name}");
+        assert!(parameter.is_leaf());
+    }
+    assert_eq!(net.mean.dtype(), DType::I64, "integers keep their dtype");
+    assert_eq!(net.table.dtype(), DType::F64);
+}
+
+#[test]
+fn a_model_without_memory_gets_some_and_loads() {
+    let real = net().unwrap();
+    let state = real.state_dict();
+    let meta = net().unwrap().to(Device::Meta).unwrap();
+    assert_eq!(meta.fc.weight.device(), Device::Meta);
+    assert!(meta.load_state_dict(&state).unwrap_err().message().contains("meta device"));
+    let meta = meta.to_empty(Device::Cpu).unwrap();
+    meta.load_state_dict(&state).unwrap();
+    assert_eq!(meta.fc.weight.to_vec::<f32>().unwrap(), real.fc.weight.to_vec::<f32>().unwrap());
+    assert!(meta.fc.weight.requires_grad());
+}
+
+#[derive(Module)]
+struct Tied {
+    encoder: Linear,
+    decoder: Linear,
+}
+
+#[test]
+fn a_shared_parameter_is_listed_once_and_stays_shared() {
+    let encoder = Linear::new(2, 2).build().unwrap();
+    let mut decoder = Linear::new(2, 2).build().unwrap();
+    decoder.weight = encoder.weight.clone();
+    let tied = Tied { encoder, decoder };
+    assert_eq!(tied.parameters().len(), 3);
+    assert_eq!(tied.state_dict().len(), 4, "the state dict names it twice, as PyTorch's");
+    let tied = tied.to(DType::F64).unwrap();
+    assert!(tied.encoder.weight.is(&tied.decoder.weight));
+    assert_eq!(tied.parameters().len(), 3);
+}
+
+#[test]
+fn freezing_and_gradients() {
+    let net = net().unwrap();
+    net.body.requires_grad_(false).unwrap();
+    let x = Tensor::ones([2, 2]).build().unwrap();
+    net.forward(&x).unwrap().sum(..).unwrap().backward().unwrap();
+    assert!(net.fc.weight.grad().is_some());
+    assert!(net.body.parameters().iter().all(|p| p.grad().is_none()));
+    net.zero_grad();
+    assert!(net.fc.weight.grad().is_none());
+}
+
+#[test]
+fn a_parameter_is_a_leaf_over_the_same_elements() {
+    let data = Tensor::zeros(2).build().unwrap();
+    let parameter = Parameter::new(data.clone()).unwrap();
+    init::ones_(&parameter).unwrap();
+    assert_eq!(data.to_vec::<f32>().unwrap(), [1.0; 2]);
+    assert!(parameter.requires_grad() && !data.requires_grad());
+    assert!(Parameter::new(Tensor::zeros(2).dtype(DType::I64).build().unwrap()).is_err());
+}
+
+#[test]
+fn sequential_grows_and_refuses_bad_names() {
+    let mut model = Sequential::new().add(Linear::new(1, 2)).unwrap().named("act", Tanh::new()).unwrap();
+    model.push(Sequential::of((Linear::new(2, 1),)).unwrap()).unwrap();
+    assert_eq!(model.len(), 3);
+    assert_eq!(model.get(1).unwrap().type_name(), "Tanh");
+    let names: Vec<String> = model.state_dict().names().map(str::to_string).collect();
+    assert_eq!(names, ["0.weight", "0.bias", "2.0.weight", "2.0.bias"]);
+    for name in ["act", "a.b", ""] {
+        assert!(model.push_named(name, Tanh::new()).is_err(), "{name:?}");
+    }
+    let list = Sequential::of(vec![Linear::new(1, 1), Linear::new(1, 1)]).unwrap();
+    assert_eq!(list.iter().count(), 2);
+    assert!(Sequential::of((Dropout::new().p(1.5),)).unwrap_err().message().contains("not a probability"));
+}
