@@ -271,7 +271,7 @@ pub(super) mod of_f32 {
         let a = (x as f64).abs();
         let z = a * a;
         let y = log1p_mid(a + z / (1.0 + (1.0 + z).sqrt()));
-        let y = if a == f64::INFINITY { a } else { y };
+        let y = if a < f64::INFINITY { y } else { a };
         (y as f32).copysign(x)
     }
 

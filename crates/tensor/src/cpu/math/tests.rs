@@ -327,6 +327,32 @@ fn poles_and_ends_of_doubles() {
     for (i, f) in unary.iter().enumerate() {
         assert!(f(f64::NAN).is_nan(), "function {i} of NaN");
     }
+    let single: &[fn(f32) -> f32] = &[
+        Float::exp,
+        Float::exp2,
+        Float::expm1,
+        Float::ln,
+        Float::log1p,
+        Float::tanh,
+        Float::sinh,
+        Float::cosh,
+        Float::asinh,
+        Float::acosh,
+        Float::atanh,
+        Float::sigmoid,
+        Float::erf,
+        Float::erfc,
+        Float::erfinv,
+        Float::lgamma,
+        Float::digamma,
+        Float::gelu,
+        Float::gelu_tanh,
+        Float::silu,
+        Float::log_sigmoid,
+    ];
+    for (i, f) in single.iter().enumerate() {
+        assert!(f(f32::NAN).is_nan(), "function {i} of NaN in f32");
+    }
 }
 
 #[test]
