@@ -156,6 +156,36 @@ pub fn dispatch_into(name: &'static str, op: impl Into<Op>, inputs: &[&Tensor], 
     into(name, op.into(), inputs, target, at).map_err(|e| e.located(at))
 }
 
+/// Runs a fused update into several targets at once: an optimizer's step. `op`'s outputs are the targets,
+/// each of which may be read by it, too. Nothing is recorded.
+///
+/// # Errors
+/// Where grad mode is on and a target or input requires grad; where targets share memory, or one is not
+/// contiguous.
+#[track_caller]
+pub fn dispatch_update(name: &'static str, op: impl Into<Op>, inputs: &[&Tensor], targets: &[&Tensor]) -> Result<()> {
+    let at = Location::caller();
+    update(name, &op.into(), inputs, targets, at).map_err(|e| e.located(at))
+}
+
+fn update(name: &'static str, op: &Op, inputs: &[&Tensor], targets: &[&Tensor], at: &'static Location<'static>) -> Result<()> {
+    let all = || inputs.iter().chain(targets);
+    ensure!(!(grad_enabled() && all().any(|t| t.requires_grad())), Autograd, name, "an update is not recorded; run it under `no_grad`");
+    let everything: SmallVec<[&Tensor; 8]> = all().copied().collect();
+    let (_, backend) = common_device(op, &everything)?;
+    let metas = op.infer(&everything)?;
+    for (i, (meta, target)) in metas.iter().zip(targets).enumerate() {
+        check_target(name, meta, target)?;
+        ensure!(target.is_contiguous(), Argument, name, "target {i} with strides {:?} is not contiguous", target.strides());
+        let shared = inputs.iter().chain(&targets[..i]).any(|t| t.storage().is(target.storage()));
+        ensure!(!shared, Argument, name, "target {i} shares memory with another operand");
+    }
+    let _guard = lock(name, inputs, targets)?;
+    backend.run(op, inputs, targets)?;
+    targets.iter().for_each(|t| t.storage().bump(name, at));
+    Ok(())
+}
+
 fn into(name: &'static str, op: Op, inputs: &[&Tensor], target: &Tensor, at: &'static Location<'static>) -> Result<()> {
     let metas = op.infer(inputs)?;
     check_target(name, &metas[0], target)?;
@@ -199,15 +229,15 @@ fn write(name: &'static str, op: &Op, inputs: &[&Tensor], target: &Tensor, meta:
     let (device, backend) = common_device(op, &inputs)?;
     ensure!(device == target.device(), Device, name, "inputs are on {device}, the tensor to write is on {}", target.device());
     if op.is_elementwise() {
-        let _guard = lock(name, &inputs, Some(target))?;
+        let _guard = lock(name, &inputs, &[target])?;
         return backend.run(op, &inputs, &[target]);
     }
     let made = Tensor::uninit(name, meta.shape.clone(), meta.dtype, device)?;
     {
-        let _guard = lock(name, &inputs, None)?;
+        let _guard = lock(name, &inputs, &[])?;
         backend.run(op, &inputs, &[&made])?;
     }
-    let _guard = lock(name, &[], Some(target))?;
+    let _guard = lock(name, &[], &[target])?;
     backend.run(&Op::Cast(Cast { dtype: target.dtype() }), &[&made], &[target])
 }
 
@@ -222,7 +252,7 @@ fn run(op: &Op, inputs: &[&Tensor]) -> Result<Outputs> {
     for meta in metas {
         outputs.push(Tensor::uninit(op.name(), meta.shape, meta.dtype, device)?);
     }
-    let _guard = lock(op.name(), inputs, None)?;
+    let _guard = lock(op.name(), inputs, &[])?;
     let refs: SmallVec<[&Tensor; 4]> = outputs.iter().collect();
     backend.run(op, inputs, &refs)?;
     drop(refs);

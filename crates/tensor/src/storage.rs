@@ -148,12 +148,12 @@ struct Held<'a> {
 /// Locks on some storages, given back on drop.
 pub struct Guard<'a>(SmallVec<[Held<'a>; 4]>);
 
-/// Locks the storages of `reads` to read and that of `write` to write, in address order.
+/// Locks the storages of `reads` to read and those of `writes` to write, in address order.
 ///
 /// # Errors
 /// Where this thread itself holds a slice of one of them that stands in the way.
 #[track_caller]
-pub fn lock<'a>(op: &'static str, reads: &[&'a Tensor], write: Option<&'a Tensor>) -> Result<Guard<'a>> {
+pub fn lock<'a>(op: &'static str, reads: &[&'a Tensor], writes: &[&'a Tensor]) -> Result<Guard<'a>> {
     let mut held: SmallVec<[Held<'a>; 4]> = SmallVec::new();
     let mut add = |t: &'a Tensor, write: bool| {
         let inner: &'a Inner = &t.storage().0;
@@ -162,9 +162,7 @@ pub fn lock<'a>(op: &'static str, reads: &[&'a Tensor], write: Option<&'a Tensor
             None => held.push(Held { inner, write }),
         }
     };
-    if let Some(t) = write {
-        add(t, true);
-    }
+    writes.iter().for_each(|t| add(t, true));
     reads.iter().for_each(|t| add(t, false));
     if held.len() > 1 {
         held.sort_unstable_by_key(|h| h.inner as *const Inner as usize);

@@ -286,7 +286,7 @@ impl Tensor {
         let Some(backend) = backend_of(self.device()) else {
             bail!(Device, "to_bytes", "no backend for {} is registered", self.device())
         };
-        let _guard = lock("to_bytes", &[&rows], None)?;
+        let _guard = lock("to_bytes", &[&rows], &[])?;
         backend.download(&rows).map_err(|e| e.located(Location::caller()))
     }
 
@@ -325,7 +325,7 @@ impl Tensor {
     #[track_caller]
     pub fn data<T: Stored>(&self) -> Result<Data<'_, T>> {
         self.expect_slice::<T>("data")?;
-        let guard = lock("data", &[self], None)?.for_user();
+        let guard = lock("data", &[self], &[])?.for_user();
         Ok(Data { tensor: self, guard, stored: std::marker::PhantomData })
     }
 
@@ -342,7 +342,7 @@ impl Tensor {
             !(self.requires_grad() && dispatch::grad_enabled()), Autograd, "data_mut",
             "autograd cannot see what is written into a tensor that requires grad; use `no_grad` or `detach`"
         );
-        let guard = lock("data_mut", &[], Some(self))?.for_user();
+        let guard = lock("data_mut", &[], &[self])?.for_user();
         self.storage().bump("data_mut", Location::caller());
         Ok(DataMut { tensor: self, guard, stored: std::marker::PhantomData })
     }

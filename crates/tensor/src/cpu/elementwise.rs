@@ -1,8 +1,8 @@
 //! Kernels of the ops that go element by element: each a closure on the lanes it is defined for.
 
-use super::iter::{map1, map2, map3};
+use super::iter::{map_slices, map1, map2, map3};
 use super::lanes::{LaneKind, Truth};
-use super::mathtmp::Float;
+use super::math::{Float, circular};
 use super::{CpuKernel, Dst, Src};
 use crate::ops::*;
 use crate::{Result, bail};
@@ -33,7 +33,11 @@ macro_rules! unary {
 
 macro_rules! float {
     ($($Op:ident $method:ident $(, $complex:expr)?;)*) => {
-        unary! { $($Op { F32 f32 => |x| Float::$method(x), F64 f64 => |x| Float::$method(x), $(C128 C => $complex)? })* }
+        unary! { $($Op {
+            F32 f32 => #[inline(always)] |x| Float::$method(x),
+            F64 f64 => #[inline(always)] |x| Float::$method(x),
+            $(C128 C => $complex)?
+        })* }
     };
 }
 
@@ -45,9 +49,6 @@ float! {
     Log2 log2, |z| z.ln() / std::f64::consts::LN_2;
     Log10 log10, |z| z.ln() / std::f64::consts::LN_10;
     Log1p log1p, |z| (z + 1.0).ln();
-    Sin sin, |z| z.sin();
-    Cos cos, |z| z.cos();
-    Tan tan, |z| z.tan();
     Asin asin, |z| z.asin();
     Acos acos, |z| z.acos();
     Atan atan, |z| z.atan();
@@ -62,6 +63,25 @@ float! {
     Erfc erfc;
     Erfinv erfinv;
 }
+
+/// Functions of an angle: a fast loop, and again where an argument is beyond what it is exact for.
+macro_rules! circular {
+    ($($Op:ident $fast:ident $any:ident;)*) => {$(
+        impl CpuKernel for $Op {
+            fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+                match lane(outputs) {
+                    LaneKind::F32 => map_slices::<f32, f32>(&inputs[0], &mut outputs[0], #[inline(always)] |x, y| circular(x, y, Float::$fast, Float::$any)),
+                    LaneKind::F64 => map_slices::<f64, f64>(&inputs[0], &mut outputs[0], #[inline(always)] |x, y| circular(x, y, Float::$fast, Float::$any)),
+                    LaneKind::C128 => map1::<C, C>(&inputs[0], &mut outputs[0], |z| z.$fast()),
+                    _ => bail!(Unsupported, stringify!($Op), "no kernel for {}", inputs[0].dtype()),
+                }
+                Ok(())
+            }
+        }
+    )*};
+}
+
+circular! { Sin sin sin_any; Cos cos cos_any; Tan tan tan_any; }
 
 unary! {
     Neg { F32 f32 => |x| -x, F64 f64 => |x| -x, I64 i64 => |x| x.wrapping_neg(), C128 C => |z| -z }
@@ -233,8 +253,8 @@ binary! {
         Truth Truth => |a, b| Truth::from(a.get() & b.get()),
     }
     Div { F32 f32 => |a, b| a / b, F64 f64 => |a, b| a / b, C128 C => |a, b| a / b }
-    Pow { F32 f32 => |a, b| Float::pow(a, b), F64 f64 => |a, b| Float::pow(a, b), I64 i64 => int_pow, C128 C => complex_pow }
-    Atan2 { F32 f32 => |a, b| Float::atan2(a, b), F64 f64 => |a, b| Float::atan2(a, b) }
+    Pow { F32 f32 => #[inline(always)] |a, b| Float::pow(a, b), F64 f64 => #[inline(always)] |a, b| Float::pow(a, b), I64 i64 => int_pow, C128 C => complex_pow }
+    Atan2 { F32 f32 => #[inline(always)] |a, b| Float::atan2(a, b), F64 f64 => #[inline(always)] |a, b| Float::atan2(a, b) }
     Maximum {
         F32 f32 => |a, b| extreme!(a, b, >), F64 f64 => |a, b| extreme!(a, b, >), I64 i64 => |a, b| a.max(b),
         Truth Truth => |a, b| Truth::from(a.get() | b.get()),

@@ -50,7 +50,26 @@ pub(crate) fn map1<A: Lane, R: Lane>(a: &Src<'_>, out: &mut Dst<'_>, f: impl Fn(
     drive(&[(*a, A::KIND)], (out, R::KIND), &|ins, out, n| {
         // SAFETY: the driver gives `n` initialised lanes for each operand, apart from one another.
         let (a, out) = unsafe { (lanes::<A>(ins[0], n), lanes_mut::<R>(out, n)) };
-        par::simd(|| out.iter_mut().zip(a).for_each(|(out, a)| *out = f(*a)));
+        par::simd(
+            #[inline(always)]
+            || {
+                for (out, a) in out.iter_mut().zip(a) {
+                    *out = f(*a);
+                }
+            },
+        );
+    });
+}
+
+/// [`map1`] for a loop of its own over whole slices.
+pub(crate) fn map_slices<A: Lane, R: Lane>(a: &Src<'_>, out: &mut Dst<'_>, f: impl Fn(&[A], &mut [R]) + Sync + Copy) {
+    drive(&[(*a, A::KIND)], (out, R::KIND), &|ins, out, n| {
+        // SAFETY: as in `map1`.
+        let (a, out) = unsafe { (lanes::<A>(ins[0], n), lanes_mut::<R>(out, n)) };
+        par::simd(
+            #[inline(always)]
+            || f(a, out),
+        );
     });
 }
 
@@ -59,7 +78,14 @@ pub(crate) fn map2<A: Lane, B: Lane, R: Lane>(a: &Src<'_>, b: &Src<'_>, out: &mu
     drive(&[(*a, A::KIND), (*b, B::KIND)], (out, R::KIND), &|ins, out, n| {
         // SAFETY: as in `map1`.
         let (a, b, out) = unsafe { (lanes::<A>(ins[0], n), lanes::<B>(ins[1], n), lanes_mut::<R>(out, n)) };
-        par::simd(|| out.iter_mut().zip(a).zip(b).for_each(|((out, a), b)| *out = f(*a, *b)));
+        par::simd(
+            #[inline(always)]
+            || {
+                for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
+                    *out = f(*a, *b);
+                }
+            },
+        );
     });
 }
 
@@ -73,7 +99,14 @@ pub(crate) fn map3<A: Lane, B: Lane, C: Lane, R: Lane>(
         // SAFETY: as in `map1`.
         let (a, b, c, out) =
             unsafe { (lanes::<A>(ins[0], n), lanes::<B>(ins[1], n), lanes::<C>(ins[2], n), lanes_mut::<R>(out, n)) };
-        par::simd(|| out.iter_mut().zip(a).zip(b).zip(c).for_each(|(((out, a), b), c)| *out = f(*a, *b, *c)));
+        par::simd(
+            #[inline(always)]
+            || {
+                for (((out, a), b), c) in out.iter_mut().zip(a).zip(b).zip(c) {
+                    *out = f(*a, *b, *c);
+                }
+            },
+        );
     });
 }
 

@@ -33,9 +33,19 @@ pub(crate) fn chunks<T: Send>(out: &mut [T], size: usize, cost: usize, f: impl F
     }
 }
 
-/// Runs `f` with the widest SIMD the machine has: loops inside are compiled for each of them.
+/// Runs `f` with the widest SIMD the machine has: plain loops inside are compiled for each of them. `f` must
+/// be `#[inline(always)]` where its body is large, or it falls out of that context.
 #[inline(always)]
-pub(crate) fn simd<R>(f: impl FnOnce() -> R) -> R {
+pub(crate) fn simd<R>(f: impl FnMut() -> R) -> R {
+    // A struct of our own: pulp's path for `FnOnce` closures is not always inlined.
+    struct Call<F>(F);
+    impl<R, F: FnMut() -> R> pulp::WithSimd for Call<F> {
+        type Output = R;
+        #[inline(always)]
+        fn with_simd<S: pulp::Simd>(mut self, _: S) -> R {
+            (self.0)()
+        }
+    }
     static ARCH: std::sync::LazyLock<pulp::Arch> = std::sync::LazyLock::new(pulp::Arch::new);
-    ARCH.dispatch(f)
+    ARCH.dispatch(Call(f))
 }

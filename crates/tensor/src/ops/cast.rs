@@ -75,7 +75,7 @@ impl Tensor {
         let out = Tensor::uninit("to", self.layout().shape.clone(), self.dtype(), device)?;
         if device.has_data() {
             let bytes = self.to_bytes()?;
-            let _guard = lock("to", &[], Some(&out))?;
+            let _guard = lock("to", &[], &[&out])?;
             backend.upload(&bytes, &out)?;
         }
         Ok(out)
