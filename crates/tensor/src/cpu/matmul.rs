@@ -1,0 +1,380 @@
+//! Kernels of the matrix products: `gemm` on blocks, rayon over blocks and batches.
+//!
+//! A product is cut into blocks of rows and columns by its shape alone and each block is one
+//! single-threaded call, so the result is the same to the bit at any number of threads.
+
+use super::micro::{Real, lanes_by_lanes};
+use super::{CpuKernel, Dst, Src, par};
+use crate::dtype::Stored;
+use crate::layout::Layout;
+use crate::ops::{Linear, Matmul};
+use crate::shape::{Shape, Strides};
+use crate::{DType, Result, bail};
+use half::slice::HalfFloatSliceExt;
+use half::{bf16, f16};
+use num_complex::Complex;
+use pulp::{Simd, WithSimd};
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// Multiply-adds that a task should have at least.
+const TASK: usize = 1 << 20;
+/// Blocks that one product is cut into at most.
+const BLOCKS: usize = 64;
+/// A block is not cut below this many rows or columns.
+const EDGE: usize = 64;
+/// Rows up to which a product with a transposed matrix is computed as inner products.
+const FEW: usize = 8;
+
+/// A matrix where it lies: `at(i, j) = ptr + i·row + j·column`.
+#[derive(Clone, Copy)]
+pub(crate) struct Matrix<T> {
+    pub(crate) ptr: *const T,
+    pub(crate) row: usize,
+    pub(crate) column: usize,
+}
+
+/// `[m, k]` by `[k, n]`.
+#[derive(Clone, Copy)]
+pub(crate) struct Sizes {
+    pub(crate) m: usize,
+    pub(crate) n: usize,
+    pub(crate) k: usize,
+}
+
+/// A number that products are computed in.
+pub(crate) trait Number: Stored {
+    /// `c = a·b`, or `c += a·b` where `add`; the rows of `c` are `stride` apart.
+    ///
+    /// # Safety
+    /// `a` and `b` can be read at all their places and `c` written at all of its own, which are apart
+    /// from them; `k` is not 0.
+    unsafe fn product(s: Sizes, a: Matrix<Self>, b: Matrix<Self>, c: *mut Self, stride: usize, add: bool);
+}
+
+macro_rules! by_gemm {
+    ($($t:ty, $one:expr, $few:expr;)*) => {$(
+        impl Number for $t {
+            unsafe fn product(s: Sizes, a: Matrix<$t>, b: Matrix<$t>, c: *mut $t, stride: usize, add: bool) {
+                let Sizes { m, n, k } = s;
+                // `gemm` would read a transposed matrix with long steps here.
+                if (2..=FEW).contains(&m) && a.column == 1 && b.row == 1 && n > 1 && b.column > 1 && $few(s, a, b, c, stride, add) {
+                    return;
+                }
+                // SAFETY: the caller's promise.
+                unsafe {
+                    gemm::gemm(
+                        m, n, k, c, 1, stride as isize, add, a.ptr, a.column as isize, a.row as isize, b.ptr, b.column as isize,
+                        b.row as isize, $one, $one, false, false, false, gemm::Parallelism::None,
+                    );
+                }
+            }
+        }
+    )*};
+}
+by_gemm! {
+    f32, 1.0, inner_products;
+    f64, 1.0, inner_products;
+    Complex<f32>, Complex::new(1.0, 0.0), |_, _, _, _, _, _| false;
+    Complex<f64>, Complex::new(1.0, 0.0), |_, _, _, _, _, _| false;
+}
+
+macro_rules! by_loops {
+    ($($t:ty),*) => {$(
+        impl Number for $t {
+            unsafe fn product(s: Sizes, a: Matrix<$t>, b: Matrix<$t>, c: *mut $t, stride: usize, add: bool) {
+                for i in 0..s.m {
+                    // SAFETY: the caller's promise.
+                    let row = unsafe { std::slice::from_raw_parts_mut(c.add(i * stride), s.n) };
+                    if !add {
+                        row.fill(0);
+                    }
+                    for p in 0..s.k {
+                        // SAFETY: as above.
+                        let (x, ys) = unsafe { (*a.ptr.add(i * a.row + p * a.column), b.ptr.add(p * b.row)) };
+                        par::simd(|| for (j, sum) in row.iter_mut().enumerate() {
+                            // SAFETY: as above.
+                            *sum = sum.wrapping_add(x.wrapping_mul(unsafe { *ys.add(j * b.column) }));
+                        });
+                    }
+                }
+            }
+        }
+    )*};
+}
+by_loops!(u8, i8, i16, i32, i64);
+
+/// A few rows by a transposed matrix: both run along k.
+fn inner_products<T: Real>(s: Sizes, a: Matrix<T>, b: Matrix<T>, c: *mut T, stride: usize, add: bool) -> bool {
+    struct Job<T>(Sizes, Matrix<T>, Matrix<T>, *mut T, usize, bool);
+    impl<T: Real> WithSimd for Job<T> {
+        type Output = ();
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) {
+            let Job(s, a, b, c, stride, add) = self;
+            let steps: Vec<u32> = (0..s.k / T::lanes::<S>()).map(|i| (i * T::lanes::<S>()) as u32).collect();
+            let mut i = 0;
+            while i < s.m {
+                let rows = (s.m - i).min(4);
+                let mut j = 0;
+                while j < s.n {
+                    let columns = (s.n - j).min(3);
+                    // SAFETY: rows and columns are inside; a short tile repeats its last ones and does not
+                    // store them. The vectors cover whole registers of k, the loop below the rest.
+                    unsafe {
+                        let at: [*const T; 4] = std::array::from_fn(|r| a.ptr.add((i + r.min(rows - 1)) * a.row));
+                        let bt: [*const T; 3] = std::array::from_fn(|q| b.ptr.add((j + q.min(columns - 1)) * b.column));
+                        let mut tile = [[T::splat(simd, T::default()); 3]; 4];
+                        lanes_by_lanes::<S, T, 4, 3>(simd, &mut tile, at, &steps, bt);
+                        for r in 0..rows {
+                            for q in 0..columns {
+                                let mut sum = T::sum(simd, tile[r][q]);
+                                for p in steps.len() * T::lanes::<S>()..s.k {
+                                    sum += *at[r].add(p) * *bt[q].add(p);
+                                }
+                                let to = c.add((i + r) * stride + j + q);
+                                *to = if add { *to + sum } else { sum };
+                            }
+                        }
+                    }
+                    j += columns;
+                }
+                i += rows;
+            }
+        }
+    }
+    if s.k > u32::MAX as usize {
+        return false;
+    }
+    pulp::Arch::new().dispatch(Job(s, a, b, c, stride, add));
+    true
+}
+
+/// An address that tasks share, each writing to its own part.
+#[derive(Clone, Copy)]
+pub(crate) struct Shared<T>(pub(crate) *mut T);
+// SAFETY: tasks write to disjoint parts of memory that the caller holds exclusively.
+unsafe impl<T: Send> Sync for Shared<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send> Send for Shared<T> {}
+
+impl<T> Shared<T> {
+    pub(crate) fn at(&self, i: usize) -> *mut T {
+        self.0.wrapping_add(i)
+    }
+}
+
+/// How many blocks of rows and of columns: by the shape alone.
+fn grid(s: Sizes, batches: usize) -> (usize, usize) {
+    let work = s.m.saturating_mul(s.n).saturating_mul(s.k);
+    let blocks = (work / TASK).clamp(1, (BLOCKS / batches.clamp(1, BLOCKS)).max(1));
+    let (mut rows, mut columns) = (1, 1);
+    while rows * columns < blocks {
+        let (height, width) = (s.m.div_ceil(rows), s.n.div_ceil(columns));
+        if height.max(width) < 2 * EDGE {
+            break;
+        }
+        if height >= width { rows *= 2 } else { columns *= 2 }
+    }
+    (rows, columns)
+}
+
+/// Part `i` of `n` split into `parts`, at multiples of 16.
+fn part(n: usize, parts: usize, i: usize) -> Range<usize> {
+    let size = n.div_ceil(parts).next_multiple_of(16);
+    (i * size).min(n)..((i + 1) * size).min(n)
+}
+
+/// The batches of `[…, m, k]` by `[…, k, n]`, spans from their first elements, into rows of `out`.
+fn products<T: Number>(s: Sizes, a: (&[T], &Layout), b: (&[T], &Layout), out: &mut [T], add: bool) {
+    if out.is_empty() {
+        return;
+    }
+    if s.k == 0 {
+        if !add {
+            out.fill(T::default());
+        }
+        return;
+    }
+    let batch = |l: &Layout| Layout {
+        shape: Shape::from_slice(&l.shape[..l.rank() - 2]),
+        strides: Strides::from_slice(&l.strides[..l.rank() - 2]),
+        offset: 0,
+    };
+    let steps = |l: &Layout| (l.strides[l.rank() - 2], l.strides[l.rank() - 1]);
+    let (batch_a, batch_b) = (batch(a.1), batch(b.1));
+    let ((ar, ac), (br, bc)) = (steps(a.1), steps(b.1));
+    let batches = out.len() / (s.m * s.n);
+    let (rows, columns) = grid(s, batches);
+    let to = Shared(out.as_mut_ptr());
+    let (from_a, from_b) = (Shared(a.0.as_ptr().cast_mut()), Shared(b.0.as_ptr().cast_mut()));
+    let cost = (s.m * s.n).saturating_mul(s.k) / (rows * columns);
+    par::ranges(batches * rows * columns, (TASK / cost.max(1)).max(1), |tasks| {
+        for task in tasks {
+            let (batch, block) = (task / (rows * columns), task % (rows * columns));
+            let (r, c) = (part(s.m, rows, block / columns), part(s.n, columns, block % columns));
+            if r.is_empty() || c.is_empty() {
+                continue;
+            }
+            let a = Matrix { ptr: from_a.at(batch_a.place(batch) + r.start * ar).cast_const(), row: ar, column: ac };
+            let b = Matrix { ptr: from_b.at(batch_b.place(batch) + c.start * bc).cast_const(), row: br, column: bc };
+            let block = Sizes { m: r.len(), n: c.len(), k: s.k };
+            // SAFETY: the block lies inside both spans and the output; blocks are disjoint, and the
+            // output is nobody else's.
+            unsafe { T::product(block, a, b, to.at((batch * s.m + r.start) * s.n + c.start), s.n, add) };
+        }
+    });
+}
+
+/// An operand's numbers, and how they lie among them.
+type Read<'a, T> = (Cow<'a, [T]>, Layout);
+
+/// Where they are.
+fn native<'a, T: Stored>(x: &Src<'a>) -> Read<'a, T> {
+    let layout = Layout { offset: 0, ..x.layout().clone() };
+    (Cow::Borrowed(x.span()), layout)
+}
+
+/// Half precision as `f32`, in rows.
+fn widened<'a>(x: &Src<'a>) -> Read<'a, f32> {
+    (Cow::Owned(widen(x)), Layout::contiguous(Shape::from_slice(x.shape())))
+}
+
+/// A half-precision tensor's elements in row-major order, as `f32`.
+pub(crate) fn widen(x: &Src<'_>) -> Vec<f32> {
+    let mut wide = vec![0.0; x.numel()];
+    match x.dtype() {
+        DType::F16 => x.contiguous::<f16>().convert_to_f32_slice(&mut wide),
+        _ => x.contiguous::<bf16>().convert_to_f32_slice(&mut wide),
+    }
+    wide
+}
+
+/// `f32` into a half-precision output.
+pub(crate) fn narrow(from: &[f32], to: &mut Dst<'_>) {
+    match to.dtype() {
+        DType::F16 => to.slice::<f16>().convert_from_f32_slice(from),
+        _ => to.slice::<bf16>().convert_from_f32_slice(from),
+    }
+}
+
+macro_rules! by_dtype {
+    ($f:ident, $inputs:expr, $out:expr) => {
+        match $out.dtype() {
+            DType::F32 => $f::<f32>($inputs, native, $out.slice()),
+            DType::F64 => $f::<f64>($inputs, native, $out.slice()),
+            DType::Complex64 => $f::<Complex<f32>>($inputs, native, $out.slice()),
+            DType::Complex128 => $f::<Complex<f64>>($inputs, native, $out.slice()),
+            DType::U8 => $f::<u8>($inputs, native, $out.slice()),
+            DType::I8 => $f::<i8>($inputs, native, $out.slice()),
+            DType::I16 => $f::<i16>($inputs, native, $out.slice()),
+            DType::I32 => $f::<i32>($inputs, native, $out.slice()),
+            DType::I64 => $f::<i64>($inputs, native, $out.slice()),
+            DType::F16 | DType::BF16 => {
+                let mut wide = vec![0.0; $out.numel()];
+                $f::<f32>($inputs, widened, &mut wide);
+                narrow(&wide, $out);
+            }
+            DType::Bool => bail!(DType, "matmul", "not defined for bool"),
+        }
+    };
+}
+
+impl CpuKernel for Matmul {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        by_dtype!(matmul, inputs, &mut outputs[0]);
+        Ok(())
+    }
+}
+
+impl CpuKernel for Linear {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        by_dtype!(linear, inputs, &mut outputs[0]);
+        Ok(())
+    }
+}
+
+fn matmul<'a, T: Number>(inputs: &[Src<'a>], read: impl Fn(&Src<'a>) -> Read<'a, T>, out: &mut [T]) {
+    let ((a, la), (b, lb)) = (read(&inputs[0]), read(&inputs[1]));
+    let rank = la.rank();
+    let s = Sizes { m: la.shape[rank - 2], n: lb.shape[rank - 1], k: la.shape[rank - 1] };
+    products(s, (&a, &la), (&b, &lb), out, false);
+}
+
+fn linear<'a, T: Number>(inputs: &[Src<'a>], read: impl Fn(&Src<'a>) -> Read<'a, T>, out: &mut [T]) {
+    let ((x, lx), (w, lw)) = (read(&inputs[0]), read(&inputs[1]));
+    let (n, k) = (lw.shape[0], lw.shape[1]);
+    let s = Sizes { m: out.len().checked_div(n).unwrap_or(0), n, k };
+    // The rows of all leading dimensions are rows of one product, where they lie evenly.
+    let (x, lx) = match lx.reshape(&[s.m, k]) {
+        Some(rows) => (x, rows),
+        None => (inputs[0].contiguous(), Layout::contiguous(Shape::from_slice(&[s.m, k]))),
+    };
+    let bias = inputs.get(2).map(|b| {
+        let (b, l) = read(b);
+        out.chunks_exact_mut(n.max(1)).for_each(|row| row.iter_mut().enumerate().for_each(|(j, to)| *to = b[j * l.strides[0]]));
+    });
+    products(s, (&x, &lx), (&w, &lw.permute(&[1, 0])), out, bias.is_some());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Layout, Tensor};
+
+    fn numbers(n: usize, seed: usize) -> Vec<f32> {
+        (0..n).map(|i| ((i * 37 + seed * 11) % 17) as f32 - 8.0).collect()
+    }
+
+    /// Sums by definition, in integers: `f32` holds them exactly.
+    fn expected(s: Sizes, a: impl Fn(usize, usize) -> f32, b: impl Fn(usize, usize) -> f32) -> Vec<f32> {
+        (0..s.m * s.n).map(|i| (0..s.k).map(|p| a(i / s.n, p) * b(p, i % s.n)).sum()).collect()
+    }
+
+    #[test]
+    fn any_size_and_any_strides() {
+        for (m, k, n) in [(1, 1, 1), (1, 9, 5), (3, 20, 7), (4, 16, 3), (8, 33, 40), (17, 5, 1), (70, 65, 66), (1, 300, 1), (200, 130, 150)] {
+            let s = Sizes { m, n, k };
+            let (a, b) = (numbers(m * k, 1), numbers(k * n, 2));
+            let want = expected(s, |i, p| a[i * k + p], |p, j| b[p * n + j]);
+            let (x, y) = (Tensor::from_slice(&a, [m, k]).unwrap(), Tensor::from_slice(&b, [k, n]).unwrap());
+            let turned = |t: &Tensor| t.t().unwrap().copy().unwrap().t().unwrap();
+            for x in [x.clone(), turned(&x)] {
+                for y in [y.clone(), turned(&y)] {
+                    assert_eq!(x.matmul(&y).unwrap().to_vec::<f32>().unwrap(), want, "{m} {k} {n} {:?} {:?}", x.strides(), y.strides());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn blocks_cover_the_product() {
+        for s in [Sizes { m: 1000, n: 30, k: 500 }, Sizes { m: 64, n: 2000, k: 700 }, Sizes { m: 512, n: 512, k: 512 }] {
+            let (rows, columns) = grid(s, 1);
+            assert!(rows * columns > 1);
+            assert_eq!((0..rows).map(|i| part(s.m, rows, i).len()).sum::<usize>(), s.m);
+            assert_eq!((0..columns).map(|i| part(s.n, columns, i).len()).sum::<usize>(), s.n);
+        }
+    }
+
+    #[test]
+    fn the_number_of_threads_changes_no_bit() {
+        let x = Tensor::randn([300, 400]).build().unwrap();
+        let y = Tensor::randn([500, 400]).build().unwrap();
+        let run = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| x.linear(&y, None).unwrap().to_vec::<f32>().unwrap())
+        };
+        assert_eq!(run(1), run(3));
+    }
+
+    #[test]
+    fn a_layout_of_rows_is_found_for_linear() {
+        let x = Tensor::from_slice(&numbers(24, 3), [3, 2, 4]).unwrap().transpose(0, 1).unwrap();
+        assert_eq!(Layout::reshape(x.layout(), &[6, 4]), None);
+        let w = Tensor::from_slice(&numbers(20, 4), [5, 4]).unwrap();
+        let b = Tensor::from_slice(&numbers(5, 5), [5]).unwrap();
+        let apart = x.matmul(&w.t().unwrap()).unwrap().add(&b).unwrap();
+        assert_eq!(x.linear(&w, Some(&b)).unwrap().to_vec::<f32>().unwrap(), apart.to_vec::<f32>().unwrap());
+    }
+}

@@ -1,0 +1,165 @@
+//! Register tiles: the small loops of fused multiply-adds that convolution and small matrix products
+//! come down to, generic over `f32` and `f64` and over the machine's SIMD.
+//!
+//! Each takes operands where they lie, by a table of offsets, so that no columns are copied out of an
+//! image first (`gemm` packs its operands; these need none).
+
+use crate::dtype::Stored;
+use pulp::Simd;
+use std::ops::{Add, AddAssign, Mul};
+
+/// `f32` or `f64`: a number with a SIMD register of its own.
+pub(crate) trait Real: Stored + Add<Output = Self> + Mul<Output = Self> + AddAssign {
+    /// A register.
+    type V<S: Simd>: Copy;
+    /// Numbers in a register.
+    fn lanes<S: Simd>() -> usize {
+        size_of::<Self::V<S>>() / size_of::<Self>()
+    }
+    /// `x` in all lanes.
+    fn splat<S: Simd>(simd: S, x: Self) -> Self::V<S>;
+    /// `a · b + c`.
+    fn mul_add<S: Simd>(simd: S, a: Self::V<S>, b: Self::V<S>, c: Self::V<S>) -> Self::V<S>;
+    /// The sum of all lanes.
+    fn sum<S: Simd>(simd: S, a: Self::V<S>) -> Self;
+}
+
+impl Real for f32 {
+    type V<S: Simd> = S::f32s;
+    #[inline(always)]
+    fn splat<S: Simd>(simd: S, x: f32) -> S::f32s {
+        simd.splat_f32s(x)
+    }
+    #[inline(always)]
+    fn mul_add<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
+        simd.mul_add_e_f32s(a, b, c)
+    }
+    #[inline(always)]
+    fn sum<S: Simd>(simd: S, a: S::f32s) -> f32 {
+        simd.reduce_sum_f32s(a)
+    }
+}
+
+impl Real for f64 {
+    type V<S: Simd> = S::f64s;
+    #[inline(always)]
+    fn splat<S: Simd>(simd: S, x: f64) -> S::f64s {
+        simd.splat_f64s(x)
+    }
+    #[inline(always)]
+    fn mul_add<S: Simd>(simd: S, a: S::f64s, b: S::f64s, c: S::f64s) -> S::f64s {
+        simd.mul_add_e_f64s(a, b, c)
+    }
+    #[inline(always)]
+    fn sum<S: Simd>(simd: S, a: S::f64s) -> f64 {
+        simd.reduce_sum_f64s(a)
+    }
+}
+
+/// A register tile: `M` rows of `N` registers.
+pub(crate) type Tile<S, T, const M: usize, const N: usize> = [[<T as Real>::V<S>; N]; M];
+
+/// # Safety
+/// `ptr` leads to a register's worth of readable numbers.
+#[inline(always)]
+pub(crate) unsafe fn load<S: Simd, T: Real>(ptr: *const T) -> T::V<S> {
+    // SAFETY: as promised; a register is plain bits, and no alignment is asked for.
+    unsafe { ptr.cast::<T::V<S>>().read_unaligned() }
+}
+
+/// # Safety
+/// `ptr` leads to a register's worth of writable numbers.
+#[inline(always)]
+pub(crate) unsafe fn store<S: Simd, T: Real>(ptr: *mut T, v: T::V<S>) {
+    // SAFETY: as promised.
+    unsafe { ptr.cast::<T::V<S>>().write_unaligned(v) }
+}
+
+/// `tile[m][n] += Σ_k panel[k][m] · lanes at (at[n] + off[k])`: rows are numbers of a packed panel
+/// (`M` for each k), columns are registers read straight from the source.
+///
+/// # Safety
+/// `panel` has `M` numbers for each of `off`; a register can be read at `at[n] + off[k]` for all n, k.
+#[inline(always)]
+pub(crate) unsafe fn rows_by_lanes<S: Simd, T: Real, const M: usize, const N: usize>(
+    simd: S,
+    tile: &mut Tile<S, T, M, N>,
+    mut panel: *const T,
+    off: &[u32],
+    at: [*const T; N],
+) {
+    let mut acc = *tile;
+    for &o in off {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let b: [T::V<S>; N] = std::array::from_fn(|n| load::<S, T>(at[n].add(o as usize)));
+            for (m, row) in acc.iter_mut().enumerate() {
+                let a = T::splat(simd, *panel.add(m));
+                for (sum, b) in row.iter_mut().zip(b) {
+                    *sum = T::mul_add(simd, a, b, *sum);
+                }
+            }
+            panel = panel.add(M);
+        }
+    }
+    *tile = acc;
+}
+
+/// `tile[m][n] += Σ_k number at (at[m] + off[k]) · panel[k][n]`: rows are single numbers of the source,
+/// columns are registers of a packed panel (`N` registers for each k).
+///
+/// # Safety
+/// A number can be read at `at[m] + off[k]` for all m, k; `panel` has `N` registers for each of `off`.
+#[inline(always)]
+pub(crate) unsafe fn numbers_by_panel<S: Simd, T: Real, const M: usize, const N: usize>(
+    simd: S,
+    tile: &mut Tile<S, T, M, N>,
+    mut panel: *const T,
+    off: &[u32],
+    at: [*const T; M],
+) {
+    let mut acc = *tile;
+    for &o in off {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let b: [T::V<S>; N] = std::array::from_fn(|n| load::<S, T>(panel.add(n * T::lanes::<S>())));
+            for (row, at) in acc.iter_mut().zip(at) {
+                let a = T::splat(simd, *at.add(o as usize));
+                for (sum, b) in row.iter_mut().zip(b) {
+                    *sum = T::mul_add(simd, a, b, *sum);
+                }
+            }
+            panel = panel.add(N * T::lanes::<S>());
+        }
+    }
+    *tile = acc;
+}
+
+/// `tile[m][n] += lanes at (a[m] + i·lanes) · lanes at (b[n] + off[i])`, lane by lane: products that are
+/// summed over the lanes at the end.
+///
+/// # Safety
+/// A register can be read at `a[m] + i·lanes` and `b[n] + off[i]` for all m, n, i.
+#[inline(always)]
+pub(crate) unsafe fn lanes_by_lanes<S: Simd, T: Real, const M: usize, const N: usize>(
+    simd: S,
+    tile: &mut Tile<S, T, M, N>,
+    a: [*const T; M],
+    off: &[u32],
+    b: [*const T; N],
+) {
+    let mut acc = *tile;
+    for (i, &o) in off.iter().enumerate() {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let b: [T::V<S>; N] = std::array::from_fn(|n| load::<S, T>(b[n].add(o as usize)));
+            for (row, a) in acc.iter_mut().zip(a) {
+                let a = load::<S, T>(a.add(i * T::lanes::<S>()));
+                for (sum, b) in row.iter_mut().zip(b) {
+                    *sum = T::mul_add(simd, a, b, *sum);
+                }
+            }
+        }
+    }
+    *tile = acc;
+}

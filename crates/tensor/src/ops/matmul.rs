@@ -1,0 +1,292 @@
+//! Matrix products: two ops, [`Matmul`] and [`Linear`], and PyTorch's many names over them.
+
+use crate::op::{Infer, Meta, Metas, Outputs};
+use crate::shape::{DimList, Shape, broadcast_shapes};
+use crate::{DType, Result, Scalar, Tensor, bail, dispatch, ensure};
+use smallvec::smallvec;
+
+/// The product of matrices, or of batches of them of one shape: `[…, m, k]` by `[…, k, n]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Matmul;
+
+/// x·wᵀ + b for rows x: `[…, k]` by `[n, k]`, and a bias `[n]` where a third input is given.
+#[derive(Clone, Copy, Debug)]
+pub struct Linear;
+
+impl Infer for Matmul {
+    const NAME: &'static str = "matmul";
+    fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
+        let (a, b) = (inputs[0], inputs[1]);
+        check_dtypes("matmul", a, b)?;
+        let rank = a.rank();
+        ensure!(rank >= 2 && rank == b.rank(), Shape, "matmul", "two ranks of at least 2 must be equal: {:?} and {:?}", a.shape(), b.shape());
+        let batch = rank - 2;
+        ensure!(a.shape()[..batch] == b.shape()[..batch], Shape, "matmul", "batches {:?} and {:?} differ", a.shape(), b.shape());
+        check_inner("matmul", a, b)?;
+        let mut shape = Shape::from_slice(&a.shape()[..rank - 1]);
+        shape.push(b.shape()[rank - 1]);
+        Meta::new(shape, a.dtype()).one()
+    }
+}
+
+impl Infer for Linear {
+    const NAME: &'static str = "linear";
+    fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
+        let (x, w) = (inputs[0], inputs[1]);
+        check_dtypes("linear", x, w)?;
+        ensure!(x.rank() >= 1 && w.rank() == 2, Shape, "linear", "the input {:?} needs a dimension, the weight {:?} two", x.shape(), w.shape());
+        let (k, features) = (x.shape()[x.rank() - 1], w.shape()[1]);
+        ensure!(
+            k == features, Shape, "linear", "input {:?} has {k} features, weight {:?} takes {features}", x.shape(), w.shape()
+        );
+        if let Some(b) = inputs.get(2) {
+            check_dtypes("linear", x, b)?;
+            ensure!(*b.shape() == w.shape()[..1], Shape, "linear", "the bias has shape {:?}, the weight {:?} asks for {:?}", b.shape(), w.shape(), &w.shape()[..1]);
+        }
+        let mut shape = Shape::from_slice(&x.shape()[..x.rank() - 1]);
+        shape.push(w.shape()[0]);
+        Meta::new(shape, x.dtype()).one()
+    }
+    fn decompose(&self, inputs: &[&Tensor]) -> Option<Result<Outputs>> {
+        let whole = || -> Result<Outputs> {
+            let product = inputs[0].matmul(&inputs[1].t()?)?;
+            Ok(smallvec![match inputs.get(2) {
+                Some(bias) => product.add(*bias)?,
+                None => product,
+            }])
+        };
+        Some(whole())
+    }
+}
+
+#[track_caller]
+fn check_dtypes(op: &'static str, a: &Tensor, b: &Tensor) -> Result<()> {
+    ensure!(a.dtype() == b.dtype(), DType, op, "operands are {} and {}; both must have one dtype", a.dtype(), b.dtype());
+    ensure!(a.dtype() != DType::Bool, DType, op, "not defined for bool");
+    Ok(())
+}
+
+/// The last dimension of `a` against the last but one (or the only one) of `b`.
+#[track_caller]
+fn check_inner(op: &'static str, a: &Tensor, b: &Tensor) -> Result<()> {
+    let inner = |s: &[usize], from_end: usize| s.len().checked_sub(from_end).map(|d| s[d]);
+    match (inner(a.shape(), 1), inner(b.shape(), b.rank().min(2))) {
+        (Some(x), Some(y)) if x == y => Ok(()),
+        (Some(x), Some(y)) => bail!(Shape, op, "cannot multiply {:?} by {:?}: inner sizes {x} and {y} differ", a.shape(), b.shape()),
+        _ => bail!(Shape, op, "cannot multiply {:?} by {:?}: both need at least one dimension", a.shape(), b.shape()),
+    }
+}
+
+/// Ranks as the op's name promises, and inner sizes that agree.
+#[track_caller]
+fn check(op: &'static str, a: &Tensor, b: &Tensor, ranks: (usize, usize)) -> Result<()> {
+    ensure!(
+        (a.rank(), b.rank()) == ranks, Shape, op, "takes ranks {} and {}, the operands are {:?} and {:?}", ranks.0, ranks.1, a.shape(), b.shape()
+    );
+    check_dtypes(op, a, b)?;
+    check_inner(op, a, b)
+}
+
+impl Tensor {
+    /// The matrix product of any ranks, as `torch.matmul`: vectors are rows on the left and columns on
+    /// the right, leading dimensions are batches that broadcast.
+    ///
+    /// ```
+    /// # use flambeau_tensor::{Result, Tensor};
+    /// # fn main() -> Result<()> {
+    /// let a = Tensor::from_vec(vec![1.0f32, 2.0, 3.0, 4.0], [2, 2])?;
+    /// assert_eq!(a.matmul(&a)?.to_vec::<f32>()?, [7.0, 10.0, 15.0, 22.0]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Where inner sizes differ, batches do not broadcast, or dtypes are not the same.
+    #[track_caller]
+    pub fn matmul(&self, other: &Tensor) -> Result<Tensor> {
+        check_inner("matmul", self, other)?;
+        match (self.rank(), other.rank()) {
+            (2, 2) => dispatch(Matmul, &[self, other]),
+            (1, 1) => dispatch(Matmul, &[&self.unsqueeze(0)?, &other.unsqueeze(1)?])?.reshape(()),
+            (1, _) => self.unsqueeze(0)?.batched(other)?.squeeze(-2),
+            (_, 1) => self.folded(&other.unsqueeze(1)?)?.squeeze(-1),
+            (_, 2) => self.folded(other),
+            _ => self.batched(other),
+        }
+    }
+
+    /// By one matrix for all batches: they are rows of one product.
+    #[track_caller]
+    fn folded(&self, matrix: &Tensor) -> Result<Tensor> {
+        if self.rank() == 2 {
+            return dispatch(Matmul, &[self, matrix]);
+        }
+        let (k, n) = (matrix.shape()[0], matrix.shape()[1]);
+        let mut shape = Shape::from_slice(&self.shape()[..self.rank() - 1]);
+        let rows: usize = shape.iter().product();
+        shape.push(n);
+        dispatch(Matmul, &[&self.reshape([rows, k])?, matrix])?.reshape(shape)
+    }
+
+    /// Both with batches, which broadcast.
+    #[track_caller]
+    fn batched(&self, other: &Tensor) -> Result<Tensor> {
+        let (a, b) = (self.shape(), other.shape());
+        let (batch_a, batch_b) = (&a[..a.len() - 2], &b[..b.len() - 2]);
+        if batch_a == batch_b {
+            return dispatch(Matmul, &[self, other]);
+        }
+        let batch = broadcast_shapes("matmul", batch_a, batch_b)?;
+        let grown = |t: &Tensor| {
+            let mut shape = batch.clone();
+            shape.extend_from_slice(&t.shape()[t.rank() - 2..]);
+            t.expand(shape)
+        };
+        dispatch(Matmul, &[&grown(self)?, &grown(other)?])
+    }
+
+    /// The product of two matrices: `torch.mm`.
+    #[track_caller]
+    pub fn mm(&self, other: &Tensor) -> Result<Tensor> {
+        check("mm", self, other, (2, 2))?;
+        dispatch(Matmul, &[self, other])
+    }
+
+    /// The products of two batches `[b, m, k]` and `[b, k, n]`: `torch.bmm`.
+    #[track_caller]
+    pub fn bmm(&self, other: &Tensor) -> Result<Tensor> {
+        check("bmm", self, other, (3, 3))?;
+        ensure!(self.shape()[0] == other.shape()[0], Shape, "bmm", "batches of {} and {} matrices differ", self.shape()[0], other.shape()[0]);
+        dispatch(Matmul, &[self, other])
+    }
+
+    /// A matrix by a vector: `torch.mv`.
+    #[track_caller]
+    pub fn mv(&self, vector: &Tensor) -> Result<Tensor> {
+        check("mv", self, vector, (2, 1))?;
+        self.matmul(vector)
+    }
+
+    /// The sum of the products of two vectors' elements: `torch.dot`.
+    #[track_caller]
+    pub fn dot(&self, other: &Tensor) -> Result<Tensor> {
+        check("dot", self, other, (1, 1))?;
+        self.matmul(other)
+    }
+
+    /// [`dot`](Tensor::dot) with this vector conjugated: `torch.vdot`.
+    #[track_caller]
+    pub fn vdot(&self, other: &Tensor) -> Result<Tensor> {
+        check("vdot", self, other, (1, 1))?;
+        self.conj()?.matmul(other)
+    }
+
+    /// All products of an element of this vector and one of `other`, `[n, m]`: `torch.outer`.
+    #[track_caller]
+    pub fn outer(&self, other: &Tensor) -> Result<Tensor> {
+        ensure!(self.rank() == 1 && other.rank() == 1, Shape, "outer", "takes two vectors, the operands are {:?} and {:?}", self.shape(), other.shape());
+        self.unsqueeze(1)?.mul(other)
+    }
+
+    /// Products summed over the last dimension of both: `torch.inner`. A scalar multiplies.
+    #[track_caller]
+    pub fn inner(&self, other: &Tensor) -> Result<Tensor> {
+        if self.rank() == 0 || other.rank() == 0 {
+            return self.mul(other);
+        }
+        let (x, y) = (self.shape()[self.rank() - 1], other.shape()[other.rank() - 1]);
+        ensure!(x == y, Shape, "inner", "last sizes {x} and {y} of {:?} and {:?} differ", self.shape(), other.shape());
+        self.tensordot(other, [-1], [-1])
+    }
+
+    /// β·self + α·(a·b), `self` broadcast to the product: `torch.addmm`. With β = 0 what is in `self`
+    /// does not matter.
+    #[track_caller]
+    pub fn addmm(&self, a: &Tensor, b: &Tensor, beta: impl Into<Scalar>, alpha: impl Into<Scalar>) -> Result<Tensor> {
+        check("addmm", a, b, (2, 2))?;
+        self.plus_product("addmm", dispatch(Matmul, &[a, b])?, beta.into(), alpha.into())
+    }
+
+    /// β·self + α·(a·v): `torch.addmv`.
+    #[track_caller]
+    pub fn addmv(&self, a: &Tensor, v: &Tensor, beta: impl Into<Scalar>, alpha: impl Into<Scalar>) -> Result<Tensor> {
+        check("addmv", a, v, (2, 1))?;
+        self.plus_product("addmv", a.matmul(v)?, beta.into(), alpha.into())
+    }
+
+    /// β·self + α·(v ⊗ w): `torch.addr`.
+    #[track_caller]
+    pub fn addr(&self, v: &Tensor, w: &Tensor, beta: impl Into<Scalar>, alpha: impl Into<Scalar>) -> Result<Tensor> {
+        self.plus_product("addr", v.outer(w)?, beta.into(), alpha.into())
+    }
+
+    /// β·self + α·(the product of each pair of the batches): `torch.baddbmm`.
+    #[track_caller]
+    pub fn baddbmm(&self, a: &Tensor, b: &Tensor, beta: impl Into<Scalar>, alpha: impl Into<Scalar>) -> Result<Tensor> {
+        check("baddbmm", a, b, (3, 3))?;
+        self.plus_product("baddbmm", a.bmm(b)?, beta.into(), alpha.into())
+    }
+
+    /// β·self + α·(the sum of the products of the batches): `torch.addbmm`.
+    #[track_caller]
+    pub fn addbmm(&self, a: &Tensor, b: &Tensor, beta: impl Into<Scalar>, alpha: impl Into<Scalar>) -> Result<Tensor> {
+        check("addbmm", a, b, (3, 3))?;
+        self.plus_product("addbmm", a.tensordot(b, [0, 2], [0, 1])?, beta.into(), alpha.into())
+    }
+
+    #[track_caller]
+    fn plus_product(&self, op: &'static str, product: Tensor, beta: Scalar, alpha: Scalar) -> Result<Tensor> {
+        let product = if alpha.to_c128() == 1.0.into() { product } else { product.mul(alpha)? };
+        let reached = broadcast_shapes(op, self.shape(), product.shape())?;
+        ensure!(
+            reached[..] == *product.shape(), Shape, op, "the input {:?} does not expand to the product {:?}", self.shape(), product.shape()
+        );
+        if beta.to_c128() == 0.0.into() {
+            return Ok(product);
+        }
+        let scaled = if beta.to_c128() == 1.0.into() { self.clone() } else { self.mul(beta)? };
+        scaled.add(&product)
+    }
+
+    /// x·wᵀ + b for the rows `[…, k]` of this tensor, `weight` `[n, k]` and `bias` `[n]`:
+    /// `torch.nn.functional.linear`. The weight is read where it lies.
+    #[track_caller]
+    pub fn linear(&self, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+        if weight.rank() == 2 && bias.is_none_or(|b| *b.shape() == weight.shape()[..1]) {
+            return match bias {
+                Some(bias) => dispatch(Linear, &[self, weight, bias]),
+                None => dispatch(Linear, &[self, weight]),
+            };
+        }
+        ensure!(weight.rank() == 1 || weight.rank() == 2, Shape, "linear", "the weight has shape {:?}; [n, k] or [k] is right", weight.shape());
+        let product = self.matmul(&weight.t()?)?;
+        match bias {
+            Some(bias) => product.add(bias),
+            None => Ok(product),
+        }
+    }
+
+    /// Products summed over the dimensions `dims` of this tensor and `others` of `other`, pair by pair;
+    /// what is left of both stands one after another: `torch.tensordot`.
+    ///
+    /// # Errors
+    /// Where the pairs' sizes differ.
+    #[track_caller]
+    pub fn tensordot(&self, other: &Tensor, dims: impl Into<crate::Dims>, others: impl Into<crate::Dims>) -> Result<Tensor> {
+        let (da, db) = (dims.into().resolve("tensordot", self.rank())?, others.into().resolve("tensordot", other.rank())?);
+        let sizes = |t: &Tensor, d: &[usize]| -> Shape { d.iter().map(|d| t.shape()[*d]).collect() };
+        let (summed, with) = (sizes(self, &da), sizes(other, &db));
+        ensure!(
+            summed == with, Shape, "tensordot", "dimensions {:?} of {:?} and {:?} of {:?} differ in size", &da[..], self.shape(), &db[..], other.shape()
+        );
+        let free = |t: &Tensor, d: &[usize]| -> DimList { (0..t.rank()).filter(|i| !d.contains(i)).collect() };
+        let (fa, fb) = (free(self, &da), free(other, &db));
+        let mut shape = sizes(self, &fa);
+        shape.extend(sizes(other, &fb));
+        let (m, k, n): (usize, usize, usize) = (sizes(self, &fa).iter().product(), summed.iter().product(), sizes(other, &fb).iter().product());
+        let order = |first: &[usize], then: &[usize]| -> DimList { first.iter().chain(then).copied().collect() };
+        let a = self.permute(order(&fa, &da))?.reshape([m, k])?;
+        let b = other.permute(order(&db, &fb))?.reshape([k, n])?;
+        a.matmul(&b)?.reshape(shape)
+    }
+}
