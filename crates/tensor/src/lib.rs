@@ -9,10 +9,13 @@ pub mod backend;
 mod build;
 mod cpu;
 mod device;
+mod display;
 pub mod dispatch;
 mod dtype;
 mod error;
+mod indexing;
 pub mod layout;
+mod literal;
 mod meta;
 pub mod op;
 pub mod ops;
@@ -24,13 +27,16 @@ mod tensor;
 
 pub use build::Build;
 pub use device::Device;
+pub use display::{PrintOptions, print_options, set_grad_fn_name, set_print_options};
 pub use dispatch::{
     ModeGuard, dispatch, dispatch_all, dispatch_into, dispatch_view, enable_grad, grad_enabled, inference_mode,
     inference_mode_enabled, no_grad,
 };
 pub use dtype::{Category, DType, Element, Stored};
 pub use error::{Error, ErrorKind, Result};
+pub use indexing::{Ellipsis, Every, IntoIndex, IntoPick, NewAxis, Pick, Picks, Stepped};
 pub use layout::Layout;
+pub use literal::{Literal, Nested, Regular, literal_or_panic};
 pub use op::{Op, Outputs};
 pub use ops::*;
 pub use random::{Generator, initial_seed, manual_seed};
@@ -40,5 +46,3 @@ pub use tensor::{Data, DataMut, FromScalar, Tensor, View, WeakTensor};
 
 pub use half::{bf16, f16};
 pub use num_complex::Complex;
-
-impl std::fmt::Debug for Tensor { fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { write!(f, "{:?}", self.shape()) } }

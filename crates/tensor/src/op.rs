@@ -111,6 +111,8 @@ macro_rules! for_each_op {
                 Gelu, Silu, Mish, Softplus, Elu, LeakyRelu, Hardtanh, Hardswish, Hardsigmoid, LogSigmoid, GeluBackward,
                 SiluBackward, MishBackward, SoftplusBackward, EluBackward, LeakyReluBackward, HardtanhBackward,
                 HardswishBackward, HardsigmoidBackward, LogSigmoidBackward, ReluBackward, TanhBackward, SigmoidBackward,
+                // elements by number, joining, padding, bounds
+                Index, IndexPut, Embedding, Nonzero, Gather, Scatter, Cat, Flip, Pad, Clamp,
                 // views written back
                 AsStridedScatter, AsStridedBackward,
                 // optimizer steps

@@ -5,10 +5,15 @@
 
 mod activation;
 mod binary;
+mod clamp;
 mod factory;
+mod index;
+mod join;
 mod matmul;
 mod optim;
+mod pad;
 mod reduce;
+mod scatter;
 mod ternary;
 mod unary;
 mod view;

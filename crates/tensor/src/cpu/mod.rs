@@ -5,18 +5,24 @@
 //! slices. `unsafe` stays in `view`, `iter` and `lanes`.
 
 pub(crate) mod activation;
+pub(crate) mod clamp;
 pub(crate) mod elementwise;
 pub(crate) mod factory;
 pub(crate) mod floats;
+pub(crate) mod index;
 pub(crate) mod iter;
+pub(crate) mod join;
 pub(crate) mod lanes;
 pub(crate) mod math;
 pub(crate) mod matmul;
 pub(crate) mod micro;
 pub(crate) mod optim;
+pub(crate) mod pad;
 pub(crate) mod par;
 pub(crate) mod reduce;
+pub(crate) mod scatter;
 pub(crate) mod view;
+pub(crate) mod words;
 
 use crate::backend::Backend;
 use crate::op::Op;

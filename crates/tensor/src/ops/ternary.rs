@@ -1,7 +1,7 @@
 //! Ops on three tensors, element by element.
 
 use crate::op::{Infer, Meta, Metas};
-use crate::{DType, Operand, Result, Tensor, broadcast_tensors, dispatch, ensure, result_type};
+use crate::{DType, Operand, Result, Scalar, Tensor, broadcast_tensors, dispatch, ensure, result_type};
 
 /// The second input where the first is true, else the third.
 #[derive(Clone, Copy, Debug)]
@@ -52,5 +52,58 @@ impl Tensor {
         let (mask, value) = (mask.expand(self.shape())?, value.expand(self.shape())?);
         crate::dispatch_into("masked_fill_", Where, &[&mask, &value, self], self)?;
         Ok(self)
+    }
+}
+
+impl Tensor {
+    /// x + weight · (end − x): `torch.lerp`, from whichever end is nearer, so that both are met exactly.
+    ///
+    /// # Errors
+    /// Where the shapes do not broadcast, or the dtypes differ.
+    #[track_caller]
+    pub fn lerp<'a>(&self, end: &Tensor, weight: impl Into<Operand<'a>>) -> Result<Tensor> {
+        ensure!(self.dtype() == end.dtype(), DType, "lerp", "the ends are {} and {}, they must be of one dtype", self.dtype(), end.dtype());
+        let way = end.sub(self)?;
+        match weight.into() {
+            Operand::Scalar(w) if w.to_c128().norm() < 0.5 => self.add(&way.mul(w)?),
+            Operand::Scalar(w) => end.sub(&way.mul(Operand::Scalar(one_less(w)))?),
+            Operand::Tensor(w) => {
+                let near = self.add(&way.mul(w.as_ref())?)?;
+                let far = end.sub(&way.mul(&w.rsub(1)?)?)?;
+                near.where_(&w.abs()?.lt(0.5)?, &far)
+            }
+        }
+    }
+
+    /// x + value · a · b: `torch.addcmul`.
+    ///
+    /// # Errors
+    /// Where the shapes do not broadcast.
+    #[track_caller]
+    pub fn addcmul(&self, a: &Tensor, b: &Tensor, value: impl Into<Scalar>) -> Result<Tensor> {
+        let value = value.into();
+        let product = if value.is_one() { a.mul(b)? } else { a.mul(value)?.mul(b)? };
+        self.add(&product)
+    }
+
+    /// x + value · a / b: `torch.addcdiv`.
+    ///
+    /// # Errors
+    /// Where the shapes do not broadcast, or all three are integers.
+    #[track_caller]
+    pub fn addcdiv(&self, a: &Tensor, b: &Tensor, value: impl Into<Scalar>) -> Result<Tensor> {
+        let whole = !a.dtype().is_differentiable() && !b.dtype().is_differentiable();
+        ensure!(!whole, DType, "addcdiv", "{} by {} is no integer division; cast to floating point", a.dtype(), b.dtype());
+        let value = value.into();
+        let quotient = if value.is_one() { a.div(b)? } else { a.mul(value)?.div(b)? };
+        self.add(&quotient)
+    }
+}
+
+/// 1 − w.
+fn one_less(w: Scalar) -> Scalar {
+    match w {
+        Scalar::Complex(z) => Scalar::Complex(1.0 - z),
+        real => Scalar::Float(1.0 - real.to_f64()),
     }
 }

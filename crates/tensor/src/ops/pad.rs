@@ -1,0 +1,131 @@
+//! Padding: more elements at the ends of dimensions, or fewer.
+
+use crate::op::{Infer, Meta, Metas};
+use crate::shape::DimList;
+use crate::{Index, Result, Scalar, Tensor, bail, dispatch, ensure};
+use smallvec::SmallVec;
+
+/// `value` added before and behind each dimension; negative counts crop.
+#[derive(Clone, Debug)]
+pub struct Pad {
+    /// Elements before and behind, one pair for each dimension.
+    pub pads: SmallVec<[(isize, isize); 6]>,
+    /// What is added, in the tensor's dtype.
+    pub value: Scalar,
+}
+
+/// Where the elements added at the ends of a dimension come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PadMode {
+    /// the mirror image, the edge itself not repeated
+    Reflect,
+    /// the edge repeated
+    Replicate,
+    /// the opposite end
+    Circular,
+}
+
+impl Infer for Pad {
+    const NAME: &'static str = "pad";
+    fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
+        let mut meta = Meta::like(inputs[0]);
+        for (d, (size, (before, behind))) in meta.shape.iter_mut().zip(&self.pads).enumerate() {
+            let padded = size.checked_add_signed(*before).and_then(|s| s.checked_add_signed(*behind));
+            // A crop may not reach beyond the other end either.
+            let crop = before.min(&0).unsigned_abs() + behind.min(&0).unsigned_abs();
+            match padded {
+                Some(padded) if crop <= *size => *size = padded,
+                _ => bail!(Shape, "pad", "{before} before and {behind} behind leave nothing of dimension {d} of size {size}"),
+            }
+        }
+        meta.one()
+    }
+}
+
+/// Counts from the last dimension on, as PyTorch gives them, as one pair for each dimension.
+#[track_caller]
+fn pairs(x: &Tensor, pads: &[isize]) -> Result<SmallVec<[(isize, isize); 6]>> {
+    ensure!(pads.len().is_multiple_of(2), Argument, "pad", "{} counts: there must be one before and one behind for each dimension", pads.len());
+    let padded = pads.len() / 2;
+    ensure!(padded <= x.rank(), Argument, "pad", "counts for {padded} dimensions, the tensor of shape {:?} has {}", x.shape(), x.rank());
+    let mut pairs = SmallVec::from_elem((0, 0), x.rank());
+    pads.chunks_exact(2).zip(pairs.iter_mut().rev()).for_each(|(counts, pair)| *pair = (counts[0], counts[1]));
+    Ok(pairs)
+}
+
+/// The number of the element that stands at place `at`, counted from the start of the unpadded dimension.
+fn source(mode: PadMode, at: isize, size: isize) -> isize {
+    match mode {
+        PadMode::Replicate => at.clamp(0, size - 1),
+        PadMode::Circular => at.rem_euclid(size),
+        PadMode::Reflect if at < 0 => -at,
+        PadMode::Reflect if at >= size => 2 * (size - 1) - at,
+        PadMode::Reflect => at,
+    }
+}
+
+impl Tensor {
+    /// With `value` around: `torch.nn.functional.pad`. `pads` counts elements before and behind the last
+    /// dimension, then the one before it, and so on; negative counts crop.
+    ///
+    /// ```
+    /// use flambeau_tensor::tensor;
+    /// let x = tensor!([[1.0, 2.0], [3.0, 4.0]]);
+    /// assert_eq!(x.pad(&[1, 0, 0, -1], 9.0)?.to_vec::<f32>()?, [9.0, 1.0, 2.0]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where the counts are not pairs, are for more dimensions than there are, or crop too much.
+    #[track_caller]
+    pub fn pad(&self, pads: &[isize], value: impl Into<Scalar>) -> Result<Tensor> {
+        dispatch(Pad { pads: pairs(self, pads)?, value: value.into() }, &[self])
+    }
+
+    /// With elements of its own around: `torch.nn.functional.pad` with a mode. `pads` as for
+    /// [`pad`](Tensor::pad).
+    ///
+    /// # Errors
+    /// As for [`pad`](Tensor::pad); and where there are fewer elements than the mode needs: one more than
+    /// is added for `Reflect`, as many for `Circular`, one for `Replicate`.
+    #[track_caller]
+    pub fn pad_with(&self, pads: &[isize], mode: PadMode) -> Result<Tensor> {
+        let pairs = pairs(self, pads)?;
+        // Crops come first: what they take away is not mirrored.
+        let crop: Vec<isize> = pads.iter().map(|n| if mode == PadMode::Reflect { 0 } else { (*n).min(0) }).collect();
+        let mut x = if crop.iter().any(|n| *n < 0) { self.pad(&crop, 0)? } else { self.clone() };
+        for (d, &(before, behind)) in pairs.iter().enumerate() {
+            let (before, behind) = if mode == PadMode::Reflect { (before, behind) } else { (before.max(0), behind.max(0)) };
+            if before == 0 && behind == 0 {
+                continue;
+            }
+            let (size, most) = (x.shape()[d] as isize, before.max(behind));
+            let enough = match mode {
+                PadMode::Reflect => most < size,
+                PadMode::Circular => most <= size,
+                PadMode::Replicate => size > 0,
+            };
+            ensure!(enough, Shape, "pad", "{mode:?} by {before} and {behind} needs more than the {size} elements of dimension {d}");
+            let len = size + before + behind;
+            ensure!(len >= 0, Shape, "pad", "{before} before and {behind} behind leave nothing of dimension {d} of size {size}");
+            let numbers: Vec<i64> = (0..len).map(|i| source(mode, i - before, size) as i64).collect();
+            let index = Tensor::from_slice(&numbers, numbers.len())?.to_device(x.device())?;
+            x = dispatch(Index { op: "pad", dims: DimList::from_slice(&[d]), wrap: false }, &[&x, &index])?;
+        }
+        if x.is(self) { self.copy() } else { Ok(x) }
+    }
+
+    /// Padded to `size` in dimension `dim`, behind, with `value`; or cropped there.
+    ///
+    /// # Errors
+    /// Where there is no such dimension.
+    #[track_caller]
+    pub fn fit(&self, dim: isize, size: usize, value: impl Into<Scalar>) -> Result<Tensor> {
+        let d = crate::shape::dim_index("fit", dim, self.rank())?;
+        let missing = size as isize - self.size(dim)? as isize;
+        let mut pads: SmallVec<[(isize, isize); 6]> = SmallVec::from_elem((0, 0), self.rank());
+        pads[d] = (0, missing);
+        dispatch(Pad { pads, value: value.into() }, &[self])
+    }
+}
+
