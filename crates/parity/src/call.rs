@@ -90,32 +90,19 @@ pub fn revive(recorded: &Recorded) -> Result<Tensor, Trouble> {
     match (recorded.strided_buffer(), &recorded.stride) {
         (Some(buffer), Some(stride)) => {
             let flat = Tensor::from_bytes(dtype, [buffer.len() / size], &buffer)?;
-            Ok(flat
-                .as_strided(recorded.shape.clone(), stride.clone(), 0)?
-                .detach())
+            Ok(flat.as_strided(recorded.shape.clone(), stride.clone(), 0)?.detach())
         }
-        _ => Ok(Tensor::from_bytes(
-            dtype,
-            recorded.shape.clone(),
-            &recorded.bytes,
-        )?),
+        _ => Ok(Tensor::from_bytes(dtype, recorded.shape.clone(), &recorded.bytes)?),
     }
 }
 
 /// A live tensor's numbers.
 pub fn plain(tensor: &Tensor) -> Result<Plain, Trouble> {
     let Some(element) = Element::from_name(tensor.dtype().name()) else {
-        return Err(Trouble::Failed(format!(
-            "an unknown dtype {}",
-            tensor.dtype()
-        )));
+        return Err(Trouble::Failed(format!("an unknown dtype {}", tensor.dtype())));
     };
     let numbers = Numbers::from_bytes(element, &tensor.detach().to_bytes()?);
-    Ok(Plain {
-        element,
-        shape: tensor.shape().to_vec(),
-        numbers,
-    })
+    Ok(Plain { element, shape: tensor.shape().to_vec(), numbers })
 }
 
 /// The arguments of one call.
@@ -128,10 +115,7 @@ pub struct Call {
 impl Call {
     /// Makes the case's arguments live, each tensor by `make`, in PyTorch's order: input,
     /// arguments, keyword arguments.
-    pub fn new(
-        case: &OpCase,
-        make: &mut impl FnMut(&Recorded) -> Result<Tensor, Trouble>,
-    ) -> Result<Self, Trouble> {
+    pub fn new(case: &OpCase, make: &mut impl FnMut(&Recorded) -> Result<Tensor, Trouble>) -> Result<Self, Trouble> {
         let mut args = vec![case.input.map(make)?];
         for arg in &case.args {
             args.push(arg.map(make)?);
@@ -142,11 +126,7 @@ impl Call {
         }
         let mut unread: Vec<String> = (0..args.len()).map(|i| i.to_string()).collect();
         unread.extend(kwargs.iter().map(|(name, _)| name.clone()));
-        Ok(Self {
-            args,
-            kwargs,
-            unread: RefCell::new(unread),
-        })
+        Ok(Self { args, kwargs, unread: RefCell::new(unread) })
     }
 
     /// The arguments that nobody asked for, by position or name. `device` does not count where it
@@ -159,12 +139,7 @@ impl Call {
             Some(Value::Bool(on)) if *name == "requires_grad" => *on,
             _ => true,
         };
-        self.unread
-            .borrow()
-            .iter()
-            .filter(matters)
-            .cloned()
-            .collect()
+        self.unread.borrow().iter().filter(matters).cloned().collect()
     }
 
     fn peek(&self, name: &str) -> Option<&Value<Tensor>> {
@@ -197,8 +172,7 @@ impl Call {
 
     /// The argument, if it is given and is not `None`.
     pub fn given(&self, position: usize, name: &str) -> Option<&Value<Tensor>> {
-        self.get(position, name)
-            .filter(|v| !matches!(v, Value::None))
+        self.get(position, name).filter(|v| !matches!(v, Value::None))
     }
 
     fn read<'a, T>(
@@ -213,10 +187,7 @@ impl Call {
         };
         match as_type(value) {
             Some(value) => Ok(Some(value)),
-            None => unsupported(format!(
-                "argument {position} `{name}` is {}, not {what}",
-                value.kind()
-            )),
+            None => unsupported(format!("argument {position} `{name}` is {}, not {what}", value.kind())),
         }
     }
 
@@ -248,7 +219,7 @@ impl Call {
     /// A sequence of tensors.
     pub fn tensors(&self, position: usize, name: &str) -> Result<Vec<Tensor>, Trouble> {
         let found = self.read(position, name, "a sequence of tensors", |v| match v {
-            Value::Seq(items) => items
+            Value::Seq(items) | Value::List(items) => items
                 .iter()
                 .map(|i| match i {
                     Value::Tensor(t) => Some(t.clone()),
@@ -262,9 +233,7 @@ impl Call {
 
     /// All positional arguments from `from` on, each a tensor.
     pub fn tensors_from(&self, from: usize) -> Result<Vec<Tensor>, Trouble> {
-        (from..self.count())
-            .map(|i| self.tensor(i, "").cloned())
-            .collect()
+        (from..self.count()).map(|i| self.tensor(i, "").cloned()).collect()
     }
 
     /// A tensor or a Python number.
@@ -285,9 +254,7 @@ impl Call {
     pub fn rows_only(&self, name: &str) -> Result<(), Trouble> {
         match self.keyword(name) {
             None | Some(Value::None) => Ok(()),
-            Some(Value::MemoryFormat(f)) if f == "contiguous_format" || f == "preserve_format" => {
-                Ok(())
-            }
+            Some(Value::MemoryFormat(f)) if f == "contiguous_format" || f == "preserve_format" => Ok(()),
             Some(Value::MemoryFormat(f)) => unsupported(format!("memory format {f}")),
             Some(other) => unsupported(format!("`{name}` is {}", other.kind())),
         }
@@ -295,16 +262,13 @@ impl Call {
 
     /// Whether the argument is one integer.
     pub fn is_int(&self, position: usize, name: &str) -> bool {
-        matches!(
-            self.args.get(position).or(self.peek(name)),
-            Some(Value::Int(_))
-        )
+        matches!(self.args.get(position).or(self.peek(name)), Some(Value::Int(_)))
     }
 
     /// A sequence of integers or sequences of integers.
     pub fn lists(&self, position: usize, name: &str) -> Result<Vec<Vec<isize>>, Trouble> {
         let found = self.read(position, name, "a sequence of sequences", |v| match v {
-            Value::Seq(items) => items.iter().map(as_ints).collect(),
+            Value::Seq(items) | Value::List(items) => items.iter().map(as_ints).collect(),
             _ => None,
         })?;
         Self::require(position, name, found)
@@ -341,8 +305,7 @@ impl Call {
     /// A size or count.
     pub fn size(&self, position: usize, name: &str) -> Result<usize, Trouble> {
         let size = self.int(position, name)?;
-        size.try_into()
-            .or_else(|_| unsupported(format!("`{name}` is {size}")))
+        size.try_into().or_else(|_| unsupported(format!("`{name}` is {size}")))
     }
 
     /// A bool with its default.
@@ -394,12 +357,7 @@ impl Call {
     }
 
     /// A string with its default.
-    pub fn text_or<'a>(
-        &'a self,
-        position: usize,
-        name: &str,
-        default: &'a str,
-    ) -> Result<&'a str, Trouble> {
+    pub fn text_or<'a>(&'a self, position: usize, name: &str, default: &'a str) -> Result<&'a str, Trouble> {
         Ok(self.text_opt(position, name)?.unwrap_or(default))
     }
 
@@ -455,7 +413,7 @@ pub fn as_scalar(value: &Value<Tensor>) -> Option<Scalar> {
 pub fn as_ints(value: &Value<Tensor>) -> Option<Vec<isize>> {
     match value {
         Value::Int(v) => Some(vec![*v as isize]),
-        Value::Seq(items) => items
+        Value::Seq(items) | Value::List(items) => items
             .iter()
             .map(|i| match i {
                 Value::Int(v) => Some(*v as isize),

@@ -60,21 +60,13 @@ impl Source {
     pub fn subject(&self, name: &str) -> Result<Subject, Malformed> {
         let (json, tensors) = match self {
             Self::Folder(files) => {
-                let path = files
-                    .get(name)
-                    .ok_or_else(|| Malformed(format!("no {name}")))?;
-                (
-                    read_file(path)?,
-                    read_file(&path.with_extension("safetensors"))?,
-                )
+                let path = files.get(name).ok_or_else(|| Malformed(format!("no {name}")))?;
+                (read_file(path)?, read_file(&path.with_extension("safetensors"))?)
             }
             Self::Archive(files) => {
                 let file = |ending: &str| {
                     let file = format!("{name}.{ending}");
-                    files
-                        .get(&file)
-                        .cloned()
-                        .ok_or_else(|| Malformed(format!("no {file}")))
+                    files.get(&file).cloned().ok_or_else(|| Malformed(format!("no {file}")))
                 };
                 (file("json")?, file("safetensors")?)
             }
@@ -130,19 +122,11 @@ pub struct Subject {
 
 impl Subject {
     fn parse(file: &str, json: &[u8], tensors: Vec<u8>) -> Result<Self, Malformed> {
-        let mut whole: Json =
-            serde_json::from_slice(json).map_err(|e| Malformed(format!("{file}.json: {e}")))?;
-        let kind = whole
-            .get("kind")
-            .and_then(Json::as_str)
-            .unwrap_or_default()
-            .to_owned();
+        let mut whole: Json = serde_json::from_slice(json).map_err(|e| Malformed(format!("{file}.json: {e}")))?;
+        let kind = whole.get("kind").and_then(Json::as_str).unwrap_or_default().to_owned();
         // The name stands under the kind's own word; `random` has none, there the file's name serves.
         let name = whole.get(&kind).and_then(Json::as_str);
-        let name = name
-            .or_else(|| file.rsplit('/').next())
-            .unwrap_or(file)
-            .to_owned();
+        let name = name.or_else(|| file.rsplit('/').next()).unwrap_or(file).to_owned();
         let Some(Json::Array(cases)) = whole.get_mut("cases").map(Json::take) else {
             return Err(Malformed(format!("{file}.json: no list of cases")));
         };
@@ -151,12 +135,7 @@ impl Subject {
             "random" => Kind::Random,
             _ => Kind::Other(kind),
         };
-        Ok(Self {
-            name,
-            kind,
-            cases,
-            tensors,
-        })
+        Ok(Self { name, kind, cases, tensors })
     }
 
     /// The tensors of all cases.
@@ -165,8 +144,7 @@ impl Subject {
     ///
     /// The safetensors file is damaged.
     pub fn tensors(&self) -> Result<SafeTensors<'_>, Malformed> {
-        SafeTensors::deserialize(&self.tensors)
-            .map_err(|e| Malformed(format!("{}.safetensors: {e}", self.name)))
+        SafeTensors::deserialize(&self.tensors).map_err(|e| Malformed(format!("{}.safetensors: {e}", self.name)))
     }
 }
 
@@ -199,30 +177,20 @@ impl OpCase {
     ///
     /// A field is missing or holds something else than it should.
     pub fn parse(json: &Json, data: &SafeTensors<'_>) -> Result<Self, Malformed> {
-        let field = |key: &str| {
-            json.get(key)
-                .ok_or_else(|| Malformed(format!("a case without {key}")))
-        };
+        let field = |key: &str| json.get(key).ok_or_else(|| Malformed(format!("a case without {key}")));
         let args = match field("args")? {
-            Json::Array(items) => items
-                .iter()
-                .map(|i| Value::parse(i, data))
-                .collect::<Result<_, _>>()?,
+            Json::Array(items) => items.iter().map(|i| Value::parse(i, data)).collect::<Result<_, _>>()?,
             _ => return Err(Malformed("args is not a list".into())),
         };
         let kwargs = match field("kwargs")? {
-            Json::Object(items) => items
-                .iter()
-                .map(|(k, v)| Ok((k.clone(), Value::parse(v, data)?)))
-                .collect::<Result<_, Malformed>>()?,
+            Json::Object(items) => {
+                items.iter().map(|(k, v)| Ok((k.clone(), Value::parse(v, data)?))).collect::<Result<_, Malformed>>()?
+            }
             _ => return Err(Malformed("kwargs is not a dict".into())),
         };
         let gradients = match (json.get("cotangent"), json.get("grads")) {
             (Some(cotangents), Some(grads)) => Some(Gradients {
-                cotangents: tensors_of(cotangents, data)?
-                    .into_iter()
-                    .flatten()
-                    .collect(),
+                cotangents: tensors_of(cotangents, data)?.into_iter().flatten().collect(),
                 expected: tensors_of(grads, data)?,
             }),
             _ => None,
@@ -247,10 +215,7 @@ pub fn tensors_of(json: &Json, data: &SafeTensors<'_>) -> Result<Vec<Option<Reco
         .map(|i| match Value::parse(i, data)? {
             Value::Tensor(t) => Ok(Some(t)),
             Value::None => Ok(None),
-            other => Err(Malformed(format!(
-                "{} where a tensor should be",
-                other.kind()
-            ))),
+            other => Err(Malformed(format!("{} where a tensor should be", other.kind()))),
         })
         .collect()
 }

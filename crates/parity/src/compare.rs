@@ -28,20 +28,14 @@ impl Tolerance {
     /// For what the generator draws: the numbers are the same, only their last bits may differ.
     pub fn random(element: Element) -> Self {
         match element {
-            Element::F32 | Element::Complex64 => Self {
-                relative: 1e-6,
-                absolute: 1e-6,
-            },
+            Element::F32 | Element::Complex64 => Self { relative: 1e-6, absolute: 1e-6 },
             other => Self::forward(other),
         }
     }
 
     /// Both parts times `factor`.
     pub fn times(self, factor: f64) -> Self {
-        Self {
-            relative: self.relative * factor,
-            absolute: self.absolute * factor,
-        }
+        Self { relative: self.relative * factor, absolute: self.absolute * factor }
     }
 }
 
@@ -90,11 +84,7 @@ pub struct Plain {
 
 impl From<&Recorded> for Plain {
     fn from(t: &Recorded) -> Self {
-        Self {
-            element: t.element,
-            shape: t.shape.clone(),
-            numbers: Numbers::from_bytes(t.element, &t.bytes),
-        }
+        Self { element: t.element, shape: t.shape.clone(), numbers: Numbers::from_bytes(t.element, &t.bytes) }
     }
 }
 
@@ -114,9 +104,7 @@ impl Numbers {
         let single = |b: &[u8]| words(b, |w| f64::from(f32::from_le_bytes(w)));
         let double = |b: &[u8]| words(b, f64::from_le_bytes);
         match element {
-            Element::Bool | Element::U8 => {
-                Self::Integers(bytes.iter().map(|&b| i64::from(b)).collect())
-            }
+            Element::Bool | Element::U8 => Self::Integers(bytes.iter().map(|&b| i64::from(b)).collect()),
             Element::I8 => Self::Integers(words(bytes, |w| i64::from(i8::from_le_bytes(w)))),
             Element::I16 => Self::Integers(words(bytes, |w| i64::from(i16::from_le_bytes(w)))),
             Element::I32 => Self::Integers(words(bytes, |w| i64::from(i32::from_le_bytes(w)))),
@@ -169,27 +157,19 @@ fn compare_at(
         }
     };
     let exact = |equal: bool| {
-        if equal {
-            Ok(())
-        } else {
-            Err(format!("{place}: ours is {ours:?}, PyTorch's {theirs:?}"))
-        }
+        if equal { Ok(()) } else { Err(format!("{place}: ours is {ours:?}, PyTorch's {theirs:?}")) }
     };
+    if let (Some(a), Some(b)) = (ours.items(), theirs.items()) {
+        if a.len() != b.len() {
+            return Err(format!("{place}: ours has {} parts, PyTorch's {}", a.len(), b.len()));
+        }
+        let pairs = a.iter().zip(b).enumerate();
+        return pairs.map(|(i, (a, b))| compare_at(&format!("{place}[{i}]"), a, b, tolerance)).collect();
+    }
     match (ours, theirs) {
         (Value::Tensor(a), Value::Tensor(b)) => {
-            same_tensor(a, &Plain::from(b), tolerance(b.element))
-                .map_err(|e| format!("{place}: {e}"))
+            same_tensor(a, &Plain::from(b), tolerance(b.element)).map_err(|e| format!("{place}: {e}"))
         }
-        (Value::Seq(a), Value::Seq(b)) if a.len() == b.len() => a
-            .iter()
-            .zip(b)
-            .enumerate()
-            .try_for_each(|(i, (a, b))| compare_at(&format!("{place}[{i}]"), a, b, tolerance)),
-        (Value::Seq(a), Value::Seq(b)) => Err(format!(
-            "{place}: ours has {} parts, PyTorch's {}",
-            a.len(),
-            b.len()
-        )),
         (Value::Bool(a), Value::Bool(b)) => exact(a == b),
         (Value::Int(a), Value::Int(b)) => exact(a == b),
         (Value::Float(a), Value::Float(b)) => number(*a, *b),
@@ -199,11 +179,7 @@ fn compare_at(
         }
         (Value::Str(a), Value::Str(b)) | (Value::Dtype(a), Value::Dtype(b)) => exact(a == b),
         (Value::None, Value::None) => Ok(()),
-        _ => Err(format!(
-            "{place}: ours is {}, PyTorch's {}",
-            ours.kind(),
-            theirs.kind()
-        )),
+        _ => Err(format!("{place}: ours is {}, PyTorch's {}", ours.kind(), theirs.kind())),
     }
 }
 
@@ -214,10 +190,7 @@ fn compare_at(
 /// A sentence about the first difference.
 pub fn same_tensor(ours: &Plain, theirs: &Plain, tolerance: Tolerance) -> Result<(), String> {
     if ours.shape != theirs.shape {
-        return Err(format!(
-            "our shape is {:?}, PyTorch's {:?}",
-            ours.shape, theirs.shape
-        ));
+        return Err(format!("our shape is {:?}, PyTorch's {:?}", ours.shape, theirs.shape));
     }
     if ours.element != theirs.element {
         let (a, b) = (ours.element.name(), theirs.element.name());
@@ -226,12 +199,8 @@ pub fn same_tensor(ours: &Plain, theirs: &Plain, tolerance: Tolerance) -> Result
     let shape = &theirs.shape;
     match (&ours.numbers, &theirs.numbers) {
         (Numbers::Integers(a), Numbers::Integers(b)) => report(shape, a, b, |a, b| a == b),
-        (Numbers::Reals(a), Numbers::Reals(b)) => {
-            report(shape, a, b, |&a, &b| near(a, b, tolerance))
-        }
-        (Numbers::Complexes(a), Numbers::Complexes(b)) => {
-            report(shape, a, b, |&a, &b| near_complex(a, b, tolerance))
-        }
+        (Numbers::Reals(a), Numbers::Reals(b)) => report(shape, a, b, |&a, &b| near(a, b, tolerance)),
+        (Numbers::Complexes(a), Numbers::Complexes(b)) => report(shape, a, b, |&a, &b| near_complex(a, b, tolerance)),
         _ => Err("numbers of different kinds".into()),
     }
 }
@@ -243,11 +212,7 @@ fn report<T: std::fmt::Debug>(
     equal: impl Fn(&T, &T) -> bool,
 ) -> Result<(), String> {
     if ours.len() != theirs.len() {
-        return Err(format!(
-            "we have {} numbers, PyTorch {}",
-            ours.len(),
-            theirs.len()
-        ));
+        return Err(format!("we have {} numbers, PyTorch {}", ours.len(), theirs.len()));
     }
     let differ = |&i: &usize| !equal(&ours[i], &theirs[i]);
     let Some(first) = (0..ours.len()).find(differ) else {
@@ -272,8 +237,7 @@ fn near(ours: f64, theirs: f64, tolerance: Tolerance) -> bool {
     // Equality covers the infinities, for which the difference is NaN.
     ours == theirs
         || (ours.is_nan() && theirs.is_nan())
-        || (theirs.is_finite()
-            && (ours - theirs).abs() <= tolerance.absolute + tolerance.relative * theirs.abs())
+        || (theirs.is_finite() && (ours - theirs).abs() <= tolerance.absolute + tolerance.relative * theirs.abs())
 }
 
 fn near_complex(ours: [f64; 2], theirs: [f64; 2], tolerance: Tolerance) -> bool {
@@ -291,30 +255,16 @@ mod tests {
 
     fn reals(shape: &[usize], numbers: &[f64]) -> Plain {
         let numbers = Numbers::Reals(numbers.to_vec());
-        Plain {
-            element: Element::F32,
-            shape: shape.to_vec(),
-            numbers,
-        }
+        Plain { element: Element::F32, shape: shape.to_vec(), numbers }
     }
 
-    const T: Tolerance = Tolerance {
-        relative: 1e-2,
-        absolute: 1e-3,
-    };
+    const T: Tolerance = Tolerance { relative: 1e-2, absolute: 1e-3 };
 
     #[test]
     fn the_first_difference_is_named() {
-        let message = same_tensor(
-            &reals(&[2, 2], &[1.0, 2.0, 3.5, 4.5]),
-            &reals(&[2, 2], &[1.0, 2.0, 3.0, 4.0]),
-            T,
-        )
-        .expect_err("they differ");
-        assert_eq!(
-            message,
-            "2 of 4 differ, first at [1, 0]: ours is 3.5, PyTorch's 3.0"
-        );
+        let message = same_tensor(&reals(&[2, 2], &[1.0, 2.0, 3.5, 4.5]), &reals(&[2, 2], &[1.0, 2.0, 3.0, 4.0]), T)
+            .expect_err("they differ");
+        assert_eq!(message, "2 of 4 differ, first at [1, 0]: ours is 3.5, PyTorch's 3.0");
     }
 
     #[test]
@@ -336,34 +286,19 @@ mod tests {
     #[test]
     fn shape_and_dtype_are_exact() {
         assert!(same_tensor(&reals(&[1], &[1.0]), &reals(&[], &[1.0]), T).is_err());
-        let double = Plain {
-            element: Element::F64,
-            ..reals(&[], &[1.0])
-        };
+        let double = Plain { element: Element::F64, ..reals(&[], &[1.0]) };
         assert!(same_tensor(&double, &reals(&[], &[1.0]), T).is_err());
     }
 
     #[test]
     fn bytes_of_every_width_are_read() {
         let read = |element, bytes: &[u8]| Numbers::from_bytes(element, bytes);
-        assert_eq!(
-            read(Element::I16, &[0xfe, 0xff, 3, 0]),
-            Numbers::Integers(vec![-2, 3])
-        );
+        assert_eq!(read(Element::I16, &[0xfe, 0xff, 3, 0]), Numbers::Integers(vec![-2, 3]));
         assert_eq!(read(Element::F16, &[0x00, 0x3e]), Numbers::Reals(vec![1.5]));
-        assert_eq!(
-            read(Element::BF16, &[0xc0, 0x3f]),
-            Numbers::Reals(vec![1.5])
-        );
-        let bytes: Vec<u8> = [1.5f32, -2.0]
-            .iter()
-            .flat_map(|v| v.to_le_bytes())
-            .collect();
+        assert_eq!(read(Element::BF16, &[0xc0, 0x3f]), Numbers::Reals(vec![1.5]));
+        let bytes: Vec<u8> = [1.5f32, -2.0].iter().flat_map(|v| v.to_le_bytes()).collect();
         assert_eq!(read(Element::F32, &bytes), Numbers::Reals(vec![1.5, -2.0]));
-        assert_eq!(
-            read(Element::Complex64, &bytes),
-            Numbers::Complexes(vec![[1.5, -2.0]])
-        );
+        assert_eq!(read(Element::Complex64, &bytes), Numbers::Complexes(vec![[1.5, -2.0]]));
         assert_eq!(read(Element::U8, &[255]), Numbers::Integers(vec![255]));
     }
 }

@@ -29,10 +29,7 @@ pub fn run_all(path: &Path, only: &str) -> io::Result<report::Report> {
     let source = case::Source::open(path)?;
     let names = source.names();
     if names.is_empty() {
-        return Err(io::Error::new(
-            io::ErrorKind::NotFound,
-            "no recordings here",
-        ));
+        return Err(io::Error::new(io::ErrorKind::NotFound, "no recordings here"));
     }
     let mut report = report::Report::default();
     for file in names {
@@ -40,9 +37,7 @@ pub fn run_all(path: &Path, only: &str) -> io::Result<report::Report> {
             Err(error) => report.unreadable.push((file, error.to_string())),
             Ok(mut subject) => {
                 if !subject.name.contains(only) {
-                    subject
-                        .cases
-                        .retain(|case| random::about(case).contains(only));
+                    subject.cases.retain(|case| random::about(case).contains(only));
                 }
                 if !subject.cases.is_empty() {
                     report.add(&subject.name, &run::run(&subject));

@@ -61,11 +61,7 @@ fn compress(archive: &[u8], target: &Path) -> io::Result<()> {
     let plain = target.with_extension("");
     fs::write(&plain, archive)?;
     let mut zstd = Command::new("zstd");
-    let status = zstd
-        .args(["-19", "--quiet", "--force", "-o"])
-        .arg(target)
-        .arg(&plain)
-        .status();
+    let status = zstd.args(["-19", "--quiet", "--force", "-o"]).arg(target).arg(&plain).status();
     fs::remove_file(&plain)?;
     match status {
         Ok(status) if status.success() => Ok(()),
@@ -81,9 +77,7 @@ fn recordings(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        let kept = path
-            .extension()
-            .is_some_and(|e| e == "json" || e == "safetensors");
+        let kept = path.extension().is_some_and(|e| e == "json" || e == "safetensors");
         if path.is_file() && kept {
             found.push(path);
         }
@@ -111,9 +105,7 @@ fn tar(files: &[PathBuf]) -> io::Result<Vec<u8>> {
 
 fn header(name: &str, size: usize) -> io::Result<[u8; BLOCK]> {
     if name.len() > 100 {
-        return Err(invalid(format!(
-            "{name}: longer than the 100 bytes a ustar name may have"
-        )));
+        return Err(invalid(format!("{name}: longer than the 100 bytes a ustar name may have")));
     }
     let mut block = [0u8; BLOCK];
     let mut put = |at: usize, text: &[u8]| block[at..at + text.len()].copy_from_slice(text);
@@ -138,8 +130,7 @@ fn header(name: &str, size: usize) -> io::Result<[u8; BLOCK]> {
 /// The file cannot be read, is no zstd stream, or its tar is damaged.
 pub fn read(path: &Path) -> io::Result<BTreeMap<String, Vec<u8>>> {
     let damaged = |what: &str| invalid(format!("{}: {what}", path.display()));
-    let mut stream = StreamingDecoder::new(BufReader::new(File::open(path)?))
-        .map_err(|e| damaged(&e.to_string()))?;
+    let mut stream = StreamingDecoder::new(BufReader::new(File::open(path)?)).map_err(|e| damaged(&e.to_string()))?;
     let mut archive = Vec::new();
     stream.by_ref().take(MOST).read_to_end(&mut archive)?;
     let mut files = BTreeMap::new();
@@ -150,13 +141,10 @@ pub fn read(path: &Path) -> io::Result<BTreeMap<String, Vec<u8>>> {
         }
         let field = |at: usize, len: usize| {
             let text = head[at..at + len].split(|&b| b == 0 || b == b' ').next();
-            text.and_then(|t| std::str::from_utf8(t).ok())
-                .unwrap_or_default()
+            text.and_then(|t| std::str::from_utf8(t).ok()).unwrap_or_default()
         };
         let size = usize::from_str_radix(field(124, 12), 8).map_err(|_| damaged("a bad size"))?;
-        let data = body
-            .get(..size)
-            .ok_or_else(|| damaged("it ends inside a file"))?;
+        let data = body.get(..size).ok_or_else(|| damaged("it ends inside a file"))?;
         files.insert(field(0, 100).to_owned(), data.to_vec());
         rest = body.get(size.next_multiple_of(BLOCK)..).unwrap_or_default();
     }
@@ -172,9 +160,7 @@ mod tests {
         let from = tempfile::tempdir()?;
         let kind = from.path().join("ops");
         fs::create_dir(&kind)?;
-        let noise: Vec<u8> = (0..300_000u32)
-            .map(|i| (i.wrapping_mul(2654435761) >> 23) as u8)
-            .collect();
+        let noise: Vec<u8> = (0..300_000u32).map(|i| (i.wrapping_mul(2654435761) >> 23) as u8).collect();
         fs::write(kind.join("a.json"), b"{}")?;
         fs::write(kind.join("a.safetensors"), &noise)?;
         fs::write(kind.join("b.json"), vec![b' '; BLOCK])?;
@@ -183,10 +169,7 @@ mod tests {
         let written = pack(from.path(), to.path())?;
         assert_eq!(written.len(), 1);
         let files = read(&to.path().join("ops.tar.zst"))?;
-        assert_eq!(
-            files.keys().collect::<Vec<_>>(),
-            ["a.json", "a.safetensors", "b.json"]
-        );
+        assert_eq!(files.keys().collect::<Vec<_>>(), ["a.json", "a.safetensors", "b.json"]);
         assert_eq!(files["a.safetensors"], noise);
         assert_eq!(files["b.json"].len(), BLOCK);
         Ok(())

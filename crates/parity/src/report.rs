@@ -21,16 +21,8 @@ impl Tier {
     /// The tier of an op's name.
     pub fn of(name: &str) -> Self {
         const EXACT: [&str; 4] = ["randn_like", "rand_like", "new_empty", "chalf"];
-        const DRAWN: [&str; 8] = [
-            "cauchy",
-            "exponential",
-            "geometric",
-            "log_normal",
-            "normal",
-            "uniform",
-            "bernoulli",
-            "multinomial",
-        ];
+        const DRAWN: [&str; 8] =
+            ["cauchy", "exponential", "geometric", "log_normal", "normal", "uniform", "bernoulli", "multinomial"];
         const BEGIN: [&str; 11] = [
             "empty",
             "new_empty",
@@ -101,10 +93,7 @@ impl Row {
             row.forward_ok += usize::from(case.forward.is_right());
             row.grad_cases += usize::from(case.gradients.is_some());
             row.grad_ok += usize::from(case.gradients.as_ref().is_some_and(Verdict::is_right));
-            let parts = [
-                ("forward", Some(&case.forward)),
-                ("gradients", case.gradients.as_ref()),
-            ];
+            let parts = [("forward", Some(&case.forward)), ("gradients", case.gradients.as_ref())];
             let mut unsupported = false;
             for (part, verdict) in parts {
                 let place = format!("{} case {i} {part}", case.about);
@@ -163,12 +152,8 @@ impl Report {
         for (i, case) in cases.iter().enumerate().filter(|(_, c)| c.about != subject) {
             parts.entry(case.about.clone()).or_default().push((i, case));
         }
-        let parts = parts
-            .into_iter()
-            .map(|(about, cases)| (about, Row::of(cases)))
-            .collect();
-        self.rows
-            .push((subject.to_owned(), Row::of(cases.iter().enumerate()), parts));
+        let parts = parts.into_iter().map(|(about, cases)| (about, Row::of(cases))).collect();
+        self.rows.push((subject.to_owned(), Row::of(cases.iter().enumerate()), parts));
     }
 
     /// The rows, in the order the subjects were run.
@@ -193,10 +178,7 @@ impl Report {
             subjects.insert(name.clone(), row);
         }
         for (name, why) in &self.unreadable {
-            let row = Row {
-                first_failure: Some(why.clone()),
-                ..Row::default()
-            };
+            let row = Row { first_failure: Some(why.clone()), ..Row::default() };
             subjects.insert(name.clone(), row.json());
         }
         Json::Object(subjects)
@@ -204,13 +186,7 @@ impl Report {
 
     /// The table and the summary; with `verbose` every wrong or unsupported case as well.
     pub fn text(&self, verbose: bool) -> String {
-        let mut lines = vec![line(
-            "subject",
-            "cases",
-            "forward",
-            "gradients",
-            "unsupported",
-        )];
+        let mut lines = vec![line("subject", "cases", "forward", "gradients", "unsupported")];
         for (name, row, parts) in &self.rows {
             lines.push(row_line(name, row));
             for (about, part) in parts {
@@ -235,11 +211,7 @@ impl Report {
     }
 
     fn summary(&self, title: &str, belongs: impl Fn(&str) -> bool) -> String {
-        let rows: Vec<&Row> = self
-            .rows()
-            .filter(|(n, _)| belongs(n))
-            .map(|(_, r)| r)
-            .collect();
+        let rows: Vec<&Row> = self.rows().filter(|(n, _)| belongs(n)).map(|(_, r)| r).collect();
         let count = |test: &dyn Fn(&Row) -> bool| rows.iter().filter(|r| test(r)).count();
         let sum = |field: &dyn Fn(&Row) -> usize| rows.iter().map(|r| field(r)).sum::<usize>();
         format!(
@@ -258,14 +230,7 @@ impl Report {
 fn summary_head() -> String {
     format!(
         "{:<12} {:>8} {:>10} {:>7} {:>13} {:>13} {:>13} {:>13}",
-        "tier",
-        "subjects",
-        "all right",
-        "wrong",
-        "unsupported",
-        "forward",
-        "gradients",
-        "cases unsup."
+        "tier", "subjects", "all right", "wrong", "unsupported", "forward", "gradients", "cases unsup."
     )
 }
 
@@ -275,13 +240,7 @@ fn row_line(name: &str, row: &Row) -> String {
         n => format!("{}/{n}", row.grad_ok),
     };
     let forward = format!("{}/{}", row.forward_ok, row.cases);
-    line(
-        name,
-        &row.cases.to_string(),
-        &forward,
-        &gradients,
-        &row.unsupported.to_string(),
-    )
+    line(name, &row.cases.to_string(), &forward, &gradients, &row.unsupported.to_string())
 }
 
 fn line(name: &str, cases: &str, forward: &str, gradients: &str, unsupported: &str) -> String {
@@ -293,11 +252,7 @@ mod tests {
     use super::*;
 
     fn case(forward: Verdict, gradients: Option<Verdict>) -> CaseReport {
-        CaseReport {
-            about: "op".into(),
-            forward,
-            gradients,
-        }
+        CaseReport { about: "op".into(), forward, gradients }
     }
 
     #[test]
@@ -315,10 +270,7 @@ mod tests {
         let (_, row) = report.rows().next().expect("one subject");
         assert_eq!((row.cases, row.forward_ok, row.unsupported), (4, 2, 1));
         assert_eq!((row.grad_cases, row.grad_ok), (3, 1));
-        assert_eq!(
-            row.first_failure.as_deref(),
-            Some("op case 1 gradients wrong: no")
-        );
+        assert_eq!(row.first_failure.as_deref(), Some("op case 1 gradients wrong: no"));
         assert_eq!(row.notes.len(), 3);
         assert!(report.failed() && !row.all_right() && !row.all_unsupported());
         assert_eq!(report.json()["op"]["grad_ok"], 1);
@@ -326,27 +278,13 @@ mod tests {
 
     #[test]
     fn tiers() {
-        for name in [
-            "add",
-            "__radd__",
-            "nn.functional.relu",
-            "normalize",
-            "zero_",
-            "norm",
-        ] {
+        for name in ["add", "__radd__", "nn.functional.relu", "normalize", "zero_", "norm"] {
             assert_eq!(Tier::of(name), Tier::Core, "{name}");
         }
         for name in ["linalg.inv", "fft.rfft", "masked.sum", "special.zeta"] {
             assert_eq!(Tier::of(name), Tier::Second, "{name}");
         }
-        for name in [
-            "empty_like",
-            "normal.in_place",
-            "_chunk_cat",
-            "bmm.triton_optimized",
-            "view_copy",
-            "chalf",
-        ] {
+        for name in ["empty_like", "normal.in_place", "_chunk_cat", "bmm.triton_optimized", "view_copy", "chalf"] {
             assert_eq!(Tier::of(name), Tier::NotCounted, "{name}");
         }
     }

@@ -63,23 +63,11 @@ pub fn run(subject: &Subject) -> Vec<CaseReport> {
         Err(error) => return all(Verdict::Wrong(error.to_string())),
     };
     match &subject.kind {
-        Kind::Other(kind) => all(Verdict::Unsupported(format!(
-            "cases of kind `{kind}` are not yet supported"
-        ))),
-        Kind::Random => subject
-            .cases
-            .iter()
-            .map(|c| random_case(c, &data))
-            .collect(),
+        Kind::Other(kind) => all(Verdict::Unsupported(format!("cases of kind `{kind}` are not yet supported"))),
+        Kind::Random => subject.cases.iter().map(|c| random_case(c, &data)).collect(),
         Kind::Op => match ops::find(&subject.name) {
-            None => all(Verdict::Unsupported(
-                "the op is not in the runner's table".into(),
-            )),
-            Some(run) => subject
-                .cases
-                .iter()
-                .map(|c| op_case(&subject.name, run, c, &data))
-                .collect(),
+            None => all(Verdict::Unsupported("the op is not in the runner's table".into())),
+            Some(run) => subject.cases.iter().map(|c| op_case(&subject.name, run, c, &data)).collect(),
         },
     }
 }
@@ -93,19 +81,11 @@ fn judge(trouble: Trouble) -> Verdict {
 
 fn random_case(json: &Json, data: &SafeTensors<'_>) -> CaseReport {
     let forward = guarded(|| random::run(json, data)).map_or_else(judge, |()| Verdict::Right);
-    CaseReport {
-        about: random::about(json).to_owned(),
-        forward,
-        gradients: None,
-    }
+    CaseReport { about: random::about(json).to_owned(), forward, gradients: None }
 }
 
 fn op_case(name: &str, run: ops::Run, json: &Json, data: &SafeTensors<'_>) -> CaseReport {
-    let report = |forward, gradients| CaseReport {
-        about: name.to_owned(),
-        forward,
-        gradients,
-    };
+    let report = |forward, gradients| CaseReport { about: name.to_owned(), forward, gradients };
     let recorded = json.get("grads").is_some();
     let nothing = |verdict: Verdict| report(verdict.clone(), recorded.then_some(verdict));
     let case = match OpCase::parse(json, data) {
@@ -120,8 +100,9 @@ fn op_case(name: &str, run: ops::Run, json: &Json, data: &SafeTensors<'_>) -> Ca
     let gradients = case.gradients.as_ref().map(|expected| {
         // Differentiating a wrong result would only repeat the failure.
         match &forward {
-            Verdict::Right => guarded(|| gradients(name, &case, &output, &leaves, expected))
-                .map_or_else(judge, |()| Verdict::Right),
+            Verdict::Right => {
+                guarded(|| gradients(name, &case, &output, &leaves, expected)).map_or_else(judge, |()| Verdict::Right)
+            }
             _ => Verdict::Wrong("the forward result is wrong".into()),
         }
     });
@@ -146,14 +127,11 @@ fn forward(
     let unread = call.unread();
     if !unread.is_empty() {
         let list = unread.join(", ");
-        return Err(Trouble::Unsupported(format!(
-            "the table's entry does not read: {list}"
-        )));
+        return Err(Trouble::Unsupported(format!("the table's entry does not read: {list}")));
     }
     let ours = output.map(&mut plain)?;
     let allowed = |element| tolerance(name, What::Forward, element);
-    let verdict =
-        same(&ours, &case.output, &allowed).map_or_else(Verdict::Wrong, |()| Verdict::Right);
+    let verdict = same(&ours, &case.output, &allowed).map_or_else(Verdict::Wrong, |()| Verdict::Right);
     Ok((output, verdict))
 }
 
@@ -166,25 +144,15 @@ fn gradients(
 ) -> Result<(), Trouble> {
     let failed = |message: String| Err(Trouble::Failed(message));
     let (ours, theirs) = (output.tensors(), case.output.tensors());
-    let outputs: Vec<Tensor> = ours
-        .iter()
-        .zip(&theirs)
-        .filter(|(_, theirs)| theirs.requires_grad)
-        .map(|(ours, _)| (*ours).clone())
-        .collect();
+    let outputs: Vec<Tensor> =
+        ours.iter().zip(&theirs).filter(|(_, theirs)| theirs.requires_grad).map(|(ours, _)| (*ours).clone()).collect();
     if outputs.len() != expected.cotangents.len() || leaves.len() != expected.expected.len() {
-        return failed(
-            "damaged recording: cotangents or gradients do not match the tensors".into(),
-        );
+        return failed("damaged recording: cotangents or gradients do not match the tensors".into());
     }
     if let Some(i) = outputs.iter().position(|o| !o.requires_grad()) {
         return failed(format!("differentiable output {i} does not require grad"));
     }
-    let cotangents = expected
-        .cotangents
-        .iter()
-        .map(revive)
-        .collect::<Result<Vec<_>, _>>()?;
+    let cotangents = expected.cotangents.iter().map(revive).collect::<Result<Vec<_>, _>>()?;
     let found = tape::grad(&outputs, leaves, cotangents)?;
     let none_recorded = expected.expected.iter().all(Option::is_none);
     for (i, (ours, theirs)) in found.iter().zip(&expected.expected).enumerate() {
@@ -192,9 +160,7 @@ fn gradients(
         if none_recorded && ours.as_ref().is_some_and(|g| !g.numbers.all_zero()) {
             // The result requires grad, so some input has one: the recording lost it (it does so
             // for inputs that are views of other tensors).
-            return Err(Trouble::Unsupported(
-                "no gradient was recorded for any input".into(),
-            ));
+            return Err(Trouble::Unsupported("no gradient was recorded for any input".into()));
         }
         one_gradient(name, ours.as_ref(), theirs.as_ref())
             .or_else(|message| failed(format!("gradient {i}: {message}")))?;
@@ -209,11 +175,9 @@ fn one_gradient(name: &str, ours: Option<&Plain>, theirs: Option<&Recorded>) -> 
         (Some(ours), None) if ours.numbers.all_zero() => Ok(()),
         (Some(_), None) => Err("ours is not zero, PyTorch has none".into()),
         (None, Some(_)) => Err("we have none".into()),
-        (Some(ours), Some(theirs)) => same_tensor(
-            ours,
-            &theirs.into(),
-            tolerance(name, What::Gradient, theirs.element),
-        ),
+        (Some(ours), Some(theirs)) => {
+            same_tensor(ours, &theirs.into(), tolerance(name, What::Gradient, theirs.element))
+        }
     }
 }
 
@@ -243,8 +207,6 @@ pub fn guarded<T>(f: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble> 
         let words = payload.downcast_ref::<String>().map(String::as_str);
         let words = words.or_else(|| payload.downcast_ref::<&str>().copied());
         let text = PANIC.take().or(words.map(|w| format!("panicked: {w}")));
-        Err(Trouble::Failed(
-            text.unwrap_or_else(|| "panicked".into()).replace('\n', " "),
-        ))
+        Err(Trouble::Failed(text.unwrap_or_else(|| "panicked".into()).replace('\n', " ")))
     })
 }

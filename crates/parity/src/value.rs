@@ -51,10 +51,7 @@ impl Element {
 
     /// PyTorch's name.
     pub fn name(self) -> &'static str {
-        Self::NAMES
-            .iter()
-            .find(|n| n.1 == self)
-            .map_or("?", |n| n.0)
+        Self::NAMES.iter().find(|n| n.1 == self).map_or("?", |n| n.0)
     }
 
     /// Bytes in one element.
@@ -98,12 +95,7 @@ impl Recorded {
         if self.numel() == 0 {
             return Some(Vec::new());
         }
-        let last: usize = self
-            .shape
-            .iter()
-            .zip(strides)
-            .map(|(n, s)| (n - 1) * s)
-            .sum();
+        let last: usize = self.shape.iter().zip(strides).map(|(n, s)| (n - 1) * s).sum();
         let filler = match self.element {
             Element::Bool => 1,
             e if e.is_float() || e == Element::Complex64 || e == Element::Complex128 => 0xff,
@@ -142,8 +134,10 @@ pub enum Value<T> {
     Device(String),
     Slice(Box<[Value<T>; 3]>),
     Ellipsis,
-    /// A tuple or a list: the recordings tell them apart, comparison does not.
+    /// A tuple.
     Seq(Vec<Value<T>>),
+    /// A list. Only indexing (`x[[1, 2]]` is not `x[1, 2]`) tells it from a tuple.
+    List(Vec<Value<T>>),
     Dict(Vec<(String, Value<T>)>),
     Tensor(T),
 }
@@ -184,9 +178,17 @@ impl<T> Value<T> {
             Value::Device(_) => "a device",
             Value::Slice(_) => "a slice",
             Value::Ellipsis => "an ellipsis",
-            Value::Seq(_) => "a sequence",
+            Value::Seq(_) | Value::List(_) => "a sequence",
             Value::Dict(_) => "a dict",
             Value::Tensor(_) => "a tensor",
+        }
+    }
+
+    /// What is in a tuple or list.
+    pub fn items(&self) -> Option<&[Value<T>]> {
+        match self {
+            Value::Seq(items) | Value::List(items) => Some(items),
+            _ => None,
         }
     }
 
@@ -200,7 +202,7 @@ impl<T> Value<T> {
     fn visit<'a>(&'a self, see: &mut impl FnMut(&'a T)) {
         match self {
             Value::Tensor(t) => see(t),
-            Value::Seq(items) => items.iter().for_each(|i| i.visit(see)),
+            Value::Seq(items) | Value::List(items) => items.iter().for_each(|i| i.visit(see)),
             Value::Dict(items) => items.iter().for_each(|(_, i)| i.visit(see)),
             _ => {}
         }
@@ -219,18 +221,13 @@ impl<T> Value<T> {
             Value::MemoryFormat(v) => Value::MemoryFormat(v.clone()),
             Value::Layout(v) => Value::Layout(v.clone()),
             Value::Device(v) => Value::Device(v.clone()),
-            Value::Slice(v) => Value::Slice(Box::new([
-                v[0].map(make)?,
-                v[1].map(make)?,
-                v[2].map(make)?,
-            ])),
+            Value::Slice(v) => Value::Slice(Box::new([v[0].map(make)?, v[1].map(make)?, v[2].map(make)?])),
             Value::Ellipsis => Value::Ellipsis,
             Value::Seq(v) => Value::Seq(v.iter().map(|i| i.map(make)).collect::<Result<_, _>>()?),
-            Value::Dict(v) => Value::Dict(
-                v.iter()
-                    .map(|(k, i)| Ok((k.clone(), i.map(make)?)))
-                    .collect::<Result<_, E>>()?,
-            ),
+            Value::List(v) => Value::List(v.iter().map(|i| i.map(make)).collect::<Result<_, _>>()?),
+            Value::Dict(v) => {
+                Value::Dict(v.iter().map(|(k, i)| Ok((k.clone(), i.map(make)?))).collect::<Result<_, E>>()?)
+            }
             Value::Tensor(t) => Value::Tensor(make(t)?),
         })
     }
@@ -248,9 +245,7 @@ impl Value<Recorded> {
             },
             Json::String(v) => Value::Str(v.clone()),
             Json::Array(v) => Value::Seq(parse_all(v, data)?),
-            Json::Object(fields) if fields.contains_key("t") => {
-                Value::Tensor(parse_tensor(json, fields, data)?)
-            }
+            Json::Object(fields) if fields.contains_key("t") => Value::Tensor(parse_tensor(json, fields, data)?),
             Json::Object(fields) => match fields.iter().next() {
                 Some((tag, body)) if fields.len() == 1 => parse_tagged(json, tag, body, data)?,
                 _ => return malformed("not a value", json),
@@ -263,18 +258,11 @@ fn parse_all(items: &[Json], data: &SafeTensors<'_>) -> Result<Vec<Value<Recorde
     items.iter().map(|i| Value::parse(i, data)).collect()
 }
 
-fn parse_tagged(
-    json: &Json,
-    tag: &str,
-    body: &Json,
-    data: &SafeTensors<'_>,
-) -> Result<Value<Recorded>, Malformed> {
+fn parse_tagged(json: &Json, tag: &str, body: &Json, data: &SafeTensors<'_>) -> Result<Value<Recorded>, Malformed> {
     Ok(match (tag, body) {
         ("f", Json::String(v)) => Value::Float(parse_float(v, json)?),
         ("c", Json::Array(v)) => match v.as_slice() {
-            [Json::String(re), Json::String(im)] => {
-                Value::Complex(parse_float(re, json)?, parse_float(im, json)?)
-            }
+            [Json::String(re), Json::String(im)] => Value::Complex(parse_float(re, json)?, parse_float(im, json)?),
             _ => return malformed("not a complex number", json),
         },
         ("dtype", Json::String(v)) => Value::Dtype(v.clone()),
@@ -286,11 +274,10 @@ fn parse_tagged(
             Ok(parts) => Value::Slice(Box::new(parts)),
             Err(_) => return malformed("not a slice", json),
         },
-        ("tuple" | "list", Json::Array(v)) => Value::Seq(parse_all(v, data)?),
+        ("tuple", Json::Array(v)) => Value::Seq(parse_all(v, data)?),
+        ("list", Json::Array(v)) => Value::List(parse_all(v, data)?),
         ("dict", Json::Object(v)) => Value::Dict(
-            v.iter()
-                .map(|(k, i)| Ok((k.clone(), Value::parse(i, data)?)))
-                .collect::<Result<_, Malformed>>()?,
+            v.iter().map(|(k, i)| Ok((k.clone(), Value::parse(i, data)?))).collect::<Result<_, Malformed>>()?,
         ),
         _ => return malformed("not a value", json),
     })
@@ -303,29 +290,19 @@ fn parse_float(text: &str, json: &Json) -> Result<f64, Malformed> {
 
 fn parse_sizes(json: &Json, whole: &Json) -> Result<Vec<usize>, Malformed> {
     let size = |v: &Json| v.as_u64().and_then(|n| usize::try_from(n).ok());
-    match json
-        .as_array()
-        .and_then(|items| items.iter().map(size).collect())
-    {
+    match json.as_array().and_then(|items| items.iter().map(size).collect()) {
         Some(sizes) => Ok(sizes),
         None => malformed("not a list of sizes", whole),
     }
 }
 
-fn parse_tensor(
-    json: &Json,
-    fields: &Map<String, Json>,
-    data: &SafeTensors<'_>,
-) -> Result<Recorded, Malformed> {
+fn parse_tensor(json: &Json, fields: &Map<String, Json>, data: &SafeTensors<'_>) -> Result<Recorded, Malformed> {
     let text = |key: &str| fields.get(key).and_then(Json::as_str).unwrap_or_default();
     let Some(element) = Element::from_name(text("dtype")) else {
         return malformed("unknown dtype", json);
     };
     let shape = parse_sizes(fields.get("shape").unwrap_or(&Json::Null), json)?;
-    let stride = fields
-        .get("stride")
-        .map(|s| parse_sizes(s, json))
-        .transpose()?;
+    let stride = fields.get("stride").map(|s| parse_sizes(s, json)).transpose()?;
     if stride.as_ref().is_some_and(|s| s.len() != shape.len()) {
         return malformed("strides and shape differ in rank", json);
     }
@@ -364,10 +341,7 @@ mod tests {
     }
 
     fn floats(bytes: &[u8]) -> Vec<f32> {
-        bytes
-            .chunks_exact(4)
-            .map(|c| f32::from_le_bytes([c[0], c[1], c[2], c[3]]))
-            .collect()
+        bytes.chunks_exact(4).map(|c| f32::from_le_bytes([c[0], c[1], c[2], c[3]])).collect()
     }
 
     #[test]
@@ -401,11 +375,10 @@ mod tests {
 
     #[test]
     fn scalars_and_containers_parse() {
-        let value = parse(r#"{"tuple":[null,true,-3,{"f":"-inf"},{"c":["1.5","nan"]},{"slice":[0,null,2]},{"ellipsis":1}]}"#)
-            .expect("well formed");
-        let Value::Seq(items) = value else {
-            panic!("a tuple is a sequence")
-        };
+        let value =
+            parse(r#"{"tuple":[null,true,-3,{"f":"-inf"},{"c":["1.5","nan"]},{"slice":[0,null,2]},{"ellipsis":1}]}"#)
+                .expect("well formed");
+        let Value::Seq(items) = value else { panic!("a tuple is a sequence") };
         assert!(matches!(items[0], Value::None));
         assert!(matches!(items[1], Value::Bool(true)));
         assert!(matches!(items[2], Value::Int(-3)));
@@ -417,9 +390,7 @@ mod tests {
 
     #[test]
     fn keyword_order_is_kept() {
-        let Value::Dict(items) = parse(r#"{"dict":{"z":1,"a":2}}"#).expect("well formed") else {
-            panic!("a dict")
-        };
+        let Value::Dict(items) = parse(r#"{"dict":{"z":1,"a":2}}"#).expect("well formed") else { panic!("a dict") };
         assert_eq!([&items[0].0, &items[1].0], ["z", "a"]);
     }
 

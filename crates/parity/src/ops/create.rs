@@ -7,11 +7,7 @@ use crate::call::{Call, Outcome, Trouble, ok};
 
 pub(super) const TABLE: &[Entry] = &[
     ("arange", |c| {
-        let numbers = [
-            c.scalar_opt(0, "")?,
-            c.scalar_opt(1, "end")?,
-            c.scalar_opt(2, "step")?,
-        ];
+        let numbers = [c.scalar_opt(0, "")?, c.scalar_opt(1, "end")?, c.scalar_opt(2, "step")?];
         match numbers {
             [Some(end), None, None] => make(c, Tensor::arange(0, end)),
             [Some(start), Some(end), None] => make(c, Tensor::arange(start, end)),
@@ -26,40 +22,20 @@ pub(super) const TABLE: &[Entry] = &[
             Some(columns) => make(c, Tensor::eye_of(rows, columns as usize)),
         }
     }),
-    ("full", |c| {
-        make(
-            c,
-            Tensor::full(c.ints(0, "size")?, c.scalar(1, "fill_value")?),
-        )
-    }),
-    ("full_like", |c| {
-        make_like(c, Tensor::full(c.x()?.shape(), c.scalar(1, "fill_value")?))
-    }),
+    ("full", |c| make(c, Tensor::full(c.ints(0, "size")?, c.scalar(1, "fill_value")?))),
+    ("full_like", |c| make_like(c, Tensor::full(c.x()?.shape(), c.scalar(1, "fill_value")?))),
     ("linspace", |c| {
         let (start, end) = (c.scalar(0, "start")?, c.scalar(1, "end")?);
         make(c, Tensor::linspace(start, end, c.size(2, "steps")?))
     }),
-    ("new_full", |c| {
-        make_like(
-            c,
-            Tensor::full(c.sizes(1, "size")?, c.scalar(2, "fill_value")?),
-        )
-    }),
-    ("new_ones", |c| {
-        make_like(c, Tensor::ones(c.sizes(1, "size")?))
-    }),
-    ("new_zeros", |c| {
-        make_like(c, Tensor::zeros(c.sizes(1, "size")?))
-    }),
+    ("new_full", |c| make_like(c, Tensor::full(c.sizes(1, "size")?, c.scalar(2, "fill_value")?))),
+    ("new_ones", |c| make_like(c, Tensor::ones(c.sizes(1, "size")?))),
+    ("new_zeros", |c| make_like(c, Tensor::zeros(c.sizes(1, "size")?))),
     ("ones", |c| make(c, Tensor::ones(c.ints(0, "size")?))),
     ("ones_like", |c| make_like(c, Tensor::ones(c.x()?.shape()))),
-    ("scalar_tensor", |c| {
-        make(c, Tensor::full((), c.scalar(0, "s")?))
-    }),
+    ("scalar_tensor", |c| make(c, Tensor::full((), c.scalar(0, "s")?))),
     ("zeros", |c| make(c, Tensor::zeros(c.ints(0, "size")?))),
-    ("zeros_like", |c| {
-        make_like(c, Tensor::zeros(c.x()?.shape()))
-    }),
+    ("zeros_like", |c| make_like(c, Tensor::zeros(c.x()?.shape()))),
 ];
 
 fn make(c: &Call, builder: TensorBuilder) -> Outcome {

@@ -1,23 +1,30 @@
 //! Picking and placing elements by number or mask.
 
-use flambeau_tensor::{Reduce, Tensor};
+use flambeau_tensor::{IntoPick, Pick, Picks, Reduce, Tensor};
 
 use super::Entry;
-use crate::call::{Call, Trouble, ok, unsupported};
+use crate::{
+    call::{Call, Trouble, as_ints, ok, unsupported},
+    value::Value,
+};
 
 pub(super) const TABLE: &[Entry] = &[
+    ("__getitem__", |c| {
+        let index = match c.get(1, "index") {
+            Some(Value::Seq(places)) => places.iter().map(pick).collect::<Result<Picks, _>>()?,
+            Some(place) => [pick(place)?].into_iter().collect(),
+            None => return unsupported("no index"),
+        };
+        ok(c.x()?.i(index)?)
+    }),
     ("argwhere", |c| ok(c.x()?.argwhere()?)),
     ("gather", |c| ok(c.x()?.gather(c.dim(1, "dim")?, c.tensor(2, "index")?)?)),
     ("index_add", |c| {
         let alpha = c.scalar_opt(4, "alpha")?.unwrap_or(1.into());
         ok(c.x()?.index_add(c.dim(1, "dim")?, c.tensor(2, "index")?, c.tensor(3, "source")?, alpha)?)
     }),
-    ("index_copy", |c| {
-        ok(c.x()?.index_copy(c.dim(1, "dim")?, c.tensor(2, "index")?, c.tensor(3, "source")?)?)
-    }),
-    ("index_fill", |c| {
-        ok(c.x()?.index_fill(c.dim(1, "dim")?, c.tensor(2, "index")?, c.operand(3, "value")?)?)
-    }),
+    ("index_copy", |c| ok(c.x()?.index_copy(c.dim(1, "dim")?, c.tensor(2, "index")?, c.tensor(3, "source")?)?)),
+    ("index_fill", |c| ok(c.x()?.index_fill(c.dim(1, "dim")?, c.tensor(2, "index")?, c.operand(3, "value")?)?)),
     ("index_put", |c| {
         let indices = c.tensors(1, "indices")?;
         let indices: Vec<Option<&Tensor>> = indices.iter().map(Some).collect();
@@ -29,9 +36,7 @@ pub(super) const TABLE: &[Entry] = &[
         ok(c.x()?.index_reduce(dim, index, source, reduce(c, 4)?, own)?)
     }),
     ("index_select", |c| ok(c.x()?.index_select(c.dim(1, "dim")?, c.tensor(2, "index")?)?)),
-    ("masked_scatter", |c| {
-        ok(c.x()?.masked_scatter(c.tensor(1, "mask")?, c.tensor(2, "source")?)?)
-    }),
+    ("masked_scatter", |c| ok(c.x()?.masked_scatter(c.tensor(1, "mask")?, c.tensor(2, "source")?)?)),
     ("masked_select", |c| ok(c.x()?.masked_select(c.tensor(1, "mask")?)?)),
     ("nn.functional.embedding", |c| {
         let padding = c.int_opt(2, "padding_idx")?.map(|i| i as isize);
@@ -60,9 +65,7 @@ pub(super) const TABLE: &[Entry] = &[
         }
         ok(c.x()?.scatter(c.dim(1, "dim")?, c.tensor(2, "index")?, c.operand(3, "src")?)?)
     }),
-    ("scatter_add", |c| {
-        ok(c.x()?.scatter_add(c.dim(1, "dim")?, c.tensor(2, "index")?, c.tensor(3, "src")?)?)
-    }),
+    ("scatter_add", |c| ok(c.x()?.scatter_add(c.dim(1, "dim")?, c.tensor(2, "index")?, c.tensor(3, "src")?)?)),
     ("scatter_reduce", |c| {
         let (dim, index, source) = (c.dim(1, "dim")?, c.tensor(2, "index")?, c.tensor(3, "src")?);
         let own = c.flag(5, "include_self", true)?;
@@ -74,6 +77,32 @@ pub(super) const TABLE: &[Entry] = &[
         ok(c.x()?.take_along_dim(c.tensor(1, "indices")?, dim)?)
     }),
 ];
+
+/// What stands at one place between the brackets.
+fn pick(place: &Value<Tensor>) -> Result<Pick, Trouble> {
+    let end = |v: &Value<Tensor>| match v {
+        Value::Int(i) => Ok(Some(*i as isize)),
+        Value::None => Ok(None),
+        other => unsupported(format!("{} in a slice", other.kind())),
+    };
+    Ok(match place {
+        Value::Int(i) => Pick::At(*i as isize),
+        Value::None => Pick::NewAxis,
+        Value::Ellipsis => Pick::Ellipsis,
+        Value::Tensor(t) => Pick::Tensor(t.clone()),
+        Value::Bool(b) => b.into_pick()?,
+        Value::Slice(parts) => {
+            let [start, stop, step] = &**parts;
+            let step = end(step)?.unwrap_or(1);
+            let Ok(step) = usize::try_from(step) else { return unsupported("a negative step") };
+            Pick::Slice { start: end(start)?.unwrap_or(0), end: end(stop)?, step }
+        }
+        other => match as_ints(other) {
+            Some(numbers) => numbers.into_pick()?,
+            None => return unsupported(format!("{} in an index", other.kind())),
+        },
+    })
+}
 
 fn reduce(c: &Call, position: usize) -> Result<Reduce, Trouble> {
     Ok(match c.text_or(position, "reduce", "")? {

@@ -43,13 +43,8 @@ added! {
 }
 
 pub(super) const OTHERS: &[Entry] = &[
-    ("__rmatmul__", |c| {
-        ok(c.tensor(1, "other")?.matmul(c.x()?)?)
-    }),
-    ("nn.functional.linear", |c| {
-        ok(c.x()?
-            .linear(c.tensor(1, "weight")?, c.tensor_opt(2, "bias")?)?)
-    }),
+    ("__rmatmul__", |c| ok(c.tensor(1, "other")?.matmul(c.x()?)?)),
+    ("nn.functional.linear", |c| ok(c.x()?.linear(c.tensor(1, "weight")?, c.tensor_opt(2, "bias")?)?)),
     ("tensordot", |c| {
         if c.is_int(2, "dims") {
             // The last n dimensions of the one with the first n of the other.
@@ -64,8 +59,7 @@ pub(super) const OTHERS: &[Entry] = &[
         let [ours, theirs] = pairs.as_slice() else {
             return crate::call::unsupported("dims of tensordot are not a pair");
         };
-        ok(c.x()?
-            .tensordot(c.tensor(1, "other")?, ours.clone(), theirs.clone())?)
+        ok(c.x()?.tensordot(c.tensor(1, "other")?, ours.clone(), theirs.clone())?)
     }),
 ];
 

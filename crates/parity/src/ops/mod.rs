@@ -6,10 +6,15 @@
 //! flambeau lacks is not put together here from others: it is unsupported.
 
 mod activation;
+mod compare;
+mod conv;
 mod create;
+mod index;
+mod join;
 mod matmul;
 mod pointwise;
 mod reduce;
+mod softmax;
 mod view;
 
 use crate::call::{Call, Outcome};
@@ -21,6 +26,11 @@ pub type Run = fn(&Call) -> Outcome;
 pub type Entry = (&'static str, Run);
 
 const TABLES: &[&[Entry]] = &[
+    compare::TABLE,
+    softmax::TABLE,
+    conv::TABLE,
+    join::TABLE,
+    index::TABLE,
     activation::TABLE,
     create::TABLE,
     matmul::PRODUCTS,
@@ -35,11 +45,7 @@ const TABLES: &[&[Entry]] = &[
 
 /// Cases of ops in the table that cannot be expressed: subject, how many of the packed cases, why.
 pub const INEXPRESSIBLE: &[(&str, usize, &str)] = &[
-    (
-        "as_strided.partial_views",
-        3,
-        "the storage that the input is a part of was not recorded",
-    ),
+    ("as_strided.partial_views", 3, "the storage that the input is a part of was not recorded"),
     ("bfloat16", 1, NO_FORMATS),
     ("bool", 1, NO_FORMATS),
     ("byte", 1, NO_FORMATS),
@@ -50,11 +56,7 @@ pub const INEXPRESSIBLE: &[(&str, usize, &str)] = &[
     ("float", 1, NO_FORMATS),
     ("half", 1, NO_FORMATS),
     ("int", 1, NO_FORMATS),
-    (
-        "linspace.tensor_overload",
-        6,
-        "linspace takes its ends as numbers",
-    ),
+    ("linspace.tensor_overload", 6, "linspace takes its ends as numbers"),
     ("long", 1, NO_FORMATS),
     ("round.decimals_3", 3, "round has no decimals"),
     ("round.decimals_neg_3", 3, "round has no decimals"),
@@ -71,14 +73,7 @@ pub fn base(name: &str) -> Option<&str> {
 
 /// The entry for a recorded name.
 pub fn find(name: &str) -> Option<Run> {
-    let entry = |name: &str| {
-        TABLES
-            .iter()
-            .copied()
-            .flatten()
-            .find(|e| e.0 == name)
-            .map(|e| e.1)
-    };
+    let entry = |name: &str| TABLES.iter().copied().flatten().find(|e| e.0 == name).map(|e| e.1);
     entry(name).or_else(|| base(name).and_then(entry))
 }
 

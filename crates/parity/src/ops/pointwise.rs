@@ -105,29 +105,19 @@ pub(super) const OTHERS: &[Entry] = &[
         None => ok(c.x()?.rsub(c.operand(1, "other")?)?),
         Some(alpha) => ok(c.x()?.mul(alpha)?.rsub(c.operand(1, "other")?)?),
     }),
-    ("div", |c| {
-        match c.text_opt(usize::MAX, "rounding_mode")? {
-            None => ok(c.x()?.div(c.operand(1, "other")?)?),
-            Some("floor") => ok(c.x()?.floor_divide(c.operand(1, "other")?)?),
-            Some("trunc") => ok(c.x()?.div_trunc(c.operand(1, "other")?)?),
-            Some(mode) => unsupported(format!("rounding_mode {mode}")),
-        }
+    ("div", |c| match c.text_opt(usize::MAX, "rounding_mode")? {
+        None => ok(c.x()?.div(c.operand(1, "other")?)?),
+        Some("floor") => ok(c.x()?.floor_divide(c.operand(1, "other")?)?),
+        Some("trunc") => ok(c.x()?.div_trunc(c.operand(1, "other")?)?),
+        Some(mode) => unsupported(format!("rounding_mode {mode}")),
     }),
-    ("masked_fill", |c| {
-        ok(c.x()?
-            .masked_fill(c.tensor(1, "mask")?, c.operand(2, "value")?)?)
-    }),
-    ("where", |c| {
-        ok(c.x()?
-            .where_(c.tensor(1, "condition")?, c.operand(2, "other")?)?)
-    }),
+    ("masked_fill", |c| ok(c.x()?.masked_fill(c.tensor(1, "mask")?, c.operand(2, "value")?)?)),
+    ("where", |c| ok(c.x()?.where_(c.tensor(1, "condition")?, c.operand(2, "other")?)?)),
     ("round", |c| match c.int_or(1, "decimals", 0)? {
         0 => ok(c.x()?.round()?),
         _ => unsupported("rounding to decimals"),
     }),
-    ("fill", |c| {
-        ok(c.x()?.copy()?.fill_(c.scalar(1, "value")?)?.clone())
-    }),
+    ("fill", |c| ok(c.x()?.copy()?.fill_(c.scalar(1, "value")?)?.clone())),
     ("zero_", |c| ok(c.x()?.copy()?.zero_()?.clone())),
     ("positive", |c| ok(c.x()?.clone())),
     ("resolve_conj", |c| ok(c.x()?.clone())),

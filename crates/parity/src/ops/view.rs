@@ -16,66 +16,41 @@ pub(super) const TABLE: &[Entry] = &[
             return unsupported("the gaps in the input's storage were not recorded");
         }
         let offset = c.int_or(3, "storage_offset", 0)? as usize;
-        ok(c.x()?
-            .as_strided(c.ints(1, "size")?, c.ints(2, "stride")?, offset)?)
+        ok(c.x()?.as_strided(c.ints(1, "size")?, c.ints(2, "stride")?, offset)?)
     }),
-    ("as_strided.partial_views", |_| {
-        unsupported("the storage that the input is a part of was not recorded")
-    }),
+    ("as_strided.partial_views", |_| unsupported("the storage that the input is a part of was not recorded")),
     ("broadcast_shapes", |c| {
         let mut shape = unsigned(&c.ints(0, "")?);
         for i in 1..c.count() {
-            shape =
-                broadcast_shapes("broadcast_shapes", &shape, &unsigned(&c.ints(i, "")?))?.to_vec();
+            shape = broadcast_shapes("broadcast_shapes", &shape, &unsigned(&c.ints(i, "")?))?.to_vec();
         }
-        ok(Value::Seq(
-            shape.into_iter().map(|n| Value::Int(n as i64)).collect(),
-        ))
+        ok(Value::Seq(shape.into_iter().map(|n| Value::Int(n as i64)).collect()))
     }),
     ("broadcast_tensors", |c| {
         let all = c.tensors_from(0)?;
         ok(broadcast_tensors(&all.iter().collect::<Vec<_>>())?)
     }),
-    ("broadcast_to", |c| {
-        ok(c.x()?.expand(c.sizes(1, "size")?)?)
-    }),
-    ("chunk", |c| {
-        ok(c.x()?.chunk(c.size(1, "chunks")?, c.dim_or(2, "dim", 0)?)?)
-    }),
+    ("broadcast_to", |c| ok(c.x()?.expand(c.sizes(1, "size")?)?)),
+    ("chunk", |c| ok(c.x()?.chunk(c.size(1, "chunks")?, c.dim_or(2, "dim", 0)?)?)),
     ("diagonal", |c| {
         let (offset, dim1) = (c.dim_or(1, "offset", 0)?, c.dim_or(2, "dim1", 0)?);
         ok(c.x()?.diagonal(offset, dim1, c.dim_or(3, "dim2", 1)?)?)
     }),
     ("expand", |c| ok(c.x()?.expand(c.sizes(1, "size")?)?)),
-    ("expand_as", |c| {
-        ok(c.x()?.expand(c.tensor(1, "other")?.shape())?)
-    }),
-    ("flatten", |c| {
-        ok(c.x()?
-            .flatten(c.dim_or(1, "start_dim", 0)?, c.dim_or(2, "end_dim", -1)?)?)
-    }),
+    ("expand_as", |c| ok(c.x()?.expand(c.tensor(1, "other")?.shape())?)),
+    ("flatten", |c| ok(c.x()?.flatten(c.dim_or(1, "start_dim", 0)?, c.dim_or(2, "end_dim", -1)?)?)),
     ("linalg.diagonal", |c| {
         let (offset, dim1) = (c.dim_or(1, "offset", 0)?, c.dim_or(2, "dim1", -2)?);
         ok(c.x()?.diagonal(offset, dim1, c.dim_or(3, "dim2", -1)?)?)
     }),
     ("mH", |c| ok(c.x()?.mt()?.conj()?)),
     ("mT", |c| ok(c.x()?.mt()?)),
-    ("narrow", |c| {
-        ok(c.x()?.narrow(
-            c.dim(1, "dim")?,
-            int_or_tensor(c, 2, "start")?,
-            c.size(3, "length")?,
-        )?)
-    }),
+    ("narrow", |c| ok(c.x()?.narrow(c.dim(1, "dim")?, int_or_tensor(c, 2, "start")?, c.size(3, "length")?)?)),
     ("permute", |c| ok(c.x()?.permute(c.sizes(1, "dims")?)?)),
     ("ravel", |c| ok(c.x()?.flatten(0, -1)?)),
     ("reshape", |c| ok(c.x()?.reshape(c.sizes(1, "shape")?)?)),
-    ("reshape_as", |c| {
-        ok(c.x()?.reshape(c.tensor(1, "other")?.shape())?)
-    }),
-    ("select", |c| {
-        ok(c.x()?.select(c.dim(1, "dim")?, c.dim(2, "index")?)?)
-    }),
+    ("reshape_as", |c| ok(c.x()?.reshape(c.tensor(1, "other")?.shape())?)),
+    ("select", |c| ok(c.x()?.select(c.dim(1, "dim")?, c.dim(2, "index")?)?)),
     ("slice", |c| {
         let (start, end) = (c.dim_or(2, "start", 0)?, c.dim_or(3, "end", isize::MAX)?);
         let step = c.int_or(4, "step", 1)? as usize;
@@ -84,9 +59,7 @@ pub(super) const TABLE: &[Entry] = &[
     ("split", |c| {
         let dim = c.dim_or(2, "dim", 0)?;
         match c.ints(1, "split_size_or_sections")?.as_slice() {
-            [size] if c.is_int(1, "split_size_or_sections") => {
-                ok(c.x()?.split(*size as usize, dim)?)
-            }
+            [size] if c.is_int(1, "split_size_or_sections") => ok(c.x()?.split(*size as usize, dim)?),
             sizes => ok(c.x()?.split_with_sizes(&unsigned(sizes), dim)?),
         }
     }),
@@ -99,34 +72,15 @@ pub(super) const TABLE: &[Entry] = &[
         Some(dims) => ok(c.x()?.squeeze(dims)?),
     }),
     ("t", |c| ok(c.x()?.t()?)),
-    ("transpose", |c| {
-        ok(c.x()?.transpose(c.dim(1, "dim0")?, c.dim(2, "dim1")?)?)
-    }),
+    ("transpose", |c| ok(c.x()?.transpose(c.dim(1, "dim0")?, c.dim(2, "dim1")?)?)),
     ("unbind", |c| ok(c.x()?.unbind(c.dim_or(1, "dim", 0)?)?)),
-    ("unflatten", |c| {
-        ok(c.x()?.unflatten(c.dim(1, "dim")?, c.ints(2, "sizes")?)?)
-    }),
-    ("unfold", |c| {
-        ok(c.x()?.unfold(
-            c.dim(1, "dimension")?,
-            c.size(2, "size")?,
-            c.size(3, "step")?,
-        )?)
-    }),
-    ("unsafe_chunk", |c| {
-        ok(c.x()?.chunk(c.size(1, "chunks")?, c.dim_or(2, "dim", 0)?)?)
-    }),
-    ("unsafe_split", |c| {
-        ok(c.x()?
-            .split(c.size(1, "split_size")?, c.dim_or(2, "dim", 0)?)?)
-    }),
+    ("unflatten", |c| ok(c.x()?.unflatten(c.dim(1, "dim")?, c.ints(2, "sizes")?)?)),
+    ("unfold", |c| ok(c.x()?.unfold(c.dim(1, "dimension")?, c.size(2, "size")?, c.size(3, "step")?)?)),
+    ("unsafe_chunk", |c| ok(c.x()?.chunk(c.size(1, "chunks")?, c.dim_or(2, "dim", 0)?)?)),
+    ("unsafe_split", |c| ok(c.x()?.split(c.size(1, "split_size")?, c.dim_or(2, "dim", 0)?)?)),
     ("unsqueeze", |c| ok(c.x()?.unsqueeze(c.dim(1, "dim")?)?)),
-    ("view", |c| {
-        ok(c.x()?.view_as_shape(c.sizes(1, "shape")?)?)
-    }),
-    ("view_as", |c| {
-        ok(c.x()?.view_as_shape(c.tensor(1, "other")?.shape())?)
-    }),
+    ("view", |c| ok(c.x()?.view_as_shape(c.sizes(1, "shape")?)?)),
+    ("view_as", |c| ok(c.x()?.view_as_shape(c.tensor(1, "other")?.shape())?)),
     ("view_as_complex", |c| ok(c.x()?.view_as_complex()?)),
     ("view_as_real", |c| ok(c.x()?.view_as_real()?)),
 ];
