@@ -1,7 +1,7 @@
 //! Seeded draws: every case seeds the generator and makes its calls one after another.
 
 use flambeau_nn::{
-    Linear, Module, StateDict, functional,
+    Conv1d, Conv2d, ConvTranspose2d, Embedding, Linear, Module, StateDict, functional,
     init::{self, Fan, Nonlinearity},
 };
 use flambeau_tensor::{DType, IntoShape, Result, Tensor};
@@ -58,6 +58,10 @@ type Make = fn() -> Result<StateDict>;
 
 /// The recorded modules; their initial state is what was drawn.
 const MODULES: &[(&str, Make)] = &[
+    ("Conv2d(3,8,3)", || Ok(Conv2d::new(3, 8, 3).build()?.state_dict())),
+    ("Conv1d(4,6,5,groups=2)", || Ok(Conv1d::new(4, 6, 5).groups(2).build()?.state_dict())),
+    ("ConvTranspose2d(3,4,2)", || Ok(ConvTranspose2d::new(3, 4, 2).build()?.state_dict())),
+    ("Embedding(10,4)", || Ok(Embedding::new(10, 4).build()?.state_dict())),
     ("Linear(5,3)", || Ok(Linear::new(5, 3).build()?.state_dict())),
     ("Linear(5,3,bias=False)", || Ok(Linear::new(5, 3).bias(false).build()?.state_dict())),
 ];

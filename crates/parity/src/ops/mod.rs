@@ -12,6 +12,7 @@ mod create;
 mod index;
 mod join;
 mod matmul;
+mod norm;
 mod pointwise;
 mod reduce;
 mod softmax;
@@ -39,6 +40,7 @@ const TABLES: &[&[Entry]] = &[
     pointwise::UNARY,
     pointwise::BINARY,
     pointwise::OTHERS,
+    norm::TABLE,
     reduce::TABLE,
     view::TABLE,
 ];
@@ -58,6 +60,7 @@ pub const INEXPRESSIBLE: &[(&str, usize, &str)] = &[
     ("int", 1, NO_FORMATS),
     ("linspace.tensor_overload", 6, "linspace takes its ends as numbers"),
     ("long", 1, NO_FORMATS),
+    ("nonzero", 3, "nonzero gives one tensor, not a tuple"),
     ("round.decimals_3", 3, "round has no decimals"),
     ("round.decimals_neg_3", 3, "round has no decimals"),
     ("short", 1, NO_FORMATS),
