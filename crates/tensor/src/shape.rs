@@ -178,3 +178,93 @@ pub fn broadcast_shapes(op: &'static str, a: &[usize], b: &[usize]) -> Result<Sh
     }
     Ok(out)
 }
+
+/// What an op takes once for each of its one to three spatial dimensions: a stride, a padding, a kernel's
+/// size. One value stands for all of them.
+///
+/// ```
+/// # use flambeau_tensor::shape::Spatial;
+/// let (all, each): (Spatial, Spatial) = (2.into(), (1, 2).into());
+/// assert_eq!(all.spread("pool", "stride", 2)?[..], [2, 2]);
+/// assert_eq!(each.spread("pool", "stride", 2)?[..], [1, 2]);
+/// assert!(each.spread("pool", "stride", 3).is_err());
+/// # Ok::<(), flambeau_tensor::Error>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Spatial {
+    values: [isize; 3],
+    given: u8,
+}
+
+impl Spatial {
+    /// From one value, or one for each dimension.
+    ///
+    /// # Errors
+    /// Where there are none, or more than three.
+    #[track_caller]
+    pub fn from_slice(values: &[isize]) -> Result<Spatial> {
+        ensure!((1..=3).contains(&values.len()), Argument, "spatial", "{} values; one to three are right", values.len());
+        let mut all = [0; 3];
+        all[..values.len()].copy_from_slice(values);
+        Ok(Spatial { values: all, given: values.len() as u8 })
+    }
+
+    /// The values as they were given.
+    pub fn given(&self) -> &[isize] {
+        &self.values[..self.given as usize]
+    }
+
+    /// One value for each of `dims` dimensions; `what` they are is for the error.
+    ///
+    /// # Errors
+    /// Where another number of values was given, and not one for all.
+    #[track_caller]
+    pub fn spread(&self, op: &'static str, what: &str, dims: usize) -> Result<SmallVec<[isize; 3]>> {
+        match self.given() {
+            [one] => Ok(SmallVec::from_elem(*one, dims)),
+            values if values.len() == dims => Ok(SmallVec::from_slice(values)),
+            values => bail!(Argument, op, "{what} {values:?} does not go with {dims} spatial dimensions: one value or {dims} are right"),
+        }
+    }
+
+    /// As [`spread`](Spatial::spread), none of the values below `least`.
+    #[track_caller]
+    pub fn at_least(&self, least: usize, op: &'static str, what: &str, dims: usize) -> Result<SmallVec<[usize; 3]>> {
+        let values = self.spread(op, what, dims)?;
+        ensure!(values.iter().all(|v| *v >= least as isize), Argument, op, "{what} {self:?} must be at least {least}");
+        Ok(values.iter().map(|v| *v as usize).collect())
+    }
+}
+
+impl std::fmt::Debug for Spatial {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.given() {
+            [one] => write!(f, "{one}"),
+            values => write!(f, "{values:?}"),
+        }
+    }
+}
+
+macro_rules! spatial_arguments {
+    ($($t:ty),*) => {$(
+        impl From<$t> for Spatial {
+            fn from(x: $t) -> Spatial { Spatial { values: [x as isize, 0, 0], given: 1 } }
+        }
+        impl From<($t, $t)> for Spatial {
+            fn from((x, y): ($t, $t)) -> Spatial { Spatial { values: [x as isize, y as isize, 0], given: 2 } }
+        }
+        impl From<($t, $t, $t)> for Spatial {
+            fn from((x, y, z): ($t, $t, $t)) -> Spatial { Spatial { values: [x as isize, y as isize, z as isize], given: 3 } }
+        }
+        impl From<[$t; 1]> for Spatial {
+            fn from([x]: [$t; 1]) -> Spatial { x.into() }
+        }
+        impl From<[$t; 2]> for Spatial {
+            fn from([x, y]: [$t; 2]) -> Spatial { (x, y).into() }
+        }
+        impl From<[$t; 3]> for Spatial {
+            fn from([x, y, z]: [$t; 3]) -> Spatial { (x, y, z).into() }
+        }
+    )*};
+}
+spatial_arguments!(i32, i64, isize, usize);

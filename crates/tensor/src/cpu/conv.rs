@@ -1,0 +1,378 @@
+//! Kernels of convolution and its gradients.
+//!
+//! Nothing is unrolled into columns: register tiles read a padded copy of the source at fixed offsets
+//! (`gather`: forward and input gradient; `weights`: the weight's gradient; `window`: the geometry).
+//! `f32` and `f64` are computed as they are, half precision in `f32`, complex numbers as four real
+//! convolutions, integers by plain loops.
+
+mod gather;
+mod weights;
+mod window;
+
+use super::matmul::{Shared, narrow, widen};
+use super::micro::Real;
+use super::{CpuKernel, Dst, Src};
+use crate::alloc::Block;
+use crate::dtype::Stored;
+use crate::ops::{Conv, ConvInputGrad, ConvWeightGrad, Geometry};
+use crate::{DType, Result, bail};
+use gather::{Gather, Place};
+use num_complex::Complex;
+use pulp::{Simd, WithSimd};
+use std::marker::PhantomData;
+use window::Axis;
+
+/// Multiply-adds that a task should have at least.
+const TASK: usize = 1 << 19;
+
+/// Memory for one task, from the caching allocator.
+struct Scratch<T> {
+    block: Option<Block>,
+    spare: Vec<T>,
+    len: usize,
+}
+
+impl<T: Stored> Scratch<T> {
+    /// `len` numbers of any value.
+    fn new(len: usize) -> Scratch<T> {
+        let block = Block::new(len * size_of::<T>());
+        let spare = if block.is_none() { vec![T::default(); len] } else { Vec::new() };
+        Scratch { block, spare, len }
+    }
+
+    fn slice(&mut self) -> &mut [T] {
+        match &self.block {
+            // SAFETY: the block is ours alone, initialised, aligned to 64 and holds `len` numbers.
+            Some(block) => unsafe { std::slice::from_raw_parts_mut(block.as_ptr().cast(), self.len) },
+            None => &mut self.spare,
+        }
+    }
+}
+
+/// Numbers in a register.
+fn lanes_of<T: Real>() -> usize {
+    struct Lanes<T>(PhantomData<T>);
+    impl<T: Real> WithSimd for Lanes<T> {
+        type Output = usize;
+        fn with_simd<S: Simd>(self, _: S) -> usize {
+            T::lanes::<S>()
+        }
+    }
+    pulp::Arch::new().dispatch(Lanes::<T>(PhantomData))
+}
+
+/// The three directions, on operands in rows.
+trait Number: Stored {
+    /// `out = conv(x, w) + b`.
+    fn forward(g: &Geometry, x: &[Self], w: &[Self], b: Option<&[Self]>, out: &mut [Self]);
+    /// The gradient of the input.
+    fn input(g: &Geometry, grad: &[Self], w: &[Self], out: &mut [Self]);
+    /// The gradient of the weight.
+    fn weight(g: &Geometry, x: &[Self], grad: &[Self], out: &mut [Self]);
+}
+
+fn sizes(g: &Geometry) -> (usize, usize, usize) {
+    let product = |f: fn(&crate::ops::Dim) -> usize| g.dims.iter().map(f).product();
+    (product(|d| d.input), product(|d| d.output), product(|d| d.kernel))
+}
+
+fn forward<T: Real>(g: &Geometry, x: &[T], w: &[T], b: Option<&[T]>, out: &mut [T]) {
+    let (_, outputs, taps) = sizes(g);
+    let axes = window::forward(g);
+    let [_, height, width] = axes.each_ref().map(|a| a.grid);
+    let job = Gather {
+        axes,
+        batch: g.batch,
+        groups: g.groups,
+        channels: g.channels,
+        rows: g.features,
+        source: x,
+        weight: w,
+        weight_steps: [g.features * g.channels * taps, g.channels * taps, taps],
+        kernel: g.dims.map(|d| d.kernel),
+        bias: b,
+        place: Place { base: 0, batch: g.groups * g.features * outputs, row: outputs, steps: [height * width, width, 1] },
+    };
+    gather::run(&job, out);
+}
+
+fn input<T: Real>(g: &Geometry, grad: &[T], w: &[T], out: &mut [T]) {
+    let (inputs, _, taps) = sizes(g);
+    let strides = g.dims.map(|d| d.stride);
+    let [_, h, width] = g.dims.map(|d| d.input);
+    for phase in 0..strides.iter().product() {
+        let phases = [phase / (strides[1] * strides[2]), phase / strides[2] % strides[1], phase % strides[2]];
+        let axes = std::array::from_fn(|i| Axis::backward(&g.dims[i], phases[i]));
+        // Phases of a stride lie apart in the output.
+        let axes = if strides == [1; 3] { window::merged(axes) } else { axes };
+        let job = Gather {
+            axes,
+            batch: g.batch,
+            groups: g.groups,
+            channels: g.features,
+            rows: g.channels,
+            source: grad,
+            weight: w,
+            weight_steps: [g.features * g.channels * taps, taps, g.channels * taps],
+            kernel: g.dims.map(|d| d.kernel),
+            bias: None,
+            place: Place {
+                base: (phases[0] * h + phases[1]) * width + phases[2],
+                batch: g.groups * g.channels * inputs,
+                row: inputs,
+                steps: [strides[0] * h * width, strides[1] * width, strides[2]],
+            },
+        };
+        gather::run(&job, out);
+    }
+}
+
+macro_rules! real {
+    ($($t:ty),*) => {$(
+        impl Number for $t {
+            fn forward(g: &Geometry, x: &[$t], w: &[$t], b: Option<&[$t]>, out: &mut [$t]) {
+                forward(g, x, w, b, out);
+            }
+            fn input(g: &Geometry, grad: &[$t], w: &[$t], out: &mut [$t]) {
+                input(g, grad, w, out);
+            }
+            fn weight(g: &Geometry, x: &[$t], grad: &[$t], out: &mut [$t]) {
+                weights::run(g, x, grad, out);
+            }
+        }
+    )*};
+}
+real!(f32, f64);
+
+/// A direction of a convolution as a function of two operands and its output.
+type Bilinear<'f, T> = &'f dyn Fn(&[T], &[T], &mut [T]);
+
+/// A product of complex operands by four of their parts: (a + ib)(c + id) = ac − bd + i(ad + bc).
+fn by_parts<T: Real + std::ops::Sub<Output = T>>(a: &[Complex<T>], b: &[Complex<T>], out: &mut [Complex<T>], f: Bilinear<'_, T>) {
+    let parts = |z: &[Complex<T>]| -> (Vec<T>, Vec<T>) { (z.iter().map(|z| z.re).collect(), z.iter().map(|z| z.im).collect()) };
+    let ((ar, ai), (br, bi)) = (parts(a), parts(b));
+    let product = |a: &[T], b: &[T]| {
+        let mut part = vec![T::default(); out.len()];
+        f(a, b, &mut part);
+        part
+    };
+    let (rr, ii, ri, ir) = (product(&ar, &br), product(&ai, &bi), product(&ar, &bi), product(&ai, &br));
+    out.iter_mut().enumerate().for_each(|(i, z)| *z = Complex::new(rr[i] - ii[i], ri[i] + ir[i]));
+}
+
+macro_rules! complex {
+    ($($t:ty),*) => {$(
+        impl Number for Complex<$t> {
+            fn forward(g: &Geometry, x: &[Self], w: &[Self], b: Option<&[Self]>, out: &mut [Self]) {
+                by_parts(x, w, out, &|x, w, out| forward::<$t>(g, x, w, None, out));
+                if let Some(b) = b {
+                    let (_, outputs, _) = sizes(g);
+                    out.chunks_mut(outputs.max(1)).zip(b.iter().cycle()).for_each(|(row, b)| row.iter_mut().for_each(|z| *z += b));
+                }
+            }
+            fn input(g: &Geometry, grad: &[Self], w: &[Self], out: &mut [Self]) {
+                by_parts(grad, w, out, &|grad, w, out| input::<$t>(g, grad, w, out));
+            }
+            fn weight(g: &Geometry, x: &[Self], grad: &[Self], out: &mut [Self]) {
+                by_parts(x, grad, out, &|x, grad, out| weights::run::<$t>(g, x, grad, out));
+            }
+        }
+    )*};
+}
+complex!(f32, f64);
+
+/// Calls `f` with each meeting of an input, a weight and an output element: their indices.
+fn meetings(g: &Geometry, mut f: impl FnMut(usize, usize, usize)) {
+    let (inputs, outputs, taps) = sizes(g);
+    let [d, h, w] = &g.dims;
+    // Where output `o` of an axis meets the input with tap `t`.
+    let at = |dim: &crate::ops::Dim, o: usize, t: usize| (o * dim.stride + t * dim.dilation).checked_sub(dim.padding).filter(|i| *i < dim.input);
+    for n in 0..g.batch * g.groups {
+        for (o, c) in (0..g.features).flat_map(|o| (0..g.channels).map(move |c| (o, c))) {
+            let (x0, y0) = ((n * g.channels + c) * inputs, (n * g.features + o) * outputs);
+            let w0 = ((n % g.groups * g.features + o) * g.channels + c) * taps;
+            for out in 0..outputs {
+                let (z, y, x) = (out / (h.output * w.output), out / w.output % h.output, out % w.output);
+                for tap in 0..taps {
+                    let (tz, ty, tx) = (tap / (h.kernel * w.kernel), tap / w.kernel % h.kernel, tap % w.kernel);
+                    if let (Some(z), Some(y), Some(x)) = (at(d, z, tz), at(h, y, ty), at(w, x, tx)) {
+                        f(x0 + (z * h.input + y) * w.input + x, w0 + tap, y0 + out);
+                    }
+                }
+            }
+        }
+    }
+}
+
+macro_rules! integer {
+    ($($t:ty),*) => {$(
+        impl Number for $t {
+            fn forward(g: &Geometry, x: &[$t], w: &[$t], b: Option<&[$t]>, out: &mut [$t]) {
+                let (_, outputs, _) = sizes(g);
+                let rows = out.chunks_mut(outputs.max(1)).enumerate();
+                rows.for_each(|(i, row)| row.fill(b.map_or(0, |b| b[i % b.len().max(1)])));
+                meetings(g, |i, k, o| out[o] = out[o].wrapping_add(x[i].wrapping_mul(w[k])));
+            }
+            fn input(g: &Geometry, grad: &[$t], w: &[$t], out: &mut [$t]) {
+                out.fill(0);
+                meetings(g, |i, k, o| out[i] = out[i].wrapping_add(grad[o].wrapping_mul(w[k])));
+            }
+            fn weight(g: &Geometry, x: &[$t], grad: &[$t], out: &mut [$t]) {
+                out.fill(0);
+                meetings(g, |i, k, o| out[k] = out[k].wrapping_add(x[i].wrapping_mul(grad[o])));
+            }
+        }
+    )*};
+}
+integer!(u8, i8, i16, i32, i64);
+
+/// Calls `$run::<T>` with inputs and output of the output's dtype, in rows; half precision as `f32`.
+macro_rules! by_dtype {
+    ($inputs:expr, $out:expr, |$T:ident, $xs:ident, $to:ident| $body:expr) => {
+        match $out.dtype() {
+            DType::F16 | DType::BF16 => {
+                type $T = f32;
+                let wide: Vec<Vec<f32>> = $inputs.iter().map(widen).collect();
+                let $xs: Vec<&[f32]> = wide.iter().map(|x| &x[..]).collect();
+                let mut sums = vec![0.0; $out.numel()];
+                let $to = &mut sums[..];
+                $body;
+                narrow(&sums, $out);
+            }
+            DType::Bool => bail!(DType, "conv", "not defined for bool"),
+            DType::U8 => by_dtype!(@ u8, $inputs, $out, |$T, $xs, $to| $body),
+            DType::I8 => by_dtype!(@ i8, $inputs, $out, |$T, $xs, $to| $body),
+            DType::I16 => by_dtype!(@ i16, $inputs, $out, |$T, $xs, $to| $body),
+            DType::I32 => by_dtype!(@ i32, $inputs, $out, |$T, $xs, $to| $body),
+            DType::I64 => by_dtype!(@ i64, $inputs, $out, |$T, $xs, $to| $body),
+            DType::F32 => by_dtype!(@ f32, $inputs, $out, |$T, $xs, $to| $body),
+            DType::F64 => by_dtype!(@ f64, $inputs, $out, |$T, $xs, $to| $body),
+            DType::Complex64 => by_dtype!(@ Complex<f32>, $inputs, $out, |$T, $xs, $to| $body),
+            DType::Complex128 => by_dtype!(@ Complex<f64>, $inputs, $out, |$T, $xs, $to| $body),
+        }
+    };
+    (@ $t:ty, $inputs:expr, $out:expr, |$T:ident, $xs:ident, $to:ident| $body:expr) => {{
+        type $T = $t;
+        let rows: Vec<std::borrow::Cow<'_, [$t]>> = $inputs.iter().map(|x| x.contiguous::<$t>()).collect();
+        let $xs: Vec<&[$t]> = rows.iter().map(|x| &x[..]).collect();
+        let $to = $out.slice::<$t>();
+        $body;
+    }};
+}
+
+impl CpuKernel for Conv {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        let g = self.geometry("conv", inputs[0].shape(), inputs[1].shape())?;
+        by_dtype!(inputs, &mut outputs[0], |T, xs, out| T::forward(&g, xs[0], xs[1], xs.get(2).copied(), out));
+        Ok(())
+    }
+}
+
+impl CpuKernel for ConvInputGrad {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        let g = self.geometry(inputs[0].shape(), inputs[1].shape())?;
+        by_dtype!(inputs, &mut outputs[0], |T, xs, out| T::input(&g, xs[0], xs[1], out));
+        Ok(())
+    }
+}
+
+impl CpuKernel for ConvWeightGrad {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        let g = self.geometry(inputs[0].shape(), inputs[1].shape())?;
+        by_dtype!(inputs, &mut outputs[0], |T, xs, out| T::weight(&g, xs[0], xs[1], out));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::Dim;
+
+    fn numbers(n: usize, seed: usize) -> Vec<f32> {
+        (0..n).map(|i| ((i * 31 + i * i % 7 + seed * 5) % 9) as f32 - 4.0).collect()
+    }
+
+    fn dim(input: usize, kernel: usize, stride: usize, padding: usize, dilation: usize) -> Dim {
+        let output = (input + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1;
+        Dim { input, output, kernel, stride, padding, dilation }
+    }
+
+    /// All three directions against the definition, in small integers, which `f32` adds without loss.
+    fn check(g: Geometry) {
+        let (inputs, outputs, taps) = sizes(&g);
+        let x = numbers(g.batch * g.groups * g.channels * inputs, 1);
+        let w = numbers(g.groups * g.features * g.channels * taps, 2);
+        let y = numbers(g.batch * g.groups * g.features * outputs, 3);
+        let b = numbers(g.groups * g.features, 4);
+        let (mut want_y, mut want_x, mut want_w) = (vec![0.0; y.len()], vec![0.0; x.len()], vec![0.0; w.len()]);
+        want_y.chunks_mut(outputs).zip(b.iter().cycle()).for_each(|(row, b)| row.fill(*b));
+        meetings(&g, |i, k, o| {
+            want_y[o] += x[i] * w[k];
+            want_x[i] += y[o] * w[k];
+            want_w[k] += x[i] * y[o];
+        });
+        let (mut got_y, mut got_x, mut got_w) = (vec![f32::NAN; y.len()], vec![f32::NAN; x.len()], vec![f32::NAN; w.len()]);
+        f32::forward(&g, &x, &w, Some(&b), &mut got_y);
+        assert_eq!(got_y, want_y, "forward of {g:?}");
+        f32::input(&g, &y, &w, &mut got_x);
+        assert_eq!(got_x, want_x, "input gradient of {g:?}");
+        f32::weight(&g, &x, &y, &mut got_w);
+        assert_eq!(got_w, want_w, "weight gradient of {g:?}");
+    }
+
+    fn geometry(batch: usize, groups: usize, channels: usize, features: usize, dims: [Dim; 3]) -> Geometry {
+        Geometry { batch, groups, channels, features, dims, rank: 3 }
+    }
+
+    #[test]
+    fn every_direction_follows_the_definition() {
+        let one = dim(1, 1, 1, 0, 1);
+        for (channels, features) in [(1, 1), (3, 5), (4, 20), (17, 9)] {
+            for (input, kernel, stride, padding, dilation) in
+                [(9, 3, 1, 1, 1), (13, 3, 2, 1, 1), (8, 1, 1, 0, 1), (8, 1, 2, 0, 1), (11, 4, 3, 2, 2), (5, 5, 1, 4, 1), (21, 2, 1, 0, 3)]
+            {
+                let d = dim(input, kernel, stride, padding, dilation);
+                check(geometry(2, 1, channels, features, [one, dim(7, 3, 1, 1, 1), d]));
+                check(geometry(1, 1, channels, features, [one, d, dim(4, 2, 2, 0, 1)]));
+                check(geometry(3, 1, channels, features, [one, one, d]));
+            }
+        }
+    }
+
+    #[test]
+    fn groups_and_three_dimensions() {
+        let d = dim(6, 3, 2, 1, 1);
+        check(geometry(2, 3, 2, 4, [d, dim(5, 2, 1, 0, 2), dim(9, 3, 1, 1, 1)]));
+        check(geometry(2, 8, 1, 1, [dim(1, 1, 1, 0, 1), dim(9, 3, 1, 1, 1), dim(17, 3, 1, 1, 1)]));
+        check(geometry(2, 4, 1, 2, [dim(1, 1, 1, 0, 1), d, d]));
+    }
+
+    #[test]
+    fn blocks_of_channels_and_boxes_add_up() {
+        let one = dim(1, 1, 1, 0, 1);
+        check(geometry(1, 1, 130, 33, [one, dim(5, 3, 1, 1, 1), dim(5, 3, 1, 1, 1)]));
+        check(geometry(1, 1, 3, 7, [one, dim(70, 3, 1, 1, 1), dim(90, 3, 2, 1, 1)]));
+        check(geometry(1, 1, 2, 3, [one, one, dim(3000, 8, 4, 2, 1)]));
+        check(geometry(20, 1, 12, 18, [one, dim(4, 3, 1, 1, 1), dim(4, 3, 1, 1, 1)]));
+    }
+
+    #[test]
+    fn the_number_of_threads_changes_no_bit() {
+        let x = crate::Tensor::randn([9, 16, 12, 12]).build().unwrap().to_vec::<f32>().unwrap();
+        let w = crate::Tensor::randn([24, 16, 3, 3]).build().unwrap().to_vec::<f32>().unwrap();
+        let y = crate::Tensor::randn([9, 24, 12, 12]).build().unwrap().to_vec::<f32>().unwrap();
+        let d = dim(12, 3, 1, 1, 1);
+        let g = geometry(9, 1, 16, 24, [dim(1, 1, 1, 0, 1), d, d]);
+        let run = |threads| {
+            let mut all = (vec![0.0; y.len()], vec![0.0; x.len()], vec![0.0; w.len()]);
+            rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| {
+                f32::forward(&g, &x, &w, None, &mut all.0);
+                f32::input(&g, &y, &w, &mut all.1);
+                f32::weight(&g, &x, &y, &mut all.2);
+            });
+            all
+        };
+        assert_eq!(run(1), run(3));
+    }
+}

@@ -1,0 +1,411 @@
+//! Outputs that gather from a source at the taps of a weight: the forward pass, and the input gradient,
+//! one phase of the stride after another.
+//!
+//! A task takes a box of one sample's outputs, copies the part of the source it needs with the zeros
+//! around it ([`Window`]) and runs register tiles over it: output channels by neighbouring outputs, or,
+//! where rows are too short to fill registers, outputs by neighbouring channels. Blocks of channels keep
+//! the copy in the second-level cache; the order of all sums depends on shapes alone.
+
+use super::window::{Axis, Part, Window, boxes};
+use super::{Scratch, Shared, TASK, lanes_of};
+use crate::cpu::micro::{Real, Tile, load, numbers_by_panel, rows_by_lanes, store};
+use crate::cpu::par;
+use pulp::{Simd, WithSimd};
+use std::ops::Range;
+
+/// Weight elements of a row that one block of channels has at most.
+const DEPTH: usize = 512;
+/// Bytes of a window, at most.
+const WINDOW: usize = 192 << 10;
+/// Tasks that there should be at least.
+const TASKS: usize = 8;
+/// Tiles of outputs that are taken through all rows of the weight together.
+const TOGETHER: usize = 4;
+
+/// A register tile's shape.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Shape {
+    /// So many rows by so many registers of neighbouring outputs.
+    Lanes(usize, usize),
+    /// Six outputs by two registers of neighbouring rows.
+    Panel,
+}
+
+const SHAPES: [Shape; 5] = [Shape::Lanes(6, 2), Shape::Lanes(4, 3), Shape::Lanes(3, 4), Shape::Lanes(2, 4), Shape::Lanes(1, 8)];
+
+/// Where an output element stands: `base + n·batch + r·row + d·steps[0] + …`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) base: usize,
+    pub(super) batch: usize,
+    pub(super) row: usize,
+    pub(super) steps: [usize; 3],
+}
+
+/// One gathering: `out[n, g, r, q] = bias[g, r] + Σ_{c, t} weight[g, r, c, t] · source[n, g, c, q·step + off_t]`.
+pub(super) struct Gather<'a, T> {
+    pub(super) axes: [Axis; 3],
+    pub(super) batch: usize,
+    pub(super) groups: usize,
+    /// Source channels of a group.
+    pub(super) channels: usize,
+    /// Output channels of a group.
+    pub(super) rows: usize,
+    /// `[n, groups · channels, …]`, in rows.
+    pub(super) source: &'a [T],
+    pub(super) weight: &'a [T],
+    /// Steps in `weight` for a group, a row, a channel.
+    pub(super) weight_steps: [usize; 3],
+    /// The sizes of a kernel in `weight`.
+    pub(super) kernel: [usize; 3],
+    pub(super) bias: Option<&'a [T]>,
+    pub(super) place: Place,
+}
+
+struct Job<'a, T> {
+    g: &'a Gather<'a, T>,
+    shape: Shape,
+    /// Rows of one panel.
+    panel_rows: usize,
+    /// For each group and panel of rows: `panel_rows` numbers for each channel and tap.
+    panels: &'a [T],
+    /// Channels of a block.
+    block: usize,
+    parts: &'a [Part],
+    /// How many tasks share the panels of a group.
+    splits: usize,
+    out: Shared<T>,
+    tasks: Range<usize>,
+}
+
+/// What depends on a box's sizes only.
+struct Frame {
+    len: [usize; 3],
+    window: Window,
+    /// For each channel of a block and each tap.
+    off: Vec<u32>,
+    /// Where in the window, where in the output (from the box's first element), how many.
+    units: Vec<(u32, usize, usize)>,
+}
+
+/// Runs the gathering into `out`.
+pub(super) fn run<T: Real>(g: &Gather<'_, T>, out: &mut [T]) {
+    let grid: [usize; 3] = std::array::from_fn(|i| g.axes[i].grid);
+    let outputs: usize = grid.iter().product();
+    if g.batch * g.groups * g.rows * outputs == 0 {
+        return;
+    }
+    let taps: usize = g.axes.iter().map(|a| a.taps.len()).product();
+    let lanes = lanes_of::<T>();
+    let shape = choose(g, grid, taps, lanes);
+    let panel_rows = match shape {
+        Shape::Lanes(m, _) => m,
+        Shape::Panel => 2 * lanes,
+    };
+    let blocks = (g.channels * taps).div_ceil(DEPTH).clamp(1, g.channels.max(1));
+    let block = g.channels.div_ceil(blocks);
+    let len = box_len(g, grid, block, lanes);
+    let parts = boxes(grid, len);
+    let panel_count = g.rows.div_ceil(panel_rows);
+    let splits = TASKS.div_ceil(g.batch * g.groups * parts.len()).clamp(1, panel_count);
+    let panels = pack(g, taps, panel_rows);
+    let tasks = g.batch * g.groups * parts.len() * splits;
+    let cost = (outputs * g.rows * g.channels * taps) / (parts.len() * splits);
+    let out = Shared(out.as_mut_ptr());
+    par::ranges(tasks, (TASK / cost.max(1)).max(1), |tasks| {
+        let job = Job { g, shape, panel_rows, panels: &panels, block, parts: &parts, splits, out, tasks };
+        pulp::Arch::new().dispatch(job);
+    });
+}
+
+/// The tile with the least work lost at its edges.
+fn choose<T>(g: &Gather<'_, T>, grid: [usize; 3], taps: usize, lanes: usize) -> Shape {
+    let registers = grid[0] * grid[1] * grid[2].div_ceil(lanes);
+    let outputs = grid[0] * grid[1] * grid[2];
+    let mut best = (usize::MAX, Shape::Lanes(6, 2));
+    for shape in SHAPES {
+        if let Shape::Lanes(m, n) = shape {
+            // Tiles of few rows load more than they multiply.
+            let slow = match m {
+                1 => 16,
+                2 => 12,
+                _ => 10,
+            };
+            let work = g.rows.next_multiple_of(m) * registers.next_multiple_of(n) * lanes * slow;
+            if work < best.0 {
+                best = (work, shape);
+            }
+        }
+    }
+    let deep = g.channels * taps >= 64 && g.rows >= lanes;
+    let panel = g.rows.next_multiple_of(2 * lanes) * outputs.next_multiple_of(6) * 10;
+    if deep && panel + panel / 8 < best.0 { Shape::Panel } else { best.1 }
+}
+
+/// How large a box may be for its window to stay in cache, and for all threads to have some.
+fn box_len<T>(g: &Gather<'_, T>, grid: [usize; 3], block: usize, lanes: usize) -> [usize; 3] {
+    let bytes = |len: [usize; 3]| Window::new(&g.axes, len, lanes).channel() * block.max(1) * size_of::<T>();
+    let mut len = grid;
+    for axis in 0..3 {
+        // Whole rows first; long ones are cut at multiples of the registers.
+        let unit = if axis == 2 { 8 * lanes } else { 1 };
+        while len[axis] > unit && bytes(len) > WINDOW {
+            len[axis] = len[axis].div_ceil(2).next_multiple_of(unit);
+        }
+    }
+    let tasks = |len: [usize; 3]| g.batch * g.groups * (0..3).map(|i| grid[i].div_ceil(len[i])).product::<usize>();
+    for (axis, least) in [(0, 1), (1, 8), (2, 8 * lanes)] {
+        while len[axis] > 2 * least && tasks(len) < TASKS {
+            len[axis] = len[axis].div_ceil(2).next_multiple_of(if axis == 2 { lanes } else { 1 });
+        }
+    }
+    len
+}
+
+/// The weight in panels of rows, for each group.
+fn pack<T: Real>(g: &Gather<'_, T>, taps: usize, panel_rows: usize) -> Vec<T> {
+    let [step_g, step_r, step_c] = g.weight_steps;
+    let mut order = Vec::with_capacity(taps);
+    for d in &g.axes[0].taps {
+        for h in &g.axes[1].taps {
+            for w in &g.axes[2].taps {
+                order.push((d.index * g.kernel[1] + h.index) * g.kernel[2] + w.index);
+            }
+        }
+    }
+    let panels = g.rows.div_ceil(panel_rows);
+    let size = panel_rows * g.channels * taps;
+    let mut packed = vec![T::default(); g.groups * panels * size];
+    if size == 0 {
+        return packed;
+    }
+    par::chunks(&mut packed, size, size, |i, panel| {
+        let (group, first) = (i / panels, i % panels * panel_rows);
+        for r in 0..panel_rows.min(g.rows - first) {
+            for c in 0..g.channels {
+                let from = group * step_g + (first + r) * step_r + c * step_c;
+                for (t, index) in order.iter().enumerate() {
+                    panel[(c * taps + t) * panel_rows + r] = g.weight[from + index];
+                }
+            }
+        }
+    });
+    packed
+}
+
+impl<T: Real> WithSimd for Job<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        match self.shape {
+            Shape::Lanes(6, _) => self.tasks(T::lanes::<S>(), |j, f, t| j.lanes::<S, 6, 2>(simd, f, t)),
+            Shape::Lanes(4, _) => self.tasks(T::lanes::<S>(), |j, f, t| j.lanes::<S, 4, 3>(simd, f, t)),
+            Shape::Lanes(3, _) => self.tasks(T::lanes::<S>(), |j, f, t| j.lanes::<S, 3, 4>(simd, f, t)),
+            Shape::Lanes(2, _) => self.tasks(T::lanes::<S>(), |j, f, t| j.lanes::<S, 2, 4>(simd, f, t)),
+            Shape::Lanes(..) => self.tasks(T::lanes::<S>(), |j, f, t| j.lanes::<S, 1, 8>(simd, f, t)),
+            Shape::Panel => self.tasks(1, |j, f, t| j.panel::<S>(simd, f, t)),
+        }
+    }
+}
+
+/// A box, one block of channels and a share of the panels, ready to be computed.
+struct Task<'a, T> {
+    group: usize,
+    panels: Range<usize>,
+    /// Channels of the block.
+    channels: Range<usize>,
+    window: &'a [T],
+    /// The box's first output in `out`, of the group's first row.
+    out: usize,
+}
+
+impl<'j, T: Real> Job<'j, T> {
+    /// Calls `compute` for each task and each block of channels. `unit`: neighbouring outputs that are
+    /// computed as one.
+    #[inline(always)]
+    fn tasks(self, unit: usize, compute: impl Fn(&Job<'j, T>, &Frame, Task<'_, T>)) {
+        let g = self.g;
+        let mut frame = self.frame(self.parts[0].len, unit);
+        let mut scratch = Scratch::<T>::new(self.block.max(1) * frame.window.channel());
+        for task in self.tasks.clone() {
+            let (split, rest) = (task % self.splits, task / self.splits);
+            let (part, rest) = (self.parts[rest % self.parts.len()], rest / self.parts.len());
+            let (group, n) = (rest % g.groups, rest / g.groups);
+            if part.len != frame.len {
+                frame = self.frame(part.len, unit);
+                scratch = Scratch::new(self.block.max(1) * frame.window.channel());
+            }
+            let count = g.rows.div_ceil(self.panel_rows);
+            let panels = split * count / self.splits..(split + 1) * count / self.splits;
+            let size: usize = g.axes.iter().map(|a| a.source).product();
+            let place = &g.place;
+            let out = place.base + n * place.batch + group * g.rows * place.row
+                + (0..3).map(|i| part.start[i] * place.steps[i]).sum::<usize>();
+            let mut from = 0;
+            loop {
+                let channels = from..(from + self.block).min(g.channels);
+                for (c, to) in channels.clone().zip(scratch.slice().chunks_exact_mut(frame.window.channel())) {
+                    let first = ((n * g.groups + group) * g.channels + c) * size;
+                    frame.window.fill(&g.axes, part.start, &g.source[first..first + size], to);
+                }
+                compute(&self, &frame, Task { group, panels: panels.clone(), channels: channels.clone(), window: scratch.slice(), out });
+                from = channels.end;
+                if from >= g.channels {
+                    break;
+                }
+            }
+        }
+    }
+
+    fn frame(&self, len: [usize; 3], unit: usize) -> Frame {
+        let g = self.g;
+        let window = Window::new(&g.axes, len, lanes_of::<T>());
+        let taps = window.taps(&g.axes);
+        let off = (0..self.block).flat_map(|c| taps.iter().map(move |t| (c, *t))).map(|(c, t)| (c * window.channel()) as u32 + t).collect();
+        let (steps, to) = (window.steps(&g.axes), g.place.steps);
+        let mut units = Vec::with_capacity(len[0] * len[1] * len[2].div_ceil(unit));
+        for d in 0..len[0] {
+            for h in 0..len[1] {
+                for w in (0..len[2]).step_by(unit) {
+                    let at = d * steps[0] + h * steps[1] + w * steps[2];
+                    units.push((at as u32, d * to[0] + h * to[1] + w * to[2], unit.min(len[2] - w)));
+                }
+            }
+        }
+        Frame { len, window, off, units }
+    }
+
+    /// Numbers of the panel that belong to the block, and the offsets that go with them.
+    #[inline(always)]
+    fn block<'f>(&self, frame: &'f Frame, task: &Task<'_, T>, panel: usize) -> (*const T, &'f [u32]) {
+        let g = self.g;
+        let taps = if self.block == 0 { 0 } else { frame.off.len() / self.block };
+        let size = self.panel_rows * g.channels * taps;
+        let start = (task.group * g.rows.div_ceil(self.panel_rows) + panel) * size + task.channels.start * taps * self.panel_rows;
+        (self.panels[start..].as_ptr(), &frame.off[..task.channels.len() * taps])
+    }
+
+    /// `M` rows by `N` registers of neighbouring outputs at a time.
+    #[inline(always)]
+    fn lanes<S: Simd, const M: usize, const N: usize>(&self, simd: S, frame: &Frame, task: Task<'_, T>) {
+        let (g, lanes) = (self.g, T::lanes::<S>());
+        let first = task.channels.start == 0;
+        for units in frame.units.chunks(N * TOGETHER) {
+            for panel in task.panels.clone() {
+                let (numbers, off) = self.block(frame, &task, panel);
+                let row = panel * M;
+                let rows = M.min(g.rows - row);
+                for units in units.chunks(N) {
+                    let at: [*const T; N] = std::array::from_fn(|n| task.window[units[n.min(units.len() - 1)].0 as usize..].as_ptr());
+                    let mut tile: Tile<S, T, M, N> = [[T::splat(simd, T::default()); N]; M];
+                    let to = |m: usize, unit: &(u32, usize, usize)| self.out.at(task.out + (row + m) * g.place.row + unit.1);
+                    if !first {
+                        for m in 0..rows {
+                            for (n, unit) in units.iter().enumerate() {
+                                // SAFETY: `to` leads to the unit's elements in the output, which this task alone writes.
+                                tile[m][n] = unsafe { read::<S, T>(to(m, unit), g.place.steps[2], unit.2, lanes) };
+                            }
+                        }
+                    } else if let Some(bias) = g.bias {
+                        for m in 0..rows {
+                            tile[m] = [T::splat(simd, bias[task.group * g.rows + row + m]); N];
+                        }
+                    }
+                    // SAFETY: the panel holds `M` numbers for each offset; the window has a register's worth
+                    // to read at each unit for each tap (see `Window::new`).
+                    unsafe { rows_by_lanes::<S, T, M, N>(simd, &mut tile, numbers, off, at) };
+                    for m in 0..rows {
+                        for (n, unit) in units.iter().enumerate() {
+                            // SAFETY: as above.
+                            unsafe { write::<S, T>(to(m, unit), g.place.steps[2], unit.2, lanes, tile[m][n]) };
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Six outputs by two registers of neighbouring rows at a time.
+    #[inline(always)]
+    fn panel<S: Simd>(&self, simd: S, frame: &Frame, task: Task<'_, T>) {
+        let (g, lanes) = (self.g, T::lanes::<S>());
+        let first = task.channels.start == 0;
+        let mut spill = Spill([[T::default(); 32]; 6]);
+        for units in frame.units.chunks(6 * TOGETHER) {
+            for panel in task.panels.clone() {
+                let (numbers, off) = self.block(frame, &task, panel);
+                let row = panel * self.panel_rows;
+                let rows = self.panel_rows.min(g.rows - row);
+                for units in units.chunks(6) {
+                    let at: [*const T; 6] = std::array::from_fn(|m| task.window[units[m.min(units.len() - 1)].0 as usize..].as_ptr());
+                    let to = |r: usize, unit: &(u32, usize, usize)| self.out.at(task.out + (row + r) * g.place.row + unit.1);
+                    for r in 0..rows {
+                        for (m, unit) in units.iter().enumerate() {
+                            spill.0[m][r] = match g.bias {
+                                // SAFETY: as in `lanes`.
+                                _ if !first => unsafe { *to(r, unit) },
+                                Some(bias) => bias[task.group * g.rows + row + r],
+                                None => T::default(),
+                            };
+                        }
+                    }
+                    // SAFETY: a row of the spill holds two registers; the panel two for each offset; the
+                    // window a number at each unit for each tap.
+                    unsafe {
+                        let mut tile: Tile<S, T, 6, 2> =
+                            std::array::from_fn(|m| std::array::from_fn(|n| load::<S, T>(spill.0[m].as_ptr().add(n * lanes))));
+                        numbers_by_panel::<S, T, 6, 2>(simd, &mut tile, numbers, off, at);
+                        for (row, to) in tile.iter().zip(&mut spill.0) {
+                            store::<S, T>(to.as_mut_ptr(), row[0]);
+                            store::<S, T>(to.as_mut_ptr().add(lanes), row[1]);
+                        }
+                    }
+                    for r in 0..rows {
+                        for (m, unit) in units.iter().enumerate() {
+                            // SAFETY: as in `lanes`.
+                            unsafe { *to(r, unit) = spill.0[m][r] };
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A tile in memory: rows of two registers, 16 numbers each at most.
+#[repr(align(64))]
+struct Spill<T>([[T; 32]; 6]);
+
+/// A register of `n` elements, `step` apart.
+///
+/// # Safety
+/// They can be read; `lanes` is what the register holds, and at most 16.
+#[inline(always)]
+unsafe fn read<S: Simd, T: Real>(from: *const T, step: usize, n: usize, lanes: usize) -> T::V<S> {
+    // SAFETY: the caller's promise; the array holds any register.
+    unsafe {
+        if n == lanes && step == 1 {
+            return load::<S, T>(from);
+        }
+        let mut all = [T::default(); 16];
+        (0..n).for_each(|i| all[i] = *from.add(i * step));
+        load::<S, T>(all.as_ptr())
+    }
+}
+
+/// A register's first `n` numbers to places `step` apart.
+///
+/// # Safety
+/// They can be written; `lanes` is what the register holds, and at most 16.
+#[inline(always)]
+unsafe fn write<S: Simd, T: Real>(to: *mut T, step: usize, n: usize, lanes: usize, v: T::V<S>) {
+    // SAFETY: the caller's promise; the array holds any register.
+    unsafe {
+        if n == lanes && step == 1 {
+            return store::<S, T>(to, v);
+        }
+        let mut all = [T::default(); 16];
+        store::<S, T>(all.as_mut_ptr(), v);
+        (0..n).for_each(|i| *to.add(i * step) = all[i]);
+    }
+}

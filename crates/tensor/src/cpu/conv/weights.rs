@@ -1,0 +1,313 @@
+//! The gradient of the weight: for each output channel and each tap, products summed over all outputs of
+//! all samples.
+//!
+//! Two register tiles serve: taps by neighbouring output channels, for which the output's gradient is
+//! transposed into panels; and, where the weight is small, output channels by taps with registers along
+//! the outputs, which are summed over their lanes at the end. Tasks take parts of the samples and of the
+//! channels by shape alone; their sums are added in order.
+
+use super::window::{Axis, Part, Window, boxes, forward};
+use super::{Scratch, Shared, TASK, lanes_of, sizes};
+use crate::cpu::micro::{Real, Tile, lanes_by_lanes, load, numbers_by_panel, store};
+use crate::cpu::par;
+use crate::ops::Geometry;
+use pulp::{Simd, WithSimd};
+use std::ops::Range;
+
+/// Tasks that the work is cut into at most.
+const TASKS: usize = 16;
+/// Bytes that partial sums may take together.
+const PARTIAL: usize = 8 << 20;
+/// Outputs that a box has at most.
+const OUTPUTS: usize = 256;
+/// Bytes of a window, at most.
+const WINDOW: usize = 192 << 10;
+/// Taps of all channels from which transposing pays.
+const DEEP: usize = 64;
+
+/// A register tile's shape.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Shape {
+    /// Six taps by two registers of output channels.
+    Panel,
+    /// Four output channels by three taps.
+    Lanes,
+    /// One output channel by nine taps.
+    Single,
+}
+
+struct Job<'a, T> {
+    g: &'a Geometry,
+    axes: &'a [Axis; 3],
+    x: &'a [T],
+    grad: &'a [T],
+    shape: Shape,
+    parts: &'a [Part],
+    /// Channels of a chunk, and chunks.
+    channels: (usize, usize),
+    /// Samples of a chunk, and chunks.
+    samples: (usize, usize),
+    /// `[sample chunk][group, feature, channel, tap]`.
+    sums: Shared<T>,
+    tasks: Range<usize>,
+}
+
+/// What depends on a box's sizes only.
+struct Frame {
+    len: [usize; 3],
+    window: Window,
+    /// For each channel of a chunk and each tap.
+    taps: Vec<u32>,
+    /// For each unit of outputs: where it is in the window.
+    off: Vec<u32>,
+}
+
+/// The gradient of the weight into `out`.
+pub(super) fn run<T: Real>(g: &Geometry, x: &[T], grad: &[T], out: &mut [T]) {
+    let axes = forward(g);
+    let (_, outputs, taps) = sizes(g);
+    if out.is_empty() {
+        return;
+    }
+    if g.batch * outputs == 0 {
+        return out.fill(T::default());
+    }
+    let lanes = lanes_of::<T>();
+    let shape = match (g.channels * taps >= DEEP && g.features >= lanes, g.features) {
+        (true, _) => Shape::Panel,
+        (false, 1) => Shape::Single,
+        (false, _) => Shape::Lanes,
+    };
+    let work = g.batch * outputs * g.features * g.channels * taps;
+    let wanted = TASKS.div_ceil(g.groups).min((work / TASK).max(1));
+    let sample_chunks = wanted.min(g.batch).min((PARTIAL / size_of_val(out)).max(1));
+    let channel_chunks = wanted.div_ceil(sample_chunks).min((g.channels * taps / DEEP).max(1)).min(g.channels);
+    let samples = g.batch.div_ceil(sample_chunks);
+    let channels = g.channels.div_ceil(channel_chunks);
+    let (sample_chunks, channel_chunks) = (g.batch.div_ceil(samples), g.channels.div_ceil(channels));
+    let grid: [usize; 3] = std::array::from_fn(|i| axes[i].grid);
+    let parts = boxes(grid, box_len::<T>(&axes, grid, channels, lanes));
+    let size = out.len();
+    let mut partial = if sample_chunks > 1 { vec![T::default(); size * sample_chunks] } else { Vec::new() };
+    let sums = Shared(if sample_chunks > 1 { partial.as_mut_ptr() } else { out.as_mut_ptr() });
+    let tasks = g.groups * channel_chunks * sample_chunks;
+    par::ranges(tasks, (TASK * tasks / work.max(1)).max(1), |tasks| {
+        let (channels, samples) = ((channels, channel_chunks), (samples, sample_chunks));
+        let job = Job { g, axes: &axes, x, grad, shape, parts: &parts, channels, samples, sums, tasks };
+        pulp::Arch::new().dispatch(job);
+    });
+    if sample_chunks > 1 {
+        par::chunks(out, par::GRAIN / sample_chunks, par::GRAIN, |i, to| {
+            let start = i * (par::GRAIN / sample_chunks);
+            to.copy_from_slice(&partial[start..start + to.len()]);
+            for chunk in 1..sample_chunks {
+                let from = &partial[chunk * size + start..][..to.len()];
+                par::simd(|| to.iter_mut().zip(from).for_each(|(sum, x)| *sum += *x));
+            }
+        });
+    }
+}
+
+fn box_len<T>(axes: &[Axis; 3], grid: [usize; 3], channels: usize, lanes: usize) -> [usize; 3] {
+    let bytes = |len: [usize; 3]| Window::new(axes, len, lanes).channel() * channels * size_of::<T>();
+    let mut len = grid;
+    for axis in 0..3 {
+        let unit = if axis == 2 { 4 * lanes } else { 1 };
+        while len[axis] > unit && (len.iter().product::<usize>() > OUTPUTS || bytes(len) > WINDOW) {
+            len[axis] = len[axis].div_ceil(2).next_multiple_of(unit);
+        }
+    }
+    len
+}
+
+impl<T: Real> WithSimd for Job<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        match self.shape {
+            Shape::Panel => self.panels::<S>(simd),
+            Shape::Lanes => self.lanes::<S, 4, 3>(simd),
+            Shape::Single => self.lanes::<S, 1, 9>(simd),
+        }
+    }
+}
+
+impl<T: Real> Job<'_, T> {
+    fn frame(&self, len: [usize; 3], unit: usize) -> Frame {
+        let window = Window::new(self.axes, len, lanes_of::<T>());
+        let one = window.taps(self.axes);
+        let taps = (0..self.channels.0).flat_map(|c| one.iter().map(move |t| (c, *t))).map(|(c, t)| (c * window.channel()) as u32 + t);
+        let (taps, steps) = (taps.collect(), window.steps(self.axes));
+        let mut off = Vec::with_capacity(len[0] * len[1] * len[2].div_ceil(unit));
+        for d in 0..len[0] {
+            for h in 0..len[1] {
+                off.extend((0..len[2]).step_by(unit).map(|w| (d * steps[0] + h * steps[1] + w * steps[2]) as u32));
+            }
+        }
+        Frame { len, window, taps, off }
+    }
+
+    /// Group, channels and samples of a task, and where its sums go.
+    fn task(&self, task: usize) -> (usize, Range<usize>, Range<usize>, usize) {
+        let (chunk, rest) = (task % self.samples.1, task / self.samples.1);
+        let (part, group) = (rest % self.channels.1, rest / self.channels.1);
+        let range = |i: usize, size: usize, n: usize| (i * size).min(n)..((i + 1) * size).min(n);
+        let (_, _, taps) = sizes(self.g);
+        let row = self.g.channels * taps;
+        let channels = range(part, self.channels.0, self.g.channels);
+        let to = (chunk * self.g.groups + group) * self.g.features * row + channels.start * taps;
+        (group, channels, range(chunk, self.samples.0, self.g.batch), to)
+    }
+
+    fn fill(&self, frame: &Frame, start: [usize; 3], n: usize, group: usize, channels: &Range<usize>, to: &mut [T]) {
+        let (inputs, _, _) = sizes(self.g);
+        for (c, to) in channels.clone().zip(to.chunks_exact_mut(frame.window.channel())) {
+            let first = ((n * self.g.groups + group) * self.g.channels + c) * inputs;
+            frame.window.fill(self.axes, start, &self.x[first..first + inputs], to);
+        }
+    }
+
+    /// The rows of the output's gradient in a box: calls `f` with the number of outputs before, and the row.
+    #[inline(always)]
+    fn grad_rows<'s>(&'s self, part: &Part, n: usize, group: usize, feature: usize, mut f: impl FnMut(usize, &'s [T])) {
+        let (_, outputs, _) = sizes(self.g);
+        let grid = [self.axes[0].grid, self.axes[1].grid, self.axes[2].grid];
+        let first = ((n * self.g.groups + group) * self.g.features + feature) * outputs;
+        for d in 0..part.len[0] {
+            for h in 0..part.len[1] {
+                let at = ((part.start[0] + d) * grid[1] + part.start[1] + h) * grid[2] + part.start[2];
+                f((d * part.len[1] + h) * part.len[2], &self.grad[first + at..first + at + part.len[2]]);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn panels<S: Simd>(self, simd: S) {
+        let (g, width) = (self.g, 2 * T::lanes::<S>());
+        let panels = g.features.div_ceil(width);
+        let (_, _, taps) = sizes(g);
+        let mut frame = self.frame(self.parts[0].len, 1);
+        let most = self.parts[0].numel();
+        let mut window = Scratch::<T>::new(self.channels.0 * frame.window.channel());
+        let mut turned = Scratch::<T>::new(most * panels * width);
+        let mut sums = Scratch::<T>::new((self.channels.0 * taps).div_ceil(6) * panels * 6 * width);
+        for task in self.tasks.clone() {
+            let (group, channels, samples, to) = self.task(task);
+            let rows = channels.len() * taps;
+            sums.slice().fill(T::default());
+            for n in samples {
+                for part in self.parts {
+                    if part.len != frame.len {
+                        frame = self.frame(part.len, 1);
+                        window = Scratch::new(self.channels.0 * frame.window.channel());
+                    }
+                    self.fill(&frame, part.start, n, group, &channels, window.slice());
+                    self.turn(part, n, group, width, turned.slice());
+                    let (source, outputs) = (window.slice(), part.numel());
+                    let tiles = sums.slice().chunks_exact_mut(6 * width);
+                    for (i, sum) in tiles.enumerate().take(rows.div_ceil(6) * panels) {
+                        let (panel, row) = (i % panels, i / panels * 6);
+                        let at: [*const T; 6] = std::array::from_fn(|m| source[frame.taps[(row + m).min(rows - 1)] as usize..].as_ptr());
+                        let numbers = turned.slice()[panel * outputs * width..].as_ptr();
+                        // SAFETY: the window has a number at each tap for each output; the panel two
+                        // registers for each output; the sums are a tile of six rows of two registers.
+                        unsafe {
+                            let from = sum.as_mut_ptr();
+                            let place = |m: usize, n: usize| from.add(m * width + n * T::lanes::<S>());
+                            let mut tile: Tile<S, T, 6, 2> = std::array::from_fn(|m| std::array::from_fn(|n| load::<S, T>(place(m, n))));
+                            numbers_by_panel::<S, T, 6, 2>(simd, &mut tile, numbers, &frame.off, at);
+                            tile.iter().enumerate().for_each(|(m, row)| row.iter().enumerate().for_each(|(n, v)| store::<S, T>(place(m, n), *v)));
+                        }
+                    }
+                }
+            }
+            let sums = sums.slice();
+            for feature in 0..g.features {
+                let (panel, lane) = (feature / width, feature % width);
+                for row in 0..rows {
+                    let sum = sums[(row / 6 * panels + panel) * 6 * width + row % 6 * width + lane];
+                    // SAFETY: the task's own part of the sums.
+                    unsafe { *self.sums.at(to + feature * g.channels * taps + row) = sum };
+                }
+            }
+        }
+    }
+
+    /// The gradient of a box, output by output, `width` features side by side in each panel.
+    #[inline(always)]
+    fn turn(&self, part: &Part, n: usize, group: usize, width: usize, to: &mut [T]) {
+        let outputs = part.numel();
+        for (panel, to) in to.chunks_exact_mut(outputs * width).enumerate().take(self.g.features.div_ceil(width)) {
+            let features = width.min(self.g.features - panel * width);
+            if features < width {
+                to.fill(T::default());
+            }
+            for f in 0..features {
+                self.grad_rows(part, n, group, panel * width + f, |before, row| {
+                    let to = to[before * width..(before + row.len()) * width].chunks_exact_mut(width);
+                    to.zip(row).for_each(|(to, x)| to[f] = *x);
+                });
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn lanes<S: Simd, const M: usize, const N: usize>(self, simd: S) {
+        let (g, lanes) = (self.g, T::lanes::<S>());
+        let (_, _, taps) = sizes(g);
+        let mut frame = self.frame(self.parts[0].len, lanes);
+        let most = frame.off.len() * lanes;
+        let mut window = Scratch::<T>::new(self.channels.0 * frame.window.channel());
+        let mut padded = Scratch::<T>::new(most * g.features);
+        let across = (self.channels.0 * taps).div_ceil(N);
+        let mut sums = Scratch::<T>::new(g.features.div_ceil(M) * across * M * N * lanes);
+        for task in self.tasks.clone() {
+            let (group, channels, samples, to) = self.task(task);
+            let rows = channels.len() * taps;
+            sums.slice().fill(T::default());
+            for n in samples {
+                for part in self.parts {
+                    if part.len != frame.len {
+                        frame = self.frame(part.len, lanes);
+                        window = Scratch::new(self.channels.0 * frame.window.channel());
+                    }
+                    self.fill(&frame, part.start, n, group, &channels, window.slice());
+                    let (length, width) = (frame.off.len() * lanes, part.len[2].next_multiple_of(lanes));
+                    for (feature, to) in padded.slice().chunks_exact_mut(length).enumerate().take(g.features) {
+                        self.grad_rows(part, n, group, feature, |before, row| {
+                            let to = &mut to[before / part.len[2] * width..][..width];
+                            to[..row.len()].copy_from_slice(row);
+                            to[row.len()..].fill(T::default());
+                        });
+                    }
+                    let (source, grad) = (window.slice(), padded.slice());
+                    for (i, sum) in sums.slice().chunks_exact_mut(M * N * lanes).enumerate() {
+                        let (first, row) = (i / across * M, i % across * N);
+                        if row >= rows {
+                            continue;
+                        }
+                        let a: [*const T; M] = std::array::from_fn(|m| grad[(first + m).min(g.features - 1) * length..].as_ptr());
+                        let b: [*const T; N] = std::array::from_fn(|n| source[frame.taps[(row + n).min(rows - 1)] as usize..].as_ptr());
+                        // SAFETY: a feature has a register for each offset; the window has one at each tap
+                        // for each offset; the sums are a tile of `M` by `N` registers.
+                        unsafe {
+                            let from = sum.as_mut_ptr();
+                            let place = |m: usize, n: usize| from.add((m * N + n) * lanes);
+                            let mut tile: Tile<S, T, M, N> = std::array::from_fn(|m| std::array::from_fn(|n| load::<S, T>(place(m, n))));
+                            lanes_by_lanes::<S, T, M, N>(simd, &mut tile, a, &frame.off, b);
+                            tile.iter().enumerate().for_each(|(m, row)| row.iter().enumerate().for_each(|(n, v)| store::<S, T>(place(m, n), *v)));
+                        }
+                    }
+                }
+            }
+            let sums = sums.slice();
+            for feature in 0..g.features {
+                for row in 0..rows {
+                    let at = (feature / M * across + row / N) * M * N * lanes + (feature % M * N + row % N) * lanes;
+                    // SAFETY: a register's worth of the sums; the task's own part of the result.
+                    unsafe { *self.sums.at(to + feature * g.channels * taps + row) = T::sum(simd, load::<S, T>(sums[at..at + lanes].as_ptr())) };
+                }
+            }
+        }
+    }
+}
