@@ -22,6 +22,7 @@ pub mod ops;
 pub mod random;
 mod scalar;
 pub mod shape;
+mod state_dict;
 pub mod storage;
 mod tensor;
 
@@ -29,7 +30,7 @@ pub use build::Build;
 pub use device::Device;
 pub use display::{PrintOptions, print_options, set_grad_fn_name, set_print_options};
 pub use dispatch::{
-    ModeGuard, dispatch, dispatch_all, dispatch_into, dispatch_view, enable_grad, grad_enabled, inference_mode,
+    ModeGuard, dispatch, dispatch_all, dispatch_into, dispatch_update, dispatch_view, enable_grad, grad_enabled, inference_mode,
     inference_mode_enabled, no_grad,
 };
 pub use dtype::{Category, DType, Element, Stored};
@@ -42,6 +43,7 @@ pub use ops::*;
 pub use random::{Generator, initial_seed, manual_seed};
 pub use scalar::Scalar;
 pub use shape::{Dims, IntoShape, Shape};
+pub use state_dict::{NamedTensors, StateDict};
 pub use tensor::{Data, DataMut, FromScalar, Tensor, View, WeakTensor};
 
 pub use half::{bf16, f16};

@@ -118,8 +118,8 @@ impl<T: RandomElement> FillReal for [T] {
 }
 
 impl Random {
-    fn generator(&self) -> &crate::random::Generator {
-        self.generator.as_ref().unwrap_or_else(|| default_generator())
+    fn generator(&self) -> crate::random::Generator {
+        self.generator.clone().unwrap_or_else(default_generator)
     }
 
     fn real(&self, out: &mut Dst<'_>, f: impl Fn(&crate::random::Generator, &mut dyn FillReal) -> Result<()>) -> Result<()> {
@@ -136,7 +136,7 @@ impl Random {
                     FillReal::permutation(self.0, g)
                 }
             }
-            f(random.generator(), &mut Slice(out.slice::<T>()))
+            f(&random.generator(), &mut Slice(out.slice::<T>()))
         }
         match self.dtype {
             DType::Bool | DType::U8 => go::<u8>(self, out, &f),

@@ -40,6 +40,7 @@ mod tests;
 use crate::ensure;
 use crate::error::Result;
 use parking_lot::Mutex;
+use std::cell::RefCell;
 use std::sync::{Arc, LazyLock};
 
 pub use element::{RandomElement, RandomFloat};
@@ -57,10 +58,38 @@ pub struct Generator {
     state: Arc<Mutex<GeneratorState>>,
 }
 
-/// The generator that calls without one draw from, seeded anew in every process.
-pub fn default_generator() -> &'static Generator {
+thread_local! {
+    /// What [`with_generator`] put in the default generator's place on this thread.
+    static CURRENT: RefCell<Option<Generator>> = const { RefCell::new(None) };
+}
+
+/// The generator that calls without one draw from: seeded anew in every process, one for all threads.
+/// Inside [`with_generator`] it is the one given there.
+pub fn default_generator() -> Generator {
     static DEFAULT: LazyLock<Generator> = LazyLock::new(|| Generator::with_seed(entropy()));
-    &DEFAULT
+    CURRENT.with_borrow(|current| current.as_ref().unwrap_or(&DEFAULT).clone())
+}
+
+/// Runs `f` with `generator` as this thread's default generator: what draws inside without naming a
+/// generator draws from it, and [`manual_seed`] seeds it. Other threads see nothing of it.
+///
+/// ```
+/// use flambeau_tensor::{Generator, Tensor, random::with_generator};
+///
+/// let draw = || with_generator(&Generator::with_seed(7), || Tensor::rand(3).build()?.to_vec::<f32>());
+/// assert_eq!(draw()?, draw()?);
+/// # Ok::<(), flambeau_tensor::Error>(())
+/// ```
+pub fn with_generator<R>(generator: &Generator, f: impl FnOnce() -> R) -> R {
+    /// Puts the one before back, after a panic too.
+    struct Restore(Option<Generator>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            CURRENT.set(self.0.take());
+        }
+    }
+    let _restore = Restore(CURRENT.replace(Some(generator.clone())));
+    f()
 }
 
 /// Seeds the default generator, as `torch.manual_seed`.
@@ -111,6 +140,13 @@ impl Default for Generator {
 impl std::fmt::Debug for Generator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Generator").field("seed", &self.initial_seed()).finish_non_exhaustive()
+    }
+}
+
+/// So that builders take `.generator(&g)` where a generator is optional.
+impl From<&Generator> for Option<Generator> {
+    fn from(generator: &Generator) -> Option<Generator> {
+        Some(generator.clone())
     }
 }
 

@@ -278,7 +278,28 @@ fn unseeded_generators() {
     assert!(two < 1 << 53);
     assert_eq!(rand::<4>(&g), rand(&Generator::with_seed(two)));
     // The default generator is left alone here: other tests may be using it.
-    assert!(default_generator().same_as(default_generator()));
+    assert!(default_generator().same_as(&default_generator()));
+}
+
+#[test]
+fn a_scope_has_its_own_default_generator() {
+    let (outer, inner) = (Generator::with_seed(1), Generator::with_seed(2));
+    with_generator(&outer, || {
+        assert!(default_generator().same_as(&outer));
+        let panicked = std::panic::catch_unwind(|| {
+            with_generator(&inner, || {
+                manual_seed(5);
+                assert_eq!((initial_seed(), inner.initial_seed()), (5, 5));
+                let elsewhere = std::thread::spawn(|| default_generator()).join().expect("no panic there");
+                assert!(!elsewhere.same_as(&inner) && !elsewhere.same_as(&outer));
+                panic!("as a transform might");
+            })
+        });
+        assert!(panicked.is_err());
+        assert!(default_generator().same_as(&outer), "back after a panic");
+    });
+    assert!(!default_generator().same_as(&outer));
+    assert_eq!(outer.initial_seed(), 1);
 }
 
 #[test]
