@@ -163,8 +163,8 @@ fn compare_at(
         if a.len() != b.len() {
             return Err(format!("{place}: ours has {} parts, PyTorch's {}", a.len(), b.len()));
         }
-        let pairs = a.iter().zip(b).enumerate();
-        return pairs.map(|(i, (a, b))| compare_at(&format!("{place}[{i}]"), a, b, tolerance)).collect();
+        let mut pairs = a.iter().zip(b).enumerate();
+        return pairs.try_for_each(|(i, (a, b))| compare_at(&format!("{place}[{i}]"), a, b, tolerance));
     }
     match (ours, theirs) {
         (Value::Tensor(a), Value::Tensor(b)) => {

@@ -40,7 +40,7 @@ pub fn run_all(path: &Path, only: &str) -> io::Result<report::Report> {
                     subject.cases.retain(|case| random::about(case).contains(only));
                 }
                 if !subject.cases.is_empty() {
-                    report.add(&subject.name, &run::run(&subject));
+                    report.add(&subject.name, &subject.kind, &run::run(&subject));
                 }
             }
         }

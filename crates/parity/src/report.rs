@@ -1,10 +1,16 @@
 //! What a run says: one row a subject, a summary by tier, and the same as JSON.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::run::{CaseReport, Verdict};
+use crate::{
+    case::Kind,
+    run::{CaseReport, Verdict},
+};
 
 /// How much a subject weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -141,13 +147,18 @@ impl Row {
 #[derive(Default)]
 pub struct Report {
     rows: Vec<(String, Row, BTreeMap<String, Row>)>,
+    /// The rows that are ops, by place: only they have a tier.
+    ops: BTreeSet<usize>,
     /// Subjects that could not be read: name and what is wrong.
     pub unreadable: Vec<(String, String)>,
 }
 
 impl Report {
     /// Adds a subject that was run.
-    pub fn add(&mut self, subject: &str, cases: &[CaseReport]) {
+    pub fn add(&mut self, subject: &str, kind: &Kind, cases: &[CaseReport]) {
+        if *kind == Kind::Op {
+            self.ops.insert(self.rows.len());
+        }
         let mut parts: BTreeMap<String, Vec<(usize, &CaseReport)>> = BTreeMap::new();
         for (i, case) in cases.iter().enumerate().filter(|(_, c)| c.about != subject) {
             parts.entry(case.about.clone()).or_default().push((i, case));
@@ -204,14 +215,21 @@ impl Report {
         lines.push(String::new());
         lines.push(summary_head());
         for tier in [Tier::Core, Tier::Second, Tier::NotCounted] {
-            lines.push(self.summary(&tier.to_string(), |name| Tier::of(name) == tier));
+            let title = tier.to_string();
+            lines.push(self.summary(&title, |name, op| op && Tier::of(name) == tier));
         }
-        lines.push(self.summary("all", |_| true));
+        if self.ops.len() < self.rows.len() {
+            lines.push(self.summary("other kinds", |_, op| !op));
+        }
+        lines.push(self.summary("all", |_, _| true));
         lines.join("\n")
     }
 
-    fn summary(&self, title: &str, belongs: impl Fn(&str) -> bool) -> String {
-        let rows: Vec<&Row> = self.rows().filter(|(n, _)| belongs(n)).map(|(_, r)| r).collect();
+    fn summary(&self, title: &str, belongs: impl Fn(&str, bool) -> bool) -> String {
+        let rows: Vec<&Row> = (self.rows.iter().enumerate())
+            .filter(|(i, (name, ..))| belongs(name, self.ops.contains(i)))
+            .map(|(_, (_, row, _))| row)
+            .collect();
         let count = |test: &dyn Fn(&Row) -> bool| rows.iter().filter(|r| test(r)).count();
         let sum = |field: &dyn Fn(&Row) -> usize| rows.iter().map(|r| field(r)).sum::<usize>();
         format!(
@@ -266,7 +284,7 @@ mod tests {
             case(wrong(), None),
         ];
         let mut report = Report::default();
-        report.add("op", &cases);
+        report.add("op", &Kind::Op, &cases);
         let (_, row) = report.rows().next().expect("one subject");
         assert_eq!((row.cases, row.forward_ok, row.unsupported), (4, 2, 1));
         assert_eq!((row.grad_cases, row.grad_ok), (3, 1));

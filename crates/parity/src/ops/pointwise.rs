@@ -132,7 +132,8 @@ pub(super) const OTHERS: &[Entry] = &[
         c.rows_only("memory_format")?;
         let dtype = c.dtype_opt(2, "dtype")?.unwrap_or(c.x()?.dtype());
         // Neither changes what a CPU tensor holds.
-        (c.flag(3, "non_blocking", false)?, c.flag(4, "copy", false)?);
+        c.flag(3, "non_blocking", false)?;
+        c.flag(4, "copy", false)?;
         match c.text_or(1, "device", "cpu")? {
             "cpu" => ok(c.x()?.to_dtype(dtype)?),
             other => unsupported(format!("device {other}")),
