@@ -133,6 +133,9 @@ impl<'a, const N: usize> Walk<'a, N> {
     /// At the index with row-major number `start`.
     pub(crate) fn new(shape: &'a [usize], strides: &'a [Strides; N], start: usize) -> Self {
         let mut walk = Walk { shape, strides, index: SmallVec::from_elem(0, shape.len()), places: [0; N] };
+        if shape.contains(&0) {
+            return walk;
+        }
         let mut rest = start;
         for d in (0..shape.len()).rev() {
             walk.index[d] = rest % shape[d];

@@ -195,8 +195,7 @@ pub fn meshgrid<T: AsRef<Tensor>>(tensors: &[T], indexing: Indexing) -> Result<V
     let mut grids = Vec::with_capacity(lists.len());
     for (d, t) in lists.iter().enumerate() {
         let own: Shape = (0..shape.len()).map(|k| if k == d { shape[k] } else { 1 }).collect();
-        let grid = t.reshape(own)?.expand(&shape)?;
-        grids.push(if swap { grid.transpose(0, 1)? } else { grid });
+        grids.push(t.reshape(own)?.expand(&shape)?);
     }
     if swap {
         grids.swap(0, 1);

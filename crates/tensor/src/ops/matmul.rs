@@ -274,6 +274,14 @@ impl Tensor {
     #[track_caller]
     pub fn tensordot(&self, other: &Tensor, dims: impl Into<crate::Dims>, others: impl Into<crate::Dims>) -> Result<Tensor> {
         let (da, db) = (dims.into().resolve("tensordot", self.rank())?, others.into().resolve("tensordot", other.rank())?);
+        // A size of 1 goes with any: what would be broadcast to the other's size is summed there instead.
+        for (&a, &b) in da.iter().zip(&db) {
+            match (self.shape().get(a), other.shape().get(b)) {
+                (Some(1), Some(n)) if *n != 1 => return self.tensordot(&other.sum_keepdim(b)?, da, db),
+                (Some(n), Some(1)) if *n != 1 => return self.sum_keepdim(a)?.tensordot(other, da, db),
+                _ => {}
+            }
+        }
         let sizes = |t: &Tensor, d: &[usize]| -> Shape { d.iter().map(|d| t.shape()[*d]).collect() };
         let (summed, with) = (sizes(self, &da), sizes(other, &db));
         ensure!(

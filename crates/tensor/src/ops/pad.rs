@@ -91,11 +91,13 @@ impl Tensor {
     #[track_caller]
     pub fn pad_with(&self, pads: &[isize], mode: PadMode) -> Result<Tensor> {
         let pairs = pairs(self, pads)?;
-        // Crops come first: what they take away is not mirrored.
-        let crop: Vec<isize> = pads.iter().map(|n| if mode == PadMode::Reflect { 0 } else { (*n).min(0) }).collect();
+        // In a circle crops come first: what they take away does not come round. The other modes count
+        // from the edges that were there before.
+        let circular = mode == PadMode::Circular;
+        let crop: Vec<isize> = pads.iter().map(|n| if circular { (*n).min(0) } else { 0 }).collect();
         let mut x = if crop.iter().any(|n| *n < 0) { self.pad(&crop, 0)? } else { self.clone() };
         for (d, &(before, behind)) in pairs.iter().enumerate() {
-            let (before, behind) = if mode == PadMode::Reflect { (before, behind) } else { (before.max(0), behind.max(0)) };
+            let (before, behind) = if circular { (before.max(0), behind.max(0)) } else { (before, behind) };
             if before == 0 && behind == 0 {
                 continue;
             }

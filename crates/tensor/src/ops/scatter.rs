@@ -115,7 +115,11 @@ impl Tensor {
     #[track_caller]
     pub fn take_along_dim(&self, index: &Tensor, dim: Option<isize>) -> Result<Tensor> {
         const OP: &str = "take_along_dim";
-        let Some(dim) = dim else { return self.reshape(-1)?.gather(0, &index.reshape(-1)?) };
+        // Unlike `gather`, it counts negative numbers from the end.
+        let wrapped = |index: &Tensor, size: usize| index.add(size)?.where_(&index.lt(0)?, index);
+        let Some(dim) = dim else {
+            return self.reshape(-1)?.gather(0, &wrapped(&index.reshape(-1)?, self.numel())?);
+        };
         let d = dim_index(OP, dim, self.rank())?;
         ensure!(
             self.rank() == index.rank(), Shape, OP, "the index of shape {:?} must have as many dimensions as the tensor of shape {:?}",
@@ -126,7 +130,8 @@ impl Tensor {
         let with = |size: Option<&usize>| -> Shape {
             (0..common.len()).map(|k| if k == d { size.copied().unwrap_or(1) } else { common[k] }).collect()
         };
-        self.expand(with(self.shape().get(d)))?.gather(dim, &index.expand(with(index.shape().get(d)))?)
+        let index = wrapped(&index.expand(with(index.shape().get(d)))?, self.size(dim)?)?;
+        self.expand(with(self.shape().get(d)))?.gather(dim, &index)
     }
 
     #[track_caller]
