@@ -85,9 +85,10 @@ struct Field<'a> {
 fn shapes(input: &DeriveInput) -> Result<Vec<Shape<'_>>> {
     match &input.data {
         Data::Struct(data) => Ok(vec![shape(quote!(Self), &data.fields)?]),
-        Data::Enum(data) if data.variants.is_empty() => {
-            Err(Error::new(input.ident.span(), "a module of no variants cannot be made; give the enum a variant or use a struct"))
-        }
+        Data::Enum(data) if data.variants.is_empty() => Err(Error::new(
+            input.ident.span(),
+            "a module of no variants cannot be made; give the enum a variant or use a struct",
+        )),
         Data::Enum(data) => data
             .variants
             .iter()
@@ -96,7 +97,10 @@ fn shapes(input: &DeriveInput) -> Result<Vec<Shape<'_>>> {
                 shape(quote!(Self::#ident), &variant.fields)
             })
             .collect(),
-        Data::Union(data) => Err(Error::new(data.union_token.span(), "a union cannot be a module: nobody knows which of its fields lives; use an enum")),
+        Data::Union(data) => Err(Error::new(
+            data.union_token.span(),
+            "a union cannot be a module: nobody knows which of its fields lives; use an enum",
+        )),
     }
 }
 

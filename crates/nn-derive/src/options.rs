@@ -54,7 +54,10 @@ impl FieldOptions {
                 } else if meta.path.is_ident("name") {
                     let name: LitStr = meta.value()?.parse()?;
                     if name.value().is_empty() || name.value().contains('.') {
-                        return Err(Error::new(name.span(), "a part's name is not empty and has no dot: dots separate the levels of a state dict"));
+                        return Err(Error::new(
+                            name.span(),
+                            "a part's name is not empty and has no dot: dots separate the levels of a state dict",
+                        ));
                     }
                     options.name = Some(name);
                 } else {

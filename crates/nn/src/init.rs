@@ -60,7 +60,11 @@ pub fn calculate_fan_in_and_fan_out(tensor: &Tensor) -> Result<(usize, usize)> {
             let kernel: usize = kernel.iter().product();
             Ok((inputs * kernel, outputs * kernel))
         }
-        shape => bail!(Shape, "init", "a tensor of shape {shape:?} has no inputs and outputs to count: it needs two dimensions or more"),
+        shape => bail!(
+            Shape,
+            "init",
+            "a tensor of shape {shape:?} has no inputs and outputs to count: it needs two dimensions or more"
+        ),
     }
 }
 
@@ -131,8 +135,19 @@ pub fn eye_(tensor: &Tensor) -> Result<&Tensor> {
 #[track_caller]
 pub fn dirac_(tensor: &Tensor, groups: usize) -> Result<&Tensor> {
     let shape = tensor.shape();
-    ensure!((3..=5).contains(&shape.len()), Shape, "dirac_", "shape {shape:?} is no weight of a convolution: it has 3 to 5 dimensions");
-    ensure!(groups > 0 && shape[0] % groups == 0, Argument, "dirac_", "{} outputs do not split into {groups} groups", shape[0]);
+    ensure!(
+        (3..=5).contains(&shape.len()),
+        Shape,
+        "dirac_",
+        "shape {shape:?} is no weight of a convolution: it has 3 to 5 dimensions"
+    );
+    ensure!(
+        groups > 0 && shape[0] % groups == 0,
+        Argument,
+        "dirac_",
+        "{} outputs do not split into {groups} groups",
+        shape[0]
+    );
     let outputs = shape[0] / groups;
     no_grad(|| {
         tensor.fill_(false)?;
@@ -233,14 +248,22 @@ pub(crate) fn linear_defaults(weight: &Tensor, bias: Option<&Tensor>) -> Result<
 /// Where `std` is not positive or `a > b`.
 #[track_caller]
 pub fn trunc_normal_(tensor: &Tensor, mean: f64, std: f64, a: f64, b: f64) -> Result<&Tensor> {
-    ensure!(std > 0.0 && a <= b, Argument, "trunc_normal_", "no normal distribution of standard deviation {std} lies in {a}..={b}");
+    ensure!(
+        std > 0.0 && a <= b,
+        Argument,
+        "trunc_normal_",
+        "no normal distribution of standard deviation {std} lies in {a}..={b}"
+    );
     if !tensor.device().has_data() {
         return Ok(tensor);
     }
     let below = |x: f64| normal_cdf((x - mean) / std);
     no_grad(|| {
-        let result =
-            if below(b) - below(a) > 0.3 { draw_until_inside(tensor, mean, std, a, b)? } else { draw_by_density(tensor, mean, std, a, b)? };
+        let result = if below(b) - below(a) > 0.3 {
+            draw_until_inside(tensor, mean, std, a, b)?
+        } else {
+            draw_by_density(tensor, mean, std, a, b)?
+        };
         tensor.copy_(&result)
     })
 }
@@ -288,7 +311,7 @@ fn draw_by_density(like: &Tensor, mean: f64, std: f64, a: f64, b: f64) -> Result
 
 /// True where a mask has a true element.
 fn some(mask: &Tensor) -> Result<bool> {
-    Ok(mask.sum(..)?.item::<i64>()? > 0)
+    Ok(mask.to_vec::<bool>()?.contains(&true))
 }
 
 /// The standard normal distribution function, through the tail's continued fraction or the series:
@@ -314,7 +337,13 @@ fn normal_cdf(x: f64) -> f64 {
 /// Where the tensor has fewer than two dimensions.
 #[track_caller]
 pub fn orthogonal_(tensor: &Tensor, gain: f64) -> Result<&Tensor> {
-    ensure!(tensor.rank() >= 2, Shape, "orthogonal_", "shape {:?} is no matrix: two dimensions or more are needed", tensor.shape());
+    ensure!(
+        tensor.rank() >= 2,
+        Shape,
+        "orthogonal_",
+        "shape {:?} is no matrix: two dimensions or more are needed",
+        tensor.shape()
+    );
     if tensor.numel() == 0 || !tensor.device().has_data() {
         return Ok(tensor);
     }

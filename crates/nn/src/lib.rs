@@ -26,8 +26,8 @@ pub use parameter::{Buffer, Mode, Parameter};
 pub use part::{Item, ItemMut, Part, Plain, Visitor, VisitorMut};
 pub use print::print_module;
 pub use sequential::{Forward, Layer, Layers, Sequential};
-pub use state::{LoadReport, NamedTensors, StateDict};
+pub use state::LoadReport;
 
-// What the derive's code names.
+// What the derive's code names, and what the methods of `Module` give and take.
 #[doc(no_inline)]
-pub use flambeau_tensor::{Build, Result};
+pub use flambeau_tensor::{Build, NamedTensors, Result, StateDict};

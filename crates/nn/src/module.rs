@@ -1,9 +1,9 @@
 //! The [`Module`] trait: what `#[derive(Module)]` writes (the parts), and what everybody gets for it.
 
 use crate::part::{Item, ItemMut, Visitor, VisitorMut};
-use crate::state::{self, LoadReport, NamedTensors, StateDict};
+use crate::state::{self, LoadReport};
 use flambeau_autograd::Autograd;
-use flambeau_tensor::{DType, Device, Error, Result, Tensor, no_grad};
+use flambeau_tensor::{DType, Device, Error, NamedTensors, Result, StateDict, Tensor, no_grad};
 use std::any::Any;
 use std::collections::{HashMap, HashSet};
 
@@ -31,7 +31,10 @@ pub type DynModule = dyn Module + 'static;
 /// assert_eq!(names, ["hidden.weight", "hidden.bias", "heads.0.weight", "heads.0.bias", "heads.1.weight"]);
 /// # Ok::<(), flambeau_tensor::Error>(())
 /// ```
-#[diagnostic::on_unimplemented(message = "`{Self}` is no module", note = "`#[derive(Module)]` makes a struct of parts a module")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no module",
+    note = "`#[derive(Module)]` makes a struct of parts a module"
+)]
 pub trait Module: Any + Send + Sync {
     /// What it is called when it is printed: `Linear`.
     fn type_name(&self) -> &'static str;

@@ -136,7 +136,27 @@ macro_rules! plain {
     )*};
 }
 plain!(
-    (), bool, char, u8, u16, u32, u64, usize, i8, i16, i32, i64, isize, f32, f64, String, &'static str, DType, Device, Scalar, std::time::Duration,
+    (),
+    bool,
+    char,
+    u8,
+    u16,
+    u32,
+    u64,
+    usize,
+    i8,
+    i16,
+    i32,
+    i64,
+    isize,
+    f32,
+    f64,
+    String,
+    &'static str,
+    DType,
+    Device,
+    Scalar,
+    std::time::Duration,
     std::path::PathBuf,
 );
 

@@ -17,7 +17,8 @@ pub fn print_module(module: &dyn Module, f: &mut fmt::Formatter<'_>) -> fmt::Res
 /// Writes the tree of `module`, the lines after the first indented by `indent`.
 fn write_module(module: &dyn Module, indent: usize, out: &mut String) -> fmt::Result {
     let extra = module.extra_repr();
-    let mut lines: Vec<String> = if extra.is_empty() { Vec::new() } else { extra.lines().map(str::to_string).collect() };
+    let mut lines: Vec<String> =
+        if extra.is_empty() { Vec::new() } else { extra.lines().map(str::to_string).collect() };
     let listed = matches!(module.type_name(), "ParameterList" | "ParameterDict");
     let mut children: Vec<(String, &DynModule)> = Vec::new();
     module.visit(&mut |name, item| match item {
@@ -54,7 +55,8 @@ fn write_children(list: bool, children: &[(String, &DynModule)], indent: usize, 
     let pad = " ".repeat(indent);
     let mut first = 0;
     while first < children.len() {
-        let last = if list { first + texts[first..].iter().take_while(|t| **t == texts[first]).count() - 1 } else { first };
+        let last =
+            if list { first + texts[first..].iter().take_while(|t| **t == texts[first]).count() - 1 } else { first };
         if last > first {
             let count = last - first + 1;
             write!(out, "\n{pad}({}-{}): {count} x {}", children[first].0, children[last].0, texts[first])?;

@@ -6,7 +6,10 @@ use flambeau_tensor::{Build, Error, ErrorKind, Result, Tensor};
 use std::fmt;
 
 /// What makes one tensor of another.
-#[diagnostic::on_unimplemented(message = "`{Self}` has no `forward` from one tensor to one tensor", note = "`impl Forward for {Self}`")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no `forward` from one tensor to one tensor",
+    note = "`impl Forward for {Self}`"
+)]
 pub trait Forward {
     /// The output for the input `x`.
     ///
@@ -87,7 +90,9 @@ impl Sequential {
         let name = name.into();
         let fault = match &name {
             name if name.is_empty() => Some("the name of a layer is empty".to_string()),
-            name if name.contains('.') => Some(format!("the name {name:?} has a dot, which separates the levels of a state dict")),
+            name if name.contains('.') => {
+                Some(format!("the name {name:?} has a dot, which separates the levels of a state dict"))
+            }
             name if self.layers.iter().any(|(n, _)| n == name) => Some(format!("another layer is called {name:?}")),
             _ => None,
         };

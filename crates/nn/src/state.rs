@@ -1,149 +1,9 @@
-//! State dicts: the named tensors of a module in order, and loading them with every fault told at once.
+//! The state dict of a module, and loading one with every fault told at once.
 
 use crate::part::Item;
 use crate::{Buffer, Module, Parameter};
-use flambeau_tensor::{DType, Result, Tensor, bail, no_grad};
-use std::collections::{BTreeMap, HashMap};
-use std::fmt;
-
-/// Named tensors in the order they were put in: what `state_dict()` gives and a checkpoint holds.
-#[derive(Clone, Default)]
-pub struct StateDict {
-    entries: Vec<(String, Tensor)>,
-    places: HashMap<String, usize>,
-}
-
-impl StateDict {
-    /// Without entries.
-    pub fn new() -> StateDict {
-        StateDict::default()
-    }
-
-    /// Puts `tensor` under `name`, at the end or in the place of the one that had the name, which it returns.
-    pub fn insert(&mut self, name: impl Into<String>, tensor: Tensor) -> Option<Tensor> {
-        let name = name.into();
-        if let Some(&place) = self.places.get(&name) {
-            return Some(std::mem::replace(&mut self.entries[place].1, tensor));
-        }
-        self.places.insert(name.clone(), self.entries.len());
-        self.entries.push((name, tensor));
-        None
-    }
-
-    /// The tensor called `name`.
-    pub fn get(&self, name: &str) -> Option<&Tensor> {
-        self.places.get(name).map(|place| &self.entries[*place].1)
-    }
-
-    /// Takes the tensor called `name` out.
-    pub fn remove(&mut self, name: &str) -> Option<Tensor> {
-        let place = self.places.remove(name)?;
-        let (_, tensor) = self.entries.remove(place);
-        self.places.values_mut().filter(|p| **p > place).for_each(|p| *p -= 1);
-        Some(tensor)
-    }
-
-    /// True where there is a tensor called `name`.
-    pub fn contains(&self, name: &str) -> bool {
-        self.places.contains_key(name)
-    }
-
-    /// The number of tensors.
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// True without entries.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    /// Names and tensors in order.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Tensor)> {
-        self.entries.iter().map(|(name, tensor)| (name.as_str(), tensor))
-    }
-
-    /// The names in order.
-    pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.entries.iter().map(|(name, _)| name.as_str())
-    }
-
-    /// Names and tensors in order, as one slice.
-    pub fn as_slice(&self) -> &[(String, Tensor)] {
-        &self.entries
-    }
-}
-
-impl FromIterator<(String, Tensor)> for StateDict {
-    fn from_iter<I: IntoIterator<Item = (String, Tensor)>>(entries: I) -> StateDict {
-        let mut state = StateDict::new();
-        for (name, tensor) in entries {
-            state.insert(name, tensor);
-        }
-        state
-    }
-}
-
-impl IntoIterator for StateDict {
-    type Item = (String, Tensor);
-    type IntoIter = std::vec::IntoIter<(String, Tensor)>;
-    fn into_iter(self) -> Self::IntoIter {
-        self.entries.into_iter()
-    }
-}
-
-impl<'a> IntoIterator for &'a StateDict {
-    type Item = (&'a String, &'a Tensor);
-    type IntoIter = std::iter::Map<std::slice::Iter<'a, (String, Tensor)>, fn(&'a (String, Tensor)) -> Self::Item>;
-    fn into_iter(self) -> Self::IntoIter {
-        self.entries.iter().map(|(name, tensor)| (name, tensor))
-    }
-}
-
-impl AsRef<[(String, Tensor)]> for StateDict {
-    fn as_ref(&self) -> &[(String, Tensor)] {
-        &self.entries
-    }
-}
-
-/// Names, dtypes and shapes, one a line.
-impl fmt::Debug for StateDict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, (name, tensor)) in self.iter().enumerate() {
-            let line = if i == 0 { "" } else { "\n" };
-            write!(f, "{line}{name}: {} {:?}", tensor.dtype(), tensor.shape())?;
-        }
-        Ok(())
-    }
-}
-
-/// Tensors by name, whatever holds them: what `load_state_dict` takes.
-pub trait NamedTensors {
-    /// Calls `f` with every name and tensor.
-    fn each_named(&self, f: &mut dyn FnMut(&str, &Tensor));
-}
-
-impl NamedTensors for StateDict {
-    fn each_named(&self, f: &mut dyn FnMut(&str, &Tensor)) {
-        self.iter().for_each(|(name, tensor)| f(name, tensor));
-    }
-}
-
-macro_rules! named_tensors {
-    ($([$($generics:tt)*] $t:ty;)*) => {$(
-        impl<$($generics)*> NamedTensors for $t {
-            fn each_named(&self, f: &mut dyn FnMut(&str, &Tensor)) {
-                self.iter().for_each(|(name, tensor)| f(name.as_ref(), tensor));
-            }
-        }
-    )*};
-}
-named_tensors! {
-    [S: AsRef<str>] Vec<(S, Tensor)>;
-    [S: AsRef<str>, const N: usize] [(S, Tensor); N];
-    [S: AsRef<str>] BTreeMap<S, Tensor>;
-    [S: AsRef<str>, H] HashMap<S, Tensor, H>;
-}
+use flambeau_tensor::{DType, NamedTensors, Result, StateDict, Tensor, bail, no_grad};
+use std::collections::HashMap;
 
 /// What a load that was not strict met and let pass.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -221,11 +81,15 @@ pub(crate) fn load(module: &(impl Module + ?Sized), state: &dyn NamedTensors, st
         Item::Buffer(b) if b.is_persistent() => meet(name, place_of_buffer(b)),
         _ => {}
     });
-    faults.unexpected = given.iter().filter(|(name, _)| by_name.contains_key(name.as_str())).map(|(name, _)| name.clone()).collect();
+    faults.unexpected =
+        given.iter().filter(|(name, _)| by_name.contains_key(name.as_str())).map(|(name, _)| name.clone()).collect();
 
     let mut report = LoadReport::default();
     if !strict {
-        report = LoadReport { missing: std::mem::take(&mut faults.missing), unexpected: std::mem::take(&mut faults.unexpected) };
+        report = LoadReport {
+            missing: std::mem::take(&mut faults.missing),
+            unexpected: std::mem::take(&mut faults.unexpected),
+        };
     }
     let message = faults.message();
     if !message.is_empty() {

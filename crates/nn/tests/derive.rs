@@ -32,7 +32,10 @@ fn block(shortcut: bool) -> Result<Block> {
 
 #[test]
 fn own_tensors_stand_before_those_of_children_as_in_pytorch() {
-    assert_eq!(names(&block(true).unwrap()), ["scale", "running", "conv.weight", "shortcut.0.weight", "shortcut.0.bias"]);
+    assert_eq!(
+        names(&block(true).unwrap()),
+        ["scale", "running", "conv.weight", "shortcut.0.weight", "shortcut.0.bias"]
+    );
     assert_eq!(names(&block(false).unwrap()), ["scale", "running", "conv.weight"]);
 }
 
@@ -117,7 +120,10 @@ fn fields_of_every_kind() {
         ]
     );
     assert_eq!((all.hook)(-1.0), 1.0);
-    assert_eq!((all.sizes.len(), all.deep[0][0], all.width, all.eps, all.kernel, all.dtype), (2, 0.5, 3, 1e-5, (3, 3), DType::F32));
+    assert_eq!(
+        (all.sizes.len(), all.deep[0][0], all.width, all.eps, all.kernel, all.dtype),
+        (2, 0.5, 3, 1e-5, (3, 3), DType::F32)
+    );
     assert!(all.title.is_none() && all.mode.is_training());
     assert_eq!(all.children().len(), 10, "lists of plain data are no modules");
 }

@@ -64,7 +64,8 @@ fn a_state_goes_from_one_model_into_another() {
         assert!(b.requires_grad() && b.is_leaf());
     }
     // Whatever holds names and tensors will do, and other floating dtypes are converted.
-    let entries: Vec<(String, Tensor)> = one.state_dict().into_iter().map(|(n, t)| (n, t.to_dtype(DType::F64).unwrap())).collect();
+    let entries: Vec<(String, Tensor)> =
+        one.state_dict().into_iter().map(|(n, t)| (n, t.to_dtype(DType::F64).unwrap())).collect();
     let fault = two.load_state_dict(&entries).unwrap_err();
     assert!(fault.message().contains("\"mean\" is int64 here and float64 in the checkpoint"), "{fault}");
 }
@@ -91,7 +92,12 @@ fn every_fault_is_told_at_once_and_nothing_changes() {
     state.remove("body.0.weight");
     state.insert("more", Tensor::zeros(3).build().unwrap());
     let fault = net.load_state_dict(&state).unwrap_err();
-    assert!(fault.message().starts_with("2 missing keys: \"body.0.weight\", \"body.0.bias\"; 2 unexpected keys: \"head.bias\", \"more\";"), "{fault}");
+    assert!(
+        fault.message().starts_with(
+            "2 missing keys: \"body.0.weight\", \"body.0.bias\"; 2 unexpected keys: \"head.bias\", \"more\";"
+        ),
+        "{fault}"
+    );
 }
 
 #[test]

@@ -50,7 +50,10 @@ activations! {
     glu(dim: isize);
     /// x above 0, else `weight` · x, one weight for all or one for each channel.
     prelu(weight: &Tensor);
-    // SOFTMAX
+    /// eˣ divided by its sum along `dim`.
+    softmax(dim: isize);
+    /// The logarithm of [`softmax`].
+    log_softmax(dim: isize);
 }
 
 /// How [`gelu_with`] and [`GELU`](crate::GELU) get the normal distribution function.

@@ -34,7 +34,11 @@ pub fn dropout_(x: &Tensor, p: f64, training: bool) -> Result<&Tensor> {
 #[track_caller]
 pub fn dropout1d(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
     ensure!(matches!(x.rank(), 2 | 3), Shape, "dropout1d", "shape {:?} is neither [N, C, L] nor [C, L]", x.shape());
-    if x.rank() == 2 { channels("dropout1d", &x.unsqueeze(0)?, p, training)?.squeeze(0) } else { channels("dropout1d", x, p, training) }
+    if x.rank() == 2 {
+        channels("dropout1d", &x.unsqueeze(0)?, p, training)?.squeeze(0)
+    } else {
+        channels("dropout1d", x, p, training)
+    }
 }
 
 /// [`dropout`] of whole channels of `x`, `[N, C, H, W]`. As PyTorch, it takes the dimensions of any `x` of
@@ -53,7 +57,11 @@ pub fn dropout2d(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
 /// Where `p` is no probability, or `x` has less than two dimensions.
 #[track_caller]
 pub fn dropout3d(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
-    if x.rank() == 4 { channels("dropout3d", &x.unsqueeze(0)?, p, training)?.squeeze(0) } else { channels("dropout3d", x, p, training) }
+    if x.rank() == 4 {
+        channels("dropout3d", &x.unsqueeze(0)?, p, training)?.squeeze(0)
+    } else {
+        channels("dropout3d", x, p, training)
+    }
 }
 
 #[track_caller]
@@ -79,7 +87,8 @@ fn noise(name: &'static str, x: &Tensor, shape: &[usize], p: f64, training: bool
         return Ok(Some(Tensor::zeros(shape).dtype(x.dtype()).device(x.device()).build()?));
     }
     let kept = Distribution::Bernoulli { p: 1.0 - p };
-    let noise = flambeau_tensor::TensorBuilder::random(name, shape, kept).dtype(x.dtype()).device(x.device()).build()?;
+    let noise =
+        flambeau_tensor::TensorBuilder::random(name, shape, kept).dtype(x.dtype()).device(x.device()).build()?;
     noise.div_(1.0 - p)?;
     Ok(Some(noise))
 }

@@ -3,11 +3,15 @@
 //! `_with` takes them. The work is done by the tensor's own methods.
 
 mod activation;
+mod conv;
 mod dropout;
-#[cfg(any())] mod embedding;
+mod embedding;
 mod linear;
+mod norm;
 
 pub use activation::*;
+pub use conv::*;
 pub use dropout::*;
-#[cfg(any())] pub use embedding::*;
+pub use embedding::*;
 pub use linear::*;
+pub use norm::*;

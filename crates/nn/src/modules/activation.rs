@@ -202,7 +202,13 @@ macro_rules! along {
     )*};
 }
 
-// SOFTMAX
+along! {
+    /// eˣ divided by its sum along a dimension, as `torch.nn.Softmax`.
+    Softmax, softmax;
+    /// The logarithm of [`Softmax`], as `torch.nn.LogSoftmax`.
+    LogSoftmax, log_softmax;
+}
+
 /// x above 0, a trained slope times x below, as `torch.nn.PReLU`.
 #[derive(Module)]
 #[module(extra_repr = "PReLU::describe")]

@@ -1,15 +1,19 @@
 //! The layers and losses, in families as the ops they are made of.
 
 mod activation;
+mod conv;
 mod dropout;
-#[cfg(any())] mod embedding;
+mod embedding;
 mod linear;
+mod norm;
 mod shape;
 
 pub use activation::*;
+pub use conv::*;
 pub use dropout::*;
-#[cfg(any())] pub use embedding::*;
+pub use embedding::*;
 pub use linear::*;
+pub use norm::*;
 pub use shape::*;
 
 use crate::Parameter;

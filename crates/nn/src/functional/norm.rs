@@ -1,0 +1,91 @@
+//! Normalisation.
+
+use flambeau_tensor::shape::IntoShape;
+use flambeau_tensor::{Result, Tensor};
+
+/// Mean 0 and variance 1 over the last dimensions, whose shape is `normalized_shape`, then times `weight`,
+/// plus `bias`, both of that shape. PyTorch's default for `eps` is 1e-5.
+///
+/// # Errors
+/// Where the shapes do not fit.
+#[track_caller]
+pub fn layer_norm(
+    x: &Tensor,
+    normalized_shape: impl IntoShape,
+    weight: Option<&Tensor>,
+    bias: Option<&Tensor>,
+    eps: f64,
+) -> Result<Tensor> {
+    x.layer_norm(normalized_shape, weight, bias, eps)
+}
+
+/// Mean square 1 over the last dimensions, whose shape is `normalized_shape`, then times `weight`; without
+/// `eps`, the dtype's own.
+///
+/// # Errors
+/// Where the shapes do not fit.
+#[track_caller]
+pub fn rms_norm(
+    x: &Tensor,
+    normalized_shape: impl IntoShape,
+    weight: Option<&Tensor>,
+    eps: Option<f64>,
+) -> Result<Tensor> {
+    x.rms_norm(normalized_shape, weight, eps)
+}
+
+/// Mean 0 and variance 1 for each channel (dimension 1), then times `weight`, plus `bias`. In `training`
+/// with the batch's own mean and variance, towards which the running ones move by `momentum`; else with
+/// the running ones. PyTorch's defaults are momentum 0.1 and eps 1e-5.
+///
+/// # Errors
+/// Where shapes do not fit, training has one value for a channel, or running statistics are missing.
+#[track_caller]
+#[allow(clippy::too_many_arguments)] // PyTorch's
+pub fn batch_norm(
+    x: &Tensor,
+    running_mean: Option<&Tensor>,
+    running_var: Option<&Tensor>,
+    weight: Option<&Tensor>,
+    bias: Option<&Tensor>,
+    training: bool,
+    momentum: f64,
+    eps: f64,
+) -> Result<Tensor> {
+    x.batch_norm(running_mean, running_var, weight, bias, training, momentum, eps)
+}
+
+/// [`batch_norm`] of each sample by itself.
+///
+/// # Errors
+/// As [`batch_norm`].
+#[track_caller]
+#[allow(clippy::too_many_arguments)] // PyTorch's
+pub fn instance_norm(
+    x: &Tensor,
+    running_mean: Option<&Tensor>,
+    running_var: Option<&Tensor>,
+    weight: Option<&Tensor>,
+    bias: Option<&Tensor>,
+    use_input_stats: bool,
+    momentum: f64,
+    eps: f64,
+) -> Result<Tensor> {
+    x.instance_norm(running_mean, running_var, weight, bias, use_input_stats, momentum, eps)
+}
+
+/// Mean 0 and variance 1 for each sample and each of `groups` groups of channels, then times `weight`, plus
+/// `bias`, one for each channel. PyTorch's default for `eps` is 1e-5.
+///
+/// # Errors
+/// Where shapes do not fit, or the channels do not split into the groups.
+#[track_caller]
+pub fn group_norm(
+    x: &Tensor,
+    groups: usize,
+    weight: Option<&Tensor>,
+    bias: Option<&Tensor>,
+    eps: f64,
+) -> Result<Tensor> {
+    x.group_norm(groups, weight, bias, eps)
+}

@@ -1,0 +1,211 @@
+//! Layers that normalise each channel: over the batch, or each sample by itself.
+
+use crate::print::{py_bool, py_float, py_option};
+use crate::{Buffer, Forward, Mode, Module, Parameter, functional};
+use flambeau_tensor::{DType, Device, Result, Tensor, builder, ensure, no_grad};
+
+/// What the builders of this family gather.
+struct Options {
+    num_features: usize,
+    affine: bool,
+    bias: bool,
+    track_running_stats: bool,
+    dtype: DType,
+    device: Device,
+}
+
+/// The tensors of a layer of this family.
+struct Parts {
+    weight: Option<Parameter>,
+    bias: Option<Parameter>,
+    running_mean: Option<Buffer>,
+    running_var: Option<Buffer>,
+    num_batches_tracked: Option<Buffer>,
+}
+
+impl Options {
+    #[track_caller]
+    fn parts(&self) -> Result<Parts> {
+        let Options { num_features: n, dtype, device, .. } = *self;
+        let parameter =
+            |on: bool, value: f64| on.then(|| super::super::parameter_of(value, n, dtype, device)).transpose();
+        let buffer = |value: f64| {
+            let tensor = || Tensor::full(n, value).dtype(dtype).device(device).build();
+            self.track_running_stats.then(|| tensor().map(Buffer::new)).transpose()
+        };
+        let count = || Tensor::zeros(()).dtype(DType::I64).device(device).build();
+        Ok(Parts {
+            weight: parameter(self.affine, 1.0)?,
+            bias: parameter(self.affine && self.bias, 0.0)?,
+            running_mean: buffer(0.0)?,
+            running_var: buffer(1.0)?,
+            num_batches_tracked: self.track_running_stats.then(|| count().map(Buffer::optional)).transpose()?,
+        })
+    }
+}
+
+macro_rules! normalisations {
+    ($(
+        $(#[$doc:meta])*
+        $Name:ident, $Builder:ident, $function:ident, affine: $affine:literal, track: $track:literal, ranks: $ranks:pat, $shapes:literal, unbatched: $unbatched:expr;
+    )*) => {$(
+        $(#[$doc])*
+        #[derive(Module)]
+        #[module(extra_repr = "Self::describe")]
+        pub struct $Name {
+            /// γ, `[num_features]`.
+            pub weight: Option<Parameter>,
+            /// β, `[num_features]`.
+            pub bias: Option<Parameter>,
+            /// The mean that evaluation uses, `[num_features]`.
+            pub running_mean: Option<Buffer>,
+            /// The (unbiased) variance that evaluation uses, `[num_features]`.
+            pub running_var: Option<Buffer>,
+            /// How many batches the two have seen, `int64`.
+            pub num_batches_tracked: Option<Buffer>,
+            num_features: usize,
+            eps: f64,
+            momentum: Option<f64>,
+            mode: Mode,
+        }
+
+        builder! {
+            #[doc = concat!("Options of [`", stringify!($Name), "`].")]
+            pub struct $Builder => $Name;
+            new {
+                num_features: usize,
+            }
+            options {
+                /// Added to the variance, 1e-5 unless set.
+                eps: f64 = 1e-5,
+                /// How far running statistics move towards those of a batch, 0.1 unless set; `None` makes them
+                /// the average over all batches.
+                momentum: ~into Option<f64> = Some(0.1),
+                #[doc = concat!("With γ and β; ", stringify!($affine), " unless set.")]
+                affine: bool = $affine,
+                #[doc = concat!("With running statistics; ", stringify!($track), " unless set. Without them, evaluation uses the input's own.")]
+                track_running_stats: bool = $track,
+                /// With β, where affine (the default).
+                bias: bool = true,
+                /// The parameters' dtype, float32 unless set.
+                dtype: DType = DType::DEFAULT,
+                /// Where the parameters are, the CPU unless set.
+                device: Device = Device::Cpu,
+            }
+        }
+
+        impl $Name {
+            #[track_caller]
+            fn from_builder(b: $Builder) -> Result<Self> {
+                let $Builder { num_features, eps, momentum, affine, track_running_stats, bias, dtype, device } = b;
+                let Parts { weight, bias, running_mean, running_var, num_batches_tracked } =
+                    Options { num_features, affine, bias, track_running_stats, dtype, device }.parts()?;
+                let mode = Mode::new();
+                Ok($Name { weight, bias, running_mean, running_var, num_batches_tracked, num_features, eps, momentum, mode })
+            }
+
+            /// Forgets what the running statistics have seen.
+            ///
+            /// # Errors
+            /// Where they cannot be written.
+            #[track_caller]
+            pub fn reset_running_stats(&self) -> Result<()> {
+                no_grad(|| {
+                    for (buffer, value) in [(&self.running_mean, 0), (&self.running_var, 1), (&self.num_batches_tracked, 0)] {
+                        if let Some(buffer) = buffer {
+                            buffer.fill_(value)?;
+                        }
+                    }
+                    Ok(())
+                })
+            }
+
+            fn describe(&self) -> String {
+                format!(
+                    "{}, eps={}, momentum={}, affine={}, bias={}, track_running_stats={}",
+                    self.num_features,
+                    py_float(self.eps),
+                    py_option(self.momentum),
+                    py_bool(self.weight.is_some()),
+                    py_bool(self.bias.is_some()),
+                    py_bool(self.running_mean.is_some()),
+                )
+            }
+
+            /// Counts a batch in training, and says how far the running statistics move.
+            #[track_caller]
+            fn count_batch(&self) -> Result<f64> {
+                let (true, Some(count)) = (self.mode.is_training(), &self.num_batches_tracked) else {
+                    return Ok(self.momentum.unwrap_or(0.0));
+                };
+                no_grad(|| count.add_(1).map(drop))?;
+                match self.momentum {
+                    Some(momentum) => Ok(momentum),
+                    None if count.device().has_data() => Ok(1.0 / count.item::<f64>()?),
+                    None => Ok(0.0),
+                }
+            }
+        }
+
+        impl Forward for $Name {
+            #[track_caller]
+            fn forward(&self, x: &Tensor) -> Result<Tensor> {
+                let name = stringify!($Name);
+                ensure!(matches!(x.rank(), $ranks), Shape, name, "shape {:?} is not {}", x.shape(), $shapes);
+                let alone = x.rank() == $unbatched;
+                let batch = if alone { x.unsqueeze(0)? } else { x.clone() };
+                let channels = batch.shape()[1];
+                ensure!(channels == self.num_features, Shape, name, "shape {:?} has {channels} channels, {} are normalised", x.shape(), self.num_features);
+                let training = self.mode.is_training();
+                let momentum = if stringify!($function) == "batch_norm" { self.count_batch()? } else { self.momentum.unwrap_or(0.0) };
+                let out = functional::$function(
+                    &batch,
+                    self.running_mean.as_deref(),
+                    self.running_var.as_deref(),
+                    self.weight.as_deref(),
+                    self.bias.as_deref(),
+                    training || self.running_mean.is_none(),
+                    momentum,
+                    self.eps,
+                )?;
+                if alone { out.squeeze(0) } else { Ok(out) }
+            }
+        }
+    )*};
+}
+
+normalisations! {
+    /// Mean 0 and variance 1 for each channel over a batch `[N, C]` or `[N, C, L]`, then γ x + β, as
+    /// `torch.nn.BatchNorm1d` (Ioffe and Szegedy 2015). In training with the batch's statistics, in
+    /// evaluation with the running ones.
+    BatchNorm1d, BatchNorm1dBuilder, batch_norm, affine: true, track: true, ranks: 2 | 3, "[N, C] or [N, C, L]", unbatched: 0;
+    /// Mean 0 and variance 1 for each channel over a batch `[N, C, H, W]`, then γ x + β, as
+    /// `torch.nn.BatchNorm2d` (Ioffe and Szegedy 2015). In training with the batch's statistics, in
+    /// evaluation with the running ones.
+    ///
+    /// ```
+    /// use flambeau_nn::{BatchNorm2d, Forward, Module};
+    /// use flambeau_tensor::Tensor;
+    ///
+    /// let norm = BatchNorm2d::new(3).build()?;
+    /// let x = Tensor::randn([4, 3, 8, 8]).build()?;
+    /// norm.forward(&x)?;
+    /// norm.eval();
+    /// assert_eq!(norm.forward(&x)?.shape(), [4, 3, 8, 8]);
+    /// assert_eq!(norm.num_batches_tracked.as_ref().unwrap().item::<i64>()?, 1);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    BatchNorm2d, BatchNorm2dBuilder, batch_norm, affine: true, track: true, ranks: 4, "[N, C, H, W]", unbatched: 0;
+    /// Mean 0 and variance 1 for each channel over a batch `[N, C, D, H, W]`, then γ x + β, as
+    /// `torch.nn.BatchNorm3d`.
+    BatchNorm3d, BatchNorm3dBuilder, batch_norm, affine: true, track: true, ranks: 5, "[N, C, D, H, W]", unbatched: 0;
+    /// Mean 0 and variance 1 for each channel of each sample, `[N, C, L]` or `[C, L]`, as
+    /// `torch.nn.InstanceNorm1d` (Ulyanov et al. 2016).
+    InstanceNorm1d, InstanceNorm1dBuilder, instance_norm, affine: false, track: false, ranks: 2 | 3, "[N, C, L] or [C, L]", unbatched: 2;
+    /// Mean 0 and variance 1 for each channel of each sample, `[N, C, H, W]` or `[C, H, W]`, as
+    /// `torch.nn.InstanceNorm2d` (Ulyanov et al. 2016).
+    InstanceNorm2d, InstanceNorm2dBuilder, instance_norm, affine: false, track: false, ranks: 3 | 4, "[N, C, H, W] or [C, H, W]", unbatched: 3;
+    /// Mean 0 and variance 1 for each channel of each sample, `[N, C, D, H, W]` or `[C, D, H, W]`, as
+    /// `torch.nn.InstanceNorm3d`.
+    InstanceNorm3d, InstanceNorm3dBuilder, instance_norm, affine: false, track: false, ranks: 4 | 5, "[N, C, D, H, W] or [C, D, H, W]", unbatched: 4;
+}

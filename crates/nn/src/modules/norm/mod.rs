@@ -1,0 +1,7 @@
+//! Normalising layers.
+
+mod batch;
+mod layer;
+
+pub use batch::*;
+pub use layer::*;
