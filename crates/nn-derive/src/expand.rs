@@ -119,7 +119,9 @@ fn shape(path: TokenStream, fields: &Fields) -> Result<Shape<'_>> {
         if names.insert(name.clone(), field.span()).is_some() {
             return Err(Error::new(field.span(), format!("another field has the name \"{name}\" in the state dict")));
         }
-        parts.push(Field { member, variable: format_ident!("part_{i}"), name, ty: &field.ty });
+        // The type's span makes "this cannot be a part" point at the field.
+        let variable = format_ident!("part_{i}", span = field.ty.span().resolved_at(Span::call_site()));
+        parts.push(Field { member, variable, name, ty: &field.ty });
     }
     Ok(Shape { path, fields, parts })
 }
@@ -130,7 +132,6 @@ fn arms(shapes: &[Shape<'_>], nn: &Path, method: &Ident) -> TokenStream {
         let Shape { path, fields, parts } = shape;
         let bind = parts.iter().map(|Field { member, variable, .. }| quote!(#member: #variable,));
         let rest = (parts.len() < fields.len()).then(|| quote!(..));
-        // The span of the type makes "this cannot be a part" point at the field.
         let visits = parts.iter().map(|Field { variable, name, ty, .. }| {
             quote_spanned!(ty.span()=> #nn::Part::#method(#variable, #name, visitor);)
         });
@@ -173,4 +174,102 @@ fn mentions(tokens: TokenStream, ident: &Ident) -> bool {
         TokenTree::Group(group) => mentions(group.stream(), ident),
         _ => false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expanded(input: DeriveInput) -> String {
+        let file = module(&input, &parse_quote!(::flambeau_nn)).expect("the input is a module");
+        file.to_string().split_whitespace().collect()
+    }
+
+    fn refused(input: DeriveInput) -> String {
+        module(&input, &parse_quote!(::flambeau_nn)).expect_err("the input is no module").to_string()
+    }
+
+    #[test]
+    fn names_are_those_of_fields() {
+        let text = expanded(parse_quote! {
+            struct Net { r#type: Linear, #[module(name = "fc")] last: Linear, #[module(skip)] hook: fn() }
+        });
+        assert!(text.contains("visit_as(part_0,\"type\",visitor)"), "{text}");
+        assert!(text.contains("visit_as(part_1,\"fc\",visitor)"), "{text}");
+        assert!(!text.contains("hook"), "{text}");
+    }
+
+    #[test]
+    fn type_parameters_are_parts_where_a_part_mentions_them() {
+        let text = expanded(parse_quote! {
+            struct Net<M, T, U, const N: usize> { inner: Vec<M>, kind: PhantomData<T>, #[module(skip)] f: fn(U) -> U }
+        });
+        assert!(text.contains("M:::flambeau_nn::Part"), "{text}");
+        assert!(!text.contains("T:::flambeau_nn::Part") && !text.contains("U:::flambeau_nn::Part"), "{text}");
+        assert!(text.contains("U:::std::marker::Send+::std::marker::Sync+'static"), "{text}");
+    }
+
+    #[test]
+    fn the_facade_is_another_path() {
+        let input = parse_quote!(
+            struct Net;
+        );
+        let text = module(&input, &parse_quote!(::flambeau::nn)).unwrap().to_string().replace(' ', "");
+        assert!(text.contains("impl::flambeau::nn::ModuleforNet") && !text.contains("flambeau_nn"), "{text}");
+    }
+
+    #[test]
+    fn what_cannot_be_a_module_is_told_why() {
+        assert!(refused(parse_quote!(union U { a: u8 })).contains("a union cannot be a module"));
+        assert!(
+            refused(parse_quote!(
+                enum E {}
+            ))
+            .contains("no variants")
+        );
+        assert!(
+            refused(parse_quote!(
+                struct S {
+                    #[module(skp)]
+                    a: u8,
+                }
+            ))
+            .contains("a field takes `skip` and `name")
+        );
+        assert!(
+            refused(parse_quote!(
+                #[module(skip)]
+                struct S;
+            ))
+            .contains("a struct takes `extra_repr")
+        );
+        assert!(
+            refused(parse_quote!(
+                struct S {
+                    #[module(name = "a.b")]
+                    a: u8,
+                }
+            ))
+            .contains("has no dot")
+        );
+        assert!(
+            refused(parse_quote!(
+                struct S {
+                    #[module(skip, name = "b")]
+                    a: u8,
+                }
+            ))
+            .contains("has no name")
+        );
+        assert!(
+            refused(parse_quote!(
+                struct S {
+                    a: u8,
+                    #[module(name = "a")]
+                    b: u8,
+                }
+            ))
+            .contains("another field has the name")
+        );
+    }
 }

@@ -142,7 +142,7 @@ pub fn dirac_(tensor: &Tensor, groups: usize) -> Result<&Tensor> {
         "shape {shape:?} is no weight of a convolution: it has 3 to 5 dimensions"
     );
     ensure!(
-        groups > 0 && shape[0] % groups == 0,
+        groups > 0 && shape[0].is_multiple_of(groups),
         Argument,
         "dirac_",
         "{} outputs do not split into {groups} groups",

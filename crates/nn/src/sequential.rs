@@ -108,6 +108,7 @@ impl Sequential {
     /// # Errors
     /// As [`push`](Sequential::push).
     #[track_caller]
+    #[allow(clippy::should_implement_trait)] // it fails where `+` may not
     pub fn add(mut self, layer: impl Build<Output: Layer>) -> Result<Self> {
         self.push(layer)?;
         Ok(self)

@@ -69,10 +69,10 @@ pub(crate) fn load(module: &(impl Module + ?Sized), state: &dyn NamedTensors, st
     let mut faults = Faults::default();
     let mut copies: Vec<(Tensor, Tensor)> = Vec::new();
     let mut meet = |name: &str, place: Place| match by_name.remove(name) {
-        Some(source) => match fit(name, &place.tensor, source, &mut faults) {
-            Some(source) => copies.push((place.tensor, source)),
-            None => {}
-        },
+        Some(source) => {
+            let ready = fit(name, &place.tensor, source, &mut faults);
+            copies.extend(ready.map(|source| (place.tensor, source)));
+        }
         None if place.may_be_missing => {}
         None => faults.missing.push(name.to_string()),
     };
