@@ -104,19 +104,30 @@ macro_rules! for_each_op {
                 // three
                 Where,
                 // reductions
-                Sum,
+                Sum, Mean, Prod, Amax, Amin, MaxDim, MinDim, Argmax, Argmin, Any, All, CountNonzero, VarMean, LogSumExp, Norm,
+                // running reductions
+                Cumsum, Cumprod, Logcumsumexp, Cummax, Cummin, Recurrence,
+                // order
+                Sort, Topk, Kthvalue,
                 // matrix products
                 Matmul, Linear,
+                // convolution
+                Conv, ConvInputGrad, ConvWeightGrad,
                 // activation functions
                 Gelu, Silu, Mish, Softplus, Elu, LeakyRelu, Hardtanh, Hardswish, Hardsigmoid, LogSigmoid, GeluBackward,
                 SiluBackward, MishBackward, SoftplusBackward, EluBackward, LeakyReluBackward, HardtanhBackward,
                 HardswishBackward, HardsigmoidBackward, LogSigmoidBackward, ReluBackward, TanhBackward, SigmoidBackward,
+                // softmax and norms
+                Softmax, LogSoftmax, SoftmaxBackward, LogSoftmaxBackward, LayerNorm, LayerNormBackward, RmsNorm, RmsNormBackward,
+                BatchNorm, BatchNormBackward, GroupNorm, GroupNormBackward,
                 // elements by number, joining, padding, bounds
                 Index, IndexPut, Embedding, Nonzero, Gather, Scatter, Cat, Flip, Pad, Clamp,
                 // views written back
                 AsStridedScatter, AsStridedBackward,
                 // optimizer steps
                 SgdStep, AdamStep,
+                // Fourier transforms
+                Rfft, Irfft,
             }
             views { Permute, Expand, Reshape, Slice, Diagonal, Unfold, AsStrided, ViewAsReal, ViewAsComplex, }
         }

@@ -6,6 +6,7 @@ use super::math::Float;
 use super::{Dst, Src};
 use crate::DType;
 use half::{bf16, f16};
+use rayon::prelude::*;
 use std::borrow::Cow;
 
 /// `f32`, which half precision computes in too, or `f64`.
@@ -69,19 +70,19 @@ pub(crate) fn write<T: Compute, R>(dst: &mut Dst<'_>, f: impl FnOnce(&mut [T]) -
 /// every machine, so that the result is.
 const LANES: usize = 32;
 
-/// `a[i]` and `b[i]` folded by `f` in a fixed order. Call inside [`par::simd`](super::par::simd).
+/// `a[i]`, `b[i]` and `c[i]` folded by `f` in a fixed order. Call inside [`par::simd`](super::par::simd).
 #[inline(always)]
-fn fold2<T: Float>(a: &[T], b: &[T], start: T, f: impl Fn(T, T, T) -> T, join: impl Fn(T, T) -> T) -> T {
+fn fold<T: Float>([a, b, c]: [&[T]; 3], start: T, f: impl Fn(T, T, T, T) -> T, join: impl Fn(T, T) -> T) -> T {
     let mut lanes = [start; LANES];
-    let (whole_a, rest_a) = a.as_chunks::<LANES>();
-    let (whole_b, rest_b) = b.as_chunks::<LANES>();
-    for (a, b) in whole_a.iter().zip(whole_b) {
+    let ((whole_a, rest_a), (whole_b, rest_b), (whole_c, rest_c)) =
+        (a.as_chunks::<LANES>(), b.as_chunks::<LANES>(), c.as_chunks::<LANES>());
+    for ((a, b), c) in whole_a.iter().zip(whole_b).zip(whole_c) {
         for i in 0..LANES {
-            lanes[i] = f(lanes[i], a[i], b[i]);
+            lanes[i] = f(lanes[i], a[i], b[i], c[i]);
         }
     }
-    for ((lane, a), b) in lanes.iter_mut().zip(rest_a).zip(rest_b) {
-        *lane = f(*lane, *a, *b);
+    for (((lane, a), b), c) in lanes.iter_mut().zip(rest_a).zip(rest_b).zip(rest_c) {
+        *lane = f(*lane, *a, *b, *c);
     }
     let mut width = LANES / 2;
     while width > 0 {
@@ -96,19 +97,25 @@ fn fold2<T: Float>(a: &[T], b: &[T], start: T, f: impl Fn(T, T, T) -> T, join: i
 /// The largest element; NaN if any is.
 #[inline(always)]
 pub(crate) fn max<T: Float>(x: &[T]) -> T {
-    fold2(x, x, T::NEG_INFINITY, |m, x, _| Float::maximum(m, x), Float::maximum)
+    fold([x, x, x], T::NEG_INFINITY, |m, x, _, _| Float::maximum(m, x), Float::maximum)
 }
 
 /// Σ x.
 #[inline(always)]
 pub(crate) fn sum<T: Float>(x: &[T]) -> T {
-    fold2(x, x, T::ZERO, |s, x, _| s + x, |a, b| a + b)
+    fold([x, x, x], T::ZERO, |s, x, _, _| s + x, |a, b| a + b)
 }
 
 /// Σ f(a, b).
 #[inline(always)]
 pub(crate) fn sum_of<T: Float>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> T {
-    fold2(a, b, T::ZERO, |s, a, b| s + f(a, b), |a, b| a + b)
+    fold([a, b, b], T::ZERO, |s, a, b, _| s + f(a, b), |a, b| a + b)
+}
+
+/// Σ f(a, b, c).
+#[inline(always)]
+pub(crate) fn sum_of3<T: Float>(a: &[T], b: &[T], c: &[T], f: impl Fn(T, T, T) -> T) -> T {
+    fold([a, b, c], T::ZERO, |s, a, b, c| s + f(a, b, c), |a, b| a + b)
 }
 
 /// `out[i] = f(a[i])`.
@@ -121,6 +128,15 @@ pub(crate) fn each<T: Float>(out: &mut [T], a: &[T], f: impl Fn(T) -> T) {
 #[inline(always)]
 pub(crate) fn each2<T: Float>(out: &mut [T], a: &[T], b: &[T], f: impl Fn(T, T) -> T) {
     out.iter_mut().zip(a).zip(b).for_each(|((out, a), b)| *out = f(*a, *b));
+}
+
+/// Runs `f` on each of `tasks`, on rayon's threads where there are several.
+pub(crate) fn run_tasks<A: Send>(tasks: Vec<A>, f: impl Fn(A) + Send + Sync) {
+    if tasks.len() <= 1 || rayon::current_num_threads() == 1 {
+        tasks.into_iter().for_each(f);
+    } else {
+        tasks.into_par_iter().for_each(f);
+    }
 }
 
 #[cfg(test)]

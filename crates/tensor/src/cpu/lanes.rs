@@ -19,6 +19,9 @@ pub(crate) struct Truth(u8);
 unsafe impl Stored for Truth {}
 
 impl Truth {
+    pub(crate) const FALSE: Truth = Truth(0);
+    pub(crate) const TRUE: Truth = Truth(1);
+
     #[inline(always)]
     pub(crate) fn get(self) -> bool {
         self.0 != 0

@@ -115,17 +115,17 @@ fn inner_products<T: Real>(s: Sizes, a: Matrix<T>, b: Matrix<T>, c: *mut T, stri
             let steps: Vec<u32> = (0..s.k / T::lanes::<S>()).map(|i| (i * T::lanes::<S>()) as u32).collect();
             let mut i = 0;
             while i < s.m {
-                let rows = (s.m - i).min(4);
+                let rows = (s.m - i).min(3);
                 let mut j = 0;
                 while j < s.n {
                     let columns = (s.n - j).min(3);
                     // SAFETY: rows and columns are inside; a short tile repeats its last ones and does not
                     // store them. The vectors cover whole registers of k, the loop below the rest.
                     unsafe {
-                        let at: [*const T; 4] = std::array::from_fn(|r| a.ptr.add((i + r.min(rows - 1)) * a.row));
+                        let at: [*const T; 3] = std::array::from_fn(|r| a.ptr.add((i + r.min(rows - 1)) * a.row));
                         let bt: [*const T; 3] = std::array::from_fn(|q| b.ptr.add((j + q.min(columns - 1)) * b.column));
-                        let mut tile = [[T::splat(simd, T::default()); 3]; 4];
-                        lanes_by_lanes::<S, T, 4, 3>(simd, &mut tile, at, &steps, bt);
+                        let mut tile = [[T::splat(simd, T::default()); 3]; 3];
+                        lanes_by_lanes::<S, T, 3, 3>(simd, &mut tile, at, &steps, bt);
                         for r in 0..rows {
                             for q in 0..columns {
                                 let mut sum = T::sum(simd, tile[r][q]);

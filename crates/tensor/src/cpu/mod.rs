@@ -7,7 +7,9 @@
 pub(crate) mod activation;
 pub(crate) mod clamp;
 pub(crate) mod elementwise;
+pub(crate) mod conv;
 pub(crate) mod factory;
+pub(crate) mod fft;
 pub(crate) mod floats;
 pub(crate) mod index;
 pub(crate) mod iter;
@@ -16,11 +18,16 @@ pub(crate) mod lanes;
 pub(crate) mod math;
 pub(crate) mod matmul;
 pub(crate) mod micro;
+pub(crate) mod norm;
 pub(crate) mod optim;
 pub(crate) mod pad;
 pub(crate) mod par;
+pub(crate) mod planes;
 pub(crate) mod reduce;
+pub(crate) mod scan;
 pub(crate) mod scatter;
+pub(crate) mod softmax;
+pub(crate) mod sort;
 pub(crate) mod view;
 pub(crate) mod words;
 

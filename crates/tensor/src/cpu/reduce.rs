@@ -1,21 +1,169 @@
-//! Kernels of reductions.
+//! Kernels of reductions: what each does with one element. How elements and outputs meet is the
+//! business of `drive`.
 
-use super::lanes::LaneKind;
+mod arg;
+mod drive;
+pub(super) mod fold;
+mod logsum;
+mod moments;
+
+use super::lanes::{LaneKind, Truth};
+use super::math::Float;
 use super::{CpuKernel, Dst, Src};
-use crate::ops::Sum;
+use crate::op::Infer;
+use crate::ops::*;
 use crate::{Result, bail};
+use arg::Arg;
+use drive::reduce;
+use fold::{Folded, Multiplying, Number, adding, extreme};
+use moments::VarianceMean;
+use num_complex::Complex;
+use std::marker::PhantomData;
+
+type C = Complex<f64>;
+
+/// Runs `$body` with `$t` the first of the lanes listed that is `$kind`'s.
+macro_rules! match_lane {
+    ($op:expr, $kind:expr, [$($k:ident => $lane:ty),+], $t:ident => $body:expr) => {
+        match $kind {
+            $(LaneKind::$k => { type $t = $lane; $body })+
+            #[allow(unreachable_patterns)]
+            _ => bail!(Unsupported, $op, "no kernel for {:?}", $kind),
+        }
+    };
+}
+
+/// The sum, divided by `n`.
+fn sum(op: &'static str, x: &Src<'_>, dims: &[usize], outputs: &mut [Dst<'_>], n: f64) -> Result<()> {
+    match_lane!(op, LaneKind::of(outputs[0].dtype()), [F32 => f32, F64 => f64, I64 => i64, C128 => C], T => {
+        reduce(&adding(|x: T| x, move |w| T::narrow(w, n)), x, dims, outputs)
+    });
+    Ok(())
+}
+
 impl CpuKernel for Sum {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-        let (x, out) = (&inputs[0], &mut outputs[0]);
-        if LaneKind::of(x.dtype()) != LaneKind::F32 { bail!(DType, "sum", "wait") }
-        let xs = x.contiguous::<f32>();
-        let shape = x.shape();
-        let kept: crate::shape::Shape = (0..shape.len()).map(|d| if self.dims.contains(&d) { 1 } else { shape[d] }).collect();
-        let l = crate::layout::Layout::contiguous(kept).expand(&shape.iter().copied().collect::<crate::shape::Shape>());
-        let l2 = { let mut l2 = l.clone(); for d in &self.dims { l2.strides[*d] = 0; } l2 };
-        let o = out.slice::<f32>();
-        o.fill(0.0);
-        for (i, v) in xs.iter().enumerate() { o[l2.place(i)] += v; }
+        sum("sum", &inputs[0], &self.dims, outputs, 1.0)
+    }
+}
+
+impl CpuKernel for Mean {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        let x = &inputs[0];
+        let n: usize = self.dims.iter().map(|d| x.shape()[*d]).product();
+        sum("mean", x, &self.dims, outputs, n as f64)
+    }
+}
+
+impl CpuKernel for Prod {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        match_lane!("prod", LaneKind::of(outputs[0].dtype()), [F32 => f32, F64 => f64, I64 => i64, C128 => C], T => {
+            reduce(&Folded(Multiplying::<T>(PhantomData)), &inputs[0], &[self.dim], outputs)
+        });
         Ok(())
+    }
+}
+
+fn extremum<const MAX: bool>(op: &'static str, x: &Src<'_>, dims: &[usize], outputs: &mut [Dst<'_>]) -> Result<()> {
+    match_lane!(op, LaneKind::of(x.dtype()), [F32 => f32, F64 => f64, I64 => i64, Truth => Truth], T => {
+        reduce(&extreme::<T, _, MAX>(|x| x), x, dims, outputs)
+    });
+    Ok(())
+}
+
+impl CpuKernel for Amax {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        extremum::<true>("amax", &inputs[0], &self.dims, outputs)
+    }
+}
+
+impl CpuKernel for Amin {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        extremum::<false>("amin", &inputs[0], &self.dims, outputs)
+    }
+}
+
+impl CpuKernel for Any {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        reduce(&extreme::<Truth, _, true>(|x| x), &inputs[0], &self.dims, outputs);
+        Ok(())
+    }
+}
+
+impl CpuKernel for All {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        reduce(&extreme::<Truth, _, false>(|x| x), &inputs[0], &self.dims, outputs);
+        Ok(())
+    }
+}
+
+impl CpuKernel for CountNonzero {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        reduce(&adding(|x: Truth| x.get() as i64, |w: i64| w), &inputs[0], &self.dims, outputs);
+        Ok(())
+    }
+}
+
+macro_rules! with_place {
+    ($($Op:ident, $max:literal, $place_only:literal;)*) => {$(
+        impl CpuKernel for $Op {
+            fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+                let x = &inputs[0];
+                match_lane!($Op::NAME, LaneKind::of(x.dtype()), [F32 => f32, F64 => f64, I64 => i64, Truth => Truth], T => {
+                    reduce(&Arg::<T, $max, $place_only>::NEW, x, &[self.dim], outputs)
+                });
+                Ok(())
+            }
+        }
+    )*};
+}
+with_place! {
+    Argmax, true, true;
+    Argmin, false, true;
+    MaxDim, true, false;
+    MinDim, false, false;
+}
+
+impl CpuKernel for VarMean {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        let x = &inputs[0];
+        match_lane!("var_mean", LaneKind::of(x.dtype()), [F32 => f32, F64 => f64], T => {
+            let op = VarianceMean::<T> { correction: self.correction, root: self.root, lane: PhantomData };
+            reduce(&op, x, &self.dims, outputs)
+        });
+        Ok(())
+    }
+}
+
+impl CpuKernel for LogSumExp {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        let x = &inputs[0];
+        match_lane!("logsumexp", LaneKind::of(x.dtype()), [F32 => f32, F64 => f64], T => {
+            reduce(&logsum::LogOfSum::<T>(PhantomData), x, &self.dims, outputs)
+        });
+        Ok(())
+    }
+}
+
+impl CpuKernel for Norm {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        let x = &inputs[0];
+        match_lane!("norm", LaneKind::of(x.dtype()), [F32 => f32, F64 => f64], T => norm::<T>(self, x, outputs));
+        Ok(())
+    }
+}
+
+fn norm<T: Number<Wide = f64> + Float + fold::Ordered>(op: &Norm, x: &Src<'_>, outputs: &mut [Dst<'_>]) {
+    let (dims, p) = (&op.dims, op.ord);
+    match p {
+        f64::INFINITY => reduce(&extreme::<T, _, true>(|x| Float::abs(x)), x, dims, outputs),
+        f64::NEG_INFINITY => reduce(&extreme::<T, _, false>(|x| Float::abs(x)), x, dims, outputs),
+        0.0 => reduce(&adding(|x: T| if x == T::ZERO { T::ZERO } else { T::ONE }, |w| T::from_f64(w)), x, dims, outputs),
+        1.0 => reduce(&adding(|x: T| Float::abs(x), |w| T::from_f64(w)), x, dims, outputs),
+        2.0 => reduce(&adding(|x: T| x * x, |w| T::from_f64(w.sqrt())), x, dims, outputs),
+        _ => {
+            let power = T::from_f64(p);
+            reduce(&adding(move |x: T| Float::abs(x).pow(power), move |w| T::from_f64(w.powf(1.0 / p))), x, dims, outputs)
+        }
     }
 }

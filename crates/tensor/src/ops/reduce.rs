@@ -1,8 +1,65 @@
 //! Reductions over dimensions.
+//!
+//! One manner for all: `x.sum(dims)` drops the dimensions, `x.sum_keepdim(dims)` keeps them with size 1.
+//! `dims` is one dimension, several, or `..` for all; negative ones count from the end. What gives a
+//! place too (`argmax`, `max_dim`) takes one dimension, and `max_all`, `argmax_all` take none.
+//!
+//! Inside, every op keeps the dimensions it reduces with size 1, so its derivative broadcasts back
+//! without being told where they were.
 
 use crate::op::{Infer, Meta, Metas};
-use crate::shape::{DimList, Dims, Shape};
-use crate::{DType, Result, Tensor, dispatch};
+use crate::shape::{DimList, Dims, Shape, dim_index};
+use crate::{DType, Error, ErrorKind, Result, Tensor, bail, dispatch, dispatch_all, ensure};
+
+macro_rules! over_dims {
+    ($($(#[$doc:meta])* $Op:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub struct $Op {
+            /// The dimensions that are reduced to size 1, in rising order.
+            pub dims: DimList,
+        }
+    )*};
+}
+
+over_dims! {
+    /// The mean.
+    Mean;
+    /// The largest value; NaN if there is one.
+    Amax;
+    /// The smallest value; NaN if there is one.
+    Amin;
+    /// Is any element not zero?
+    Any;
+    /// Are all elements not zero?
+    All;
+    /// How many elements are not zero.
+    CountNonzero;
+    /// log Σ exp(x), without overflow.
+    LogSumExp;
+}
+
+macro_rules! along_dim {
+    ($($(#[$doc:meta])* $Op:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub struct $Op {
+            /// The dimension that is reduced to size 1 (0 for a tensor without dimensions).
+            pub dim: usize,
+        }
+    )*};
+}
+
+along_dim! {
+    /// The place of the largest value: the first one, and NaN counts as largest.
+    Argmax;
+    /// The place of the smallest value: the first one, and NaN counts as smallest.
+    Argmin;
+    /// The largest value and its place.
+    MaxDim;
+    /// The smallest value and its place.
+    MinDim;
+}
 
 /// The sum over some dimensions, which stay with size 1.
 #[derive(Clone, Debug)]
@@ -11,6 +68,35 @@ pub struct Sum {
     pub dims: DimList,
     /// The dtype of the result, and of the sum.
     pub dtype: DType,
+}
+
+/// The product over a dimension, which stays with size 1.
+#[derive(Clone, Debug)]
+pub struct Prod {
+    /// The dimension (0 for a tensor without dimensions).
+    pub dim: usize,
+    /// The dtype of the result, and of the product.
+    pub dtype: DType,
+}
+
+/// Variance, or standard deviation, and mean.
+#[derive(Clone, Debug)]
+pub struct VarMean {
+    /// The dimensions that are reduced to size 1, in rising order.
+    pub dims: DimList,
+    /// What is taken from the number of elements before dividing by it: 1 for the unbiased estimate.
+    pub correction: f64,
+    /// The standard deviation rather than the variance.
+    pub root: bool,
+}
+
+/// (Σ |x|ᵖ)^(1/p); the largest or smallest |x| for p = ±∞, the number of non-zeros for p = 0.
+#[derive(Clone, Debug)]
+pub struct Norm {
+    /// The dimensions that are reduced to size 1, in rising order.
+    pub dims: DimList,
+    /// p
+    pub ord: f64,
 }
 
 /// `shape` with the dimensions `dims` at size 1.
@@ -23,16 +109,115 @@ pub(crate) fn dropped(shape: &[usize], dims: &[usize]) -> Shape {
     (0..shape.len()).filter(|d| !dims.contains(d)).map(|d| shape[d]).collect()
 }
 
+/// What an op makes of dtypes.
+fn meta(x: &Tensor, dims: &[usize], dtype: DType) -> Meta {
+    Meta::new(kept(x.shape(), dims), dtype)
+}
+
+fn refuse_complex(op: &'static str, x: &Tensor) -> Result<()> {
+    ensure!(!x.dtype().is_complex(), DType, op, "complex numbers have no order ({}); take `abs()` first", x.dtype());
+    Ok(())
+}
+
+fn need_float(op: &'static str, x: &Tensor) -> Result<()> {
+    ensure!(x.dtype().is_differentiable(), DType, op, "defined for floating point, the tensor is {}; use `to_dtype`", x.dtype());
+    Ok(())
+}
+
+/// An op that has no result for no elements.
+fn need_elements(op: &'static str, x: &Tensor, dims: &[usize]) -> Result<()> {
+    match dims.iter().find(|d| x.shape().get(**d) == Some(&0)) {
+        Some(d) => bail!(Shape, op, "dimension {d} of shape {:?} has size 0: there is nothing to choose from", x.shape()),
+        None => Ok(()),
+    }
+}
+
 impl Infer for Sum {
     const NAME: &'static str = "sum";
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
-        Meta::new(kept(inputs[0].shape(), &self.dims), self.dtype).one()
+        meta(inputs[0], &self.dims, self.dtype).one()
+    }
+}
+
+impl Infer for Prod {
+    const NAME: &'static str = "prod";
+    fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
+        meta(inputs[0], &[self.dim], self.dtype).one()
+    }
+}
+
+macro_rules! infer {
+    ($($Op:ident, $name:literal, |$op:ident, $x:ident| $dims:expr, $($check:ident)? => [$($dtype:expr),+];)*) => {$(
+        impl Infer for $Op {
+            const NAME: &'static str = $name;
+            fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
+                let ($op, $x) = (self, inputs[0]);
+                let dims: &[usize] = $dims;
+                $($check($name, $x, dims)?;)?
+                Ok([$(meta($x, dims, $dtype)),+].into_iter().collect())
+            }
+        }
+    )*};
+}
+
+fn ordered(op: &'static str, x: &Tensor, dims: &[usize]) -> Result<()> {
+    refuse_complex(op, x)?;
+    need_elements(op, x, dims)
+}
+
+fn float(op: &'static str, x: &Tensor, _: &[usize]) -> Result<()> {
+    need_float(op, x)
+}
+
+fn real_float(op: &'static str, x: &Tensor, _: &[usize]) -> Result<()> {
+    refuse_complex(op, x)?;
+    need_float(op, x)
+}
+
+/// PyTorch keeps `uint8`, which was its truth value once.
+fn truth(x: &Tensor) -> DType {
+    if x.dtype() == DType::U8 { DType::U8 } else { DType::Bool }
+}
+
+infer! {
+    Mean, "mean", |op, x| &op.dims, float => [x.dtype()];
+    Amax, "amax", |op, x| &op.dims, ordered => [x.dtype()];
+    Amin, "amin", |op, x| &op.dims, ordered => [x.dtype()];
+    Any, "any", |op, x| &op.dims, => [truth(x)];
+    All, "all", |op, x| &op.dims, => [truth(x)];
+    CountNonzero, "count_nonzero", |op, x| &op.dims, => [DType::I64];
+    LogSumExp, "logsumexp", |op, x| &op.dims, real_float => [x.dtype()];
+    Argmax, "argmax", |op, x| &[op.dim], ordered => [DType::I64];
+    Argmin, "argmin", |op, x| &[op.dim], ordered => [DType::I64];
+    MaxDim, "max", |op, x| &[op.dim], ordered => [x.dtype(), DType::I64];
+    MinDim, "min", |op, x| &[op.dim], ordered => [x.dtype(), DType::I64];
+    VarMean, "var_mean", |op, x| &op.dims, real_float => [x.dtype(), x.dtype()];
+}
+
+impl Infer for Norm {
+    const NAME: &'static str = "norm";
+    fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
+        real_float("norm", inputs[0], &self.dims)?;
+        if self.ord < 0.0 || self.ord.is_infinite() {
+            need_elements("norm", inputs[0], &self.dims)?;
+        }
+        meta(inputs[0], &self.dims, inputs[0].dtype()).one()
     }
 }
 
 /// The dtype of a sum or product: integers and bool add up in `i64`.
-fn sum_dtype(dtype: DType) -> DType {
+pub(crate) fn sum_dtype(dtype: DType) -> DType {
     if dtype.is_differentiable() { dtype } else { DType::I64 }
+}
+
+/// Both outputs of an op that has two.
+#[track_caller]
+pub(crate) fn pair(op: impl Into<crate::Op>, inputs: &[&Tensor]) -> Result<(Tensor, Tensor)> {
+    let mut outputs = dispatch_all(op.into(), inputs)?.into_iter();
+    match (outputs.next(), outputs.next()) {
+        (Some(a), Some(b)) => Ok((a, b)),
+        _ => Err(Error::new(ErrorKind::Unsupported, "dispatch", "an op with fewer than two outputs")),
+    }
 }
 
 impl Tensor {
@@ -55,26 +240,301 @@ impl Tensor {
     /// Without the dimensions of size 1 at `dims`.
     #[track_caller]
     pub(crate) fn drop_dims(&self, dims: &[usize]) -> Result<Tensor> {
-        if dims.is_empty() {
+        if dims.is_empty() || self.rank() == 0 {
             return Ok(self.clone());
         }
         crate::dispatch_view(crate::Reshape { shape: dropped(self.shape(), dims) }, self)
     }
+}
 
+/// Methods over `dims`: one that drops them, one that keeps them.
+macro_rules! reductions {
+    ($($(#[$doc:meta])* $name:literal, $method:ident, $keepdim:ident ($($arg:ident: $t:ty),*), |$x:ident, $dims:ident| $op:expr;)*) => {
+        impl Tensor {
+            $(
+                $(#[$doc])*
+                #[track_caller]
+                pub fn $method(&self, $($arg: $t,)* dims: impl Into<Dims>) -> Result<Tensor> {
+                    let ($x, $dims) = (self, self.reduced_dims($name, dims)?);
+                    let drop = $dims.clone();
+                    let kept: Tensor = $op?;
+                    kept.drop_dims(&drop)
+                }
+
+                #[doc = concat!("[`", stringify!($method), "`](Tensor::", stringify!($method), "), the dimensions kept with size 1.")]
+                #[track_caller]
+                pub fn $keepdim(&self, $($arg: $t,)* dims: impl Into<Dims>) -> Result<Tensor> {
+                    let ($x, $dims) = (self, self.reduced_dims($name, dims)?);
+                    $op
+                }
+            )*
+        }
+    };
+}
+
+reductions! {
     /// The sum over `dims` (`..` for all), as `torch.sum`; integers and bool add up in `int64`.
+    ///
+    /// ```
+    /// # use flambeau_tensor::Tensor;
+    /// let x = Tensor::from_vec(vec![1.0f32, 2.0, 3.0, 4.0], [2, 2])?;
+    /// assert_eq!(x.sum(0)?.to_vec::<f32>()?, [4.0, 6.0]);
+    /// assert_eq!(x.sum(..)?.item::<f32>()?, 10.0);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    "sum", sum, sum_keepdim(), |x, dims| dispatch(Sum { dims, dtype: sum_dtype(x.dtype()) }, &[x]);
+
+    /// The mean over `dims`, as `torch.mean`; NaN of no elements.
+    ///
+    /// # Errors
+    /// Where the tensor is neither floating point nor complex.
+    "mean", mean, mean_keepdim(), |x, dims| dispatch(Mean { dims }, &[x]);
+
+    /// The product over `dims`, as `torch.prod`; integers and bool multiply in `int64`.
+    "prod", prod, prod_keepdim(), |x, dims| x.prod_over(&dims);
+
+    /// The largest value over `dims`, as `torch.amax`; NaN if there is one. Equal ones share the gradient.
+    ///
+    /// # Errors
+    /// Where there is nothing to choose from, or the tensor is complex.
+    "amax", amax, amax_keepdim(), |x, dims| dispatch(Amax { dims }, &[x]);
+
+    /// The smallest value over `dims`, as `torch.amin`; NaN if there is one. Equal ones share the gradient.
+    ///
+    /// # Errors
+    /// Where there is nothing to choose from, or the tensor is complex.
+    "amin", amin, amin_keepdim(), |x, dims| dispatch(Amin { dims }, &[x]);
+
+    /// Whether any element along `dims` is not zero, as `torch.any`: bool (`uint8` of `uint8`).
+    "any", any, any_keepdim(), |x, dims| dispatch(Any { dims }, &[x]);
+
+    /// Whether all elements along `dims` are not zero, as `torch.all`: bool (`uint8` of `uint8`).
+    "all", all, all_keepdim(), |x, dims| dispatch(All { dims }, &[x]);
+
+    /// How many elements along `dims` are not zero, as `torch.count_nonzero`: `int64`.
+    "count_nonzero", count_nonzero, count_nonzero_keepdim(), |x, dims| dispatch(CountNonzero { dims }, &[x]);
+
+    /// log Σ exp(x) over `dims` without overflow, as `torch.logsumexp`; −∞ of no elements. Integers become
+    /// the default dtype.
+    ///
+    /// # Errors
+    /// Where the tensor is complex.
+    "logsumexp", logsumexp, logsumexp_keepdim(), |x, dims| dispatch(LogSumExp { dims }, &[&x.to_dtype(x.dtype().to_float())?]);
+
+    /// The `ord`-norm over `dims` of the numbers as one vector, as `torch.linalg.vector_norm`:
+    /// (Σ |x|ᵖ)^(1/p); ±∞ gives the largest or smallest |x|, 0 the number of non-zeros. The gradient of a norm
+    /// that is 0 is 0.
+    ///
+    /// # Errors
+    /// Where the tensor is neither floating point nor complex; for negative and infinite `ord` also where there
+    /// are no elements.
+    "norm", norm, norm_keepdim(ord: f64), |x, dims| x.norm_over(ord, dims);
+}
+
+/// Methods of ops with a place: of one dimension, and of the whole.
+macro_rules! with_place {
+    ($($(#[$doc:meta])* $name:literal, $Op:ident => $T:ty, $run:ident, |$kept:ident, $dim:ident| $drop:expr; $method:ident, $keepdim:ident;)*) => {
+        impl Tensor {
+            $(
+                $(#[$doc])*
+                ///
+                /// # Errors
+                /// Where the dimension is empty, or the tensor is complex.
+                #[track_caller]
+                pub fn $method(&self, dim: isize) -> Result<$T> {
+                    let $dim = dim_index($name, dim, self.rank())?;
+                    let $kept = $run($Op { dim: $dim }, &[self])?;
+                    $drop
+                }
+
+                #[doc = concat!("[`", stringify!($method), "`](Tensor::", stringify!($method), "), the dimension kept with size 1.")]
+                #[track_caller]
+                pub fn $keepdim(&self, dim: isize) -> Result<$T> {
+                    $run($Op { dim: dim_index($name, dim, self.rank())? }, &[self])
+                }
+            )*
+        }
+    };
+}
+
+with_place! {
+    /// The place of the largest value along `dim`, as `torch.argmax`: `int64`; of equal ones the first.
+    "argmax", Argmax => Tensor, dispatch, |x, dim| x.drop_dims(&[dim]); argmax, argmax_keepdim;
+    /// The place of the smallest value along `dim`, as `torch.argmin`: `int64`; of equal ones the first.
+    "argmin", Argmin => Tensor, dispatch, |x, dim| x.drop_dims(&[dim]); argmin, argmin_keepdim;
+    /// The largest value along `dim` and its place, as `torch.max(x, dim)`. The gradient goes to that place
+    /// alone; see [`amax`](Tensor::amax) for one that equal values share.
+    "max", MaxDim => (Tensor, Tensor), pair, |x, dim| Ok((x.0.drop_dims(&[dim])?, x.1.drop_dims(&[dim])?)); max_dim, max_dim_keepdim;
+    /// The smallest value along `dim` and its place, as `torch.min(x, dim)`. The gradient goes to that place
+    /// alone; see [`amin`](Tensor::amin) for one that equal values share.
+    "min", MinDim => (Tensor, Tensor), pair, |x, dim| Ok((x.0.drop_dims(&[dim])?, x.1.drop_dims(&[dim])?)); min_dim, min_dim_keepdim;
+}
+
+impl Tensor {
+    /// The largest value of all, as `torch.max(x)`; equal ones share the gradient.
+    ///
+    /// # Errors
+    /// Where there are no elements, or they are complex.
     #[track_caller]
-    pub fn sum(&self, dims: impl Into<Dims>) -> Result<Tensor> {
-        let dims = self.reduced_dims("sum", dims)?;
-        dispatch(Sum { dims: dims.clone(), dtype: sum_dtype(self.dtype()) }, &[self])?.drop_dims(&dims)
+    pub fn max_all(&self) -> Result<Tensor> {
+        self.amax(..)
     }
 
-    /// [`sum`](Tensor::sum), the dimensions kept with size 1.
+    /// The smallest value of all, as `torch.min(x)`; equal ones share the gradient.
+    ///
+    /// # Errors
+    /// Where there are no elements, or they are complex.
     #[track_caller]
-    pub fn sum_keepdim(&self, dims: impl Into<Dims>) -> Result<Tensor> {
-        let dims = self.reduced_dims("sum", dims)?;
-        dispatch(Sum { dims, dtype: sum_dtype(self.dtype()) }, &[self])
+    pub fn min_all(&self) -> Result<Tensor> {
+        self.amin(..)
     }
 
+    /// The place of the largest value of all in row-major order, as `torch.argmax(x)`.
+    ///
+    /// # Errors
+    /// Where there are no elements, or they are complex.
+    #[track_caller]
+    pub fn argmax_all(&self) -> Result<Tensor> {
+        self.flatten(0, -1)?.argmax(0)
+    }
+
+    /// The place of the smallest value of all in row-major order, as `torch.argmin(x)`.
+    ///
+    /// # Errors
+    /// Where there are no elements, or they are complex.
+    #[track_caller]
+    pub fn argmin_all(&self) -> Result<Tensor> {
+        self.flatten(0, -1)?.argmin(0)
+    }
+
+    /// The smallest and the largest value over `dims`, as `torch.aminmax`.
+    ///
+    /// # Errors
+    /// Where there is nothing to choose from, or the tensor is complex.
+    #[track_caller]
+    pub fn aminmax(&self, dims: impl Into<Dims>) -> Result<(Tensor, Tensor)> {
+        let dims = dims.into();
+        Ok((self.amin(dims.clone())?, self.amax(dims)?))
+    }
+
+    /// [`aminmax`](Tensor::aminmax), the dimensions kept with size 1.
+    #[track_caller]
+    pub fn aminmax_keepdim(&self, dims: impl Into<Dims>) -> Result<(Tensor, Tensor)> {
+        let dims = dims.into();
+        Ok((self.amin_keepdim(dims.clone())?, self.amax_keepdim(dims)?))
+    }
+
+    /// The sum over `dims` of what is not NaN, as `torch.nansum`.
+    #[track_caller]
+    pub fn nansum(&self, dims: impl Into<Dims>) -> Result<Tensor> {
+        self.without_nan()?.sum(dims)
+    }
+
+    /// [`nansum`](Tensor::nansum), the dimensions kept with size 1.
+    #[track_caller]
+    pub fn nansum_keepdim(&self, dims: impl Into<Dims>) -> Result<Tensor> {
+        self.without_nan()?.sum_keepdim(dims)
+    }
+
+    /// The mean over `dims` of what is not NaN, as `torch.nanmean`.
+    ///
+    /// # Errors
+    /// Where the tensor is neither floating point nor complex.
+    #[track_caller]
+    pub fn nanmean(&self, dims: impl Into<Dims>) -> Result<Tensor> {
+        let dims = self.reduced_dims("nanmean", dims)?;
+        self.nanmean_keepdim(dims.clone())?.drop_dims(&dims)
+    }
+
+    /// [`nanmean`](Tensor::nanmean), the dimensions kept with size 1.
+    #[track_caller]
+    pub fn nanmean_keepdim(&self, dims: impl Into<Dims>) -> Result<Tensor> {
+        need_float("nanmean", self)?;
+        let dims = self.reduced_dims("nanmean", dims)?;
+        let count = self.isnan()?.logical_not()?.sum_keepdim(dims.clone())?;
+        self.nansum_keepdim(dims)?.div(&count)
+    }
+
+    #[track_caller]
+    fn without_nan(&self) -> Result<Tensor> {
+        if self.dtype().is_differentiable() { self.masked_fill(&self.isnan()?, 0) } else { Ok(self.clone()) }
+    }
+
+    #[track_caller]
+    fn prod_over(&self, dims: &[usize]) -> Result<Tensor> {
+        let dtype = sum_dtype(self.dtype());
+        let step = |x: &Tensor, dim: usize| dispatch(Prod { dim, dtype }, &[x]);
+        match dims {
+            [] => step(self, 0),
+            [dim] => step(self, *dim),
+            _ if dims.len() == self.rank() => step(&self.flatten(0, -1)?, 0)?.reshape(kept(self.shape(), dims)),
+            [first, rest @ ..] => rest.iter().try_fold(step(self, *first)?, |x, dim| step(&x, *dim)),
+        }
+    }
+
+    #[track_caller]
+    fn norm_over(&self, ord: f64, dims: DimList) -> Result<Tensor> {
+        ensure!(!ord.is_nan(), Argument, "norm", "the order of a norm is not NaN");
+        let real = if self.dtype().is_complex() { self.abs()? } else { self.clone() };
+        dispatch(Norm { dims, ord }, &[&real])
+    }
+
+    /// Variance (or its root) and mean, the dimensions kept.
+    #[track_caller]
+    fn var_mean_over(&self, dims: &DimList, correction: f64, root: bool) -> Result<(Tensor, Tensor)> {
+        let op = VarMean { dims: dims.clone(), correction, root };
+        if !self.dtype().is_complex() {
+            return pair(op, &[self]);
+        }
+        let (parts, _) = pair(VarMean { root: false, ..op }, &[&self.view_as_real()?])?;
+        let variance = parts.sum(-1)?;
+        Ok((if root { variance.sqrt()? } else { variance }, self.mean_keepdim(dims.clone())?))
+    }
+}
+
+/// Methods around [`VarMean`].
+macro_rules! variances {
+    ($($(#[$doc:meta])* $name:literal, $root:literal, $T:ty, |$both:ident| $take:expr, |$kept:ident, $dims:ident| $drop:expr; $method:ident, $keepdim:ident;)*) => {
+        impl Tensor {
+            $(
+                $(#[$doc])*
+                ///
+                /// # Errors
+                /// Where the tensor is neither floating point nor complex.
+                #[track_caller]
+                pub fn $method(&self, dims: impl Into<Dims>, correction: f64) -> Result<$T> {
+                    let $dims = self.reduced_dims($name, dims)?;
+                    let $both = self.var_mean_over(&$dims, correction, $root)?;
+                    let $kept = $take;
+                    $drop
+                }
+
+                #[doc = concat!("[`", stringify!($method), "`](Tensor::", stringify!($method), "), the dimensions kept with size 1.")]
+                #[track_caller]
+                pub fn $keepdim(&self, dims: impl Into<Dims>, correction: f64) -> Result<$T> {
+                    let $both = self.var_mean_over(&self.reduced_dims($name, dims)?, correction, $root)?;
+                    Ok($take)
+                }
+            )*
+        }
+    };
+}
+
+variances! {
+    /// The variance over `dims`, as `torch.var`: squared distances from the mean, added up and divided by
+    /// n − `correction`; 1.0, PyTorch's default, gives the unbiased estimate. Of complex numbers it is that of
+    /// the real parts plus that of the imaginary ones.
+    "var", false, Tensor, |both| both.0, |x, dims| x.drop_dims(&dims); var, var_keepdim;
+    /// The standard deviation over `dims`, as `torch.std`: the root of [`var`](Tensor::var). Its gradient where
+    /// it is 0 is 0.
+    "std", true, Tensor, |both| both.0, |x, dims| x.drop_dims(&dims); std, std_keepdim;
+    /// Variance and mean over `dims` in one pass, as `torch.var_mean`. See [`var`](Tensor::var).
+    "var_mean", false, (Tensor, Tensor), |both| both, |x, dims| Ok((x.0.drop_dims(&dims)?, x.1.drop_dims(&dims)?)); var_mean, var_mean_keepdim;
+    /// Standard deviation and mean over `dims` in one pass, as `torch.std_mean`. See [`var`](Tensor::var).
+    "std_mean", true, (Tensor, Tensor), |both| both, |x, dims| Ok((x.0.drop_dims(&dims)?, x.1.drop_dims(&dims)?)); std_mean, std_mean_keepdim;
+}
+
+impl Tensor {
     /// Summed over what was broadcast, back to `shape`: the gradient of a broadcast. `Tensor.sum_to_size`.
     ///
     /// # Errors
@@ -85,7 +545,7 @@ impl Tensor {
             return Ok(self.clone());
         }
         let reached = crate::shape::broadcast_shapes("sum_to_size", self.shape(), shape)?;
-        crate::ensure!(reached[..] == *self.shape(), Shape, "sum_to_size", "shape {shape:?} does not broadcast to {:?}", self.shape());
+        ensure!(reached[..] == *self.shape(), Shape, "sum_to_size", "shape {shape:?} does not broadcast to {:?}", self.shape());
         let lead = self.rank() - shape.len();
         let dims: DimList = (0..self.rank()).filter(|d| *d < lead || shape[*d - lead] != self.shape()[*d]).collect();
         let summed = if dims.is_empty() { self.clone() } else { dispatch(Sum { dims, dtype: self.dtype() }, &[self])? };

@@ -30,7 +30,7 @@ const DEEP: usize = 64;
 enum Shape {
     /// Six taps by two registers of output channels.
     Panel,
-    /// Four output channels by three taps.
+    /// Three output channels by three taps.
     Lanes,
     /// One output channel by nine taps.
     Single,
@@ -126,7 +126,7 @@ impl<T: Real> WithSimd for Job<'_, T> {
     fn with_simd<S: Simd>(self, simd: S) {
         match self.shape {
             Shape::Panel => self.panels::<S>(simd),
-            Shape::Lanes => self.lanes::<S, 4, 3>(simd),
+            Shape::Lanes => self.lanes::<S, 3, 3>(simd),
             Shape::Single => self.lanes::<S, 1, 9>(simd),
         }
     }

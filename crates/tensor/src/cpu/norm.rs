@@ -1,0 +1,322 @@
+//! Kernels of layer, root-mean-square, batch, group and instance norm, and of the gradients through them.
+//!
+//! Batch, group and instance norm are [`planes`](super::planes); the others go row by row, the row staying
+//! in cache between its sums and its result.
+
+use super::floats::{self, Compute, compute, each, read, run_tasks, sum, sum_of, sum_of3, write};
+use super::planes::{Gradients, Over, Planes};
+use super::{CpuKernel, Dst, Src, par};
+use crate::Result;
+use crate::op::Infer;
+use crate::ops::{BatchNorm, BatchNormBackward, GroupNorm, GroupNormBackward, LayerNorm, LayerNormBackward, RmsNorm, RmsNormBackward};
+use std::borrow::Cow;
+
+/// Input `i`, if it is there.
+fn given<'a, T: Compute>(inputs: &[Src<'a>], i: usize, there: bool) -> Option<Cow<'a, [T]>> {
+    inputs.get(i).filter(|_| there).map(read)
+}
+
+/// Rows that one task takes.
+fn rows_together(width: usize) -> usize {
+    (par::GRAIN / width.max(1)).max(1)
+}
+
+/// Mean and 1/σ of a row; the mean is 0 where the row is not to be centred.
+#[inline(always)]
+fn row_moments<T: Compute, const CENTRE: bool>(x: &[T], eps: T) -> (T, T) {
+    let n = T::from_f64(x.len() as f64);
+    let mean = if CENTRE { sum(x) / n } else { T::ZERO };
+    let variance = sum_of(x, x, |x, _| (x - mean) * (x - mean)) / n;
+    (mean, T::ONE / (variance + eps).sqrt())
+}
+
+/// `(x − mean) · rstd · weight + bias`.
+#[inline(always)]
+fn row_affine<T: Compute>(y: &mut [T], x: &[T], (mean, rstd): (T, T), weight: Option<&[T]>, bias: Option<&[T]>) {
+    match (weight, bias) {
+        (Some(w), Some(b)) => y.iter_mut().zip(x).zip(w).zip(b).for_each(|(((y, x), w), b)| *y = (*x - mean) * rstd * *w + *b),
+        (Some(w), None) => y.iter_mut().zip(x).zip(w).for_each(|((y, x), w)| *y = (*x - mean) * rstd * *w),
+        (None, Some(b)) => y.iter_mut().zip(x).zip(b).for_each(|((y, x), b)| *y = (*x - mean) * rstd + *b),
+        (None, None) => each(y, x, |x| (x - mean) * rstd),
+    }
+}
+
+/// A row norm of `[rows, width]`; `mean` is empty where rows are not centred.
+fn forward<T: Compute, const CENTRE: bool>(
+    x: &[T],
+    [weight, bias]: [Option<&[T]>; 2],
+    (width, eps): (usize, f64),
+    (y, mean, rstd): (&mut [T], &mut [T], &mut [T]),
+) {
+    if width == 0 {
+        mean.fill(T::NAN);
+        rstd.fill(T::NAN);
+        return;
+    }
+    let (rows, eps) = (rows_together(width), T::from_f64(eps));
+    let mut means = mean.chunks_mut(rows);
+    let tasks: Vec<_> = x
+        .chunks(rows * width)
+        .zip(y.chunks_mut(rows * width))
+        .zip(rstd.chunks_mut(rows))
+        .map(|((x, y), rstd)| (x, y, rstd, means.next().unwrap_or_default()))
+        .collect();
+    run_tasks(tasks, |(x, y, rstd, mean)| {
+        par::simd(
+            #[inline(always)]
+            || {
+                for (i, (x, y)) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)).enumerate() {
+                    let moments = row_moments::<T, CENTRE>(x, eps);
+                    row_affine(y, x, moments, weight, bias);
+                    rstd[i] = moments.1;
+                    if CENTRE {
+                        mean[i] = moments.0;
+                    }
+                }
+            },
+        );
+    });
+}
+
+/// What the gradients of a row norm are made of.
+struct RowBackward<'a, T> {
+    g: &'a [T],
+    x: &'a [T],
+    mean: Option<&'a [T]>,
+    rstd: &'a [T],
+    weight: Option<&'a [T]>,
+    width: usize,
+}
+
+impl<T: Compute> RowBackward<'_, T> {
+    /// The gradient of row `i` of x: 1/σ (w g − mean(w g) − x̂ mean(w g x̂)), without the first mean where rows
+    /// are not centred.
+    #[inline(always)]
+    fn row(&self, i: usize, gx: &mut [T]) {
+        let at = i * self.width;
+        let (g, x) = (&self.g[at..at + self.width], &self.x[at..at + self.width]);
+        let (mean, rstd, n) = (self.mean.map_or(T::ZERO, |m| m[i]), self.rstd[i], T::from_f64(self.width as f64));
+        let (along, level) = match self.weight {
+            Some(w) => (sum_of3(g, x, w, |g, x, w| g * w * (x - mean)), sum_of(g, w, |g, w| g * w)),
+            None => (sum_of(g, x, |g, x| g * (x - mean)), sum(g)),
+        };
+        let level = if self.mean.is_some() { level / n * rstd } else { T::ZERO };
+        let along = along / n * rstd * rstd * rstd;
+        match self.weight {
+            Some(w) => {
+                let row = gx.iter_mut().zip(g).zip(x).zip(w);
+                row.for_each(|(((o, g), x), w)| *o = *g * *w * rstd - level - (*x - mean) * along);
+            }
+            None => floats::each2(gx, g, x, |g, x| g * rstd - level - (x - mean) * along),
+        }
+    }
+
+    /// Adds row `i` to the gradients of weight (`g x̂`) and bias (`g`).
+    #[inline(always)]
+    fn add_parameters(&self, i: usize, gw: &mut [T], gb: &mut [T]) {
+        let at = i * self.width;
+        let (g, x) = (&self.g[at..at + self.width], &self.x[at..at + self.width]);
+        let (mean, rstd) = (self.mean.map_or(T::ZERO, |m| m[i]), self.rstd[i]);
+        gw.iter_mut().zip(g).zip(x).for_each(|((s, g), x)| *s += *g * ((*x - mean) * rstd));
+        gb.iter_mut().zip(g).for_each(|(s, g)| *s += *g);
+    }
+
+    /// All gradients that are wanted, in one pass over the rows.
+    fn run(&self, out: Gradients<'_, T>) {
+        let rows = if self.width == 0 { 0 } else { self.g.len() / self.width };
+        // Each block of rows sums the parameters' gradients for itself: at most 64 of them, joined in order.
+        let together = rows_together(self.width).max(rows.div_ceil(64));
+        let blocks = rows.div_ceil(together.max(1));
+        let (for_weight, for_bias) = (out.weight.is_some() as usize, out.bias.is_some() as usize);
+        let mut parts = vec![T::ZERO; (for_weight + for_bias) * self.width * blocks];
+        let mut part = parts.chunks_mut(((for_weight + for_bias) * self.width).max(1));
+        let mut gx = out.x.map(|gx| gx.chunks_mut((together * self.width).max(1)));
+        let tasks: Vec<_> = (0..blocks)
+            .map(|b| (b * together..((b + 1) * together).min(rows), gx.as_mut().and_then(|c| c.next()), part.next().unwrap_or_default()))
+            .collect();
+        run_tasks(tasks, |(rows, mut gx, part)| {
+            let (gw, gb) = part.split_at_mut(for_weight * self.width);
+            par::simd(
+                #[inline(always)]
+                || {
+                    for (k, i) in rows.clone().enumerate() {
+                        if let Some(gx) = &mut gx {
+                            self.row(i, &mut gx[k * self.width..(k + 1) * self.width]);
+                        }
+                        if for_weight + for_bias > 0 {
+                            self.add_parameters(i, gw, gb);
+                        }
+                    }
+                },
+            );
+        });
+        let join = |to: Option<&mut [T]>, from: usize| {
+            if let Some(to) = to {
+                to.fill(T::ZERO);
+                for part in parts.chunks_exact(((for_weight + for_bias) * self.width).max(1)) {
+                    to.iter_mut().zip(&part[from..]).for_each(|(s, p)| *s += *p);
+                }
+            }
+        };
+        join(out.weight, 0);
+        join(out.bias, for_weight * self.width);
+    }
+}
+
+/// Gives `f` the outputs that are asked for, as `T`s.
+fn with_gradients<T: Compute>(needs: [bool; 3], outputs: &mut [Dst<'_>], f: impl FnOnce(Gradients<'_, T>)) {
+    fn open<T: Compute, R>(out: Option<&mut Dst<'_>>, f: impl FnOnce(Option<&mut [T]>) -> R) -> R {
+        match out {
+            Some(out) => write(out, |out| f(Some(out))),
+            None => f(None),
+        }
+    }
+    let mut outputs = outputs.iter_mut();
+    let mut next = |i: usize| if needs[i] { outputs.next() } else { None };
+    let (x, weight, bias) = (next(0), next(1), next(2));
+    open(x, |x| open(weight, |weight| open(bias, |bias| f(Gradients { x, weight, bias }))));
+}
+
+fn width_of(shape: &[usize], dims: usize) -> usize {
+    shape[shape.len() - dims..].iter().product()
+}
+
+impl CpuKernel for LayerNorm {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        fn go<T: Compute>(op: &LayerNorm, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) {
+            let [y, mean, rstd] = outputs else { return };
+            let x = read::<T>(&inputs[0]);
+            let (w, b) = (given(inputs, 1, op.weight), given(inputs, 1 + op.weight as usize, op.bias));
+            let size = (width_of(inputs[0].shape(), op.dims), op.eps);
+            write(y, |y| forward::<T, true>(&x, [w.as_deref(), b.as_deref()], size, (y, mean.slice(), rstd.slice())));
+        }
+        compute!(Self::NAME, inputs[0].dtype(), go(self, inputs, outputs));
+        Ok(())
+    }
+}
+
+impl CpuKernel for RmsNorm {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        fn go<T: Compute>(op: &RmsNorm, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) {
+            let [y, rstd] = outputs else { return };
+            let (x, w) = (read::<T>(&inputs[0]), given(inputs, 1, op.weight));
+            let size = (width_of(inputs[0].shape(), op.dims), op.eps);
+            write(y, |y| forward::<T, false>(&x, [w.as_deref(), None], size, (y, &mut [], rstd.slice())));
+        }
+        compute!(Self::NAME, inputs[0].dtype(), go(self, inputs, outputs));
+        Ok(())
+    }
+}
+
+impl CpuKernel for LayerNormBackward {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        fn go<T: Compute>(op: &LayerNormBackward, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) {
+            let (g, x, mean, rstd) = (read::<T>(&inputs[0]), read::<T>(&inputs[1]), read::<T>(&inputs[2]), read::<T>(&inputs[3]));
+            let (weight, width) = (given(inputs, 4, op.of.weight), width_of(inputs[1].shape(), op.of.dims));
+            let rows = RowBackward { g: &g, x: &x, mean: Some(&mean), rstd: &rstd, weight: weight.as_deref(), width };
+            with_gradients(op.needs, outputs, |out| rows.run(out));
+        }
+        compute!(Self::NAME, inputs[1].dtype(), go(self, inputs, outputs));
+        Ok(())
+    }
+}
+
+impl CpuKernel for RmsNormBackward {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        fn go<T: Compute>(op: &RmsNormBackward, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) {
+            let (g, x, rstd) = (read::<T>(&inputs[0]), read::<T>(&inputs[1]), read::<T>(&inputs[2]));
+            let (weight, width) = (given(inputs, 3, op.of.weight), width_of(inputs[1].shape(), op.of.dims));
+            let rows = RowBackward { g: &g, x: &x, mean: None, rstd: &rstd, weight: weight.as_deref(), width };
+            with_gradients([op.needs[0], op.needs[1], false], outputs, |out| rows.run(out));
+        }
+        compute!(Self::NAME, inputs[1].dtype(), go(self, inputs, outputs));
+        Ok(())
+    }
+}
+
+/// 1 / √(variance + eps).
+fn rstd_of(variance: impl Iterator<Item = f64>, eps: f64) -> Vec<f64> {
+    variance.map(|v| 1.0 / (v + eps).sqrt()).collect()
+}
+
+/// `y = x̂ · weight + bias` by plane, from the statistics.
+fn normalise_planes<T: Compute>(
+    planes: Planes,
+    (x, y): (&[T], &mut [T]),
+    (mean, rstd): (&[f64], &[f64]),
+    [weight, bias]: [Option<&[T]>; 2],
+) {
+    planes.normalise(x, y, |plane| {
+        let (s, c) = (planes.statistic(plane), planes.channel(plane));
+        let scale = rstd[s] * weight.map_or(1.0, |w| w[c].to_f64());
+        (scale, bias.map_or(0.0, |b| b[c].to_f64()) - mean[s] * scale)
+    });
+}
+
+fn widened<T: Compute>(x: &[T]) -> Vec<f64> {
+    x.iter().map(|x| x.to_f64()).collect()
+}
+
+/// Batch norm in training, and group norm: normalised by their own statistics, which go to the outputs.
+fn forward_planes<T: Compute>(planes: Planes, eps: f64, weight: bool, bias: bool, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) {
+    let [y, mean, variance] = outputs else { return };
+    let x = read::<T>(&inputs[0]);
+    let (w, b) = (given(inputs, 1, weight), given(inputs, 1 + weight as usize, bias));
+    let moments = planes.moments(&x);
+    let rstd = rstd_of(moments.variance.iter().copied(), eps);
+    mean.slice().iter_mut().zip(&moments.mean).for_each(|(to, m)| *to = T::from_f64(*m));
+    variance.slice().iter_mut().zip(&moments.variance).for_each(|(to, v)| *to = T::from_f64(*v));
+    write(y, |y| normalise_planes(planes, (&x, y), (&moments.mean, &rstd), [w.as_deref(), b.as_deref()]));
+}
+
+impl CpuKernel for BatchNorm {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        fn eval<T: Compute>(op: &BatchNorm, planes: Planes, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) {
+            let (x, mean, variance) = (read::<T>(&inputs[0]), widened(&read::<T>(&inputs[1])), read::<T>(&inputs[2]));
+            let (w, b) = (given(inputs, 3, op.weight), given(inputs, 3 + op.weight as usize, op.bias));
+            let rstd = rstd_of(variance.iter().map(|v| v.to_f64()), op.eps);
+            write(&mut outputs[0], |y| normalise_planes(planes, (&x, y), (&mean, &rstd), [w.as_deref(), b.as_deref()]));
+        }
+        let planes = Planes::new(inputs[0].shape(), Over::Batch);
+        if self.training {
+            compute!(Self::NAME, inputs[0].dtype(), forward_planes(planes, self.eps, self.weight, self.bias, inputs, outputs));
+        } else {
+            compute!(Self::NAME, inputs[0].dtype(), eval(self, planes, inputs, outputs));
+        }
+        Ok(())
+    }
+}
+
+impl CpuKernel for GroupNorm {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        let shape = inputs[0].shape();
+        let planes = Planes::new(shape, Over::Group((shape[1] / self.groups).max(1)));
+        compute!(Self::NAME, inputs[0].dtype(), forward_planes(planes, self.eps, self.weight, self.bias, inputs, outputs));
+        Ok(())
+    }
+}
+
+fn backward_planes<T: Compute>(planes: Planes, (eps, moving): (f64, bool), needs: [bool; 3], inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) {
+    let (g, x) = (read::<T>(&inputs[0]), read::<T>(&inputs[1]));
+    let (mean, variance) = (widened(&read::<T>(&inputs[2])), read::<T>(&inputs[3]));
+    let rstd = rstd_of(variance.iter().map(|v| v.to_f64()), eps);
+    let weight = given(inputs, 4, true);
+    with_gradients(needs, outputs, |out| planes.backward([&g, &x], weight.as_deref(), (&mean, &rstd), moving, out));
+}
+
+impl CpuKernel for BatchNormBackward {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        let (planes, how) = (Planes::new(inputs[1].shape(), Over::Batch), (self.of.eps, self.of.training));
+        compute!(Self::NAME, inputs[1].dtype(), backward_planes(planes, how, self.needs, inputs, outputs));
+        Ok(())
+    }
+}
+
+impl CpuKernel for GroupNormBackward {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        let shape = inputs[1].shape();
+        let planes = Planes::new(shape, Over::Group((shape[1] / self.of.groups).max(1)));
+        compute!(Self::NAME, inputs[1].dtype(), backward_planes(planes, (self.of.eps, true), self.needs, inputs, outputs));
+        Ok(())
+    }
+}

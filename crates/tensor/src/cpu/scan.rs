@@ -1,0 +1,236 @@
+//! Kernels of running reductions. The dimensions before the scanned one are split among threads; those
+//! behind it are walked side by side, in vector code; along it there is nothing to gain but order.
+
+use super::floats::{read, write};
+use super::math::Float;
+use super::reduce::fold::Ordered;
+use super::{CpuKernel, Dst, Src, par};
+use crate::dtype::Stored;
+use crate::ops::*;
+use crate::{DType, Result, bail};
+use half::{bf16, f16};
+use num_complex::Complex;
+use std::borrow::Cow;
+
+/// The sizes of a scan: along the dimension, and of what lies behind it.
+#[derive(Clone, Copy)]
+struct Extent {
+    len: usize,
+    behind: usize,
+    reverse: bool,
+}
+
+impl Extent {
+    fn new(shape: &[usize], dim: usize, reverse: bool) -> Extent {
+        let len = shape.get(dim).copied().unwrap_or(1);
+        Extent { len, behind: shape.iter().skip(dim + 1).product(), reverse }
+    }
+
+    /// The rows of a block in the order they are scanned.
+    fn steps(self) -> impl Iterator<Item = usize> {
+        (0..self.len).map(move |k| if self.reverse { self.len - 1 - k } else { k })
+    }
+}
+
+/// `out[k] = give(acc)` after `acc = step(acc, k's elements of xs)`, for every line. `xs` are slices as long as
+/// `out`.
+fn scan<T: Stored, A: Copy + Sync, const N: usize>(
+    extent: Extent,
+    xs: [&[T]; N],
+    out: &mut [T],
+    start: A,
+    step: impl Fn(A, [T; N]) -> A + Sync + Copy,
+    give: impl Fn(A) -> T + Sync + Copy,
+) {
+    let Extent { len, behind, .. } = extent;
+    let block = len * behind;
+    if block == 0 {
+        return;
+    }
+    par::chunks(out, block, block, |i, out| {
+        let xs = xs.map(|x| &x[i * block..][..block]);
+        par::simd(#[inline(always)] || {
+            if behind == 1 {
+                let mut acc = start;
+                for k in extent.steps() {
+                    acc = step(acc, xs.map(|x| x[k]));
+                    out[k] = give(acc);
+                }
+                return;
+            }
+            let mut accs = vec![start; behind];
+            for k in extent.steps() {
+                let row = xs.map(|x| &x[k * behind..][..behind]);
+                let out = &mut out[k * behind..][..behind];
+                for (c, acc) in accs.iter_mut().enumerate() {
+                    *acc = step(*acc, row.map(|x| x[c]));
+                    out[c] = give(*acc);
+                }
+            }
+        });
+    });
+}
+
+/// A type whose running sums are kept in another, of more digits.
+trait Running: Stored {
+    type Wide: Copy + Sync + std::ops::Add<Output = Self::Wide> + std::ops::Mul<Output = Self::Wide>;
+    const ZERO: Self::Wide;
+    const ONE: Self::Wide;
+    fn widen(self) -> Self::Wide;
+    fn narrow(wide: Self::Wide) -> Self;
+}
+
+macro_rules! running {
+    ($($t:ty, $wide:ty, $zero:expr, $one:expr, |$x:ident| $widen:expr, |$w:ident| $narrow:expr;)*) => {$(
+        impl Running for $t {
+            type Wide = $wide;
+            const ZERO: $wide = $zero;
+            const ONE: $wide = $one;
+            #[inline(always)]
+            fn widen(self) -> $wide { let $x = self; $widen }
+            #[inline(always)]
+            fn narrow($w: $wide) -> $t { $narrow }
+        }
+    )*};
+}
+
+type C = Complex<f64>;
+use std::num::Wrapping;
+running! {
+    i64, Wrapping<i64>, Wrapping(0), Wrapping(1), |x| Wrapping(x), |w| w.0;
+    f32, f64, 0.0, 1.0, |x| x as f64, |w| w as f32;
+    f64, f64, 0.0, 1.0, |x| x, |w| w;
+    Complex<f32>, C, C::new(0.0, 0.0), C::new(1.0, 0.0), |x| C::new(x.re as f64, x.im as f64), |w| Complex::new(w.re as f32, w.im as f32);
+    C, C, C::new(0.0, 0.0), C::new(1.0, 0.0), |x| x, |w| w;
+}
+
+/// Runs `$go::<T, N>(inputs as slices, output slice)` with the type that the dtype computes in.
+macro_rules! by_dtype {
+    ($op:expr, $inputs:expr, $out:expr, $n:literal, |$xs:ident, $to:ident: $t:ident| $body:expr) => {{
+        let out: &mut Dst<'_> = $out;
+        macro_rules! plain {
+            ($ty:ty) => {{
+                type $t = $ty;
+                let rows: [Cow<'_, [$t]>; $n] = std::array::from_fn(|i| $inputs[i].contiguous::<$t>());
+                let $xs: [&[$t]; $n] = std::array::from_fn(|i| &rows[i][..]);
+                let $to = out.slice::<$t>();
+                $body
+            }};
+        }
+        match out.dtype() {
+            DType::I64 => plain!(i64),
+            DType::F32 => plain!(f32),
+            DType::F64 => plain!(f64),
+            DType::Complex64 => plain!(Complex<f32>),
+            DType::Complex128 => plain!(Complex<f64>),
+            DType::F16 | DType::BF16 => {
+                type $t = f32;
+                let rows: [Cow<'_, [f32]>; $n] = std::array::from_fn(|i| read::<f32>(&$inputs[i]));
+                let $xs: [&[f32]; $n] = std::array::from_fn(|i| &rows[i][..]);
+                write::<f32, _>(out, |$to| $body)
+            }
+            other => bail!(DType, $op, "not defined for {other}"),
+        }
+        Ok(())
+    }};
+}
+
+impl CpuKernel for Cumsum {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        let extent = Extent::new(inputs[0].shape(), self.dim, self.reverse);
+        by_dtype!("cumsum", inputs, &mut outputs[0], 1, |xs, out: T| {
+            scan(extent, xs, out, <T as Running>::ZERO, |acc, [x]| acc + x.widen(), T::narrow)
+        })
+    }
+}
+
+impl CpuKernel for Cumprod {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        let extent = Extent::new(inputs[0].shape(), self.dim, self.reverse);
+        by_dtype!("cumprod", inputs, &mut outputs[0], 1, |xs, out: T| {
+            scan(extent, xs, out, <T as Running>::ONE, |acc, [x]| acc * x.widen(), T::narrow)
+        })
+    }
+}
+
+impl CpuKernel for Recurrence {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        let extent = Extent::new(inputs[0].shape(), self.dim, self.reverse);
+        by_dtype!("recurrence", inputs, &mut outputs[0], 2, |xs, out: T| {
+            scan(extent, xs, out, <T as Running>::ZERO, |acc, [a, b]| a.widen() * acc + b.widen(), T::narrow)
+        })
+    }
+}
+
+/// log(eᵃ + eᵇ)
+fn log_add_exp(a: f64, b: f64) -> f64 {
+    let (high, low) = if a.is_nan() || a > b { (a, b) } else { (b, a) };
+    if high.is_infinite() || high.is_nan() { high + if low.is_nan() { low } else { 0.0 } } else { high + Float::log1p(Float::exp(low - high)) }
+}
+
+impl CpuKernel for Logcumsumexp {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        let extent = Extent::new(inputs[0].shape(), self.dim, false);
+        fn go<T: super::floats::Compute>(extent: Extent, x: &Src<'_>, out: &mut Dst<'_>) -> Result<()> {
+            let x = read::<T>(x);
+            write::<T, _>(out, |out| {
+                scan(extent, [&x[..]], out, f64::NEG_INFINITY, |acc, [x]| log_add_exp(acc, x.to_f64()), |acc| T::from_f64(acc));
+            });
+            Ok(())
+        }
+        super::floats::compute!("logcumsumexp", inputs[0].dtype(), go(extent, &inputs[0], &mut outputs[0]))
+    }
+}
+
+/// The best of what came so far and its place; of equal ones the last.
+fn running_best<S: Stored, T: Ordered, const MAX: bool>(
+    extent: Extent,
+    x: &Src<'_>,
+    outputs: &mut [Dst<'_>],
+    order: impl Fn(S) -> T,
+) {
+    let (values, places) = outputs.split_at_mut(1);
+    let (x, values, places) = (x.contiguous::<S>(), values[0].slice::<S>(), places[0].slice::<i64>());
+    let block = (extent.len * extent.behind).max(1);
+    for ((x, values), places) in x.chunks(block).zip(values.chunks_mut(block)).zip(places.chunks_mut(block)) {
+        for (i, new) in x.iter().enumerate() {
+            let (best, place) = match i.checked_sub(extent.behind) {
+                None => (*new, 0),
+                Some(before) => {
+                    let stays = order(values[before]).beats::<MAX>(order(*new));
+                    if stays { (values[before], places[before]) } else { (*new, (i / extent.behind) as i64) }
+                }
+            };
+            (values[i], places[i]) = (best, place);
+        }
+    }
+}
+
+fn running_best_of<const MAX: bool>(op: &'static str, dim: usize, x: &Src<'_>, outputs: &mut [Dst<'_>]) -> Result<()> {
+    let extent = Extent::new(x.shape(), dim, false);
+    macro_rules! run {
+        ($($($dtype:ident)|+ => $t:ty, $lane:ty, |$x:ident| $lift:expr;)*) => {
+            match x.dtype() {
+                $($(DType::$dtype)|+ => running_best::<$t, $lane, MAX>(extent, x, outputs, |$x| $lift),)*
+                other => bail!(DType, op, "not defined for {other}"),
+            }
+        };
+    }
+    run! {
+        Bool | U8 => u8, i64, |x| x as i64; I8 => i8, i64, |x| x as i64; I16 => i16, i64, |x| x as i64; I32 => i32, i64, |x| x as i64;
+        I64 => i64, i64, |x| x; F16 => f16, f32, |x| x.to_f32(); BF16 => bf16, f32, |x| x.to_f32(); F32 => f32, f32, |x| x; F64 => f64, f64, |x| x;
+    }
+    Ok(())
+}
+
+impl CpuKernel for Cummax {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        running_best_of::<true>("cummax", self.dim, &inputs[0], outputs)
+    }
+}
+
+impl CpuKernel for Cummin {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        running_best_of::<false>("cummin", self.dim, &inputs[0], outputs)
+    }
+}

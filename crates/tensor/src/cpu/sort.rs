@@ -1,0 +1,302 @@
+//! Kernels of order. An element and its place are packed into one integer, the element above as bits that
+//! order as the numbers do: comparing two is one instruction, no two are equal, and any sort of them is
+//! stable. Long lines go through a radix sort.
+
+use super::{CpuKernel, Dst, Src, par};
+use crate::dtype::Stored;
+use crate::ops::{Kthvalue, Pick, Sort, Topk};
+use crate::{DType, Result, bail, ensure};
+use half::{bf16, f16};
+use rayon::prelude::*;
+
+/// Lines shorter than this are sorted by comparison.
+const RADIX_FROM: usize = 1500;
+const DIGIT: u32 = 11;
+
+/// An integer that holds key (above) and place (below).
+trait Packed: Copy + Ord + Send + Sync + Default + 'static {
+    /// Bits of the key.
+    const KEY: u32;
+    fn pack(key: u64, place: usize) -> Self;
+    fn place(self) -> usize;
+    fn key(self) -> u64;
+    /// The digit of the key that starts at bit `at`.
+    fn digit(self, at: u32) -> usize {
+        (self.key() >> at) as usize & ((1 << DIGIT) - 1)
+    }
+}
+
+impl Packed for u64 {
+    const KEY: u32 = 32;
+    fn pack(key: u64, place: usize) -> u64 {
+        key << 32 | place as u64
+    }
+    fn place(self) -> usize {
+        self as u32 as usize
+    }
+    fn key(self) -> u64 {
+        self >> 32
+    }
+}
+
+impl Packed for u128 {
+    const KEY: u32 = 64;
+    fn pack(key: u64, place: usize) -> u128 {
+        (key as u128) << 64 | place as u128
+    }
+    fn place(self) -> usize {
+        self as u64 as usize
+    }
+    fn key(self) -> u64 {
+        (self >> 64) as u64
+    }
+}
+
+/// A stored element as a key.
+trait Sortable: Stored {
+    type Packed: Packed;
+    /// Bits that order as the elements do: equal for equal elements, NaN above all.
+    fn key(self) -> u64;
+    fn nan(self) -> bool {
+        false
+    }
+}
+
+macro_rules! sortable {
+    ($($t:ty, $packed:ty, |$x:ident| $key:expr $(, $nan:expr)?;)*) => {$(
+        impl Sortable for $t {
+            type Packed = $packed;
+            #[inline(always)]
+            fn key(self) -> u64 { let $x = self; $key }
+            $(#[inline(always)] fn nan(self) -> bool { let $x = self; $nan })?
+        }
+    )*};
+}
+
+/// The bits of a float, made to order as an unsigned number. `x + 0.0` makes one zero of two.
+#[inline(always)]
+fn single(x: f32) -> u64 {
+    let bits = if x.is_nan() { 0x7fff_ffff } else { (x + 0.0).to_bits() };
+    (if bits >> 31 == 1 { !bits } else { bits | 1 << 31 }) as u64
+}
+
+#[inline(always)]
+fn double(x: f64) -> u64 {
+    let bits = if x.is_nan() { u64::MAX >> 1 } else { (x + 0.0).to_bits() };
+    if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
+}
+
+sortable! {
+    u8, u64, |x| x as u64;
+    i8, u64, |x| (x as i32 as u32 ^ 1 << 31) as u64;
+    i16, u64, |x| (x as i32 as u32 ^ 1 << 31) as u64;
+    i32, u64, |x| (x as u32 ^ 1 << 31) as u64;
+    i64, u128, |x| x as u64 ^ 1 << 63;
+    f16, u64, |x| single(x.to_f32()), x.is_nan();
+    bf16, u64, |x| single(x.to_f32()), x.is_nan();
+    f32, u64, |x| single(x), x.is_nan();
+    f64, u128, |x| double(x), x.is_nan();
+}
+
+/// The line's elements packed; `flip` turns the order of the keys around, not that of the places.
+fn pack<T: Sortable>(line: &[T], flip: bool, to: &mut Vec<T::Packed>) {
+    to.clear();
+    let mask = if flip { u64::MAX >> (64 - T::Packed::KEY) } else { 0 };
+    to.extend(line.iter().enumerate().map(|(i, x)| T::Packed::pack(x.key() ^ mask, i)));
+}
+
+/// Sorts `keys`, which are in the order of their places, by digits from the lowest up.
+fn radix<P: Packed>(keys: &mut Vec<P>, spare: &mut Vec<P>) {
+    spare.resize(keys.len(), P::default());
+    for at in (0..P::KEY).step_by(DIGIT as usize) {
+        let mut starts = [0usize; 1 << DIGIT];
+        keys.iter().for_each(|k| starts[k.digit(at)] += 1);
+        if starts.contains(&keys.len()) {
+            continue;
+        }
+        let mut sum = 0;
+        for s in &mut starts {
+            sum += std::mem::replace(s, sum);
+        }
+        for k in keys.iter() {
+            let s = &mut starts[k.digit(at)];
+            spare[*s] = *k;
+            *s += 1;
+        }
+        std::mem::swap(keys, spare);
+    }
+}
+
+/// The memory one thread works in.
+struct Scratch<P> {
+    keys: Vec<P>,
+    spare: Vec<P>,
+}
+
+impl<P: Packed> Scratch<P> {
+    fn sort<T: Sortable<Packed = P>>(&mut self, line: &[T], flip: bool) {
+        pack(line, flip, &mut self.keys);
+        if line.len() < RADIX_FROM { self.keys.sort_unstable() } else { radix(&mut self.keys, &mut self.spare) }
+    }
+
+    /// The `k` smallest keys in order, in one pass that keeps few of them.
+    fn smallest<T: Sortable<Packed = P>>(&mut self, line: &[T], k: usize, flip: bool) {
+        let room = (2 * k).max(1024);
+        if k == 0 || line.len() <= 2 * room {
+            pack(line, flip, &mut self.keys);
+            select(&mut self.keys, k);
+        } else {
+            let mask = if flip { u64::MAX >> (64 - P::KEY) } else { 0 };
+            let keys = &mut self.keys;
+            pack(&line[..room], flip, keys);
+            select(keys, k);
+            let mut limit = keys[k - 1];
+            for (i, x) in line.iter().enumerate().skip(room) {
+                let key = P::pack(x.key() ^ mask, i);
+                if key < limit {
+                    keys.push(key);
+                    if keys.len() == room {
+                        select(keys, k);
+                        limit = keys[k - 1];
+                    }
+                }
+            }
+            select(keys, k);
+        }
+        self.keys.sort_unstable();
+    }
+}
+
+/// Cuts `keys` to the `k` smallest ones, the largest of them last.
+fn select<P: Packed>(keys: &mut Vec<P>, k: usize) {
+    if k < keys.len() {
+        if k > 0 {
+            keys.select_nth_unstable(k - 1);
+        }
+        keys.truncate(k);
+    }
+}
+
+/// Calls `f` with each line of `x`, and the lines of `values` and `places` (`k` long) to fill.
+fn lines<T: Sortable>(
+    x: &Src<'_>,
+    outputs: &mut [Dst<'_>],
+    f: impl Fn(&mut Scratch<T::Packed>, &[T], &mut [T], &mut [i64]) + Sync,
+) {
+    let n = x.shape().last().copied().unwrap_or(1);
+    let k = outputs[0].shape().last().copied().unwrap_or(1);
+    if outputs[0].numel() == 0 {
+        return;
+    }
+    let (values, places) = outputs.split_at_mut(1);
+    let (x, values, places) = (x.contiguous::<T>(), values[0].slice::<T>(), places[0].slice::<i64>());
+    let scratch = || Scratch { keys: Vec::new(), spare: Vec::new() };
+    let together = (par::GRAIN / (8 * n.max(1))).max(1);
+    let run = |scratch: &mut Scratch<T::Packed>, task: usize, values: &mut [T], places: &mut [i64]| {
+        for (i, (values, places)) in values.chunks_mut(k).zip(places.chunks_mut(k)).enumerate() {
+            f(scratch, &x[(task * together + i) * n..][..n], values, places);
+        }
+    };
+    let size = k * together;
+    if values.len() <= size || rayon::current_num_threads() == 1 {
+        let mut scratch = scratch();
+        let tasks = values.chunks_mut(size).zip(places.chunks_mut(size)).enumerate();
+        return tasks.for_each(|(task, (values, places))| run(&mut scratch, task, values, places));
+    }
+    let tasks = values.par_chunks_mut(size).zip(places.par_chunks_mut(size)).enumerate();
+    tasks.for_each_init(scratch, |scratch, (task, (values, places))| run(scratch, task, values, places));
+}
+
+/// Values and places of the first keys.
+fn unpack<T: Sortable>(keys: &[T::Packed], line: &[T], values: &mut [T], places: &mut [i64]) {
+    for ((key, value), place) in keys.iter().zip(values).zip(places) {
+        (*value, *place) = (line[key.place()], key.place() as i64);
+    }
+}
+
+macro_rules! by_dtype {
+    ($op:expr, $x:expr, $go:ident($($arg:expr),*)) => {{
+        let fits = $x.shape().last().is_none_or(|n| *n <= u32::MAX as usize);
+        ensure!(fits, Unsupported, $op, "a line of more than {} elements", u32::MAX);
+        match $x.dtype() {
+            DType::Bool | DType::U8 => $go::<u8>($($arg),*),
+            DType::I8 => $go::<i8>($($arg),*),
+            DType::I16 => $go::<i16>($($arg),*),
+            DType::I32 => $go::<i32>($($arg),*),
+            DType::I64 => $go::<i64>($($arg),*),
+            DType::F16 => $go::<f16>($($arg),*),
+            DType::BF16 => $go::<bf16>($($arg),*),
+            DType::F32 => $go::<f32>($($arg),*),
+            DType::F64 => $go::<f64>($($arg),*),
+            other => bail!(DType, $op, "not defined for {other}"),
+        }
+        Ok(())
+    }};
+}
+
+impl CpuKernel for Sort {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        fn go<T: Sortable>(descending: bool, x: &Src<'_>, outputs: &mut [Dst<'_>]) {
+            lines::<T>(x, outputs, |scratch, line, values, places| {
+                scratch.sort(line, descending);
+                unpack(&scratch.keys, line, values, places);
+            });
+        }
+        by_dtype!("sort", inputs[0], go(self.descending, &inputs[0], outputs))
+    }
+}
+
+impl CpuKernel for Topk {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        fn go<T: Sortable>(op: &Topk, x: &Src<'_>, outputs: &mut [Dst<'_>]) {
+            lines::<T>(x, outputs, |scratch, line, values, places| {
+                scratch.smallest(line, op.k, op.largest);
+                unpack(&scratch.keys, line, values, places);
+            });
+        }
+        by_dtype!("topk", inputs[0], go(self, &inputs[0], outputs))
+    }
+}
+
+/// The place in `line` of the element that is asked for.
+fn pick<T: Sortable>(pick: Pick, scratch: &mut Scratch<T::Packed>, line: &[T]) -> usize {
+    let nans = || line.iter().filter(|x| x.nan()).count();
+    let k = match pick {
+        Pick::Mode => {
+            scratch.sort(line, false);
+            return mode(&scratch.keys);
+        }
+        Pick::Place(k) => k,
+        Pick::Median => match line.iter().position(|x| x.nan()) {
+            Some(place) => return place,
+            None => (line.len() - 1) / 2,
+        },
+        Pick::NanMedian => (line.len() - nans()).saturating_sub(1) / 2,
+    };
+    pack(line, false, &mut scratch.keys);
+    let (_, key, _) = scratch.keys.select_nth_unstable(k);
+    key.place()
+}
+
+/// The place of the last of the most frequent of sorted keys.
+fn mode<P: Packed>(keys: &[P]) -> usize {
+    let mut best = (0, 0);
+    for run in keys.chunk_by(|a, b| a.key() == b.key()) {
+        if run.len() > best.0 {
+            best = (run.len(), run[run.len() - 1].place());
+        }
+    }
+    best.1
+}
+
+impl CpuKernel for Kthvalue {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        fn go<T: Sortable>(which: Pick, x: &Src<'_>, outputs: &mut [Dst<'_>]) {
+            lines::<T>(x, outputs, |scratch, line, values, places| {
+                let place = pick(which, scratch, line);
+                (values[0], places[0]) = (line[place], place as i64);
+            });
+        }
+        by_dtype!("kthvalue", inputs[0], go(self.pick, &inputs[0], outputs))
+    }
+}

@@ -1,0 +1,161 @@
+//! Running reductions along a dimension: each element of the result is made of those up to its place.
+
+use crate::op::{Infer, Meta, Metas};
+use crate::ops::reduce::{pair, sum_dtype};
+use crate::shape::dim_index;
+use crate::{DType, Result, Tensor, dispatch, ensure};
+
+macro_rules! running {
+    ($($(#[$doc:meta])* $Op:ident { $($(#[$field:meta])* $name:ident: $t:ty),* };)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        pub struct $Op {
+            /// The dimension (0 for a tensor without dimensions).
+            pub dim: usize,
+            $($(#[$field])* pub $name: $t,)*
+        }
+    )*};
+}
+
+running! {
+    /// The running sum.
+    Cumsum {
+        /// From the end on.
+        reverse: bool
+    };
+    /// The running product.
+    Cumprod {
+        /// From the end on.
+        reverse: bool
+    };
+    /// The logarithm of the running sum of exponentials.
+    Logcumsumexp {};
+    /// The running maximum and its place.
+    Cummax {};
+    /// The running minimum and its place.
+    Cummin {};
+    /// y[k] = a[k] · y[k − 1] + b[k], with y[−1] = 0. Inputs: a, b. Running sums and products are two cases of it,
+    /// and their derivatives are others.
+    Recurrence {
+        /// From the end on: y[k + 1] instead of y[k − 1].
+        reverse: bool
+    };
+}
+
+fn same(op: &'static str, x: &Tensor) -> Result<Metas> {
+    ensure!(x.dtype().is_differentiable() || x.dtype() == DType::I64, DType, op, "not defined for {}", x.dtype());
+    Meta::like(x).one()
+}
+
+macro_rules! infer {
+    ($($Op:ident, $name:literal, |$x:ident| $metas:expr;)*) => {$(
+        impl Infer for $Op {
+            const NAME: &'static str = $name;
+            fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
+                let $x = inputs[0];
+                $metas
+            }
+        }
+    )*};
+}
+
+fn with_place(op: &'static str, x: &Tensor) -> Result<Metas> {
+    ensure!(!x.dtype().is_complex(), DType, op, "complex numbers have no order ({}); take `abs()` first", x.dtype());
+    Ok([Meta::like(x), Meta::like(x).with_dtype(DType::I64)].into_iter().collect())
+}
+
+infer! {
+    Cumsum, "cumsum", |x| same("cumsum", x);
+    Cumprod, "cumprod", |x| same("cumprod", x);
+    Logcumsumexp, "logcumsumexp", |x| {
+        ensure!(x.dtype().is_float(), DType, "logcumsumexp", "defined for floating point, the tensor is {}", x.dtype());
+        Meta::like(x).one()
+    };
+    Cummax, "cummax", |x| with_place("cummax", x);
+    Cummin, "cummin", |x| with_place("cummin", x);
+    Recurrence, "recurrence", |x| same("recurrence", x);
+}
+
+impl Tensor {
+    /// The running sum along `dim`, as `torch.cumsum`; integers and bool add up in `int64`.
+    #[track_caller]
+    pub fn cumsum(&self, dim: isize) -> Result<Tensor> {
+        self.running_sum(dim, false)
+    }
+
+    /// [`cumsum`](Tensor::cumsum) from the end on.
+    #[track_caller]
+    pub fn cumsum_reversed(&self, dim: isize) -> Result<Tensor> {
+        self.running_sum(dim, true)
+    }
+
+    #[track_caller]
+    fn running_sum(&self, dim: isize, reverse: bool) -> Result<Tensor> {
+        let dim = dim_index("cumsum", dim, self.rank())?;
+        dispatch(Cumsum { dim, reverse }, &[&self.to_dtype(sum_dtype(self.dtype()))?])
+    }
+
+    /// The running product along `dim`, as `torch.cumprod`; integers and bool multiply in `int64`.
+    #[track_caller]
+    pub fn cumprod(&self, dim: isize) -> Result<Tensor> {
+        self.running_product(dim, false)
+    }
+
+    /// [`cumprod`](Tensor::cumprod) from the end on.
+    #[track_caller]
+    pub fn cumprod_reversed(&self, dim: isize) -> Result<Tensor> {
+        self.running_product(dim, true)
+    }
+
+    #[track_caller]
+    fn running_product(&self, dim: isize, reverse: bool) -> Result<Tensor> {
+        let dim = dim_index("cumprod", dim, self.rank())?;
+        dispatch(Cumprod { dim, reverse }, &[&self.to_dtype(sum_dtype(self.dtype()))?])
+    }
+
+    /// The logarithm of the running sum of exponentials along `dim`, without overflow, as
+    /// `torch.logcumsumexp`. Integers become the default dtype.
+    ///
+    /// # Errors
+    /// Where the tensor is complex.
+    #[track_caller]
+    pub fn logcumsumexp(&self, dim: isize) -> Result<Tensor> {
+        let dim = dim_index("logcumsumexp", dim, self.rank())?;
+        dispatch(Logcumsumexp { dim }, &[&self.to_dtype(self.dtype().to_float())?])
+    }
+
+    /// The running maximum along `dim` and its place, as `torch.cummax`: of equal ones the last, and NaN
+    /// stays once it is met.
+    ///
+    /// # Errors
+    /// Where the tensor is complex.
+    #[track_caller]
+    pub fn cummax(&self, dim: isize) -> Result<(Tensor, Tensor)> {
+        pair(Cummax { dim: dim_index("cummax", dim, self.rank())? }, &[self])
+    }
+
+    /// The running minimum along `dim` and its place, as `torch.cummin`: of equal ones the last, and NaN
+    /// stays once it is met.
+    ///
+    /// # Errors
+    /// Where the tensor is complex.
+    #[track_caller]
+    pub fn cummin(&self, dim: isize) -> Result<(Tensor, Tensor)> {
+        pair(Cummin { dim: dim_index("cummin", dim, self.rank())? }, &[self])
+    }
+
+    /// y[k] = a[k] · y[k − 1] + b[k] along `dim`, `self` being a, and y[−1] = 0: a linear recurrence, a filter of
+    /// first order. `reverse` runs it from the end on.
+    ///
+    /// # Errors
+    /// Where shapes or dtypes differ.
+    #[track_caller]
+    pub fn recurrence(&self, b: &Tensor, dim: isize, reverse: bool) -> Result<Tensor> {
+        let same = self.shape() == b.shape() && self.dtype() == b.dtype();
+        ensure!(
+            same, Shape, "recurrence", "factors and summands must be alike, they are {:?} {} and {:?} {}",
+            self.shape(), self.dtype(), b.shape(), b.dtype()
+        );
+        dispatch(Recurrence { dim: dim_index("recurrence", dim, self.rank())?, reverse }, &[self, b])
+    }
+}

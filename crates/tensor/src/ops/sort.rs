@@ -1,0 +1,212 @@
+//! Order: sorting, and the elements that stand at a place of the sorted line.
+//!
+//! Equal elements keep their order, NaN counts as the largest number, and each result comes with the places its
+//! elements were taken from. The ops work along the last dimension; the methods bring another one there.
+
+use crate::op::{Infer, Meta, Metas};
+use crate::ops::reduce::pair;
+use crate::shape::{Shape, dim_index};
+use crate::{DType, Result, Tensor, ensure};
+
+/// The elements in order along the last dimension, and their places.
+#[derive(Clone, Copy, Debug)]
+pub struct Sort {
+    /// From the largest down.
+    pub descending: bool,
+}
+
+/// The `k` largest or smallest elements along the last dimension in order, and their places.
+#[derive(Clone, Copy, Debug)]
+pub struct Topk {
+    /// How many.
+    pub k: usize,
+    /// The largest rather than the smallest.
+    pub largest: bool,
+}
+
+/// Which element of a line an [`Kthvalue`] picks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pick {
+    /// the one at this place of the sorted line, counted from 0
+    Place(usize),
+    /// the lower one of the middle; NaN if there is one
+    Median,
+    /// the lower one of the middle of those that are not NaN
+    NanMedian,
+    /// the most frequent one, the smallest of several
+    Mode,
+}
+
+/// One element of each line along the last dimension, by its order, and its place.
+#[derive(Clone, Copy, Debug)]
+pub struct Kthvalue {
+    /// Which.
+    pub pick: Pick,
+}
+
+fn meta(op: &'static str, x: &Tensor, last: Option<usize>) -> Result<Metas> {
+    ensure!(!x.dtype().is_complex(), DType, op, "complex numbers have no order ({}); take `abs()` first", x.dtype());
+    let mut shape = Shape::from_slice(x.shape());
+    if let (Some(size), Some(last)) = (shape.last_mut(), last) {
+        *size = last;
+    }
+    let values = Meta::new(shape, x.dtype());
+    Ok([values.clone(), values.with_dtype(DType::I64)].into_iter().collect())
+}
+
+impl Infer for Sort {
+    const NAME: &'static str = "sort";
+    fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
+        meta("sort", inputs[0], None)
+    }
+}
+
+impl Infer for Topk {
+    const NAME: &'static str = "topk";
+    fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
+        meta("topk", inputs[0], Some(self.k))
+    }
+}
+
+impl Infer for Kthvalue {
+    const NAME: &'static str = "kthvalue";
+    fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
+        meta("kthvalue", inputs[0], Some(1))
+    }
+}
+
+impl Tensor {
+    /// Runs an op of the last dimension along `dim`.
+    #[track_caller]
+    fn ordered_along(&self, op: impl Into<crate::Op>, dim: usize) -> Result<(Tensor, Tensor)> {
+        if dim + 1 >= self.rank() {
+            return pair(op, &[self]);
+        }
+        let (values, places) = pair(op, &[&self.transpose(dim as isize, -1)?])?;
+        let back = |t: Tensor| t.transpose(dim as isize, -1)?.contiguous();
+        Ok((back(values)?, back(places)?))
+    }
+
+    /// The elements of `dim` in order, and the places they were taken from: `torch.sort`. Always stable: equal
+    /// elements keep their order. NaN counts as the largest number.
+    ///
+    /// ```
+    /// # use flambeau_tensor::Tensor;
+    /// let (values, places) = Tensor::from_vec(vec![3.0f32, 1.0, 2.0], [3])?.sort(0, false)?;
+    /// assert_eq!(values.to_vec::<f32>()?, [1.0, 2.0, 3.0]);
+    /// assert_eq!(places.to_vec::<i64>()?, [1, 2, 0]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where the tensor is complex.
+    #[track_caller]
+    pub fn sort(&self, dim: isize, descending: bool) -> Result<(Tensor, Tensor)> {
+        self.ordered_along(Sort { descending }, dim_index("sort", dim, self.rank())?)
+    }
+
+    /// The places of the elements of `dim` in order: the second result of [`sort`](Tensor::sort), as
+    /// `torch.argsort`.
+    ///
+    /// # Errors
+    /// Where the tensor is complex.
+    #[track_caller]
+    pub fn argsort(&self, dim: isize, descending: bool) -> Result<Tensor> {
+        Ok(self.detach().ordered_along(Sort { descending }, dim_index("argsort", dim, self.rank())?)?.1)
+    }
+
+    /// The elements of the first dimension in rising order, as `torch.msort`.
+    ///
+    /// # Errors
+    /// Where the tensor is complex.
+    #[track_caller]
+    pub fn msort(&self) -> Result<Tensor> {
+        Ok(self.sort(0, false)?.0)
+    }
+
+    /// The `k` largest elements of `dim` (the smallest, unless `largest`) in order, and the places they were taken
+    /// from: `torch.topk`. NaN counts as the largest number; of equal ones the first are taken.
+    ///
+    /// # Errors
+    /// Where the dimension has fewer than `k` elements, or the tensor is complex.
+    #[track_caller]
+    pub fn topk(&self, k: usize, dim: isize, largest: bool) -> Result<(Tensor, Tensor)> {
+        let d = dim_index("topk", dim, self.rank())?;
+        let size = self.shape().get(d).copied().unwrap_or(1);
+        ensure!(k <= size, Argument, "topk", "k = {k}, but dimension {dim} has size {size}");
+        let x = if self.rank() == 0 && k == 0 { self.unsqueeze(0)? } else { self.clone() };
+        x.ordered_along(Topk { k, largest }, d)
+    }
+}
+
+/// Methods that pick one element of each line.
+macro_rules! picks {
+    ($($(#[$doc:meta])* $name:literal, $method:ident, $keepdim:ident ($($arg:ident: $t:ty)?), |$x:ident, $size:ident| $pick:expr;)*) => {
+        impl Tensor {
+            $(
+                $(#[$doc])*
+                ///
+                /// # Errors
+                /// Where the dimension has no such element, or the tensor is complex.
+                #[track_caller]
+                pub fn $method(&self, $($arg: $t,)? dim: isize) -> Result<(Tensor, Tensor)> {
+                    let (values, places) = self.$keepdim($($arg,)? dim)?;
+                    let dims = [dim_index($name, dim, self.rank())?];
+                    Ok((values.drop_dims(&dims)?, places.drop_dims(&dims)?))
+                }
+
+                #[doc = concat!("[`", stringify!($method), "`](Tensor::", stringify!($method), "), the dimension kept with size 1.")]
+                #[track_caller]
+                pub fn $keepdim(&self, $($arg: $t,)? dim: isize) -> Result<(Tensor, Tensor)> {
+                    let d = dim_index($name, dim, self.rank())?;
+                    let $size = self.shape().get(d).copied().unwrap_or(1);
+                    ensure!($size > 0, Shape, $name, "dimension {dim} of shape {:?} has size 0: there is nothing to choose from", self.shape());
+                    self.ordered_along(Kthvalue { pick: $pick }, d)
+                }
+            )*
+        }
+    };
+}
+
+picks! {
+    /// The `k`th smallest element of `dim`, counted from 1, and its place: `torch.kthvalue`.
+    "kthvalue", kthvalue, kthvalue_keepdim(k: usize), |x, size| {
+        ensure!(k >= 1 && k <= size, Argument, "kthvalue", "k = {k} is not among 1 to {size}, the size of the dimension");
+        Pick::Place(k - 1)
+    };
+    /// The median of `dim` and its place, as `torch.median`: of an even number of elements the lower one of the
+    /// middle; NaN if there is one.
+    "median", median, median_keepdim(), |x, size| Pick::Median;
+    /// The median of those elements of `dim` that are not NaN, and its place, as `torch.nanmedian`.
+    "nanmedian", nanmedian, nanmedian_keepdim(), |x, size| Pick::NanMedian;
+    /// The most frequent element of `dim`, the smallest of several, and the place of its last occurrence:
+    /// `torch.mode`.
+    "mode", mode, mode_keepdim(), |x, size| Pick::Mode;
+}
+
+impl Tensor {
+    /// The median of all elements, as `torch.median(x)`: see [`median`](Tensor::median). The gradient goes to one
+    /// element. NaN of none.
+    ///
+    /// # Errors
+    /// Where the tensor is complex, or has no elements and is not floating point.
+    #[track_caller]
+    pub fn median_all(&self) -> Result<Tensor> {
+        if self.numel() == 0 && self.dtype().is_float() {
+            return self.sum(..)?.add(f64::NAN);
+        }
+        Ok(self.flatten(0, -1)?.median(0)?.0)
+    }
+
+    /// The median of all elements that are not NaN, as `torch.nanmedian(x)`: see [`median_all`](Tensor::median_all).
+    ///
+    /// # Errors
+    /// As for [`median_all`](Tensor::median_all).
+    #[track_caller]
+    pub fn nanmedian_all(&self) -> Result<Tensor> {
+        if self.numel() == 0 && self.dtype().is_float() {
+            return self.sum(..)?.add(f64::NAN);
+        }
+        Ok(self.flatten(0, -1)?.nanmedian(0)?.0)
+    }
+}
