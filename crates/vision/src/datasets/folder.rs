@@ -1,0 +1,161 @@
+//! Images in a folder for each class.
+
+use super::Dataset;
+use super::options::{TargetTransform, TransformSlot, Transforms};
+use crate::io::{ImageReadMode, read_image_as};
+use flambeau_tensor::{Error, Result, Tensor, builder, ensure};
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+
+/// Images in a folder for each class, as `torchvision.datasets.ImageFolder`: `root/cat/1.png`,
+/// `root/dog/some/where/2.jpg`. The classes are the folders in the order of their names. An image is read
+/// when it is asked for.
+///
+/// An item is an image and its label. Without a transform the image is `u8` of shape `[3, H, W]`.
+///
+/// ```
+/// use flambeau_tensor::Tensor;
+/// use flambeau_vision::datasets::{Dataset, ImageFolder};
+/// use flambeau_vision::io::write_image;
+///
+/// let root = std::env::temp_dir().join("flambeau-image-folder");
+/// for class in ["dog", "cat"] {
+///     std::fs::create_dir_all(root.join(class)).unwrap();
+///     write_image(&Tensor::from_vec(vec![7u8; 12], [3, 2, 2])?, root.join(class).join("1.png"))?;
+/// }
+/// let pets = ImageFolder::new(&root).build()?;
+/// assert_eq!((pets.classes(), pets.len()), (&["cat".to_string(), "dog".to_string()][..], 2));
+/// assert_eq!(pets.get(1)?.1, 1);
+/// # std::fs::remove_dir_all(root).ok();
+/// # Ok::<(), flambeau_tensor::Error>(())
+/// ```
+pub struct ImageFolder {
+    root: PathBuf,
+    classes: Vec<String>,
+    samples: Vec<(PathBuf, i64)>,
+    mode: ImageReadMode,
+    transforms: Transforms,
+}
+
+builder! {
+    /// Options of [`ImageFolder`].
+    pub struct ImageFolderBuilder => ImageFolder;
+    new {
+        /// The folder that holds the folders of the classes.
+        root: ~into PathBuf,
+    }
+    options {
+        /// What is done to each image: a transform, or the builder of one.
+        transform: ~into TransformSlot = TransformSlot::default(),
+        /// What is done to each label: a function from `i64` to `i64`.
+        target_transform: ~into TargetTransform = TargetTransform::default(),
+        /// The endings of the files to take, without the dot, in any case: png, jpg, jpeg unless set.
+        extensions: ~into Vec<&'static str> = vec!["png", "jpg", "jpeg"],
+        /// The channels of the images: RGB unless set.
+        mode: ImageReadMode = ImageReadMode::Rgb,
+        /// Let a class have no images. False unless set.
+        allow_empty: bool = false,
+    }
+}
+
+impl ImageFolder {
+    fn from_builder(b: ImageFolderBuilder) -> Result<Self> {
+        let mut folders: Vec<(String, PathBuf)> = Vec::new();
+        for path in entries(&b.root)?.into_iter().filter(|path| path.is_dir()) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            folders.push((name, path));
+        }
+        ensure!(!folders.is_empty(), Format, format!("read {}", b.root.display()), "there is no folder in it, so no class");
+        folders.sort();
+        let (mut samples, mut empty) = (Vec::new(), Vec::new());
+        for (label, (name, folder)) in folders.iter().enumerate() {
+            let before = samples.len();
+            images_under(folder, &b.extensions, &mut |path| samples.push((path, label as i64)))?;
+            if samples.len() == before {
+                empty.push(name.as_str());
+            }
+        }
+        ensure!(
+            empty.is_empty() || b.allow_empty, Format, format!("read {}", b.root.display()),
+            "no image in the folder of {}; the endings are {}", empty.join(", "), b.extensions.join(", ")
+        );
+        let classes = folders.into_iter().map(|(name, _)| name).collect();
+        let transforms = Transforms::new(b.transform, b.target_transform)?;
+        Ok(ImageFolder { root: b.root, classes, samples, mode: b.mode, transforms })
+    }
+
+    /// The names of the classes, by label.
+    pub fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    /// The label of each class.
+    pub fn class_to_idx(&self) -> BTreeMap<&str, i64> {
+        self.classes.iter().enumerate().map(|(label, name)| (name.as_str(), label as i64)).collect()
+    }
+
+    /// The file and the label of each item.
+    pub fn samples(&self) -> &[(PathBuf, i64)] {
+        &self.samples
+    }
+
+    /// The label of each item.
+    pub fn targets(&self) -> Vec<i64> {
+        self.samples.iter().map(|(_, label)| *label).collect()
+    }
+}
+
+impl Dataset for ImageFolder {
+    type Item = (Tensor, i64);
+
+    fn len(&self) -> usize {
+        self.samples.len()
+    }
+
+    #[track_caller]
+    fn get(&self, index: usize) -> Result<Self::Item> {
+        let n = self.samples.len();
+        ensure!(index < n, Index, "ImageFolder", "index {index} is out of range for {n} samples");
+        let (path, label) = &self.samples[index];
+        self.transforms.apply(read_image_as(path, self.mode)?, *label)
+    }
+}
+
+impl std::fmt::Debug for ImageFolder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ImageFolder({} images of {} classes in {})", self.samples.len(), self.classes.len(), self.root.display())
+    }
+}
+
+/// What is in `folder`.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let list = std::fs::read_dir(folder).map_err(|e| Error::io("read", folder, e))?;
+    list.map(|entry| entry.map(|e| e.path()).map_err(|e| Error::io("read", folder, e))).collect()
+}
+
+/// Calls `found` with the images under `folder` in torchvision's order: folders by the whole of their
+/// paths, the files of each by name.
+fn images_under(folder: &Path, extensions: &[&str], found: &mut dyn FnMut(PathBuf)) -> Result<()> {
+    let is_image = |path: &Path| {
+        let ending = path.extension().map(|e| e.to_string_lossy().into_owned()).unwrap_or_default();
+        extensions.iter().any(|e| e.trim_start_matches('.').eq_ignore_ascii_case(&ending))
+    };
+    // Links are followed; a folder that was met is not walked again, so a circle of links ends.
+    let (mut walk, mut met, mut files) = (vec![folder.to_path_buf()], HashSet::new(), Vec::new());
+    while let Some(folder) = walk.pop() {
+        if !met.insert(folder.canonicalize().map_err(|e| Error::io("read", &folder, e))?) {
+            continue;
+        }
+        let (folders, mut here): (Vec<_>, Vec<_>) = entries(&folder)?.into_iter().partition(|path| path.is_dir());
+        here.retain(|path| is_image(path));
+        here.sort();
+        files.push((folder.into_os_string(), here));
+        walk.extend(folders);
+    }
+    files.sort();
+    files.into_iter().flat_map(|(_, here)| here).for_each(found);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,14 @@
+//! Images: reading and writing them, sets of them, transforms, grids. Laid out like torchvision.
+//!
+//! - [`io`]: PNG and JPEG to tensors and back.
+//! - [`datasets`]: MNIST and its family, CIFAR, folders of images.
+//! - [`transforms`]: what is done to an image on its way into a batch.
+//! - [`utils`]: many images in one picture.
+//!
+//! An image is a tensor `[C, H, W]`: `u8` as it comes from a file, floating point in 0 to 1 after
+//! [`ToTensor`](transforms::ToTensor).
+
+pub mod datasets;
+pub mod io;
+pub mod transforms;
+pub mod utils;

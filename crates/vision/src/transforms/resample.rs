@@ -1,0 +1,263 @@
+//! How the pixels of a resized image are mixed from those of the old one: along one axis after the other,
+//! each new pixel a weighted sum of a run of neighbours ([`Axis`]).
+//!
+//! The arithmetic is PyTorch's (`aten/src/ATen/native/cpu/UpSampleKernel.cpp`), which follows Pillow's: `u8`
+//! is mixed with weights of 16 bits, the sum rounded to `u8` between the axes; floating point in its own
+//! precision. Rows first, then columns.
+
+use super::kinds::InterpolationMode;
+use flambeau_tensor::{DType, Element, Result, Stored, Tensor};
+use std::f64::consts::PI;
+
+/// How one axis is resized.
+pub(super) struct Axis {
+    /// Pixels before and after.
+    from: usize,
+    to: usize,
+    taps: Taps,
+}
+
+/// Where each new pixel comes from.
+enum Taps {
+    /// One old pixel, by its number.
+    Pick(Vec<usize>),
+    /// A run of old pixels with weights that add up to one.
+    Mix(Mix),
+}
+
+/// Runs of old pixels, one for each new one.
+struct Mix {
+    /// The first of each run.
+    first: Vec<usize>,
+    /// The weights of each run, all of the same length; zeros fill up at the end.
+    weights: Vec<f64>,
+    width: usize,
+}
+
+impl Axis {
+    pub(super) fn new(from: usize, to: usize, mode: InterpolationMode, antialias: bool) -> Axis {
+        let taps = match mode {
+            InterpolationMode::Nearest | InterpolationMode::NearestExact => Taps::Pick(nearest(from, to, mode)),
+            InterpolationMode::Bilinear if antialias => Taps::Mix(Mix::filtered(from, to, 1.0, triangle)),
+            InterpolationMode::Bicubic if antialias => Taps::Mix(Mix::filtered(from, to, 2.0, |x| cubic(x, -0.5))),
+            InterpolationMode::Lanczos => Taps::Mix(Mix::filtered(from, to, 3.0, lanczos)),
+            InterpolationMode::Bilinear => Taps::Mix(Mix::between(from, to, 0, |t| [1.0 - t, t])),
+            InterpolationMode::Bicubic => {
+                let weights = |t: f64| [t + 1.0, t, 1.0 - t, 2.0 - t].map(|x| cubic(x, -0.75));
+                Taps::Mix(Mix::between(from, to, 1, weights))
+            }
+        };
+        Axis { from, to, taps }
+    }
+}
+
+/// The old pixel under each new one, in the `f32` arithmetic of PyTorch.
+fn nearest(from: usize, to: usize, mode: InterpolationMode) -> Vec<usize> {
+    let scale = from as f32 / to as f32;
+    let half = if mode == InterpolationMode::NearestExact { 0.5 } else { 0.0 };
+    (0..to).map(|i| (((i as f32 + half) * scale).floor() as usize).min(from - 1)).collect()
+}
+
+fn triangle(x: f64) -> f64 {
+    (1.0 - x.abs()).max(0.0)
+}
+
+/// The cubic convolution of R. Keys (1981) with his parameter `a`.
+fn cubic(x: f64, a: f64) -> f64 {
+    let x = x.abs();
+    if x < 1.0 {
+        ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0
+    } else if x < 2.0 {
+        (((x - 5.0) * x + 8.0) * x - 4.0) * a
+    } else {
+        0.0
+    }
+}
+
+fn lanczos(x: f64) -> f64 {
+    let sinc = |x: f64| if x == 0.0 { 1.0 } else { (PI * x).sin() / (PI * x) };
+    if (-3.0..3.0).contains(&x) { sinc(x) * sinc(x / 3.0) } else { 0.0 }
+}
+
+impl Mix {
+    /// Every old pixel under the filter counts, which widens as the image shrinks. `reach` is how far the
+    /// filter reaches at the scale of one.
+    fn filtered(from: usize, to: usize, reach: f64, filter: impl Fn(f64) -> f64) -> Mix {
+        let scale = from as f64 / to as f64;
+        let (support, inverse) = (reach * scale.max(1.0), 1.0 / scale.max(1.0));
+        let width = (support.ceil() as usize * 2 + 1).min(from);
+        let (mut first, mut weights) = (Vec::with_capacity(to), vec![0.0; to * width]);
+        for (i, run) in weights.chunks_exact_mut(width).enumerate() {
+            let center = scale * (i as f64 + 0.5);
+            let start = ((center - support + 0.5).max(0.0) as usize).min(from - 1);
+            let len = ((center + support + 0.5) as usize).min(from).saturating_sub(start).clamp(1, width);
+            let run = &mut run[..len];
+            run.iter_mut().enumerate().for_each(|(j, w)| *w = filter(((start + j) as f64 - center + 0.5) * inverse));
+            let total: f64 = run.iter().sum();
+            if total != 0.0 {
+                run.iter_mut().for_each(|w| *w /= total);
+            }
+            first.push(start);
+        }
+        Mix { first, weights, width }
+    }
+
+    /// The `N` old pixels around the middle of each new one, `before` of them before the nearest at the
+    /// left; beyond the edge the edge counts in their place.
+    fn between<const N: usize>(from: usize, to: usize, before: usize, weigh: impl Fn(f64) -> [f64; N]) -> Mix {
+        let scale = from as f64 / to as f64;
+        let width = N.min(from);
+        let (mut first, mut weights) = (Vec::with_capacity(to), vec![0.0; to * width]);
+        for (i, run) in weights.chunks_exact_mut(width).enumerate() {
+            let mut at = scale * (i as f64 + 0.5) - 0.5;
+            if N == 2 {
+                at = at.max(0.0);
+            }
+            let left = at.floor();
+            let start = (left as isize - before as isize).clamp(0, (from - width) as isize);
+            for (k, w) in weigh(at - left).into_iter().enumerate() {
+                let pixel = (left as isize - before as isize + k as isize).clamp(0, from as isize - 1);
+                run[(pixel - start) as usize] += w;
+            }
+            first.push(start as usize);
+        }
+        Mix { first, weights, width }
+    }
+
+    /// The weights as integers of 16 bits, and how many of those bits are behind the point.
+    fn integers(&self) -> (Vec<i16>, u32) {
+        let largest = self.weights.iter().fold(0.0f64, |most, w| most.max(*w));
+        let fits = |bits: &u32| ((0.5 + largest * f64::from(1u32 << (bits + 1))) as i64) < 1 << 15;
+        let bits = (0..22).take_while(fits).count() as u32;
+        let scale = f64::from(1u32 << bits);
+        (self.weights.iter().map(|w| (w * scale).round() as i16).collect(), bits)
+    }
+}
+
+/// The image with its last two dimensions resized.
+#[track_caller]
+pub(super) fn resample(image: &Tensor, rows: &Axis, columns: &Axis) -> Result<Tensor> {
+    match image.dtype() {
+        DType::U8 => run::<u8>(image, rows, columns),
+        DType::F32 => run::<f32>(image, rows, columns),
+        DType::F64 => run::<f64>(image, rows, columns),
+        dtype => {
+            let wide = run::<f32>(&image.to_dtype(DType::F32)?, rows, columns)?;
+            if dtype.is_float() { wide.to_dtype(dtype) } else { wide.round()?.to_dtype(dtype) }
+        }
+    }
+}
+
+/// Columns first, then rows.
+#[track_caller]
+fn run<T: Sample>(image: &Tensor, rows: &Axis, columns: &Axis) -> Result<Tensor> {
+    let image = image.contiguous()?;
+    let mut shape = image.shape().to_vec();
+    if let [.., height, width] = &mut shape[..] {
+        (*height, *width) = (rows.to, columns.to);
+    }
+    let x = image.data::<T>()?;
+    let planes = x.len() / (rows.from * columns.from);
+    let wide = (columns.from != columns.to).then(|| along(columns, &x, planes * rows.from, 1));
+    let wide = wide.as_deref().unwrap_or(&x);
+    if rows.from == rows.to {
+        return Tensor::from_slice(wide, &shape);
+    }
+    Tensor::from_vec(along(rows, wide, planes, columns.to), &shape)
+}
+
+/// Resizes along the middle one of three dimensions: from `[outer, from, inner]` to `[outer, to, inner]`.
+fn along<T: Sample>(axis: &Axis, x: &[T], outer: usize, inner: usize) -> Vec<T> {
+    let mut y = vec![T::default(); outer * axis.to * inner];
+    let planes = x.chunks_exact(axis.from * inner).zip(y.chunks_exact_mut(axis.to * inner));
+    match &axis.taps {
+        Taps::Pick(pixels) => {
+            for (x, y) in planes {
+                let rows = y.chunks_exact_mut(inner).zip(pixels);
+                rows.for_each(|(row, p)| row.copy_from_slice(&x[p * inner..(p + 1) * inner]));
+            }
+        }
+        Taps::Mix(mix) => {
+            let (weights, bits) = T::weights(mix);
+            let runs = || mix.first.iter().zip(weights.chunks_exact(mix.width));
+            for (x, y) in planes {
+                if inner == 1 {
+                    runs().zip(y).for_each(|((first, w), y)| *y = T::mix(&x[*first..], w, bits));
+                } else {
+                    let rows = runs().zip(y.chunks_exact_mut(inner));
+                    rows.for_each(|((first, w), y)| T::mix_rows(&x[first * inner..], w, bits, y));
+                }
+            }
+        }
+    }
+    y
+}
+
+/// What pixels may be made of, and how they are mixed.
+trait Sample: Element<Stored = Self> + Stored {
+    /// What they are weighed with.
+    type Weight: Copy;
+    /// The weights of `mix`, and for integers the bits behind the point.
+    fn weights(mix: &Mix) -> (Vec<Self::Weight>, u32);
+    /// Σ w · x.
+    fn mix(x: &[Self], w: &[Self::Weight], bits: u32) -> Self;
+    /// The same for rows as long as `y`, which lie one after another in `x`.
+    fn mix_rows(x: &[Self], w: &[Self::Weight], bits: u32, y: &mut [Self]);
+}
+
+macro_rules! float_samples {
+    ($($t:ty),*) => {$(
+        impl Sample for $t {
+            type Weight = $t;
+
+            fn weights(mix: &Mix) -> (Vec<$t>, u32) {
+                (mix.weights.iter().map(|w| *w as $t).collect(), 0)
+            }
+
+            #[inline]
+            fn mix(x: &[$t], w: &[$t], _: u32) -> $t {
+                x.iter().zip(w).fold(0.0, |sum, (x, w)| sum + x * w)
+            }
+
+            fn mix_rows(x: &[$t], w: &[$t], _: u32, y: &mut [$t]) {
+                y.fill(0.0);
+                for (x, w) in x.chunks_exact(y.len()).zip(w) {
+                    y.iter_mut().zip(x).for_each(|(y, x)| *y += x * w);
+                }
+            }
+        }
+    )*};
+}
+float_samples!(f32, f64);
+
+impl Sample for u8 {
+    type Weight = i16;
+
+    fn weights(mix: &Mix) -> (Vec<i16>, u32) {
+        mix.integers()
+    }
+
+    #[inline]
+    fn mix(x: &[u8], w: &[i16], bits: u32) -> u8 {
+        rounded(x.iter().zip(w).map(|(x, w)| i32::from(*x) * i32::from(*w)).sum(), bits)
+    }
+
+    fn mix_rows(x: &[u8], w: &[i16], bits: u32, y: &mut [u8]) {
+        const LANES: usize = 64;
+        let width = y.len();
+        for (block, y) in y.chunks_mut(LANES).enumerate() {
+            let mut sums = [0i32; LANES];
+            for (row, w) in x.chunks_exact(width).zip(w) {
+                let row = &row[block * LANES..][..y.len()];
+                sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += i32::from(*x) * i32::from(*w));
+            }
+            y.iter_mut().zip(sums).for_each(|(y, sum)| *y = rounded(sum, bits));
+        }
+    }
+}
+
+/// A sum with `bits` bits behind the point as a byte.
+#[inline]
+fn rounded(sum: i32, bits: u32) -> u8 {
+    ((sum + (1 << (bits - 1))) >> bits).clamp(0, 255) as u8
+}
