@@ -286,7 +286,7 @@ fn a_scope_has_its_own_default_generator() {
     let (outer, inner) = (Generator::with_seed(1), Generator::with_seed(2));
     with_generator(&outer, || {
         assert!(default_generator().same_as(&outer));
-        let panicked = std::panic::catch_unwind(|| {
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             with_generator(&inner, || {
                 manual_seed(5);
                 assert_eq!((initial_seed(), inner.initial_seed()), (5, 5));
@@ -294,7 +294,7 @@ fn a_scope_has_its_own_default_generator() {
                 assert!(!elsewhere.same_as(&inner) && !elsewhere.same_as(&outer));
                 panic!("as a transform might");
             })
-        });
+        }));
         assert!(panicked.is_err());
         assert!(default_generator().same_as(&outer), "back after a panic");
     });
