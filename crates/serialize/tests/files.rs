@@ -1,0 +1,336 @@
+//! Checkpoints through files: round trips, the word of the format's own crate, hostile files, and what is
+//! left on the disk after a failure.
+
+use flambeau_serialize::{load, load_from, load_with_metadata, save, save_to, save_with_metadata};
+use flambeau_tensor::{Complex, DType, Device, ErrorKind, StateDict, Tensor, bf16, f16};
+use proptest::prelude::*;
+use std::fs;
+
+/// One tensor of each dtype of the format, views and empty ones among them; narrow dtypes first.
+fn one_of_each() -> StateDict {
+    let t = |r: flambeau_tensor::Result<Tensor>| r.expect("a tensor");
+    let grid = t(Tensor::from_vec((0..12).map(|i| i as f32 / 8.0).collect(), [3, 4]));
+    [
+        ("flags", t(Tensor::from_slice(&[true, false, true], 3))),
+        ("bytes", t(Tensor::from_slice(&[0u8, 127, 255], [3, 1]))),
+        ("i8", t(Tensor::from_slice(&[-128i8, 127], 2))),
+        ("i16", t(Tensor::from_slice(&[i16::MIN, 0, i16::MAX], 3))),
+        ("i32", t(Tensor::from_slice(&[i32::MIN, i32::MAX], 2))),
+        ("i64", t(Tensor::from_slice(&[i64::MIN, i64::MAX], 2))),
+        ("half", t(Tensor::from_slice(&[f16::from_f32(1.5), f16::INFINITY], 2))),
+        ("brain", t(Tensor::from_slice(&[bf16::from_f32(-2.5)], ()))),
+        ("double", t(Tensor::from_slice(&[std::f64::consts::PI, f64::NEG_INFINITY, -0.0], 3))),
+        ("complex", t(Tensor::from_slice(&[Complex::new(1.0f32, -2.0), Complex::new(0.0, 3.0)], 2))),
+        ("grid", grid.clone()),
+        ("turned", t(grid.t())),
+        ("columns", t(grid.narrow(1, 1, 2))),
+        ("spread", t(t(Tensor::from_slice(&[7.0f32], 1)).expand([2, 3]))),
+        ("nothing", t(Tensor::zeros([0, 5]).build())),
+        ("a \"quoted\"\\ name é😀\n", t(Tensor::from_slice(&[1i64], 1))),
+    ]
+    .into_iter()
+    .collect()
+}
+
+#[track_caller]
+fn assert_same(a: &StateDict, b: &StateDict) {
+    assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>(), "the same names in the same order");
+    for (name, x) in a {
+        let y = b.get(name).expect("just compared");
+        assert_eq!((x.dtype(), x.shape()), (y.dtype(), y.shape()), "{name}");
+        assert_eq!(x.to_bytes().expect("data"), y.to_bytes().expect("data"), "{name}");
+    }
+}
+
+fn bytes_of(state: &StateDict) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    save_to(&mut bytes, state).expect("written");
+    bytes
+}
+
+/// A file of `header` and `data` zeros.
+fn file_with(header: &str, data: usize) -> Vec<u8> {
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    bytes.resize(bytes.len() + data, 0);
+    bytes
+}
+
+#[test]
+fn every_dtype_comes_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("all.safetensors");
+    let state = one_of_each();
+    save(&path, &state).expect("saved");
+    assert_same(&state, &load(&path).expect("loaded"));
+    assert_same(&state, &load_from(&fs::read(&path).expect("there")).expect("loaded"));
+    assert_same(&StateDict::new(), &load_from(&bytes_of(&StateDict::new())).expect("an empty file"));
+}
+
+#[test]
+fn the_formats_own_crate_reads_what_we_write() {
+    let state = one_of_each();
+    let bytes = bytes_of(&state);
+    let theirs = safetensors::SafeTensors::deserialize(&bytes).expect("valid in their eyes");
+    assert_eq!(theirs.len(), state.len());
+    for (name, tensor) in &state {
+        let view = theirs.tensor(name).expect("it is there");
+        assert_eq!((view.shape(), view.data()), (tensor.shape(), &tensor.to_bytes().expect("data")[..]), "{name}");
+        let start = view.data().as_ptr() as usize - bytes.as_ptr() as usize;
+        assert_eq!(start % tensor.dtype().to_real().size(), 0, "{name} is aligned in the file");
+    }
+    assert_eq!(theirs.tensor("brain").expect("there").dtype(), safetensors::Dtype::BF16);
+    assert_eq!(theirs.tensor("complex").expect("there").dtype(), safetensors::Dtype::C64);
+}
+
+#[test]
+fn we_read_what_the_formats_own_crate_writes() {
+    use safetensors::tensor::TensorView;
+    let (floats, flags) = (1.5f32.to_le_bytes().repeat(6), [1u8, 0, 1]);
+    let views = [
+        ("w", TensorView::new(safetensors::Dtype::F32, vec![2, 3], &floats).expect("fits")),
+        ("flags", TensorView::new(safetensors::Dtype::BOOL, vec![3], &flags).expect("fits")),
+    ];
+    let fields = std::collections::HashMap::from([("format".to_string(), "pt".to_string())]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("theirs.safetensors");
+    safetensors::serialize_to_file(views, Some(fields), &path).expect("written");
+    let (state, metadata) = load_with_metadata(&path).expect("loaded");
+    assert_eq!(metadata, [("format".to_string(), "pt".to_string())]);
+    assert_eq!(state.get("w").expect("there").to_vec::<f32>().expect("f32"), [1.5; 6]);
+    assert_eq!(state.get("flags").expect("there").to_vec::<bool>().expect("bool"), [true, false, true]);
+}
+
+#[test]
+fn metadata_keeps_its_order() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("m.safetensors");
+    save_with_metadata(&path, &one_of_each(), &[("z", "1"), ("a", "\"two\"\n"), ("", "")]).expect("saved");
+    let (state, metadata) = load_with_metadata(&path).expect("loaded");
+    assert_same(&one_of_each(), &state);
+    assert_eq!(
+        metadata.iter().map(|(k, v)| (&k[..], &v[..])).collect::<Vec<_>>(),
+        [("z", "1"), ("a", "\"two\"\n"), ("", "")]
+    );
+}
+
+#[test]
+fn a_cut_off_file_is_an_error_at_every_length() {
+    let bytes = bytes_of(&one_of_each());
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("cut.safetensors");
+    for len in 0..bytes.len() {
+        let error = load_from(&bytes[..len]).expect_err("cut off");
+        assert_eq!(error.kind(), ErrorKind::Format, "{len}: {error}");
+        assert!(error.to_string().contains("byte"), "{len}: {error}");
+        // Through a file now and then: the system is slow.
+        if len % 97 == 0 {
+            fs::write(&path, &bytes[..len]).expect("written");
+            let error = load(&path).expect_err("cut off").to_string();
+            assert!(error.contains("cut.safetensors") && error.contains("byte"), "{len}: {error}");
+        }
+    }
+    assert!(load_from(&[&bytes[..], &[0]].concat()).is_err(), "a byte too many");
+}
+
+#[test]
+fn a_flipped_bit_is_an_error_or_other_data() {
+    let state = one_of_each();
+    let clean = bytes_of(&state);
+    let header = 8 + u64::from_le_bytes(clean[..8].try_into().expect("eight")) as usize;
+    for bit in 0..8 * clean.len() {
+        let mut bytes = clean.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        match load_from(&bytes) {
+            // The header's length decides over everything.
+            Ok(_) if bit < 64 => panic!("bit {bit} of the length went unseen"),
+            Ok(loaded) => assert_eq!(loaded.len(), state.len(), "bit {bit}"),
+            Err(e) if bit / 8 >= header => panic!("bit {bit} is an element's: {e}"),
+            Err(e) => assert!(matches!(e.kind(), ErrorKind::Format | ErrorKind::Unsupported), "bit {bit}: {e}"),
+        }
+    }
+}
+
+#[test]
+fn lying_headers_are_told_with_their_byte() {
+    let cases = [
+        (
+            r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#,
+            7,
+            "\"a\" lies at bytes 62..70, the file ends at byte 69 (byte 9)",
+        ),
+        (
+            r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#,
+            9,
+            "1 bytes belong to no tensor: the last one ends at byte 70 (byte 70)",
+        ),
+        (
+            r#"{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}"#,
+            8,
+            "needs 12 bytes, its data_offsets are 0..8 (byte 9)",
+        ),
+        (r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}}"#, 8, "its data_offsets are 8..0"),
+        (
+            r#"{"a":{"dtype":"F32","shape":[4294967296,4294967296,4],"data_offsets":[0,0]}}"#,
+            0,
+            "needs more bytes than can be counted",
+        ),
+        (
+            r#"{"a":{"dtype":"U8","shape":[9223372036854775807],"data_offsets":[0,9223372036854775807]}}"#,
+            8,
+            "the file ends at byte",
+        ),
+        (r#"{"a":{"dtype":"U8","shape":[99999999999999999999],"data_offsets":[0,8]}}"#, 8, "the number is too large"),
+        (
+            r#"{"a":{"dtype":"U8","shape":[-1],"data_offsets":[0,8]}}"#,
+            8,
+            "expected a whole number, found `-` (byte 36)",
+        ),
+        (r#"{"a":{"dtype":"U8","shape":[1.0],"data_offsets":[0,8]}}"#, 8, "expected a whole number"),
+        (
+            r#"{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}}"#,
+            6,
+            "\"b\" overlaps the tensor before it",
+        ),
+        (
+            r#"{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[5,9]}}"#,
+            9,
+            "\"b\" leaves a gap before it: it begins at byte 118, the one before ends at byte 117",
+        ),
+        (
+            r#"{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}"#,
+            0,
+            "two tensors are called \"a\" (byte 61)",
+        ),
+        (r#"{"a":{"dtype":"U8","dtype":"I8","shape":[0],"data_offsets":[0,0]}}"#, 0, "\"a\" has two fields \"dtype\""),
+        (r#"{"a":{"dtype":"U8","shape":[0]}}"#, 0, "needs the fields"),
+        (r#"{"a":{"dtype":"U8","shape":[0],"data_offsets":[0]}}"#, 0, "needs two `data_offsets`, it has 1"),
+        (r#"{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0,0]}}"#, 0, "more than 2 numbers"),
+        (r#"{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"x":1}}"#, 0, "unknown field \"x\""),
+        (
+            r#"{"a":{"dtype":"Q8","shape":[0],"data_offsets":[0,0]}}"#,
+            0,
+            "the dtype \"Q8\", which the format does not know",
+        ),
+        (
+            r#"{"a":{"dtype":"F8_E4M3","shape":[0],"data_offsets":[0,0]}}"#,
+            0,
+            "the dtype \"F8_E4M3\", which flambeau lacks",
+        ),
+        (r#"{"__metadata__":{"a":1}}"#, 0, "expected `\"`, found `1` (byte 29)"),
+        (r#"{"__metadata__":{"a":"1","a":"2"}}"#, 0, "two fields of the metadata are called \"a\""),
+        (r#"{"__metadata__":{},"__metadata__":{}}"#, 0, "`__metadata__` stands twice"),
+        (r#"{"a":[]}"#, 0, "expected `{`, found `[` (byte 13)"),
+        ("{} x", 0, "expected the end of the header, found `x` (byte 11)"),
+        ("[]", 0, "expected `{`"),
+        ("", 0, "found the end of the header (byte 8)"),
+        ("{", 0, "(byte 9)"),
+    ];
+    for (header, data, part) in cases {
+        let error = load_from(&file_with(header, data)).expect_err("a lie").to_string();
+        assert!(error.contains(part), "{header} gave\n  {error}\nwithout\n  {part}");
+    }
+    let ones = vec!["1"; 65].join(",");
+    let header = format!(r#"{{"a":{{"dtype":"U8","shape":[{ones}],"data_offsets":[0,1]}}}}"#);
+    assert!(load_from(&file_with(&header, 1)).expect_err("65 dimensions").to_string().contains("more than 64 numbers"));
+}
+
+#[test]
+fn a_huge_header_allocates_nothing() {
+    for promised in [9u64, 1 << 40, u64::MAX, u64::MAX - 7, i64::MAX as u64] {
+        let bytes = [&promised.to_le_bytes()[..], b"{}      "].concat();
+        let error = load_from(&bytes).expect_err("a lie").to_string();
+        assert!(error.contains(&format!("{promised} bytes (at byte 0), the file ends at byte 16")), "{error}");
+    }
+    let not_utf8 = [&2u64.to_le_bytes()[..], b"{\xff"].concat();
+    assert!(load_from(&not_utf8).expect_err("not UTF-8").to_string().contains("not UTF-8 at byte 9"));
+}
+
+#[test]
+fn what_the_format_cannot_hold_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("x.safetensors");
+    let zeros = |dtype| Tensor::zeros(2).dtype(dtype).build().expect("zeros");
+    let kind = |tensors: &[(&str, Tensor)]| save(&path, tensors).expect_err("refused").kind();
+    assert_eq!(kind(&[("x", zeros(DType::Complex128))]), ErrorKind::Unsupported);
+    assert_eq!(kind(&[("__metadata__", zeros(DType::F32))]), ErrorKind::Argument);
+    assert_eq!(kind(&[("x", zeros(DType::F32)), ("x", zeros(DType::F32))]), ErrorKind::Argument);
+    let meta = Tensor::zeros(2).device(Device::Meta).build().expect("meta");
+    assert_eq!(kind(&[("x", meta)]), ErrorKind::Device);
+    assert!(save_with_metadata(&path, &StateDict::new(), &[("a", ""), ("a", "")]).is_err());
+    assert!(!path.exists(), "nothing was begun");
+    for name in ["x.pth", "x", "x.SAFETENSOR"] {
+        let error = save(folder.path().join(name), &StateDict::new()).expect_err("no such format");
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.to_string().contains("`.safetensors` is known"), "{error}");
+        assert_eq!(load(folder.path().join(name)).expect_err("no such format").kind(), ErrorKind::Unsupported);
+    }
+    save(folder.path().join("x.SafeTensors"), &StateDict::new()).expect("case does not matter");
+    let error = load(folder.path().join("absent.safetensors")).expect_err("not there");
+    assert!(error.kind() == ErrorKind::Io && error.to_string().contains("absent.safetensors"), "{error}");
+}
+
+#[test]
+fn the_old_file_stays_until_the_new_one_is_whole() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("model.safetensors");
+    let old = one_of_each();
+    save(&path, &old).expect("saved");
+    let meta = Tensor::zeros(2).device(Device::Meta).build().expect("meta");
+    save(&path, &[("x", meta)]).expect_err("no data");
+    assert_same(&old, &load(&path).expect("the old one"));
+    let new: StateDict = [("x", Tensor::zeros(3).build().expect("zeros"))].into_iter().collect();
+    save(&path, &new).expect("saved over");
+    assert_same(&new, &load(&path).expect("the new one"));
+    let names: Vec<_> =
+        fs::read_dir(folder.path()).expect("a folder").map(|e| e.expect("an entry").file_name()).collect();
+    assert_eq!(names, ["model.safetensors"], "no drafts are left");
+    save(folder.path().join("absent/model.safetensors"), &new).expect_err("no such folder");
+    fs::create_dir(folder.path().join("folder.safetensors")).expect("made");
+    save(folder.path().join("folder.safetensors"), &new).expect_err("a folder");
+}
+
+#[cfg(unix)]
+#[test]
+fn links_and_devices_are_not_replaced() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (real, link) = (folder.path().join("real.safetensors"), folder.path().join("link.safetensors"));
+    save(&real, &StateDict::new()).expect("saved");
+    std::os::unix::fs::symlink(&real, &link).expect("linked");
+    save(&link, &one_of_each()).expect("saved through the link");
+    assert!(fs::symlink_metadata(&link).expect("there").is_symlink());
+    assert_same(&one_of_each(), &load(&real).expect("behind the link"));
+    let full = folder.path().join("full.safetensors");
+    std::os::unix::fs::symlink("/dev/full", &full).expect("linked");
+    if fs::metadata("/dev/full").is_ok() {
+        assert_eq!(save(&full, &one_of_each()).expect_err("no space").kind(), ErrorKind::Io);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn noise_is_never_a_panic(header in ".{0,200}", data in proptest::collection::vec(any::<u8>(), 0..64)) {
+        let mut bytes = file_with(&header, 0);
+        bytes.extend(data);
+        let _ = load_from(&bytes);
+    }
+
+    #[test]
+    fn pieces_of_a_header_are_never_a_panic(pieces in proptest::collection::vec(prop_oneof![
+        Just("{"), Just("}"), Just("["), Just("]"), Just(":"), Just(","), Just("\"a\""), Just("\"dtype\""), Just("\"F32\""),
+        Just("\"shape\""), Just("\"data_offsets\""), Just("0"), Just("4"), Just("18446744073709551615"), Just("\"__metadata__\""), Just(" "),
+    ], 0..40)) {
+        let _ = load_from(&file_with(&pieces.concat(), 4));
+    }
+
+    #[test]
+    fn any_small_state_comes_back(shapes in proptest::collection::vec((proptest::collection::vec(0usize..4, 0..4), 0usize..11), 0..6)) {
+        let state: StateDict = shapes.iter().enumerate().map(|(i, (shape, dtype))| {
+            let dtype = DType::ALL[*dtype];
+            (format!("t{i}"), Tensor::ones(&shape[..]).dtype(dtype).build().expect("ones"))
+        }).collect();
+        assert_same(&state, &load_from(&bytes_of(&state)).expect("what was written"));
+    }
+}
