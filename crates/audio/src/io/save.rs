@@ -1,0 +1,144 @@
+//! Tensors to WAV files.
+
+use super::Encoding;
+use flambeau_tensor::{Build, DType, Error, ErrorKind, Result, Tensor, bail, ensure};
+use hound::{SampleFormat, WavSpec, WavWriter};
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+
+/// Writes `waveform` (`[channels, frames]`, or `[frames]` for one channel) as a WAV file of 16-bit
+/// integers. Follows `torchaudio.save`, whose default this is for WAV.
+///
+/// A floating point sample x becomes the integer nearest to x·2^15, kept in range (NaN becomes silence); an
+/// integer tensor (`u8`, `i16`, `i32`) stands for what [`load_with`](super::load_with) gives unnormalised.
+///
+/// # Errors
+/// Where the tensor is no waveform, the WAV would be longer than 4 GiB, or the file cannot be written.
+#[track_caller]
+pub fn save(path: impl AsRef<Path>, waveform: &Tensor, sample_rate: u32) -> Result<()> {
+    save_with(path.as_ref(), waveform, sample_rate).build()
+}
+
+/// [`save`] in another encoding: `save_with(path, &x, 16_000).bits_per_sample(24).build()?`, or
+/// `.encoding(Encoding::PcmF)` for 32-bit floating point.
+pub fn save_with(path: impl Into<PathBuf>, waveform: &Tensor, sample_rate: u32) -> SaveBuilder {
+    SaveBuilder { path: path.into(), waveform: waveform.clone(), sample_rate, encoding: None, bits_per_sample: None }
+}
+
+/// Options of [`save_with`].
+#[derive(Clone, Debug)]
+#[must_use = "nothing is written until `build()`"]
+pub struct SaveBuilder {
+    path: PathBuf,
+    waveform: Tensor,
+    sample_rate: u32,
+    encoding: Option<Encoding>,
+    bits_per_sample: Option<u32>,
+}
+
+impl SaveBuilder {
+    /// How samples are kept: what goes with `bits_per_sample` unless set.
+    pub fn encoding(mut self, encoding: impl Into<Option<Encoding>>) -> Self {
+        self.encoding = encoding.into();
+        self
+    }
+
+    /// 8, 16, 24 or 32; 16 unless set, 8 for `PcmU`, 32 for `PcmF`.
+    pub fn bits_per_sample(mut self, bits_per_sample: impl Into<Option<u32>>) -> Self {
+        self.bits_per_sample = bits_per_sample.into();
+        self
+    }
+
+    /// Writes the file.
+    ///
+    /// # Errors
+    /// As [`save`]; also where encoding and bits do not go together.
+    #[track_caller]
+    pub fn build(self) -> Result<()> {
+        let wave = self.waveform.detach();
+        let wave = if wave.rank() == 1 { wave.unsqueeze(0)? } else { wave };
+        ensure!(wave.rank() == 2, Shape, "save", "a waveform is [channels, frames], this is {:?}", wave.shape());
+        let (channels, frames) = (wave.shape()[0], wave.shape()[1]);
+        ensure!(
+            (1..=usize::from(u16::MAX)).contains(&channels), Shape, "save",
+            "a WAV has 1 to 65535 channels, the waveform {:?} has {channels}", self.waveform.shape()
+        );
+        ensure!(self.sample_rate > 0, Argument, "save", "the sample rate must not be zero");
+        let (bits, format) = self.form()?;
+        let bytes = (channels * frames) as u128 * u128::from(bits / 8);
+        let rate = u128::from(self.sample_rate) * channels as u128 * u128::from(bits / 8);
+        ensure!(bytes < u128::from(u32::MAX) - 128, Argument, "save", "a WAV holds up to 4 GiB, these are {bytes} bytes");
+        ensure!(rate <= u128::from(u32::MAX), Argument, "save", "{rate} bytes a second are more than a WAV's header can say");
+        let spec = WavSpec {
+            channels: channels as u16,
+            sample_rate: self.sample_rate,
+            bits_per_sample: bits as u16,
+            sample_format: format,
+        };
+        let samples = unit_samples(&wave)?;
+        let file = encode(&samples, frames, spec).map_err(|e| Error::new(ErrorKind::Io, "save", e.to_string()))?;
+        std::fs::write(&self.path, file).map_err(|e| Error::io("write", &self.path, e))
+    }
+
+    #[track_caller]
+    fn form(&self) -> Result<(u32, SampleFormat)> {
+        let default = match self.encoding {
+            Some(Encoding::PcmU | Encoding::Ulaw | Encoding::Alaw) => 8,
+            Some(Encoding::PcmF) => 32,
+            Some(Encoding::PcmS) | None => 16,
+        };
+        let bits = self.bits_per_sample.unwrap_or(default);
+        match (self.encoding, bits) {
+            (Some(Encoding::PcmF), 32) => Ok((bits, SampleFormat::Float)),
+            (Some(Encoding::PcmU) | None, 8) | (Some(Encoding::PcmS) | None, 16 | 24 | 32) => Ok((bits, SampleFormat::Int)),
+            (Some(encoding @ (Encoding::Ulaw | Encoding::Alaw)), _) => {
+                bail!(Unsupported, "save", "{encoding} is read, but not written")
+            }
+            (encoding, _) => bail!(
+                Argument, "save", "no WAV of {bits} bits{}: PCM_U has 8, PCM_S 16, 24 or 32, PCM_F 32",
+                encoding.map_or(String::new(), |e| format!(" and {e}"))
+            ),
+        }
+    }
+}
+
+impl Build for SaveBuilder {
+    type Output = ();
+    #[track_caller]
+    fn build(self) -> Result<()> {
+        SaveBuilder::build(self)
+    }
+}
+
+/// All samples in -1 to 1, channel after channel; `f64` holds every kind of them.
+#[track_caller]
+fn unit_samples(wave: &Tensor) -> Result<Vec<f64>> {
+    let (zero, scale) = match wave.dtype() {
+        DType::U8 => (128.0, 128.0),
+        DType::I16 => (0.0, 32768.0),
+        DType::I32 => (0.0, 2147483648.0),
+        dtype if dtype.is_float() => (0.0, 1.0),
+        dtype => bail!(DType, "save", "a waveform is floating point, uint8, int16 or int32, not {dtype}"),
+    };
+    let mut samples = wave.to_dtype(DType::F64)?.to_vec::<f64>()?;
+    samples.iter_mut().for_each(|s| *s = (*s - zero) / scale);
+    Ok(samples)
+}
+
+fn encode(samples: &[f64], frames: usize, spec: WavSpec) -> hound::Result<Vec<u8>> {
+    let mut file = Cursor::new(Vec::with_capacity(samples.len() * usize::from(spec.bits_per_sample / 8) + 128));
+    let mut writer = WavWriter::new(&mut file, spec)?;
+    let channels = usize::from(spec.channels);
+    let full = 2f64.powi(i32::from(spec.bits_per_sample) - 1);
+    for frame in 0..frames {
+        for channel in 0..channels {
+            let x = samples[channel * frames + frame];
+            match spec.sample_format {
+                SampleFormat::Float => writer.write_sample(x as f32)?,
+                SampleFormat::Int => writer.write_sample((x * full).round_ties_even().clamp(-full, full - 1.0) as i32)?,
+            }
+        }
+    }
+    writer.finalize()?;
+    Ok(file.into_inner())
+}

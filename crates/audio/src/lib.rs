@@ -1,0 +1,13 @@
+//! Sound: reading and writing it, sets of it, transforms. Laid out like torchaudio.
+//!
+//! - [`io`]: WAV files to tensors and back.
+//! - [`datasets`]: Speech Commands and its form, YesNo.
+//! - [`transforms`]: what is done to a waveform on its way into a model, as modules.
+//! - [`functional`]: the same as functions.
+//!
+//! A waveform is a tensor `[channels, frames]` of `f32` in -1 to 1; the transforms take any dimensions
+//! before the last.
+
+pub mod io;
+
+pub use io::{AudioMetaData, Encoding, info, load, load_with, save, save_with};
