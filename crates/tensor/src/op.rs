@@ -113,6 +113,8 @@ macro_rules! for_each_op {
                 Matmul, Linear,
                 // convolution
                 Conv, ConvInputGrad, ConvWeightGrad,
+                // pooling
+                MaxPool, MaxPoolBackward, AvgPool, AvgPoolBackward,
                 // activation functions
                 Gelu, Silu, Mish, Softplus, Elu, LeakyRelu, Hardtanh, Hardswish, Hardsigmoid, LogSigmoid, GeluBackward,
                 SiluBackward, MishBackward, SoftplusBackward, EluBackward, LeakyReluBackward, HardtanhBackward,

@@ -15,6 +15,7 @@ mod matmul;
 mod norm;
 mod optim;
 mod pad;
+mod pool;
 mod reduce;
 mod scan;
 mod scatter;

@@ -14,6 +14,7 @@ mod join;
 mod matmul;
 mod norm;
 mod pointwise;
+mod pool;
 mod reduce;
 mod softmax;
 mod view;
@@ -41,6 +42,9 @@ const TABLES: &[&[Entry]] = &[
     pointwise::BINARY,
     pointwise::OTHERS,
     norm::TABLE,
+    pool::ADAPTIVE_MAX,
+    pool::AVERAGE,
+    pool::MAX,
     reduce::TABLE,
     view::TABLE,
 ];

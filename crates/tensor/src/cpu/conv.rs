@@ -9,7 +9,7 @@ mod gather;
 mod weights;
 mod window;
 
-use super::matmul::{Shared, narrow, widen};
+use super::matmul::{self, Shared, narrow, widen};
 use super::micro::Real;
 use super::{CpuKernel, Dst, Src};
 use crate::alloc::Block;
@@ -76,7 +76,7 @@ fn sizes(g: &Geometry) -> (usize, usize, usize) {
     (product(|d| d.input), product(|d| d.output), product(|d| d.kernel))
 }
 
-fn forward<T: Real>(g: &Geometry, x: &[T], w: &[T], b: Option<&[T]>, out: &mut [T]) {
+fn forward<T: Real + matmul::Number>(g: &Geometry, x: &[T], w: &[T], b: Option<&[T]>, out: &mut [T]) {
     let (_, outputs, taps) = sizes(g);
     let axes = window::forward(g);
     let [_, height, width] = axes.each_ref().map(|a| a.grid);
@@ -96,7 +96,7 @@ fn forward<T: Real>(g: &Geometry, x: &[T], w: &[T], b: Option<&[T]>, out: &mut [
     gather::run(&job, out);
 }
 
-fn input<T: Real>(g: &Geometry, grad: &[T], w: &[T], out: &mut [T]) {
+fn input<T: Real + matmul::Number>(g: &Geometry, grad: &[T], w: &[T], out: &mut [T]) {
     let (inputs, _, taps) = sizes(g);
     let strides = g.dims.map(|d| d.stride);
     let [_, h, width] = g.dims.map(|d| d.input);

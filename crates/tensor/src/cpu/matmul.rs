@@ -186,7 +186,7 @@ fn part(n: usize, parts: usize, i: usize) -> Range<usize> {
 }
 
 /// The batches of `[…, m, k]` by `[…, k, n]`, spans from their first elements, into rows of `out`.
-fn products<T: Number>(s: Sizes, a: (&[T], &Layout), b: (&[T], &Layout), out: &mut [T], add: bool) {
+pub(crate) fn products<T: Number>(s: Sizes, a: (&[T], &Layout), b: (&[T], &Layout), out: &mut [T], add: bool) {
     if out.is_empty() {
         return;
     }

@@ -23,6 +23,7 @@ pub(crate) mod optim;
 pub(crate) mod pad;
 pub(crate) mod par;
 pub(crate) mod planes;
+pub(crate) mod pool;
 pub(crate) mod reduce;
 pub(crate) mod scan;
 pub(crate) mod scatter;

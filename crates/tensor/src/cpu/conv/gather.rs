@@ -8,8 +8,10 @@
 
 use super::window::{Axis, Part, Window, boxes};
 use super::{Scratch, Shared, TASK, lanes_of};
+use crate::cpu::matmul::{Number, Sizes, products};
 use crate::cpu::micro::{Real, Tile, load, numbers_by_panel, rows_by_lanes, store};
 use crate::cpu::par;
+use crate::layout::Layout;
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
@@ -17,10 +19,14 @@ use std::ops::Range;
 const DEPTH: usize = 512;
 /// Bytes of a window, at most.
 const WINDOW: usize = 192 << 10;
+/// Outputs of a sample from which a kernel of one element is a matrix product.
+const PLAIN: usize = 32;
 /// Tasks that there should be at least.
 const TASKS: usize = 8;
 /// Tiles of outputs that are taken through all rows of the weight together.
 const TOGETHER: usize = 4;
+/// Outputs of small samples that a box takes together, so that the weight is read less often.
+const OUTPUTS: usize = 128;
 
 /// A register tile's shape.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -73,6 +79,8 @@ struct Job<'a, T> {
     /// Channels of a block.
     block: usize,
     parts: &'a [Part],
+    /// Samples that are taken together.
+    samples: usize,
     /// How many tasks share the panels of a group.
     splits: usize,
     out: Shared<T>,
@@ -82,6 +90,7 @@ struct Job<'a, T> {
 /// What depends on a box's sizes only.
 struct Frame {
     len: [usize; 3],
+    samples: usize,
     window: Window,
     /// For each channel of a block and each tap.
     off: Vec<u32>,
@@ -89,12 +98,32 @@ struct Frame {
     units: Vec<(u32, usize, usize)>,
 }
 
+/// A kernel of one element that reads each source element where it is: a matrix product for each sample.
+fn by_product<T: Real + Number>(g: &Gather<'_, T>, outputs: usize, out: &mut [T]) {
+    if let Some(bias) = g.bias {
+        out.chunks_exact_mut(outputs).zip(bias.iter().cycle()).for_each(|(row, b)| row.fill(*b));
+    }
+    let layout = |m: usize, n: usize, strides: [usize; 4]| Layout {
+        shape: crate::shape::Shape::from_slice(&[g.batch, g.groups, m, n]),
+        strides: crate::shape::Strides::from_slice(&strides),
+        offset: 0,
+    };
+    let [group, row, channel] = g.weight_steps;
+    let weight = layout(g.rows, g.channels, [0, group, row, channel]);
+    let source = layout(g.channels, outputs, [g.groups * g.channels * outputs, g.channels * outputs, outputs, 1]);
+    let sizes = Sizes { m: g.rows, n: outputs, k: g.channels };
+    products(sizes, (g.weight, &weight), (g.source, &source), out, g.bias.is_some());
+}
+
 /// Runs the gathering into `out`.
-pub(super) fn run<T: Real>(g: &Gather<'_, T>, out: &mut [T]) {
+pub(super) fn run<T: Real + Number>(g: &Gather<'_, T>, out: &mut [T]) {
     let grid: [usize; 3] = std::array::from_fn(|i| g.axes[i].grid);
     let outputs: usize = grid.iter().product();
     if g.batch * g.groups * g.rows * outputs == 0 {
         return;
+    }
+    if g.axes.iter().all(Axis::is_plain) && g.place.steps[2] == 1 && outputs >= PLAIN {
+        return by_product(g, outputs, out);
     }
     let taps: usize = g.axes.iter().map(|a| a.taps.len()).product();
     let lanes = lanes_of::<T>();
@@ -107,14 +136,22 @@ pub(super) fn run<T: Real>(g: &Gather<'_, T>, out: &mut [T]) {
     let block = g.channels.div_ceil(blocks);
     let len = box_len(g, grid, block, lanes);
     let parts = boxes(grid, len);
+    let samples = match &parts[..] {
+        [whole] => {
+            let bytes = Window::new(&g.axes, whole.len, lanes).channel() * block.max(1) * size_of::<T>();
+            (OUTPUTS / outputs).min(WINDOW / bytes).clamp(1, g.batch)
+        }
+        _ => 1,
+    };
     let panel_count = g.rows.div_ceil(panel_rows);
-    let splits = TASKS.div_ceil(g.batch * g.groups * parts.len()).clamp(1, panel_count);
+    let boxes = g.batch.div_ceil(samples) * g.groups * parts.len();
+    let splits = TASKS.div_ceil(boxes).clamp(1, panel_count);
     let panels = pack(g, taps, panel_rows);
-    let tasks = g.batch * g.groups * parts.len() * splits;
-    let cost = (outputs * g.rows * g.channels * taps) / (parts.len() * splits);
+    let tasks = boxes * splits;
+    let cost = (samples * outputs * g.rows * g.channels * taps) / (parts.len() * splits);
     let out = Shared(out.as_mut_ptr());
     par::ranges(tasks, (TASK / cost.max(1)).max(1), |tasks| {
-        let job = Job { g, shape, panel_rows, panels: &panels, block, parts: &parts, splits, out, tasks };
+        let job = Job { g, shape, panel_rows, panels: &panels, block, parts: &parts, samples, splits, out, tasks };
         pulp::Arch::new().dispatch(job);
     });
 }
@@ -183,11 +220,12 @@ fn pack<T: Real>(g: &Gather<'_, T>, taps: usize, panel_rows: usize) -> Vec<T> {
     }
     par::chunks(&mut packed, size, size, |i, panel| {
         let (group, first) = (i / panels, i % panels * panel_rows);
-        for r in 0..panel_rows.min(g.rows - first) {
-            for c in 0..g.channels {
-                let from = group * step_g + (first + r) * step_r + c * step_c;
-                for (t, index) in order.iter().enumerate() {
-                    panel[(c * taps + t) * panel_rows + r] = g.weight[from + index];
+        // A few channels at a time: what is written stays in the first-level cache until all rows are in.
+        for (block, to) in panel.chunks_mut(8 * taps * panel_rows).enumerate() {
+            for r in 0..panel_rows.min(g.rows - first) {
+                for (c, to) in to.chunks_exact_mut(taps * panel_rows).enumerate() {
+                    let from = &g.weight[group * step_g + (first + r) * step_r + (8 * block + c) * step_c..];
+                    to[r..].iter_mut().step_by(panel_rows).zip(&order).for_each(|(to, index)| *to = from[*index]);
                 }
             }
         }
@@ -217,7 +255,7 @@ struct Task<'a, T> {
     /// Channels of the block.
     channels: Range<usize>,
     window: &'a [T],
-    /// The box's first output in `out`, of the group's first row.
+    /// The box's first output in `out`, of the group's first row and the first sample.
     out: usize,
 }
 
@@ -227,15 +265,17 @@ impl<'j, T: Real> Job<'j, T> {
     #[inline(always)]
     fn tasks(self, unit: usize, compute: impl Fn(&Job<'j, T>, &Frame, Task<'_, T>)) {
         let g = self.g;
-        let mut frame = self.frame(self.parts[0].len, unit);
-        let mut scratch = Scratch::<T>::new(self.block.max(1) * frame.window.channel());
+        let room = |f: &Frame| f.samples * self.block.max(1) * f.window.channel();
+        let mut frame = self.frame(self.parts[0].len, self.samples, unit);
+        let mut scratch = Scratch::<T>::new(room(&frame));
         for task in self.tasks.clone() {
             let (split, rest) = (task % self.splits, task / self.splits);
             let (part, rest) = (self.parts[rest % self.parts.len()], rest / self.parts.len());
-            let (group, n) = (rest % g.groups, rest / g.groups);
-            if part.len != frame.len {
-                frame = self.frame(part.len, unit);
-                scratch = Scratch::new(self.block.max(1) * frame.window.channel());
+            let (group, n) = (rest % g.groups, rest / g.groups * self.samples);
+            let samples = self.samples.min(g.batch - n);
+            if (part.len, samples) != (frame.len, frame.samples) {
+                frame = self.frame(part.len, samples, unit);
+                scratch = Scratch::new(room(&frame));
             }
             let count = g.rows.div_ceil(self.panel_rows);
             let panels = split * count / self.splits..(split + 1) * count / self.splits;
@@ -246,9 +286,11 @@ impl<'j, T: Real> Job<'j, T> {
             let mut from = 0;
             loop {
                 let channels = from..(from + self.block).min(g.channels);
-                for (c, to) in channels.clone().zip(scratch.slice().chunks_exact_mut(frame.window.channel())) {
-                    let first = ((n * g.groups + group) * g.channels + c) * size;
-                    frame.window.fill(&g.axes, part.start, &g.source[first..first + size], to);
+                for (s, window) in scratch.slice().chunks_exact_mut(self.block.max(1) * frame.window.channel()).enumerate() {
+                    for (c, to) in channels.clone().zip(window.chunks_exact_mut(frame.window.channel())) {
+                        let first = (((n + s) * g.groups + group) * g.channels + c) * size;
+                        frame.window.fill(&g.axes, part.start, &g.source[first..first + size], to);
+                    }
                 }
                 compute(&self, &frame, Task { group, panels: panels.clone(), channels: channels.clone(), window: scratch.slice(), out });
                 from = channels.end;
@@ -259,22 +301,20 @@ impl<'j, T: Real> Job<'j, T> {
         }
     }
 
-    fn frame(&self, len: [usize; 3], unit: usize) -> Frame {
+    fn frame(&self, len: [usize; 3], samples: usize, unit: usize) -> Frame {
         let g = self.g;
         let window = Window::new(&g.axes, len, lanes_of::<T>());
         let taps = window.taps(&g.axes);
         let off = (0..self.block).flat_map(|c| taps.iter().map(move |t| (c, *t))).map(|(c, t)| (c * window.channel()) as u32 + t).collect();
         let (steps, to) = (window.steps(&g.axes), g.place.steps);
-        let mut units = Vec::with_capacity(len[0] * len[1] * len[2].div_ceil(unit));
-        for d in 0..len[0] {
-            for h in 0..len[1] {
-                for w in (0..len[2]).step_by(unit) {
-                    let at = d * steps[0] + h * steps[1] + w * steps[2];
-                    units.push((at as u32, d * to[0] + h * to[1] + w * to[2], unit.min(len[2] - w)));
-                }
+        let mut units = Vec::with_capacity(samples * len[0] * len[1] * len[2].div_ceil(unit));
+        for (s, d) in (0..samples).flat_map(|s| (0..len[0]).map(move |d| (s, d))) {
+            for (h, w) in (0..len[1]).flat_map(|h| (0..len[2]).step_by(unit).map(move |w| (h, w))) {
+                let at = s * self.block.max(1) * window.channel() + d * steps[0] + h * steps[1] + w * steps[2];
+                units.push((at as u32, s * g.place.batch + d * to[0] + h * to[1] + w * to[2], unit.min(len[2] - w)));
             }
         }
-        Frame { len, window, off, units }
+        Frame { len, samples, window, off, units }
     }
 
     /// Numbers of the panel that belong to the block, and the offsets that go with them.

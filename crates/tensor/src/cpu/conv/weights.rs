@@ -8,6 +8,7 @@
 
 use super::window::{Axis, Part, Window, boxes, forward};
 use super::{Scratch, Shared, TASK, lanes_of, sizes};
+use crate::cpu::matmul::{Matrix, Number, Sizes};
 use crate::cpu::micro::{Real, Tile, lanes_by_lanes, load, numbers_by_panel, store};
 use crate::cpu::par;
 use crate::ops::Geometry;
@@ -22,6 +23,8 @@ const PARTIAL: usize = 8 << 20;
 const OUTPUTS: usize = 256;
 /// Bytes of a window, at most.
 const WINDOW: usize = 192 << 10;
+/// Outputs of a sample from which a kernel of one element is a matrix product.
+const PLAIN: usize = 32;
 /// Taps of all channels from which transposing pays.
 const DEEP: usize = 64;
 
@@ -47,6 +50,8 @@ struct Job<'a, T> {
     channels: (usize, usize),
     /// Samples of a chunk, and chunks.
     samples: (usize, usize),
+    /// Samples that are taken together.
+    together: usize,
     /// `[sample chunk][group, feature, channel, tap]`.
     sums: Shared<T>,
     tasks: Range<usize>,
@@ -55,6 +60,7 @@ struct Job<'a, T> {
 /// What depends on a box's sizes only.
 struct Frame {
     len: [usize; 3],
+    samples: usize,
     window: Window,
     /// For each channel of a chunk and each tap.
     taps: Vec<u32>,
@@ -63,7 +69,7 @@ struct Frame {
 }
 
 /// The gradient of the weight into `out`.
-pub(super) fn run<T: Real>(g: &Geometry, x: &[T], grad: &[T], out: &mut [T]) {
+pub(super) fn run<T: Real + Number>(g: &Geometry, x: &[T], grad: &[T], out: &mut [T]) {
     let axes = forward(g);
     let (_, outputs, taps) = sizes(g);
     if out.is_empty() {
@@ -87,14 +93,22 @@ pub(super) fn run<T: Real>(g: &Geometry, x: &[T], grad: &[T], out: &mut [T]) {
     let (sample_chunks, channel_chunks) = (g.batch.div_ceil(samples), g.channels.div_ceil(channels));
     let grid: [usize; 3] = std::array::from_fn(|i| axes[i].grid);
     let parts = boxes(grid, box_len::<T>(&axes, grid, channels, lanes));
+    let together = match &parts[..] {
+        [whole] => {
+            let bytes = Window::new(&axes, whole.len, lanes).channel() * channels * size_of::<T>();
+            (OUTPUTS / outputs).min(WINDOW / bytes).clamp(1, samples)
+        }
+        _ => 1,
+    };
     let size = out.len();
     let mut partial = if sample_chunks > 1 { vec![T::default(); size * sample_chunks] } else { Vec::new() };
     let sums = Shared(if sample_chunks > 1 { partial.as_mut_ptr() } else { out.as_mut_ptr() });
+    let plain = shape == Shape::Panel && outputs >= PLAIN && axes.iter().all(Axis::is_plain);
     let tasks = g.groups * channel_chunks * sample_chunks;
     par::ranges(tasks, (TASK * tasks / work.max(1)).max(1), |tasks| {
         let (channels, samples) = ((channels, channel_chunks), (samples, sample_chunks));
-        let job = Job { g, axes: &axes, x, grad, shape, parts: &parts, channels, samples, sums, tasks };
-        pulp::Arch::new().dispatch(job);
+        let job = Job { g, axes: &axes, x, grad, shape, parts: &parts, channels, samples, together, sums, tasks };
+        if plain { job.products() } else { pulp::Arch::new().dispatch(job) }
     });
     if sample_chunks > 1 {
         par::chunks(out, par::GRAIN / sample_chunks, par::GRAIN, |i, to| {
@@ -132,19 +146,38 @@ impl<T: Real> WithSimd for Job<'_, T> {
     }
 }
 
+impl<T: Real + Number> Job<'_, T> {
+    /// Of a kernel of one element: products of the output's gradient and the input, transposed.
+    fn products(self) {
+        let (g, (outputs, _, _)) = (self.g, sizes(self.g));
+        for task in self.tasks.clone() {
+            let (group, channels, samples, to) = self.task(task);
+            for n in samples.clone() {
+                let grad = &self.grad[(n * g.groups + group) * g.features * outputs..];
+                let x = &self.x[((n * g.groups + group) * g.channels + channels.start) * outputs..];
+                let s = Sizes { m: g.features, n: channels.len(), k: outputs };
+                let (a, b) = (Matrix { ptr: grad.as_ptr(), row: outputs, column: 1 }, Matrix { ptr: x.as_ptr(), row: 1, column: outputs });
+                // SAFETY: both are a sample's channels, rows of `outputs`; the sums are the task's own.
+                unsafe { T::product(s, a, b, self.sums.at(to), g.channels, n > samples.start) };
+            }
+        }
+    }
+}
+
 impl<T: Real> Job<'_, T> {
-    fn frame(&self, len: [usize; 3], unit: usize) -> Frame {
+    fn frame(&self, len: [usize; 3], samples: usize, unit: usize) -> Frame {
         let window = Window::new(self.axes, len, lanes_of::<T>());
         let one = window.taps(self.axes);
         let taps = (0..self.channels.0).flat_map(|c| one.iter().map(move |t| (c, *t))).map(|(c, t)| (c * window.channel()) as u32 + t);
         let (taps, steps) = (taps.collect(), window.steps(self.axes));
-        let mut off = Vec::with_capacity(len[0] * len[1] * len[2].div_ceil(unit));
-        for d in 0..len[0] {
+        let mut off = Vec::with_capacity(samples * len[0] * len[1] * len[2].div_ceil(unit));
+        for (s, d) in (0..samples).flat_map(|s| (0..len[0]).map(move |d| (s, d))) {
             for h in 0..len[1] {
-                off.extend((0..len[2]).step_by(unit).map(|w| (d * steps[0] + h * steps[1] + w * steps[2]) as u32));
+                let row = s * self.channels.0 * window.channel() + d * steps[0] + h * steps[1];
+                off.extend((0..len[2]).step_by(unit).map(|w| (row + w * steps[2]) as u32));
             }
         }
-        Frame { len, window, taps, off }
+        Frame { len, samples, window, taps, off }
     }
 
     /// Group, channels and samples of a task, and where its sums go.
@@ -159,11 +192,18 @@ impl<T: Real> Job<'_, T> {
         (group, channels, range(chunk, self.samples.0, self.g.batch), to)
     }
 
+    /// Numbers of the window of a box of all samples together.
+    fn room(&self, frame: &Frame) -> usize {
+        frame.samples * self.channels.0 * frame.window.channel()
+    }
+
     fn fill(&self, frame: &Frame, start: [usize; 3], n: usize, group: usize, channels: &Range<usize>, to: &mut [T]) {
         let (inputs, _, _) = sizes(self.g);
-        for (c, to) in channels.clone().zip(to.chunks_exact_mut(frame.window.channel())) {
-            let first = ((n * self.g.groups + group) * self.g.channels + c) * inputs;
-            frame.window.fill(self.axes, start, &self.x[first..first + inputs], to);
+        for (s, to) in to.chunks_exact_mut(self.channels.0 * frame.window.channel()).enumerate() {
+            for (c, to) in channels.clone().zip(to.chunks_exact_mut(frame.window.channel())) {
+                let first = (((n + s) * self.g.groups + group) * self.g.channels + c) * inputs;
+                frame.window.fill(self.axes, start, &self.x[first..first + inputs], to);
+            }
         }
     }
 
@@ -186,24 +226,25 @@ impl<T: Real> Job<'_, T> {
         let (g, width) = (self.g, 2 * T::lanes::<S>());
         let panels = g.features.div_ceil(width);
         let (_, _, taps) = sizes(g);
-        let mut frame = self.frame(self.parts[0].len, 1);
-        let most = self.parts[0].numel();
-        let mut window = Scratch::<T>::new(self.channels.0 * frame.window.channel());
+        let mut frame = self.frame(self.parts[0].len, self.together, 1);
+        let most = frame.off.len();
+        let mut window = Scratch::<T>::new(self.room(&frame));
         let mut turned = Scratch::<T>::new(most * panels * width);
         let mut sums = Scratch::<T>::new((self.channels.0 * taps).div_ceil(6) * panels * 6 * width);
         for task in self.tasks.clone() {
             let (group, channels, samples, to) = self.task(task);
             let rows = channels.len() * taps;
             sums.slice().fill(T::default());
-            for n in samples {
+            for n in samples.clone().step_by(self.together) {
+                let count = self.together.min(samples.end - n);
                 for part in self.parts {
-                    if part.len != frame.len {
-                        frame = self.frame(part.len, 1);
-                        window = Scratch::new(self.channels.0 * frame.window.channel());
+                    if (part.len, count) != (frame.len, frame.samples) {
+                        frame = self.frame(part.len, count, 1);
+                        window = Scratch::new(self.room(&frame));
                     }
                     self.fill(&frame, part.start, n, group, &channels, window.slice());
-                    self.turn(part, n, group, width, turned.slice());
-                    let (source, outputs) = (window.slice(), part.numel());
+                    self.turn(part, n..n + count, group, width, turned.slice());
+                    let (source, outputs) = (window.slice(), frame.off.len());
                     let tiles = sums.slice().chunks_exact_mut(6 * width);
                     for (i, sum) in tiles.enumerate().take(rows.div_ceil(6) * panels) {
                         let (panel, row) = (i % panels, i / panels * 6);
@@ -221,13 +262,14 @@ impl<T: Real> Job<'_, T> {
                     }
                 }
             }
-            let sums = sums.slice();
-            for feature in 0..g.features {
-                let (panel, lane) = (feature / width, feature % width);
-                for row in 0..rows {
-                    let sum = sums[(row / 6 * panels + panel) * 6 * width + row % 6 * width + lane];
-                    // SAFETY: the task's own part of the sums.
-                    unsafe { *self.sums.at(to + feature * g.channels * taps + row) = sum };
+            for (i, tile) in sums.slice().chunks_exact(6 * width).enumerate().take(rows.div_ceil(6) * panels) {
+                let (panel, row) = (i % panels, i / panels * 6);
+                for lane in 0..width.min(g.features - panel * width) {
+                    let to = to + (panel * width + lane) * g.channels * taps + row;
+                    for m in 0..6.min(rows - row) {
+                        // SAFETY: the task's own part of the sums.
+                        unsafe { *self.sums.at(to + m) = tile[m * width + lane] };
+                    }
                 }
             }
         }
@@ -235,18 +277,20 @@ impl<T: Real> Job<'_, T> {
 
     /// The gradient of a box, output by output, `width` features side by side in each panel.
     #[inline(always)]
-    fn turn(&self, part: &Part, n: usize, group: usize, width: usize, to: &mut [T]) {
-        let outputs = part.numel();
+    fn turn(&self, part: &Part, samples: Range<usize>, group: usize, width: usize, to: &mut [T]) {
+        let outputs = samples.len() * part.numel();
         for (panel, to) in to.chunks_exact_mut(outputs * width).enumerate().take(self.g.features.div_ceil(width)) {
             let features = width.min(self.g.features - panel * width);
             if features < width {
                 to.fill(T::default());
             }
-            for f in 0..features {
-                self.grad_rows(part, n, group, panel * width + f, |before, row| {
-                    let to = to[before * width..(before + row.len()) * width].chunks_exact_mut(width);
-                    to.zip(row).for_each(|(to, x)| to[f] = *x);
-                });
+            for (n, to) in samples.clone().zip(to.chunks_exact_mut(part.numel() * width)) {
+                for f in 0..features {
+                    self.grad_rows(part, n, group, panel * width + f, |before, row| {
+                        let to = to[before * width..(before + row.len()) * width].chunks_exact_mut(width);
+                        to.zip(row).for_each(|(to, x)| to[f] = *x);
+                    });
+                }
             }
         }
     }
@@ -255,9 +299,9 @@ impl<T: Real> Job<'_, T> {
     fn lanes<S: Simd, const M: usize, const N: usize>(self, simd: S) {
         let (g, lanes) = (self.g, T::lanes::<S>());
         let (_, _, taps) = sizes(g);
-        let mut frame = self.frame(self.parts[0].len, lanes);
+        let mut frame = self.frame(self.parts[0].len, self.together, lanes);
         let most = frame.off.len() * lanes;
-        let mut window = Scratch::<T>::new(self.channels.0 * frame.window.channel());
+        let mut window = Scratch::<T>::new(self.room(&frame));
         let mut padded = Scratch::<T>::new(most * g.features);
         let across = (self.channels.0 * taps).div_ceil(N);
         let mut sums = Scratch::<T>::new(g.features.div_ceil(M) * across * M * N * lanes);
@@ -265,20 +309,23 @@ impl<T: Real> Job<'_, T> {
             let (group, channels, samples, to) = self.task(task);
             let rows = channels.len() * taps;
             sums.slice().fill(T::default());
-            for n in samples {
+            for n in samples.clone().step_by(self.together) {
+                let count = self.together.min(samples.end - n);
                 for part in self.parts {
-                    if part.len != frame.len {
-                        frame = self.frame(part.len, lanes);
-                        window = Scratch::new(self.channels.0 * frame.window.channel());
+                    if (part.len, count) != (frame.len, frame.samples) {
+                        frame = self.frame(part.len, count, lanes);
+                        window = Scratch::new(self.room(&frame));
                     }
                     self.fill(&frame, part.start, n, group, &channels, window.slice());
                     let (length, width) = (frame.off.len() * lanes, part.len[2].next_multiple_of(lanes));
                     for (feature, to) in padded.slice().chunks_exact_mut(length).enumerate().take(g.features) {
-                        self.grad_rows(part, n, group, feature, |before, row| {
-                            let to = &mut to[before / part.len[2] * width..][..width];
-                            to[..row.len()].copy_from_slice(row);
-                            to[row.len()..].fill(T::default());
-                        });
+                        for (s, to) in to.chunks_exact_mut(length / count).enumerate() {
+                            self.grad_rows(part, n + s, group, feature, |before, row| {
+                                let to = &mut to[before / part.len[2] * width..][..width];
+                                to[..row.len()].iter_mut().zip(row).for_each(|(to, x)| *to = *x);
+                                to[row.len()..].iter_mut().for_each(|to| *to = T::default());
+                            });
+                        }
                     }
                     let (source, grad) = (window.slice(), padded.slice());
                     for (i, sum) in sums.slice().chunks_exact_mut(M * N * lanes).enumerate() {

@@ -45,6 +45,11 @@ impl Axis {
         Axis { source: d.output, grid: d.input.saturating_sub(phase).div_ceil(d.stride), step: 1, taps }
     }
 
+    /// Does each output read just the source element at its own place?
+    pub(super) fn is_plain(&self) -> bool {
+        self.step == 1 && self.source == self.grid && self.taps[..] == [Tap { index: 0, off: 0 }]
+    }
+
     fn first(&self) -> isize {
         self.taps.iter().map(|t| t.off).min().unwrap_or(0)
     }
@@ -183,14 +188,18 @@ fn copy_row<T: Stored>(from: &[T], first: isize, step: usize, to: &mut [T]) {
     let low = (-first).max(0).div_ceil_signed(s).clamp(0, n);
     let high = (from.len() as isize - first).div_ceil_signed(s).clamp(low, n);
     let (low, high) = (low as usize, high as usize);
-    to[..low].fill(T::default());
-    to[high..].fill(T::default());
+    // Rows are often short: plain loops cost less than calls.
+    to[..low].iter_mut().for_each(|to| *to = T::default());
+    to[high..].iter_mut().for_each(|to| *to = T::default());
     if low == high {
         return;
     }
     let start = (first + low as isize * s) as usize;
-    if step == 1 {
+    if step == 1 && high - low > 64 {
         to[low..high].copy_from_slice(&from[start..start + high - low]);
+    } else if step == 1 {
+        let from = &from[start..start + high - low];
+        to[low..high].iter_mut().zip(from).for_each(|(to, x)| *to = *x);
     } else {
         to[low..high].iter_mut().zip(from[start..].iter().step_by(step)).for_each(|(to, x)| *to = *x);
     }
@@ -215,8 +224,7 @@ pub(super) fn forward(g: &Geometry) -> [Axis; 3] {
 
 /// One long row instead of three axes, where only each element itself is read.
 pub(super) fn merged(axes: [Axis; 3]) -> [Axis; 3] {
-    let plain = |a: &Axis| a.step == 1 && a.source == a.grid && a.taps[..] == [Tap { index: 0, off: 0 }];
-    if !axes.iter().all(plain) {
+    if !axes.iter().all(Axis::is_plain) {
         return axes;
     }
     let n = axes.iter().map(|a| a.grid).product();

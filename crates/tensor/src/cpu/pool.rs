@@ -1,0 +1,360 @@
+//! Kernels of pooling. A plane is computed by one task; windows are tables along each dimension, so that
+//! padding, dilation and adaptive windows are no cases of the loops.
+
+use super::matmul::{Shared, narrow, widen};
+use super::{CpuKernel, Dst, Src, par};
+use crate::dtype::Stored;
+use crate::ops::{AvgPool, AvgPoolBackward, Axes, MaxPool, MaxPoolBackward, Window, Windows};
+use crate::{DType, Result, bail};
+
+/// The last dimensions of `shape` as three.
+fn plane(shape: &[usize], rank: usize) -> [usize; 3] {
+    let mut size = [1; 3];
+    size[3 - rank..].copy_from_slice(&shape[shape.len() - rank..]);
+    size
+}
+
+/// Calls `f` with each plane's number; `work`: what one costs.
+fn planes(n: usize, work: usize, f: impl Fn(usize) + Sync) {
+    par::ranges(n, par::GRAIN / work.max(1), |range| range.for_each(&f));
+}
+
+/// The elements of a window along one dimension.
+#[inline(always)]
+fn places(w: &Window) -> impl Iterator<Item = usize> + use<> {
+    (w.start..w.end).step_by(w.step)
+}
+
+/// A number with a least value.
+trait Ordered: Stored + PartialOrd {
+    const LEAST: Self;
+    fn is_nan(self) -> bool;
+}
+
+macro_rules! ordered {
+    ($($t:ty, $least:expr, |$x:ident| $nan:expr;)*) => {$(
+        impl Ordered for $t {
+            const LEAST: $t = $least;
+            #[inline(always)]
+            fn is_nan(self) -> bool {
+                let $x = self;
+                $nan
+            }
+        }
+    )*};
+}
+ordered! {
+    f32, f32::NEG_INFINITY, |x| x != x;
+    f64, f64::NEG_INFINITY, |x| x != x;
+    u8, u8::MIN, |_x| false;
+    i8, i8::MIN, |_x| false;
+    i16, i16::MIN, |_x| false;
+    i32, i32::MIN, |_x| false;
+    i64, i64::MIN, |_x| false;
+}
+
+/// The largest elements and their places; of equal ones the first, of NaNs the last.
+fn max<T: Ordered>(axes: &Axes, size: [usize; 3], x: &[T], values: &mut [T], indices: &mut [i64]) {
+    let (inputs, outputs) = (size.iter().product::<usize>(), axes.iter().map(Vec::len).product::<usize>());
+    if values.is_empty() {
+        return;
+    }
+    let (values, indices) = (Shared(values.as_mut_ptr()), Shared(indices.as_mut_ptr()));
+    planes(x.len() / inputs, inputs + 4 * outputs, |p| {
+        let x = &x[p * inputs..(p + 1) * inputs];
+        // SAFETY: both outputs have `outputs` elements for each plane, which this task alone writes.
+        let (values, indices) = unsafe {
+            (std::slice::from_raw_parts_mut(values.at(p * outputs), outputs), std::slice::from_raw_parts_mut(indices.at(p * outputs), outputs))
+        };
+        let mut to = values.iter_mut().zip(indices);
+        for d in &axes[0] {
+            for h in &axes[1] {
+                for w in &axes[2] {
+                    let mut at = (d.start * size[1] + h.start) * size[2] + w.start;
+                    let mut best = T::LEAST;
+                    for z in places(d) {
+                        for y in places(h) {
+                            let row = (z * size[1] + y) * size[2];
+                            for i in (row + w.start..row + w.end).step_by(w.step) {
+                                if x[i] > best || x[i].is_nan() {
+                                    (best, at) = (x[i], i);
+                                }
+                            }
+                        }
+                    }
+                    if let Some((value, index)) = to.next() {
+                        (*value, *index) = (best, at as i64);
+                    }
+                }
+            }
+        }
+    });
+}
+
+/// [`max`] of windows of two by two, side by side.
+fn max_two<T: Ordered>(size: [usize; 3], x: &[T], values: &mut [T], indices: &mut [i64]) {
+    let (height, width) = (size[1] / 2, size[2] / 2);
+    let (inputs, outputs) = (size.iter().product::<usize>(), height * width);
+    let (values, indices) = (Shared(values.as_mut_ptr()), Shared(indices.as_mut_ptr()));
+    planes(x.len() / inputs.max(1), inputs + 2 * outputs, |p| {
+        let x = &x[p * inputs..(p + 1) * inputs];
+        for h in 0..height {
+            let row = 2 * h * size[2];
+            let (upper, lower) = (&x[row..row + 2 * width], &x[row + size[2]..row + size[2] + 2 * width]);
+            let at = p * outputs + h * width;
+            // SAFETY: as in `max`.
+            let (values, indices) =
+                unsafe { (std::slice::from_raw_parts_mut(values.at(at), width), std::slice::from_raw_parts_mut(indices.at(at), width)) };
+            let to = values.iter_mut().zip(indices);
+            for (w, ((a, b), (value, index))) in upper.chunks_exact(2).zip(lower.chunks_exact(2)).zip(to).enumerate() {
+                let first = row + 2 * w;
+                // Selections, not branches: which is larger cannot be foretold.
+                let later = |(best, at): (T, usize), (x, i): (T, usize)| if x > best || x.is_nan() { (x, i) } else { (best, at) };
+                let top = later((a[0], first), (a[1], first + 1));
+                let best = later(later(top, (b[0], first + size[2])), (b[1], first + size[2] + 1));
+                (*value, *index) = (best.0, best.1 as i64);
+            }
+        }
+    });
+}
+
+fn is_two(windows: &Windows) -> bool {
+    let all = |s: &crate::shape::Spatial, v: isize| s.given().iter().all(|x| *x == v);
+    match windows {
+        Windows::Sliding { kernel, stride, padding, dilation, ceil_mode: false } => {
+            kernel.given().len() == 2 && all(kernel, 2) && all(stride, 2) && all(padding, 0) && all(dilation, 1)
+        }
+        _ => false,
+    }
+}
+
+impl CpuKernel for MaxPool {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        let (x, rank) = (&inputs[0], self.windows.rank());
+        let [values, indices] = outputs else { bail!(Unsupported, "max_pool", "two outputs are expected") };
+        let size = plane(x.shape(), rank);
+        let axes = self.windows.axes("max_pool", &x.shape()[x.shape().len() - rank..], false)?;
+        let two = is_two(&self.windows);
+        let indices = indices.slice::<i64>();
+        macro_rules! run {
+            ($x:expr, $values:expr) => { if two { max_two(size, $x, $values, indices) } else { max(&axes, size, $x, $values, indices) } };
+        }
+        match x.dtype() {
+            DType::F32 => run!(&x.contiguous::<f32>(), values.slice::<f32>()),
+            DType::F64 => run!(&x.contiguous::<f64>(), values.slice::<f64>()),
+            DType::U8 => run!(&x.contiguous::<u8>(), values.slice::<u8>()),
+            DType::I8 => run!(&x.contiguous::<i8>(), values.slice::<i8>()),
+            DType::I16 => run!(&x.contiguous::<i16>(), values.slice::<i16>()),
+            DType::I32 => run!(&x.contiguous::<i32>(), values.slice::<i32>()),
+            DType::I64 => run!(&x.contiguous::<i64>(), values.slice::<i64>()),
+            DType::F16 | DType::BF16 => {
+                let mut wide = vec![0.0; values.numel()];
+                run!(&widen(x), &mut wide);
+                narrow(&wide, values);
+            }
+            other => bail!(DType, "max_pool", "not defined for {other}"),
+        }
+        Ok(())
+    }
+}
+
+/// Adds each element of `grad` at its place.
+fn scatter<T: Stored + std::ops::AddAssign>(grad: &[T], places: &[i64], pooled: usize, inputs: usize, out: &mut [T]) -> Result<()> {
+    if let Some(place) = places.iter().find(|i| !(0..inputs as i64).contains(i)) {
+        bail!(Index, "max_pool_backward", "place {place} is outside of a plane of {inputs} elements")
+    }
+    par::chunks(out, inputs, inputs + pooled, |p, out| {
+        out.fill(T::default());
+        let range = p * pooled..(p + 1) * pooled;
+        grad[range.clone()].iter().zip(&places[range]).for_each(|(g, i)| out[*i as usize] += *g);
+    });
+    Ok(())
+}
+
+impl CpuKernel for MaxPoolBackward {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        let (grad, out, rank) = (&inputs[0], &mut outputs[0], self.size.given().len());
+        let product = |shape: &[usize]| plane(shape, rank).iter().product::<usize>();
+        let (pooled, size) = (product(grad.shape()), product(out.shape()));
+        let places = inputs[1].contiguous::<i64>();
+        match grad.dtype() {
+            DType::F32 => scatter(&grad.contiguous::<f32>(), &places, pooled, size, out.slice()),
+            DType::F64 => scatter(&grad.contiguous::<f64>(), &places, pooled, size, out.slice()),
+            DType::F16 | DType::BF16 => {
+                let mut wide = vec![0.0; out.numel()];
+                scatter(&widen(grad), &places, pooled, size, &mut wide)?;
+                narrow(&wide, out);
+                Ok(())
+            }
+            other => bail!(DType, "max_pool_backward", "not defined for {other}"),
+        }
+    }
+}
+
+/// A number that means are taken of.
+trait Mean: Stored + std::ops::AddAssign + std::ops::Div<Output = Self> {
+    fn from_count(n: isize) -> Self;
+}
+impl Mean for f32 {
+    fn from_count(n: isize) -> f32 {
+        n as f32
+    }
+}
+impl Mean for f64 {
+    fn from_count(n: isize) -> f64 {
+        n as f64
+    }
+}
+
+/// Calls `f` with the number of each window of a plane, its bounds and what it is divided by.
+#[inline(always)]
+fn windows<T: Mean>(axes: &Axes, over: Option<isize>, mut f: impl FnMut(usize, [&Window; 3], T)) {
+    let mut i = 0;
+    for d in &axes[0] {
+        for h in &axes[1] {
+            for w in &axes[2] {
+                f(i, [d, h, w], T::from_count(over.unwrap_or((d.count * h.count * w.count) as isize)));
+                i += 1;
+            }
+        }
+    }
+}
+
+fn mean<T: Mean>(axes: &Axes, over: Option<isize>, size: [usize; 3], x: &[T], out: &mut [T]) {
+    let (inputs, outputs) = (size.iter().product::<usize>(), axes.iter().map(Vec::len).product::<usize>());
+    par::chunks(out, outputs, inputs + outputs, |p, out| {
+        let x = &x[p * inputs..(p + 1) * inputs];
+        windows::<T>(axes, over, |i, [d, h, w], count| {
+            let mut sum = T::default();
+            for z in d.start..d.end {
+                for y in h.start..h.end {
+                    let row = (z * size[1] + y) * size[2];
+                    x[row + w.start..row + w.end].iter().for_each(|x| sum += *x);
+                }
+            }
+            out[i] = sum / count;
+        });
+    });
+}
+
+fn mean_backward<T: Mean>(axes: &Axes, over: Option<isize>, size: [usize; 3], grad: &[T], out: &mut [T]) {
+    let (inputs, outputs) = (size.iter().product::<usize>(), axes.iter().map(Vec::len).product::<usize>());
+    par::chunks(out, inputs, inputs + outputs, |p, out| {
+        out.fill(T::default());
+        let grad = &grad[p * outputs..(p + 1) * outputs];
+        windows::<T>(axes, over, |i, [d, h, w], count| {
+            let share = grad[i] / count;
+            for z in d.start..d.end {
+                for y in h.start..h.end {
+                    let row = (z * size[1] + y) * size[2];
+                    out[row + w.start..row + w.end].iter_mut().for_each(|x| *x += share);
+                }
+            }
+        });
+    });
+}
+
+macro_rules! by_dtype {
+    ($name:literal, $x:expr, $out:expr, |$xs:ident, $to:ident| $body:expr) => {
+        match $x.dtype() {
+            DType::F32 => {
+                let ($xs, $to) = (&$x.contiguous::<f32>()[..], $out.slice::<f32>());
+                $body
+            }
+            DType::F64 => {
+                let ($xs, $to) = (&$x.contiguous::<f64>()[..], $out.slice::<f64>());
+                $body
+            }
+            DType::F16 | DType::BF16 => {
+                let mut wide = vec![0.0f32; $out.numel()];
+                let ($xs, $to) = (&widen($x)[..], &mut wide[..]);
+                $body;
+                narrow(&wide, $out)
+            }
+            other => bail!(DType, $name, "not defined for {other}"),
+        }
+    };
+}
+
+impl CpuKernel for AvgPool {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        let (x, out, rank) = (&inputs[0], &mut outputs[0], self.windows.rank());
+        let axes = self.windows.axes("avg_pool", &x.shape()[x.shape().len() - rank..], self.count_include_pad)?;
+        let size = plane(x.shape(), rank);
+        by_dtype!("avg_pool", x, out, |xs, to| mean(&axes, self.divisor_override, size, xs, to));
+        Ok(())
+    }
+}
+
+impl CpuKernel for AvgPoolBackward {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        let (grad, out, rank) = (&inputs[0], &mut outputs[0], self.size.given().len());
+        let axes = self.pool.windows.axes("avg_pool_backward", &out.shape()[out.shape().len() - rank..], self.pool.count_include_pad)?;
+        let size = plane(out.shape(), rank);
+        by_dtype!("avg_pool_backward", grad, out, |xs, to| mean_backward(&axes, self.pool.divisor_override, size, xs, to));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{AvgPoolOptions, MaxPoolOptions, Tensor};
+
+    fn ramp(shape: &[usize]) -> Tensor {
+        let n: usize = shape.iter().product();
+        Tensor::from_vec((0..n).map(|i| (i * 7 % 11) as f32).collect(), shape).unwrap()
+    }
+
+    #[test]
+    fn two_by_two_as_by_the_general_loops() {
+        let x = ramp(&[2, 3, 5, 7]);
+        let (fast, places) = x.max_pool2d_with_indices(2).unwrap();
+        // The same windows, said so that the special case does not take them.
+        let (slow, same) = x.narrow(2, 0, 4).unwrap().narrow(3, 0, 6).unwrap().max_pool2d_with_indices(MaxPoolOptions::new(2).ceil_mode(true)).unwrap();
+        assert_eq!(fast.to_vec::<f32>().unwrap(), slow.to_vec::<f32>().unwrap());
+        let at = |p: i64, width: i64| (p / width, p % width);
+        let (a, b) = (places.to_vec::<i64>().unwrap(), same.to_vec::<i64>().unwrap());
+        assert!(a.iter().zip(&b).all(|(a, b)| at(*a, 7) == at(*b, 6)));
+    }
+
+    #[test]
+    fn nan_is_the_largest() {
+        let x = Tensor::from_vec(vec![1.0f32, f32::NAN, 3.0, 2.0], [1, 4]).unwrap();
+        let (y, places) = x.max_pool1d_with_indices(2).unwrap();
+        let y = y.to_vec::<f32>().unwrap();
+        assert!(y[0].is_nan() && y[1] == 3.0);
+        assert_eq!(places.to_vec::<i64>().unwrap(), [1, 2]);
+    }
+
+    #[test]
+    fn last_windows_and_their_counts() {
+        // Seven elements, windows of 3 by 2: ceil mode takes none that would start in the far padding.
+        let x = Tensor::from_vec((1..=7).map(|i| i as f32).collect(), [1, 7]).unwrap();
+        let avg = |o: AvgPoolOptions| x.avg_pool1d(o).unwrap().to_vec::<f32>().unwrap();
+        let three = AvgPoolOptions::new(3).stride(2).padding(1);
+        assert_eq!(avg(three), [1.0, 3.0, 5.0, 13.0 / 3.0]);
+        assert_eq!(avg(three.count_include_pad(false)), [1.5, 3.0, 5.0, 6.5]);
+        assert_eq!(avg(AvgPoolOptions::new(3).stride(3).ceil_mode(true)), [2.0, 5.0, 7.0]);
+        assert_eq!(avg(three.divisor_override(Some(2))), [1.5, 4.5, 7.5, 6.5]);
+        let max = x.max_pool1d(MaxPoolOptions::new(2).dilation(3).stride(2)).unwrap();
+        assert_eq!(max.to_vec::<f32>().unwrap(), [4.0, 6.0]);
+    }
+
+    #[test]
+    fn adaptive_windows_cover_all() {
+        let x = Tensor::from_vec((0..7).map(|i| i as f32).collect(), [1, 7]).unwrap();
+        assert_eq!(x.adaptive_avg_pool1d(3).unwrap().to_vec::<f32>().unwrap(), [1.0, 3.0, 5.0]);
+        assert_eq!(x.adaptive_max_pool1d(3).unwrap().to_vec::<f32>().unwrap(), [2.0, 4.0, 6.0]);
+        assert_eq!(x.adaptive_avg_pool1d(-1).unwrap().to_vec::<f32>().unwrap(), x.to_vec::<f32>().unwrap());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_said() {
+        let x = ramp(&[1, 3, 4]);
+        let error = x.max_pool2d(5).unwrap_err().to_string();
+        assert!(error.starts_with("max_pool: a window of 5 does not fit size 3"), "{error}");
+        let error = x.avg_pool2d(AvgPoolOptions::new(2).padding(2)).unwrap_err().to_string();
+        assert!(error.contains("padding 2 is more than half"), "{error}");
+        assert!(x.max_pool3d(2).is_err() && x.max_pool2d((1, 2, 3)).is_err() && x.max_pool2d(0).is_err());
+    }
+}
