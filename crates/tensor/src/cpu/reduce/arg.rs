@@ -36,6 +36,7 @@ impl<T: Ordered, const MAX: bool, const PLACE_ONLY: bool> Arg<T, MAX, PLACE_ONLY
                     lanes[i] = if chunk[i].beats::<MAX>(lanes[i]) { chunk[i] } else { lanes[i] };
                 }
             }
+            let lanes = std::hint::black_box(lanes);
             let rest = rest.iter().fold(block[0], |v, x| if x.beats::<MAX>(v) { *x } else { v });
             let value = lanes.iter().fold(rest, |v, x| if x.beats::<MAX>(v) { *x } else { v });
             if best.place.is_none() || value.beats::<MAX>(best.value) {

@@ -50,6 +50,8 @@ pub(super) fn fold_row<F: Fold, const N: usize>(f: F, row: &[F::In]) -> F::Acc {
             accs[i] = f.step(accs[i], chunk[i]);
         }
     }
+    // Without this the compiler takes the accumulators apart already in the loop above.
+    let mut accs = std::hint::black_box(accs);
     for (acc, x) in accs.iter_mut().zip(rest) {
         *acc = f.step(*acc, *x);
     }
