@@ -8,6 +8,9 @@
 //! A waveform is a tensor `[channels, frames]` of `f32` in -1 to 1; the transforms take any dimensions
 //! before the last.
 
+pub mod datasets;
+pub mod functional;
 pub mod io;
+pub mod transforms;
 
 pub use io::{AudioMetaData, Encoding, info, load, load_with, save, save_with};

@@ -19,7 +19,7 @@ mod sequential;
 mod state;
 
 pub use flambeau_nn_derive::Module;
-pub use functional::Approximate;
+pub use functional::{Approximate, Reduction};
 pub use module::{DynModule, Module, To};
 pub use modules::*;
 pub use parameter::{Buffer, Mode, Parameter};

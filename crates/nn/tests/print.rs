@@ -53,6 +53,24 @@ fn layers_print_as_in_pytorch() -> Result<()> {
 }
 
 #[test]
+fn pools_print_as_in_pytorch() -> Result<()> {
+    prints(
+        &MaxPool2d::new(3).stride(2).padding(1).build()?,
+        "MaxPool2d(kernel_size=3, stride=2, padding=1, dilation=1, ceil_mode=False)",
+    );
+    prints(
+        &MaxPool2d::new((3, 2)).build()?,
+        "MaxPool2d(kernel_size=(3, 2), stride=(3, 2), padding=0, dilation=1, ceil_mode=False)",
+    );
+    prints(&AvgPool1d::new(3).stride(2).build()?, "AvgPool1d(kernel_size=(3,), stride=(2,), padding=(0,))");
+    prints(&AvgPool2d::new((2, 3)).stride(1).build()?, "AvgPool2d(kernel_size=(2, 3), stride=1, padding=0)");
+    prints(&AdaptiveAvgPool2d::new((1, 1)), "AdaptiveAvgPool2d(output_size=(1, 1))");
+    prints(&AdaptiveAvgPool2d::new((-1, 3)), "AdaptiveAvgPool2d(output_size=(None, 3))");
+    prints(&AdaptiveMaxPool1d::new(3), "AdaptiveMaxPool1d(output_size=3)");
+    Ok(())
+}
+
+#[test]
 fn activations_print_as_in_pytorch() -> Result<()> {
     prints(&ReLU::new(), "ReLU()");
     prints(&ReLU::new().inplace(true), "ReLU(inplace=True)");

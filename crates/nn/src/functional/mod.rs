@@ -7,11 +7,15 @@ mod conv;
 mod dropout;
 mod embedding;
 mod linear;
+mod loss;
 mod norm;
+mod pool;
 
 pub use activation::*;
 pub use conv::*;
 pub use dropout::*;
 pub use embedding::*;
 pub use linear::*;
+pub use loss::*;
 pub use norm::*;
+pub use pool::*;

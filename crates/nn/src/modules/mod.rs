@@ -5,7 +5,9 @@ mod conv;
 mod dropout;
 mod embedding;
 mod linear;
+mod loss;
 mod norm;
+mod pool;
 mod shape;
 
 pub use activation::*;
@@ -13,7 +15,9 @@ pub use conv::*;
 pub use dropout::*;
 pub use embedding::*;
 pub use linear::*;
+pub use loss::*;
 pub use norm::*;
+pub use pool::*;
 pub use shape::*;
 
 use crate::Parameter;

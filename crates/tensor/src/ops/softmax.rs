@@ -56,7 +56,7 @@ fn shifted(x: &Tensor, dim: usize) -> Result<Tensor> {
     if x.numel() == 0 {
         return Ok(x.clone());
     }
-    Ok(x.clone())
+    x.sub(&x.detach().amax_keepdim(dim)?)
 }
 
 impl Tensor {

@@ -19,15 +19,4 @@ pub use mnist::{
 };
 pub use options::{TargetTransform, TransformSlot};
 
-/// Samples by number.
-pub trait Dataset: Send + Sync {
-    /// What a sample is.
-    type Item;
-    /// How many there are.
-    fn len(&self) -> usize;
-    /// Sample `index`.
-    ///
-    /// # Errors
-    /// Where there is none, or it cannot be read.
-    fn get(&self, index: usize) -> flambeau_tensor::Result<Self::Item>;
-}
+pub use flambeau_data::Dataset;

@@ -32,8 +32,9 @@ pub enum ImageReadMode {
     RgbAlpha,
 }
 
-/// The pixels of an image file: `u8`, `[C, H, W]`. Follows `torchvision.io.read_image`; PNG of 16 bits
-/// is rounded to 8.
+/// The pixels of an image file: `u8`, `[C, H, W]`. Follows `torchvision.io.read_image`, except that a
+/// palette gives colours instead of indices, transparency a fourth channel, CMYK is converted to RGB, and 16
+/// bits are rounded to 8.
 ///
 /// ```
 /// use flambeau_tensor::Tensor;
@@ -99,20 +100,21 @@ struct Pixels {
 type Fault = String;
 
 fn decode(bytes: &[u8], mode: ImageReadMode) -> Result<Pixels, Fault> {
-    let image = if bytes.starts_with(&png::SIGNATURE) {
+    // The libraries under torchvision differ: libpng cuts brightness down, libjpeg rounds it.
+    let (image, round) = if bytes.starts_with(&png::SIGNATURE) {
         png::check(bytes)?;
         let decoder = PngDecoder::with_limits(Cursor::new(bytes), Limits::no_limits());
-        decoder.and_then(pixels)
+        (decoder.and_then(pixels), 0)
     } else if bytes.starts_with(&jpeg::START) {
         jpeg::check(bytes)?;
-        JpegDecoder::new(Cursor::new(bytes)).and_then(pixels)
+        (JpegDecoder::new(Cursor::new(bytes)).and_then(pixels), 1 << 14)
     } else if bytes.is_empty() {
         return Err("the file is empty".into());
     } else {
         let start: Vec<String> = bytes.iter().take(4).map(|b| format!("{b:02x}")).collect();
         return Err(format!("neither PNG nor JPEG: it starts with {}", start.join(" ")));
     };
-    Ok(image.map_err(|e| e.to_string())?.converted(mode))
+    Ok(image.map_err(|e| e.to_string())?.converted(mode, round))
 }
 
 /// Decodes to 8 bits a sample.
@@ -137,13 +139,13 @@ fn narrow(samples: &[u16]) -> Vec<u8> {
     samples.iter().map(|s| ((u32::from(*s) + 128) / 257) as u8).collect()
 }
 
-/// Brightness of a colour by the weights of ITU-R BT.601, in 1/32768 as libpng computes it.
-fn luma(rgb: &[u8]) -> u8 {
-    ((9797 * u32::from(rgb[0]) + 19235 * u32::from(rgb[1]) + 3736 * u32::from(rgb[2]) + 16384) >> 15) as u8
+/// Brightness of a colour by the weights of ITU-R BT.601, as libpng has them.
+fn luma(rgb: &[u8], round: u32) -> u8 {
+    ((9794 * u32::from(rgb[0]) + 19235 * u32::from(rgb[1]) + 3739 * u32::from(rgb[2]) + round) >> 15) as u8
 }
 
 impl Pixels {
-    fn converted(self, mode: ImageReadMode) -> Pixels {
+    fn converted(self, mode: ImageReadMode, round: u32) -> Pixels {
         let channels = match mode {
             ImageReadMode::Unchanged => self.channels,
             ImageReadMode::Gray => 1,
@@ -162,7 +164,7 @@ impl Pixels {
                 n => (&pixel[..n - 1], pixel[n - 1]),
             };
             match (color, channels) {
-                ([_, _, _], 1 | 2) => samples.push(luma(color)),
+                ([_, _, _], 1 | 2) => samples.push(luma(color, round)),
                 ([gray], 3 | 4) => samples.extend([*gray; 3]),
                 (same, _) => samples.extend(same),
             }

@@ -1,1 +1,183 @@
-//! Tests.
+//! Files known and hostile. The known ones were written by Pillow; their pixels are as torchvision reads
+//! them.
+
+use super::*;
+use flambeau_tensor::{DType, ErrorKind};
+
+const RGBA: &str = "89504e470d0a1a0a0000000d49484452000000030000000208060000009d74661a000000234944415478da63f8cfc0f09fe13f4303\
+    03c37f06062e11398d132946ffffffffcf080076cb0a3cc864a1f70000000049454e44ae426082";
+const RGB: &str = "89504e470d0a1a0a0000000d49484452000000030000000208020000001216f14d000000184944415478da63f8cfc0c000c15c2272\
+    27528cfeffff0f003c19079507c2ad920000000049454e44ae426082";
+const PALETTE: &str = "89504e470d0a1a0a0000000d49484452000000030000000204030000006f5a7b2900000012504c5445ffffff00ff00c864320a141eff\
+    00000000ff124f27070000000e4944415478da6374e4673062000001f10084ad1633170000000049454e44ae426082";
+const JPEG: &str = "ffd8ffe000104a46494600010100000100010000ffdb0043000302020302020303030304030304050805050404050a070706080c0a0c\
+    0c0b0a0b0b0d0e12100d0e110e0b0b1016101113141515150c0f171816141812141514ffc0000b080008000801011100ffc400140001000000000000\
+    00000000000000000003ffc4001910000105000000000000000000000000000000006092532a3ffda0008010100003f0024d36dd22f33ffd9";
+const JPEG_PIXELS: [u8; 64] = [
+    0, 4, 8, 12, 16, 20, 25, 28, 32, 35, 40, 44, 47, 52, 56, 60, 64, 68, 73, 77, 80, 84, 89, 93, 95, 98, 103, 107, 111, 115, 120,
+    123, 129, 133, 138, 142, 145, 149, 154, 157, 160, 163, 168, 172, 175, 179, 184, 188, 192, 196, 201, 205, 208, 212, 217, 221,
+    224, 228, 232, 236, 240, 244, 249, 252,
+];
+const RED: [u8; 6] = [255, 0, 0, 10, 200, 255];
+const GREEN: [u8; 6] = [0, 255, 0, 20, 100, 255];
+const BLUE: [u8; 6] = [0, 0, 255, 30, 50, 255];
+const OPACITY: [u8; 6] = [255, 128, 0, 40, 255, 1];
+const BRIGHTNESS: [u8; 6] = [76, 149, 29, 18, 124, 255];
+
+fn bytes(hex: &str) -> Vec<u8> {
+    let digits: Vec<u8> = hex.bytes().filter_map(|c| char::from(c).to_digit(16)).map(|d| d as u8).collect();
+    digits.chunks_exact(2).map(|d| d[0] << 4 | d[1]).collect()
+}
+
+fn fault(bytes: &[u8]) -> String {
+    decode_image(bytes).expect_err("this is no image").message().to_string()
+}
+
+#[test]
+fn modes_give_the_channels_of_torchvision() {
+    use ImageReadMode::*;
+    let full = [255u8; 6];
+    for (file, opacity, unchanged) in [(RGBA, OPACITY, 4), (RGB, full, 3), (PALETTE, full, 3)] {
+        let all: [&[u8]; 4] = [&RED, &GREEN, &BLUE, &opacity];
+        let cases = [
+            (Unchanged, all[..unchanged].concat()),
+            (Rgb, all[..3].concat()),
+            (RgbAlpha, all.concat()),
+            (Gray, BRIGHTNESS.to_vec()),
+            (GrayAlpha, [BRIGHTNESS, opacity].concat()),
+        ];
+        for (mode, want) in cases {
+            let image = decode_image_as(&bytes(file), mode).unwrap();
+            assert_eq!(image.shape(), [want.len() / 6, 2, 3], "{mode:?}");
+            assert_eq!(image.to_vec::<u8>().unwrap(), want, "{mode:?}");
+        }
+    }
+}
+
+#[test]
+fn jpeg_is_near_libjpeg() {
+    let image = decode_image(&bytes(JPEG)).unwrap();
+    assert_eq!(image.shape(), [1, 8, 8]);
+    for (got, want) in image.to_vec::<u8>().unwrap().into_iter().zip(JPEG_PIXELS) {
+        assert!(got.abs_diff(want) <= 1, "{got} for {want}");
+    }
+}
+
+#[test]
+fn png_gives_back_what_was_written() {
+    for channels in 1..=4 {
+        let n = channels * 5 * 7;
+        let image = Tensor::from_vec((0..n).map(|i| (i * 37 % 251) as u8).collect(), [channels, 5, 7]).unwrap();
+        let back = decode_image(&encode_png(&image).unwrap()).unwrap();
+        assert!(back.equal(&image).unwrap(), "{channels} channels");
+        // A view whose pixels do not lie in order.
+        let turned = image.transpose(1, 2).unwrap();
+        let back = decode_image(&encode_png(&turned).unwrap()).unwrap();
+        assert!(back.equal(&turned).unwrap(), "{channels} channels, transposed");
+    }
+}
+
+#[test]
+fn jpeg_gives_back_nearly_what_was_written() {
+    let pixels: Vec<u8> = (0..3 * 16 * 24).map(|i| (i % 24 * 5 + i / 24 % 16 * 6) as u8).collect();
+    for channels in [1, 3] {
+        let image = Tensor::from_slice(&pixels[..channels * 16 * 24], [channels, 16, 24]).unwrap();
+        let back = decode_image(&encode_jpeg(&image, 95).unwrap()).unwrap();
+        assert_eq!(back.shape(), image.shape());
+        let worst = back.to_vec::<u8>().unwrap().iter().zip(&pixels).map(|(a, b)| a.abs_diff(*b)).max();
+        assert!(worst <= Some(8), "{channels} channels: {worst:?}");
+    }
+}
+
+#[test]
+fn a_file_that_is_cut_is_an_error_that_says_where() {
+    for file in [RGBA, RGB, PALETTE, JPEG].map(bytes) {
+        for end in 0..file.len() {
+            let fault = fault(&file[..end]);
+            let told = fault.contains(&format!("ends at byte {end}")) || fault.contains("neither PNG nor JPEG") || end == 0;
+            assert!(told, "{end}: {fault}");
+        }
+    }
+    assert_eq!(fault(&bytes(RGB)[..60]), "chunk IDAT at byte 33 promises 24 bytes, the file ends at byte 60");
+    assert_eq!(fault(&bytes(JPEG)[..150]), "segment c4 at byte 118 promises 25 bytes, the file ends at byte 150".replace("118", &place_of_c4()));
+}
+
+/// Where the segment with the second table of the JPEG starts.
+fn place_of_c4() -> String {
+    let file = bytes(JPEG);
+    let starts: Vec<usize> = (0..file.len() - 1).filter(|i| file[*i..].starts_with(&[0xff, 0xc4])).collect();
+    starts[1].to_string()
+}
+
+#[test]
+fn a_header_that_promises_too_much_gets_no_memory() {
+    let mut png = bytes(RGB);
+    png[16..24].copy_from_slice(&[0, 1, 0x86, 0xa0, 0, 1, 0x86, 0xa0]);
+    assert_eq!(
+        fault(&png),
+        "header promises 100000×100000 pixels (30000000000 bytes), 24 compressed bytes cannot hold them"
+    );
+    let mut jpeg = bytes(JPEG);
+    let frame = jpeg.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
+    jpeg[frame + 5..frame + 9].copy_from_slice(&[0xff; 4]);
+    assert_eq!(fault(&jpeg), "header promises 65535×65535 pixels, a file of 169 bytes cannot hold them");
+}
+
+#[test]
+fn what_is_no_image_is_an_error() {
+    assert_eq!(fault(b""), "the file is empty");
+    assert_eq!(fault(b"GIF89a"), "neither PNG nor JPEG: it starts with 47 49 46 38");
+    let mut png = bytes(RGB);
+    png[25] = 5;
+    assert_eq!(fault(&png), "color type 5 does not exist (byte 25)");
+    let mut png = bytes(RGB);
+    png[19] = 0;
+    assert_eq!(fault(&png), "header promises 0×2 pixels (byte 16)");
+}
+
+#[test]
+fn damage_anywhere_never_panics() {
+    for (file, checked) in [(RGBA, true), (PALETTE, true), (JPEG, false)] {
+        let file = bytes(file);
+        for at in 0..file.len() {
+            for bit in 0..8 {
+                let mut damaged = file.clone();
+                damaged[at] ^= 1 << bit;
+                let read = decode_image(&damaged);
+                // A PNG has check sums, so damage to the pixels is seen.
+                let seen = read.is_err() || read.unwrap().equal(&decode_image(&file).unwrap()).unwrap_or(false);
+                assert!(seen || !checked, "byte {at}, bit {bit}");
+            }
+        }
+    }
+}
+
+#[test]
+fn errors_name_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("missing.png");
+    let error = read_image(&missing).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Io);
+    assert!(error.to_string().starts_with(&format!("read {}", missing.display())), "{error}");
+    let cut = folder.path().join("cut.png");
+    std::fs::write(&cut, &bytes(RGB)[..30]).unwrap();
+    let error = read_image(&cut).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Format);
+    assert_eq!(error.to_string(), format!("read {}: chunk IHDR at byte 8 promises 13 bytes, the file ends at byte 30", cut.display()));
+    let image = Tensor::zeros([1, 2, 2]).dtype(DType::U8).build().unwrap();
+    let nowhere = folder.path().join("no/such/folder.png");
+    assert!(write_image(&image, &nowhere).unwrap_err().to_string().starts_with("write "));
+}
+
+#[test]
+fn what_cannot_be_written_is_an_error() {
+    let u8s = |shape: &[usize]| Tensor::zeros(shape).dtype(DType::U8).build().unwrap();
+    let message = |result: Result<Vec<u8>>| result.unwrap_err().message().to_string();
+    let floats = Tensor::zeros([3, 2, 2]).build().unwrap();
+    assert_eq!(message(encode_png(&floats)), "an image file holds uint8, the tensor is float32");
+    assert_eq!(message(encode_jpeg(&u8s(&[4, 2, 2]), 75)), "shape [4, 2, 2] is not [C, H, W] with C one of 1, 3");
+    assert_eq!(message(encode_png(&u8s(&[2, 2]))), "shape [2, 2] is not [C, H, W] with C one of 1, 2, 3, 4");
+    assert_eq!(message(encode_png(&u8s(&[1, 0, 2]))), "an image of 2×0 pixels has nothing in it");
+    assert_eq!(message(encode_jpeg(&u8s(&[1, 2, 2]), 0)), "quality 0 is not in 1 to 100");
+    assert!(write_image(&u8s(&[1, 2, 2]), "picture.gif").unwrap_err().message().contains("picture.gif"));
+}

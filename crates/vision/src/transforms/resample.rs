@@ -3,7 +3,7 @@
 //!
 //! The arithmetic is PyTorch's (`aten/src/ATen/native/cpu/UpSampleKernel.cpp`), which follows Pillow's: `u8`
 //! is mixed with weights of 16 bits, the sum rounded to `u8` between the axes; floating point in its own
-//! precision. Rows first, then columns.
+//! precision, places included, so that what lies half-way falls to the same side.
 
 use super::kinds::InterpolationMode;
 use flambeau_tensor::{DType, Element, Result, Stored, Tensor};
@@ -34,17 +34,32 @@ struct Mix {
     width: usize,
 }
 
+/// What a step of the arithmetic is rounded to.
+#[derive(Clone, Copy)]
+struct Precision {
+    single: bool,
+}
+
+impl Precision {
+    fn of(self, x: f64) -> f64 {
+        if self.single { f64::from(x as f32) } else { x }
+    }
+}
+
 impl Axis {
-    pub(super) fn new(from: usize, to: usize, mode: InterpolationMode, antialias: bool) -> Axis {
+    /// From `from` to `to` pixels of `dtype`.
+    pub(super) fn new(from: usize, to: usize, mode: InterpolationMode, antialias: bool, dtype: DType) -> Axis {
+        // Bytes are weighed in double precision before the weights are made integers.
+        let p = Precision { single: !matches!(dtype, DType::U8 | DType::F64) };
         let taps = match mode {
             InterpolationMode::Nearest | InterpolationMode::NearestExact => Taps::Pick(nearest(from, to, mode)),
-            InterpolationMode::Bilinear if antialias => Taps::Mix(Mix::filtered(from, to, 1.0, triangle)),
-            InterpolationMode::Bicubic if antialias => Taps::Mix(Mix::filtered(from, to, 2.0, |x| cubic(x, -0.5))),
-            InterpolationMode::Lanczos => Taps::Mix(Mix::filtered(from, to, 3.0, lanczos)),
-            InterpolationMode::Bilinear => Taps::Mix(Mix::between(from, to, 0, |t| [1.0 - t, t])),
+            InterpolationMode::Bilinear if antialias => Taps::Mix(Mix::filtered(p, from, to, 1.0, triangle)),
+            InterpolationMode::Bicubic if antialias => Taps::Mix(Mix::filtered(p, from, to, 2.0, |x| cubic(x, -0.5))),
+            InterpolationMode::Lanczos => Taps::Mix(Mix::filtered(p, from, to, 3.0, lanczos)),
+            InterpolationMode::Bilinear => Taps::Mix(Mix::between(p, from, to, 0, |t| [1.0 - t, t])),
             InterpolationMode::Bicubic => {
                 let weights = |t: f64| [t + 1.0, t, 1.0 - t, 2.0 - t].map(|x| cubic(x, -0.75));
-                Taps::Mix(Mix::between(from, to, 1, weights))
+                Taps::Mix(Mix::between(p, from, to, 1, weights))
             }
         };
         Axis { from, to, taps }
@@ -82,17 +97,19 @@ fn lanczos(x: f64) -> f64 {
 impl Mix {
     /// Every old pixel under the filter counts, which widens as the image shrinks. `reach` is how far the
     /// filter reaches at the scale of one.
-    fn filtered(from: usize, to: usize, reach: f64, filter: impl Fn(f64) -> f64) -> Mix {
-        let scale = from as f64 / to as f64;
-        let (support, inverse) = (reach * scale.max(1.0), 1.0 / scale.max(1.0));
+    fn filtered(p: Precision, from: usize, to: usize, reach: f64, filter: impl Fn(f64) -> f64) -> Mix {
+        let scale = p.of(from as f64 / to as f64);
+        let (support, inverse) = (p.of(reach * scale.max(1.0)), p.of(1.0 / scale.max(1.0)));
         let width = (support.ceil() as usize * 2 + 1).min(from);
         let (mut first, mut weights) = (Vec::with_capacity(to), vec![0.0; to * width]);
         for (i, run) in weights.chunks_exact_mut(width).enumerate() {
-            let center = scale * (i as f64 + 0.5);
-            let start = ((center - support + 0.5).max(0.0) as usize).min(from - 1);
-            let len = ((center + support + 0.5) as usize).min(from).saturating_sub(start).clamp(1, width);
+            let center = p.of(scale * (i as f64 + 0.5));
+            let start = (p.of(p.of(center - support) + 0.5).max(0.0) as usize).min(from - 1);
+            let len = (p.of(p.of(center + support) + 0.5) as usize).min(from).saturating_sub(start).clamp(1, width);
             let run = &mut run[..len];
-            run.iter_mut().enumerate().for_each(|(j, w)| *w = filter(((start + j) as f64 - center + 0.5) * inverse));
+            let offset = p.of(start as f64 - center);
+            let place = |j: usize| p.of(p.of(p.of(j as f64 + offset) + 0.5) * inverse);
+            run.iter_mut().enumerate().for_each(|(j, w)| *w = p.of(filter(place(j))));
             let total: f64 = run.iter().sum();
             if total != 0.0 {
                 run.iter_mut().for_each(|w| *w /= total);
@@ -104,18 +121,24 @@ impl Mix {
 
     /// The `N` old pixels around the middle of each new one, `before` of them before the nearest at the
     /// left; beyond the edge the edge counts in their place.
-    fn between<const N: usize>(from: usize, to: usize, before: usize, weigh: impl Fn(f64) -> [f64; N]) -> Mix {
-        let scale = from as f64 / to as f64;
+    fn between<const N: usize>(
+        p: Precision,
+        from: usize,
+        to: usize,
+        before: usize,
+        weigh: impl Fn(f64) -> [f64; N],
+    ) -> Mix {
+        let scale = p.of(from as f64 / to as f64);
         let width = N.min(from);
         let (mut first, mut weights) = (Vec::with_capacity(to), vec![0.0; to * width]);
         for (i, run) in weights.chunks_exact_mut(width).enumerate() {
-            let mut at = scale * (i as f64 + 0.5) - 0.5;
+            let mut at = p.of(p.of(scale * (i as f64 + 0.5)) - 0.5);
             if N == 2 {
                 at = at.max(0.0);
             }
             let left = at.floor();
             let start = (left as isize - before as isize).clamp(0, (from - width) as isize);
-            for (k, w) in weigh(at - left).into_iter().enumerate() {
+            for (k, w) in weigh(p.of(at - left)).into_iter().enumerate() {
                 let pixel = (left as isize - before as isize + k as isize).clamp(0, from as isize - 1);
                 run[(pixel - start) as usize] += w;
             }

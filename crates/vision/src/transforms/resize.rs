@@ -109,7 +109,7 @@ pub fn resize(image: &Tensor, height: usize, width: usize, interpolation: Interp
         !(image.requires_grad() && grad_enabled()), NotDifferentiable, "resize",
         "resizing records no gradient; `detach` the image, or use `no_grad`"
     );
-    let axis = |from, to| Axis::new(from, to, interpolation, antialias);
+    let axis = |from, to| Axis::new(from, to, interpolation, antialias, image.dtype());
     resample(image, &axis(h, height), &axis(w, width))
 }
 

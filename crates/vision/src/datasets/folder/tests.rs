@@ -1,1 +1,56 @@
-//! Tests.
+//! Folders of images, well and badly kept.
+
+use super::*;
+use crate::io::write_image;
+
+fn picture(path: &Path, value: u8) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    write_image(&Tensor::from_vec(vec![value; 4], [1, 2, 2]).unwrap(), path).unwrap();
+}
+
+#[test]
+fn classes_and_files_in_order() {
+    let root = tempfile::tempdir().unwrap();
+    let names = ["dog/2.png", "dog/10.png", "cat/deep/er/1.PNG", "cat/9.jpg", "cat/deep/8.png", "cat/a b/3.png"];
+    names.iter().enumerate().for_each(|(i, name)| picture(&root.path().join(name), i as u8 * 10));
+    std::fs::write(root.path().join("cat/notes.txt"), "no image").unwrap();
+    std::fs::write(root.path().join("readme.png"), "in no class").unwrap();
+    let set = ImageFolder::new(root.path()).build().unwrap();
+    assert_eq!(set.classes(), ["cat", "dog"]);
+    assert_eq!(set.class_to_idx()["dog"], 1);
+    let files: Vec<String> =
+        set.samples().iter().map(|(path, _)| path.strip_prefix(root.path()).unwrap().display().to_string()).collect();
+    assert_eq!(files, ["cat/9.jpg", "cat/a b/3.png", "cat/deep/8.png", "cat/deep/er/1.PNG", "dog/10.png", "dog/2.png"]);
+    assert_eq!(set.targets(), [0, 0, 0, 0, 1, 1]);
+    let (image, label) = set.get(5).unwrap();
+    assert_eq!((image.to_vec::<u8>().unwrap(), image.shape(), label), (vec![0; 12], &[3, 2, 2][..], 1));
+    assert!(set.get(6).is_err());
+    let gray = ImageFolder::new(root.path()).mode(ImageReadMode::Gray).extensions(["png"]).build().unwrap();
+    assert_eq!((gray.len(), gray.get(0).unwrap().0.shape()), (5, &[1, 2, 2][..]));
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    let root = tempfile::tempdir().unwrap();
+    let fault = || ImageFolder::new(root.path()).build().unwrap_err().to_string();
+    assert!(fault().contains("there is no folder in it, so no class"));
+    picture(&root.path().join("cat/1.png"), 1);
+    std::fs::create_dir(root.path().join("dog")).unwrap();
+    assert!(fault().contains("no image in the folder of dog; the endings are png, jpg, jpeg"), "{}", fault());
+    assert_eq!(ImageFolder::new(root.path()).allow_empty(true).build().unwrap().len(), 1);
+    let error = ImageFolder::new(root.path().join("nowhere")).build().unwrap_err().to_string();
+    assert!(error.contains("nowhere"), "{error}");
+    // A damaged image is an error when it is asked for, and by name.
+    std::fs::write(root.path().join("dog/broken.png"), b"\x89PNG\r\n\x1a\n").unwrap();
+    let error = ImageFolder::new(root.path()).build().unwrap().get(1).unwrap_err().to_string();
+    assert!(error.contains("broken.png: the file ends at byte 8, before the end of the image"), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_circle_of_links_ends() {
+    let root = tempfile::tempdir().unwrap();
+    picture(&root.path().join("cat/1.png"), 1);
+    std::os::unix::fs::symlink(root.path().join("cat"), root.path().join("cat/again")).unwrap();
+    assert_eq!(ImageFolder::new(root.path()).build().unwrap().len(), 1);
+}

@@ -1,0 +1,105 @@
+//! Waveforms to spectrograms.
+
+use flambeau_tensor::{PadMode, Result, Stft, Tensor, ensure};
+
+/// What a spectrogram is divided by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Normalized {
+    /// nothing
+    #[default]
+    No,
+    /// the window's Euclidean length: torchaudio's `True` and `"window"`
+    Window,
+    /// the root of the frame's length
+    FrameLength,
+}
+
+impl From<bool> for Normalized {
+    fn from(on: bool) -> Self {
+        if on { Normalized::Window } else { Normalized::No }
+    }
+}
+
+/// Options of [`spectrogram`]; torchaudio's names.
+#[derive(Clone, Copy, Debug)]
+pub struct SpectrogramOptions {
+    /// Samples of a frame.
+    pub n_fft: usize,
+    /// Samples from one frame to the next.
+    pub hop_length: usize,
+    /// Zeros put before and behind the signal.
+    pub pad: usize,
+    /// The exponent of the magnitude: 2 for power, 1 for amplitude; none for complex coefficients.
+    pub power: Option<f64>,
+    /// What the result is divided by.
+    pub normalized: Normalized,
+    /// Pad by half a frame on either side, so that frame t is centred at `t * hop_length`.
+    pub center: bool,
+    /// What is put there; `None` for zeros.
+    pub pad_mode: Option<PadMode>,
+}
+
+impl Default for SpectrogramOptions {
+    fn default() -> Self {
+        SpectrogramOptions {
+            n_fft: 400,
+            hop_length: 200,
+            pad: 0,
+            power: Some(2.0),
+            normalized: Normalized::No,
+            center: true,
+            pad_mode: Some(PadMode::Reflect),
+        }
+    }
+}
+
+/// The spectrogram `[..., n_fft / 2 + 1, windows]` of signals `[..., frames]`, each frame multiplied by
+/// `window`. Follows `torchaudio.functional.spectrogram` (one-sided).
+///
+/// # Errors
+/// Where the signal is shorter than a frame, or window, hop and frame do not go together.
+#[track_caller]
+pub fn spectrogram(waveform: &Tensor, window: &Tensor, options: &SpectrogramOptions) -> Result<Tensor> {
+    ensure!(waveform.rank() > 0, Shape, "spectrogram", "a waveform is [..., frames], this is a number");
+    ensure!(window.rank() == 1, Shape, "spectrogram", "a window has one dimension, this is {:?}", window.shape());
+    let lead = &waveform.shape()[..waveform.rank() - 1];
+    let mut signal = waveform.reshape([lead.iter().product::<usize>(), waveform.size(-1)?])?;
+    if options.pad > 0 {
+        signal = signal.pad(&[options.pad as isize; 2], 0.0)?;
+    }
+    let half = [(options.n_fft / 2) as isize; 2];
+    signal = match options.pad_mode {
+        _ if !options.center => signal,
+        Some(mode) => signal.pad_with(&half, mode)?,
+        None => signal.pad(&half, 0.0)?,
+    };
+    let stft = Stft {
+        hop_length: Some(options.hop_length),
+        win_length: Some(window.numel()),
+        window: Some(window.clone()),
+        center: false,
+        reflect: false,
+        normalized: options.normalized == Normalized::FrameLength,
+    };
+    // Frequencies last, as the transform made them: what follows runs along memory.
+    let mut coefficients = signal.stft(options.n_fft, &stft)?.transpose(-1, -2)?;
+    if options.normalized == Normalized::Window {
+        coefficients = coefficients.div(&window.square()?.sum(..)?.sqrt()?)?;
+    }
+    let spectrum = match options.power {
+        None => coefficients,
+        Some(2.0) => power(&coefficients)?,
+        Some(1.0) => coefficients.abs()?,
+        Some(p) => coefficients.abs()?.pow(p)?,
+    };
+    let shape: Vec<usize> = lead.iter().chain(&spectrum.shape()[1..]).copied().collect();
+    spectrum.reshape(shape)?.transpose(-1, -2)
+}
+
+/// |z|² without the root that |z| takes, which has no gradient at 0.
+#[track_caller]
+fn power(z: &Tensor) -> Result<Tensor> {
+    let parts = z.view_as_real()?;
+    let (re, im) = (parts.select(-1, 0)?, parts.select(-1, 1)?);
+    re.mul(&re)?.addcmul(&im, &im, 1.0)
+}

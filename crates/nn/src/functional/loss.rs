@@ -1,0 +1,356 @@
+//! Losses. The plain functions have PyTorch's defaults and give the mean; those with `_with` take the rest.
+
+use flambeau_tensor::{DType, Error, Result, Tensor, bail, ensure};
+
+/// What becomes of the losses of all elements.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Reduction {
+    /// they are returned
+    None,
+    /// their mean
+    #[default]
+    Mean,
+    /// their sum
+    Sum,
+    /// their sum divided by the size of the first dimension; for the Kullback-Leibler divergence
+    BatchMean,
+}
+
+impl Reduction {
+    #[track_caller]
+    fn of(self, loss: &Tensor) -> Result<Tensor> {
+        match self {
+            Reduction::None => Ok(loss.clone()),
+            Reduction::Mean => loss.mean(..),
+            Reduction::Sum => loss.sum(..),
+            Reduction::BatchMean => loss.sum(..)?.div(if loss.rank() == 0 { 1.0 } else { loss.shape()[0] as f64 }),
+        }
+    }
+}
+
+macro_rules! with_mean {
+    ($($(#[$doc:meta])* $name:ident => $with:ident($($default:expr),*);)*) => {$(
+        $(#[$doc])*
+        ///
+        /// # Errors
+        /// Where shapes or dtypes do not go together.
+        #[track_caller]
+        pub fn $name(input: &Tensor, target: &Tensor) -> Result<Tensor> {
+            $with(input, target, $($default),*)
+        }
+    )*};
+}
+
+with_mean! {
+    /// The mean of (x − y)².
+    mse_loss => mse_loss_with(Reduction::Mean);
+    /// The mean of |x − y|.
+    l1_loss => l1_loss_with(Reduction::Mean);
+    /// The mean of (x − y)² / 2 where that is below ½, of |x − y| − ½ elsewhere.
+    smooth_l1_loss => smooth_l1_loss_with(1.0, Reduction::Mean);
+    /// The mean of (x − y)² / 2 where that is below ½, of |x − y| − ½ elsewhere.
+    huber_loss => huber_loss_with(1.0, Reduction::Mean);
+    /// The mean of y (log y − x) for logarithms x of probabilities.
+    kl_div => kl_div_with(false, Reduction::Mean);
+    /// The mean of −y log x − (1 − y) log(1 − x) for probabilities x.
+    binary_cross_entropy => binary_cross_entropy_with(None, Reduction::Mean);
+    /// [`binary_cross_entropy`] of σ(x), exact for large x.
+    binary_cross_entropy_with_logits => binary_cross_entropy_with_logits_with(None, None, Reduction::Mean);
+    /// The mean of −x at the right class, for logarithms `[N, C, …]` of probabilities and classes `[N, …]`.
+    nll_loss => nll_loss_with(Nll::default());
+    /// The mean of −log softmax(x) at the right class, for `[N, C, …]` and classes `[N, …]`; or, for
+    /// probabilities `[N, C, …]`, of the sum over all classes.
+    cross_entropy => cross_entropy_with(CrossEntropy::default());
+}
+
+/// [`mse_loss`] reduced as said.
+///
+/// # Errors
+/// Where shapes or dtypes do not go together.
+#[track_caller]
+pub fn mse_loss_with(input: &Tensor, target: &Tensor, reduction: Reduction) -> Result<Tensor> {
+    reduction.of(&input.sub(target)?.square()?)
+}
+
+/// [`l1_loss`] reduced as said.
+///
+/// # Errors
+/// Where shapes or dtypes do not go together.
+#[track_caller]
+pub fn l1_loss_with(input: &Tensor, target: &Tensor, reduction: Reduction) -> Result<Tensor> {
+    reduction.of(&input.sub(target)?.abs()?)
+}
+
+/// (x − y)² / 2β where |x − y| is below β, |x − y| − β / 2 elsewhere, reduced as said.
+///
+/// # Errors
+/// Where shapes or dtypes do not go together or β is negative.
+#[track_caller]
+pub fn smooth_l1_loss_with(input: &Tensor, target: &Tensor, beta: f64, reduction: Reduction) -> Result<Tensor> {
+    ensure!(beta >= 0.0, Argument, "smooth_l1_loss", "beta = {beta} is negative");
+    if beta == 0.0 {
+        return l1_loss_with(input, target, reduction);
+    }
+    let distance = input.sub(target)?.abs()?;
+    let square = distance.square()?.mul(0.5 / beta)?;
+    reduction.of(&square.where_(&distance.lt(beta)?, &distance.sub(0.5 * beta)?)?)
+}
+
+/// (x − y)² / 2 where |x − y| is at most δ, δ (|x − y| − δ / 2) elsewhere, reduced as said.
+///
+/// # Errors
+/// Where shapes or dtypes do not go together or δ is not positive.
+#[track_caller]
+pub fn huber_loss_with(input: &Tensor, target: &Tensor, delta: f64, reduction: Reduction) -> Result<Tensor> {
+    ensure!(delta > 0.0, Argument, "huber_loss", "delta = {delta} is not positive");
+    let distance = input.sub(target)?.abs()?;
+    let square = distance.square()?.mul(0.5)?;
+    reduction.of(&square.where_(&distance.le(delta)?, &distance.sub(0.5 * delta)?.mul(delta)?)?)
+}
+
+/// [`kl_div`] reduced as said, the target as logarithms too where `log_target`.
+///
+/// # Errors
+/// Where shapes or dtypes do not go together.
+#[track_caller]
+pub fn kl_div_with(input: &Tensor, target: &Tensor, log_target: bool, reduction: Reduction) -> Result<Tensor> {
+    if log_target {
+        return reduction.of(&target.exp()?.mul(&target.sub(input)?)?);
+    }
+    // 0 log 0 is 0, and so is its slope.
+    let nothing = target.eq(0.0)?;
+    let entropy = target.masked_fill(&nothing, 1.0)?.log()?.mul(target)?;
+    reduction.of(&entropy.sub(&target.mul(input)?)?)
+}
+
+/// [`binary_cross_entropy`], each loss times `weight`, reduced as said. Logarithms end at −100.
+///
+/// # Errors
+/// Where shapes or dtypes do not go together.
+#[track_caller]
+pub fn binary_cross_entropy_with(
+    input: &Tensor,
+    target: &Tensor,
+    weight: Option<&Tensor>,
+    reduction: Reduction,
+) -> Result<Tensor> {
+    same_shape("binary_cross_entropy", input, target)?;
+    let log = |x: &Tensor| x.log()?.clamp_min(-100.0);
+    let one = target.mul(&log(input)?)?;
+    let zero = target.rsub(1.0)?.mul(&log(&input.rsub(1.0)?)?)?;
+    reduction.of(&weighted(one.add(&zero)?.neg()?, weight)?)
+}
+
+/// [`binary_cross_entropy_with_logits`], each loss times `weight`, what is lost where y is 1 times
+/// `pos_weight`, reduced as said.
+///
+/// # Errors
+/// Where shapes or dtypes do not go together.
+#[track_caller]
+pub fn binary_cross_entropy_with_logits_with(
+    input: &Tensor,
+    target: &Tensor,
+    weight: Option<&Tensor>,
+    pos_weight: Option<&Tensor>,
+    reduction: Reduction,
+) -> Result<Tensor> {
+    same_shape("binary_cross_entropy_with_logits", input, target)?;
+    // −log σ(x) for y = 1, x − log σ(x) for y = 0.
+    let lost = input.logsigmoid()?.neg()?;
+    let lost = match pos_weight {
+        Some(factor) => lost.mul(&factor.sub(1.0)?.mul(target)?.add(1.0)?)?,
+        None => lost,
+    };
+    reduction.of(&weighted(target.rsub(1.0)?.mul(input)?.add(&lost)?, weight)?)
+}
+
+#[track_caller]
+fn same_shape(name: &'static str, input: &Tensor, target: &Tensor) -> Result<()> {
+    ensure!(
+        input.shape() == target.shape(),
+        Shape,
+        name,
+        "the target has shape {:?}, the input {:?}; they must be the same",
+        target.shape(),
+        input.shape()
+    );
+    Ok(())
+}
+
+#[track_caller]
+fn weighted(loss: Tensor, weight: Option<&Tensor>) -> Result<Tensor> {
+    weight.map_or(Ok(loss.clone()), |weight| loss.mul(weight))
+}
+
+/// Options of [`nll_loss_with`].
+#[derive(Clone, Copy)]
+pub struct Nll<'a> {
+    /// Factors of the classes' losses, `[C]`; the mean is weighted by them.
+    pub weight: Option<&'a Tensor>,
+    /// Places where the target is this number do not count; −100 by default.
+    pub ignore_index: i64,
+    /// What becomes of the losses of all places.
+    pub reduction: Reduction,
+}
+
+impl Default for Nll<'_> {
+    fn default() -> Self {
+        Nll { weight: None, ignore_index: -100, reduction: Reduction::Mean }
+    }
+}
+
+/// Options of [`cross_entropy_with`].
+#[derive(Clone, Copy)]
+pub struct CrossEntropy<'a> {
+    /// Factors of the classes' losses, `[C]`; the mean is weighted by them.
+    pub weight: Option<&'a Tensor>,
+    /// Places where the target is this number do not count; −100 by default.
+    pub ignore_index: i64,
+    /// What becomes of the losses of all places.
+    pub reduction: Reduction,
+    /// How much of the target is spread over all classes.
+    pub label_smoothing: f64,
+}
+
+impl Default for CrossEntropy<'_> {
+    fn default() -> Self {
+        CrossEntropy { weight: None, ignore_index: -100, reduction: Reduction::Mean, label_smoothing: 0.0 }
+    }
+}
+
+/// Classes as indices, what each place weighs, and which do not count.
+struct Classes {
+    /// the dimension of classes in the input
+    dim: isize,
+    target: Tensor,
+    ignored: Tensor,
+    weights: Tensor,
+}
+
+impl Classes {
+    #[track_caller]
+    fn new(
+        name: &'static str,
+        input: &Tensor,
+        target: &Tensor,
+        weight: Option<&Tensor>,
+        ignore_index: i64,
+    ) -> Result<Self> {
+        let shape = input.shape();
+        ensure!(!shape.is_empty(), Shape, name, "a scalar has no classes");
+        let dim = usize::from(shape.len() > 1);
+        let places: Vec<usize> = (0..shape.len()).filter(|d| *d != dim).map(|d| shape[d]).collect();
+        ensure!(
+            target.shape() == places,
+            Shape,
+            name,
+            "for an input of shape {shape:?} the classes have shape {places:?}, not {:?}",
+            target.shape()
+        );
+        ensure!(!target.dtype().is_float(), DType, name, "classes are integers, the target is {}", target.dtype());
+        let target = target.to_dtype(DType::I64)?;
+        let ignored = target.eq(ignore_index)?;
+        let target = target.masked_fill(&ignored, 0)?;
+        let weights = match weight {
+            Some(weight) => {
+                let classes = shape[dim];
+                ensure!(
+                    *weight.shape() == [classes],
+                    Shape,
+                    name,
+                    "{classes} classes take a weight of shape [{classes}], not {:?}",
+                    weight.shape()
+                );
+                weight.index_select(0, &target.reshape(-1)?).map_err(|e| named(name, &e))?.reshape(target.shape())?
+            }
+            None => target.full_like(1)?.to_dtype(input.dtype())?,
+        };
+        let weights = weights.masked_fill(&ignored, 0)?;
+        Ok(Classes { dim: dim as isize, target, ignored, weights })
+    }
+
+    /// The weighted loss of each place.
+    #[track_caller]
+    fn losses(&self, name: &'static str, logs: &Tensor) -> Result<Tensor> {
+        let picked = logs.gather(self.dim, &self.target.unsqueeze(self.dim)?).map_err(|e| named(name, &e))?;
+        picked.squeeze(self.dim)?.neg()?.mul(&self.weights)?.masked_fill(&self.ignored, 0)
+    }
+
+    /// `losses` reduced, the mean weighted.
+    #[track_caller]
+    fn reduce(&self, losses: Tensor, reduction: Reduction) -> Result<Tensor> {
+        match reduction {
+            Reduction::None => Ok(losses),
+            Reduction::Sum => losses.sum(..),
+            Reduction::Mean => losses.sum(..)?.div(&self.weights.sum(..)?),
+            Reduction::BatchMean => {
+                bail!(Argument, "nll_loss", "`BatchMean` is for the Kullback-Leibler divergence; `Mean` is right here")
+            }
+        }
+    }
+}
+
+/// The same error as of the function the user called.
+#[track_caller]
+fn named(name: &'static str, error: &Error) -> Error {
+    Error::new(error.kind(), name, format!("the target is no class: {}", error.message()))
+}
+
+/// [`nll_loss`] with options.
+///
+/// # Errors
+/// Where shapes do not go together or a class is out of range.
+#[track_caller]
+pub fn nll_loss_with(input: &Tensor, target: &Tensor, options: Nll<'_>) -> Result<Tensor> {
+    let classes = Classes::new("nll_loss", input, target, options.weight, options.ignore_index)?;
+    classes.reduce(classes.losses("nll_loss", input)?, options.reduction)
+}
+
+/// [`cross_entropy`] with options.
+///
+/// # Errors
+/// Where shapes do not go together or a class is out of range.
+#[track_caller]
+pub fn cross_entropy_with(input: &Tensor, target: &Tensor, options: CrossEntropy<'_>) -> Result<Tensor> {
+    const NAME: &str = "cross_entropy";
+    let CrossEntropy { weight, ignore_index, reduction, label_smoothing } = options;
+    ensure!(
+        (0.0..=1.0).contains(&label_smoothing),
+        Argument,
+        NAME,
+        "label_smoothing = {label_smoothing} is not between 0 and 1"
+    );
+    ensure!(input.rank() > 0, Shape, NAME, "a scalar has no classes");
+    let dim = isize::from(input.rank() > 1);
+    let logs = input.log_softmax(dim)?;
+    let n = input.shape()[dim as usize] as f64;
+    if target.dtype().is_float() && target.shape() == input.shape() {
+        let target = if label_smoothing > 0.0 {
+            target.mul(1.0 - label_smoothing)?.add(label_smoothing / n)?
+        } else {
+            target.clone()
+        };
+        let losses = logs.mul(&target)?.mul(&by_class(weight, input)?)?.sum(dim)?.neg()?;
+        return match reduction {
+            Reduction::Mean => losses.sum(..)?.div(input.numel() as f64 / n),
+            reduction => reduction.of(&losses),
+        };
+    }
+    let classes = Classes::new(NAME, input, target, weight, ignore_index)?;
+    let loss = classes.reduce(classes.losses(NAME, &logs)?, reduction)?;
+    if label_smoothing == 0.0 {
+        return Ok(loss);
+    }
+    let all = logs.mul(&by_class(weight, input)?)?.sum(dim)?.neg()?.masked_fill(&classes.ignored, 0)?;
+    let spread = classes.reduce(all, reduction)?;
+    loss.mul(1.0 - label_smoothing)?.add(&spread.mul(label_smoothing / n)?)
+}
+
+/// The factors of the classes, to be broadcast over `input`.
+#[track_caller]
+fn by_class(weight: Option<&Tensor>, input: &Tensor) -> Result<Tensor> {
+    let Some(weight) = weight else { return Tensor::scalar_on(1.0.into(), input.dtype(), input.device()) };
+    let dim = usize::from(input.rank() > 1);
+    let shape: Vec<usize> = (0..input.rank()).map(|d| if d == dim { weight.numel() } else { 1 }).collect();
+    weight.reshape(shape)
+}

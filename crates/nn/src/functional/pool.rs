@@ -1,0 +1,57 @@
+//! Pooling.
+
+use flambeau_tensor::shape::Spatial;
+use flambeau_tensor::{AvgPoolOptions, MaxPoolOptions, Result, Tensor};
+
+macro_rules! max_pools {
+    ($($name:ident, $with_indices:ident, $at:ident;)*) => {$(
+        #[doc = concat!("The largest element of each window: `torch.nn.functional.", stringify!($name), "`.\n\n# Errors\nWhere no window fits.")]
+        #[track_caller]
+        pub fn $name(x: &Tensor, options: impl Into<MaxPoolOptions>) -> Result<Tensor> {
+            x.$name(options)
+        }
+
+        #[doc = concat!("[`", stringify!($name), "`] and the place of each element in its plane: `return_indices=True`.\n\n# Errors\nWhere no window fits.")]
+        #[track_caller]
+        pub fn $with_indices(x: &Tensor, options: impl Into<MaxPoolOptions>) -> Result<(Tensor, Tensor)> {
+            x.$at(options)
+        }
+    )*};
+}
+
+max_pools! {
+    max_pool1d, max_pool1d_with_indices, max_pool1d_with_indices;
+    max_pool2d, max_pool2d_with_indices, max_pool2d_with_indices;
+    max_pool3d, max_pool3d_with_indices, max_pool3d_with_indices;
+}
+
+macro_rules! avg_pools {
+    ($($name:ident),*) => {$(
+        #[doc = concat!("The mean of each window: `torch.nn.functional.", stringify!($name), "`.\n\n# Errors\nWhere no window fits.")]
+        #[track_caller]
+        pub fn $name(x: &Tensor, options: impl Into<AvgPoolOptions>) -> Result<Tensor> {
+            x.$name(options)
+        }
+    )*};
+}
+
+avg_pools!(avg_pool1d, avg_pool2d, avg_pool3d);
+
+macro_rules! adaptive_pools {
+    ($($name:ident),*) => {$(
+        #[doc = concat!("`torch.nn.functional.", stringify!($name), "`: `output` windows that cover the input.\n\n# Errors\nWhere the input has no such dimensions.")]
+        #[track_caller]
+        pub fn $name(x: &Tensor, output: impl Into<Spatial>) -> Result<Tensor> {
+            x.$name(output)
+        }
+    )*};
+}
+
+adaptive_pools!(
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d
+);

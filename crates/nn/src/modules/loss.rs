@@ -1,0 +1,241 @@
+//! Losses as modules: `forward(&input, &target)`. They keep the options that the functions of
+//! [`functional`](crate::functional) take.
+
+use crate::functional::{self, CrossEntropy, Nll, Reduction};
+use crate::{Buffer, Module};
+use flambeau_tensor::{Result, Tensor, builder, ensure};
+
+macro_rules! losses {
+    ($(
+        $(#[$doc:meta])* $Name:ident, $Builder:ident {
+            $($(#[$option_doc:meta])* $option:ident: $t:ty = $default:expr,)*
+        }
+        |$s:ident, $input:ident, $target:ident| $forward:expr;
+    )*) => {$(
+        $(#[$doc])*
+        #[derive(Module)]
+        pub struct $Name {
+            $(#[module(skip)] $option: $t,)*
+            #[module(skip)]
+            reduction: Reduction,
+        }
+
+        builder! {
+            #[doc = concat!("Options of [`", stringify!($Name), "`].")]
+            pub struct $Builder => $Name;
+            new {}
+            options {
+                $($(#[$option_doc])* $option: $t = $default,)*
+                /// What becomes of the losses of all elements: their mean unless set.
+                reduction: Reduction = Reduction::Mean,
+            }
+        }
+
+        impl $Name {
+            fn from_builder(b: $Builder) -> Result<Self> {
+                Ok($Name { $($option: b.$option,)* reduction: b.reduction })
+            }
+
+            /// The loss of `input` beside `target`.
+            ///
+            /// # Errors
+            /// Where shapes or dtypes do not go together.
+            #[track_caller]
+            pub fn forward(&self, $input: &Tensor, $target: &Tensor) -> Result<Tensor> {
+                let $s = self;
+                $forward
+            }
+        }
+    )*};
+}
+
+losses! {
+    /// (x − y)², as `torch.nn.MSELoss`.
+    MSELoss, MSELossBuilder {} |s, x, y| functional::mse_loss_with(x, y, s.reduction);
+    /// |x − y|, as `torch.nn.L1Loss`.
+    L1Loss, L1LossBuilder {} |s, x, y| functional::l1_loss_with(x, y, s.reduction);
+    /// (x − y)² / 2β near 0, |x − y| − β / 2 from β on, as `torch.nn.SmoothL1Loss`.
+    SmoothL1Loss, SmoothL1LossBuilder {
+        /// Where the square ends, 1 unless set.
+        beta: f64 = 1.0,
+    }
+    |s, x, y| functional::smooth_l1_loss_with(x, y, s.beta, s.reduction);
+    /// (x − y)² / 2 near 0, δ (|x − y| − δ / 2) from δ on, as `torch.nn.HuberLoss`.
+    HuberLoss, HuberLossBuilder {
+        /// Where the square ends, 1 unless set.
+        delta: f64 = 1.0,
+    }
+    |s, x, y| functional::huber_loss_with(x, y, s.delta, s.reduction);
+    /// y (log y − x) for logarithms x of probabilities, as `torch.nn.KLDivLoss`.
+    KLDivLoss, KLDivLossBuilder {
+        /// The target is given as logarithms too.
+        log_target: bool = false,
+    }
+    |s, x, y| functional::kl_div_with(x, y, s.log_target, s.reduction);
+}
+
+macro_rules! with_weight {
+    ($($(#[$doc:meta])* $Name:ident, $Builder:ident { $($(#[$tensor_doc:meta])* $tensor:ident),* } |$s:ident, $x:ident, $y:ident| $forward:expr;)*) => {$(
+        $(#[$doc])*
+        #[derive(Module)]
+        pub struct $Name {
+            $($(#[$tensor_doc])* pub $tensor: Option<Buffer>,)*
+            #[module(skip)]
+            reduction: Reduction,
+        }
+
+        builder! {
+            #[doc = concat!("Options of [`", stringify!($Name), "`].")]
+            pub struct $Builder => $Name;
+            new {}
+            options {
+                $($(#[$tensor_doc])* $tensor: ~into Option<Tensor> = None,)*
+                /// What becomes of the losses of all elements: their mean unless set.
+                reduction: Reduction = Reduction::Mean,
+            }
+        }
+
+        impl $Name {
+            fn from_builder(b: $Builder) -> Result<Self> {
+                Ok($Name { $($tensor: b.$tensor.map(Buffer::new),)* reduction: b.reduction })
+            }
+
+            /// The loss of `input` beside `target`.
+            ///
+            /// # Errors
+            /// Where shapes or dtypes do not go together.
+            #[track_caller]
+            pub fn forward(&self, $x: &Tensor, $y: &Tensor) -> Result<Tensor> {
+                let $s = self;
+                $forward
+            }
+        }
+    )*};
+}
+
+with_weight! {
+    /// −y log x − (1 − y) log(1 − x) for probabilities x, as `torch.nn.BCELoss`.
+    BCELoss, BCELossBuilder {
+        /// Factors of the losses; broadcast to them.
+        weight
+    }
+    |s, x, y| functional::binary_cross_entropy_with(x, y, s.weight.as_deref(), s.reduction);
+    /// [`BCELoss`] of σ(x), exact for large x, as `torch.nn.BCEWithLogitsLoss`.
+    BCEWithLogitsLoss, BCEWithLogitsLossBuilder {
+        /// Factors of the losses; broadcast to them.
+        weight,
+        /// Factors of what is lost where y is 1; broadcast to it.
+        pos_weight
+    }
+    |s, x, y| functional::binary_cross_entropy_with_logits_with(x, y, s.weight.as_deref(), s.pos_weight.as_deref(), s.reduction);
+}
+
+/// −x at the right class, for logarithms `[N, C, …]` of probabilities and classes `[N, …]`, as
+/// `torch.nn.NLLLoss`.
+#[derive(Module)]
+pub struct NLLLoss {
+    /// Factors of the classes' losses, `[C]`.
+    pub weight: Option<Buffer>,
+    ignore_index: i64,
+    #[module(skip)]
+    reduction: Reduction,
+}
+
+builder! {
+    /// Options of [`NLLLoss`].
+    pub struct NLLLossBuilder => NLLLoss;
+    new {}
+    options {
+        /// Factors of the classes' losses, `[C]`; the mean is weighted by them.
+        weight: ~into Option<Tensor> = None,
+        /// Places where the target is this number do not count; −100 unless set.
+        ignore_index: i64 = -100,
+        /// What becomes of the losses of all places: their mean unless set.
+        reduction: Reduction = Reduction::Mean,
+    }
+}
+
+impl NLLLoss {
+    fn from_builder(b: NLLLossBuilder) -> Result<Self> {
+        Ok(NLLLoss { weight: b.weight.map(Buffer::new), ignore_index: b.ignore_index, reduction: b.reduction })
+    }
+
+    /// The loss of `input` beside the classes `target`.
+    ///
+    /// # Errors
+    /// Where shapes do not go together or a class is out of range.
+    #[track_caller]
+    pub fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
+        let options =
+            Nll { weight: self.weight.as_deref(), ignore_index: self.ignore_index, reduction: self.reduction };
+        functional::nll_loss_with(input, target, options)
+    }
+}
+
+/// −log softmax(x) at the right class, for `[N, C, …]` and classes `[N, …]`; or, for probabilities
+/// `[N, C, …]`, the sum over all classes. As `torch.nn.CrossEntropyLoss`.
+///
+/// ```
+/// use flambeau_nn::CrossEntropyLoss;
+/// use flambeau_tensor::Tensor;
+///
+/// let criterion = CrossEntropyLoss::new().label_smoothing(0.1).build()?;
+/// let loss = criterion.forward(&Tensor::zeros([2, 4]).build()?, &Tensor::from_vec(vec![0i64, 3], 2)?)?;
+/// assert!((loss.item::<f64>()? - 4f64.ln()).abs() < 1e-6);
+/// # Ok::<(), flambeau_tensor::Error>(())
+/// ```
+#[derive(Module)]
+pub struct CrossEntropyLoss {
+    /// Factors of the classes' losses, `[C]`.
+    pub weight: Option<Buffer>,
+    ignore_index: i64,
+    #[module(skip)]
+    reduction: Reduction,
+    label_smoothing: f64,
+}
+
+builder! {
+    /// Options of [`CrossEntropyLoss`].
+    pub struct CrossEntropyLossBuilder => CrossEntropyLoss;
+    new {}
+    options {
+        /// Factors of the classes' losses, `[C]`; the mean is weighted by them.
+        weight: ~into Option<Tensor> = None,
+        /// Places where the target is this number do not count; −100 unless set.
+        ignore_index: i64 = -100,
+        /// What becomes of the losses of all places: their mean unless set.
+        reduction: Reduction = Reduction::Mean,
+        /// How much of the target is spread over all classes, 0 unless set.
+        label_smoothing: f64 = 0.0,
+    }
+}
+
+impl CrossEntropyLoss {
+    #[track_caller]
+    fn from_builder(b: CrossEntropyLossBuilder) -> Result<Self> {
+        let label_smoothing = b.label_smoothing;
+        ensure!(
+            (0.0..=1.0).contains(&label_smoothing),
+            Argument,
+            "CrossEntropyLoss",
+            "label_smoothing = {label_smoothing} is not between 0 and 1"
+        );
+        let weight = b.weight.map(Buffer::new);
+        Ok(CrossEntropyLoss { weight, ignore_index: b.ignore_index, reduction: b.reduction, label_smoothing })
+    }
+
+    /// The loss of `input` beside `target`, classes or probabilities.
+    ///
+    /// # Errors
+    /// Where shapes do not go together or a class is out of range.
+    #[track_caller]
+    pub fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
+        let options = CrossEntropy {
+            weight: self.weight.as_deref(),
+            ignore_index: self.ignore_index,
+            reduction: self.reduction,
+            label_smoothing: self.label_smoothing,
+        };
+        functional::cross_entropy_with(input, target, options)
+    }
+}

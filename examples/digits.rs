@@ -1,0 +1,159 @@
+//! A convolutional network learns to read handwritten digits.
+//!
+//! Runs on the 1,797 real 8×8 images that ship with the repository, or with `--data DIR` on MNIST.
+
+use clap::Parser;
+use flambeau::prelude::*;
+use flambeau::vision::{datasets::Mnist, transforms::*, utils::save_image};
+use flambeau_examples::{bar, labelled, loss_curve};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Learns to read handwritten digits.
+#[derive(Parser)]
+struct Args {
+    /// Folder with MNIST/raw/*-ubyte[.gz]
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/digits"))]
+    data: PathBuf,
+    #[arg(long, default_value_t = 25)]
+    epochs: usize,
+    #[arg(long, default_value_t = 32)]
+    batch_size: usize,
+    #[arg(long, default_value_t = 4e-3)]
+    lr: f64,
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Threads that read and transform images
+    #[arg(long, default_value_t = 1)]
+    workers: usize,
+    /// Go on from this checkpoint
+    #[arg(long)]
+    resume: Option<PathBuf>,
+    /// Where checkpoint, loss curve and pictures go
+    #[arg(long, default_value = "runs/digits")]
+    out: PathBuf,
+}
+
+#[derive(Module)]
+struct Net {
+    features: Sequential,
+    classifier: Sequential,
+}
+
+impl Net {
+    fn new() -> Result<Self> {
+        let block = |from, to| Sequential::of((Conv2d::new(from, to, 3).padding(1).bias(false), BatchNorm2d::new(to), ReLU::new()));
+        Ok(Self {
+            features: Sequential::of((block(1, 32)?, block(32, 32)?, MaxPool2d::new(2), block(32, 64)?, block(64, 64)?))?,
+            classifier: Sequential::of((AdaptiveAvgPool2d::new(2), Flatten::new(), Dropout::new().p(0.25), Linear::new(64 * 4, 10)))?,
+        })
+    }
+}
+
+impl Forward for Net {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        self.classifier.forward(&self.features.forward(x)?)
+    }
+}
+
+/// The part of the loader's images that the network reads right.
+fn accuracy(model: &Net, loader: &DataLoader<Mnist>) -> Result<f64> {
+    model.eval();
+    let (mut right, mut all) = (0, 0);
+    for batch in loader {
+        let (images, labels) = batch?;
+        let predicted = model.forward(&images)?.argmax(-1)?;
+        right += predicted.eq(&labels)?.sum(..)?.item::<i64>()?;
+        all += labels.numel();
+    }
+    Ok(right as f64 / all as f64)
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    std::fs::create_dir_all(&args.out).map_err(|e| Error::io("create", &args.out, e))?;
+    flambeau::manual_seed(args.seed);
+
+    let normalize = || Normalize::new([0.3], [0.38]);
+    let train = Mnist::new(&args.data).train(true);
+    let train = train.transform(Compose::of((RandomCrop::new(size_of_images(&args.data)?).padding(1), ToTensor::new(), normalize())));
+    let test = Mnist::new(&args.data).train(false).transform(Compose::of((ToTensor::new(), normalize()))).build()?;
+    let loader = DataLoader::new(train.build()?).batch_size(args.batch_size).shuffle(true).workers(args.workers).build()?;
+    let test_loader = DataLoader::new(test).batch_size(256).build()?;
+
+    let model = Net::new()?;
+    println!("{model:?}\n{} parameters", model.num_parameters());
+    let mut optimizer = Adam::new(model.parameters()).build()?;
+    let mut scheduler = OneCycleLR::new(&optimizer, args.lr, (args.epochs * loader.len()) as u64).build()?;
+    let checkpoint = args.out.join("digits.safetensors");
+    let first = match &args.resume {
+        Some(path) => resume(path, &model, &mut optimizer, &mut scheduler)?,
+        None => 0,
+    };
+
+    let (start, mut losses) = (Instant::now(), Vec::new());
+    for epoch in first..args.epochs {
+        // Every epoch has a seed of its own, so that a resumed run draws what an unbroken one would.
+        flambeau::manual_seed(args.seed.wrapping_add(epoch as u64));
+        model.train();
+        let bar = bar(epoch + 1, args.epochs, loader.len());
+        for batch in &loader {
+            let (images, labels) = batch?;
+            let loss = cross_entropy(&model.forward(&images)?, &labels)?;
+            optimizer.zero_grad();
+            loss.backward()?;
+            clip_grad_norm_(model.parameters(), 5.0)?;
+            optimizer.step()?;
+            scheduler.step();
+            losses.push(loss.item::<f64>()?);
+            bar.set_message(format!("loss {:.4}  lr {:.1e}", losses[losses.len() - 1], optimizer.lr()[0]));
+            bar.inc(1);
+        }
+        let accuracy = no_grad(|| accuracy(&model, &test_loader))?;
+        bar.finish();
+        println!("epoch {:>2}  loss {:.4}  accuracy {accuracy:.4}", epoch + 1, losses.last().copied().unwrap_or(f64::NAN));
+        save(&checkpoint, &model, &optimizer, &scheduler, epoch + 1)?;
+    }
+
+    println!("trained in {:.1} s", start.elapsed().as_secs_f64());
+    loss_curve(&args.out.join("loss.svg"), &losses, loader.len())?;
+    samples(&args.out.join("samples.png"), &args.data, &model)?;
+    println!("wrote {}, loss.svg and samples.png", checkpoint.display());
+    println!("test accuracy: {:.4}", no_grad(|| accuracy(&model, &test_loader))?);
+    Ok(())
+}
+
+/// The height of the images in `data`.
+fn size_of_images(data: &Path) -> Result<usize> {
+    Mnist::new(data).train(false).build()?.get(0)?.0.size(1)
+}
+
+fn save(path: &Path, model: &Net, optimizer: &Adam, scheduler: &OneCycleLR, epochs: usize) -> Result<()> {
+    let mut all = StateDict::new();
+    all.extend_under("model", &model.state_dict());
+    all.extend_under("optimizer", &optimizer.state_dict()?);
+    all.extend_under("scheduler", &scheduler.state_dict()?);
+    all.insert("epochs", tensor!(epochs as i64));
+    serialize::save(path, &all)
+}
+
+fn resume(path: &Path, model: &Net, optimizer: &mut Adam, scheduler: &mut OneCycleLR) -> Result<usize> {
+    let all = serialize::load(path)?;
+    model.load_state_dict(&all.sub("model"))?;
+    optimizer.load_state_dict(&all.sub("optimizer"))?;
+    scheduler.load_state_dict(&all.sub("scheduler"))?;
+    match all.get("epochs") {
+        Some(epochs) => epochs.item(),
+        None => Err(Error::format(path, "no entry \"epochs\": this is not a checkpoint of `digits`")),
+    }
+}
+
+/// A picture of test images with what the network reads in them.
+fn samples(path: &Path, data: &Path, model: &Net) -> Result<()> {
+    let plain = Mnist::new(data).train(false).transform(ToTensor::new()).build()?;
+    let n = plain.len().min(64);
+    let (images, labels): (Vec<Tensor>, Vec<i64>) = (0..n).map(|i| plain.get(i)).collect::<Result<Vec<_>>>()?.into_iter().unzip();
+    let images = stack(&images, 0)?;
+    let predicted = no_grad(|| model.forward(&images.sub(0.3)?.div(0.38)?)?.argmax(-1))?.to_vec::<i64>()?;
+    save_image(&labelled(&images, &predicted, &labels)?, path)
+}

@@ -1,0 +1,91 @@
+//! What the examples share: a progress bar, a loss curve, digits drawn on pictures.
+
+use flambeau::prelude::*;
+use indicatif::{ProgressBar, ProgressStyle};
+use plotters::prelude::{BLUE, ChartBuilder, IntoDrawingArea, LineSeries, SVGBackend, WHITE};
+use std::path::Path;
+
+/// A bar for one epoch of `batches` batches, with room for a message.
+pub fn bar(epoch: usize, epochs: usize, batches: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("{prefix} {bar:30} {pos:>3}/{len} {per_sec:>12}  {msg}");
+    let bar = ProgressBar::new(batches as u64).with_prefix(format!("epoch {epoch:>2}/{epochs}"));
+    match style {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+/// An error of the drawing library as one of ours.
+fn drawing(path: &Path, e: impl std::fmt::Display) -> Error {
+    Error::io("write", path, std::io::Error::other(e.to_string()))
+}
+
+/// The loss of every batch as an SVG curve, on a logarithmic scale.
+///
+/// # Errors
+/// Where the file cannot be written.
+pub fn loss_curve(path: &Path, losses: &[f64], batches_per_epoch: usize) -> Result<()> {
+    let error = |e: &dyn std::fmt::Display| drawing(path, e);
+    let points: Vec<(f64, f64)> =
+        losses.iter().enumerate().map(|(i, l)| (i as f64 / batches_per_epoch.max(1) as f64, l.max(1e-6).log10())).collect();
+    let low = points.iter().map(|p| p.1).fold(f64::INFINITY, f64::min).min(0.0);
+    let high = points.iter().map(|p| p.1).fold(f64::NEG_INFINITY, f64::max).max(low + 0.1);
+    let area = SVGBackend::new(path, (720, 420)).into_drawing_area();
+    area.fill(&WHITE).map_err(|e| error(&e))?;
+    let end = points.last().map_or(1.0, |p| p.0).max(1e-3);
+    let mut chart = ChartBuilder::on(&area)
+        .margin(16)
+        .x_label_area_size(40)
+        .y_label_area_size(64)
+        .build_cartesian_2d(0.0..end, low..high)
+        .map_err(|e| error(&e))?;
+    chart
+        .configure_mesh()
+        .x_desc("epoch")
+        .y_desc("loss")
+        .y_label_formatter(&|y| format!("{:.4}", 10f64.powf(*y)))
+        .draw()
+        .map_err(|e| error(&e))?;
+    chart.draw_series(LineSeries::new(points, &BLUE)).map_err(|e| error(&e))?;
+    area.present().map_err(|e| error(&e))
+}
+
+/// The figures 0 to 9, five rows of three dots each.
+const FIGURES: [[u8; 5]; 10] = [
+    [7, 5, 5, 5, 7], [2, 6, 2, 2, 7], [7, 1, 7, 4, 7], [7, 1, 7, 1, 7], [5, 5, 7, 1, 1],
+    [7, 4, 7, 1, 7], [7, 4, 7, 5, 7], [7, 1, 2, 2, 2], [7, 5, 7, 5, 7], [7, 5, 7, 1, 7],
+];
+
+/// Pictures `[N, 1, H, W]` in 0..1, four times as large, each with the figure that was predicted below it:
+/// green where it is the right one, red where it is not. `[N, 3, …]`.
+///
+/// # Errors
+/// Where the tensors do not fit each other.
+pub fn labelled(images: &Tensor, predicted: &[i64], right: &[i64]) -> Result<Tensor> {
+    let (h, w) = (images.size(2)? * 4, images.size(3)? * 4);
+    let tall = h + 28;
+    let mut pictures = Vec::new();
+    for ((image, p), r) in images.unbind(0)?.iter().zip(predicted).zip(right) {
+        let grey = image.to_dtype(DType::F32)?.to_vec::<f32>()?;
+        let mut rgb = vec![0.0f32; 3 * tall * w];
+        for y in 0..h {
+            for x in 0..w {
+                let value = grey[(y / 4) * (w / 4) + x / 4];
+                (0..3).for_each(|c| rgb[(c * tall + y) * w + x] = value);
+            }
+        }
+        let color = if p == r { [0.2, 0.9, 0.3] } else { [1.0, 0.25, 0.2] };
+        for (row, dots) in FIGURES[(*p).rem_euclid(10) as usize].iter().enumerate() {
+            for y in 0..4 {
+                for x in 0..12.min(w) {
+                    if dots >> (2 - x / 4) & 1 == 1 {
+                        let at = (h + 4 + row * 4 + y) * w + w / 2 - 6.min(w / 2) + x;
+                        (0..3).for_each(|c| rgb[c * tall * w + at] = color[c]);
+                    }
+                }
+            }
+        }
+        pictures.push(Tensor::from_vec(rgb, [3, tall, w])?);
+    }
+    stack(&pictures, 0)
+}

@@ -1,0 +1,23 @@
+//! A small network learns a sine: tensors, a module, a loss, an optimizer.
+
+use flambeau::prelude::*;
+
+fn main() -> Result<()> {
+    flambeau::manual_seed(0);
+    let x = Tensor::linspace(-PI, PI, 2000).build()?.unsqueeze(-1)?;
+    let y = x.sin()?;
+
+    let model = Sequential::of((Linear::new(1, 64), Tanh::new(), Linear::new(64, 1)))?;
+    let mut optimizer = Adam::new(model.parameters()).lr(1e-2).build()?;
+
+    for step in 0..500 {
+        let loss = mse_loss(&model.forward(&x)?, &y)?;
+        optimizer.zero_grad();
+        loss.backward()?;
+        optimizer.step()?;
+        if step % 100 == 0 {
+            println!("{step:>4}  {:.5}", loss.item::<f32>()?);
+        }
+    }
+    Ok(())
+}
