@@ -222,7 +222,8 @@ pub(crate) fn copier(dtype: DType) -> Convert {
         2 => copy::<u16>,
         4 => copy::<u32>,
         8 => copy::<u64>,
-        _ => copy::<u128>,
+        // Not `u128`, which asks for more alignment than a complex number has.
+        _ => copy::<[u64; 2]>,
     }
 }
 
