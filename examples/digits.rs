@@ -15,7 +15,7 @@ struct Args {
     /// Folder with MNIST/raw/*-ubyte[.gz]
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/digits"))]
     data: PathBuf,
-    #[arg(long, default_value_t = 25)]
+    #[arg(long, default_value_t = 12)]
     epochs: usize,
     #[arg(long, default_value_t = 32)]
     batch_size: usize,
@@ -42,10 +42,23 @@ struct Net {
 
 impl Net {
     fn new() -> Result<Self> {
-        let block = |from, to| Sequential::of((Conv2d::new(from, to, 3).padding(1).bias(false), BatchNorm2d::new(to), ReLU::new()));
+        let block = |from, to| {
+            Sequential::of((Conv2d::new(from, to, 3).padding(1).bias(false), BatchNorm2d::new(to), ReLU::new()))
+        };
         Ok(Self {
-            features: Sequential::of((block(1, 32)?, block(32, 32)?, MaxPool2d::new(2), block(32, 64)?, block(64, 64)?))?,
-            classifier: Sequential::of((AdaptiveAvgPool2d::new(2), Flatten::new(), Dropout::new().p(0.25), Linear::new(64 * 4, 10)))?,
+            features: Sequential::of((
+                block(1, 32)?,
+                block(32, 32)?,
+                MaxPool2d::new(2),
+                block(32, 64)?,
+                block(64, 64)?,
+            ))?,
+            classifier: Sequential::of((
+                AdaptiveAvgPool2d::new(2),
+                Flatten::new(),
+                Dropout::new().p(0.25),
+                Linear::new(64 * 4, 10),
+            ))?,
         })
     }
 }
@@ -76,9 +89,14 @@ fn main() -> Result<()> {
 
     let normalize = || Normalize::new([0.3], [0.38]);
     let train = Mnist::new(&args.data).train(true);
-    let train = train.transform(Compose::of((RandomCrop::new(size_of_images(&args.data)?).padding(1), ToTensor::new(), normalize())));
+    let train = train.transform(Compose::of((
+        RandomCrop::new(size_of_images(&args.data)?).padding(1),
+        ToTensor::new(),
+        normalize(),
+    )));
     let test = Mnist::new(&args.data).train(false).transform(Compose::of((ToTensor::new(), normalize()))).build()?;
-    let loader = DataLoader::new(train.build()?).batch_size(args.batch_size).shuffle(true).workers(args.workers).build()?;
+    let loader =
+        DataLoader::new(train.build()?).batch_size(args.batch_size).shuffle(true).workers(args.workers).build()?;
     let test_loader = DataLoader::new(test).batch_size(256).build()?;
 
     let model = Net::new()?;
@@ -111,7 +129,11 @@ fn main() -> Result<()> {
         }
         let accuracy = no_grad(|| accuracy(&model, &test_loader))?;
         bar.finish();
-        println!("epoch {:>2}  loss {:.4}  accuracy {accuracy:.4}", epoch + 1, losses.last().copied().unwrap_or(f64::NAN));
+        println!(
+            "epoch {:>2}  loss {:.4}  accuracy {accuracy:.4}",
+            epoch + 1,
+            losses.last().copied().unwrap_or(f64::NAN)
+        );
         save(&checkpoint, &model, &optimizer, &scheduler, epoch + 1)?;
     }
 
@@ -152,7 +174,8 @@ fn resume(path: &Path, model: &Net, optimizer: &mut Adam, scheduler: &mut OneCyc
 fn samples(path: &Path, data: &Path, model: &Net) -> Result<()> {
     let plain = Mnist::new(data).train(false).transform(ToTensor::new()).build()?;
     let n = plain.len().min(64);
-    let (images, labels): (Vec<Tensor>, Vec<i64>) = (0..n).map(|i| plain.get(i)).collect::<Result<Vec<_>>>()?.into_iter().unzip();
+    let (images, labels): (Vec<Tensor>, Vec<i64>) =
+        (0..n).map(|i| plain.get(i)).collect::<Result<Vec<_>>>()?.into_iter().unzip();
     let images = stack(&images, 0)?;
     let predicted = no_grad(|| model.forward(&images.sub(0.3)?.div(0.38)?)?.argmax(-1))?.to_vec::<i64>()?;
     save_image(&labelled(&images, &predicted, &labels)?, path)

@@ -26,8 +26,11 @@ fn drawing(path: &Path, e: impl std::fmt::Display) -> Error {
 /// Where the file cannot be written.
 pub fn loss_curve(path: &Path, losses: &[f64], batches_per_epoch: usize) -> Result<()> {
     let error = |e: &dyn std::fmt::Display| drawing(path, e);
-    let points: Vec<(f64, f64)> =
-        losses.iter().enumerate().map(|(i, l)| (i as f64 / batches_per_epoch.max(1) as f64, l.max(1e-6).log10())).collect();
+    let points: Vec<(f64, f64)> = losses
+        .iter()
+        .enumerate()
+        .map(|(i, l)| (i as f64 / batches_per_epoch.max(1) as f64, l.max(1e-6).log10()))
+        .collect();
     let low = points.iter().map(|p| p.1).fold(f64::INFINITY, f64::min).min(0.0);
     let high = points.iter().map(|p| p.1).fold(f64::NEG_INFINITY, f64::max).max(low + 0.1);
     let area = SVGBackend::new(path, (720, 420)).into_drawing_area();
@@ -52,8 +55,16 @@ pub fn loss_curve(path: &Path, losses: &[f64], batches_per_epoch: usize) -> Resu
 
 /// The figures 0 to 9, five rows of three dots each.
 const FIGURES: [[u8; 5]; 10] = [
-    [7, 5, 5, 5, 7], [2, 6, 2, 2, 7], [7, 1, 7, 4, 7], [7, 1, 7, 1, 7], [5, 5, 7, 1, 1],
-    [7, 4, 7, 1, 7], [7, 4, 7, 5, 7], [7, 1, 2, 2, 2], [7, 5, 7, 5, 7], [7, 5, 7, 1, 7],
+    [7, 5, 5, 5, 7],
+    [2, 6, 2, 2, 7],
+    [7, 1, 7, 4, 7],
+    [7, 1, 7, 1, 7],
+    [5, 5, 7, 1, 1],
+    [7, 4, 7, 1, 7],
+    [7, 4, 7, 5, 7],
+    [7, 1, 2, 2, 2],
+    [7, 5, 7, 5, 7],
+    [7, 5, 7, 1, 7],
 ];
 
 /// Pictures `[N, 1, H, W]` in 0..1, four times as large, each with the figure that was predicted below it:

@@ -51,9 +51,7 @@ pub fn run(filter: Option<&str>) -> Result<()> {
         return Err(format!("these benches failed: {}", faults.join(", ")).into());
     }
     match filter {
-        Some(filter) if measured.is_empty() => {
-            Err(format!("no benchmark matches `{filter}`").into())
-        }
+        Some(filter) if measured.is_empty() => Err(format!("no benchmark matches `{filter}`").into()),
         _ => Ok(()),
     }
 }
@@ -67,11 +65,7 @@ fn find() -> Result<(Vec<(String, String)>, PathBuf)> {
         .exec()?;
     let mut benches = Vec::new();
     for package in &metadata.packages {
-        if !package
-            .dependencies
-            .iter()
-            .any(|used| used.name == "criterion")
-        {
+        if !package.dependencies.iter().any(|used| used.name == "criterion") {
             continue;
         }
         for target in package.targets.iter().filter(|target| target.is_bench()) {
@@ -79,13 +73,7 @@ fn find() -> Result<(Vec<(String, String)>, PathBuf)> {
         }
     }
     benches.sort();
-    Ok((
-        benches,
-        metadata
-            .target_directory
-            .into_std_path_buf()
-            .join("criterion"),
-    ))
+    Ok((benches, metadata.target_directory.into_std_path_buf().join("criterion")))
 }
 
 /// Reads every `new/estimates.json` under `folder` that was written at or after `since`, sorted by
@@ -118,17 +106,12 @@ pub fn collect(folder: &Path, since: SystemTime) -> Result<Vec<Measured>> {
 
 /// Reads the two files that criterion leaves of one benchmark.
 fn read(folder: &Path) -> Result<Measured> {
-    let parse = |file: &str| -> Result<Value> {
-        Ok(serde_json::from_slice(&fs::read(folder.join(file))?)?)
-    };
+    let parse = |file: &str| -> Result<Value> { Ok(serde_json::from_slice(&fs::read(folder.join(file))?)?) };
     let estimates = parse("estimates.json")?;
     let benchmark = parse("benchmark.json")?;
     let number = |pointer: &str| {
         let missing = || format!("estimates.json has no number at {pointer}");
-        estimates
-            .pointer(pointer)
-            .and_then(Value::as_f64)
-            .ok_or_else(missing)
+        estimates.pointer(pointer).and_then(Value::as_f64).ok_or_else(missing)
     };
     let name = benchmark.get("full_id").and_then(Value::as_str);
     Ok(Measured {
@@ -141,16 +124,8 @@ fn read(folder: &Path) -> Result<Measured> {
 
 /// The table: name, median, and the interval low..high.
 pub fn table(measured: &[Measured]) -> String {
-    let width = measured
-        .iter()
-        .map(|row| row.name.chars().count())
-        .max()
-        .unwrap_or(0)
-        .max(9);
-    let mut lines = vec![format!(
-        "{:<width$}  {:>10}  low..high",
-        "benchmark", "median"
-    )];
+    let width = measured.iter().map(|row| row.name.chars().count()).max().unwrap_or(0).max(9);
+    let mut lines = vec![format!("{:<width$}  {:>10}  low..high", "benchmark", "median")];
     for row in measured {
         let (median, low, high) = (time(row.median), time(row.low), time(row.high));
         lines.push(format!("{:<width$}  {median:>10}  {low}..{high}", row.name));
@@ -192,12 +167,7 @@ mod tests {
         leave(&home.path().join("dispatch/add/base"), 7.0);
         fs::create_dir_all(home.path().join("dispatch/report")).unwrap();
         let rows = collect(home.path(), SystemTime::UNIX_EPOCH).unwrap();
-        let expected = Measured {
-            name: "dispatch/add".to_owned(),
-            median: 100.5,
-            low: 90.0,
-            high: 1500.0,
-        };
+        let expected = Measured { name: "dispatch/add".to_owned(), median: 100.5, low: 90.0, high: 1500.0 };
         assert_eq!(rows, [expected]);
         let later = SystemTime::now() + Duration::from_secs(60);
         assert_eq!(collect(home.path(), later).unwrap(), []);
@@ -208,13 +178,8 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         leave(&home.path().join("sum/new"), 1.0);
         fs::write(home.path().join("sum/new/estimates.json"), "{}").unwrap();
-        let error = collect(home.path(), SystemTime::UNIX_EPOCH)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("sum") && error.contains("/median/point_estimate"),
-            "{error}"
-        );
+        let error = collect(home.path(), SystemTime::UNIX_EPOCH).unwrap_err().to_string();
+        assert!(error.contains("sum") && error.contains("/median/point_estimate"), "{error}");
     }
 
     #[test]

@@ -17,31 +17,11 @@ struct Step {
 
 /// Cheap steps first: who has forgotten to format should not wait for the tests to hear it.
 const STEPS: &[Step] = &[
-    Step {
-        name: "format",
-        run: format,
-        slow: false,
-    },
-    Step {
-        name: "floors",
-        run: hold_floors,
-        slow: false,
-    },
-    Step {
-        name: "clippy",
-        run: clippy,
-        slow: false,
-    },
-    Step {
-        name: "tests",
-        run: tests,
-        slow: true,
-    },
-    Step {
-        name: "docs",
-        run: docs,
-        slow: false,
-    },
+    Step { name: "format", run: format, slow: false },
+    Step { name: "floors", run: hold_floors, slow: false },
+    Step { name: "clippy", run: clippy, slow: false },
+    Step { name: "tests", run: tests, slow: true },
+    Step { name: "docs", run: docs, slow: false },
 ];
 
 /// How a step ended.
@@ -64,17 +44,10 @@ pub fn run(fast: bool) -> Result<()> {
         if let Some(fault) = &fault {
             eprintln!("{fault}");
         }
-        reports.push(Report {
-            name: step.name,
-            took: start.elapsed(),
-            fault,
-        });
+        reports.push(Report { name: step.name, took: start.elapsed(), fault });
     }
     println!("\n{}", summary(&reports));
-    let failed = reports
-        .iter()
-        .filter(|report| report.fault.is_some())
-        .count();
+    let failed = reports.iter().filter(|report| report.fault.is_some()).count();
     if failed > 0 {
         return Err(format!("{failed} of {} steps failed", reports.len()).into());
     }
@@ -84,16 +57,8 @@ pub fn run(fast: bool) -> Result<()> {
 /// One line a step: how it ended, its name, the seconds it took.
 fn summary(reports: &[Report]) -> String {
     let line = |report: &Report| {
-        let outcome = if report.fault.is_some() {
-            "FAILED"
-        } else {
-            "ok"
-        };
-        format!(
-            "{outcome:<7} {:<8} {:>7.1} s",
-            report.name,
-            report.took.as_secs_f64()
-        )
+        let outcome = if report.fault.is_some() { "FAILED" } else { "ok" };
+        format!("{outcome:<7} {:<8} {:>7.1} s", report.name, report.took.as_secs_f64())
     };
     reports.iter().map(line).collect::<Vec<_>>().join("\n")
 }
@@ -114,17 +79,7 @@ fn hold_floors() -> Result<()> {
 }
 
 fn clippy() -> Result<()> {
-    cargo_step(
-        &[
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ],
-        &[],
-    )
+    cargo_step(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[])
 }
 
 /// The README's test command.
@@ -133,10 +88,7 @@ fn tests() -> Result<()> {
 }
 
 fn docs() -> Result<()> {
-    cargo_step(
-        &["doc", "--workspace", "--no-deps"],
-        &[("RUSTDOCFLAGS", "-D warnings")],
-    )
+    cargo_step(&["doc", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")])
 }
 
 #[cfg(test)]
@@ -151,19 +103,12 @@ mod tests {
             fault: fault.map(str::to_owned),
         };
         let text = summary(&[report("format", None), report("clippy", Some("a warning"))]);
-        assert_eq!(
-            text,
-            "ok      format       1.2 s\nFAILED  clippy       1.2 s"
-        );
+        assert_eq!(text, "ok      format       1.2 s\nFAILED  clippy       1.2 s");
     }
 
     #[test]
     fn fast_leaves_out_the_tests_alone() {
-        let kept: Vec<_> = STEPS
-            .iter()
-            .filter(|step| !step.slow)
-            .map(|step| step.name)
-            .collect();
+        let kept: Vec<_> = STEPS.iter().filter(|step| !step.slow).map(|step| step.name).collect();
         assert_eq!(kept, ["format", "floors", "clippy", "docs"]);
     }
 }

@@ -78,10 +78,7 @@ impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown { name } => {
-                write!(
-                    f,
-                    "{name} has no floor: add it to FLOORS in xtask/src/floors.rs"
-                )
+                write!(f, "{name} has no floor: add it to FLOORS in xtask/src/floors.rs")
             }
             Self::Edge { from, to, kind } => {
                 let direction = if to.1 > from.1 { "upward" } else { "sideways" };
@@ -102,10 +99,7 @@ impl fmt::Display for Violation {
 
 /// The floor of a crate, if it is known.
 pub fn floor(name: &str) -> Option<u8> {
-    FLOORS
-        .iter()
-        .find(|(known, _)| *known == name)
-        .map(|&(_, floor)| floor)
+    FLOORS.iter().find(|(known, _)| *known == name).map(|&(_, floor)| floor)
 }
 
 /// Every breach of the floors among `members`, in their order. Empty means the house stands.
@@ -118,16 +112,12 @@ pub fn violations(members: &[Member]) -> Vec<Violation> {
     };
     for member in members {
         let Some(from) = floor(&member.name) else {
-            report(Violation::Unknown {
-                name: member.name.clone(),
-            });
+            report(Violation::Unknown { name: member.name.clone() });
             continue;
         };
         for used in &member.uses {
             let Some(to) = floor(&used.name) else {
-                report(Violation::Unknown {
-                    name: used.name.clone(),
-                });
+                report(Violation::Unknown { name: used.name.clone() });
                 continue;
             };
             let allowed = ALLOWED_SIDEWAYS.contains(&(member.name.as_str(), used.name.as_str()));
@@ -151,29 +141,15 @@ pub fn violations(members: &[Member]) -> Vec<Violation> {
 /// # Errors
 /// If cargo cannot read the workspace.
 pub fn members(manifest: &Path) -> Result<Vec<Member>> {
-    let metadata = MetadataCommand::new()
-        .manifest_path(manifest)
-        .no_deps()
-        .other_options(["--offline".to_owned()])
-        .exec()?;
-    let names: Vec<&str> = metadata
-        .packages
-        .iter()
-        .map(|package| package.name.as_str())
-        .collect();
+    let metadata =
+        MetadataCommand::new().manifest_path(manifest).no_deps().other_options(["--offline".to_owned()]).exec()?;
+    let names: Vec<&str> = metadata.packages.iter().map(|package| package.name.as_str()).collect();
     let members = metadata.packages.iter().map(|package| {
-        let inside = package
-            .dependencies
-            .iter()
-            .filter(|used| used.path.is_some() || names.contains(&used.name.as_str()));
+        let inside =
+            package.dependencies.iter().filter(|used| used.path.is_some() || names.contains(&used.name.as_str()));
         Member {
             name: package.name.to_string(),
-            uses: inside
-                .map(|used| Use {
-                    name: used.name.clone(),
-                    kind: used.kind,
-                })
-                .collect(),
+            uses: inside.map(|used| Use { name: used.name.clone(), kind: used.kind }).collect(),
         }
     });
     Ok(members.collect())

@@ -37,9 +37,7 @@ pub(crate) fn cargo() -> Command {
 /// If the program cannot be started or ends with a status other than 0; the message names it.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let shown = show(command);
-    let status = command
-        .status()
-        .map_err(|error| format!("cannot start `{shown}`: {error}"))?;
+    let status = command.status().map_err(|error| format!("cannot start `{shown}`: {error}"))?;
     if !status.success() {
         return Err(format!("`{shown}` ended with {status}").into());
     }
@@ -51,8 +49,5 @@ pub(crate) fn show(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let program = program.file_name().unwrap_or(program.as_os_str());
     let words = std::iter::once(program).chain(command.get_args());
-    words
-        .map(|word| word.to_string_lossy())
-        .collect::<Vec<_>>()
-        .join(" ")
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }

@@ -46,7 +46,10 @@ pub trait Autograd: Sized {
     ///
     /// # Errors
     /// Where it does not require grad.
-    fn register_hook(&self, hook: impl Fn(&Tensor) -> Result<Option<Tensor>> + Send + Sync + 'static) -> Result<HookHandle>;
+    fn register_hook(
+        &self,
+        hook: impl Fn(&Tensor) -> Result<Option<Tensor>> + Send + Sync + 'static,
+    ) -> Result<HookHandle>;
 
     /// Adds to the `.grad` of every leaf what this scalar's gradient by it is: `Tensor.backward`.
     ///
@@ -116,12 +119,25 @@ impl Autograd for Tensor {
     fn set_requires_grad(&self, on: bool) -> Result<()> {
         record::install();
         ensure!(
-            !on || self.dtype().is_differentiable(), DType, "requires_grad_",
-            "only floating point and complex tensors can have a gradient, this one is {}", self.dtype()
+            !on || self.dtype().is_differentiable(),
+            DType,
+            "requires_grad_",
+            "only floating point and complex tensors can have a gradient, this one is {}",
+            self.dtype()
         );
-        ensure!(!(on && self.is_inference()), Autograd, "requires_grad_", "the tensor was made under inference_mode; `copy()` it outside");
+        ensure!(
+            !(on && self.is_inference()),
+            Autograd,
+            "requires_grad_",
+            "the tensor was made under inference_mode; `copy()` it outside"
+        );
         if self.requires_grad() && !is_leaf(self) {
-            ensure!(on, Autograd, "requires_grad_", "a recorded op made the tensor; `detach()` gives it without history");
+            ensure!(
+                on,
+                Autograd,
+                "requires_grad_",
+                "a recorded op made the tensor; `detach()` gives it without history"
+            );
             return Ok(());
         }
         self.set_tracks(on);
@@ -165,7 +181,10 @@ impl Autograd for Tensor {
     }
 
     #[track_caller]
-    fn register_hook(&self, hook: impl Fn(&Tensor) -> Result<Option<Tensor>> + Send + Sync + 'static) -> Result<HookHandle> {
+    fn register_hook(
+        &self,
+        hook: impl Fn(&Tensor) -> Result<Option<Tensor>> + Send + Sync + 'static,
+    ) -> Result<HookHandle> {
         let id = NEXT_HOOK.fetch_add(1, Ordering::Relaxed);
         let hook: HookFn = Arc::new(hook);
         match edge_of(self) {
@@ -195,7 +214,10 @@ impl Autograd for Tensor {
 fn root(tensor: &Tensor, gradient: Option<Tensor>) -> Result<(Edge, Tensor)> {
     let edge = edge_of(tensor);
     if matches!(edge, Edge::None) {
-        return Err(backward_error(ErrorKind::Autograd, "the tensor does not require grad: no input of its computation does, or it was made under `no_grad`".into()));
+        return Err(backward_error(
+            ErrorKind::Autograd,
+            "the tensor does not require grad: no input of its computation does, or it was made under `no_grad`".into(),
+        ));
     }
     let gradient = match gradient {
         Some(g) if g.shape() == tensor.shape() => g,
@@ -205,7 +227,10 @@ fn root(tensor: &Tensor, gradient: Option<Tensor>) -> Result<(Edge, Tensor)> {
         }
         None if tensor.numel() == 1 => no_grad(|| tensor.ones_like())?,
         None => {
-            let message = format!("only a single number has a gradient to start from; shape {:?} needs one given, or a `sum`", tensor.shape());
+            let message = format!(
+                "only a single number has a gradient to start from; shape {:?} needs one given, or a `sum`",
+                tensor.shape()
+            );
             return Err(backward_error(ErrorKind::Autograd, message));
         }
     };

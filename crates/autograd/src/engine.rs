@@ -277,7 +277,10 @@ fn apply(node: &Arc<Node>, needs: &[bool], grads: &[Option<Tensor>]) -> Result<G
     match &node.kind {
         Kind::Op(op) => {
             if rules::kind(op) == rules::RuleKind::NotDifferentiable {
-                return Err(backward_error(ErrorKind::NotDifferentiable, format!("{} has no derivative", node.place())));
+                return Err(backward_error(
+                    ErrorKind::NotDifferentiable,
+                    format!("{} has no derivative", node.place()),
+                ));
             }
             rules::vjp(op, &saved, grads)
         }
@@ -293,7 +296,11 @@ fn fit(grad: Tensor, shape: &[usize], dtype: flambeau_tensor::DType, of: impl Fn
         match grad.sum_to_size(shape) {
             Ok(grad) => grad,
             Err(_) => {
-                let message = format!("a gradient of shape {:?} arrived at {}, whose value has shape {shape:?}", grad.shape(), of());
+                let message = format!(
+                    "a gradient of shape {:?} arrived at {}, whose value has shape {shape:?}",
+                    grad.shape(),
+                    of()
+                );
                 return Err(backward_error(ErrorKind::Shape, message));
             }
         }

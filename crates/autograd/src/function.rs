@@ -33,7 +33,12 @@ impl Context<'_> {
                 Some(nr) => saved.output(nr),
                 None => saved.input(i),
             },
-            _ => self.saved.get(i).cloned().ok_or_else(|| backward_error(ErrorKind::Index, format!("the function saved {} tensors, not {}", self.saved.len(), i + 1))),
+            _ => self.saved.get(i).cloned().ok_or_else(|| {
+                backward_error(
+                    ErrorKind::Index,
+                    format!("the function saved {} tensors, not {}", self.saved.len(), i + 1),
+                )
+            }),
         }
     }
 
@@ -83,7 +88,10 @@ pub trait Function: Send + Sync + Sized + 'static {
     #[track_caller]
     fn apply(self, x: &Tensor) -> Result<Tensor> {
         let outputs = run(One(self), &[x], Location::caller())?;
-        outputs.into_iter().next().ok_or_else(|| backward_error(ErrorKind::Argument, "the function returned nothing".into()))
+        outputs
+            .into_iter()
+            .next()
+            .ok_or_else(|| backward_error(ErrorKind::Argument, "the function returned nothing".into()))
     }
 }
 
@@ -155,7 +163,8 @@ impl<F: MultiFunction> Custom for Applied<F> {
         let ctx = Context { saved: Vec::new(), needs: self.needs.clone(), back: Some((saved, self.outputs.len())) };
         let made = self.function.backward(&ctx, grads)?;
         if made.len() != self.needs.len() {
-            let message = format!("{} returned {} gradients for {} inputs", saved.node().place(), made.len(), self.needs.len());
+            let message =
+                format!("{} returned {} gradients for {} inputs", saved.node().place(), made.len(), self.needs.len());
             return Err(backward_error(ErrorKind::Autograd, message));
         }
         Ok(made.into())
@@ -172,7 +181,8 @@ impl Saved<'_> {
 }
 
 fn run<F: MultiFunction>(function: F, inputs: &[&Tensor], at: &'static Location<'static>) -> Result<Vec<Tensor>> {
-    let needs: SmallVec<[bool; 4]> = inputs.iter().map(|t| t.requires_grad() && t.dtype().is_differentiable()).collect();
+    let needs: SmallVec<[bool; 4]> =
+        inputs.iter().map(|t| t.requires_grad() && t.dtype().is_differentiable()).collect();
     let mut ctx = Context { saved: Vec::new(), needs: needs.clone(), back: None };
     let versions: Vec<u32> = inputs.iter().map(|t| t.version()).collect();
     let mut outputs = no_grad(|| function.forward(&mut ctx, inputs))?;
@@ -180,9 +190,16 @@ fn run<F: MultiFunction>(function: F, inputs: &[&Tensor], at: &'static Location<
         return Ok(outputs);
     }
     let written = inputs.iter().zip(&versions).position(|(t, v)| t.version() != *v);
-    ensure!(written.is_none(), Autograd, "Function::apply", "forward wrote to its input {} in place, which cannot be recorded", written.unwrap_or(0));
+    ensure!(
+        written.is_none(),
+        Autograd,
+        "Function::apply",
+        "forward wrote to its input {} in place, which cannot be recorded",
+        written.unwrap_or(0)
+    );
     // Recognised before they are replaced: an output that is an input gets a handle of its own.
-    let output_of: Vec<Option<usize>> = ctx.saved.iter().map(|s| outputs.iter().position(|o| o.is(s) && !inputs.iter().any(|i| i.is(o)))).collect();
+    let output_of: Vec<Option<usize>> =
+        ctx.saved.iter().map(|s| outputs.iter().position(|o| o.is(s) && !inputs.iter().any(|i| i.is(o)))).collect();
     for out in &mut outputs {
         if inputs.iter().any(|i| i.is(out)) || out.view().is_some() {
             *out = no_grad(|| out.copy())?;

@@ -1,7 +1,7 @@
 //! Gradients against finite differences, in `f64`: `torch.autograd.gradcheck` and `gradgradcheck`.
 
 use crate::{Autograd, GradOptions, grad_with};
-use flambeau_tensor::{Complex, DType, Generator, Result, Tensor, bail, ensure, enable_grad, no_grad};
+use flambeau_tensor::{Complex, DType, Generator, Result, Tensor, bail, enable_grad, ensure, no_grad};
 
 /// How [`gradcheck`] compares.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +47,8 @@ fn weights(outputs: &[Tensor]) -> Result<Vec<Tensor>> {
         .map(|o| {
             let real = |o: &Tensor| Tensor::randn(o.shape()).dtype(DType::F64).generator(&generator).build();
             if o.dtype().is_complex() {
-                let parts: Vec<f64> = Tensor::randn([o.numel(), 2]).dtype(DType::F64).generator(&generator).build()?.to_vec()?;
+                let parts: Vec<f64> =
+                    Tensor::randn([o.numel(), 2]).dtype(DType::F64).generator(&generator).build()?.to_vec()?;
                 let values: Vec<Complex<f64>> = parts.chunks_exact(2).map(|p| Complex::new(p[0], p[1])).collect();
                 Tensor::from_vec(values, o.shape())
             } else {
@@ -78,7 +79,16 @@ fn differentiable(outputs: Vec<Tensor>) -> Vec<Tensor> {
 
 /// Leaves with the inputs' values: a copy, whose layout is the input's own.
 fn leaves(inputs: &[Tensor]) -> Result<Vec<Tensor>> {
-    inputs.iter().map(|t| if matches!(t.dtype(), DType::F64 | DType::Complex128) { t.detach().requires_grad_() } else { Ok(t.clone()) }).collect()
+    inputs
+        .iter()
+        .map(|t| {
+            if matches!(t.dtype(), DType::F64 | DType::Complex128) {
+                t.detach().requires_grad_()
+            } else {
+                Ok(t.clone())
+            }
+        })
+        .collect()
 }
 
 impl GradCheck {
@@ -91,16 +101,25 @@ impl GradCheck {
         let recorded: Vec<usize> = (0..outputs.len()).filter(|i| outputs[*i].requires_grad()).collect();
         ensure!(!recorded.is_empty(), Autograd, "gradcheck", "no output requires grad");
         let outs: Vec<&Tensor> = recorded.iter().map(|i| &outputs[*i]).collect();
-        let grad_outputs = recorded.iter().map(|i| Ok(Some(seeds[*i].to_dtype(outputs[*i].dtype())?))).collect::<Result<_>>()?;
+        let grad_outputs =
+            recorded.iter().map(|i| Ok(Some(seeds[*i].to_dtype(outputs[*i].dtype())?))).collect::<Result<_>>()?;
         let wanted: Vec<&Tensor> = checked.iter().map(|i| &leaves[*i]).collect();
-        let found = grad_with(&outs, &wanted, GradOptions { grad_outputs, allow_unused: true, ..GradOptions::default() })?;
+        let found =
+            grad_with(&outs, &wanted, GradOptions { grad_outputs, allow_unused: true, ..GradOptions::default() })?;
         for (i, analytic) in checked.iter().zip(found) {
             self.compare(f, inputs, *i, analytic, &seeds)?;
         }
         Ok(())
     }
 
-    fn compare(&self, f: Fun<'_>, inputs: &[Tensor], i: usize, analytic: Option<Tensor>, seeds: &[Tensor]) -> Result<()> {
+    fn compare(
+        &self,
+        f: Fun<'_>,
+        inputs: &[Tensor],
+        i: usize,
+        analytic: Option<Tensor>,
+        seeds: &[Tensor],
+    ) -> Result<()> {
         let complex = inputs[i].dtype().is_complex();
         let parts = if complex { 2 } else { 1 };
         let values: Vec<f64> = match analytic {
@@ -116,7 +135,12 @@ impl GradCheck {
             };
             let numeric = (moved(self.eps)? - moved(-self.eps)?) / (2.0 * self.eps);
             if (ours - numeric).abs() > self.atol + self.rtol * numeric.abs() || ours.is_nan() != numeric.is_nan() {
-                bail!(Autograd, "gradcheck", "input {i}, element {}: the rule gives {ours}, differences give {numeric}", at / parts)
+                bail!(
+                    Autograd,
+                    "gradcheck",
+                    "input {i}, element {}: the rule gives {ours}, differences give {numeric}",
+                    at / parts
+                )
             }
         }
         Ok(())
@@ -132,14 +156,24 @@ impl GradCheck {
             enable_grad(|| {
                 let given: Vec<Tensor> = all[..n]
                     .iter()
-                    .map(|t| if t.requires_grad() || !t.dtype().is_differentiable() { Ok(t.clone()) } else { t.detach().requires_grad_() })
+                    .map(|t| {
+                        if t.requires_grad() || !t.dtype().is_differentiable() {
+                            Ok(t.clone())
+                        } else {
+                            t.detach().requires_grad_()
+                        }
+                    })
                     .collect::<Result<_>>()?;
                 let outputs = f(&given).map(differentiable)?;
                 let recorded: Vec<usize> = (0..outputs.len()).filter(|i| outputs[*i].requires_grad()).collect();
                 let outs: Vec<&Tensor> = recorded.iter().map(|i| &outputs[*i]).collect();
-                let grad_outputs = recorded.iter().map(|i| Ok(Some(all[n + i].to_dtype(outputs[*i].dtype())?))).collect::<Result<_>>()?;
+                let grad_outputs = recorded
+                    .iter()
+                    .map(|i| Ok(Some(all[n + i].to_dtype(outputs[*i].dtype())?)))
+                    .collect::<Result<_>>()?;
                 let wanted: Vec<&Tensor> = given.iter().filter(|t| t.requires_grad()).collect();
-                let options = GradOptions { grad_outputs, create_graph: true, allow_unused: true, ..GradOptions::default() };
+                let options =
+                    GradOptions { grad_outputs, create_graph: true, allow_unused: true, ..GradOptions::default() };
                 Ok(grad_with(&outs, &wanted, options)?.into_iter().flatten().collect())
             })
         };

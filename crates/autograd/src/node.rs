@@ -88,7 +88,11 @@ impl SavedTensor {
             };
             return Err(backward_error(
                 ErrorKind::Autograd,
-                format!("a value saved by {} was overwritten by {by}: version {now}, saved at version {}", node.place(), self.version),
+                format!(
+                    "a value saved by {} was overwritten by {by}: version {now}, saved at version {}",
+                    node.place(),
+                    self.version
+                ),
             ));
         }
         Ok(self.tensor.clone())
@@ -104,7 +108,13 @@ pub(crate) fn backward_error(kind: ErrorKind, message: String) -> Error {
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
 impl Node {
-    pub fn new(kind: Kind, edges: Edges, outputs: SmallVec<[Meta; 1]>, device: Device, at: &'static Location<'static>) -> Node {
+    pub fn new(
+        kind: Kind,
+        edges: Edges,
+        outputs: SmallVec<[Meta; 1]>,
+        device: Device,
+        at: &'static Location<'static>,
+    ) -> Node {
         let seq = NEXT.fetch_add(1, Ordering::Relaxed);
         Node { seq, at, kind, edges, outputs, device, saved: Mutex::new(None), extras: OnceLock::new() }
     }
@@ -139,7 +149,10 @@ impl Node {
             Some(saved) => Ok(f(saved)),
             None => Err(backward_error(
                 ErrorKind::Autograd,
-                format!("what {} had saved was freed by an earlier backward; let that one retain the graph", self.place()),
+                format!(
+                    "what {} had saved was freed by an earlier backward; let that one retain the graph",
+                    self.place()
+                ),
             )),
         }
     }

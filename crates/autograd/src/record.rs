@@ -47,7 +47,8 @@ pub(crate) fn edge_of(tensor: &Tensor) -> Edge {
 fn take_history_from_base(tensor: &Tensor, base: &Tensor) {
     let at = own_edge(base).map_or(Location::caller(), |(node, _)| node.at);
     let op = Op::AsStrided(AsStrided { layout: tensor.layout().clone() });
-    let node = Node::new(Kind::Op(op.clone()), smallvec![edge_of(base)], smallvec![Meta::like(tensor)], tensor.device(), at);
+    let node =
+        Node::new(Kind::Op(op.clone()), smallvec![edge_of(base)], smallvec![Meta::like(tensor)], tensor.device(), at);
     node.keep(select(rules::saves(&op, &[true]), &[base], &[tensor]));
     set_edge(tensor, Arc::new(node), 0);
 }
@@ -57,14 +58,24 @@ fn needs_of(inputs: &[&Tensor]) -> SmallVec<[bool; 4]> {
 }
 
 #[allow(clippy::too_many_arguments)]
-fn make_node(op: Op, saves: Saves, needs: &[bool], inputs: &[&Tensor], outputs: &[&Tensor], at: &'static Location<'static>) -> Result<Arc<Node>> {
+fn make_node(
+    op: Op,
+    saves: Saves,
+    needs: &[bool],
+    inputs: &[&Tensor],
+    outputs: &[&Tensor],
+    at: &'static Location<'static>,
+) -> Result<Arc<Node>> {
     for (i, t) in inputs.iter().enumerate() {
         ensure!(
-            !(saves.wants_input(i) && t.is_inference()), Autograd, op.name(),
+            !(saves.wants_input(i) && t.is_inference()),
+            Autograd,
+            op.name(),
             "input {i} was made under inference_mode and cannot be kept for backward; `copy()` it outside"
         );
     }
-    let edges: Edges = inputs.iter().zip(needs).map(|(t, needs)| if *needs { edge_of(t) } else { Edge::None }).collect();
+    let edges: Edges =
+        inputs.iter().zip(needs).map(|(t, needs)| if *needs { edge_of(t) } else { Edge::None }).collect();
     let saved = select(saves, inputs, outputs);
     let device = outputs.first().map_or_else(Default::default, |t| t.device());
     let node = Node::new(Kind::Op(op), edges, outputs.iter().map(|t| Meta::like(t)).collect(), device, at);
@@ -92,17 +103,34 @@ impl AutogradHook for Recorder {
     fn check_in_place(&self, op: &'static str, target: &Tensor) -> Result<()> {
         let tracked_leaf = |t: &Tensor| t.requires_grad() && is_leaf(t);
         if tracked_leaf(target) {
-            bail!(Autograd, op, "a leaf that requires grad cannot be written in place; do it under `no_grad`, or on a copy")
+            bail!(
+                Autograd,
+                op,
+                "a leaf that requires grad cannot be written in place; do it under `no_grad`, or on a copy"
+            )
         }
         if let Some(view) = target.view() {
             if view.no_grad {
-                bail!(Autograd, op, "the tensor is a view made under `no_grad`: its base would never learn of this op's gradient")
+                bail!(
+                    Autograd,
+                    op,
+                    "the tensor is a view made under `no_grad`: its base would never learn of this op's gradient"
+                )
             }
             if tracked_leaf(&view.base) {
-                bail!(Autograd, op, "the tensor is a view of a leaf that requires grad, which cannot be written in place; do it under `no_grad`")
+                bail!(
+                    Autograd,
+                    op,
+                    "the tensor is a view of a leaf that requires grad, which cannot be written in place; do it under `no_grad`"
+                )
             }
             let (ours, base) = (target.dtype(), view.base.dtype());
-            ensure!(ours == base, Unsupported, op, "the gradient of writing to a {base} tensor through its {ours} view is not recorded");
+            ensure!(
+                ours == base,
+                Unsupported,
+                op,
+                "the gradient of writing to a {base} tensor through its {ours} view is not recorded"
+            );
         }
         Ok(())
     }
@@ -122,7 +150,13 @@ impl AutogradHook for Recorder {
         Ok(old)
     }
 
-    fn record_in_place(&self, op: Op, inputs: &[&Tensor], target: &Tensor, at: &'static Location<'static>) -> Result<()> {
+    fn record_in_place(
+        &self,
+        op: Op,
+        inputs: &[&Tensor],
+        target: &Tensor,
+        at: &'static Location<'static>,
+    ) -> Result<()> {
         let needs = needs_of(inputs);
         // The base as it was, before the target takes its new node.
         let base = target.view().map(|view| (&view.base, edge_of(&view.base)));
@@ -130,8 +164,15 @@ impl AutogradHook for Recorder {
         let node = make_node(op, saves, &needs, inputs, &[target], at)?;
         set_edge(target, node.clone(), 0);
         if let (Some((base, old)), Some(view)) = (base, target.view()) {
-            let op = Op::AsStridedScatter(AsStridedScatter { base: base.layout().clone(), view: target.layout().clone() });
-            let scatter = Node::new(Kind::Op(op), smallvec![old, Edge::Node(node, 0)], smallvec![Meta::like(base)], base.device(), at);
+            let op =
+                Op::AsStridedScatter(AsStridedScatter { base: base.layout().clone(), view: target.layout().clone() });
+            let scatter = Node::new(
+                Kind::Op(op),
+                smallvec![old, Edge::Node(node, 0)],
+                smallvec![Meta::like(base)],
+                base.device(),
+                at,
+            );
             scatter.keep(Default::default());
             set_edge(base, Arc::new(scatter), 0);
             view.version.store(target.version(), Ordering::Release);

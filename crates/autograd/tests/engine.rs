@@ -149,7 +149,8 @@ fn modes() -> Result<()> {
 #[test]
 fn graphs_cross_threads() -> Result<()> {
     let x = leaf(&[1.0, 2.0, 3.0])?;
-    let parts: Vec<Tensor> = (0..4).map(|i| x.mul(i as f64).and_then(|y| y.square()?.sum(..))).collect::<Result<_>>()?;
+    let parts: Vec<Tensor> =
+        (0..4).map(|i| x.mul(i as f64).and_then(|y| y.square()?.sum(..))).collect::<Result<_>>()?;
     std::thread::scope(|s| {
         for p in &parts {
             s.spawn(move || p.backward().unwrap());
@@ -164,6 +165,12 @@ fn graphs_cross_threads() -> Result<()> {
 fn integer_results_are_not_recorded() -> Result<()> {
     let x = leaf(&[1.0, -1.0])?;
     assert!(!x.gt(0.0)?.requires_grad());
-    assert_eq!(values(&{ x.mul(x.gt(0.0)?)?.sum(..)?.backward()?; x.grad().unwrap() }), [1.0, 0.0]);
+    assert_eq!(
+        values(&{
+            x.mul(x.gt(0.0)?)?.sum(..)?.backward()?;
+            x.grad().unwrap()
+        }),
+        [1.0, 0.0]
+    );
     Ok(())
 }

@@ -29,7 +29,12 @@ fn an_overwritten_value_names_both_ops() -> Result<()> {
     let z = y.mul(&x)?.sum(..)?;
     y.add_(1.0)?;
     let e = z.backward().unwrap_err().to_string();
-    assert!(e.contains("a value saved by `mul`") && e.contains("overwritten by `add_`") && e.contains("version 1, saved at version 0"), "{e}");
+    assert!(
+        e.contains("a value saved by `mul`")
+            && e.contains("overwritten by `add_`")
+            && e.contains("version 1, saved at version 0"),
+        "{e}"
+    );
     assert_eq!(e.matches("in_place.rs").count(), 3, "both ops and the call have a line: {e}");
     Ok(())
 }

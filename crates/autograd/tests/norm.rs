@@ -17,10 +17,20 @@ fn layer_norm_by_hand() {
     let (w, b) = (Tensor::from_vec(vec![1.0, 2.0, 4.0], 3).unwrap(), Tensor::from_vec(vec![0.0, 1.0, 0.0], 3).unwrap());
     let (a, c) = (1.5f64.sqrt(), 1.5f64.sqrt());
     close("plain", &values(&x.layer_norm([3], None, None, 0.0).unwrap()), &[-a, 0.0, a, -c, 0.0, c], 1e-12);
-    close("affine", &values(&x.layer_norm([3], Some(&w), Some(&b), 0.0).unwrap()), &[-a, 1.0, 4.0 * a, -c, 1.0, 4.0 * c], 1e-12);
+    close(
+        "affine",
+        &values(&x.layer_norm([3], Some(&w), Some(&b), 0.0).unwrap()),
+        &[-a, 1.0, 4.0 * a, -c, 1.0, 4.0 * c],
+        1e-12,
+    );
     // Root mean squares: √(14/3), √6.
     let (r, s) = ((14.0f64 / 3.0).sqrt(), 6f64.sqrt());
-    close("rms", &values(&x.rms_norm([3], Some(&w), Some(0.0)).unwrap()), &[1.0 / r, 4.0 / r, 12.0 / r, -3.0 / s, 0.0, 12.0 / s], 1e-12);
+    close(
+        "rms",
+        &values(&x.rms_norm([3], Some(&w), Some(0.0)).unwrap()),
+        &[1.0 / r, 4.0 / r, 12.0 / r, -3.0 / s, 0.0, 12.0 / s],
+        1e-12,
+    );
 }
 
 #[test]
@@ -43,7 +53,8 @@ fn instance_norm_is_batch_norm_of_each_sample() {
     let x = sample(&[3, 2, 5], -2.0, 2.0);
     let y = x.instance_norm(None, None, Some(&p(1, 2)), Some(&p(2, 2)), true, 0.1, 1e-5).unwrap();
     for i in 0..3 {
-        let alone = x.narrow(0, i, 1).unwrap().batch_norm(None, None, Some(&p(1, 2)), Some(&p(2, 2)), true, 0.1, 1e-5).unwrap();
+        let alone =
+            x.narrow(0, i, 1).unwrap().batch_norm(None, None, Some(&p(1, 2)), Some(&p(2, 2)), true, 0.1, 1e-5).unwrap();
         close("sample", &values(&y.narrow(0, i, 1).unwrap()), &values(&alone), 1e-12);
     }
     let mean = Tensor::zeros([2]).dtype(DType::F64).build().unwrap();
@@ -57,9 +68,17 @@ fn derivatives() {
     let x = sample(&[3, 4, 2], -2.0, 2.0);
     check("layer_norm", |t| t[0].layer_norm([2], None, None, 1e-2), &[x.clone()]);
     let over = seeded(1, &[4, 2], 0.3, 1.5);
-    check("layer_norm, affine", |t| t[0].layer_norm([4, 2], Some(&t[1]), Some(&t[2]), 1e-2), &[x.clone(), over.clone(), over.clone()]);
+    check(
+        "layer_norm, affine",
+        |t| t[0].layer_norm([4, 2], Some(&t[1]), Some(&t[2]), 1e-2),
+        &[x.clone(), over.clone(), over.clone()],
+    );
     check("layer_norm, all", |t| t[0].layer_norm([4], Some(&t[1]), None, 1e-2), &[seeded(3, &[4], -1.0, 1.0), p(1, 4)]);
-    check("layer_norm, bias", |t| t[0].layer_norm([2], None, Some(&t[1]), 1e-2), &[x.transpose(0, 1).unwrap(), p(1, 2)]);
+    check(
+        "layer_norm, bias",
+        |t| t[0].layer_norm([2], None, Some(&t[1]), 1e-2),
+        &[x.transpose(0, 1).unwrap(), p(1, 2)],
+    );
     check("rms_norm", |t| t[0].rms_norm([4, 2], Some(&t[1]), Some(1e-2)), &[x.clone(), over]);
     check("rms_norm, plain", |t| t[0].rms_norm([2], None, Some(1e-2)), &[x.clone()]);
     for training in [true, false] {
@@ -97,11 +116,20 @@ fn kernels_are_their_decompositions() {
         // Planes, planes of several blocks, and rows of channels.
         for shape in [vec![3, 4, 33], vec![2, 2, 150, 130], vec![9, 4], vec![300, 4, 3]] {
             let (x, c) = (sample(&shape, -2.0, 2.0), shape[1]);
-            kernel_is_decomposition(BatchNorm { training: true, eps: 1e-3, weight, bias }, &[vec![x.clone()], given(&[c])].concat());
+            kernel_is_decomposition(
+                BatchNorm { training: true, eps: 1e-3, weight, bias },
+                &[vec![x.clone()], given(&[c])].concat(),
+            );
             let running = vec![x.clone(), seeded(3, &[c], -1.0, 1.0), p(4, c)];
-            kernel_is_decomposition(BatchNorm { training: false, eps: 1e-3, weight, bias }, &[running, given(&[c])].concat());
+            kernel_is_decomposition(
+                BatchNorm { training: false, eps: 1e-3, weight, bias },
+                &[running, given(&[c])].concat(),
+            );
             for groups in [1, 2, c] {
-                kernel_is_decomposition(GroupNorm { groups, eps: 1e-3, weight, bias }, &[vec![x.clone()], given(&[c])].concat());
+                kernel_is_decomposition(
+                    GroupNorm { groups, eps: 1e-3, weight, bias },
+                    &[vec![x.clone()], given(&[c])].concat(),
+                );
             }
         }
     }
@@ -109,10 +137,15 @@ fn kernels_are_their_decompositions() {
 
 /// The backward kernel against its decomposition, in `f64`, for every choice of wanted gradients.
 fn backward_is_decomposition(make: impl Fn([bool; 3]) -> flambeau_tensor::Op, inputs: &[Tensor]) {
-    for needs in [[true, true, true], [true, false, false], [false, true, true], [false, true, false], [true, false, true]] {
+    for needs in
+        [[true, true, true], [true, false, false], [false, true, true], [false, true, false], [true, false, true]]
+    {
         let op = make(needs);
         let refs: Vec<&Tensor> = inputs.iter().collect();
-        let (ours, theirs) = (flambeau_tensor::dispatch::dispatch_all(op.clone(), &refs).unwrap(), op.decompose(&refs).unwrap().unwrap());
+        let (ours, theirs) = (
+            flambeau_tensor::dispatch::dispatch_all(op.clone(), &refs).unwrap(),
+            op.decompose(&refs).unwrap().unwrap(),
+        );
         assert_eq!(ours.len(), theirs.len());
         for (a, b) in ours.iter().zip(&theirs) {
             assert_eq!(a.shape(), b.shape(), "{op:?}");
@@ -123,10 +156,12 @@ fn backward_is_decomposition(make: impl Fn([bool; 3]) -> flambeau_tensor::Op, in
 
 #[test]
 fn backward_kernels_are_their_decompositions() {
-    let run = |op: flambeau_tensor::Op, inputs: &[&Tensor]| flambeau_tensor::dispatch::dispatch_all(op, inputs).unwrap();
+    let run =
+        |op: flambeau_tensor::Op, inputs: &[&Tensor]| flambeau_tensor::dispatch::dispatch_all(op, inputs).unwrap();
     for weight in [true, false] {
         for (shape, dims) in [(vec![5, 3, 37], 1), (vec![5, 3, 13], 2), (vec![40, 3000], 1)] {
-            let (x, g, over) = (sample(&shape, -2.0, 2.0), seeded(6, &shape, -1.0, 1.0), shape[shape.len() - dims..].to_vec());
+            let (x, g, over) =
+                (sample(&shape, -2.0, 2.0), seeded(6, &shape, -1.0, 1.0), shape[shape.len() - dims..].to_vec());
             let w: Vec<Tensor> = weight.then(|| seeded(1, &over, 0.3, 1.5)).into_iter().collect();
             let inputs: Vec<&Tensor> = [&x].into_iter().chain(&w).collect();
             let of = LayerNorm { dims, eps: 1e-3, weight, bias: false };
@@ -170,11 +205,17 @@ fn faults_are_named() {
     let x = Tensor::zeros([2, 3]).build().unwrap();
     let two = Tensor::ones([2]).build().unwrap();
     let message = x.layer_norm([2], None, None, 1e-5).unwrap_err().to_string();
-    assert!(message.starts_with("layer_norm: normalized_shape [2] is not the end of the input's shape [2, 3]"), "{message}");
+    assert!(
+        message.starts_with("layer_norm: normalized_shape [2] is not the end of the input's shape [2, 3]"),
+        "{message}"
+    );
     assert_eq!(x.layer_norm([3], Some(&two), None, 1e-5).unwrap_err().kind(), ErrorKind::Shape);
     assert_eq!(x.batch_norm(Some(&two), None, None, None, true, 0.1, 1e-5).unwrap_err().kind(), ErrorKind::Shape);
     assert_eq!(x.batch_norm(None, None, None, None, false, 0.1, 1e-5).unwrap_err().kind(), ErrorKind::Argument);
-    assert_eq!(x.narrow(0, 0, 1).unwrap().batch_norm(None, None, None, None, true, 0.1, 1e-5).unwrap_err().kind(), ErrorKind::Argument);
+    assert_eq!(
+        x.narrow(0, 0, 1).unwrap().batch_norm(None, None, None, None, true, 0.1, 1e-5).unwrap_err().kind(),
+        ErrorKind::Argument
+    );
     assert_eq!(x.group_norm(2, None, None, 1e-5).unwrap_err().kind(), ErrorKind::Argument);
     assert_eq!(x.to_dtype(DType::I64).unwrap().layer_norm([3], None, None, 1e-5).unwrap_err().kind(), ErrorKind::DType);
 }

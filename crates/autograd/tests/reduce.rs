@@ -3,6 +3,143 @@
 
 mod common;
 
-use common::sample;
-use flambeau_autograd::{gradcheck, gradgradcheck};
-use flambeau_tensor::{Complex, Result, Tensor};
+use common::{check, close, sample, values};
+use flambeau_autograd::Autograd;
+use flambeau_tensor::{Complex, DType, Result, Tensor};
+
+type F = fn(&Tensor) -> Result<Tensor>;
+
+fn vector(values: &[f64]) -> Tensor {
+    Tensor::from_slice(values, values.len()).unwrap()
+}
+
+/// The gradient of the sum of `f(x)`.
+fn gradient(f: impl Fn(&Tensor) -> Result<Tensor>, x: &[f64]) -> Vec<f64> {
+    let x = vector(x).requires_grad_(true).unwrap();
+    f(&x).unwrap().sum(..).unwrap().backward().unwrap();
+    values(&x.grad().unwrap())
+}
+
+#[test]
+fn reductions() {
+    let cases: &[(&str, F)] = &[
+        ("sum", |x| x.sum([0, 2])),
+        ("mean", |x| x.mean(1)),
+        ("mean of all", |x| x.mean(..)),
+        ("prod", |x| x.prod(1)),
+        ("prod of all", |x| x.narrow(0, 0, 1)?.prod(..)),
+        ("prod of two", |x| x.prod([0, 2])),
+        ("amax", |x| x.amax([0, 1])),
+        ("amin", |x| x.amin(..)),
+        ("max", |x| Ok(x.max_dim(1)?.0)),
+        ("min", |x| Ok(x.min_dim_keepdim(-1)?.0)),
+        ("logsumexp", |x| x.logsumexp([0, 2])),
+        ("var", |x| x.var([1, 2], 1.0)),
+        ("var of the population", |x| x.var(0, 0.0)),
+        ("std", |x| x.std(1, 1.0)),
+        ("var_mean", |x| {
+            let (var, mean) = x.var_mean(-1, 0.5)?;
+            var.mul(&mean)
+        }),
+        ("std_mean", |x| {
+            let (std, mean) = x.std_mean_keepdim([0, 1], 1.0)?;
+            std.add(&mean)
+        }),
+        ("norm", |x| x.norm(2.0, 1)),
+        ("norm 1", |x| x.norm(1.0, ..)),
+        ("norm 3", |x| x.norm(3.0, [0, 2])),
+        ("norm 1.5", |x| x.norm(1.5, 0)),
+        ("norm -1", |x| x.norm(-1.0, 0)),
+        ("norm inf", |x| x.norm(f64::INFINITY, 2)),
+        ("norm -inf", |x| x.norm(f64::NEG_INFINITY, 2)),
+        ("nanmean", |x| x.nanmean(1)),
+    ];
+    for (name, f) in cases {
+        check(name, |x| f(&x[0])?.square(), &[sample(&[2, 3, 4], -1.5, 1.5)]);
+        check(name, |x| f(&x[0].transpose(0, 2)?)?.square(), &[sample(&[4, 3, 2], -1.5, 1.5)]);
+    }
+    for (name, f) in cases {
+        f(&sample(&[2, 3, 4], -1.5, 1.5).to_dtype(DType::F32).unwrap()).unwrap_or_else(|e| panic!("{name}: {e}"));
+    }
+}
+
+#[test]
+fn complex_reductions() {
+    let z =
+        || Tensor::from_vec(vec![Complex::new(0.5, 1.0), Complex::new(-1.0, 0.3), Complex::new(0.2, -0.7)], 3).unwrap();
+    let cases: &[(&str, F)] = &[
+        ("sum", |z| z.sum(..)),
+        ("mean", |z| z.mean(..)),
+        ("prod", |z| z.prod(0)),
+        ("cumsum", |z| z.cumsum(0)),
+        ("cumprod", |z| z.cumprod(0)),
+        ("norm", |z| z.norm(2.0, 0)),
+        ("var", |z| z.var(0, 1.0)),
+    ];
+    for (name, f) in cases {
+        check(name, |z| f(&z[0]), &[z()]);
+    }
+}
+
+#[test]
+fn running() {
+    let cases: &[(&str, F)] = &[
+        ("cumsum", |x| x.cumsum(1)),
+        ("cumsum from the end", |x| x.cumsum_reversed(0)),
+        ("cumprod", |x| x.cumprod(1)),
+        ("cumprod from the end", |x| x.cumprod_reversed(-1)),
+        ("logcumsumexp", |x| x.logcumsumexp(1)),
+        ("cummax", |x| Ok(x.cummax(1)?.0)),
+        ("cummin", |x| Ok(x.cummin(0)?.0)),
+    ];
+    for (name, f) in cases {
+        check(name, |x| f(&x[0])?.square(), &[sample(&[2, 4, 3], -1.5, 1.5)]);
+    }
+    for reverse in [false, true] {
+        let inputs = [sample(&[2, 4], -1.5, 1.5), common::seeded(8, &[2, 4], -1.0, 1.0)];
+        check("recurrence", |x| x[0].recurrence(&x[1], 1, reverse)?.square(), &inputs);
+    }
+}
+
+#[test]
+fn order() {
+    let cases: &[(&str, F)] = &[
+        ("sort", |x| Ok(x.sort(1, true)?.0.select(1, 1)?.mul(&x.sort(1, false)?.0.select(1, 0)?)?)),
+        ("topk", |x| Ok(x.topk(2, 0, true)?.0)),
+        ("kthvalue", |x| Ok(x.kthvalue(2, 1)?.0)),
+        ("median", |x| Ok(x.median(-1)?.0)),
+        ("nanmedian", |x| Ok(x.nanmedian_keepdim(0)?.0)),
+        ("mode", |x| Ok(x.mode(0)?.0)),
+        ("median of all", |x| x.median_all()),
+    ];
+    for (name, f) in cases {
+        check(name, |x| f(&x[0])?.square(), &[sample(&[3, 4], -1.5, 1.5)]);
+    }
+}
+
+/// Values that `torch.autograd` gives.
+#[test]
+fn conventions() {
+    close("amax: equals share", &gradient(|x| x.amax(0), &[1.0, 3.0, 3.0]), &[0.0, 0.5, 0.5], 0.0);
+    close("max_all: equals share", &gradient(|x| x.max_all(), &[2.0, 2.0, 1.0]), &[0.5, 0.5, 0.0], 0.0);
+    close("max_dim: the first", &gradient(|x| Ok(x.max_dim(0)?.0), &[1.0, 3.0, 3.0]), &[0.0, 1.0, 0.0], 0.0);
+    close("norm inf: equals share", &gradient(|x| x.norm(f64::INFINITY, 0), &[-2.0, 2.0, 1.0]), &[-0.5, 0.5, 0.0], 0.0);
+    close("norm at 0", &gradient(|x| x.norm(2.0, 0), &[0.0, 0.0]), &[0.0, 0.0], 0.0);
+    close("norm 3 at 0", &gradient(|x| x.norm(3.0, 0), &[0.0, 0.0]), &[0.0, 0.0], 0.0);
+    close("norm 1.5 at 0", &gradient(|x| x.norm(1.5, 0), &[0.0, 1.0]), &[0.0, 1.0], 0.0);
+    close("norm 0", &gradient(|x| x.norm(0.0, 0), &[0.0, 1.0]), &[0.0, 0.0], 0.0);
+    close("std at 0", &gradient(|x| x.std(0, 1.0), &[4.0, 4.0]), &[0.0, 0.0], 0.0);
+    close("prod, one zero", &gradient(|x| x.prod(0), &[2.0, 0.0, 3.0]), &[0.0, 6.0, 0.0], 0.0);
+    close("prod, two zeros", &gradient(|x| x.prod(0), &[0.0, 0.0, 3.0]), &[0.0; 3], 0.0);
+    close("cumprod, a zero", &gradient(|x| x.cumprod(0), &[2.0, 0.0, 3.0]), &[1.0, 8.0, 0.0], 0.0);
+    close("cummax: the last of equals", &gradient(|x| Ok(x.cummax(0)?.0), &[1.0, 1.0, 0.0]), &[1.0, 2.0, 0.0], 0.0);
+    close("nansum", &gradient(|x| x.nansum(0), &[1.0, f64::NAN]), &[1.0, 0.0], 0.0);
+    let low = f64::NEG_INFINITY;
+    close("logcumsumexp from -inf", &gradient(|x| x.logcumsumexp(0), &[low, 0.0, 0.0]), &[0.0, 1.5, 0.5], 1e-12);
+    close(
+        "a scalar",
+        &gradient(|x| x.select(0, 0)?.max_dim(0)?.0.add(&x.select(0, 0)?.sort(0, true)?.0), &[3.0]),
+        &[2.0],
+        0.0,
+    );
+}

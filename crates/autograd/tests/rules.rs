@@ -7,13 +7,16 @@ use flambeau_tensor::{Complex, Generator, Result, Tensor};
 fn sample(shape: &[usize], low: f64, high: f64) -> Tensor {
     let generator = Generator::with_seed(7);
     let n: usize = shape.iter().product();
-    let unit: Vec<f64> = Tensor::rand(n).dtype(flambeau_tensor::DType::F64).generator(&generator).build().unwrap().to_vec().unwrap();
-    let values = unit.iter().map(|u| low + (high - low) * u).map(|v| if v.abs() < 0.05 { v + 0.1 } else { v }).collect();
+    let unit: Vec<f64> =
+        Tensor::rand(n).dtype(flambeau_tensor::DType::F64).generator(&generator).build().unwrap().to_vec().unwrap();
+    let values =
+        unit.iter().map(|u| low + (high - low) * u).map(|v| if v.abs() < 0.05 { v + 0.1 } else { v }).collect();
     Tensor::from_vec(values, shape).unwrap()
 }
 
 fn complex(shape: &[usize]) -> Tensor {
-    let (re, im) = (sample(shape, -1.0, 1.0).to_vec::<f64>().unwrap(), sample(shape, 0.2, 1.2).to_vec::<f64>().unwrap());
+    let (re, im) =
+        (sample(shape, -1.0, 1.0).to_vec::<f64>().unwrap(), sample(shape, 0.2, 1.2).to_vec::<f64>().unwrap());
     Tensor::from_vec(re.into_iter().zip(im).map(|(re, im)| Complex::new(re, im)).collect(), shape).unwrap()
 }
 
@@ -27,15 +30,41 @@ fn check(name: &str, f: impl Fn(&[Tensor]) -> Result<Tensor> + Copy, inputs: &[T
 fn unary() {
     type F = fn(&Tensor) -> Result<Tensor>;
     let cases: &[(&str, F, f64, f64)] = &[
-        ("neg", Tensor::neg, -2.0, 2.0), ("abs", Tensor::abs, -2.0, 2.0), ("sign", Tensor::sign, -2.0, 2.0), ("exp", Tensor::exp, -2.0, 2.0),
-        ("exp2", Tensor::exp2, -2.0, 2.0), ("expm1", Tensor::expm1, -2.0, 2.0), ("log", Tensor::log, 0.2, 3.0), ("log2", Tensor::log2, 0.2, 3.0),
-        ("log10", Tensor::log10, 0.2, 3.0), ("log1p", Tensor::log1p, -0.5, 3.0), ("sqrt", Tensor::sqrt, 0.2, 3.0), ("rsqrt", Tensor::rsqrt, 0.2, 3.0),
-        ("square", Tensor::square, -2.0, 2.0), ("reciprocal", Tensor::reciprocal, 0.3, 2.0), ("sin", Tensor::sin, -3.0, 3.0), ("cos", Tensor::cos, -3.0, 3.0),
-        ("tan", Tensor::tan, -1.0, 1.0), ("asin", Tensor::asin, -0.9, 0.9), ("acos", Tensor::acos, -0.9, 0.9), ("atan", Tensor::atan, -2.0, 2.0),
-        ("sinh", Tensor::sinh, -2.0, 2.0), ("cosh", Tensor::cosh, -2.0, 2.0), ("tanh", Tensor::tanh, -2.0, 2.0), ("asinh", Tensor::asinh, -2.0, 2.0),
-        ("acosh", Tensor::acosh, 1.3, 3.0), ("atanh", Tensor::atanh, -0.8, 0.8), ("sigmoid", Tensor::sigmoid, -2.0, 2.0), ("relu", Tensor::relu, -2.0, 2.0),
-        ("erf", Tensor::erf, -1.5, 1.5), ("erfc", Tensor::erfc, -1.5, 1.5), ("erfinv", Tensor::erfinv, -0.8, 0.8), ("floor", Tensor::floor, 0.1, 0.9),
-        ("ceil", Tensor::ceil, 0.1, 0.9), ("round", Tensor::round, 0.1, 0.4), ("trunc", Tensor::trunc, 0.1, 0.9),
+        ("neg", Tensor::neg, -2.0, 2.0),
+        ("abs", Tensor::abs, -2.0, 2.0),
+        ("sign", Tensor::sign, -2.0, 2.0),
+        ("exp", Tensor::exp, -2.0, 2.0),
+        ("exp2", Tensor::exp2, -2.0, 2.0),
+        ("expm1", Tensor::expm1, -2.0, 2.0),
+        ("log", Tensor::log, 0.2, 3.0),
+        ("log2", Tensor::log2, 0.2, 3.0),
+        ("log10", Tensor::log10, 0.2, 3.0),
+        ("log1p", Tensor::log1p, -0.5, 3.0),
+        ("sqrt", Tensor::sqrt, 0.2, 3.0),
+        ("rsqrt", Tensor::rsqrt, 0.2, 3.0),
+        ("square", Tensor::square, -2.0, 2.0),
+        ("reciprocal", Tensor::reciprocal, 0.3, 2.0),
+        ("sin", Tensor::sin, -3.0, 3.0),
+        ("cos", Tensor::cos, -3.0, 3.0),
+        ("tan", Tensor::tan, -1.0, 1.0),
+        ("asin", Tensor::asin, -0.9, 0.9),
+        ("acos", Tensor::acos, -0.9, 0.9),
+        ("atan", Tensor::atan, -2.0, 2.0),
+        ("sinh", Tensor::sinh, -2.0, 2.0),
+        ("cosh", Tensor::cosh, -2.0, 2.0),
+        ("tanh", Tensor::tanh, -2.0, 2.0),
+        ("asinh", Tensor::asinh, -2.0, 2.0),
+        ("acosh", Tensor::acosh, 1.3, 3.0),
+        ("atanh", Tensor::atanh, -0.8, 0.8),
+        ("sigmoid", Tensor::sigmoid, -2.0, 2.0),
+        ("relu", Tensor::relu, -2.0, 2.0),
+        ("erf", Tensor::erf, -1.5, 1.5),
+        ("erfc", Tensor::erfc, -1.5, 1.5),
+        ("erfinv", Tensor::erfinv, -0.8, 0.8),
+        ("floor", Tensor::floor, 0.1, 0.9),
+        ("ceil", Tensor::ceil, 0.1, 0.9),
+        ("round", Tensor::round, 0.1, 0.4),
+        ("trunc", Tensor::trunc, 0.1, 0.9),
     ];
     for (name, f, low, high) in cases {
         check(name, |x| f(&x[0]), &[sample(&[2, 3], *low, *high)]);
@@ -47,10 +76,27 @@ fn unary() {
 fn unary_complex() {
     type F = fn(&Tensor) -> Result<Tensor>;
     let cases: &[(&str, F)] = &[
-        ("neg", Tensor::neg), ("abs", Tensor::abs), ("exp", Tensor::exp), ("log", Tensor::log), ("sqrt", Tensor::sqrt), ("rsqrt", Tensor::rsqrt),
-        ("square", Tensor::square), ("reciprocal", Tensor::reciprocal), ("sin", Tensor::sin), ("cos", Tensor::cos), ("tan", Tensor::tan),
-        ("sinh", Tensor::sinh), ("cosh", Tensor::cosh), ("tanh", Tensor::tanh), ("sigmoid", Tensor::sigmoid), ("conj", Tensor::conj), ("log1p", Tensor::log1p),
-        ("expm1", Tensor::expm1), ("atan", Tensor::atan), ("asinh", Tensor::asinh), ("asin", Tensor::asin),
+        ("neg", Tensor::neg),
+        ("abs", Tensor::abs),
+        ("exp", Tensor::exp),
+        ("log", Tensor::log),
+        ("sqrt", Tensor::sqrt),
+        ("rsqrt", Tensor::rsqrt),
+        ("square", Tensor::square),
+        ("reciprocal", Tensor::reciprocal),
+        ("sin", Tensor::sin),
+        ("cos", Tensor::cos),
+        ("tan", Tensor::tan),
+        ("sinh", Tensor::sinh),
+        ("cosh", Tensor::cosh),
+        ("tanh", Tensor::tanh),
+        ("sigmoid", Tensor::sigmoid),
+        ("conj", Tensor::conj),
+        ("log1p", Tensor::log1p),
+        ("expm1", Tensor::expm1),
+        ("atan", Tensor::atan),
+        ("asinh", Tensor::asinh),
+        ("asin", Tensor::asin),
     ];
     for (name, f) in cases {
         check(name, |x| f(&x[0]), &[complex(&[3])]);
@@ -67,9 +113,19 @@ fn unary_complex() {
 fn binary() {
     type F = fn(&Tensor, &Tensor) -> Result<Tensor>;
     let cases: &[(&str, F)] = &[
-        ("add", |a, b| a.add(b)), ("sub", |a, b| a.sub(b)), ("mul", |a, b| a.mul(b)), ("div", |a, b| a.div(b)), ("pow", |a, b| a.abs()?.pow(b)),
-        ("atan2", |a, b| a.atan2(b)), ("maximum", |a, b| a.maximum(b)), ("minimum", |a, b| a.minimum(b)), ("remainder", |a, b| a.remainder(b)),
-        ("fmod", |a, b| a.fmod(b)), ("floor_divide", |a, b| a.floor_divide(b)), ("div_trunc", |a, b| a.div_trunc(b)), ("rsub", |a, b| a.rsub(b)),
+        ("add", |a, b| a.add(b)),
+        ("sub", |a, b| a.sub(b)),
+        ("mul", |a, b| a.mul(b)),
+        ("div", |a, b| a.div(b)),
+        ("pow", |a, b| a.abs()?.pow(b)),
+        ("atan2", |a, b| a.atan2(b)),
+        ("maximum", |a, b| a.maximum(b)),
+        ("minimum", |a, b| a.minimum(b)),
+        ("remainder", |a, b| a.remainder(b)),
+        ("fmod", |a, b| a.fmod(b)),
+        ("floor_divide", |a, b| a.floor_divide(b)),
+        ("div_trunc", |a, b| a.div_trunc(b)),
+        ("rsub", |a, b| a.rsub(b)),
     ];
     for (name, f) in cases {
         check(name, |x| f(&x[0], &x[1]), &[sample(&[2, 3], -2.0, 2.0), sample(&[2, 3], 0.4, 1.9)]);
@@ -85,25 +141,49 @@ fn views() {
     let x = || sample(&[2, 3, 4], -1.0, 1.0);
     // Squared afterwards, so that the second order is not all zeros.
     let cases: &[(&str, fn(&Tensor) -> Result<Tensor>)] = &[
-        ("permute", |x| x.permute([2, 0, 1])), ("expand", |x| x.unsqueeze(0)?.expand([2, 2, 3, 4])), ("reshape", |x| x.reshape([4, -1])),
-        ("reshape of a transpose", |x| x.transpose(0, 2)?.reshape([6, 4])), ("slice", |x| x.slice(2, 1, 4, 2)), ("select", |x| x.select(1, -1)),
-        ("diagonal", |x| x.diagonal(1, 1, 2)), ("unfold", |x| x.unfold(2, 3, 1)), ("as_strided", |x| x.as_strided([3, 3], [2, 3], 1)),
-        ("squeeze", |x| x.narrow(0, 0, 1)?.squeeze(0)), ("chunk", |x| x.chunk(3, 2)?[1].mul(&x.chunk(3, 2)?[0])), ("sum", |x| x.sum([0, 2])),
+        ("permute", |x| x.permute([2, 0, 1])),
+        ("expand", |x| x.unsqueeze(0)?.expand([2, 2, 3, 4])),
+        ("reshape", |x| x.reshape([4, -1])),
+        ("reshape of a transpose", |x| x.transpose(0, 2)?.reshape([6, 4])),
+        ("slice", |x| x.slice(2, 1, 4, 2)),
+        ("select", |x| x.select(1, -1)),
+        ("diagonal", |x| x.diagonal(1, 1, 2)),
+        ("unfold", |x| x.unfold(2, 3, 1)),
+        ("as_strided", |x| x.as_strided([3, 3], [2, 3], 1)),
+        ("squeeze", |x| x.narrow(0, 0, 1)?.squeeze(0)),
+        ("chunk", |x| x.chunk(3, 2)?[1].mul(&x.chunk(3, 2)?[0])),
+        ("sum", |x| x.sum([0, 2])),
         ("sum_to_size", |x| x.sum_to_size(&[3, 1])),
     ];
     for (name, f) in cases {
         check(name, |x| f(&x[0])?.square(), &[x()]);
     }
-    check("as_strided_scatter", |x| x[0].square()?.as_strided_scatter(&x[1].square()?, x[0].select(1, 1)?.layout()), &[x(), sample(&[2, 4], 0.1, 1.0)]);
+    check(
+        "as_strided_scatter",
+        |x| x[0].square()?.as_strided_scatter(&x[1].square()?, x[0].select(1, 1)?.layout()),
+        &[x(), sample(&[2, 4], 0.1, 1.0)],
+    );
 }
 
 #[test]
 fn in_place() {
-    check("mul_", |x| { let y = x[0].mul(1.0)?; y.mul_(&x[1])?; y.square() }, &[sample(&[2, 3], -1.0, 1.0), sample(&[3], 0.2, 1.0)]);
-    check("copy_ to a view", |x| {
-        let y = x[0].mul(1.0)?;
-        y.select(0, 1)?.copy_(&x[1].square()?)?;
-        y.select(1, 0)?.mul_(3.0)?;
-        y.square()
-    }, &[sample(&[2, 3], -1.0, 1.0), sample(&[3], 0.2, 1.0)]);
+    check(
+        "mul_",
+        |x| {
+            let y = x[0].mul(1.0)?;
+            y.mul_(&x[1])?;
+            y.square()
+        },
+        &[sample(&[2, 3], -1.0, 1.0), sample(&[3], 0.2, 1.0)],
+    );
+    check(
+        "copy_ to a view",
+        |x| {
+            let y = x[0].mul(1.0)?;
+            y.select(0, 1)?.copy_(&x[1].square()?)?;
+            y.select(1, 0)?.mul_(3.0)?;
+            y.square()
+        },
+        &[sample(&[2, 3], -1.0, 1.0), sample(&[3], 0.2, 1.0)],
+    );
 }

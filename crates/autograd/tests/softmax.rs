@@ -7,7 +7,8 @@ use common::{check, close, kernel_is_decomposition, sample, seeded, values};
 use flambeau_tensor::{DType, ErrorKind, Result, Tensor, ops::*};
 
 type F = fn(&Tensor, isize) -> Result<Tensor>;
-const FUNCTIONS: &[(&str, F)] = &[("softmax", Tensor::softmax), ("log_softmax", Tensor::log_softmax), ("softmin", Tensor::softmin)];
+const FUNCTIONS: &[(&str, F)] =
+    &[("softmax", Tensor::softmax), ("log_softmax", Tensor::log_softmax), ("softmin", Tensor::softmin)];
 
 #[test]
 fn known_values() {
@@ -17,7 +18,12 @@ fn known_values() {
     close("softmax of all", &values(&x.flatten(0, -1).unwrap().softmax(0).unwrap()), &shares, 1e-12);
     close("rows", &values(&x.softmax(-1).unwrap()), &[1.0 / 3.0, 2.0 / 3.0, 3.0 / 7.0, 4.0 / 7.0], 1e-12);
     close("columns", &values(&x.softmax(0).unwrap()), &[0.25, 1.0 / 3.0, 0.75, 2.0 / 3.0], 1e-12);
-    close("log", &values(&x.log_softmax(1).unwrap()), &[1.0 / 3.0, 2.0 / 3.0, 3.0 / 7.0, 4.0 / 7.0].map(f64::ln), 1e-12);
+    close(
+        "log",
+        &values(&x.log_softmax(1).unwrap()),
+        &[1.0 / 3.0, 2.0 / 3.0, 3.0 / 7.0, 4.0 / 7.0].map(f64::ln),
+        1e-12,
+    );
     close("softmin", &values(&x.neg().unwrap().softmin(0).unwrap()), &[0.25, 1.0 / 3.0, 0.75, 2.0 / 3.0], 1e-12);
 }
 
@@ -28,7 +34,16 @@ fn extremes() {
     assert_eq!(x.log_softmax(1).unwrap().to_vec::<f32>().unwrap(), [f32::NEG_INFINITY, 0.0, 0.0, f32::NEG_INFINITY]);
     // Columns take another path.
     assert_eq!(x.t().unwrap().contiguous().unwrap().softmax(0).unwrap().to_vec::<f32>().unwrap(), [0.0, 1.0, 1.0, 0.0]);
-    assert!(Tensor::from_vec(vec![f32::NAN, 0.0], 2).unwrap().softmax(0).unwrap().to_vec::<f32>().unwrap().iter().all(|p| p.is_nan()));
+    assert!(
+        Tensor::from_vec(vec![f32::NAN, 0.0], 2)
+            .unwrap()
+            .softmax(0)
+            .unwrap()
+            .to_vec::<f32>()
+            .unwrap()
+            .iter()
+            .all(|p| p.is_nan())
+    );
     assert_eq!(Tensor::from_vec(vec![3.0f32], ()).unwrap().softmax(0).unwrap().to_vec::<f32>().unwrap(), [1.0]);
     for shape in [[0, 3], [3, 0]] {
         for dim in [0, 1] {

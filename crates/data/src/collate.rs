@@ -20,8 +20,14 @@ impl Collate for Tensor {
         let first = &items[0];
         for (i, t) in items.iter().enumerate() {
             ensure!(
-                t.shape() == first.shape() && t.dtype() == first.dtype(), Shape, "collate",
-                "item {i} is {} {:?}, the first one {} {:?}: they do not stack", t.dtype(), t.shape(), first.dtype(), first.shape()
+                t.shape() == first.shape() && t.dtype() == first.dtype(),
+                Shape,
+                "collate",
+                "item {i} is {} {:?}, the first one {} {:?}: they do not stack",
+                t.dtype(),
+                t.shape(),
+                first.dtype(),
+                first.shape()
             );
         }
         no_grad(|| flambeau_tensor::stack(&items, 0))

@@ -90,8 +90,12 @@ impl TensorDataset {
     pub fn new(inputs: Tensor, targets: Tensor) -> Result<Self> {
         let rows = |t: &Tensor| t.shape().first().copied();
         ensure!(
-            rows(&inputs).is_some() && rows(&inputs) == rows(&targets), Shape, "TensorDataset",
-            "inputs {:?} and targets {:?} have different numbers of rows", inputs.shape(), targets.shape()
+            rows(&inputs).is_some() && rows(&inputs) == rows(&targets),
+            Shape,
+            "TensorDataset",
+            "inputs {:?} and targets {:?} have different numbers of rows",
+            inputs.shape(),
+            targets.shape()
         );
         Ok(TensorDataset { inputs, targets })
     }
@@ -172,9 +176,18 @@ impl<D: Dataset> Dataset for ConcatDataset<D> {
 /// # Errors
 /// Where the sizes do not sum to the number of items.
 #[track_caller]
-pub fn random_split<D: Dataset>(dataset: D, sizes: &[usize], generator: Option<&Generator>) -> Result<Vec<Subset<Arc<D>>>> {
+pub fn random_split<D: Dataset>(
+    dataset: D,
+    sizes: &[usize],
+    generator: Option<&Generator>,
+) -> Result<Vec<Subset<Arc<D>>>> {
     let n = dataset.len();
-    ensure!(sizes.iter().sum::<usize>() == n, Argument, "random_split", "sizes {sizes:?} do not sum to {n}, the number of items");
+    ensure!(
+        sizes.iter().sum::<usize>() == n,
+        Argument,
+        "random_split",
+        "sizes {sizes:?} do not sum to {n}, the number of items"
+    );
     let builder = Tensor::randperm(n);
     let order = match generator {
         Some(g) => builder.generator(g).build()?,

@@ -45,7 +45,8 @@ impl<D: Dataset> DataLoader<D> {
     /// Its builder; what has a default is set by the builder's methods.
     #[allow(clippy::new_ret_no_self)]
     pub fn new(dataset: D) -> DataLoaderBuilder<D> {
-        let options = Options { batch_size: 1, shuffle: false, workers: 0, drop_last: false, prefetch: 2, generator: None };
+        let options =
+            Options { batch_size: 1, shuffle: false, workers: 0, drop_last: false, prefetch: 2, generator: None };
         DataLoaderBuilder { dataset, sampler: None, options }
     }
 }
@@ -101,9 +102,16 @@ impl<D: Dataset> DataLoaderBuilder<D> {
     pub fn build(self) -> Result<DataLoader<D>> {
         let DataLoaderBuilder { dataset, sampler, options } = self;
         ensure!(options.batch_size > 0, Argument, "DataLoader", "batches of no items never end");
-        ensure!(!(sampler.is_some() && options.shuffle), Argument, "DataLoader", "a sampler has its own order: no shuffling beside it");
+        ensure!(
+            !(sampler.is_some() && options.shuffle),
+            Argument,
+            "DataLoader",
+            "a sampler has its own order: no shuffling beside it"
+        );
         let n = dataset.len();
-        let sampler = sampler.unwrap_or_else(|| if options.shuffle { Box::new(RandomSampler(n)) } else { Box::new(SequentialSampler(n)) });
+        let sampler = sampler.unwrap_or_else(|| {
+            if options.shuffle { Box::new(RandomSampler(n)) } else { Box::new(SequentialSampler(n)) }
+        });
         Ok(DataLoader { dataset: Arc::new(dataset), sampler, options })
     }
 }
@@ -166,8 +174,17 @@ where
         let batches = if self.options.drop_last { state.order.len() / size } else { state.order.len().div_ceil(size) };
         let epoch = Arc::new(Epoch { dataset: self.dataset.clone(), state: state.clone(), size, batches });
         let workers = self.options.workers.min(batches.saturating_sub(state.batches));
-        let lanes = (0..workers).map(|w| Lane::start(epoch.clone(), state.batches + w, workers, self.options.prefetch.max(1))).collect();
-        DataIter { next: state.batches, epoch: Some(epoch), lanes, first: state.batches, failed: None, left: batches - state.batches.min(batches) }
+        let lanes = (0..workers)
+            .map(|w| Lane::start(epoch.clone(), state.batches + w, workers, self.options.prefetch.max(1)))
+            .collect();
+        DataIter {
+            next: state.batches,
+            epoch: Some(epoch),
+            lanes,
+            first: state.batches,
+            failed: None,
+            left: batches - state.batches.min(batches),
+        }
     }
 }
 
@@ -216,7 +233,11 @@ where
         }
         match catch_unwind(AssertUnwindSafe(|| D::Item::collate(items))) {
             Ok(batch) => batch,
-            Err(panic) => Err(Error::new(ErrorKind::Worker, "DataLoader", format!("making batch {number} panicked: {}", text(&*panic)))),
+            Err(panic) => Err(Error::new(
+                ErrorKind::Worker,
+                "DataLoader",
+                format!("making batch {number} panicked: {}", text(&*panic)),
+            )),
         }
     }
 }
@@ -327,7 +348,9 @@ where
         }
         let lane = &self.lanes[(number - self.first) % self.lanes.len()];
         let received = lane.batches.as_ref().and_then(|b| b.recv().ok());
-        Some(received.unwrap_or_else(|| Err(Error::new(ErrorKind::Worker, "DataLoader", "a worker thread could not be started or ended early"))))
+        Some(received.unwrap_or_else(|| {
+            Err(Error::new(ErrorKind::Worker, "DataLoader", "a worker thread could not be started or ended early"))
+        }))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

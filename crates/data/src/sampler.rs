@@ -79,7 +79,12 @@ impl WeightedRandomSampler {
         let good = weights.iter().all(|w| w.is_finite() && *w >= 0.0);
         ensure!(good, Argument, "WeightedRandomSampler", "weights must be finite and not negative");
         let most = weights.iter().filter(|w| **w > 0.0).count();
-        ensure!(most > 0 && (replacement || samples <= most), Argument, "WeightedRandomSampler", "{samples} samples of {most} items with a weight");
+        ensure!(
+            most > 0 && (replacement || samples <= most),
+            Argument,
+            "WeightedRandomSampler",
+            "{samples} samples of {most} items with a weight"
+        );
         Ok(WeightedRandomSampler { weights, samples, replacement })
     }
 }
@@ -121,7 +126,11 @@ impl BatchSampler {
     /// Where the order cannot be drawn.
     pub fn batches(&self, generator: Option<&Generator>) -> Result<Vec<Vec<usize>>> {
         let order = self.inner.order(generator)?;
-        Ok(order.chunks(self.batch_size).filter(|b| !self.drop_last || b.len() == self.batch_size).map(<[_]>::to_vec).collect())
+        Ok(order
+            .chunks(self.batch_size)
+            .filter(|b| !self.drop_last || b.len() == self.batch_size)
+            .map(<[_]>::to_vec)
+            .collect())
     }
 
     /// How many batches an epoch has.
@@ -135,4 +144,3 @@ impl BatchSampler {
         self.len() == 0
     }
 }
-

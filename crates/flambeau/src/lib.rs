@@ -58,8 +58,8 @@ pub mod prelude {
     pub use flambeau_nn_derive::ModuleViaFacade as Module;
     pub use flambeau_optim::*;
     pub use flambeau_tensor::{
-        Build, DType, Device, Error, ErrorKind, Result, Scalar, StateDict, Tensor, cat, enable_grad, inference_mode, no_grad, stack,
-        tensor,
+        Build, DType, Device, Error, ErrorKind, Result, Scalar, StateDict, Tensor, cat, enable_grad, inference_mode,
+        no_grad, stack, tensor,
     };
     #[cfg(feature = "progress")]
     pub use indicatif::ProgressIterator;

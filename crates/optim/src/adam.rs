@@ -50,8 +50,15 @@ macro_rules! adam {
                     if b.amsgrad { &["exp_avg", "exp_avg_sq", "max_exp_avg_sq"] } else { &["exp_avg", "exp_avg_sq"] };
                 let core = Core::new($name, all_groups(b.params, b.groups), rate, names)?;
                 let options = AdamStep {
-                    lr: b.lr, beta1, beta2, eps: b.eps, weight_decay: b.weight_decay, decoupled: $decoupled,
-                    amsgrad: b.amsgrad, maximize: b.maximize, step: 0,
+                    lr: b.lr,
+                    beta1,
+                    beta2,
+                    eps: b.eps,
+                    weight_decay: b.weight_decay,
+                    decoupled: $decoupled,
+                    amsgrad: b.amsgrad,
+                    maximize: b.maximize,
+                    step: 0,
                 };
                 Ok($Adam(Moments { core, options }))
             }

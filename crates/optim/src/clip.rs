@@ -18,7 +18,12 @@ pub fn clip_grad_norm_(params: impl IntoIterator<Item = Tensor>, max_norm: f64) 
             square += g.square()?.sum(..)?.to_dtype(DType::F64)?.item::<f64>()?;
         }
         let norm = square.sqrt();
-        ensure!(norm.is_finite(), Argument, "clip_grad_norm_", "the gradients' norm is {norm}: there is nothing to scale it by");
+        ensure!(
+            norm.is_finite(),
+            Argument,
+            "clip_grad_norm_",
+            "the gradients' norm is {norm}: there is nothing to scale it by"
+        );
         let scale = max_norm / (norm + 1e-6);
         if scale < 1.0 {
             for g in &grads {

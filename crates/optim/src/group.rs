@@ -96,7 +96,12 @@ pub(crate) struct Param {
 impl Core {
     /// Groups of parameters, each with the learning rate of its own or the common one.
     #[track_caller]
-    pub fn new(op: &'static str, groups: Vec<(Vec<Tensor>, Option<f64>)>, rate: Rate, names: &'static [&'static str]) -> Result<Core> {
+    pub fn new(
+        op: &'static str,
+        groups: Vec<(Vec<Tensor>, Option<f64>)>,
+        rate: Rate,
+        names: &'static [&'static str],
+    ) -> Result<Core> {
         ensure!(groups.iter().any(|g| !g.0.is_empty()), Argument, op, "there are no parameters");
         let (mut params, mut rates): (Vec<Param>, Vec<Rate>) = (Vec::new(), Vec::new());
         for (tensors, lr) in groups.into_iter().filter(|g| !g.0.is_empty()) {
@@ -105,7 +110,13 @@ impl Core {
             rates.push(Rate { lr, initial_lr: lr, ..rate });
             for tensor in tensors {
                 let i = params.len();
-                ensure!(tensor.dtype().is_differentiable(), DType, op, "parameter {i} is {}, which has no gradient", tensor.dtype());
+                ensure!(
+                    tensor.dtype().is_differentiable(),
+                    DType,
+                    op,
+                    "parameter {i} is {}, which has no gradient",
+                    tensor.dtype()
+                );
                 ensure!(tensor.is_leaf(), Autograd, op, "parameter {i} is not a leaf: an op made it");
                 ensure!(!params.iter().any(|p| p.tensor.is(&tensor)), Argument, op, "parameter {i} appears twice");
                 params.push(Param { tensor, group: rates.len() - 1, step: 0, state: Vec::new() });
@@ -145,8 +156,14 @@ impl Core {
             for name in self.names {
                 let Some(saved) = from.get(&format!("state.{i}.{name}")) else { break };
                 ensure!(
-                    saved.shape() == p.tensor.shape() && saved.dtype() == p.tensor.dtype(), State, op,
-                    "state.{i}.{name} is {} {:?}, the parameter {} {:?}", saved.dtype(), saved.shape(), p.tensor.dtype(), p.tensor.shape()
+                    saved.shape() == p.tensor.shape() && saved.dtype() == p.tensor.dtype(),
+                    State,
+                    op,
+                    "state.{i}.{name} is {} {:?}, the parameter {} {:?}",
+                    saved.dtype(),
+                    saved.shape(),
+                    p.tensor.dtype(),
+                    p.tensor.shape()
                 );
                 state.push(saved.to_device(p.tensor.device())?.copy()?);
             }
@@ -165,8 +182,12 @@ impl Core {
             let mut parts = key.split('.');
             let (kind, i, name) = (parts.next(), parts.next().and_then(|i| i.parse::<usize>().ok()), parts.next());
             match (kind, i, name) {
-                (Some("state"), Some(i), Some(name)) => i < self.params.len() && (name == "step" || self.names.contains(&name)),
-                (Some("param_groups"), Some(i), Some(name)) => i < rates.len() && ["lr", "initial_lr", "momentum"].contains(&name),
+                (Some("state"), Some(i), Some(name)) => {
+                    i < self.params.len() && (name == "step" || self.names.contains(&name))
+                }
+                (Some("param_groups"), Some(i), Some(name)) => {
+                    i < rates.len() && ["lr", "initial_lr", "momentum"].contains(&name)
+                }
                 _ => false,
             }
         };

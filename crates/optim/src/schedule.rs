@@ -2,7 +2,7 @@
 //! optimizer, from the moment it is made.
 
 use crate::group::{Optimizer, Rate, Rates};
-use flambeau_tensor::{DType, Result, StateDict, Tensor, builder, bail, ensure};
+use flambeau_tensor::{DType, Result, StateDict, Tensor, bail, builder, ensure};
 use std::f64::consts::PI;
 
 /// A schedule of learning rates.
@@ -244,9 +244,16 @@ builder! {
 
 impl LinearLR {
     fn from_builder(b: LinearLRBuilder) -> Result<Self> {
-        ensure!(b.start_factor > 0.0 && b.start_factor <= 1.0, Argument, "LinearLR", "a start factor of {} is not in 0..=1", b.start_factor);
+        ensure!(
+            b.start_factor > 0.0 && b.start_factor <= 1.0,
+            Argument,
+            "LinearLR",
+            "a start factor of {} is not in 0..=1",
+            b.start_factor
+        );
         ensure!(b.total_iters > 0, Argument, "LinearLR", "no steps to go");
-        Ok(LinearLR { clock: clock(b.optimizer), start: b.start_factor, end: b.end_factor, total_iters: b.total_iters }.started())
+        Ok(LinearLR { clock: clock(b.optimizer), start: b.start_factor, end: b.end_factor, total_iters: b.total_iters }
+            .started())
     }
 }
 
@@ -339,7 +346,13 @@ builder! {
 impl OneCycleLR {
     fn from_builder(b: OneCycleLRBuilder) -> Result<Self> {
         ensure!(b.total_steps > 0, Argument, "OneCycleLR", "no steps to go");
-        ensure!((0.0..=1.0).contains(&b.pct_start), Argument, "OneCycleLR", "pct_start = {} is not in 0..=1", b.pct_start);
+        ensure!(
+            (0.0..=1.0).contains(&b.pct_start),
+            Argument,
+            "OneCycleLR",
+            "pct_start = {} is not in 0..=1",
+            b.pct_start
+        );
         let initial = b.max_lr / b.div_factor;
         let clock = clock(b.optimizer.clone());
         clock.rates.update(|_, r| r.initial_lr = initial);

@@ -53,13 +53,18 @@ impl SGD {
         ensure!(b.momentum >= 0.0, Argument, "SGD", "a momentum of {} is negative", b.momentum);
         ensure!(b.weight_decay >= 0.0, Argument, "SGD", "a weight decay of {} is negative", b.weight_decay);
         ensure!(
-            !b.nesterov || (b.momentum > 0.0 && b.dampening == 0.0), Argument, "SGD",
-            "Nesterov momentum needs a momentum and no dampening, they are {} and {}", b.momentum, b.dampening
+            !b.nesterov || (b.momentum > 0.0 && b.dampening == 0.0),
+            Argument,
+            "SGD",
+            "Nesterov momentum needs a momentum and no dampening, they are {} and {}",
+            b.momentum,
+            b.dampening
         );
         let rate = Rate { lr: b.lr, initial_lr: b.lr, momentum: b.momentum };
         let core = Core::new("SGD", all_groups(b.params, b.groups), rate, &["momentum_buffer"])?;
         let (dampening, weight_decay, nesterov, maximize) = (b.dampening, b.weight_decay, b.nesterov, b.maximize);
-        let options = SgdStep { lr: b.lr, momentum: b.momentum, dampening, weight_decay, nesterov, maximize, first: false };
+        let options =
+            SgdStep { lr: b.lr, momentum: b.momentum, dampening, weight_decay, nesterov, maximize, first: false };
         Ok(SGD { core, options })
     }
 }

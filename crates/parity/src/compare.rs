@@ -51,7 +51,13 @@ pub enum What {
 }
 
 /// Subjects that need more room: name, factor for results, factor for gradients, reason.
-pub const EXCEPTIONS: &[(&str, f64, f64, &str)] = &[];
+pub const EXCEPTIONS: &[(&str, f64, f64, &str)] = &[(
+    "logcumsumexp",
+    1.0,
+    30.0,
+    "exponentials of differences of numbers near 10000, of which f32 keeps three decimals: the recorded \
+     gradients are 2.2e-3 off those in f64, ours 2.1e-4",
+)];
 
 /// The tolerance for one subject.
 pub fn tolerance(subject: &str, what: What, element: Element) -> Tolerance {

@@ -28,7 +28,13 @@ pub trait AutogradHook: Send + Sync {
     fn before_in_place(&self, op: &Op, inputs: &[&Tensor], target: &Tensor) -> Result<Tensor>;
 
     /// `op` wrote its output into `target`; among `inputs` its old value stands for itself.
-    fn record_in_place(&self, op: Op, inputs: &[&Tensor], target: &Tensor, at: &'static Location<'static>) -> Result<()>;
+    fn record_in_place(
+        &self,
+        op: Op,
+        inputs: &[&Tensor],
+        target: &Tensor,
+        at: &'static Location<'static>,
+    ) -> Result<()>;
 }
 
 static HOOK: OnceLock<&'static dyn AutogradHook> = OnceLock::new();
@@ -168,15 +174,32 @@ pub fn dispatch_update(name: &'static str, op: impl Into<Op>, inputs: &[&Tensor]
     update(name, &op.into(), inputs, targets, at).map_err(|e| e.located(at))
 }
 
-fn update(name: &'static str, op: &Op, inputs: &[&Tensor], targets: &[&Tensor], at: &'static Location<'static>) -> Result<()> {
+fn update(
+    name: &'static str,
+    op: &Op,
+    inputs: &[&Tensor],
+    targets: &[&Tensor],
+    at: &'static Location<'static>,
+) -> Result<()> {
     let all = || inputs.iter().chain(targets);
-    ensure!(!(grad_enabled() && all().any(|t| t.requires_grad())), Autograd, name, "an update is not recorded; run it under `no_grad`");
+    ensure!(
+        !(grad_enabled() && all().any(|t| t.requires_grad())),
+        Autograd,
+        name,
+        "an update is not recorded; run it under `no_grad`"
+    );
     let everything: SmallVec<[&Tensor; 8]> = all().copied().collect();
     let (_, backend) = common_device(op, &everything)?;
     let metas = op.infer(&everything)?;
     for (i, (meta, target)) in metas.iter().zip(targets).enumerate() {
         check_target(name, meta, target)?;
-        ensure!(target.is_contiguous(), Argument, name, "target {i} with strides {:?} is not contiguous", target.strides());
+        ensure!(
+            target.is_contiguous(),
+            Argument,
+            name,
+            "target {i} with strides {:?} is not contiguous",
+            target.strides()
+        );
         let shared = inputs.iter().chain(&targets[..i]).any(|t| t.storage().is(target.storage()));
         ensure!(!shared, Argument, name, "target {i} shares memory with another operand");
     }
@@ -209,10 +232,24 @@ fn into(name: &'static str, op: Op, inputs: &[&Tensor], target: &Tensor, at: &'s
 
 fn check_target(name: &'static str, meta: &Meta, target: &Tensor) -> Result<()> {
     if meta.shape[..] != *target.shape() {
-        bail!(Shape, name, "the result has shape {:?}, the tensor that is to take it {:?}", &meta.shape[..], target.shape())
+        bail!(
+            Shape,
+            name,
+            "the result has shape {:?}, the tensor that is to take it {:?}",
+            &meta.shape[..],
+            target.shape()
+        )
     }
-    ensure!(meta.dtype.can_cast(target.dtype()), DType, name, "a {} result does not go into a {} tensor", meta.dtype, target.dtype());
-    let message = "several indices of the tensor lead to one element (it is expanded); `contiguous()` gives each its own";
+    ensure!(
+        meta.dtype.can_cast(target.dtype()),
+        DType,
+        name,
+        "a {} result does not go into a {} tensor",
+        meta.dtype,
+        target.dtype()
+    );
+    let message =
+        "several indices of the tensor lead to one element (it is expanded); `contiguous()` gives each its own";
     ensure!(!target.layout().may_overlap(), Argument, name, "{message}");
     Ok(())
 }
@@ -227,7 +264,13 @@ fn write(name: &'static str, op: &Op, inputs: &[&Tensor], target: &Tensor, meta:
     }
     let inputs: SmallVec<[&Tensor; 4]> = inputs.iter().zip(&apart).map(|(t, own)| own.as_ref().unwrap_or(t)).collect();
     let (device, backend) = common_device(op, &inputs)?;
-    ensure!(device == target.device(), Device, name, "inputs are on {device}, the tensor to write is on {}", target.device());
+    ensure!(
+        device == target.device(),
+        Device,
+        name,
+        "inputs are on {device}, the tensor to write is on {}",
+        target.device()
+    );
     if op.is_elementwise() {
         let _guard = lock(name, &inputs, &[target])?;
         return backend.run(op, &inputs, &[target]);
@@ -242,7 +285,9 @@ fn write(name: &'static str, op: &Op, inputs: &[&Tensor], target: &Tensor, meta:
 }
 
 fn hook() -> Result<&'static dyn AutogradHook> {
-    HOOK.get().copied().ok_or_else(|| Error::new(ErrorKind::Autograd, "dispatch", "a tensor requires grad, but no autograd is installed"))
+    HOOK.get().copied().ok_or_else(|| {
+        Error::new(ErrorKind::Autograd, "dispatch", "a tensor requires grad, but no autograd is installed")
+    })
 }
 
 fn run(op: &Op, inputs: &[&Tensor]) -> Result<Outputs> {
@@ -266,7 +311,11 @@ fn common_device(op: &Op, inputs: &[&Tensor]) -> Result<(Device, &'static dyn Ba
             let device = first.device();
             if let Some(other) = rest.iter().find(|t| t.device() != device) {
                 let devices: Vec<String> = inputs.iter().map(|t| t.device().to_string()).collect();
-                let message = format!("the inputs must be on one device, they are on {} ({device} and {})", devices.join(", "), other.device());
+                let message = format!(
+                    "the inputs must be on one device, they are on {} ({device} and {})",
+                    devices.join(", "),
+                    other.device()
+                );
                 return Err(Error::new(ErrorKind::Device, op.name(), message));
             }
             device

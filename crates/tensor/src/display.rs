@@ -25,7 +25,8 @@ pub struct PrintOptions {
 }
 
 impl PrintOptions {
-    const DEFAULT: PrintOptions = PrintOptions { precision: 4, threshold: 1000, edgeitems: 3, linewidth: 80, sci_mode: None };
+    const DEFAULT: PrintOptions =
+        PrintOptions { precision: 4, threshold: 1000, edgeitems: 3, linewidth: 80, sci_mode: None };
 }
 
 impl Default for PrintOptions {
@@ -242,7 +243,9 @@ impl<'a> Body<'a> {
         collect(x, if summarize { Some(options.edgeitems) } else { None }, &mut values)?;
         let parts = |part: fn(Complex<f64>) -> f64| values.iter().map(|v| part(v.to_c128())).collect::<Vec<_>>();
         let (style, imaginary) = match x.dtype() {
-            d if d.is_complex() => (Style::float(&parts(|z| z.re), options), Some(Style::float(&parts(|z| z.im), options))),
+            d if d.is_complex() => {
+                (Style::float(&parts(|z| z.re), options), Some(Style::float(&parts(|z| z.im), options)))
+            }
             d if d.is_float() => (Style::float(&parts(|z| z.re), options), None),
             _ => (Style::plain(&values), None),
         };
@@ -297,7 +300,14 @@ impl<'a> Body<'a> {
     }
 
     /// The last dimension: as many elements in a line as fit.
-    fn write_row(&self, count: usize, cut: bool, indent: usize, values: &mut dyn Iterator<Item = Scalar>, out: &mut String) {
+    fn write_row(
+        &self,
+        count: usize,
+        cut: bool,
+        indent: usize,
+        values: &mut dyn Iterator<Item = Scalar>,
+        out: &mut String,
+    ) {
         let edge = self.options.edgeitems;
         let mut items = Vec::with_capacity(count + 1);
         for i in 0..count {

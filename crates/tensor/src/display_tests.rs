@@ -17,10 +17,7 @@ fn prints(x: &Tensor, expected: &str) {
 
 #[test]
 fn numbers_share_a_format() {
-    prints(
-        &made(&[1.0, 2.0, 3.0, 4.0], [2, 2], DType::F32),
-        "tensor([[1., 2.],\n        [3., 4.]])",
-    );
+    prints(&made(&[1.0, 2.0, 3.0, 4.0], [2, 2], DType::F32), "tensor([[1., 2.],\n        [3., 4.]])");
     prints(
         &made(&[1.5, -2.25, 3.125, 1000.0], [2, 2], DType::F32),
         "tensor([[   1.5000,   -2.2500],\n        [   3.1250, 1000.0000]])",
@@ -57,20 +54,54 @@ fn numbers_share_a_format() {
     prints(&made(&[0, 255], [2], DType::U8), "tensor([  0, 255], dtype=torch.uint8)");
     prints(&made(&[-128, 127], [2], DType::I8), "tensor([-128,  127], dtype=torch.int8)");
     prints(&made(&[1], [1], DType::I16), "tensor([1], dtype=torch.int16)");
+    prints(&made(&[true, false, true, true], [2, 2], DType::Bool), "tensor([[ True, False],\n        [ True,  True]])");
     prints(
-        &made(&[true, false, true, true], [2, 2], DType::Bool),
-        "tensor([[ True, False],\n        [ True,  True]])",
+        &made(&[Complex::new(1.0, 2.0), Complex::new(-1.5, -0.5)], [2], DType::Complex64),
+        "tensor([ 1.0000+2.0000j, -1.5000-0.5000j])",
     );
-    prints(&made(&[Complex::new(1.0, 2.0), Complex::new(-1.5, -0.5)], [2], DType::Complex64), "tensor([ 1.0000+2.0000j, -1.5000-0.5000j])");
-    prints(&made(&[Complex::new(1.0, 2.0), Complex::new(3.0, -4.0)], [2], DType::Complex128), "tensor([1.+2.j, 3.-4.j], dtype=torch.complex128)");
-    prints(&made(&[Complex::new(0.0, -0.0), Complex::new(1e-06, 1.0)], [2], DType::Complex64), "tensor([0.0000e+00-0.j, 1.0000e-06+1.j])");
+    prints(
+        &made(&[Complex::new(1.0, 2.0), Complex::new(3.0, -4.0)], [2], DType::Complex128),
+        "tensor([1.+2.j, 3.-4.j], dtype=torch.complex128)",
+    );
+    prints(
+        &made(&[Complex::new(0.0, -0.0), Complex::new(1e-06, 1.0)], [2], DType::Complex64),
+        "tensor([0.0000e+00-0.j, 1.0000e-06+1.j])",
+    );
     prints(&made(&[Complex::new(1.5, 2.0)], (), DType::Complex64), "tensor(1.5000+2.j)");
     prints(
-        &made(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0, 16.0, 17.0, 18.0, 19.0, 20.0, 21.0, 22.0, 23.0], [2, 3, 4], DType::F32),
+        &made(
+            &[
+                0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0, 16.0, 17.0, 18.0,
+                19.0, 20.0, 21.0, 22.0, 23.0,
+            ],
+            [2, 3, 4],
+            DType::F32,
+        ),
         "tensor([[[ 0.,  1.,  2.,  3.],\n         [ 4.,  5.,  6.,  7.],\n         [ 8.,  9., 10., 11.]],\n\n        [[12., 13., 14., 15.],\n         [16., 17., 18., 19.],\n         [20., 21., 22., 23.]]])",
     );
     prints(
-        &made(&[0.0, 0.1, 0.2, 0.30000000000000004, 0.4, 0.5, 0.6000000000000001, 0.7000000000000001, 0.8, 0.9, 1.0, 1.1, 1.2000000000000002, 1.3, 1.4000000000000001, 1.5], [2, 2, 2, 2], DType::F32),
+        &made(
+            &[
+                0.0,
+                0.1,
+                0.2,
+                0.30000000000000004,
+                0.4,
+                0.5,
+                0.6000000000000001,
+                0.7000000000000001,
+                0.8,
+                0.9,
+                1.0,
+                1.1,
+                1.2000000000000002,
+                1.3,
+                1.4000000000000001,
+                1.5,
+            ],
+            [2, 2, 2, 2],
+            DType::F32,
+        ),
         "tensor([[[[0.0000, 0.1000],\n          [0.2000, 0.3000]],\n\n         [[0.4000, 0.5000],\n          [0.6000, 0.7000]]],\n\n\n        [[[0.8000, 0.9000],\n          [1.0000, 1.1000]],\n\n         [[1.2000, 1.3000],\n          [1.4000, 1.5000]]]])",
     );
 }
@@ -130,7 +161,10 @@ fn long_tensors_break_and_summarize() {
     prints(&Tensor::zeros([0]).dtype(DType::Bool).build().unwrap(), "tensor([], dtype=torch.bool)");
     prints(&Tensor::zeros([2, 3]).device(Device::Meta).build().unwrap(), "tensor(..., device='meta', size=(2, 3))");
     prints(&Tensor::zeros(()).device(Device::Meta).build().unwrap(), "tensor(..., device='meta', size=())");
-    prints(&Tensor::zeros([5]).dtype(DType::I64).device(Device::Meta).build().unwrap(), "tensor(..., device='meta', size=(5,), dtype=torch.int64)");
+    prints(
+        &Tensor::zeros([5]).dtype(DType::I64).device(Device::Meta).build().unwrap(),
+        "tensor(..., device='meta', size=(5,), dtype=torch.int64)",
+    );
     prints(
         &arange(12).to_dtype(DType::F64).unwrap().mul(0.37).unwrap(),
         "tensor([0.0000, 0.3700, 0.7400, 1.1100, 1.4800, 1.8500, 2.2200, 2.5900, 2.9600,\n        3.3300, 3.7000, 4.0700], dtype=torch.float64)",
@@ -145,7 +179,10 @@ fn long_tensors_break_and_summarize() {
         "tensor([0.5000+2.j, 0.5000+2.j, 0.5000+2.j, 0.5000+2.j, 0.5000+2.j, 0.5000+2.j,\n        0.5000+2.j, 0.5000+2.j, 0.5000+2.j, 0.5000+2.j, 0.5000+2.j, 0.5000+2.j,\n        0.5000+2.j, 0.5000+2.j, 0.5000+2.j, 0.5000+2.j, 0.5000+2.j, 0.5000+2.j,\n        0.5000+2.j, 0.5000+2.j, 0.5000+2.j, 0.5000+2.j, 0.5000+2.j, 0.5000+2.j,\n        0.5000+2.j, 0.5000+2.j, 0.5000+2.j, 0.5000+2.j, 0.5000+2.j, 0.5000+2.j])",
     );
     prints(&Tensor::ones([1, 1, 1, 1]).build().unwrap(), "tensor([[[[1.]]]])");
-    prints(&arange(3).to_dtype(DType::F32).unwrap().exp2().unwrap().mul(-1e-3).unwrap(), "tensor([-0.0010, -0.0020, -0.0040])");
+    prints(
+        &arange(3).to_dtype(DType::F32).unwrap().exp2().unwrap().mul(-1e-3).unwrap(),
+        "tensor([-0.0010, -0.0020, -0.0040])",
+    );
 }
 
 #[test]
@@ -153,23 +190,44 @@ fn options_are_followed() {
     let with = |x: &Tensor, options: PrintOptions| render(x, &options);
     let base = PrintOptions::default;
     let options = PrintOptions { precision: 2, ..base() };
-    assert_eq!(with(&arange(10).to_dtype(DType::F32).unwrap().div(3.0).unwrap(), options), "tensor([0.00, 0.33, 0.67, 1.00, 1.33, 1.67, 2.00, 2.33, 2.67, 3.00])");
+    assert_eq!(
+        with(&arange(10).to_dtype(DType::F32).unwrap().div(3.0).unwrap(), options),
+        "tensor([0.00, 0.33, 0.67, 1.00, 1.33, 1.67, 2.00, 2.33, 2.67, 3.00])"
+    );
     let options = PrintOptions { linewidth: 40, ..base() };
-    assert_eq!(with(&arange(10).to_dtype(DType::F32).unwrap().div(3.0).unwrap(), options), "tensor([0.0000, 0.3333, 0.6667, 1.0000,\n        1.3333, 1.6667, 2.0000, 2.3333,\n        2.6667, 3.0000])");
+    assert_eq!(
+        with(&arange(10).to_dtype(DType::F32).unwrap().div(3.0).unwrap(), options),
+        "tensor([0.0000, 0.3333, 0.6667, 1.0000,\n        1.3333, 1.6667, 2.0000, 2.3333,\n        2.6667, 3.0000])"
+    );
     let options = PrintOptions { threshold: 5, ..base() };
-    assert_eq!(with(&arange(10).to_dtype(DType::F32).unwrap().div(3.0).unwrap(), options), "tensor([0.0000, 0.3333, 0.6667,  ..., 2.3333, 2.6667, 3.0000])");
+    assert_eq!(
+        with(&arange(10).to_dtype(DType::F32).unwrap().div(3.0).unwrap(), options),
+        "tensor([0.0000, 0.3333, 0.6667,  ..., 2.3333, 2.6667, 3.0000])"
+    );
     let options = PrintOptions { threshold: 5, edgeitems: 2, ..base() };
-    assert_eq!(with(&arange(10).to_dtype(DType::F32).unwrap().div(3.0).unwrap().reshape([5, 2]).unwrap(), options), "tensor([[0.0000, 0.3333],\n        [0.6667, 1.0000],\n        ...,\n        [2.0000, 2.3333],\n        [2.6667, 3.0000]])");
+    assert_eq!(
+        with(&arange(10).to_dtype(DType::F32).unwrap().div(3.0).unwrap().reshape([5, 2]).unwrap(), options),
+        "tensor([[0.0000, 0.3333],\n        [0.6667, 1.0000],\n        ...,\n        [2.0000, 2.3333],\n        [2.6667, 3.0000]])"
+    );
     let options = PrintOptions { sci_mode: Some(true), ..base() };
-    assert_eq!(with(&arange(10).to_dtype(DType::F32).unwrap().div(3.0).unwrap(), options), "tensor([0.0000e+00, 3.3333e-01, 6.6667e-01, 1.0000e+00, 1.3333e+00, 1.6667e+00,\n        2.0000e+00, 2.3333e+00, 2.6667e+00, 3.0000e+00])");
+    assert_eq!(
+        with(&arange(10).to_dtype(DType::F32).unwrap().div(3.0).unwrap(), options),
+        "tensor([0.0000e+00, 3.3333e-01, 6.6667e-01, 1.0000e+00, 1.3333e+00, 1.6667e+00,\n        2.0000e+00, 2.3333e+00, 2.6667e+00, 3.0000e+00])"
+    );
     let options = PrintOptions { sci_mode: Some(false), ..base() };
     assert_eq!(with(&made(&[1e-6, 1.0], [2], DType::F32), options), "tensor([0.0000, 1.0000])");
     let options = PrintOptions { threshold: 5, edgeitems: 0, ..base() };
     assert_eq!(with(&arange(10).to_dtype(DType::F32).unwrap().div(3.0).unwrap(), options), "tensor([...], size=(10,))");
     let options = PrintOptions { threshold: 5, edgeitems: 0, ..base() };
-    assert_eq!(with(&arange(10).to_dtype(DType::F32).unwrap().div(3.0).unwrap().reshape([5, 2]).unwrap(), options), "tensor([...], size=(5, 2))");
+    assert_eq!(
+        with(&arange(10).to_dtype(DType::F32).unwrap().div(3.0).unwrap().reshape([5, 2]).unwrap(), options),
+        "tensor([...], size=(5, 2))"
+    );
     let options = PrintOptions { precision: 0, ..base() };
     assert_eq!(with(&made(&[1.5, 2.5], [2], DType::F32), options), "tensor([2, 2])");
     let options = PrintOptions { precision: 8, ..base() };
-    assert_eq!(with(&made(&[0.1, 2.5], [2], DType::F64), options), "tensor([0.10000000, 2.50000000], dtype=torch.float64)");
+    assert_eq!(
+        with(&made(&[0.1, 2.5], [2], DType::F64), options),
+        "tensor([0.10000000, 2.50000000], dtype=torch.float64)"
+    );
 }

@@ -242,7 +242,14 @@ mod tests {
 
     #[test]
     fn promotion_follows_torch() {
-        for (a, b, both) in [(U8, I8, I16), (F16, BF16, F32), (I64, F16, F16), (F64, Complex64, Complex128), (Bool, U8, U8), (I64, I32, I64)] {
+        for (a, b, both) in [
+            (U8, I8, I16),
+            (F16, BF16, F32),
+            (I64, F16, F16),
+            (F64, Complex64, Complex128),
+            (Bool, U8, U8),
+            (I64, I32, I64),
+        ] {
             assert_eq!(a.promote(b), both);
             assert_eq!(b.promote(a), both);
         }

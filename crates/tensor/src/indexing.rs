@@ -260,7 +260,12 @@ impl Tensor {
     fn parts(&self, op: &'static str, picks: Picks) -> Result<Parts> {
         let takes: usize = picks.iter().map(Pick::takes).sum();
         ensure!(
-            takes <= self.rank(), Index, op, "{takes} dimensions are indexed, the tensor of shape {:?} has {}", self.shape(), self.rank()
+            takes <= self.rank(),
+            Index,
+            op,
+            "{takes} dimensions are indexed, the tensor of shape {:?} has {}",
+            self.shape(),
+            self.rank()
         );
         let open = picks.iter().filter(|p| matches!(p, Pick::Ellipsis)).count();
         ensure!(open <= 1, Index, op, "an ellipsis may stand only once");
@@ -285,7 +290,9 @@ impl Tensor {
                     dim += 1;
                 }
                 // A whole number without dimensions picks one element: a view.
-                Pick::Tensor(t) if t.rank() == 0 && t.dtype().is_int() && t.dtype() != DType::U8 && t.device().has_data() => {
+                Pick::Tensor(t)
+                    if t.rank() == 0 && t.dtype().is_int() && t.dtype() != DType::U8 && t.device().has_data() =>
+                {
                     parts.select(op, dim, own, t.item::<i64>()? as isize)?;
                 }
                 Pick::Tensor(t) => dim = parts.record(op, dim, own, t)?,
@@ -311,7 +318,12 @@ impl Parts {
     #[track_caller]
     fn select(&mut self, op: &'static str, dim: usize, own: usize, at: isize) -> Result<()> {
         let size = self.view.shape()[dim] as isize;
-        ensure!((-size..size).contains(&at), Index, op, "index {at} is out of range for dimension {own} of size {size}");
+        ensure!(
+            (-size..size).contains(&at),
+            Index,
+            op,
+            "index {at} is out of range for dimension {own} of size {size}"
+        );
         self.view = self.view.select(dim as isize, at)?;
         Ok(())
     }
@@ -331,7 +343,13 @@ impl Parts {
         for d in 0..if mask { taken } else { 0 } {
             let (has, size) = (t.shape()[d], self.view.shape()[dim + d]);
             if has != size {
-                bail!(Shape, op, "the mask of shape {:?} has size {has} where dimension {} of the tensor has {size}", t.shape(), own + d)
+                bail!(
+                    Shape,
+                    op,
+                    "the mask of shape {:?} has size {has} where dimension {} of the tensor has {size}",
+                    t.shape(),
+                    own + d
+                )
             }
         }
         self.tensors.resize(dim - self.extra, None);

@@ -32,7 +32,10 @@ fn integers_and_ranges_are_views() {
 #[test]
 fn index_tensors_stand_in_place_or_first() {
     let x = count(&[2, 3, 4]);
-    assert_eq!(got(&x, (.., [2, 0])), (vec![2, 2, 4], [8, 9, 10, 11, 0, 1, 2, 3, 20, 21, 22, 23, 12, 13, 14, 15].into()));
+    assert_eq!(
+        got(&x, (.., [2, 0])),
+        (vec![2, 2, 4], [8, 9, 10, 11, 0, 1, 2, 3, 20, 21, 22, 23, 12, 13, 14, 15].into())
+    );
     assert_eq!(got(&x, ([0, 1], [0, 2])).1, [0, 1, 2, 3, 20, 21, 22, 23]);
     assert_eq!(got(&x, (.., [0, 2], [1, -1])), (vec![2, 2], vec![1, 11, 13, 23]));
     // Apart, they go first; an integer leaves no dimension between them.
@@ -79,7 +82,10 @@ fn errors_name_what_is_wrong() {
     assert_eq!(says(x.i((.., [0, -5]))), "index -5 is out of range for dimension 1 of size 4");
     assert_eq!(says(x.i([true, false])), "the mask of shape [2] has size 2 where dimension 0 of the tensor has 3");
     assert_eq!(says(x.i(([0, 1], [0, 1, 2]))), "index tensors of shapes [2], [3] do not broadcast together");
-    assert_eq!(says(x.i(tensor!([0.5]))), "an index is of integers (or a mask of bool where it says so), this tensor is float32");
+    assert_eq!(
+        says(x.i(tensor!([0.5]))),
+        "an index is of integers (or a mask of bool where it says so), this tensor is float32"
+    );
     let before = x.to_vec::<i64>().unwrap();
     assert!(x.set([0, 3], 9).is_err() && x.set((.., 0), tensor!([1, 2])).is_err());
     assert_eq!(x.to_vec::<i64>().unwrap(), before);

@@ -172,8 +172,8 @@ fn view_strides(layout: &Layout, shape: &[usize]) -> Option<Strides> {
     let mut base = layout.strides.last().copied().unwrap_or(1);
     for old in (0..layout.rank()).rev() {
         run_old *= layout.shape[old];
-        let run_ends = old == 0
-            || (layout.shape[old - 1] != 1 && layout.strides[old - 1] != run_old.wrapping_mul(base));
+        let run_ends =
+            old == 0 || (layout.shape[old - 1] != 1 && layout.strides[old - 1] != run_old.wrapping_mul(base));
         if run_ends {
             while new > 0 && (run_new < run_old || shape[new - 1] == 1) {
                 new -= 1;
@@ -213,6 +213,9 @@ mod tests {
         let l = Layout::contiguous(Shape::from_slice(&[3, 4]));
         assert!(!l.may_overlap() && !l.permute(&[1, 0]).may_overlap());
         assert!(Layout::contiguous(Shape::from_slice(&[1])).expand(&[3]).may_overlap());
-        assert!(Layout { shape: Shape::from_slice(&[3, 3]), strides: Strides::from_slice(&[1, 1]), offset: 0 }.may_overlap());
+        assert!(
+            Layout { shape: Shape::from_slice(&[3, 3]), strides: Strides::from_slice(&[1, 1]), offset: 0 }
+                .may_overlap()
+        );
     }
 }

@@ -9,8 +9,8 @@ pub mod backend;
 mod build;
 mod cpu;
 mod device;
-mod display;
 pub mod dispatch;
+mod display;
 mod dtype;
 mod error;
 mod indexing;
@@ -28,11 +28,11 @@ mod tensor;
 
 pub use build::Build;
 pub use device::Device;
-pub use display::{PrintOptions, print_options, set_grad_fn_name, set_print_options};
 pub use dispatch::{
-    ModeGuard, dispatch, dispatch_all, dispatch_into, dispatch_update, dispatch_view, enable_grad, grad_enabled, inference_mode,
-    inference_mode_enabled, no_grad,
+    ModeGuard, dispatch, dispatch_all, dispatch_into, dispatch_update, dispatch_view, enable_grad, grad_enabled,
+    inference_mode, inference_mode_enabled, no_grad,
 };
+pub use display::{PrintOptions, print_options, set_grad_fn_name, set_print_options};
 pub use dtype::{Category, DType, Element, Stored};
 pub use error::{Error, ErrorKind, Result};
 pub use indexing::{Ellipsis, Every, IntoIndex, IntoPick, NewAxis, Pick, Picks, Stepped};

@@ -118,8 +118,14 @@ fn flatten<N: Nested>(nested: &N) -> Result<(Vec<N::Item>, Shape)> {
     match nested.numbers(&shape, 0, &mut numbers) {
         Ok(()) => Ok((numbers, shape)),
         Err((level, len)) => match shape.get(level) {
-            Some(first) => bail!(Shape, "tensor", "ragged: the first list at level {level} has {first} elements, another one {len}"),
-            None => bail!(Shape, "tensor", "ragged: the first list at level {} is empty, another one is not", level - 1),
+            Some(first) => bail!(
+                Shape,
+                "tensor",
+                "ragged: the first list at level {level} has {first} elements, another one {len}"
+            ),
+            None => {
+                bail!(Shape, "tensor", "ragged: the first list at level {} is empty, another one is not", level - 1)
+            }
         },
     }
 }

@@ -137,7 +137,13 @@ impl Dims {
 pub fn dim_index(op: &'static str, dim: isize, rank: usize) -> Result<usize> {
     let n = rank.max(1) as isize;
     if dim < -n || dim >= n {
-        bail!(Index, op, "dimension {dim} is out of range for a tensor of rank {rank} ({} to {} are possible)", -n, n - 1)
+        bail!(
+            Index,
+            op,
+            "dimension {dim} is out of range for a tensor of rank {rank} ({} to {} are possible)",
+            -n,
+            n - 1
+        )
     }
     Ok(if dim < 0 { (dim + n) as usize } else { dim as usize })
 }
@@ -171,7 +177,9 @@ pub fn broadcast_shapes(op: &'static str, a: &[usize], b: &[usize]) -> Result<Sh
             (1, y) => y,
             (x, 1) => x,
             (x, y) => bail!(
-                Shape, op, "shapes {a:?} and {b:?} do not broadcast: sizes {x} and {y} at dimension {} differ and neither is 1",
+                Shape,
+                op,
+                "shapes {a:?} and {b:?} do not broadcast: sizes {x} and {y} at dimension {} differ and neither is 1",
                 d as isize - rank as isize
             ),
         });
@@ -203,7 +211,13 @@ impl Spatial {
     /// Where there are none, or more than three.
     #[track_caller]
     pub fn from_slice(values: &[isize]) -> Result<Spatial> {
-        ensure!((1..=3).contains(&values.len()), Argument, "spatial", "{} values; one to three are right", values.len());
+        ensure!(
+            (1..=3).contains(&values.len()),
+            Argument,
+            "spatial",
+            "{} values; one to three are right",
+            values.len()
+        );
         let mut all = [0; 3];
         all[..values.len()].copy_from_slice(values);
         Ok(Spatial { values: all, given: values.len() as u8 })
@@ -223,7 +237,11 @@ impl Spatial {
         match self.given() {
             [one] => Ok(SmallVec::from_elem(*one, dims)),
             values if values.len() == dims => Ok(SmallVec::from_slice(values)),
-            values => bail!(Argument, op, "{what} {values:?} does not go with {dims} spatial dimensions: one value or {dims} are right"),
+            values => bail!(
+                Argument,
+                op,
+                "{what} {values:?} does not go with {dims} spatial dimensions: one value or {dims} are right"
+            ),
         }
     }
 

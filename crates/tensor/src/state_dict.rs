@@ -93,7 +93,9 @@ impl StateDict {
     /// The entries below `prefix`, without it: `sub("optimizer.")` of what
     /// [`extend_under`](StateDict::extend_under) put in.
     pub fn sub(&self, prefix: &str) -> StateDict {
-        self.iter().filter_map(|(name, tensor)| Some((name.strip_prefix(prefix)?.to_string(), tensor.clone()))).collect()
+        self.iter()
+            .filter_map(|(name, tensor)| Some((name.strip_prefix(prefix)?.to_string(), tensor.clone())))
+            .collect()
     }
 
     /// Puts the entries of `other` in, each name with `prefix` before it: several state dicts in one file.

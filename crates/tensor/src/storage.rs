@@ -57,7 +57,8 @@ impl Storage {
         let no_memory = |why: String| Error::new(ErrorKind::Memory, op, why);
         let buffer = match device {
             Device::Cpu => Buffer::Host(
-                Block::new(bytes).ok_or_else(|| no_memory(format!("the system has no {bytes} bytes for the result")))?,
+                Block::new(bytes)
+                    .ok_or_else(|| no_memory(format!("the system has no {bytes} bytes for the result")))?,
             ),
             Device::Meta => Buffer::Meta,
             other => match backend_of(other) {
@@ -187,10 +188,15 @@ fn acquire(op: &'static str, inner: &Inner, write: bool) -> Result<()> {
 fn acquire_slowly(op: &'static str, inner: &Inner, write: bool) -> Result<()> {
     let own = HELD.with(|held| held.borrow().iter().any(|h| h.0 == inner as *const Inner as usize && (write || h.1)));
     if own {
-        let message = "this thread holds a slice of the tensor's data (`data()` or `data_mut()`); drop it before the op";
+        let message =
+            "this thread holds a slice of the tensor's data (`data()` or `data_mut()`); drop it before the op";
         return Err(Error::new(ErrorKind::Argument, op, message));
     }
-    if write { inner.lock.lock_exclusive() } else { inner.lock.lock_shared_recursive() }
+    if write {
+        inner.lock.lock_exclusive()
+    } else {
+        inner.lock.lock_shared_recursive()
+    }
     Ok(())
 }
 

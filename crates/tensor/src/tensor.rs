@@ -50,7 +50,8 @@ impl Tensor {
     /// Contiguous, of any content: the output of an op about to run.
     #[track_caller]
     pub(crate) fn uninit(op: &'static str, shape: Shape, dtype: DType, device: Device) -> Result<Tensor> {
-        let bytes = checked_numel(&shape).and_then(|n| n.checked_mul(dtype.size())).filter(|b| *b <= isize::MAX as usize);
+        let bytes =
+            checked_numel(&shape).and_then(|n| n.checked_mul(dtype.size())).filter(|b| *b <= isize::MAX as usize);
         let Some(bytes) = bytes else {
             bail!(Memory, op, "a {dtype} tensor of shape {:?} has more bytes than memory has addresses", &shape[..])
         };
@@ -215,7 +216,9 @@ impl Tensor {
     fn view_is_stale(&self) -> bool {
         match &self.0.view {
             Some(v) => {
-                !v.no_grad && v.version.load(Ordering::Relaxed) != self.version() && v.base.0.tracks.load(Ordering::Relaxed)
+                !v.no_grad
+                    && v.version.load(Ordering::Relaxed) != self.version()
+                    && v.base.0.tracks.load(Ordering::Relaxed)
             }
             None => false,
         }
@@ -305,7 +308,14 @@ impl Tensor {
     /// Where it has more or fewer elements, or no data.
     #[track_caller]
     pub fn scalar(&self) -> Result<Scalar> {
-        ensure!(self.numel() == 1, Shape, "item", "a tensor of shape {:?} has {} elements, not one", self.shape(), self.numel());
+        ensure!(
+            self.numel() == 1,
+            Shape,
+            "item",
+            "a tensor of shape {:?} has {} elements, not one",
+            self.shape(),
+            self.numel()
+        );
         macro_rules! read {
             ($($dtype:ident => $t:ty),*) => {
                 match self.dtype() { $(DType::$dtype => Scalar::from(self.to_vec::<$t>()?[0]),)* }
@@ -339,7 +349,9 @@ impl Tensor {
     pub fn data_mut<T: Stored>(&self) -> Result<DataMut<'_, T>> {
         self.expect_slice::<T>("data_mut")?;
         ensure!(
-            !(self.requires_grad() && dispatch::grad_enabled()), Autograd, "data_mut",
+            !(self.requires_grad() && dispatch::grad_enabled()),
+            Autograd,
+            "data_mut",
             "autograd cannot see what is written into a tensor that requires grad; use `no_grad` or `detach`"
         );
         let guard = lock("data_mut", &[], &[self])?.for_user();
@@ -355,9 +367,23 @@ impl Tensor {
 
     #[track_caller]
     fn expect_slice<T: Stored>(&self, op: &'static str) -> Result<()> {
-        ensure!(stored_as::<T>(self.dtype()), DType, op, "the tensor is {}, not {}", self.dtype(), std::any::type_name::<T>());
+        ensure!(
+            stored_as::<T>(self.dtype()),
+            DType,
+            op,
+            "the tensor is {}, not {}",
+            self.dtype(),
+            std::any::type_name::<T>()
+        );
         ensure!(self.device() == Device::Cpu, Device, op, "a tensor on {} has no slice in this process", self.device());
-        ensure!(self.is_contiguous(), Argument, op, "strides {:?} of shape {:?} are not contiguous", self.strides(), self.shape());
+        ensure!(
+            self.is_contiguous(),
+            Argument,
+            op,
+            "strides {:?} of shape {:?} are not contiguous",
+            self.strides(),
+            self.shape()
+        );
         Ok(())
     }
 }

@@ -70,7 +70,12 @@ fn against_loops(x: &Tensor, what: &str) {
         check(&format!("{what}: amin"), x.amin(list.clone()), of(|v| v.iter().fold(f64::MAX, |a, b| a.min(*b))), 0.0);
         check(&format!("{what}: any"), x.any(list.clone()), of(|v| v.iter().any(|x| *x != 0.0) as u8 as f64), 0.0);
         check(&format!("{what}: all"), x.all(list.clone()), of(|v| v.iter().all(|x| *x != 0.0) as u8 as f64), 0.0);
-        check(&format!("{what}: count"), x.count_nonzero(list.clone()), of(|v| v.iter().filter(|x| **x != 0.0).count() as f64), 0.0);
+        check(
+            &format!("{what}: count"),
+            x.count_nonzero(list.clone()),
+            of(|v| v.iter().filter(|x| **x != 0.0).count() as f64),
+            0.0,
+        );
         if let [dim] = list[..] {
             check(&format!("{what}: argmax"), x.argmax(dim), of(|v| first(v, |a, b| a > b)), 0.0);
             check(&format!("{what}: argmin"), x.argmin(dim), of(|v| first(v, |a, b| a < b)), 0.0);
@@ -79,20 +84,51 @@ fn against_loops(x: &Tensor, what: &str) {
             check(&format!("{what}: max"), Ok(place), of(|v| first(v, |a, b| a > b)), 0.0);
         }
         if x.dtype().is_float() {
-            let eps = if x.dtype() == DType::F64 { 1e-12 } else if x.dtype() == DType::F32 { 1e-5 } else { 1e-2 };
+            let eps = if x.dtype() == DType::F64 {
+                1e-12
+            } else if x.dtype() == DType::F32 {
+                1e-5
+            } else {
+                1e-2
+            };
             check(&format!("{what}: mean"), x.mean(list.clone()), of(|v| v.iter().sum::<f64>() / v.len() as f64), eps);
             let var = |v: &[f64]| {
                 let mean = v.iter().sum::<f64>() / v.len() as f64;
                 v.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / v.len() as f64
             };
             check(&format!("{what}: var"), x.var(list.clone(), 0.0), of(var), eps);
-            check(&format!("{what}: norm"), x.norm(2.0, list.clone()), of(|v| v.iter().map(|x| x * x).sum::<f64>().sqrt()), eps);
-            check(&format!("{what}: norm 3"), x.norm(3.0, list.clone()), of(|v| v.iter().map(|x| x.abs().powi(3)).sum::<f64>().cbrt()), eps);
-            check(&format!("{what}: norm inf"), x.norm(f64::INFINITY, list.clone()), of(|v| v.iter().fold(0.0, |a, x| x.abs().max(a))), 0.0);
+            check(
+                &format!("{what}: norm"),
+                x.norm(2.0, list.clone()),
+                of(|v| v.iter().map(|x| x * x).sum::<f64>().sqrt()),
+                eps,
+            );
+            check(
+                &format!("{what}: norm 3"),
+                x.norm(3.0, list.clone()),
+                of(|v| v.iter().map(|x| x.abs().powi(3)).sum::<f64>().cbrt()),
+                eps,
+            );
+            check(
+                &format!("{what}: norm inf"),
+                x.norm(f64::INFINITY, list.clone()),
+                of(|v| v.iter().fold(0.0, |a, x| x.abs().max(a))),
+                0.0,
+            );
             let small = x.mul(0.1).unwrap();
-            check(&format!("{what}: logsumexp"), small.logsumexp(list.clone()), of(|v| v.iter().map(|x| (x * 0.1).exp()).sum::<f64>().ln()), 2.0 * eps);
+            check(
+                &format!("{what}: logsumexp"),
+                small.logsumexp(list.clone()),
+                of(|v| v.iter().map(|x| (x * 0.1).exp()).sum::<f64>().ln()),
+                2.0 * eps,
+            );
             if n < 40.0 {
-                check(&format!("{what}: prod"), x.mul(0.1).unwrap().prod(list.clone()), of(|v| v.iter().map(|x| x * 0.1).product()), 10.0 * eps);
+                check(
+                    &format!("{what}: prod"),
+                    x.mul(0.1).unwrap().prod(list.clone()),
+                    of(|v| v.iter().map(|x| x * 0.1).product()),
+                    10.0 * eps,
+                );
             }
         }
     }
@@ -113,7 +149,19 @@ fn all_dtypes() {
 
 #[test]
 fn all_shapes() {
-    for shape in [&[][..], &[1], &[7], &[2000], &[40, 3], &[3, 700], &[70, 70], &[2, 1, 9], &[5, 2, 3, 4], &[33, 2, 65], &[4, 300, 2]] {
+    for shape in [
+        &[][..],
+        &[1],
+        &[7],
+        &[2000],
+        &[40, 3],
+        &[3, 700],
+        &[70, 70],
+        &[2, 1, 9],
+        &[5, 2, 3, 4],
+        &[33, 2, 65],
+        &[4, 300, 2],
+    ] {
         for (what, x) in layouts(&whole(shape, DType::F32)) {
             against_loops(&x, what);
         }
@@ -204,7 +252,15 @@ fn accuracy() {
     assert!((x.sum(..).unwrap().item::<f64>().unwrap() - exact).abs() <= exact * 5e-7);
     let tall = x.reshape([-1, 64]).unwrap().sum(0).unwrap().to_vec::<f32>().unwrap();
     assert!(tall.iter().all(|s| (*s as f64 - exact / 64.0).abs() <= exact / 64.0 * 1e-6));
-    let far = Tensor::arange(0, n).build().unwrap().remainder(2).unwrap().to_dtype(DType::F32).unwrap().add(10_000.0).unwrap();
+    let far = Tensor::arange(0, n)
+        .build()
+        .unwrap()
+        .remainder(2)
+        .unwrap()
+        .to_dtype(DType::F32)
+        .unwrap()
+        .add(10_000.0)
+        .unwrap();
     let var = far.var(.., 0.0).unwrap().item::<f64>().unwrap();
     assert!((var - 0.25).abs() < 1e-6, "{var}");
     let var = far.reshape([-1, 2]).unwrap().t().unwrap().contiguous().unwrap().var(0, 0.0).unwrap();

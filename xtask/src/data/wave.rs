@@ -36,11 +36,7 @@ pub(super) fn resample(samples: &[f64], from: u32, to: u32) -> Vec<f64> {
 }
 
 fn sinc(x: f64) -> f64 {
-    if x == 0.0 {
-        1.0
-    } else {
-        (PI * x).sin() / (PI * x)
-    }
+    if x == 0.0 { 1.0 } else { (PI * x).sin() / (PI * x) }
 }
 
 /// The Blackman window, from -1 to 1 with its peak of 1 at 0.
@@ -50,9 +46,7 @@ fn blackman(x: f64) -> f64 {
 
 /// The loudest sample, as a magnitude.
 pub(super) fn peak(samples: &[f64]) -> f64 {
-    samples
-        .iter()
-        .fold(0.0, |peak, sample| f64::max(peak, sample.abs()))
+    samples.iter().fold(0.0, |peak, sample| f64::max(peak, sample.abs()))
 }
 
 /// Cuts the silence at both ends: what is quieter than `threshold` times the peak, but for
@@ -60,10 +54,7 @@ pub(super) fn peak(samples: &[f64]) -> f64 {
 pub(super) fn trim(samples: &[f64], threshold: f64, margin: usize) -> &[f64] {
     let floor = peak(samples) * threshold;
     let sounds = |sample: &f64| sample.abs() > floor;
-    let (Some(first), Some(last)) = (
-        samples.iter().position(sounds),
-        samples.iter().rposition(sounds),
-    ) else {
+    let (Some(first), Some(last)) = (samples.iter().position(sounds), samples.iter().rposition(sounds)) else {
         return &[];
     };
     &samples[first.saturating_sub(margin)..(last + 1 + margin).min(samples.len())]
@@ -72,15 +63,8 @@ pub(super) fn trim(samples: &[f64], threshold: f64, margin: usize) -> &[f64] {
 /// Scales so that the loudest sample has the magnitude `level`, and rounds to 16 bits.
 pub(super) fn quantise(samples: &[f64], level: f64) -> Vec<i16> {
     let peak = peak(samples);
-    let scale = if peak > 0.0 {
-        level * f64::from(i16::MAX) / peak
-    } else {
-        0.0
-    };
-    samples
-        .iter()
-        .map(|sample| (sample * scale).round() as i16)
-        .collect()
+    let scale = if peak > 0.0 { level * f64::from(i16::MAX) / peak } else { 0.0 };
+    samples.iter().map(|sample| (sample * scale).round() as i16).collect()
 }
 
 #[cfg(test)]
@@ -114,18 +98,12 @@ mod tests {
 
     #[test]
     fn a_tone_keeps_its_phase() {
-        let tone =
-            |rate: u32| move |k: usize| (2.0 * PI * 500.0 * k as f64 / f64::from(rate)).sin();
+        let tone = |rate: u32| move |k: usize| (2.0 * PI * 500.0 * k as f64 / f64::from(rate)).sin();
         let long: Vec<f64> = (0..4_410).map(tone(FROM)).collect();
         let out = resample(&long, FROM, TO);
         let expected: Vec<f64> = (0..out.len()).map(tone(TO)).collect();
         for k in 200..out.len() - 200 {
-            assert!(
-                (out[k] - expected[k]).abs() < 1e-3,
-                "sample {k}: {} {}",
-                out[k],
-                expected[k]
-            );
+            assert!((out[k] - expected[k]).abs() < 1e-3, "sample {k}: {} {}", out[k], expected[k]);
         }
     }
 

@@ -98,7 +98,9 @@ impl SpeechCommands {
             }
         }
         ensure!(
-            !classes.is_empty(), Format, format!("read {}", root.display()),
+            !classes.is_empty(),
+            Format,
+            format!("read {}", root.display()),
             "no folder in it holds a recording <speaker>{MARK}<utterance>.wav"
         );
         let paths = match b.subset {
@@ -210,6 +212,8 @@ fn labelled(path: PathBuf, classes: &[String], root: &Path) -> Result<(PathBuf, 
     let word = path.parent().map(name).unwrap_or_default();
     match classes.binary_search(&word) {
         Ok(label) => Ok((path, label as i64)),
-        Err(_) => Err(Error::format(root, format!("{} is listed, but there are no recordings of {word:?}", path.display()))),
+        Err(_) => {
+            Err(Error::format(root, format!("{} is listed, but there are no recordings of {word:?}", path.display())))
+        }
     }
 }

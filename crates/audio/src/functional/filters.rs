@@ -67,10 +67,17 @@ pub fn melscale_fbanks(
     mel_scale: MelScaleKind,
 ) -> Result<Tensor> {
     ensure!(
-        f_min >= 0.0 && f_min < f_max && f_max.is_finite(), Argument, "melscale_fbanks",
+        f_min >= 0.0 && f_min < f_max && f_max.is_finite(),
+        Argument,
+        "melscale_fbanks",
         "f_min {f_min} must be from 0 to below f_max {f_max}"
     );
-    ensure!(n_freqs > 0 && n_mels > 0, Argument, "melscale_fbanks", "{n_freqs} frequencies and {n_mels} mels: neither may be zero");
+    ensure!(
+        n_freqs > 0 && n_mels > 0,
+        Argument,
+        "melscale_fbanks",
+        "{n_freqs} frequencies and {n_mels} mels: neither may be zero"
+    );
     let frequencies = Tensor::linspace(0.0, f64::from(sample_rate / 2), n_freqs).build()?;
     let mels = Tensor::linspace(mel_scale.mel(f_min), mel_scale.mel(f_max), n_mels + 2).build()?;
     let corners = mel_scale.hz(&mels)?;
@@ -94,7 +101,12 @@ pub fn melscale_fbanks(
 /// Where a count is zero.
 #[track_caller]
 pub fn create_dct(n_mfcc: usize, n_mels: usize, ortho: bool) -> Result<Tensor> {
-    ensure!(n_mfcc > 0 && n_mels > 0, Argument, "create_dct", "{n_mfcc} coefficients of {n_mels} mels: neither may be zero");
+    ensure!(
+        n_mfcc > 0 && n_mels > 0,
+        Argument,
+        "create_dct",
+        "{n_mfcc} coefficients of {n_mels} mels: neither may be zero"
+    );
     let n = Tensor::arange(0.0, n_mels as f64).build()?;
     let k = Tensor::arange(0.0, n_mfcc as f64).build()?.unsqueeze(1)?;
     let cosines = n.add(0.5)?.mul(std::f64::consts::PI / n_mels as f64)?.mul(&k)?.cos()?;

@@ -20,7 +20,13 @@ use flambeau_tensor::{Result, Tensor, ensure};
 /// # Errors
 /// Where `top_db` is given and there are fewer than two dimensions.
 #[track_caller]
-pub fn amplitude_to_db(x: &Tensor, multiplier: f64, amin: f64, db_multiplier: f64, top_db: Option<f64>) -> Result<Tensor> {
+pub fn amplitude_to_db(
+    x: &Tensor,
+    multiplier: f64,
+    amin: f64,
+    db_multiplier: f64,
+    top_db: Option<f64>,
+) -> Result<Tensor> {
     let mut db = x.clamp_min(amin)?.log10()?.mul(multiplier)?;
     if db_multiplier != 0.0 {
         db = db.sub(multiplier * db_multiplier)?;

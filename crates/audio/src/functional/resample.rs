@@ -67,9 +67,19 @@ const KERNEL_LIMIT: f64 = (1u64 << 28) as f64;
 
 /// The kernels `[new, 1, 2 · width + orig]`; none where the rates are the same.
 #[track_caller]
-pub(crate) fn sinc_kernel(orig_freq: u32, new_freq: u32, options: &ResampleOptions, dtype: DType) -> Result<Option<Tensor>> {
+pub(crate) fn sinc_kernel(
+    orig_freq: u32,
+    new_freq: u32,
+    options: &ResampleOptions,
+    dtype: DType,
+) -> Result<Option<Tensor>> {
     let ResampleOptions { lowpass_filter_width, rolloff, resampling_method } = *options;
-    ensure!(orig_freq > 0 && new_freq > 0, Argument, "resample", "from {orig_freq} to {new_freq} Hz: a rate must not be zero");
+    ensure!(
+        orig_freq > 0 && new_freq > 0,
+        Argument,
+        "resample",
+        "from {orig_freq} to {new_freq} Hz: a rate must not be zero"
+    );
     ensure!(lowpass_filter_width > 0, Argument, "resample", "lowpass_filter_width must not be zero");
     ensure!(rolloff > 0.0 && rolloff <= 1.0, Argument, "resample", "rolloff {rolloff} must be above 0 and at most 1");
     ensure!(dtype.is_float(), DType, "resample", "a waveform is floating point here, not {dtype}");
@@ -82,7 +92,9 @@ pub(crate) fn sinc_kernel(orig_freq: u32, new_freq: u32, options: &ResampleOptio
     let width = (lobes * orig as f64 / base).ceil();
     let taps = 2.0 * width + orig as f64;
     ensure!(
-        taps * new as f64 <= KERNEL_LIMIT, Argument, "resample",
+        taps * new as f64 <= KERNEL_LIMIT,
+        Argument,
+        "resample",
         "from {orig_freq} to {new_freq} Hz needs {new} kernels of {taps} values; take rates with a common divisor"
     );
     let mut kernel = Vec::with_capacity(taps as usize * new);
@@ -92,7 +104,9 @@ pub(crate) fn sinc_kernel(orig_freq: u32, new_freq: u32, options: &ResampleOptio
             let t = (time * base).clamp(-lobes, lobes);
             let window = match resampling_method {
                 ResamplingMethod::SincInterpHann => (t * PI / lobes / 2.0).cos().powi(2),
-                ResamplingMethod::SincInterpKaiser(beta) => bessel_i0(beta * (1.0 - (t / lobes).powi(2)).sqrt()) / bessel_i0(beta),
+                ResamplingMethod::SincInterpKaiser(beta) => {
+                    bessel_i0(beta * (1.0 - (t / lobes).powi(2)).sqrt()) / bessel_i0(beta)
+                }
             };
             let sinc = if t == 0.0 { 1.0 } else { (t * PI).sin() / (t * PI) };
             kernel.push(sinc * window * base / orig as f64);
@@ -115,7 +129,13 @@ fn bessel_i0(x: f64) -> f64 {
 /// `waveform` at the rate that `kernel` was made for.
 #[track_caller]
 pub(crate) fn apply_kernel(waveform: &Tensor, kernel: &Tensor, orig_freq: u32, new_freq: u32) -> Result<Tensor> {
-    ensure!(waveform.dtype().is_float(), DType, "resample", "a waveform is floating point here, not {}", waveform.dtype());
+    ensure!(
+        waveform.dtype().is_float(),
+        DType,
+        "resample",
+        "a waveform is floating point here, not {}",
+        waveform.dtype()
+    );
     ensure!(waveform.rank() > 0, Shape, "resample", "a waveform is [..., frames], this is a number");
     let (orig, new) = reduced(orig_freq, new_freq);
     let (lead, frames) = (&waveform.shape()[..waveform.rank() - 1], waveform.size(-1)?);

@@ -137,8 +137,11 @@ impl LoadBuilder {
         let meta = &wav.meta;
         let Some(behind) = meta.num_frames.checked_sub(self.frame_offset) else {
             flambeau_tensor::bail!(
-                Argument, format!("read {}", path.display()),
-                "frame_offset {} is behind the end: the file has {} frames", self.frame_offset, meta.num_frames
+                Argument,
+                format!("read {}", path.display()),
+                "frame_offset {} is behind the end: the file has {} frames",
+                self.frame_offset,
+                meta.num_frames
             );
         };
         let frames = self.num_frames.unwrap_or(behind).min(behind);

@@ -60,15 +60,28 @@ impl SaveBuilder {
         ensure!(wave.rank() == 2, Shape, "save", "a waveform is [channels, frames], this is {:?}", wave.shape());
         let (channels, frames) = (wave.shape()[0], wave.shape()[1]);
         ensure!(
-            (1..=usize::from(u16::MAX)).contains(&channels), Shape, "save",
-            "a WAV has 1 to 65535 channels, the waveform {:?} has {channels}", self.waveform.shape()
+            (1..=usize::from(u16::MAX)).contains(&channels),
+            Shape,
+            "save",
+            "a WAV has 1 to 65535 channels, the waveform {:?} has {channels}",
+            self.waveform.shape()
         );
         ensure!(self.sample_rate > 0, Argument, "save", "the sample rate must not be zero");
         let (bits, format) = self.form()?;
         let bytes = (channels * frames) as u128 * u128::from(bits / 8);
         let rate = u128::from(self.sample_rate) * channels as u128 * u128::from(bits / 8);
-        ensure!(bytes < u128::from(u32::MAX) - 128, Argument, "save", "a WAV holds up to 4 GiB, these are {bytes} bytes");
-        ensure!(rate <= u128::from(u32::MAX), Argument, "save", "{rate} bytes a second are more than a WAV's header can say");
+        ensure!(
+            bytes < u128::from(u32::MAX) - 128,
+            Argument,
+            "save",
+            "a WAV holds up to 4 GiB, these are {bytes} bytes"
+        );
+        ensure!(
+            rate <= u128::from(u32::MAX),
+            Argument,
+            "save",
+            "{rate} bytes a second are more than a WAV's header can say"
+        );
         let spec = WavSpec {
             channels: channels as u16,
             sample_rate: self.sample_rate,
@@ -90,12 +103,16 @@ impl SaveBuilder {
         let bits = self.bits_per_sample.unwrap_or(default);
         match (self.encoding, bits) {
             (Some(Encoding::PcmF), 32) => Ok((bits, SampleFormat::Float)),
-            (Some(Encoding::PcmU) | None, 8) | (Some(Encoding::PcmS) | None, 16 | 24 | 32) => Ok((bits, SampleFormat::Int)),
+            (Some(Encoding::PcmU) | None, 8) | (Some(Encoding::PcmS) | None, 16 | 24 | 32) => {
+                Ok((bits, SampleFormat::Int))
+            }
             (Some(encoding @ (Encoding::Ulaw | Encoding::Alaw)), _) => {
                 bail!(Unsupported, "save", "{encoding} is read, but not written")
             }
             (encoding, _) => bail!(
-                Argument, "save", "no WAV of {bits} bits{}: PCM_U has 8, PCM_S 16, 24 or 32, PCM_F 32",
+                Argument,
+                "save",
+                "no WAV of {bits} bits{}: PCM_U has 8, PCM_S 16, 24 or 32, PCM_F 32",
                 encoding.map_or(String::new(), |e| format!(" and {e}"))
             ),
         }
@@ -135,7 +152,9 @@ fn encode(samples: &[f64], frames: usize, spec: WavSpec) -> hound::Result<Vec<u8
             let x = samples[channel * frames + frame];
             match spec.sample_format {
                 SampleFormat::Float => writer.write_sample(x as f32)?,
-                SampleFormat::Int => writer.write_sample((x * full).round_ties_even().clamp(-full, full - 1.0) as i32)?,
+                SampleFormat::Int => {
+                    writer.write_sample((x * full).round_ties_even().clamp(-full, full - 1.0) as i32)?
+                }
             }
         }
     }

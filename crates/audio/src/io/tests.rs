@@ -1,0 +1,214 @@
+//! Waveforms out and in again, files built byte by byte, and files that lie.
+
+use super::*;
+use flambeau_tensor::{DType, ErrorKind};
+use tempfile::TempDir;
+
+/// A RIFF of these chunks, sizes as they are.
+fn riff(chunks: &[(&[u8; 4], Vec<u8>)]) -> Vec<u8> {
+    let mut body = b"WAVE".to_vec();
+    for (name, bytes) in chunks {
+        body.extend(*name);
+        body.extend((bytes.len() as u32).to_le_bytes());
+        body.extend(bytes);
+        body.resize(body.len().next_multiple_of(2), 0);
+    }
+    [b"RIFF".as_slice(), &(body.len() as u32).to_le_bytes(), &body].concat()
+}
+
+fn fmt(tag: u16, channels: u16, rate: u32, bits: u16) -> Vec<u8> {
+    let block = channels * bits.div_ceil(8);
+    let mut fmt = [tag.to_le_bytes(), channels.to_le_bytes()].concat();
+    fmt.extend(rate.to_le_bytes());
+    fmt.extend((rate * u32::from(block)).to_le_bytes());
+    fmt.extend([block.to_le_bytes(), bits.to_le_bytes()].concat());
+    fmt
+}
+
+fn written(folder: &TempDir, bytes: &[u8]) -> PathBuf {
+    let path = folder.path().join("x.wav");
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
+fn read(bytes: &[u8]) -> Result<Vec<f32>> {
+    let folder = tempfile::tempdir().unwrap();
+    load(written(&folder, bytes))?.0.to_vec()
+}
+
+fn fault(bytes: &[u8]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let error = load(written(&folder, bytes)).unwrap_err();
+    assert!(error.place().ends_with("x.wav"), "{error}");
+    error.message().to_string()
+}
+
+#[test]
+fn every_encoding_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.wav");
+    let values = vec![0.0f32, 0.5, -0.5, -1.0, 0.25, -0.125, 0.75, -0.25];
+    let wave = Tensor::from_vec(values.clone(), [2, 4]).unwrap();
+    for (encoding, bits) in [(None, 8), (None, 16), (None, 24), (None, 32), (Some(Encoding::PcmF), 32)] {
+        save_with(&path, &wave, 11_025).encoding(encoding).bits_per_sample(bits).build().unwrap();
+        let (back, rate) = load(&path).unwrap();
+        assert_eq!((back.shape(), rate), (&[2, 4][..], 11_025));
+        assert_eq!(back.to_vec::<f32>().unwrap(), values, "{bits} bits");
+        let meta = info(&path).unwrap();
+        assert_eq!((meta.num_frames, meta.num_channels, meta.bits_per_sample), (4, 2, bits));
+        let expected = encoding.unwrap_or(if bits == 8 { Encoding::PcmU } else { Encoding::PcmS });
+        assert_eq!(meta.encoding, expected);
+    }
+}
+
+#[test]
+fn samples_beyond_full_scale_are_kept_in_range() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.wav");
+    save(&path, &Tensor::from_vec(vec![1.0f32, 3.0, -7.0, f32::NAN], 4).unwrap(), 8000).unwrap();
+    let (raw, _) = load_with(&path).normalize(false).build().unwrap();
+    assert_eq!((raw.shape(), raw.to_vec::<i16>().unwrap()), (&[1, 4][..], vec![32767, 32767, -32768, 0]));
+}
+
+#[test]
+fn another_reader_reads_what_is_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.wav");
+    let wave = Tensor::from_vec(vec![1i16, 2, 3, -1, -2, -32768], [2, 3]).unwrap();
+    save(&path, &wave, 44_100).unwrap();
+    let mut reader = hound::WavReader::open(&path).unwrap();
+    let samples: Vec<i16> = reader.samples().map(|s| s.unwrap()).collect();
+    assert_eq!((reader.spec().channels, samples), (2, vec![1, -1, 2, -2, 3, -32768]));
+}
+
+#[test]
+fn a_part_of_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = written(&folder, &riff(&[(b"fmt ", fmt(1, 2, 8000, 8)), (b"data", (0..10).collect())]));
+    let part = |offset, frames: Option<usize>| {
+        let (wave, _) = load_with(&path).frame_offset(offset).num_frames(frames).normalize(false).build()?;
+        wave.to_vec::<u8>()
+    };
+    assert_eq!(part(0, None).unwrap(), [0, 2, 4, 6, 8, 1, 3, 5, 7, 9]);
+    assert_eq!(part(1, Some(2)).unwrap(), [2, 4, 3, 5]);
+    assert_eq!(part(3, Some(usize::MAX)).unwrap(), [6, 8, 7, 9]);
+    assert!(part(5, None).unwrap().is_empty());
+    let error = part(6, None).unwrap_err();
+    assert_eq!(error.message(), "frame_offset 6 is behind the end: the file has 5 frames");
+}
+
+#[test]
+fn integers_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let raw = |bits, bytes: Vec<u8>| {
+        let path = written(&folder, &riff(&[(b"fmt ", fmt(1, 1, 8000, bits)), (b"data", bytes)]));
+        load_with(path).normalize(false).build().unwrap().0
+    };
+    let x = raw(24, vec![1, 0, 0, 0xff, 0xff, 0xff]);
+    assert_eq!((x.dtype(), x.to_vec::<i32>().unwrap()), (DType::I32, vec![256, -256]));
+    let x = raw(32, vec![1, 0, 0, 0, 0, 0, 0, 0x80]);
+    assert_eq!((x.dtype(), x.to_vec::<i32>().unwrap()), (DType::I32, vec![1, i32::MIN]));
+}
+
+#[test]
+fn other_encodings() {
+    // The ends and the middles of the tables of G.711.
+    let ulaw = riff(&[(b"fmt ", fmt(7, 1, 8000, 8)), (b"data", vec![0xff, 0x7f, 0x00, 0x80])]);
+    assert_eq!(read(&ulaw).unwrap().iter().map(|x| x * 32768.0).collect::<Vec<_>>(), [0.0, 0.0, -32124.0, 32124.0]);
+    let alaw = riff(&[(b"fmt ", fmt(6, 1, 8000, 8)), (b"data", vec![0xd5, 0x55, 0x2a, 0xaa])]);
+    assert_eq!(read(&alaw).unwrap().iter().map(|x| x * 32768.0).collect::<Vec<_>>(), [8.0, -8.0, -32256.0, 32256.0]);
+    let double = riff(&[(b"fmt ", fmt(3, 1, 8000, 64)), (b"data", 0.3f64.to_le_bytes().to_vec())]);
+    assert_eq!(read(&double).unwrap(), [0.3]);
+    let mut form = fmt(0xfffe, 1, 8000, 16);
+    form.extend([22, 0, 16, 0, 4, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71]);
+    assert_eq!(read(&riff(&[(b"fmt ", form), (b"data", vec![0, 0x40])])).unwrap(), [0.5]);
+}
+
+#[test]
+fn chunks_of_no_concern_are_passed_over() {
+    // An odd chunk is followed by a byte that belongs to none.
+    let file = riff(&[
+        (b"LIST", vec![1, 2, 3]),
+        (b"fmt ", fmt(1, 1, 8000, 16)),
+        (b"fact", vec![9; 6]),
+        (b"data", vec![0, 0x40]),
+        (b"id3 ", vec![5; 5]),
+    ]);
+    assert_eq!(read(&file).unwrap(), [0.5]);
+    // What follows the RIFF is none of its concern.
+    assert_eq!(read(&[file, vec![7; 100]].concat()).unwrap(), [0.5]);
+}
+
+fn small() -> Vec<u8> {
+    riff(&[(b"fmt ", fmt(1, 2, 8000, 16)), (b"LIST", vec![1, 2, 3]), (b"data", (0..12).collect())])
+}
+
+#[test]
+fn a_file_cut_at_any_byte_is_an_error_that_names_the_byte() {
+    let whole = small();
+    assert_eq!(read(&whole).unwrap().len(), 6);
+    for length in 0..whole.len() {
+        let fault = fault(&whole[..length]);
+        let told = if length == 0 { "the file is empty".into() } else { format!("ends at byte {length}") };
+        assert!(fault.contains(&told), "cut at {length}: {fault}");
+    }
+}
+
+#[test]
+fn flipped_bits_do_no_harm() {
+    let whole = small();
+    let data = whole.len() - 12;
+    for bit in 0..data * 8 {
+        let mut file = whole.clone();
+        file[bit / 8] ^= 1 << (bit % 8);
+        match read(&file) {
+            Ok(samples) => assert!(samples.len() <= 12, "bit {bit}: {} samples of 12 bytes", samples.len()),
+            Err(error) => {
+                assert!(matches!(error.kind(), ErrorKind::Format | ErrorKind::Unsupported), "bit {bit}: {error}")
+            }
+        }
+    }
+}
+
+#[test]
+fn lies_are_told_by_their_byte() {
+    let with = |at: usize, bytes: &[u8]| {
+        let mut file = small();
+        file[at..at + bytes.len()].copy_from_slice(bytes);
+        fault(&file)
+    };
+    // The header of "data" is at byte 48: RIFF 12, "fmt " 24, "LIST" 12.
+    assert_eq!(
+        with(52, &[0xff; 4]),
+        "the chunk \"data\" at byte 48 promises 4294967295 bytes, the file ends at byte 68"
+    );
+    assert_eq!(with(52, &[10, 0]), "the chunk \"data\" at byte 48 has 10 bytes, no whole number of frames of 4");
+    assert_eq!(with(4, &[0xff; 4]), "the header at byte 4 promises a file of 4294967303 bytes, it ends at byte 68");
+    assert_eq!(with(22, &[0, 0]), "the chunk \"fmt \" at byte 12 tells of 0 channels at 8000 Hz");
+    assert_eq!(with(34, &[0, 0]), "samples of 0 bits by the \"fmt \" at byte 12");
+    assert_eq!(with(32, &[3, 0]), "frames of 3 bytes, but 2 channels of 16 bits, by the \"fmt \" at byte 12");
+    assert_eq!(with(48, b"junk"), "there is no chunk \"data\" up to the end at byte 68");
+    assert_eq!(
+        with(20, &[2, 0]),
+        "samples of form 0x0002 by the \"fmt \" at byte 12; read are PCM, float, A-law, µ-law"
+    );
+    assert!(with(0, b"RIFX").contains("only RIFF is read"));
+    assert!(with(8, b"AVI ").contains("not a WAV file"));
+    assert!(fault(b"\x89PNG\r\n\x1a\n").contains("not a WAV file: it starts with \".PNG....\""));
+}
+
+#[test]
+fn what_cannot_be_written() {
+    let path = std::env::temp_dir().join("flambeau-never-written.wav");
+    let wave = Tensor::zeros([1, 4]).build().unwrap();
+    let message = |r: Result<()>| r.unwrap_err().message().to_string();
+    assert!(message(save(&path, &Tensor::zeros([1, 2, 3]).build().unwrap(), 8000)).contains("[1, 2, 3]"));
+    assert!(message(save(&path, &wave, 0)).contains("must not be zero"));
+    assert!(message(save(&path, &wave.to_dtype(DType::I64).unwrap(), 8000)).contains("int64"));
+    assert!(message(save_with(&path, &wave, 8000).bits_per_sample(12).build()).contains("no WAV of 12 bits"));
+    assert!(
+        message(save_with(&path, &wave, 8000).encoding(Encoding::PcmF).bits_per_sample(16).build()).contains("PCM_F")
+    );
+    assert!(!path.exists());
+    assert_eq!(load(&path).unwrap_err().kind(), ErrorKind::Io);
+}

@@ -91,7 +91,11 @@ fn riff(file: &mut (impl Read + Seek), length: u64) -> Result<u64, Fault> {
     }
     let known = b"RIFF".iter().zip(&start).all(|(a, b)| a == b);
     if !known || (start.len() == 12 && &start[8..] != b"WAVE") {
-        fault!(Format, "not a WAV file: it starts with {:?}, not with \"RIFF\", its size and \"WAVE\"", printable(&start));
+        fault!(
+            Format,
+            "not a WAV file: it starts with {:?}, not with \"RIFF\", its size and \"WAVE\"",
+            printable(&start)
+        );
     }
     if start.len() < 12 {
         fault!(Format, "the header of a WAV needs 12 bytes, the file ends at byte {length}");
@@ -131,7 +135,10 @@ fn read_form(file: &mut impl Read, at: u64, size: u64) -> Result<Form, Fault> {
         (ALAW, 8) => Encoding::Alaw,
         (ULAW, 8) => Encoding::Ulaw,
         (PCM | FLOAT | ALAW | ULAW, _) => fault!(Format, "samples of {bits} bits by the \"fmt \" at byte {at}"),
-        _ => fault!(Unsupported, "samples of form {tag:#06x} by the \"fmt \" at byte {at}; read are PCM, float, A-law, µ-law"),
+        _ => fault!(
+            Unsupported,
+            "samples of form {tag:#06x} by the \"fmt \" at byte {at}; read are PCM, float, A-law, µ-law"
+        ),
     };
     // The standard keeps a sample in the least whole bytes, its bits at the upper end.
     if u32::from(block) != u32::from(channels) * u32::from(bits.div_ceil(8)) {

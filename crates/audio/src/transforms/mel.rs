@@ -50,8 +50,11 @@ impl Forward for MelScale {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let n_stft = self.fb.shape()[0];
         ensure!(
-            x.rank() >= 2 && x.shape()[x.rank() - 2] == n_stft, Shape, "MelScale",
-            "a spectrogram is [..., {n_stft}, time] by n_stft, this is {:?}", x.shape()
+            x.rank() >= 2 && x.shape()[x.rank() - 2] == n_stft,
+            Shape,
+            "MelScale",
+            "a spectrogram is [..., {n_stft}, time] by n_stft, this is {:?}",
+            x.shape()
         );
         x.transpose(-1, -2)?.matmul(&self.fb)?.transpose(-1, -2)
     }

@@ -45,8 +45,11 @@ impl MFCC {
         let mel = b.mel_spectrogram.unwrap_or_else(|| MelSpectrogram::new(b.sample_rate));
         let n_mels = mel.bands();
         ensure!(
-            (1..=n_mels).contains(&b.n_mfcc), Argument, "MFCC",
-            "{} coefficients of {n_mels} mel bands: there must be 1 to {n_mels}", b.n_mfcc
+            (1..=n_mels).contains(&b.n_mfcc),
+            Argument,
+            "MFCC",
+            "{} coefficients of {n_mels} mel bands: there must be 1 to {n_mels}",
+            b.n_mfcc
         );
         Ok(MFCC {
             amplitude_to_db: AmplitudeToDB::new().top_db(80.0).build()?,

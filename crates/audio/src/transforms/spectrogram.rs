@@ -60,8 +60,11 @@ impl Spectrogram {
         let win_length = b.win_length.unwrap_or(b.n_fft);
         let hop_length = b.hop_length.unwrap_or(win_length / 2);
         ensure!(
-            (1..=b.n_fft).contains(&win_length), Argument, "Spectrogram",
-            "win_length {win_length} must be from 1 to n_fft, which is {}", b.n_fft
+            (1..=b.n_fft).contains(&win_length),
+            Argument,
+            "Spectrogram",
+            "win_length {win_length} must be from 1 to n_fft, which is {}",
+            b.n_fft
         );
         ensure!(hop_length > 0, Argument, "Spectrogram", "hop_length must not be zero");
         if let Some(power) = b.power {
@@ -69,8 +72,11 @@ impl Spectrogram {
         }
         let window = (b.window_fn)(win_length)?;
         ensure!(
-            window.shape() == [win_length], Shape, "Spectrogram",
-            "window_fn made a window {:?}, win_length is {win_length}", window.shape()
+            window.shape() == [win_length],
+            Shape,
+            "Spectrogram",
+            "window_fn made a window {:?}, win_length is {win_length}",
+            window.shape()
         );
         let SpectrogramBuilder { n_fft, pad, power, normalized, center, pad_mode, .. } = b;
         let options = SpectrogramOptions { n_fft, hop_length, pad, power, normalized, center, pad_mode };

@@ -70,7 +70,10 @@ impl Rule for Embedding {
                 None => g.clone(),
             };
             let dims = [0usize].as_slice().into();
-            dispatch(IndexPut { op: "embedding", dims, wrap: false, accumulate: true }, &[&zeros(&s.meta(0)?, &g)?, &g, &index])
+            dispatch(
+                IndexPut { op: "embedding", dims, wrap: false, accumulate: true },
+                &[&zeros(&s.meta(0)?, &g)?, &g, &index],
+            )
         })?;
         grads.push(None);
         Ok(grads)

@@ -23,7 +23,8 @@ impl Rule for Linear {
             let last = t.shape()[t.rank() - 1];
             t.reshape([t.shape()[..t.rank() - 1].iter().product(), last])
         };
-        let mut grads = s.two(|| g.matmul(&s.input(1)?.conj()?), || rows(g)?.t()?.matmul(&rows(&s.input(0)?)?.conj()?))?;
+        let mut grads =
+            s.two(|| g.matmul(&s.input(1)?.conj()?), || rows(g)?.t()?.matmul(&rows(&s.input(0)?)?.conj()?))?;
         if s.inputs() > 2 {
             grads.push(if s.needs(2) { Some(rows(g)?.sum(0)?) } else { None });
         }

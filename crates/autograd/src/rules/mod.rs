@@ -205,7 +205,9 @@ impl<'a> Saved<'a> {
     }
 
     fn there<T>(&self, saved: Option<T>, what: &str, i: usize) -> Result<T> {
-        saved.ok_or_else(|| backward_error(ErrorKind::Autograd, format!("the rule of {} did not save {what} {i}", self.node.place())))
+        saved.ok_or_else(|| {
+            backward_error(ErrorKind::Autograd, format!("the rule of {} did not save {what} {i}", self.node.place()))
+        })
     }
 
     /// The gradient of the only input.
@@ -237,7 +239,9 @@ impl<'a> Saved<'a> {
         let refs: Vec<&Tensor> = inputs.iter().collect();
         let outputs = flambeau_tensor::enable_grad(|| match op.decompose(&refs) {
             Some(outputs) => outputs,
-            None => Err(backward_error(ErrorKind::NotDifferentiable, format!("{} has no decomposition", self.node.place()))),
+            None => {
+                Err(backward_error(ErrorKind::NotDifferentiable, format!("{} has no decomposition", self.node.place())))
+            }
         })?;
         let (mut outs, mut seeds) = (Vec::new(), Vec::new());
         for (out, grad) in outputs.iter().zip(grads) {
@@ -248,7 +252,12 @@ impl<'a> Saved<'a> {
         }
         let wanted: Vec<&Tensor> = (0..self.inputs()).filter(|i| self.needs(*i)).map(|i| &inputs[i]).collect();
         let create_graph = flambeau_tensor::grad_enabled();
-        let options = crate::GradOptions { grad_outputs: seeds, create_graph, retain_graph: Some(create_graph), allow_unused: true };
+        let options = crate::GradOptions {
+            grad_outputs: seeds,
+            create_graph,
+            retain_graph: Some(create_graph),
+            allow_unused: true,
+        };
         let mut made = crate::grad_with(&outs, &wanted, options)?.into_iter();
         Ok((0..self.inputs()).map(|i| if self.needs(i) { made.next().flatten() } else { None }).collect())
     }

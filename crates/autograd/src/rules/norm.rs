@@ -7,7 +7,13 @@ use flambeau_tensor::{Result, Tensor, ops::*};
 use smallvec::SmallVec;
 
 /// Runs a backward op on what was saved. `statistics` are the saved tensors it takes beside gradient and x.
-fn gradients(op: impl Into<Op>, s: &Saved<'_>, g: &Tensor, statistics: &[Tensor], weight: Option<usize>) -> Result<Outputs> {
+fn gradients(
+    op: impl Into<Op>,
+    s: &Saved<'_>,
+    g: &Tensor,
+    statistics: &[Tensor],
+    weight: Option<usize>,
+) -> Result<Outputs> {
     let (x, weight) = (s.input(0)?, weight.map(|i| s.input(i)).transpose()?);
     let inputs: SmallVec<[&Tensor; 6]> = [g, &x].into_iter().chain(statistics).chain(&weight).collect();
     dispatch_all(op.into(), &inputs)
@@ -52,7 +58,8 @@ impl Rule for RmsNorm {
     }
     fn vjp(&self, s: &Saved<'_>, g: &Tensor) -> Result<Grads> {
         let needs = [s.needs(0), self.weight && s.needs(1)];
-        let outputs = gradients(RmsNormBackward { of: *self, needs }, s, g, &[statistic(s, 1)?], self.weight.then_some(1))?;
+        let outputs =
+            gradients(RmsNormBackward { of: *self, needs }, s, g, &[statistic(s, 1)?], self.weight.then_some(1))?;
         Ok(placed(s, outputs, [(0, needs[0]), (1, needs[1])]))
     }
 }
@@ -66,11 +73,15 @@ impl Rule for BatchNorm {
         }
     }
     fn vjp(&self, s: &Saved<'_>, g: &Tensor) -> Result<Grads> {
-        let (weight, statistics) =
-            if self.training { (1, [statistic(s, 1)?, statistic(s, 2)?]) } else { (3, [s.input(1)?.detach(), s.input(2)?.detach()]) };
+        let (weight, statistics) = if self.training {
+            (1, [statistic(s, 1)?, statistic(s, 2)?])
+        } else {
+            (3, [s.input(1)?.detach(), s.input(2)?.detach()])
+        };
         let bias = weight + self.weight as usize;
         let needs = [s.needs(0), self.weight && s.needs(weight), self.bias && s.needs(bias)];
-        let outputs = gradients(BatchNormBackward { of: *self, needs }, s, g, &statistics, self.weight.then_some(weight))?;
+        let outputs =
+            gradients(BatchNormBackward { of: *self, needs }, s, g, &statistics, self.weight.then_some(weight))?;
         Ok(placed(s, outputs, [(0, needs[0]), (weight, needs[1]), (bias, needs[2])]))
     }
 }

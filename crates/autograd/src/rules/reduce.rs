@@ -74,7 +74,9 @@ shared_among_equals!(Amax, Amin);
 pub(super) fn at_places(g: &Tensor, dim: usize, place: &Tensor, x: &Meta) -> Result<Tensor> {
     match x.shape.get(dim) {
         None => Ok(g.clone()),
-        Some(_) => Tensor::zeros(&x.shape).dtype(g.dtype()).device(g.device()).build()?.scatter_add(dim as isize, place, g),
+        Some(_) => {
+            Tensor::zeros(&x.shape).dtype(g.dtype()).device(g.device()).build()?.scatter_add(dim as isize, place, g)
+        }
     }
 }
 

@@ -61,7 +61,8 @@ impl Rule for Logcumsumexp {
         s.one(|| {
             let (x, y) = (s.input(0)?, s.output(0)?);
             let nothing = y.eq(f64::NEG_INFINITY)?;
-            let decay = y.sub(&shifted(&y, self.dim, true, f64::INFINITY)?)?.masked_fill(&nothing, f64::NEG_INFINITY)?.exp()?;
+            let decay =
+                y.sub(&shifted(&y, self.dim, true, f64::INFINITY)?)?.masked_fill(&nothing, f64::NEG_INFINITY)?.exp()?;
             let share = x.sub(&y)?.masked_fill(&nothing, f64::NEG_INFINITY)?.exp()?;
             share.mul(&decay.recurrence(g, self.dim as isize, true)?)
         })

@@ -66,7 +66,8 @@ impl Parts for Scatter {
         let no_zero = base.masked_fill(&base.eq(0)?, 1)?;
         let of_base = g.mul(&again(&no_zero, &source)?)?.div(&no_zero)?;
         let zero = source.eq(0)?;
-        let zeros_met = zeros_like(&base)?.scatter_add(dim, index, &zero.to_dtype(base.dtype())?)?.gather(dim, index)?;
+        let zeros_met =
+            zeros_like(&base)?.scatter_add(dim, index, &zero.to_dtype(base.dtype())?)?.gather(dim, index)?;
         let only_zero = zero.logical_and(&zeros_met.eq(1)?)?;
         let without = again(&base, &source.masked_fill(&only_zero, 1)?)?;
         let through_zero = g.mul(&without)?.gather(dim, index)?;

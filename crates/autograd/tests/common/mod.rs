@@ -14,7 +14,8 @@ pub fn seeded(seed: u64, shape: &[usize], low: f64, high: f64) -> Tensor {
     let generator = Generator::with_seed(seed);
     let n: usize = shape.iter().product();
     let unit: Vec<f64> = Tensor::rand(n).dtype(DType::F64).generator(&generator).build().unwrap().to_vec().unwrap();
-    let values = unit.iter().map(|u| low + (high - low) * u).map(|v| if v.abs() < 0.05 { v + 0.1 } else { v }).collect();
+    let values =
+        unit.iter().map(|u| low + (high - low) * u).map(|v| if v.abs() < 0.05 { v + 0.1 } else { v }).collect();
     Tensor::from_vec(values, shape).unwrap()
 }
 
@@ -44,7 +45,16 @@ pub fn kernel_is_decomposition(op: impl Into<Op>, inputs: &[Tensor]) {
     for (dtype, tolerance) in [(DType::F64, 1e-9), (DType::F32, 2e-5), (DType::BF16, 4e-2)] {
         let rows: Vec<Tensor> =
             inputs.iter().map(|t| if t.dtype().is_float() { t.to_dtype(dtype).unwrap() } else { t.clone() }).collect();
-        let exact: Vec<Tensor> = rows.iter().map(|t| if dtype == DType::BF16 && t.dtype().is_float() { t.to_dtype(DType::F64).unwrap() } else { t.clone() }).collect();
+        let exact: Vec<Tensor> =
+            rows.iter()
+                .map(|t| {
+                    if dtype == DType::BF16 && t.dtype().is_float() {
+                        t.to_dtype(DType::F64).unwrap()
+                    } else {
+                        t.clone()
+                    }
+                })
+                .collect();
         let theirs = op.decompose(&exact.iter().collect::<Vec<_>>()).expect("a decomposition").unwrap();
         // The same values in reversed memory order.
         let turned: Vec<Tensor> = rows

@@ -65,6 +65,7 @@ pub const INEXPRESSIBLE: &[(&str, usize, &str)] = &[
     ("linspace.tensor_overload", 6, "linspace takes its ends as numbers"),
     ("long", 1, NO_FORMATS),
     ("nonzero", 3, "nonzero gives one tensor, not a tuple"),
+    ("norm.nuc", 2, "the nuclear norm needs singular values"),
     ("round.decimals_3", 3, "round has no decimals"),
     ("round.decimals_neg_3", 3, "round has no decimals"),
     ("short", 1, NO_FORMATS),

@@ -124,14 +124,10 @@ pub(super) const TABLE: &[Entry] = &[
     ("min.reduction_with_dim", |c| {
         along(c, 1, |x, d| x.min_dim(d), |x, d| x.min_dim_keepdim(d), |_| unsupported("no dim"))
     }),
-    ("mode", |c| {
-        along(c, 1, |x, d| x.mode(d), |x, d| x.mode_keepdim(d), |x| ok(x.mode(-1)?))
-    }),
+    ("mode", |c| along(c, 1, |x, d| x.mode(d), |x, d| x.mode_keepdim(d), |x| ok(x.mode(-1)?))),
     ("msort", |c| ok(c.x()?.msort()?)),
     ("nanmean", |c| over(c, |x, d| x.nanmean(d), |x, d| x.nanmean_keepdim(d))),
-    ("nanmedian", |c| {
-        along(c, 1, |x, d| x.nanmedian(d), |x, d| x.nanmedian_keepdim(d), |x| ok(x.nanmedian_all()?))
-    }),
+    ("nanmedian", |c| along(c, 1, |x, d| x.nanmedian(d), |x, d| x.nanmedian_keepdim(d), |x| ok(x.nanmedian_all()?))),
     ("nansum", |c| over(c, |x, d| x.nansum(d), |x, d| x.nansum_keepdim(d))),
     ("norm", |c| norm(c, "p")),
     ("norm.nuc", |_| unsupported("the nuclear norm needs singular values")),

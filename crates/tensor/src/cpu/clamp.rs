@@ -17,7 +17,8 @@ macro_rules! between {
 impl CpuKernel for Clamp {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let (x, out) = (&inputs[0], &mut outputs[0]);
-        let (lo, hi) = (self.min.map_or(f64::NEG_INFINITY, |s| s.to_f64()), self.max.map_or(f64::INFINITY, |s| s.to_f64()));
+        let (lo, hi) =
+            (self.min.map_or(f64::NEG_INFINITY, |s| s.to_f64()), self.max.map_or(f64::INFINITY, |s| s.to_f64()));
         let unordered = lo.is_nan() || hi.is_nan();
         match LaneKind::of(x.dtype()) {
             LaneKind::F32 if unordered => map1::<f32, f32>(x, out, |_| f32::NAN),

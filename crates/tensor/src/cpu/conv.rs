@@ -91,7 +91,12 @@ fn forward<T: Real + matmul::Number>(g: &Geometry, x: &[T], w: &[T], b: Option<&
         weight_steps: [g.features * g.channels * taps, g.channels * taps, taps],
         kernel: g.dims.map(|d| d.kernel),
         bias: b,
-        place: Place { base: 0, batch: g.groups * g.features * outputs, row: outputs, steps: [height * width, width, 1] },
+        place: Place {
+            base: 0,
+            batch: g.groups * g.features * outputs,
+            row: outputs,
+            steps: [height * width, width, 1],
+        },
     };
     gather::run(&job, out);
 }
@@ -148,8 +153,14 @@ real!(f32, f64);
 type Bilinear<'f, T> = &'f dyn Fn(&[T], &[T], &mut [T]);
 
 /// A product of complex operands by four of their parts: (a + ib)(c + id) = ac − bd + i(ad + bc).
-fn by_parts<T: Real + std::ops::Sub<Output = T>>(a: &[Complex<T>], b: &[Complex<T>], out: &mut [Complex<T>], f: Bilinear<'_, T>) {
-    let parts = |z: &[Complex<T>]| -> (Vec<T>, Vec<T>) { (z.iter().map(|z| z.re).collect(), z.iter().map(|z| z.im).collect()) };
+fn by_parts<T: Real + std::ops::Sub<Output = T>>(
+    a: &[Complex<T>],
+    b: &[Complex<T>],
+    out: &mut [Complex<T>],
+    f: Bilinear<'_, T>,
+) {
+    let parts =
+        |z: &[Complex<T>]| -> (Vec<T>, Vec<T>) { (z.iter().map(|z| z.re).collect(), z.iter().map(|z| z.im).collect()) };
     let ((ar, ai), (br, bi)) = (parts(a), parts(b));
     let product = |a: &[T], b: &[T]| {
         let mut part = vec![T::default(); out.len()];
@@ -186,7 +197,9 @@ fn meetings(g: &Geometry, mut f: impl FnMut(usize, usize, usize)) {
     let (inputs, outputs, taps) = sizes(g);
     let [d, h, w] = &g.dims;
     // Where output `o` of an axis meets the input with tap `t`.
-    let at = |dim: &crate::ops::Dim, o: usize, t: usize| (o * dim.stride + t * dim.dilation).checked_sub(dim.padding).filter(|i| *i < dim.input);
+    let at = |dim: &crate::ops::Dim, o: usize, t: usize| {
+        (o * dim.stride + t * dim.dilation).checked_sub(dim.padding).filter(|i| *i < dim.input)
+    };
     for n in 0..g.batch * g.groups {
         for (o, c) in (0..g.features).flat_map(|o| (0..g.channels).map(move |c| (o, c))) {
             let (x0, y0) = ((n * g.channels + c) * inputs, (n * g.features + o) * outputs);
@@ -312,7 +325,8 @@ mod tests {
             want_x[i] += y[o] * w[k];
             want_w[k] += x[i] * y[o];
         });
-        let (mut got_y, mut got_x, mut got_w) = (vec![f32::NAN; y.len()], vec![f32::NAN; x.len()], vec![f32::NAN; w.len()]);
+        let (mut got_y, mut got_x, mut got_w) =
+            (vec![f32::NAN; y.len()], vec![f32::NAN; x.len()], vec![f32::NAN; w.len()]);
         f32::forward(&g, &x, &w, Some(&b), &mut got_y);
         assert_eq!(got_y, want_y, "forward of {g:?}");
         f32::input(&g, &y, &w, &mut got_x);
@@ -329,9 +343,15 @@ mod tests {
     fn every_direction_follows_the_definition() {
         let one = dim(1, 1, 1, 0, 1);
         for (channels, features) in [(1, 1), (3, 5), (4, 20), (17, 9)] {
-            for (input, kernel, stride, padding, dilation) in
-                [(9, 3, 1, 1, 1), (13, 3, 2, 1, 1), (8, 1, 1, 0, 1), (8, 1, 2, 0, 1), (11, 4, 3, 2, 2), (5, 5, 1, 4, 1), (21, 2, 1, 0, 3)]
-            {
+            for (input, kernel, stride, padding, dilation) in [
+                (9, 3, 1, 1, 1),
+                (13, 3, 2, 1, 1),
+                (8, 1, 1, 0, 1),
+                (8, 1, 2, 0, 1),
+                (11, 4, 3, 2, 2),
+                (5, 5, 1, 4, 1),
+                (21, 2, 1, 0, 3),
+            ] {
                 let d = dim(input, kernel, stride, padding, dilation);
                 check(geometry(2, 1, channels, features, [one, dim(7, 3, 1, 1, 1), d]));
                 check(geometry(1, 1, channels, features, [one, d, dim(4, 2, 2, 0, 1)]));

@@ -172,11 +172,26 @@ impl CpuKernel for AddScalar {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let (x, out, v) = (&inputs[0], &mut outputs[0], self.value);
         match LaneKind::of(x.dtype()) {
-            LaneKind::F32 => { let v = v.to_f64() as f32; map1::<f32, f32>(x, out, move |x| x + v) }
-            LaneKind::F64 => { let v = v.to_f64(); map1::<f64, f64>(x, out, move |x| x + v) }
-            LaneKind::I64 => { let v = v.to_i64(); map1::<i64, i64>(x, out, move |x| x.wrapping_add(v)) }
-            LaneKind::C128 => { let v = v.to_c128(); map1::<C, C>(x, out, move |x| x + v) }
-            LaneKind::Truth => { let v = v.to_bool(); map1::<Truth, Truth>(x, out, move |x| Truth::from(x.get() | v)) }
+            LaneKind::F32 => {
+                let v = v.to_f64() as f32;
+                map1::<f32, f32>(x, out, move |x| x + v)
+            }
+            LaneKind::F64 => {
+                let v = v.to_f64();
+                map1::<f64, f64>(x, out, move |x| x + v)
+            }
+            LaneKind::I64 => {
+                let v = v.to_i64();
+                map1::<i64, i64>(x, out, move |x| x.wrapping_add(v))
+            }
+            LaneKind::C128 => {
+                let v = v.to_c128();
+                map1::<C, C>(x, out, move |x| x + v)
+            }
+            LaneKind::Truth => {
+                let v = v.to_bool();
+                map1::<Truth, Truth>(x, out, move |x| Truth::from(x.get() | v))
+            }
         }
         Ok(())
     }
@@ -186,11 +201,26 @@ impl CpuKernel for MulScalar {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let (x, out, v) = (&inputs[0], &mut outputs[0], self.value);
         match LaneKind::of(x.dtype()) {
-            LaneKind::F32 => { let v = v.to_f64() as f32; map1::<f32, f32>(x, out, move |x| x * v) }
-            LaneKind::F64 => { let v = v.to_f64(); map1::<f64, f64>(x, out, move |x| x * v) }
-            LaneKind::I64 => { let v = v.to_i64(); map1::<i64, i64>(x, out, move |x| x.wrapping_mul(v)) }
-            LaneKind::C128 => { let v = v.to_c128(); map1::<C, C>(x, out, move |x| x * v) }
-            LaneKind::Truth => { let v = v.to_bool(); map1::<Truth, Truth>(x, out, move |x| Truth::from(x.get() & v)) }
+            LaneKind::F32 => {
+                let v = v.to_f64() as f32;
+                map1::<f32, f32>(x, out, move |x| x * v)
+            }
+            LaneKind::F64 => {
+                let v = v.to_f64();
+                map1::<f64, f64>(x, out, move |x| x * v)
+            }
+            LaneKind::I64 => {
+                let v = v.to_i64();
+                map1::<i64, i64>(x, out, move |x| x.wrapping_mul(v))
+            }
+            LaneKind::C128 => {
+                let v = v.to_c128();
+                map1::<C, C>(x, out, move |x| x * v)
+            }
+            LaneKind::Truth => {
+                let v = v.to_bool();
+                map1::<Truth, Truth>(x, out, move |x| Truth::from(x.get() & v))
+            }
         }
         Ok(())
     }
@@ -321,7 +351,13 @@ fn int_pow(base: i64, exponent: i64) -> i64 {
     if exponent < 0 {
         return match base {
             1 => 1,
-            -1 => if exponent % 2 == 0 { 1 } else { -1 },
+            -1 => {
+                if exponent % 2 == 0 {
+                    1
+                } else {
+                    -1
+                }
+            }
             _ => 0,
         };
     }

@@ -122,8 +122,16 @@ impl Random {
         self.generator.clone().unwrap_or_else(default_generator)
     }
 
-    fn real(&self, out: &mut Dst<'_>, f: impl Fn(&crate::random::Generator, &mut dyn FillReal) -> Result<()>) -> Result<()> {
-        fn go<T: RandomElement + Stored>(random: &Random, out: &mut Dst<'_>, f: &dyn Fn(&crate::random::Generator, &mut dyn FillReal) -> Result<()>) -> Result<()> {
+    fn real(
+        &self,
+        out: &mut Dst<'_>,
+        f: impl Fn(&crate::random::Generator, &mut dyn FillReal) -> Result<()>,
+    ) -> Result<()> {
+        fn go<T: RandomElement + Stored>(
+            random: &Random,
+            out: &mut Dst<'_>,
+            f: &dyn Fn(&crate::random::Generator, &mut dyn FillReal) -> Result<()>,
+        ) -> Result<()> {
             struct Slice<'a, T>(&'a mut [T]);
             impl<T: RandomElement> FillReal for Slice<'_, T> {
                 fn bernoulli(&mut self, g: &crate::random::Generator, p: f64) -> Result<()> {
@@ -195,7 +203,12 @@ fn row_bytes(x: &Src<'_>) -> Vec<u8> {
 
 impl CpuKernel for AsStridedBackward {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-        fn go<T: Stored + Default + std::ops::AddAssign>(op: &AsStridedBackward, grad: &Src<'_>, out: &mut Dst<'_>, scale: impl Fn(T, usize) -> T) {
+        fn go<T: Stored + Default + std::ops::AddAssign>(
+            op: &AsStridedBackward,
+            grad: &Src<'_>,
+            out: &mut Dst<'_>,
+            scale: impl Fn(T, usize) -> T,
+        ) {
             let room = op.base.end().unwrap_or(0).max(op.view.end().unwrap_or(0));
             let mut memory = vec![T::default(); room];
             for (place, g) in places(&op.view).zip(grad.contiguous::<T>().iter()) {

@@ -40,7 +40,12 @@ where
     finish("rfft", failure)
 }
 
-fn backward<T: FftNum + Stored>(n: usize, plans: &Mutex<RealFftPlanner<T>>, x: &Src<'_>, out: &mut Dst<'_>) -> Result<()>
+fn backward<T: FftNum + Stored>(
+    n: usize,
+    plans: &Mutex<RealFftPlanner<T>>,
+    x: &Src<'_>,
+    out: &mut Dst<'_>,
+) -> Result<()>
 where
     Complex<T>: Stored,
 {

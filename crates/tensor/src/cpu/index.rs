@@ -57,12 +57,22 @@ fn checked<'a>(op: &'static str, index: &Src<'a>, size: usize, dim: usize, wrap:
 }
 
 impl Plan {
-    fn new(op: &'static str, dims: &[usize], wrap: bool, shape: &[usize], strides: &[usize], index: &[Src<'_>]) -> Result<Plan> {
+    fn new(
+        op: &'static str,
+        dims: &[usize],
+        wrap: bool,
+        shape: &[usize],
+        strides: &[usize],
+        index: &[Src<'_>],
+    ) -> Result<Plan> {
         let mut places = vec![0; index[0].numel()];
         for (index, &d) in index.iter().zip(dims) {
             let (size, step) = (shape[d] as i64, strides[d]);
             let numbers = checked(op, index, shape[d], d, wrap)?;
-            places.iter_mut().zip(numbers.iter()).for_each(|(p, i)| *p += (if *i < 0 { i + size } else { *i }) as usize * step);
+            places
+                .iter_mut()
+                .zip(numbers.iter())
+                .for_each(|(p, i)| *p += (if *i < 0 { i + size } else { *i }) as usize * step);
         }
         let lead = if adjacent(dims) { dims[0] } else { 0 };
         let rest = |keep: &dyn Fn(usize) -> bool| -> (Shape, Strides) {
@@ -113,7 +123,9 @@ impl Plan {
         }
         let put_one = |to: &mut [T], base: usize, at: usize, source: &[T]| match &self.inner {
             None => put(&mut to[at - base..at - base + block], source),
-            Some(inner) => inner.iter().zip(source).for_each(|(i, s)| put(&mut to[at + i - base..][..1], std::slice::from_ref(s))),
+            Some(inner) => {
+                inner.iter().zip(source).for_each(|(i, s)| put(&mut to[at + i - base..][..1], std::slice::from_ref(s)))
+            }
         };
         if self.outer.len() > 1 {
             // Blocks of the outer dimensions are parts of their own.
@@ -173,7 +185,8 @@ impl Accumulate for Sum<'_> {
 impl CpuKernel for IndexPut {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let (base, source, to) = (&inputs[0], &inputs[1], &mut outputs[0]);
-        let plan = Plan::new(self.op, &self.dims, self.wrap, base.shape(), &contiguous_strides(base.shape()), &inputs[2..])?;
+        let plan =
+            Plan::new(self.op, &self.dims, self.wrap, base.shape(), &contiguous_strides(base.shape()), &inputs[2..])?;
         copy_rows(base, to);
         if self.accumulate {
             accumulate(&Sum(&plan), to, source);

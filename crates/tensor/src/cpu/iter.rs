@@ -74,7 +74,12 @@ pub(crate) fn map_slices<A: Lane, R: Lane>(a: &Src<'_>, out: &mut Dst<'_>, f: im
 }
 
 /// `out[i] = f(a[i], b[i])`.
-pub(crate) fn map2<A: Lane, B: Lane, R: Lane>(a: &Src<'_>, b: &Src<'_>, out: &mut Dst<'_>, f: impl Fn(A, B) -> R + Sync + Copy) {
+pub(crate) fn map2<A: Lane, B: Lane, R: Lane>(
+    a: &Src<'_>,
+    b: &Src<'_>,
+    out: &mut Dst<'_>,
+    f: impl Fn(A, B) -> R + Sync + Copy,
+) {
     drive(&[(*a, A::KIND), (*b, B::KIND)], (out, R::KIND), &|ins, out, n| {
         // SAFETY: as in `map1`.
         let (a, b, out) = unsafe { (lanes::<A>(ins[0], n), lanes::<B>(ins[1], n), lanes_mut::<R>(out, n)) };
@@ -169,7 +174,12 @@ fn span_bytes(ptr: *const u8, layout: &Layout, size: usize) -> (usize, usize) {
     (ptr as usize, ptr as usize + elements * size)
 }
 
-fn plan(inputs: &[(Src<'_>, LaneKind)], out: &mut Dst<'_>, out_lane: LaneKind, apart: &dyn Fn(&Src<'_>) -> bool) -> Plan {
+fn plan(
+    inputs: &[(Src<'_>, LaneKind)],
+    out: &mut Dst<'_>,
+    out_lane: LaneKind,
+    apart: &dyn Fn(&Src<'_>) -> bool,
+) -> Plan {
     let mut strides: SmallVec<[Strides; 4]> = inputs.iter().map(|(s, _)| s.layout().strides.clone()).collect();
     strides.push(out.layout().strides.clone());
     let shape = collapse(out.shape(), &mut strides);
@@ -178,7 +188,13 @@ fn plan(inputs: &[(Src<'_>, LaneKind)], out: &mut Dst<'_>, out_lane: LaneKind, a
     for ((src, lane), s) in inputs.iter().zip(&strides) {
         let straight = lane.dtype() == src.dtype() && contiguous(s) && apart(src);
         let staged = (!straight).then(|| loader(src.dtype(), *lane));
-        operands.push(Operand { ptr: src.ptr().cast_mut(), strides: s.clone(), size: src.dtype().size(), lane: *lane, staged });
+        operands.push(Operand {
+            ptr: src.ptr().cast_mut(),
+            strides: s.clone(),
+            size: src.dtype().size(),
+            lane: *lane,
+            staged,
+        });
     }
     let s = &strides[inputs.len()];
     let straight = out_lane.dtype() == out.dtype() && contiguous(s);
@@ -190,12 +206,14 @@ fn plan(inputs: &[(Src<'_>, LaneKind)], out: &mut Dst<'_>, out_lane: LaneKind, a
 /// Drops dimensions of size 1 and joins neighbours that every operand steps through as one; rewrites
 /// `strides` to the result. Never empty.
 pub(crate) fn collapse(shape: &[usize], strides: &mut [Strides]) -> Shape {
-    let (mut sizes, mut kept): (Shape, SmallVec<[Strides; 4]>) = (Shape::new(), strides.iter().map(|_| Strides::new()).collect());
+    let (mut sizes, mut kept): (Shape, SmallVec<[Strides; 4]>) =
+        (Shape::new(), strides.iter().map(|_| Strides::new()).collect());
     for d in 0..shape.len() {
         if shape[d] == 1 {
             continue;
         }
-        let joins = !sizes.is_empty() && kept.iter().zip(strides.iter()).all(|(k, s)| k[k.len() - 1] == s[d] * shape[d]);
+        let joins =
+            !sizes.is_empty() && kept.iter().zip(strides.iter()).all(|(k, s)| k[k.len() - 1] == s[d] * shape[d]);
         if joins {
             let last = sizes.len() - 1;
             sizes[last] *= shape[d];

@@ -230,18 +230,54 @@ pub(crate) fn copier(dtype: DType) -> Convert {
 macro_rules! for_dtype {
     ($dtype:expr, $t:ident => $body:expr) => {
         match $dtype {
-            DType::Bool => { type $t = Truth; $body }
-            DType::U8 => { type $t = u8; $body }
-            DType::I8 => { type $t = i8; $body }
-            DType::I16 => { type $t = i16; $body }
-            DType::I32 => { type $t = i32; $body }
-            DType::I64 => { type $t = i64; $body }
-            DType::F16 => { type $t = f16; $body }
-            DType::BF16 => { type $t = bf16; $body }
-            DType::F32 => { type $t = f32; $body }
-            DType::F64 => { type $t = f64; $body }
-            DType::Complex64 => { type $t = Complex<f32>; $body }
-            DType::Complex128 => { type $t = Complex<f64>; $body }
+            DType::Bool => {
+                type $t = Truth;
+                $body
+            }
+            DType::U8 => {
+                type $t = u8;
+                $body
+            }
+            DType::I8 => {
+                type $t = i8;
+                $body
+            }
+            DType::I16 => {
+                type $t = i16;
+                $body
+            }
+            DType::I32 => {
+                type $t = i32;
+                $body
+            }
+            DType::I64 => {
+                type $t = i64;
+                $body
+            }
+            DType::F16 => {
+                type $t = f16;
+                $body
+            }
+            DType::BF16 => {
+                type $t = bf16;
+                $body
+            }
+            DType::F32 => {
+                type $t = f32;
+                $body
+            }
+            DType::F64 => {
+                type $t = f64;
+                $body
+            }
+            DType::Complex64 => {
+                type $t = Complex<f32>;
+                $body
+            }
+            DType::Complex128 => {
+                type $t = Complex<f64>;
+                $body
+            }
         }
     };
 }
@@ -249,11 +285,26 @@ macro_rules! for_dtype {
 macro_rules! for_lane {
     ($kind:expr, $t:ident => $body:expr) => {
         match $kind {
-            LaneKind::Truth => { type $t = Truth; $body }
-            LaneKind::I64 => { type $t = i64; $body }
-            LaneKind::F32 => { type $t = f32; $body }
-            LaneKind::F64 => { type $t = f64; $body }
-            LaneKind::C128 => { type $t = Complex<f64>; $body }
+            LaneKind::Truth => {
+                type $t = Truth;
+                $body
+            }
+            LaneKind::I64 => {
+                type $t = i64;
+                $body
+            }
+            LaneKind::F32 => {
+                type $t = f32;
+                $body
+            }
+            LaneKind::F64 => {
+                type $t = f64;
+                $body
+            }
+            LaneKind::C128 => {
+                type $t = Complex<f64>;
+                $body
+            }
         }
     };
 }

@@ -312,7 +312,8 @@ fn linear<'a, T: Number>(inputs: &[Src<'a>], read: impl Fn(&Src<'a>) -> Read<'a,
     };
     let bias = inputs.get(2).map(|b| {
         let (b, l) = read(b);
-        out.chunks_exact_mut(n.max(1)).for_each(|row| row.iter_mut().enumerate().for_each(|(j, to)| *to = b[j * l.strides[0]]));
+        out.chunks_exact_mut(n.max(1))
+            .for_each(|row| row.iter_mut().enumerate().for_each(|(j, to)| *to = b[j * l.strides[0]]));
     });
     products(s, (&x, &lx), (&w, &lw.permute(&[1, 0])), out, bias.is_some());
 }
@@ -333,7 +334,17 @@ mod tests {
 
     #[test]
     fn any_size_and_any_strides() {
-        for (m, k, n) in [(1, 1, 1), (1, 9, 5), (3, 20, 7), (4, 16, 3), (8, 33, 40), (17, 5, 1), (70, 65, 66), (1, 300, 1), (200, 130, 150)] {
+        for (m, k, n) in [
+            (1, 1, 1),
+            (1, 9, 5),
+            (3, 20, 7),
+            (4, 16, 3),
+            (8, 33, 40),
+            (17, 5, 1),
+            (70, 65, 66),
+            (1, 300, 1),
+            (200, 130, 150),
+        ] {
             let s = Sizes { m, n, k };
             let (a, b) = (numbers(m * k, 1), numbers(k * n, 2));
             let want = expected(s, |i, p| a[i * k + p], |p, j| b[p * n + j]);
@@ -341,7 +352,13 @@ mod tests {
             let turned = |t: &Tensor| t.t().unwrap().copy().unwrap().t().unwrap();
             for x in [x.clone(), turned(&x)] {
                 for y in [y.clone(), turned(&y)] {
-                    assert_eq!(x.matmul(&y).unwrap().to_vec::<f32>().unwrap(), want, "{m} {k} {n} {:?} {:?}", x.strides(), y.strides());
+                    assert_eq!(
+                        x.matmul(&y).unwrap().to_vec::<f32>().unwrap(),
+                        want,
+                        "{m} {k} {n} {:?} {:?}",
+                        x.strides(),
+                        y.strides()
+                    );
                 }
             }
         }
@@ -349,7 +366,8 @@ mod tests {
 
     #[test]
     fn blocks_cover_the_product() {
-        for s in [Sizes { m: 1000, n: 30, k: 500 }, Sizes { m: 64, n: 2000, k: 700 }, Sizes { m: 512, n: 512, k: 512 }] {
+        for s in [Sizes { m: 1000, n: 30, k: 500 }, Sizes { m: 64, n: 2000, k: 700 }, Sizes { m: 512, n: 512, k: 512 }]
+        {
             let (rows, columns) = grid(s, 1);
             assert!(rows * columns > 1);
             assert_eq!((0..rows).map(|i| part(s.m, rows, i).len()).sum::<usize>(), s.m);

@@ -6,8 +6,8 @@
 
 pub(crate) mod activation;
 pub(crate) mod clamp;
-pub(crate) mod elementwise;
 pub(crate) mod conv;
+pub(crate) mod elementwise;
 pub(crate) mod factory;
 pub(crate) mod fft;
 pub(crate) mod floats;

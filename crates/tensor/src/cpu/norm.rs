@@ -8,7 +8,9 @@ use super::planes::{Gradients, Over, Planes};
 use super::{CpuKernel, Dst, Src, par};
 use crate::Result;
 use crate::op::Infer;
-use crate::ops::{BatchNorm, BatchNormBackward, GroupNorm, GroupNormBackward, LayerNorm, LayerNormBackward, RmsNorm, RmsNormBackward};
+use crate::ops::{
+    BatchNorm, BatchNormBackward, GroupNorm, GroupNormBackward, LayerNorm, LayerNormBackward, RmsNorm, RmsNormBackward,
+};
 use std::borrow::Cow;
 
 /// Input `i`, if it is there.
@@ -34,7 +36,9 @@ fn row_moments<T: Compute, const CENTRE: bool>(x: &[T], eps: T) -> (T, T) {
 #[inline(always)]
 fn row_affine<T: Compute>(y: &mut [T], x: &[T], (mean, rstd): (T, T), weight: Option<&[T]>, bias: Option<&[T]>) {
     match (weight, bias) {
-        (Some(w), Some(b)) => y.iter_mut().zip(x).zip(w).zip(b).for_each(|(((y, x), w), b)| *y = (*x - mean) * rstd * *w + *b),
+        (Some(w), Some(b)) => {
+            y.iter_mut().zip(x).zip(w).zip(b).for_each(|(((y, x), w), b)| *y = (*x - mean) * rstd * *w + *b)
+        }
         (Some(w), None) => y.iter_mut().zip(x).zip(w).for_each(|((y, x), w)| *y = (*x - mean) * rstd * *w),
         (None, Some(b)) => y.iter_mut().zip(x).zip(b).for_each(|((y, x), b)| *y = (*x - mean) * rstd + *b),
         (None, None) => each(y, x, |x| (x - mean) * rstd),
@@ -132,7 +136,13 @@ impl<T: Compute> RowBackward<'_, T> {
         let mut part = parts.chunks_mut(((for_weight + for_bias) * self.width).max(1));
         let mut gx = out.x.map(|gx| gx.chunks_mut((together * self.width).max(1)));
         let tasks: Vec<_> = (0..blocks)
-            .map(|b| (b * together..((b + 1) * together).min(rows), gx.as_mut().and_then(|c| c.next()), part.next().unwrap_or_default()))
+            .map(|b| {
+                (
+                    b * together..((b + 1) * together).min(rows),
+                    gx.as_mut().and_then(|c| c.next()),
+                    part.next().unwrap_or_default(),
+                )
+            })
             .collect();
         run_tasks(tasks, |(rows, mut gx, part)| {
             let (gw, gb) = part.split_at_mut(for_weight * self.width);
@@ -211,7 +221,8 @@ impl CpuKernel for RmsNorm {
 impl CpuKernel for LayerNormBackward {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         fn go<T: Compute>(op: &LayerNormBackward, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) {
-            let (g, x, mean, rstd) = (read::<T>(&inputs[0]), read::<T>(&inputs[1]), read::<T>(&inputs[2]), read::<T>(&inputs[3]));
+            let (g, x, mean, rstd) =
+                (read::<T>(&inputs[0]), read::<T>(&inputs[1]), read::<T>(&inputs[2]), read::<T>(&inputs[3]));
             let (weight, width) = (given(inputs, 4, op.of.weight), width_of(inputs[1].shape(), op.of.dims));
             let rows = RowBackward { g: &g, x: &x, mean: Some(&mean), rstd: &rstd, weight: weight.as_deref(), width };
             with_gradients(op.needs, outputs, |out| rows.run(out));
@@ -258,7 +269,14 @@ fn widened<T: Compute>(x: &[T]) -> Vec<f64> {
 }
 
 /// Batch norm in training, and group norm: normalised by their own statistics, which go to the outputs.
-fn forward_planes<T: Compute>(planes: Planes, eps: f64, weight: bool, bias: bool, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) {
+fn forward_planes<T: Compute>(
+    planes: Planes,
+    eps: f64,
+    weight: bool,
+    bias: bool,
+    inputs: &[Src<'_>],
+    outputs: &mut [Dst<'_>],
+) {
     let [y, mean, variance] = outputs else { return };
     let x = read::<T>(&inputs[0]);
     let (w, b) = (given(inputs, 1, weight), given(inputs, 1 + weight as usize, bias));
@@ -279,7 +297,11 @@ impl CpuKernel for BatchNorm {
         }
         let planes = Planes::new(inputs[0].shape(), Over::Batch);
         if self.training {
-            compute!(Self::NAME, inputs[0].dtype(), forward_planes(planes, self.eps, self.weight, self.bias, inputs, outputs));
+            compute!(
+                Self::NAME,
+                inputs[0].dtype(),
+                forward_planes(planes, self.eps, self.weight, self.bias, inputs, outputs)
+            );
         } else {
             compute!(Self::NAME, inputs[0].dtype(), eval(self, planes, inputs, outputs));
         }
@@ -291,12 +313,22 @@ impl CpuKernel for GroupNorm {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let shape = inputs[0].shape();
         let planes = Planes::new(shape, Over::Group((shape[1] / self.groups).max(1)));
-        compute!(Self::NAME, inputs[0].dtype(), forward_planes(planes, self.eps, self.weight, self.bias, inputs, outputs));
+        compute!(
+            Self::NAME,
+            inputs[0].dtype(),
+            forward_planes(planes, self.eps, self.weight, self.bias, inputs, outputs)
+        );
         Ok(())
     }
 }
 
-fn backward_planes<T: Compute>(planes: Planes, (eps, moving): (f64, bool), needs: [bool; 3], inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) {
+fn backward_planes<T: Compute>(
+    planes: Planes,
+    (eps, moving): (f64, bool),
+    needs: [bool; 3],
+    inputs: &[Src<'_>],
+    outputs: &mut [Dst<'_>],
+) {
     let (g, x) = (read::<T>(&inputs[0]), read::<T>(&inputs[1]));
     let (mean, variance) = (widened(&read::<T>(&inputs[2])), read::<T>(&inputs[3]));
     let rstd = rstd_of(variance.iter().map(|v| v.to_f64()), eps);
@@ -316,7 +348,11 @@ impl CpuKernel for GroupNormBackward {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let shape = inputs[1].shape();
         let planes = Planes::new(shape, Over::Group((shape[1] / self.of.groups).max(1)));
-        compute!(Self::NAME, inputs[1].dtype(), backward_planes(planes, (self.of.eps, true), self.needs, inputs, outputs));
+        compute!(
+            Self::NAME,
+            inputs[1].dtype(),
+            backward_planes(planes, (self.of.eps, true), self.needs, inputs, outputs)
+        );
         Ok(())
     }
 }

@@ -8,7 +8,15 @@ use crate::{DType, Result, bail};
 use rayon::prelude::*;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-trait Real: Stored + PartialOrd + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self> {
+trait Real:
+    Stored
+    + PartialOrd
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+{
     fn of(x: f64) -> Self;
     fn sqrt(self) -> Self;
 }
@@ -75,22 +83,28 @@ impl SgdStep {
         };
         if self.momentum == 0.0 {
             return zip_chunks(&grad, all::<T, 1>(outputs), |grad, [param]| {
-                simd(#[inline(always)] || {
-                    for (p, g) in param.iter_mut().zip(grad) {
-                        *p = *p - lr * slope(*g, *p);
-                    }
-                });
+                simd(
+                    #[inline(always)]
+                    || {
+                        for (p, g) in param.iter_mut().zip(grad) {
+                            *p = *p - lr * slope(*g, *p);
+                        }
+                    },
+                );
             });
         }
         zip_chunks(&grad, all::<T, 2>(outputs), |grad, [param, buffer]| {
-            simd(#[inline(always)] || {
-                for ((p, b), g) in param.iter_mut().zip(&mut *buffer).zip(grad) {
-                    let d = slope(*g, *p);
-                    *b = if first { d } else { *b * momentum + d * keep };
-                    let d = if nesterov { d + *b * momentum } else { *b };
-                    *p = *p - lr * d;
-                }
-            });
+            simd(
+                #[inline(always)]
+                || {
+                    for ((p, b), g) in param.iter_mut().zip(&mut *buffer).zip(grad) {
+                        let d = slope(*g, *p);
+                        *b = if first { d } else { *b * momentum + d * keep };
+                        let d = if nesterov { d + *b * momentum } else { *b };
+                        *p = *p - lr * d;
+                    }
+                },
+            );
         });
     }
 }
@@ -102,7 +116,8 @@ impl AdamStep {
         let correction2 = (1.0 - self.beta2.powi(self.step.min(i32::MAX as u64) as i32)).sqrt();
         let (step_size, root) = (T::of(self.lr / correction1), T::of(correction2));
         let (keep1, beta2, keep2) = (T::of(1.0 - self.beta1), T::of(self.beta2), T::of(1.0 - self.beta2));
-        let (eps, decay, shrink) = (T::of(self.eps), T::of(self.weight_decay), T::of(1.0 - self.lr * self.weight_decay));
+        let (eps, decay, shrink) =
+            (T::of(self.eps), T::of(self.weight_decay), T::of(1.0 - self.lr * self.weight_decay));
         let (decays, decoupled, maximize) = (self.weight_decay != 0.0, self.decoupled, self.maximize);
         let moments = move |p: &mut T, m: &mut T, v: &mut T, g: T| {
             let mut g = if maximize { -g } else { g };
@@ -116,22 +131,30 @@ impl AdamStep {
         };
         if self.amsgrad {
             return zip_chunks(&grad, all::<T, 4>(outputs), |grad, [param, first, second, largest]| {
-                simd(#[inline(always)] || {
-                    for ((((p, m), v), top), g) in param.iter_mut().zip(&mut *first).zip(&mut *second).zip(&mut *largest).zip(grad) {
-                        moments(p, m, v, *g);
-                        *top = if *v > *top { *v } else { *top };
-                        *p = *p - step_size * (*m / (top.sqrt() / root + eps));
-                    }
-                });
+                simd(
+                    #[inline(always)]
+                    || {
+                        for ((((p, m), v), top), g) in
+                            param.iter_mut().zip(&mut *first).zip(&mut *second).zip(&mut *largest).zip(grad)
+                        {
+                            moments(p, m, v, *g);
+                            *top = if *v > *top { *v } else { *top };
+                            *p = *p - step_size * (*m / (top.sqrt() / root + eps));
+                        }
+                    },
+                );
             });
         }
         zip_chunks(&grad, all::<T, 3>(outputs), |grad, [param, first, second]| {
-            simd(#[inline(always)] || {
-                for (((p, m), v), g) in param.iter_mut().zip(&mut *first).zip(&mut *second).zip(grad) {
-                    moments(p, m, v, *g);
-                    *p = *p - step_size * (*m / (v.sqrt() / root + eps));
-                }
-            });
+            simd(
+                #[inline(always)]
+                || {
+                    for (((p, m), v), g) in param.iter_mut().zip(&mut *first).zip(&mut *second).zip(grad) {
+                        moments(p, m, v, *g);
+                        *p = *p - step_size * (*m / (v.sqrt() / root + eps));
+                    }
+                },
+            );
         });
     }
 }

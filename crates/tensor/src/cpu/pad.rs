@@ -13,7 +13,8 @@ impl CpuKernel for Pad {
         let shape = Shape::from_slice(outputs[0].shape());
         let grows = self.pads.iter().any(|(before, behind)| *before > 0 || *behind > 0);
         if grows {
-            Full { value: self.value, shape: shape.clone(), dtype: x.dtype(), device: Device::Cpu }.run(&[], outputs)?;
+            Full { value: self.value, shape: shape.clone(), dtype: x.dtype(), device: Device::Cpu }
+                .run(&[], outputs)?;
         }
         // The box common to both: where it starts in each, and its sizes.
         let (strides, mut start, mut from, mut sizes) = (contiguous_strides(&shape), 0, 0, Shape::new());

@@ -250,17 +250,27 @@ impl Planes {
     }
 
     /// `gx = a g − b − c (x − mean)`, with `a, b, c` for each plane.
-    fn through<T: Compute>(self, g: &[T], x: &[T], mean: &[f64], gx: &mut [T], coefficients: impl Fn(usize) -> (f64, f64, f64) + Sync) {
+    fn through<T: Compute>(
+        self,
+        g: &[T],
+        x: &[T],
+        mean: &[f64],
+        gx: &mut [T],
+        coefficients: impl Fn(usize) -> (f64, f64, f64) + Sync,
+    ) {
         if self.by_rows() {
             let width = self.channels * self.size;
-            let (scale, shift): (Vec<T>, Vec<T>) = self.columns(|p| (T::from_f64(coefficients(p).0), T::from_f64(coefficients(p).1)));
-            let (along, mean): (Vec<T>, Vec<T>) = self.columns(|p| (T::from_f64(coefficients(p).2), T::from_f64(mean[p])));
+            let (scale, shift): (Vec<T>, Vec<T>) =
+                self.columns(|p| (T::from_f64(coefficients(p).0), T::from_f64(coefficients(p).1)));
+            let (along, mean): (Vec<T>, Vec<T>) =
+                self.columns(|p| (T::from_f64(coefficients(p).2), T::from_f64(mean[p])));
             par::chunks(gx, width, 2 * width, |row, gx| {
                 let (g, x) = (&g[row * width..][..width], &x[row * width..][..width]);
                 par::simd(
                     #[inline(always)]
                     || {
-                        let (scale, shift, along, mean) = (&scale[..width], &shift[..width], &along[..width], &mean[..width]);
+                        let (scale, shift, along, mean) =
+                            (&scale[..width], &shift[..width], &along[..width], &mean[..width]);
                         for i in 0..width {
                             gx[i] = scale[i] * g[i] - shift[i] - along[i] * (x[i] - mean[i]);
                         }
@@ -271,7 +281,8 @@ impl Planes {
         }
         par::chunks(gx, self.size, 2 * self.size, |plane, gx| {
             let (a, b, c) = coefficients(plane);
-            let (a, b, c, mean) = (T::from_f64(a), T::from_f64(b), T::from_f64(c), T::from_f64(mean[self.statistic(plane)]));
+            let (a, b, c, mean) =
+                (T::from_f64(a), T::from_f64(b), T::from_f64(c), T::from_f64(mean[self.statistic(plane)]));
             let at = plane * self.size..(plane + 1) * self.size;
             let (g, x) = (&g[at.clone()], &x[at]);
             par::simd(
@@ -318,7 +329,10 @@ impl Planes {
         let total = |k: usize| {
             let mut total = vec![0.0; self.channels];
             for part in parts.chunks_exact(2 * width) {
-                part[k * width..(k + 1) * width].iter().enumerate().for_each(|(i, s)| total[i / self.size] += s.to_f64());
+                part[k * width..(k + 1) * width]
+                    .iter()
+                    .enumerate()
+                    .for_each(|(i, s)| total[i / self.size] += s.to_f64());
             }
             total
         };
@@ -354,17 +368,26 @@ mod tests {
     #[test]
     fn moments_over_blocks_rows_and_groups() {
         // Planes of more than one block, of one, and by rows with a last block that is not full.
-        for (shape, over) in
-            [([2, 2, BLOCK + 9], Over::Batch), ([3, 2, 20], Over::Batch), ([9000, 3, 2], Over::Batch), ([2, 6, 5], Over::Group(3)), ([2, 6, 5], Over::Group(1))]
-        {
+        for (shape, over) in [
+            ([2, 2, BLOCK + 9], Over::Batch),
+            ([3, 2, 20], Over::Batch),
+            ([9000, 3, 2], Over::Batch),
+            ([2, 6, 5], Over::Group(3)),
+            ([2, 6, 5], Over::Group(1)),
+        ] {
             let planes = Planes::new(&shape, over);
-            let x: Vec<f64> = (0..shape.iter().product::<usize>()).map(|i| ((i * 7919) % 1000) as f64 / 10.0 + 1e3).collect();
+            let x: Vec<f64> =
+                (0..shape.iter().product::<usize>()).map(|i| ((i * 7919) % 1000) as f64 / 10.0 + 1e3).collect();
             let found = planes.moments(&x);
             assert_eq!(found.mean.len(), planes.statistics());
             for s in 0..planes.statistics() {
-                let of: Vec<f64> = planes.members(s).flat_map(|p| x[p * shape[2]..(p + 1) * shape[2]].to_vec()).collect();
+                let of: Vec<f64> =
+                    planes.members(s).flat_map(|p| x[p * shape[2]..(p + 1) * shape[2]].to_vec()).collect();
                 let (mean, variance) = direct(&of);
-                assert!((found.mean[s] - mean).abs() < 1e-9 && (found.variance[s] - variance).abs() < 1e-9 * variance, "{shape:?} {over:?}");
+                assert!(
+                    (found.mean[s] - mean).abs() < 1e-9 && (found.variance[s] - variance).abs() < 1e-9 * variance,
+                    "{shape:?} {over:?}"
+                );
             }
         }
     }

@@ -64,7 +64,10 @@ fn max<T: Ordered>(axes: &Axes, size: [usize; 3], x: &[T], values: &mut [T], ind
         let x = &x[p * inputs..(p + 1) * inputs];
         // SAFETY: both outputs have `outputs` elements for each plane, which this task alone writes.
         let (values, indices) = unsafe {
-            (std::slice::from_raw_parts_mut(values.at(p * outputs), outputs), std::slice::from_raw_parts_mut(indices.at(p * outputs), outputs))
+            (
+                std::slice::from_raw_parts_mut(values.at(p * outputs), outputs),
+                std::slice::from_raw_parts_mut(indices.at(p * outputs), outputs),
+            )
         };
         let mut to = values.iter_mut().zip(indices);
         for d in &axes[0] {
@@ -103,13 +106,19 @@ fn max_two<T: Ordered>(size: [usize; 3], x: &[T], values: &mut [T], indices: &mu
             let (upper, lower) = (&x[row..row + 2 * width], &x[row + size[2]..row + size[2] + 2 * width]);
             let at = p * outputs + h * width;
             // SAFETY: as in `max`.
-            let (values, indices) =
-                unsafe { (std::slice::from_raw_parts_mut(values.at(at), width), std::slice::from_raw_parts_mut(indices.at(at), width)) };
+            let (values, indices) = unsafe {
+                (
+                    std::slice::from_raw_parts_mut(values.at(at), width),
+                    std::slice::from_raw_parts_mut(indices.at(at), width),
+                )
+            };
             let to = values.iter_mut().zip(indices);
             for (w, ((a, b), (value, index))) in upper.chunks_exact(2).zip(lower.chunks_exact(2)).zip(to).enumerate() {
                 let first = row + 2 * w;
                 // Selections, not branches: which is larger cannot be foretold.
-                let later = |(best, at): (T, usize), (x, i): (T, usize)| if x > best || x.is_nan() { (x, i) } else { (best, at) };
+                let later = |(best, at): (T, usize), (x, i): (T, usize)| {
+                    if x > best || x.is_nan() { (x, i) } else { (best, at) }
+                };
                 let top = later((a[0], first), (a[1], first + 1));
                 let best = later(later(top, (b[0], first + size[2])), (b[1], first + size[2] + 1));
                 (*value, *index) = (best.0, best.1 as i64);
@@ -137,7 +146,9 @@ impl CpuKernel for MaxPool {
         let two = is_two(&self.windows);
         let indices = indices.slice::<i64>();
         macro_rules! run {
-            ($x:expr, $values:expr) => { if two { max_two(size, $x, $values, indices) } else { max(&axes, size, $x, $values, indices) } };
+            ($x:expr, $values:expr) => {
+                if two { max_two(size, $x, $values, indices) } else { max(&axes, size, $x, $values, indices) }
+            };
         }
         match x.dtype() {
             DType::F32 => run!(&x.contiguous::<f32>(), values.slice::<f32>()),
@@ -159,7 +170,13 @@ impl CpuKernel for MaxPool {
 }
 
 /// Adds each element of `grad` at its place.
-fn scatter<T: Stored + std::ops::AddAssign>(grad: &[T], places: &[i64], pooled: usize, inputs: usize, out: &mut [T]) -> Result<()> {
+fn scatter<T: Stored + std::ops::AddAssign>(
+    grad: &[T],
+    places: &[i64],
+    pooled: usize,
+    inputs: usize,
+    out: &mut [T],
+) -> Result<()> {
     if let Some(place) = places.iter().find(|i| !(0..inputs as i64).contains(i)) {
         bail!(Index, "max_pool_backward", "place {place} is outside of a plane of {inputs} elements")
     }
@@ -289,9 +306,19 @@ impl CpuKernel for AvgPool {
 impl CpuKernel for AvgPoolBackward {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let (grad, out, rank) = (&inputs[0], &mut outputs[0], self.size.given().len());
-        let axes = self.pool.windows.axes("avg_pool_backward", &out.shape()[out.shape().len() - rank..], self.pool.count_include_pad)?;
+        let axes = self.pool.windows.axes(
+            "avg_pool_backward",
+            &out.shape()[out.shape().len() - rank..],
+            self.pool.count_include_pad,
+        )?;
         let size = plane(out.shape(), rank);
-        by_dtype!("avg_pool_backward", grad, out, |xs, to| mean_backward(&axes, self.pool.divisor_override, size, xs, to));
+        by_dtype!("avg_pool_backward", grad, out, |xs, to| mean_backward(
+            &axes,
+            self.pool.divisor_override,
+            size,
+            xs,
+            to
+        ));
         Ok(())
     }
 }
@@ -310,7 +337,13 @@ mod tests {
         let x = ramp(&[2, 3, 5, 7]);
         let (fast, places) = x.max_pool2d_with_indices(2).unwrap();
         // The same windows, said so that the special case does not take them.
-        let (slow, same) = x.narrow(2, 0, 4).unwrap().narrow(3, 0, 6).unwrap().max_pool2d_with_indices(MaxPoolOptions::new(2).ceil_mode(true)).unwrap();
+        let (slow, same) = x
+            .narrow(2, 0, 4)
+            .unwrap()
+            .narrow(3, 0, 6)
+            .unwrap()
+            .max_pool2d_with_indices(MaxPoolOptions::new(2).ceil_mode(true))
+            .unwrap();
         assert_eq!(fast.to_vec::<f32>().unwrap(), slow.to_vec::<f32>().unwrap());
         let at = |p: i64, width: i64| (p / width, p % width);
         let (a, b) = (places.to_vec::<i64>().unwrap(), same.to_vec::<i64>().unwrap());

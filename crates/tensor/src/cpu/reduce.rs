@@ -158,12 +158,19 @@ fn norm<T: Number<Wide = f64> + Float + fold::Ordered>(op: &Norm, x: &Src<'_>, o
     match p {
         f64::INFINITY => reduce(&extreme::<T, _, true>(|x| Float::abs(x)), x, dims, outputs),
         f64::NEG_INFINITY => reduce(&extreme::<T, _, false>(|x| Float::abs(x)), x, dims, outputs),
-        0.0 => reduce(&adding(|x: T| if x == T::ZERO { T::ZERO } else { T::ONE }, |w| T::from_f64(w)), x, dims, outputs),
+        0.0 => {
+            reduce(&adding(|x: T| if x == T::ZERO { T::ZERO } else { T::ONE }, |w| T::from_f64(w)), x, dims, outputs)
+        }
         1.0 => reduce(&adding(|x: T| Float::abs(x), |w| T::from_f64(w)), x, dims, outputs),
         2.0 => reduce(&adding(|x: T| x * x, |w| T::from_f64(w.sqrt())), x, dims, outputs),
         _ => {
             let power = T::from_f64(p);
-            reduce(&adding(move |x: T| Float::abs(x).pow(power), move |w| T::from_f64(w.powf(1.0 / p))), x, dims, outputs)
+            reduce(
+                &adding(move |x: T| Float::abs(x).pow(power), move |w| T::from_f64(w.powf(1.0 / p))),
+                x,
+                dims,
+                outputs,
+            )
         }
     }
 }

@@ -49,25 +49,28 @@ fn scan<T: Stored, A: Copy + Sync, const N: usize>(
     }
     par::chunks(out, block, block, |i, out| {
         let xs = xs.map(|x| &x[i * block..][..block]);
-        par::simd(#[inline(always)] || {
-            if behind == 1 {
-                let mut acc = start;
+        par::simd(
+            #[inline(always)]
+            || {
+                if behind == 1 {
+                    let mut acc = start;
+                    for k in extent.steps() {
+                        acc = step(acc, xs.map(|x| x[k]));
+                        out[k] = give(acc);
+                    }
+                    return;
+                }
+                let mut accs = vec![start; behind];
                 for k in extent.steps() {
-                    acc = step(acc, xs.map(|x| x[k]));
-                    out[k] = give(acc);
+                    let row = xs.map(|x| &x[k * behind..][..behind]);
+                    let out = &mut out[k * behind..][..behind];
+                    for (c, acc) in accs.iter_mut().enumerate() {
+                        *acc = step(*acc, row.map(|x| x[c]));
+                        out[c] = give(*acc);
+                    }
                 }
-                return;
-            }
-            let mut accs = vec![start; behind];
-            for k in extent.steps() {
-                let row = xs.map(|x| &x[k * behind..][..behind]);
-                let out = &mut out[k * behind..][..behind];
-                for (c, acc) in accs.iter_mut().enumerate() {
-                    *acc = step(*acc, row.map(|x| x[c]));
-                    out[c] = give(*acc);
-                }
-            }
-        });
+            },
+        );
     });
 }
 
@@ -165,7 +168,11 @@ impl CpuKernel for Recurrence {
 /// log(eᵃ + eᵇ)
 fn log_add_exp(a: f64, b: f64) -> f64 {
     let (high, low) = if a.is_nan() || a > b { (a, b) } else { (b, a) };
-    if high.is_infinite() || high.is_nan() { high + if low.is_nan() { low } else { 0.0 } } else { high + Float::log1p(Float::exp(low - high)) }
+    if high.is_infinite() || high.is_nan() {
+        high + if low.is_nan() { low } else { 0.0 }
+    } else {
+        high + Float::log1p(Float::exp(low - high))
+    }
 }
 
 impl CpuKernel for Logcumsumexp {
@@ -174,7 +181,14 @@ impl CpuKernel for Logcumsumexp {
         fn go<T: super::floats::Compute>(extent: Extent, x: &Src<'_>, out: &mut Dst<'_>) -> Result<()> {
             let x = read::<T>(x);
             write::<T, _>(out, |out| {
-                scan(extent, [&x[..]], out, f64::NEG_INFINITY, |acc, [x]| log_add_exp(acc, x.to_f64()), |acc| T::from_f64(acc));
+                scan(
+                    extent,
+                    [&x[..]],
+                    out,
+                    f64::NEG_INFINITY,
+                    |acc, [x]| log_add_exp(acc, x.to_f64()),
+                    |acc| T::from_f64(acc),
+                );
             });
             Ok(())
         }

@@ -49,7 +49,10 @@ fn gather<T: Word>(from: &[T], strides: [Strides; 1], step: usize, shape: &[usiz
             if along == 0 {
                 to.iter_mut().zip(numbers).for_each(|(to, i)| *to = from[*i as usize * step]);
             } else {
-                to.iter_mut().zip(numbers).enumerate().for_each(|(k, (to, i))| *to = from[*i as usize * step + k * along]);
+                to.iter_mut()
+                    .zip(numbers)
+                    .enumerate()
+                    .for_each(|(k, (to, i))| *to = from[*i as usize * step + k * along]);
             }
             walk.advance(1);
         }
@@ -67,7 +70,13 @@ struct Place<'a> {
 impl Place<'_> {
     /// Calls `put(to, source, place)` for each element of the index in order, `place` counted in `to`: the
     /// slab of the target that the element falls into.
-    fn each<T: Word, U: Send>(&self, to: &mut [T], state: &mut [U], source: &[T], put: impl Fn(&mut [T], &mut [U], T, usize) + Sync) {
+    fn each<T: Word, U: Send>(
+        &self,
+        to: &mut [T],
+        state: &mut [U],
+        source: &[T],
+        put: impl Fn(&mut [T], &mut [U], T, usize) + Sync,
+    ) {
         let (before, behind) = self.index_shape.split_at(self.dim);
         let slab: usize = self.shape[self.dim..].iter().product();
         let own: usize = behind.iter().product();
@@ -149,7 +158,9 @@ impl CpuKernel for Scatter {
         let place = Place { shape: base.shape(), dim: self.dim, index_shape: index.shape(), numbers: &numbers };
         match self.reduce {
             Some(reduce) => accumulate(&Join { place, reduce, include_self: self.include_self }, to, source),
-            None => for_word!(base.dtype(), T => place.each::<T, u8>(out(to), &mut [], &rows(source), |to, _, s, at| to[at] = s)),
+            None => {
+                for_word!(base.dtype(), T => place.each::<T, u8>(out(to), &mut [], &rows(source), |to, _, s, at| to[at] = s))
+            }
         }
         Ok(())
     }

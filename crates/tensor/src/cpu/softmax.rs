@@ -155,7 +155,9 @@ impl<T: Compute> Rows<T> for PlainBackward {
         for (g, y) in lines(g, view, at, width).zip(lines(y, view, at, width)) {
             total.iter_mut().zip(g).zip(y).for_each(|((s, g), y)| *s += *g * *y);
         }
-        for ((out, g), y) in lines_mut(out, view, at, width).zip(lines(g, view, at, width)).zip(lines(y, view, at, width)) {
+        for ((out, g), y) in
+            lines_mut(out, view, at, width).zip(lines(g, view, at, width)).zip(lines(y, view, at, width))
+        {
             out.iter_mut().zip(g).zip(y).zip(&total).for_each(|(((o, g), y), s)| *o = *y * (*g - *s));
         }
     }
@@ -174,7 +176,9 @@ impl<T: Compute> Rows<T> for LogBackward {
         for g in lines(g, view, at, width) {
             total.iter_mut().zip(g).for_each(|(s, g)| *s += *g);
         }
-        for ((out, g), y) in lines_mut(out, view, at, width).zip(lines(g, view, at, width)).zip(lines(y, view, at, width)) {
+        for ((out, g), y) in
+            lines_mut(out, view, at, width).zip(lines(g, view, at, width)).zip(lines(y, view, at, width))
+        {
             out.iter_mut().zip(g).zip(y).zip(&total).for_each(|(((o, g), y), s)| *o = *g - Float::exp(*y) * *s);
         }
     }

@@ -32,11 +32,26 @@ words!(u8, u16, u32, u64, u128, i8, i16, i32, i64, f16, bf16, f32, f64, Complex<
 macro_rules! for_word {
     ($dtype:expr, $t:ident => $body:expr) => {
         match $dtype.size() {
-            1 => { type $t = u8; $body }
-            2 => { type $t = u16; $body }
-            4 => { type $t = u32; $body }
-            8 => { type $t = u64; $body }
-            _ => { type $t = u128; $body }
+            1 => {
+                type $t = u8;
+                $body
+            }
+            2 => {
+                type $t = u16;
+                $body
+            }
+            4 => {
+                type $t = u32;
+                $body
+            }
+            8 => {
+                type $t = u64;
+                $body
+            }
+            _ => {
+                type $t = u128;
+                $body
+            }
         }
     };
 }
@@ -87,7 +102,13 @@ unsafe impl<T: Word> Sync for Target<T> {}
 ///
 /// # Panics
 /// Where a place lies outside, or two of `to` are one.
-pub(crate) fn copy_box<T: Word>(shape: &[usize], from: &[T], from_strides: &[usize], to: &mut [T], to_strides: &[usize]) {
+pub(crate) fn copy_box<T: Word>(
+    shape: &[usize],
+    from: &[T],
+    from_strides: &[usize],
+    to: &mut [T],
+    to_strides: &[usize],
+) {
     let n: usize = shape.iter().product();
     if n == 0 {
         return;
@@ -216,7 +237,13 @@ pub(crate) trait Accumulate {
 
 /// Runs `kernel` on the numbers of `to`, which hold the start values, and of `source`.
 pub(crate) fn accumulate(kernel: &impl Accumulate, to: &mut Dst<'_>, source: &Src<'_>) {
-    fn half<H: Word>(kernel: &impl Accumulate, to: &mut Dst<'_>, source: &Src<'_>, wide: fn(H) -> f32, narrow: fn(f32) -> H) {
+    fn half<H: Word>(
+        kernel: &impl Accumulate,
+        to: &mut Dst<'_>,
+        source: &Src<'_>,
+        wide: fn(H) -> f32,
+        narrow: fn(f32) -> H,
+    ) {
         let source: Vec<f32> = rows::<H>(source).iter().map(|x| wide(*x)).collect();
         let mut sums: Vec<f32> = out::<H>(to).iter().map(|x| wide(*x)).collect();
         kernel.run(&mut sums, &source);

@@ -346,7 +346,13 @@ impl Tensor {
     pub fn glu(&self, dim: isize) -> Result<Tensor> {
         ensure!(self.rank() > 0, Shape, "glu", "a scalar has no halves");
         let size = self.size(dim)?;
-        ensure!(size % 2 == 0, Shape, "glu", "dimension {dim} of shape {:?} has odd size {size}; it must have two halves", self.shape());
+        ensure!(
+            size % 2 == 0,
+            Shape,
+            "glu",
+            "dimension {dim} of shape {:?} has odd size {size}; it must have two halves",
+            self.shape()
+        );
         let half = size / 2;
         self.narrow(dim, 0, half)?.mul(&self.narrow(dim, half as isize, half)?.sigmoid()?)
     }
@@ -358,11 +364,24 @@ impl Tensor {
     /// Where `weight` has neither one element nor one for each channel.
     #[track_caller]
     pub fn prelu(&self, weight: &Tensor) -> Result<Tensor> {
-        ensure!(result_type(self, weight) == self.dtype(), DType, "prelu", "input is {}, weight {}", self.dtype(), weight.dtype());
+        ensure!(
+            result_type(self, weight) == self.dtype(),
+            DType,
+            "prelu",
+            "input is {}, weight {}",
+            self.dtype(),
+            weight.dtype()
+        );
         let channels = if self.rank() >= 2 { self.shape()[1] } else { 1 };
         let n = weight.numel();
         if n != 1 && (n != channels || weight.rank() != 1) {
-            bail!(Shape, "prelu", "weight has shape {:?}; input {:?} needs 1 weight or {channels}", weight.shape(), self.shape())
+            bail!(
+                Shape,
+                "prelu",
+                "weight has shape {:?}; input {:?} needs 1 weight or {channels}",
+                weight.shape(),
+                self.shape()
+            )
         }
         let mut shape = vec![1usize; self.rank()];
         if n != 1 {

@@ -32,7 +32,20 @@ impl From<Tensor> for Operand<'_> {
 macro_rules! operand_from {
     ($($t:ty),*) => { $(impl From<$t> for Operand<'_> { fn from(x: $t) -> Self { Operand::Scalar(x.into()) } })* };
 }
-operand_from!(bool, u8, i8, i16, i32, i64, usize, f32, f64, Scalar, num_complex::Complex<f32>, num_complex::Complex<f64>);
+operand_from!(
+    bool,
+    u8,
+    i8,
+    i16,
+    i32,
+    i64,
+    usize,
+    f32,
+    f64,
+    Scalar,
+    num_complex::Complex<f32>,
+    num_complex::Complex<f64>
+);
 
 impl Operand<'_> {
     /// As a tensor of shape `[]` beside `like`: of the dtype that promotes as the number does.
@@ -64,14 +77,25 @@ pub fn result_type(a: &Tensor, b: &Tensor) -> DType {
 fn weak(strong: DType, weak: DType) -> DType {
     match (strong.category(), weak.category()) {
         (s, w) if w <= s => strong,
-        (Category::Float, Category::Complex) => if strong == DType::F64 { DType::Complex128 } else { weak },
+        (Category::Float, Category::Complex) => {
+            if strong == DType::F64 {
+                DType::Complex128
+            } else {
+                weak
+            }
+        }
         _ => weak,
     }
 }
 
 /// Both operands in one dtype and one shape; borrowed where they are so already.
 #[track_caller]
-fn prepare<'a>(op: &'static str, x: &'a Tensor, other: &'a Operand<'_>, dtype: impl Fn(DType) -> DType) -> Result<(Cow<'a, Tensor>, Cow<'a, Tensor>)> {
+fn prepare<'a>(
+    op: &'static str,
+    x: &'a Tensor,
+    other: &'a Operand<'_>,
+    dtype: impl Fn(DType) -> DType,
+) -> Result<(Cow<'a, Tensor>, Cow<'a, Tensor>)> {
     let (y, common) = match other {
         Operand::Tensor(y) => (Cow::Borrowed(y.as_ref()), result_type(x, y)),
         Operand::Scalar(s) => {
@@ -86,7 +110,11 @@ fn prepare<'a>(op: &'static str, x: &'a Tensor, other: &'a Operand<'_>, dtype: i
 }
 
 #[track_caller]
-fn broadcast_pair<'a>(op: &'static str, x: Cow<'a, Tensor>, y: Cow<'a, Tensor>) -> Result<(Cow<'a, Tensor>, Cow<'a, Tensor>)> {
+fn broadcast_pair<'a>(
+    op: &'static str,
+    x: Cow<'a, Tensor>,
+    y: Cow<'a, Tensor>,
+) -> Result<(Cow<'a, Tensor>, Cow<'a, Tensor>)> {
     if x.shape() == y.shape() {
         return Ok((x, y));
     }

@@ -68,8 +68,11 @@ impl Tensor {
             return Ok(self.clone());
         }
         ensure!(
-            !(self.requires_grad() && crate::dispatch::grad_enabled()), Unsupported, "to",
-            "the gradient of a move from {} to {device} is not recorded; move the tensor under `no_grad`", self.device()
+            !(self.requires_grad() && crate::dispatch::grad_enabled()),
+            Unsupported,
+            "to",
+            "the gradient of a move from {} to {device} is not recorded; move the tensor under `no_grad`",
+            self.device()
         );
         let Some(backend) = backend_of(device) else { bail!(Device, "to", "this program has no backend for {device}") };
         let out = Tensor::uninit("to", self.layout().shape.clone(), self.dtype(), device)?;
@@ -86,10 +89,15 @@ impl Tensor {
     pub fn fill_(&self, value: impl Into<Scalar>) -> Result<&Tensor> {
         let value = value.into();
         ensure!(
-            value.category() <= self.dtype().category() || self.dtype() != DType::Bool && !matches!(value, Scalar::Complex(_)),
-            DType, "fill_", "{value} does not go into a {} tensor", self.dtype()
+            value.category() <= self.dtype().category()
+                || self.dtype() != DType::Bool && !matches!(value, Scalar::Complex(_)),
+            DType,
+            "fill_",
+            "{value} does not go into a {} tensor",
+            self.dtype()
         );
-        let full = crate::Full { value, shape: self.layout().shape.clone(), dtype: self.dtype(), device: self.device() };
+        let full =
+            crate::Full { value, shape: self.layout().shape.clone(), dtype: self.dtype(), device: self.device() };
         dispatch_into("fill_", full, &[], self)?;
         Ok(self)
     }

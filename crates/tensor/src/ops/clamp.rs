@@ -106,8 +106,16 @@ impl Tensor {
             bail!(Unsupported, "clamp_", "bounds that are tensors work out of place only: see `clamp`")
         };
         ensure!(min.is_some() || max.is_some(), Argument, "clamp_", "at least one bound is needed");
-        let fits = |s: Option<Scalar>| s.is_none_or(|s| s.promote(self.dtype()) == self.dtype() && self.dtype() != DType::Bool);
-        ensure!(fits(min) && fits(max), DType, "clamp_", "the bounds are of a higher kind than the {} tensor", self.dtype());
+        let fits = |s: Option<Scalar>| {
+            s.is_none_or(|s| s.promote(self.dtype()) == self.dtype() && self.dtype() != DType::Bool)
+        };
+        ensure!(
+            fits(min) && fits(max),
+            DType,
+            "clamp_",
+            "the bounds are of a higher kind than the {} tensor",
+            self.dtype()
+        );
         dispatch_into("clamp_", Clamp { min, max }, &[self], self)?;
         Ok(self)
     }

@@ -84,17 +84,30 @@ impl Conv {
     pub(crate) fn geometry(&self, op: &'static str, x: &[usize], w: &[usize]) -> Result<Geometry> {
         let rank = w.len().saturating_sub(2);
         ensure!(
-            (1..=3).contains(&rank) && x.len() == w.len(), Shape, op,
+            (1..=3).contains(&rank) && x.len() == w.len(),
+            Shape,
+            op,
             "input {x:?} and weight {w:?} must both have a dimension for each of one to three spatial ones, and two more"
         );
         let groups = self.groups;
         ensure!(groups > 0, Argument, op, "groups must be at least 1");
-        ensure!(w[0] % groups == 0, Shape, op, "the weight {w:?} has {} output channels, which do not split into {groups} groups", w[0]);
         ensure!(
-            w[1].checked_mul(groups) == Some(x[1]), Shape, op,
-            "the weight {w:?} with {groups} groups takes {} channels, the input {x:?} has {}", w[1].saturating_mul(groups), x[1]
+            w[0] % groups == 0,
+            Shape,
+            op,
+            "the weight {w:?} has {} output channels, which do not split into {groups} groups",
+            w[0]
         );
-        let (stride, dilation) = (self.stride.at_least(1, op, "stride", rank)?, self.dilation.at_least(1, op, "dilation", rank)?);
+        ensure!(
+            w[1].checked_mul(groups) == Some(x[1]),
+            Shape,
+            op,
+            "the weight {w:?} with {groups} groups takes {} channels, the input {x:?} has {}",
+            w[1].saturating_mul(groups),
+            x[1]
+        );
+        let (stride, dilation) =
+            (self.stride.at_least(1, op, "stride", rank)?, self.dilation.at_least(1, op, "dilation", rank)?);
         let (padding, end) = (self.padding.at_least(0, op, "padding", rank)?, self.end.spread(op, "padding", rank)?);
         let one = Dim { input: 1, output: 1, kernel: 1, stride: 1, padding: 0, dilation: 1 };
         let mut dims = [one; 3];
@@ -102,16 +115,24 @@ impl Conv {
             let (input, kernel) = (x[d + 2], w[d + 2]);
             ensure!(kernel > 0, Shape, op, "the weight {w:?} has a kernel of size zero");
             let reach = (kernel - 1).checked_mul(dilation[d]).and_then(|r| r.checked_add(1));
-            let padded = input.checked_add(padding[d]).and_then(|p| p.checked_add_signed(end[d])).filter(|p| *p <= isize::MAX as usize);
+            let padded = input
+                .checked_add(padding[d])
+                .and_then(|p| p.checked_add_signed(end[d]))
+                .filter(|p| *p <= isize::MAX as usize);
             let room = match (padded, reach) {
                 (Some(padded), Some(reach)) if reach <= padded => padded - reach,
                 _ => bail!(
-                    Shape, op, "a kernel of size {kernel} with dilation {} does not fit size {input} padded by {} and {}",
-                    dilation[d], padding[d], end[d]
+                    Shape,
+                    op,
+                    "a kernel of size {kernel} with dilation {} does not fit size {input} padded by {} and {}",
+                    dilation[d],
+                    padding[d],
+                    end[d]
                 ),
             };
             let output = room / stride[d] + 1;
-            dims[3 - rank + d] = Dim { input, output, kernel, stride: stride[d], padding: padding[d], dilation: dilation[d] };
+            dims[3 - rank + d] =
+                Dim { input, output, kernel, stride: stride[d], padding: padding[d], dilation: dilation[d] };
         }
         Ok(Geometry { batch: x[0], groups, channels: w[1], features: w[0] / groups, dims, rank })
     }
@@ -133,7 +154,14 @@ impl Infer for Conv {
         check_dtypes("conv", inputs)?;
         let (x, w) = (inputs[0].shape(), inputs[1].shape());
         if let Some(b) = inputs.get(2) {
-            ensure!(*b.shape() == w[..1.min(w.len())], Shape, "conv", "the bias has shape {:?}, the weight {w:?} asks for {:?}", b.shape(), &w[..1.min(w.len())]);
+            ensure!(
+                *b.shape() == w[..1.min(w.len())],
+                Shape,
+                "conv",
+                "the bias has shape {:?}, the weight {w:?} asks for {:?}",
+                b.shape(),
+                &w[..1.min(w.len())]
+            );
         }
         Meta::new(self.geometry("conv", x, w)?.output(), inputs[0].dtype()).one()
     }
@@ -145,7 +173,9 @@ impl ConvInputGrad {
     pub(crate) fn geometry(&self, g: &[usize], w: &[usize]) -> Result<Geometry> {
         let op = "conv_transpose";
         ensure!(
-            (3..=5).contains(&w.len()) && g.len() == w.len(), Shape, op,
+            (3..=5).contains(&w.len()) && g.len() == w.len(),
+            Shape,
+            op,
             "input {g:?} and weight {w:?} must both have a dimension for each of one to three spatial ones, and two more"
         );
         ensure!(g[1] == w[0], Shape, op, "the weight {w:?} takes {} channels, the input {g:?} has {}", w[0], g[1]);
@@ -173,12 +203,23 @@ impl ConvWeightGrad {
     #[track_caller]
     pub(crate) fn geometry(&self, x: &[usize], g: &[usize]) -> Result<Geometry> {
         let op = "conv_weight_grad";
-        ensure!((3..=5).contains(&x.len()) && g.len() == x.len(), Shape, op, "input {x:?} and gradient {g:?} do not go together");
+        ensure!(
+            (3..=5).contains(&x.len()) && g.len() == x.len(),
+            Shape,
+            op,
+            "input {x:?} and gradient {g:?} do not go together"
+        );
         ensure!(self.conv.groups > 0, Argument, op, "groups must be at least 1");
         let mut w = Shape::from_slice(&[g[1], x[1] / self.conv.groups]);
         w.extend(self.kernel.at_least(1, op, "kernel", x.len() - 2)?);
         let sizes = self.conv.geometry(op, x, &w)?;
-        ensure!(sizes.output()[..] == *g, Shape, op, "the gradient has shape {g:?} where {:?} is right", sizes.output());
+        ensure!(
+            sizes.output()[..] == *g,
+            Shape,
+            op,
+            "the gradient has shape {g:?} where {:?} is right",
+            sizes.output()
+        );
         Ok(sizes)
     }
 }
@@ -247,7 +288,13 @@ impl Default for ConvOptions {
 
 impl Default for ConvTransposeOptions {
     fn default() -> Self {
-        ConvTransposeOptions { stride: 1.into(), padding: 0.into(), output_padding: 0.into(), dilation: 1.into(), groups: 1 }
+        ConvTransposeOptions {
+            stride: 1.into(),
+            padding: 0.into(),
+            output_padding: 0.into(),
+            dilation: 1.into(),
+            groups: 1,
+        }
     }
 }
 
@@ -304,7 +351,14 @@ methods! {
 
 impl Tensor {
     #[track_caller]
-    fn conv(&self, op: &'static str, rank: usize, weight: &Tensor, bias: Option<&Tensor>, options: ConvOptions) -> Result<Tensor> {
+    fn conv(
+        &self,
+        op: &'static str,
+        rank: usize,
+        weight: &Tensor,
+        bias: Option<&Tensor>,
+        options: ConvOptions,
+    ) -> Result<Tensor> {
         check_ranks(op, rank, self, weight)?;
         let (padding, end) = match options.padding {
             Padding::Zeros(p) => (p, p),
@@ -333,19 +387,38 @@ impl Tensor {
         check_ranks(op, rank, self, weight)?;
         let ConvTransposeOptions { stride, padding, output_padding, dilation, groups } = options;
         let (s, d) = (stride.at_least(1, op, "stride", rank)?, dilation.at_least(1, op, "dilation", rank)?);
-        let (p, extra) = (padding.at_least(0, op, "padding", rank)?, output_padding.at_least(0, op, "output_padding", rank)?);
+        let (p, extra) =
+            (padding.at_least(0, op, "padding", rank)?, output_padding.at_least(0, op, "output_padding", rank)?);
         let (mut size, mut end) = (SmallVec::<[isize; 3]>::new(), SmallVec::<[isize; 3]>::new());
         for i in 0..rank {
             let (input, kernel) = (self.shape()[self.rank() - rank + i], weight.shape()[2 + i]);
             ensure!(
-                extra[i] < s[i].max(d[i]), Argument, op, "output padding {output_padding:?} must be below stride {stride:?} or dilation {dilation:?}"
+                extra[i] < s[i].max(d[i]),
+                Argument,
+                op,
+                "output padding {output_padding:?} must be below stride {stride:?} or dilation {dilation:?}"
             );
-            ensure!(input > 0 && kernel > 0, Shape, op, "input {:?} and weight {:?} must have spatial sizes above zero", self.shape(), weight.shape());
-            let whole = (input - 1).checked_mul(s[i]).zip((kernel - 1).checked_mul(d[i])).and_then(|(a, b)| a.checked_add(b));
-            let left = whole.and_then(|w| w.checked_add(extra[i] + 1)).and_then(|w| w.checked_sub(p[i].saturating_mul(2)));
+            ensure!(
+                input > 0 && kernel > 0,
+                Shape,
+                op,
+                "input {:?} and weight {:?} must have spatial sizes above zero",
+                self.shape(),
+                weight.shape()
+            );
+            let whole =
+                (input - 1).checked_mul(s[i]).zip((kernel - 1).checked_mul(d[i])).and_then(|(a, b)| a.checked_add(b));
+            let left =
+                whole.and_then(|w| w.checked_add(extra[i] + 1)).and_then(|w| w.checked_sub(p[i].saturating_mul(2)));
             match left {
                 Some(left) if left > 0 && left <= isize::MAX as usize => size.push(left as isize),
-                _ => bail!(Shape, op, "input {:?} and weight {:?} with padding {padding:?} leave no output", self.shape(), weight.shape()),
+                _ => bail!(
+                    Shape,
+                    op,
+                    "input {:?} and weight {:?} with padding {padding:?} leave no output",
+                    self.shape(),
+                    weight.shape()
+                ),
             }
             end.push(p[i] as isize - extra[i] as isize);
         }
@@ -356,7 +429,13 @@ impl Tensor {
         let mut out = dispatch(transposed, &[&x, weight])?;
         if let Some(bias) = bias {
             let channels = out.shape()[1];
-            ensure!(*bias.shape() == [channels], Shape, op, "the bias has shape {:?} where [{channels}] is right", bias.shape());
+            ensure!(
+                *bias.shape() == [channels],
+                Shape,
+                op,
+                "the bias has shape {:?} where [{channels}] is right",
+                bias.shape()
+            );
             let mut shape = Shape::from_elem(1, rank + 1);
             shape[0] = channels;
             out = out.add(bias.reshape(shape)?)?;
@@ -369,7 +448,13 @@ impl Tensor {
 fn check_ranks(op: &'static str, rank: usize, x: &Tensor, weight: &Tensor) -> Result<()> {
     ensure!(weight.rank() == rank + 2, Shape, op, "the weight {:?} must have {} dimensions", weight.shape(), rank + 2);
     ensure!(
-        x.rank() == rank + 1 || x.rank() == rank + 2, Shape, op, "the input {:?} must have {} dimensions, or {} without a batch", x.shape(), rank + 2, rank + 1
+        x.rank() == rank + 1 || x.rank() == rank + 2,
+        Shape,
+        op,
+        "the input {:?} must have {} dimensions, or {} without a batch",
+        x.shape(),
+        rank + 2,
+        rank + 1
     );
     Ok(())
 }
@@ -377,7 +462,13 @@ fn check_ranks(op: &'static str, rank: usize, x: &Tensor, weight: &Tensor) -> Re
 /// The zeros before and behind that keep the size; the odd one stands behind.
 #[track_caller]
 fn same(op: &'static str, options: &ConvOptions, kernel: &[usize]) -> Result<(Spatial, Spatial)> {
-    ensure!(options.stride.given().iter().all(|s| *s == 1), Argument, op, "padding `same` needs stride 1, not {:?}", options.stride);
+    ensure!(
+        options.stride.given().iter().all(|s| *s == 1),
+        Argument,
+        op,
+        "padding `same` needs stride 1, not {:?}",
+        options.stride
+    );
     let dilation = options.dilation.at_least(1, op, "dilation", kernel.len())?;
     let total = |i: usize| (dilation[i] * kernel[i].saturating_sub(1)) as isize;
     let before: SmallVec<[isize; 3]> = (0..kernel.len()).map(|i| total(i) / 2).collect();

@@ -231,11 +231,21 @@ impl IntoShape for smallvec::SmallVec<[isize; 6]> {
 #[track_caller]
 fn check_random(name: &'static str, distribution: Distribution) -> Result<()> {
     match distribution {
-        Distribution::Uniform { from, to } if !(from <= to) => bail!(Argument, name, "from {from} is not below to {to}"),
-        Distribution::Normal { std, .. } if !(std >= 0.0) => bail!(Argument, name, "a standard deviation of {std} is negative"),
-        Distribution::Bernoulli { p } if !(0.0..=1.0).contains(&p) => bail!(Argument, name, "p = {p} is not a probability"),
-        Distribution::Integers { low, high } if low >= high => bail!(Argument, name, "low {low} is not below high {high}"),
-        Distribution::Exponential { lambda } if !(lambda > 0.0) => bail!(Argument, name, "a rate of {lambda} is not positive"),
+        Distribution::Uniform { from, to } if !(from <= to) => {
+            bail!(Argument, name, "from {from} is not below to {to}")
+        }
+        Distribution::Normal { std, .. } if !(std >= 0.0) => {
+            bail!(Argument, name, "a standard deviation of {std} is negative")
+        }
+        Distribution::Bernoulli { p } if !(0.0..=1.0).contains(&p) => {
+            bail!(Argument, name, "p = {p} is not a probability")
+        }
+        Distribution::Integers { low, high } if low >= high => {
+            bail!(Argument, name, "low {low} is not below high {high}")
+        }
+        Distribution::Exponential { lambda } if !(lambda > 0.0) => {
+            bail!(Argument, name, "a rate of {lambda} is not positive")
+        }
         _ => Ok(()),
     }
 }
@@ -389,7 +399,12 @@ impl Tensor {
 
     /// Fills from `distribution`, with numbers from `generator` or the default one.
     #[track_caller]
-    pub fn random_(&self, name: &'static str, distribution: Distribution, generator: Option<&Generator>) -> Result<&Tensor> {
+    pub fn random_(
+        &self,
+        name: &'static str,
+        distribution: Distribution,
+        generator: Option<&Generator>,
+    ) -> Result<&Tensor> {
         check_random(name, distribution)?;
         let (shape, dtype, device) = (self.layout().shape.clone(), self.dtype(), self.device());
         let op = Random { distribution, generator: generator.cloned(), shape, dtype, device };

@@ -38,7 +38,13 @@ impl Infer for Irfft {
         let half = self.n / 2 + 1;
         match shape.last_mut() {
             Some(size) if *size == half && self.n > 0 => *size = self.n,
-            _ => bail!(Shape, "irfft", "{} samples come from {half} coefficients, shape {:?} has others", self.n, x.shape()),
+            _ => bail!(
+                Shape,
+                "irfft",
+                "{} samples come from {half} coefficients, shape {:?} has others",
+                self.n,
+                x.shape()
+            ),
         }
         ensure!(x.dtype().is_complex(), DType, "irfft", "the coefficients must be complex, they are {}", x.dtype());
         Meta::new(shape, x.dtype().to_real()).one()
@@ -117,14 +123,26 @@ impl Tensor {
     /// Where the signal is shorter than a frame, or window, hop and frame do not go together.
     #[track_caller]
     pub fn stft(&self, n_fft: usize, options: &Stft) -> Result<Tensor> {
-        ensure!(matches!(self.rank(), 1 | 2), Shape, "stft", "the signal must be [frames] or [batch, frames], it is {:?}", self.shape());
+        ensure!(
+            matches!(self.rank(), 1 | 2),
+            Shape,
+            "stft",
+            "the signal must be [frames] or [batch, frames], it is {:?}",
+            self.shape()
+        );
         let hop = options.hop_length.unwrap_or(n_fft / 4);
         let win = options.win_length.unwrap_or(n_fft);
         ensure!(n_fft > 0 && hop > 0, Argument, "stft", "n_fft {n_fft} and hop_length {hop} must not be zero");
         ensure!(win > 0 && win <= n_fft, Argument, "stft", "win_length {win} must be in 1..={n_fft}, n_fft");
         let window = match &options.window {
             Some(w) => {
-                ensure!(*w.shape() == [win], Shape, "stft", "the window has shape {:?}, win_length is {win}", w.shape());
+                ensure!(
+                    *w.shape() == [win],
+                    Shape,
+                    "stft",
+                    "the window has shape {:?}, win_length is {win}",
+                    w.shape()
+                );
                 let left = (n_fft - win) / 2;
                 w.pad(&[left as isize, (n_fft - win - left) as isize], 0.0)?
             }
@@ -137,7 +155,11 @@ impl Tensor {
         let signal = if self.rank() == 1 { self.unsqueeze(0)? } else { self.clone() };
         let signal = if options.center {
             let half = (n_fft / 2) as isize;
-            if options.reflect { signal.pad_with(&[half, half], crate::PadMode::Reflect)? } else { signal.pad(&[half, half], 0.0)? }
+            if options.reflect {
+                signal.pad_with(&[half, half], crate::PadMode::Reflect)?
+            } else {
+                signal.pad(&[half, half], 0.0)?
+            }
         } else {
             signal
         };

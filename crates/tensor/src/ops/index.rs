@@ -98,7 +98,13 @@ impl Infer for Nonzero {
 #[track_caller]
 pub(crate) fn as_index(op: &'static str, index: &Tensor, device: Device) -> Result<Tensor> {
     let whole = index.dtype().is_int();
-    ensure!(whole, DType, op, "an index is of integers (or a mask of bool where it says so), this tensor is {}", index.dtype());
+    ensure!(
+        whole,
+        DType,
+        op,
+        "an index is of integers (or a mask of bool where it says so), this tensor is {}",
+        index.dtype()
+    );
     no_grad(|| index.to_device(device)?.to_dtype(DType::I64))
 }
 
@@ -118,13 +124,22 @@ impl Tensor {
             let mask = matches!(index.dtype(), DType::Bool | DType::U8);
             let takes = if mask { index.rank() } else { 1 };
             ensure!(
-                dim + takes <= self.rank(), Index, op,
-                "dimension {} is indexed, the tensor of shape {:?} has {}", dim + takes - 1, self.shape(), self.rank()
+                dim + takes <= self.rank(),
+                Index,
+                op,
+                "dimension {} is indexed, the tensor of shape {:?} has {}",
+                dim + takes - 1,
+                self.shape(),
+                self.rank()
             );
             if mask {
                 let sizes = &self.shape()[dim..dim + takes];
                 ensure!(
-                    index.shape() == sizes, Shape, op, "a mask of shape {:?} does not fit dimensions {dim}.. of sizes {sizes:?}", index.shape()
+                    index.shape() == sizes,
+                    Shape,
+                    op,
+                    "a mask of shape {:?} does not fit dimensions {dim}.. of sizes {sizes:?}",
+                    index.shape()
                 );
                 let found = no_grad(|| index.to_device(self.device())?.nonzero())?;
                 for d in 0..takes {
@@ -179,11 +194,24 @@ impl Tensor {
     #[track_caller]
     fn put_op(&self, op: IndexPut, list: &[Tensor], values: &Tensor, in_place: bool) -> Result<Tensor> {
         let name = op.op;
-        ensure!(values.dtype() == self.dtype(), DType, name, "values of {} do not go into a {} tensor", values.dtype(), self.dtype());
+        ensure!(
+            values.dtype() == self.dtype(),
+            DType,
+            name,
+            "values of {} do not go into a {} tensor",
+            values.dtype(),
+            self.dtype()
+        );
         let shape = picked(self.shape(), &op.dims, list[0].shape());
         let values = crate::indexing::without_leading_ones(values, shape.len())?;
         let Ok(values) = values.expand(&shape) else {
-            bail!(Shape, name, "values of shape {:?} do not broadcast to the indexed shape {:?}", values.shape(), &shape[..])
+            bail!(
+                Shape,
+                name,
+                "values of shape {:?} do not broadcast to the indexed shape {:?}",
+                values.shape(),
+                &shape[..]
+            )
         };
         let inputs: SmallVec<[&Tensor; 6]> = [self, &values].into_iter().chain(list).collect();
         if in_place {
@@ -236,14 +264,27 @@ impl Tensor {
 
     /// What `index_add` and its like share: `source` of this shape but for dimension `dim`.
     #[track_caller]
-    fn put_along(&self, op: &'static str, dim: isize, index: &Tensor, source: &Tensor, (wrap, accumulate): (bool, bool)) -> Result<Tensor> {
+    fn put_along(
+        &self,
+        op: &'static str,
+        dim: isize,
+        index: &Tensor,
+        source: &Tensor,
+        (wrap, accumulate): (bool, bool),
+    ) -> Result<Tensor> {
         let (x, d, index) = self.along(op, dim, index)?;
         let dims = DimList::from_slice(&[d]);
         let source = if source.rank() == 0 { source.unsqueeze(0)? } else { source.clone() };
         let wanted = picked(x.shape(), &dims, index.shape());
         ensure!(
-            *source.shape() == wanted[..], Shape, op, "the source of shape {:?} does not fit {} numbers in dimension {d} of {:?}: {:?} would",
-            source.shape(), index.numel(), self.shape(), &wanted[..]
+            *source.shape() == wanted[..],
+            Shape,
+            op,
+            "the source of shape {:?} does not fit {} numbers in dimension {d} of {:?}: {:?} would",
+            source.shape(),
+            index.numel(),
+            self.shape(),
+            &wanted[..]
         );
         x.put_op(IndexPut { op, dims, wrap, accumulate }, &[index], &source, false)?.reshape(self.shape())
     }
@@ -254,9 +295,19 @@ impl Tensor {
     /// # Errors
     /// Where a number is negative or beyond the size, or `source` has another shape than what is indexed.
     #[track_caller]
-    pub fn index_add(&self, dim: isize, index: &Tensor, source: &Tensor, alpha: impl Into<crate::Scalar>) -> Result<Tensor> {
+    pub fn index_add(
+        &self,
+        dim: isize,
+        index: &Tensor,
+        source: &Tensor,
+        alpha: impl Into<crate::Scalar>,
+    ) -> Result<Tensor> {
         let alpha = alpha.into();
-        let scaled = if alpha.is_one() { Cow::Borrowed(source) } else { Cow::Owned(source.mul(alpha)?.to_dtype(source.dtype())?) };
+        let scaled = if alpha.is_one() {
+            Cow::Borrowed(source)
+        } else {
+            Cow::Owned(source.mul(alpha)?.to_dtype(source.dtype())?)
+        };
         self.put_along("index_add", dim, index, &scaled, (false, true))
     }
 
@@ -278,10 +329,21 @@ impl Tensor {
     #[track_caller]
     pub fn index_fill<'a>(&self, dim: isize, index: &Tensor, value: impl Into<Operand<'a>>) -> Result<Tensor> {
         let value = value.into().to_tensor(self)?;
-        ensure!(value.rank() == 0, Shape, "index_fill", "the value must be one number, its shape is {:?}", value.shape());
+        ensure!(
+            value.rank() == 0,
+            Shape,
+            "index_fill",
+            "the value must be one number, its shape is {:?}",
+            value.shape()
+        );
         let (x, d, index) = self.along("index_fill", dim, index)?;
-        let op = IndexPut { op: "index_fill", dims: DimList::from_slice(&[d]), wrap: true, accumulate: false };
-        x.put_op(op, &[index], &value.to_dtype(self.dtype())?, false)?.reshape(self.shape())
+        // Through a mask: an element that the index names twice is one element, also for the value's gradient.
+        let none = Tensor::zeros([x.shape()[d]]).dtype(DType::Bool).device(self.device()).build()?;
+        let op = IndexPut { op: "index_fill", dims: DimList::from_slice(&[0]), wrap: true, accumulate: false };
+        let all = Tensor::scalar_on(true.into(), DType::Bool, self.device())?;
+        let chosen = none.put_op(op, &[index], &all, false)?;
+        let shape: Shape = (0..x.rank()).map(|k| if k == d { x.shape()[d] } else { 1 }).collect();
+        value.to_dtype(self.dtype())?.where_(&chosen.reshape(shape)?, &x)?.reshape(self.shape())
     }
 
     /// The elements with the numbers `index` in row-major order, in the shape of `index`: `torch.take`.
@@ -301,7 +363,14 @@ impl Tensor {
     #[track_caller]
     pub fn put(&self, index: &Tensor, source: &Tensor, accumulate: bool) -> Result<Tensor> {
         let index = as_index("put", index, self.device())?;
-        ensure!(source.numel() == index.numel(), Shape, "put", "{} values do not go to {} numbers", source.numel(), index.numel());
+        ensure!(
+            source.numel() == index.numel(),
+            Shape,
+            "put",
+            "{} values do not go to {} numbers",
+            source.numel(),
+            index.numel()
+        );
         let op = IndexPut { op: "put", dims: DimList::from_slice(&[0]), wrap: true, accumulate };
         let flat = self.reshape(-1)?;
         flat.put_op(op, &[index.reshape(-1)?], &source.reshape(-1)?, false)?.reshape(self.shape())
@@ -317,7 +386,9 @@ impl Tensor {
         ensure!(self.rank() == 2, Shape, "embedding", "the weight must be a matrix, its shape is {:?}", self.shape());
         let rows = self.shape()[0] as isize;
         let padding = match padding_idx {
-            Some(i) if !(-rows..rows).contains(&i) => bail!(Index, "embedding", "padding_idx {i} is out of range for {rows} rows"),
+            Some(i) if !(-rows..rows).contains(&i) => {
+                bail!(Index, "embedding", "padding_idx {i} is out of range for {rows} rows")
+            }
             Some(i) => Some(if i < 0 { i + rows } else { i } as usize),
             None => None,
         };
@@ -330,7 +401,13 @@ impl Tensor {
     /// On the meta device, where there is nothing to count.
     #[track_caller]
     pub fn nonzero(&self) -> Result<Tensor> {
-        ensure!(self.device().has_data(), Device, "nonzero", "the shape depends on the data, and a {} tensor has none", self.device());
+        ensure!(
+            self.device().has_data(),
+            Device,
+            "nonzero",
+            "the shape depends on the data, and a {} tensor has none",
+            self.device()
+        );
         no_grad(|| {
             let truth = if self.dtype() == DType::Bool { self.contiguous()? } else { self.ne(false)? };
             let count = truth.sum(..)?.item::<i64>()? as usize;

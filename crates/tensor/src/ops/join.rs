@@ -67,20 +67,23 @@ pub fn cat<T: AsRef<Tensor>>(tensors: &[T], dim: isize) -> Result<Tensor> {
     for (i, t) in all.iter().enumerate() {
         dtype = result_type(&Tensor::zeros(1).dtype(dtype).device(Device::Meta).build()?, t);
         if t.shape() == [0] {
+            sizes.push(0);
             continue;
         }
         let fits = t.rank() == first.rank() && (0..t.rank()).all(|k| k == d || t.shape()[k] == first.shape()[k]);
         ensure!(
-            fits, Shape, "cat", "tensor {i} of shape {:?} does not go behind {:?} along dimension {d}: all other sizes must be equal",
-            t.shape(), first.shape()
+            fits,
+            Shape,
+            "cat",
+            "tensor {i} of shape {:?} does not go behind {:?} along dimension {d}: all other sizes must be equal",
+            t.shape(),
+            first.shape()
         );
         sizes.push(t.shape()[d]);
     }
-    if sizes.is_empty() {
-        sizes.push(0);
-        return dispatch(Cat { dim: d, sizes }, &[&first.to_dtype(dtype)?]);
-    }
-    let cast: SmallVec<[Tensor; 8]> = all.iter().filter(|t| t.shape() != [0]).map(|t| t.to_dtype(dtype)).collect::<Result<_>>()?;
+    let none: Shape = (0..first.rank()).map(|k| if k == d { 0 } else { first.shape()[k] }).collect();
+    let cast = |t: &&Tensor| if t.shape() == [0] { t.reshape(&none)?.to_dtype(dtype) } else { t.to_dtype(dtype) };
+    let cast: SmallVec<[Tensor; 8]> = all.iter().map(cast).collect::<Result<_>>()?;
     let inputs: SmallVec<[&Tensor; 8]> = cast.iter().collect();
     dispatch(Cat { dim: d, sizes }, &inputs)
 }
@@ -95,7 +98,13 @@ pub fn stack<T: AsRef<Tensor>>(tensors: &[T], dim: isize) -> Result<Tensor> {
     let Some(first) = all.first() else { bail!(Argument, "stack", "no tensors to put together") };
     dim_index("stack", dim, first.rank() + 1)?;
     if let Some((i, other)) = all.iter().enumerate().find(|(_, t)| t.shape() != first.shape()) {
-        bail!(Shape, "stack", "tensor {i} has shape {:?}, the first one {:?}: all must be equal", other.shape(), first.shape())
+        bail!(
+            Shape,
+            "stack",
+            "tensor {i} has shape {:?}, the first one {:?}: all must be equal",
+            other.shape(),
+            first.shape()
+        )
     }
     let lifted: SmallVec<[Tensor; 8]> = all.iter().map(|t| t.unsqueeze(dim)).collect::<Result<_>>()?;
     cat(&lifted, dim)
@@ -327,7 +336,9 @@ impl Tensor {
             let size = if d < lead { 1 } else { self.shape()[d - lead] };
             apart.extend([1, size]);
             spread.extend([n, size]);
-            let Some(both) = n.checked_mul(size) else { bail!(Memory, "repeat", "{n} times {size} elements are more than can be counted") };
+            let Some(both) = n.checked_mul(size) else {
+                bail!(Memory, "repeat", "{n} times {size} elements are more than can be counted")
+            };
             joined.push(both);
         }
         let out = self.reshape(apart)?.expand(spread)?.contiguous()?.reshape(joined)?;
@@ -371,8 +382,14 @@ impl Tensor {
         let counts = super::as_index(OP, times, Device::Cpu)?.to_vec::<i64>()?;
         let size = x.shape()[d];
         ensure!(counts.len() == size || counts.len() == 1, Shape, OP, "{} numbers for {size} elements", counts.len());
-        ensure!(counts.iter().all(|n| *n >= 0), Argument, OP, "an element cannot be repeated a negative number of times");
-        let numbers: Vec<i64> = (0..size).flat_map(|i| std::iter::repeat_n(i as i64, counts[i.min(counts.len() - 1)] as usize)).collect();
+        ensure!(
+            counts.iter().all(|n| *n >= 0),
+            Argument,
+            OP,
+            "an element cannot be repeated a negative number of times"
+        );
+        let numbers: Vec<i64> =
+            (0..size).flat_map(|i| std::iter::repeat_n(i as i64, counts[i.min(counts.len() - 1)] as usize)).collect();
         x.index_select(d as isize, &Tensor::from_slice(&numbers, numbers.len())?.to_device(self.device())?)
     }
 
@@ -380,7 +397,14 @@ impl Tensor {
     #[track_caller]
     fn with_view(&self, op: &'static str, source: &Tensor, view: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
         let layout: Layout = no_grad(|| view(self))?.layout().clone();
-        ensure!(*source.shape() == layout.shape[..], Shape, op, "the source has shape {:?}, its place {:?}", source.shape(), &layout.shape[..]);
+        ensure!(
+            *source.shape() == layout.shape[..],
+            Shape,
+            op,
+            "the source has shape {:?}, its place {:?}",
+            source.shape(),
+            &layout.shape[..]
+        );
         self.as_strided_scatter(&source.to_dtype(self.dtype())?, &layout)
     }
 
@@ -514,7 +538,8 @@ impl Tensor {
 }
 
 fn triangle_indices(rows: usize, columns: usize, inside: impl Fn(usize, usize) -> bool) -> Result<Tensor> {
-    let found: Vec<(usize, usize)> = (0..rows).flat_map(|r| (0..columns).map(move |c| (r, c))).filter(|(r, c)| inside(*r, *c)).collect();
+    let found: Vec<(usize, usize)> =
+        (0..rows).flat_map(|r| (0..columns).map(move |c| (r, c))).filter(|(r, c)| inside(*r, *c)).collect();
     let numbers: Vec<i64> = found.iter().map(|f| f.0 as i64).chain(found.iter().map(|f| f.1 as i64)).collect();
     Tensor::from_slice(&numbers, [2, found.len()])
 }

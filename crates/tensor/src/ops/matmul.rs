@@ -19,9 +19,23 @@ impl Infer for Matmul {
         let (a, b) = (inputs[0], inputs[1]);
         check_dtypes("matmul", a, b)?;
         let rank = a.rank();
-        ensure!(rank >= 2 && rank == b.rank(), Shape, "matmul", "two ranks of at least 2 must be equal: {:?} and {:?}", a.shape(), b.shape());
+        ensure!(
+            rank >= 2 && rank == b.rank(),
+            Shape,
+            "matmul",
+            "two ranks of at least 2 must be equal: {:?} and {:?}",
+            a.shape(),
+            b.shape()
+        );
         let batch = rank - 2;
-        ensure!(a.shape()[..batch] == b.shape()[..batch], Shape, "matmul", "batches {:?} and {:?} differ", a.shape(), b.shape());
+        ensure!(
+            a.shape()[..batch] == b.shape()[..batch],
+            Shape,
+            "matmul",
+            "batches {:?} and {:?} differ",
+            a.shape(),
+            b.shape()
+        );
         check_inner("matmul", a, b)?;
         let mut shape = Shape::from_slice(&a.shape()[..rank - 1]);
         shape.push(b.shape()[rank - 1]);
@@ -34,14 +48,34 @@ impl Infer for Linear {
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
         let (x, w) = (inputs[0], inputs[1]);
         check_dtypes("linear", x, w)?;
-        ensure!(x.rank() >= 1 && w.rank() == 2, Shape, "linear", "the input {:?} needs a dimension, the weight {:?} two", x.shape(), w.shape());
+        ensure!(
+            x.rank() >= 1 && w.rank() == 2,
+            Shape,
+            "linear",
+            "the input {:?} needs a dimension, the weight {:?} two",
+            x.shape(),
+            w.shape()
+        );
         let (k, features) = (x.shape()[x.rank() - 1], w.shape()[1]);
         ensure!(
-            k == features, Shape, "linear", "input {:?} has {k} features, weight {:?} takes {features}", x.shape(), w.shape()
+            k == features,
+            Shape,
+            "linear",
+            "input {:?} has {k} features, weight {:?} takes {features}",
+            x.shape(),
+            w.shape()
         );
         if let Some(b) = inputs.get(2) {
             check_dtypes("linear", x, b)?;
-            ensure!(*b.shape() == w.shape()[..1], Shape, "linear", "the bias has shape {:?}, the weight {:?} asks for {:?}", b.shape(), w.shape(), &w.shape()[..1]);
+            ensure!(
+                *b.shape() == w.shape()[..1],
+                Shape,
+                "linear",
+                "the bias has shape {:?}, the weight {:?} asks for {:?}",
+                b.shape(),
+                w.shape(),
+                &w.shape()[..1]
+            );
         }
         let mut shape = Shape::from_slice(&x.shape()[..x.rank() - 1]);
         shape.push(w.shape()[0]);
@@ -61,7 +95,14 @@ impl Infer for Linear {
 
 #[track_caller]
 fn check_dtypes(op: &'static str, a: &Tensor, b: &Tensor) -> Result<()> {
-    ensure!(a.dtype() == b.dtype(), DType, op, "operands are {} and {}; both must have one dtype", a.dtype(), b.dtype());
+    ensure!(
+        a.dtype() == b.dtype(),
+        DType,
+        op,
+        "operands are {} and {}; both must have one dtype",
+        a.dtype(),
+        b.dtype()
+    );
     ensure!(a.dtype() != DType::Bool, DType, op, "not defined for bool");
     Ok(())
 }
@@ -72,7 +113,9 @@ fn check_inner(op: &'static str, a: &Tensor, b: &Tensor) -> Result<()> {
     let inner = |s: &[usize], from_end: usize| s.len().checked_sub(from_end).map(|d| s[d]);
     match (inner(a.shape(), 1), inner(b.shape(), b.rank().min(2))) {
         (Some(x), Some(y)) if x == y => Ok(()),
-        (Some(x), Some(y)) => bail!(Shape, op, "cannot multiply {:?} by {:?}: inner sizes {x} and {y} differ", a.shape(), b.shape()),
+        (Some(x), Some(y)) => {
+            bail!(Shape, op, "cannot multiply {:?} by {:?}: inner sizes {x} and {y} differ", a.shape(), b.shape())
+        }
         _ => bail!(Shape, op, "cannot multiply {:?} by {:?}: both need at least one dimension", a.shape(), b.shape()),
     }
 }
@@ -81,7 +124,14 @@ fn check_inner(op: &'static str, a: &Tensor, b: &Tensor) -> Result<()> {
 #[track_caller]
 fn check(op: &'static str, a: &Tensor, b: &Tensor, ranks: (usize, usize)) -> Result<()> {
     ensure!(
-        (a.rank(), b.rank()) == ranks, Shape, op, "takes ranks {} and {}, the operands are {:?} and {:?}", ranks.0, ranks.1, a.shape(), b.shape()
+        (a.rank(), b.rank()) == ranks,
+        Shape,
+        op,
+        "takes ranks {} and {}, the operands are {:?} and {:?}",
+        ranks.0,
+        ranks.1,
+        a.shape(),
+        b.shape()
     );
     check_dtypes(op, a, b)?;
     check_inner(op, a, b)
@@ -156,7 +206,14 @@ impl Tensor {
     #[track_caller]
     pub fn bmm(&self, other: &Tensor) -> Result<Tensor> {
         check("bmm", self, other, (3, 3))?;
-        ensure!(self.shape()[0] == other.shape()[0], Shape, "bmm", "batches of {} and {} matrices differ", self.shape()[0], other.shape()[0]);
+        ensure!(
+            self.shape()[0] == other.shape()[0],
+            Shape,
+            "bmm",
+            "batches of {} and {} matrices differ",
+            self.shape()[0],
+            other.shape()[0]
+        );
         dispatch(Matmul, &[self, other])
     }
 
@@ -184,7 +241,14 @@ impl Tensor {
     /// All products of an element of this vector and one of `other`, `[n, m]`: `torch.outer`.
     #[track_caller]
     pub fn outer(&self, other: &Tensor) -> Result<Tensor> {
-        ensure!(self.rank() == 1 && other.rank() == 1, Shape, "outer", "takes two vectors, the operands are {:?} and {:?}", self.shape(), other.shape());
+        ensure!(
+            self.rank() == 1 && other.rank() == 1,
+            Shape,
+            "outer",
+            "takes two vectors, the operands are {:?} and {:?}",
+            self.shape(),
+            other.shape()
+        );
         self.unsqueeze(1)?.mul(other)
     }
 
@@ -239,7 +303,12 @@ impl Tensor {
         let product = if alpha.to_c128() == 1.0.into() { product } else { product.mul(alpha)? };
         let reached = broadcast_shapes(op, self.shape(), product.shape())?;
         ensure!(
-            reached[..] == *product.shape(), Shape, op, "the input {:?} does not expand to the product {:?}", self.shape(), product.shape()
+            reached[..] == *product.shape(),
+            Shape,
+            op,
+            "the input {:?} does not expand to the product {:?}",
+            self.shape(),
+            product.shape()
         );
         if beta.to_c128() == 0.0.into() {
             return Ok(product);
@@ -258,7 +327,13 @@ impl Tensor {
                 None => dispatch(Linear, &[self, weight]),
             };
         }
-        ensure!(weight.rank() == 1 || weight.rank() == 2, Shape, "linear", "the weight has shape {:?}; [n, k] or [k] is right", weight.shape());
+        ensure!(
+            weight.rank() == 1 || weight.rank() == 2,
+            Shape,
+            "linear",
+            "the weight has shape {:?}; [n, k] or [k] is right",
+            weight.shape()
+        );
         let product = self.matmul(&weight.t()?)?;
         match bias {
             Some(bias) => product.add(bias),
@@ -272,8 +347,14 @@ impl Tensor {
     /// # Errors
     /// Where the pairs' sizes differ.
     #[track_caller]
-    pub fn tensordot(&self, other: &Tensor, dims: impl Into<crate::Dims>, others: impl Into<crate::Dims>) -> Result<Tensor> {
-        let (da, db) = (dims.into().resolve("tensordot", self.rank())?, others.into().resolve("tensordot", other.rank())?);
+    pub fn tensordot(
+        &self,
+        other: &Tensor,
+        dims: impl Into<crate::Dims>,
+        others: impl Into<crate::Dims>,
+    ) -> Result<Tensor> {
+        let (da, db) =
+            (dims.into().resolve("tensordot", self.rank())?, others.into().resolve("tensordot", other.rank())?);
         // A size of 1 goes with any: what would be broadcast to the other's size is summed there instead.
         for (&a, &b) in da.iter().zip(&db) {
             match (self.shape().get(a), other.shape().get(b)) {
@@ -285,13 +366,21 @@ impl Tensor {
         let sizes = |t: &Tensor, d: &[usize]| -> Shape { d.iter().map(|d| t.shape()[*d]).collect() };
         let (summed, with) = (sizes(self, &da), sizes(other, &db));
         ensure!(
-            summed == with, Shape, "tensordot", "dimensions {:?} of {:?} and {:?} of {:?} differ in size", &da[..], self.shape(), &db[..], other.shape()
+            summed == with,
+            Shape,
+            "tensordot",
+            "dimensions {:?} of {:?} and {:?} of {:?} differ in size",
+            &da[..],
+            self.shape(),
+            &db[..],
+            other.shape()
         );
         let free = |t: &Tensor, d: &[usize]| -> DimList { (0..t.rank()).filter(|i| !d.contains(i)).collect() };
         let (fa, fb) = (free(self, &da), free(other, &db));
         let mut shape = sizes(self, &fa);
         shape.extend(sizes(other, &fb));
-        let (m, k, n): (usize, usize, usize) = (sizes(self, &fa).iter().product(), summed.iter().product(), sizes(other, &fb).iter().product());
+        let (m, k, n): (usize, usize, usize) =
+            (sizes(self, &fa).iter().product(), summed.iter().product(), sizes(other, &fb).iter().product());
         let order = |first: &[usize], then: &[usize]| -> DimList { first.iter().chain(then).copied().collect() };
         let a = self.permute(order(&fa, &da))?.reshape([m, k])?;
         let b = other.permute(order(&db, &fb))?.reshape([k, n])?;

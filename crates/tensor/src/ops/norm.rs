@@ -115,12 +115,20 @@ fn check_parameters(op: &'static str, x: &Tensor, shape: &[usize], parameters: &
     ensure!(x.dtype().is_float(), DType, op, "not defined for {}, only for floating point", x.dtype());
     for p in parameters {
         ensure!(
-            p.dtype().is_float() && statistics(p) == statistics(x), DType, op,
-            "a parameter is {}, the input {}", p.dtype(), x.dtype()
+            p.dtype().is_float() && statistics(p) == statistics(x),
+            DType,
+            op,
+            "a parameter is {}, the input {}",
+            p.dtype(),
+            x.dtype()
         );
         ensure!(
-            *p.shape() == *shape, Shape, op,
-            "a parameter has shape {:?}, the input {:?} needs {shape:?}", p.shape(), x.shape()
+            *p.shape() == *shape,
+            Shape,
+            op,
+            "a parameter has shape {:?}, the input {:?} needs {shape:?}",
+            p.shape(),
+            x.shape()
         );
     }
     Ok(())
@@ -129,7 +137,8 @@ fn check_parameters(op: &'static str, x: &Tensor, shape: &[usize], parameters: &
 /// The gradients asked for: like x, and like a parameter of shape `shape`.
 fn gradient_metas(needs: &[bool], x: &Tensor, shape: &[usize], weight: Option<&&Tensor>) -> Metas {
     let dtype = weight.map_or(x.dtype(), |w| w.dtype());
-    let metas = std::iter::once(Meta::like(x)).chain((1..needs.len()).map(|_| Meta::new(Shape::from_slice(shape), dtype)));
+    let metas =
+        std::iter::once(Meta::like(x)).chain((1..needs.len()).map(|_| Meta::new(Shape::from_slice(shape), dtype)));
     metas.zip(needs).filter(|m| *m.1).map(|m| m.0).collect()
 }
 
@@ -188,7 +197,12 @@ impl LayerNorm {
         let rstd = variance.add(self.eps)?.rsqrt()?;
         let hat = centred.mul(&rstd)?;
         let scaled = weight.map_or(Ok(g.clone()), |w| g.mul(*w))?;
-        asked(&needs, &[&|| through_norm(&scaled, &hat, &rstd, &dims), &|| summed(g.mul(&hat)?, &lead), &|| summed(g.clone(), &lead)])
+        asked(
+            &needs,
+            &[&|| through_norm(&scaled, &hat, &rstd, &dims), &|| summed(g.mul(&hat)?, &lead), &|| {
+                summed(g.clone(), &lead)
+            }],
+        )
     }
 }
 
@@ -334,7 +348,8 @@ impl Infer for BatchNormBackward {
             let rstd = variance.add(self.of.eps)?.rsqrt()?;
             let hat = centred.mul(&rstd)?;
             let scaled = inputs.get(4).map_or(Ok(g.clone()), |w| g.mul(&by_channel(w, rank)?))?;
-            let through = || if self.of.training { through_norm(&scaled, &hat, &rstd, &dims) } else { scaled.mul(&rstd) };
+            let through =
+                || if self.of.training { through_norm(&scaled, &hat, &rstd, &dims) } else { scaled.mul(&rstd) };
             asked(&self.needs, &[&through, &|| summed(g.mul(&hat)?, &dims), &|| summed(g.clone(), &dims)])
         };
         Some(run())
@@ -383,7 +398,10 @@ impl Infer for GroupNormBackward {
             let hat = centred.mul(&rstd)?;
             let scaled = inputs.get(4).map_or(Ok(g.clone()), |w| g.mul(&by_channel(w, rank)?))?;
             let through = || through_norm(&grouped(&scaled, groups)?, &hat, &rstd, &within)?.reshape(x.shape());
-            asked(&self.needs, &[&through, &|| summed(g.mul(&hat.reshape(x.shape())?)?, &dims), &|| summed(g.clone(), &dims)])
+            asked(
+                &self.needs,
+                &[&through, &|| summed(g.mul(&hat.reshape(x.shape())?)?, &dims), &|| summed(g.clone(), &dims)],
+            )
         };
         Some(run())
     }
@@ -396,7 +414,10 @@ fn there<'a>(all: impl IntoIterator<Item = Option<&'a Tensor>>) -> SmallVec<[&'a
 
 /// The first of an op's outputs.
 fn first(outputs: Outputs) -> Result<Tensor> {
-    outputs.into_iter().next().ok_or_else(|| crate::Error::new(crate::ErrorKind::Unsupported, "norm", "an op without outputs"))
+    outputs
+        .into_iter()
+        .next()
+        .ok_or_else(|| crate::Error::new(crate::ErrorKind::Unsupported, "norm", "an op without outputs"))
 }
 
 /// How many dimensions `shape` names, which must be the last ones of `x`.
@@ -405,8 +426,12 @@ fn trailing(op: &'static str, x: &Tensor, shape: impl IntoShape) -> Result<usize
     let shape = shape.into_shape(op)?;
     ensure!(!shape.is_empty(), Shape, op, "normalized_shape is empty; it must name at least one dimension");
     ensure!(
-        x.shape().ends_with(&shape), Shape, op,
-        "normalized_shape {:?} is not the end of the input's shape {:?}", &shape[..], x.shape()
+        x.shape().ends_with(&shape),
+        Shape,
+        op,
+        "normalized_shape {:?} is not the end of the input's shape {:?}",
+        &shape[..],
+        x.shape()
     );
     Ok(shape.len())
 }
@@ -418,7 +443,13 @@ impl Tensor {
     /// # Errors
     /// Where the shapes do not fit, or the dtype is not floating point.
     #[track_caller]
-    pub fn layer_norm(&self, normalized_shape: impl IntoShape, weight: Option<&Tensor>, bias: Option<&Tensor>, eps: f64) -> Result<Tensor> {
+    pub fn layer_norm(
+        &self,
+        normalized_shape: impl IntoShape,
+        weight: Option<&Tensor>,
+        bias: Option<&Tensor>,
+        eps: f64,
+    ) -> Result<Tensor> {
         let dims = trailing("layer_norm", self, normalized_shape)?;
         let op = LayerNorm { dims, eps, weight: weight.is_some(), bias: bias.is_some() };
         first(dispatch_all(op.into(), &there([Some(self), weight, bias]))?)
@@ -430,7 +461,12 @@ impl Tensor {
     /// # Errors
     /// As [`layer_norm`](Tensor::layer_norm).
     #[track_caller]
-    pub fn rms_norm(&self, normalized_shape: impl IntoShape, weight: Option<&Tensor>, eps: Option<f64>) -> Result<Tensor> {
+    pub fn rms_norm(
+        &self,
+        normalized_shape: impl IntoShape,
+        weight: Option<&Tensor>,
+        eps: Option<f64>,
+    ) -> Result<Tensor> {
         let dims = trailing("rms_norm", self, normalized_shape)?;
         let eps = eps.unwrap_or(match self.dtype() {
             DType::F64 => f64::EPSILON,
@@ -466,18 +502,32 @@ impl Tensor {
         if self.numel() == 0 {
             return empty(self, weight, bias);
         }
-        ensure!(self.rank() >= 2, Shape, OP, "shape {:?} has no channels; [samples, channels, …] is expected", self.shape());
+        ensure!(
+            self.rank() >= 2,
+            Shape,
+            OP,
+            "shape {:?} has no channels; [samples, channels, …] is expected",
+            self.shape()
+        );
         let op = BatchNorm { training, eps, weight: weight.is_some(), bias: bias.is_some() };
         if !training {
             ensure!(
-                running_mean.is_some() && running_var.is_some(), Argument, OP,
+                running_mean.is_some() && running_var.is_some(),
+                Argument,
+                OP,
                 "without training, running_mean and running_var must be given"
             );
             return first(dispatch_all(op.into(), &there([Some(self), running_mean, running_var, weight, bias]))?);
         }
         let channels = &self.shape()[1..2];
         let n = self.numel() / channels[0];
-        ensure!(n > 1, Argument, OP, "training needs more than one value for each channel, shape {:?} has one", self.shape());
+        ensure!(
+            n > 1,
+            Argument,
+            OP,
+            "training needs more than one value for each channel, shape {:?} has one",
+            self.shape()
+        );
         check_parameters(OP, self, channels, &there([running_mean, running_var]))?;
         let outputs = dispatch_all(op.into(), &there([Some(self), weight, bias]))?;
         no_grad(|| {
@@ -499,13 +549,28 @@ impl Tensor {
     /// # Errors
     /// Where shapes do not fit, or the channels do not divide into `groups`.
     #[track_caller]
-    pub fn group_norm(&self, groups: usize, weight: Option<&Tensor>, bias: Option<&Tensor>, eps: f64) -> Result<Tensor> {
+    pub fn group_norm(
+        &self,
+        groups: usize,
+        weight: Option<&Tensor>,
+        bias: Option<&Tensor>,
+        eps: f64,
+    ) -> Result<Tensor> {
         const OP: &str = "group_norm";
-        ensure!(self.rank() >= 2, Shape, OP, "shape {:?} has no channels; [samples, channels, …] is expected", self.shape());
+        ensure!(
+            self.rank() >= 2,
+            Shape,
+            OP,
+            "shape {:?} has no channels; [samples, channels, …] is expected",
+            self.shape()
+        );
         let channels = self.shape()[1];
         ensure!(
-            groups > 0 && channels % groups == 0, Argument, OP,
-            "the {channels} channels of shape {:?} do not divide into {groups} groups", self.shape()
+            groups > 0 && channels % groups == 0,
+            Argument,
+            OP,
+            "the {channels} channels of shape {:?} do not divide into {groups} groups",
+            self.shape()
         );
         let op = GroupNorm { groups, eps, weight: weight.is_some(), bias: bias.is_some() };
         first(dispatch_all(op.into(), &there([Some(self), weight, bias]))?)
@@ -535,7 +600,13 @@ impl Tensor {
             return self.batch_norm(running_mean, running_var, weight, bias, false, momentum, eps);
         }
         let (channels, n) = (self.shape()[1], numel(&self.shape()[2..]));
-        ensure!(n > 1, Argument, OP, "training needs more than one value for each channel, shape {:?} has one", self.shape());
+        ensure!(
+            n > 1,
+            Argument,
+            OP,
+            "training needs more than one value for each channel, shape {:?} has one",
+            self.shape()
+        );
         check_parameters(OP, self, &[channels], &there([running_mean, running_var]))?;
         let op = GroupNorm { groups: channels.max(1), eps, weight: weight.is_some(), bias: bias.is_some() };
         let outputs = dispatch_all(op.into(), &there([Some(self), weight, bias]))?;

@@ -55,8 +55,14 @@ fn infer(name: &'static str, inputs: &[&Tensor], targets: usize) -> Result<Metas
     for t in inputs {
         let same = t.shape() == param.shape() && t.dtype() == param.dtype();
         ensure!(
-            same, Shape, name, "gradient and state must be as the parameter, {} {:?}; one is {} {:?}",
-            param.dtype(), param.shape(), t.dtype(), t.shape()
+            same,
+            Shape,
+            name,
+            "gradient and state must be as the parameter, {} {:?}; one is {} {:?}",
+            param.dtype(),
+            param.shape(),
+            t.dtype(),
+            t.shape()
         );
     }
     Ok(inputs[1..].iter().map(|t| Meta::like(t)).collect())

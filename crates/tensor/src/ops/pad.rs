@@ -35,7 +35,11 @@ impl Infer for Pad {
             let crop = before.min(&0).unsigned_abs() + behind.min(&0).unsigned_abs();
             match padded {
                 Some(padded) if crop <= *size => *size = padded,
-                _ => bail!(Shape, "pad", "{before} before and {behind} behind leave nothing of dimension {d} of size {size}"),
+                _ => bail!(
+                    Shape,
+                    "pad",
+                    "{before} before and {behind} behind leave nothing of dimension {d} of size {size}"
+                ),
             }
         }
         meta.one()
@@ -45,9 +49,22 @@ impl Infer for Pad {
 /// Counts from the last dimension on, as PyTorch gives them, as one pair for each dimension.
 #[track_caller]
 fn pairs(x: &Tensor, pads: &[isize]) -> Result<SmallVec<[(isize, isize); 6]>> {
-    ensure!(pads.len().is_multiple_of(2), Argument, "pad", "{} counts: there must be one before and one behind for each dimension", pads.len());
+    ensure!(
+        pads.len().is_multiple_of(2),
+        Argument,
+        "pad",
+        "{} counts: there must be one before and one behind for each dimension",
+        pads.len()
+    );
     let padded = pads.len() / 2;
-    ensure!(padded <= x.rank(), Argument, "pad", "counts for {padded} dimensions, the tensor of shape {:?} has {}", x.shape(), x.rank());
+    ensure!(
+        padded <= x.rank(),
+        Argument,
+        "pad",
+        "counts for {padded} dimensions, the tensor of shape {:?} has {}",
+        x.shape(),
+        x.rank()
+    );
     let mut pairs = SmallVec::from_elem((0, 0), x.rank());
     pads.chunks_exact(2).zip(pairs.iter_mut().rev()).for_each(|(counts, pair)| *pair = (counts[0], counts[1]));
     Ok(pairs)
@@ -107,9 +124,19 @@ impl Tensor {
                 PadMode::Circular => most <= size,
                 PadMode::Replicate => size > 0,
             };
-            ensure!(enough, Shape, "pad", "{mode:?} by {before} and {behind} needs more than the {size} elements of dimension {d}");
+            ensure!(
+                enough,
+                Shape,
+                "pad",
+                "{mode:?} by {before} and {behind} needs more than the {size} elements of dimension {d}"
+            );
             let len = size + before + behind;
-            ensure!(len >= 0, Shape, "pad", "{before} before and {behind} behind leave nothing of dimension {d} of size {size}");
+            ensure!(
+                len >= 0,
+                Shape,
+                "pad",
+                "{before} before and {behind} behind leave nothing of dimension {d} of size {size}"
+            );
             let numbers: Vec<i64> = (0..len).map(|i| source(mode, i - before, size) as i64).collect();
             let index = Tensor::from_slice(&numbers, numbers.len())?.to_device(x.device())?;
             x = dispatch(Index { op: "pad", dims: DimList::from_slice(&[d]), wrap: false }, &[&x, &index])?;
@@ -130,4 +157,3 @@ impl Tensor {
         dispatch(Pad { pads, value: value.into() }, &[self])
     }
 }
-

@@ -101,11 +101,21 @@ impl Windows {
                 let Some(reach) = reach.filter(|r| *r <= isize::MAX as usize / 4) else {
                     bail!(Argument, op, "a window of {} elements, {} apart, is too large", k[i], d[i])
                 };
-                ensure!(p[i] <= reach / 2, Argument, op, "padding {} is more than half of the window's size {reach}", p[i]);
+                ensure!(
+                    p[i] <= reach / 2,
+                    Argument,
+                    op,
+                    "padding {} is more than half of the window's size {reach}",
+                    p[i]
+                );
                 let padded = size[i] + 2 * p[i];
                 ensure!(
-                    size[i] > 0 && (padded >= reach || *ceil_mode && padded + s[i] > reach), Shape, op,
-                    "a window of {reach} does not fit size {} padded by {}: there is no output", size[i], p[i]
+                    size[i] > 0 && (padded >= reach || *ceil_mode && padded + s[i] > reach),
+                    Shape,
+                    op,
+                    "a window of {reach} does not fit size {} padded by {}: there is no output",
+                    size[i],
+                    p[i]
                 );
                 let up = if *ceil_mode { s[i] - 1 } else { 0 };
                 let mut n = (padded + up - reach) / s[i] + 1;
@@ -158,7 +168,12 @@ impl Windows {
         ensure!(shape.len() >= rank, Shape, op, "the input {shape:?} has no {rank} dimensions to pool");
         let lead = shape.len() - rank;
         if let Windows::Adaptive { .. } = self {
-            ensure!(shape[lead..].iter().all(|s| *s > 0), Shape, op, "the input {shape:?} has a dimension of size zero to pool");
+            ensure!(
+                shape[lead..].iter().all(|s| *s > 0),
+                Shape,
+                op,
+                "the input {shape:?} has a dimension of size zero to pool"
+            );
         }
         let mut out = Shape::from_slice(&shape[..lead]);
         out.extend(self.outputs(op, &shape[lead..])?);
@@ -196,8 +211,21 @@ impl Infer for MaxPoolBackward {
     const NAME: &'static str = "max_pool_backward";
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
         let (g, places) = (inputs[0], inputs[1]);
-        ensure!(g.shape() == places.shape(), Shape, "max_pool_backward", "gradient {:?} and places {:?} differ", g.shape(), places.shape());
-        ensure!(places.dtype() == DType::I64, DType, "max_pool_backward", "the places are {}, int64 is right", places.dtype());
+        ensure!(
+            g.shape() == places.shape(),
+            Shape,
+            "max_pool_backward",
+            "gradient {:?} and places {:?} differ",
+            g.shape(),
+            places.shape()
+        );
+        ensure!(
+            places.dtype() == DType::I64,
+            DType,
+            "max_pool_backward",
+            "the places are {}, int64 is right",
+            places.dtype()
+        );
         Meta::new(planes("max_pool_backward", g.shape(), &self.size)?, g.dtype()).one()
     }
 }
@@ -216,7 +244,13 @@ impl Infer for AvgPoolBackward {
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
         let shape = planes("avg_pool_backward", inputs[0].shape(), &self.size)?;
         let pooled = self.pool.windows.shape("avg_pool_backward", &shape)?;
-        ensure!(pooled[..] == *inputs[0].shape(), Shape, "avg_pool_backward", "the gradient has shape {:?} where {pooled:?} is right", inputs[0].shape());
+        ensure!(
+            pooled[..] == *inputs[0].shape(),
+            Shape,
+            "avg_pool_backward",
+            "the gradient has shape {:?} where {pooled:?} is right",
+            inputs[0].shape()
+        );
         Meta::new(shape, inputs[0].dtype()).one()
     }
 }
@@ -311,8 +345,13 @@ impl Tensor {
     #[track_caller]
     fn check_planes(&self, op: &'static str, rank: usize) -> Result<()> {
         ensure!(
-            self.rank() == rank + 1 || self.rank() == rank + 2, Shape, op, "the input {:?} must have {} dimensions, or {} without a batch",
-            self.shape(), rank + 2, rank + 1
+            self.rank() == rank + 1 || self.rank() == rank + 2,
+            Shape,
+            op,
+            "the input {:?} must have {} dimensions, or {} without a batch",
+            self.shape(),
+            rank + 2,
+            rank + 1
         );
         Ok(())
     }

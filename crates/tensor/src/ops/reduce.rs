@@ -120,14 +120,22 @@ fn refuse_complex(op: &'static str, x: &Tensor) -> Result<()> {
 }
 
 fn need_float(op: &'static str, x: &Tensor) -> Result<()> {
-    ensure!(x.dtype().is_differentiable(), DType, op, "defined for floating point, the tensor is {}; use `to_dtype`", x.dtype());
+    ensure!(
+        x.dtype().is_differentiable(),
+        DType,
+        op,
+        "defined for floating point, the tensor is {}; use `to_dtype`",
+        x.dtype()
+    );
     Ok(())
 }
 
 /// An op that has no result for no elements.
 fn need_elements(op: &'static str, x: &Tensor, dims: &[usize]) -> Result<()> {
     match dims.iter().find(|d| x.shape().get(**d) == Some(&0)) {
-        Some(d) => bail!(Shape, op, "dimension {d} of shape {:?} has size 0: there is nothing to choose from", x.shape()),
+        Some(d) => {
+            bail!(Shape, op, "dimension {d} of shape {:?} has size 0: there is nothing to choose from", x.shape())
+        }
         None => Ok(()),
     }
 }
@@ -545,7 +553,13 @@ impl Tensor {
             return Ok(self.clone());
         }
         let reached = crate::shape::broadcast_shapes("sum_to_size", self.shape(), shape)?;
-        ensure!(reached[..] == *self.shape(), Shape, "sum_to_size", "shape {shape:?} does not broadcast to {:?}", self.shape());
+        ensure!(
+            reached[..] == *self.shape(),
+            Shape,
+            "sum_to_size",
+            "shape {shape:?} does not broadcast to {:?}",
+            self.shape()
+        );
         let lead = self.rank() - shape.len();
         let dims: DimList = (0..self.rank()).filter(|d| *d < lead || shape[*d - lead] != self.shape()[*d]).collect();
         let summed = if dims.is_empty() { self.clone() } else { dispatch(Sum { dims, dtype: self.dtype() }, &[self])? };

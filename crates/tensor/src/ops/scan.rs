@@ -153,8 +153,14 @@ impl Tensor {
     pub fn recurrence(&self, b: &Tensor, dim: isize, reverse: bool) -> Result<Tensor> {
         let same = self.shape() == b.shape() && self.dtype() == b.dtype();
         ensure!(
-            same, Shape, "recurrence", "factors and summands must be alike, they are {:?} {} and {:?} {}",
-            self.shape(), self.dtype(), b.shape(), b.dtype()
+            same,
+            Shape,
+            "recurrence",
+            "factors and summands must be alike, they are {:?} {} and {:?} {}",
+            self.shape(),
+            self.dtype(),
+            b.shape(),
+            b.dtype()
         );
         dispatch(Recurrence { dim: dim_index("recurrence", dim, self.rank())?, reverse }, &[self, b])
     }

@@ -81,13 +81,21 @@ fn prepared(op: &'static str, x: &Tensor, dim: isize, index: &Tensor) -> Result<
     let d = dim_index(op, dim, x.rank())?;
     let (x, index) = (lifted(x)?, lifted(&as_index(op, index, x.device())?)?);
     ensure!(
-        x.rank() == index.rank(), Shape, op, "the index of shape {:?} must have as many dimensions as the tensor of shape {:?}",
-        index.shape(), x.shape()
+        x.rank() == index.rank(),
+        Shape,
+        op,
+        "the index of shape {:?} must have as many dimensions as the tensor of shape {:?}",
+        index.shape(),
+        x.shape()
     );
     for (k, (have, size)) in index.shape().iter().zip(x.shape()).enumerate() {
         ensure!(
-            k == d || have <= size, Shape, op, "the index of shape {:?} is larger in dimension {k} than the tensor of shape {:?}",
-            index.shape(), x.shape()
+            k == d || have <= size,
+            Shape,
+            op,
+            "the index of shape {:?} is larger in dimension {k} than the tensor of shape {:?}",
+            index.shape(),
+            x.shape()
         );
     }
     Ok((x, d, index))
@@ -122,10 +130,15 @@ impl Tensor {
         };
         let d = dim_index(OP, dim, self.rank())?;
         ensure!(
-            self.rank() == index.rank(), Shape, OP, "the index of shape {:?} must have as many dimensions as the tensor of shape {:?}",
-            index.shape(), self.shape()
+            self.rank() == index.rank(),
+            Shape,
+            OP,
+            "the index of shape {:?} must have as many dimensions as the tensor of shape {:?}",
+            index.shape(),
+            self.shape()
         );
-        let without = |shape: &[usize]| -> Shape { (0..shape.len()).map(|k| if k == d { 1 } else { shape[k] }).collect() };
+        let without =
+            |shape: &[usize]| -> Shape { (0..shape.len()).map(|k| if k == d { 1 } else { shape[k] }).collect() };
         let common = broadcast_shapes(OP, &without(self.shape()), &without(index.shape()))?;
         let with = |size: Option<&usize>| -> Shape {
             (0..common.len()).map(|k| if k == d { size.copied().unwrap_or(1) } else { common[k] }).collect()
@@ -135,16 +148,37 @@ impl Tensor {
     }
 
     #[track_caller]
-    fn scattered(&self, op: Scatter, dim: isize, index: &Tensor, source: &Tensor, in_place: Option<&'static str>) -> Result<Tensor> {
+    fn scattered(
+        &self,
+        op: Scatter,
+        dim: isize,
+        index: &Tensor,
+        source: &Tensor,
+        in_place: Option<&'static str>,
+    ) -> Result<Tensor> {
         let name = op.called();
-        ensure!(source.dtype() == self.dtype(), DType, name, "a source of {} does not go into a {} tensor", source.dtype(), self.dtype());
+        ensure!(
+            source.dtype() == self.dtype(),
+            DType,
+            name,
+            "a source of {} does not go into a {} tensor",
+            source.dtype(),
+            self.dtype()
+        );
         if index.numel() == 0 {
             return if in_place.is_some() { Ok(self.clone()) } else { self.copy() };
         }
         let (x, d, index) = prepared(name, self, dim, index)?;
         let mut source = lifted(source)?;
         let fits = source.rank() == index.rank() && index.shape().iter().zip(source.shape()).all(|(i, s)| i <= s);
-        ensure!(fits, Shape, name, "the source of shape {:?} does not hold an index of shape {:?}", source.shape(), index.shape());
+        ensure!(
+            fits,
+            Shape,
+            name,
+            "the source of shape {:?} does not hold an index of shape {:?}",
+            source.shape(),
+            index.shape()
+        );
         for k in 0..index.rank() {
             if source.shape()[k] != index.shape()[k] {
                 source = source.narrow(k as isize, 0, index.shape()[k])?;
@@ -211,7 +245,14 @@ impl Tensor {
     /// # Errors
     /// As for [`scatter`](Tensor::scatter).
     #[track_caller]
-    pub fn scatter_reduce(&self, dim: isize, index: &Tensor, source: &Tensor, reduce: Reduce, include_self: bool) -> Result<Tensor> {
+    pub fn scatter_reduce(
+        &self,
+        dim: isize,
+        index: &Tensor,
+        source: &Tensor,
+        reduce: Reduce,
+        include_self: bool,
+    ) -> Result<Tensor> {
         self.scattered(Scatter { dim: 0, reduce: Some(reduce), include_self }, dim, index, source, None)
     }
 
@@ -221,10 +262,24 @@ impl Tensor {
     /// # Errors
     /// Where a number is negative or beyond the size, or `source` has another shape than what is indexed.
     #[track_caller]
-    pub fn index_reduce(&self, dim: isize, index: &Tensor, source: &Tensor, reduce: Reduce, include_self: bool) -> Result<Tensor> {
+    pub fn index_reduce(
+        &self,
+        dim: isize,
+        index: &Tensor,
+        source: &Tensor,
+        reduce: Reduce,
+        include_self: bool,
+    ) -> Result<Tensor> {
         let (d, source) = (dim_index("index_reduce", dim, self.rank())?, lifted(source)?);
         let fits = index.rank() <= 1 && source.shape().get(d) == Some(&index.numel());
-        ensure!(fits, Shape, "index_reduce", "an index of shape {:?} does not name the slices of a source of shape {:?}", index.shape(), source.shape());
+        ensure!(
+            fits,
+            Shape,
+            "index_reduce",
+            "an index of shape {:?} does not name the slices of a source of shape {:?}",
+            index.shape(),
+            source.shape()
+        );
         let shape: Shape = (0..source.rank()).map(|k| if k == d { index.numel() } else { 1 }).collect();
         let index = index.reshape(shape)?.expand(source.shape())?;
         self.scatter_reduce(dim, &index, &source, reduce, include_self)

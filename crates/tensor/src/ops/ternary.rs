@@ -12,7 +12,13 @@ impl Infer for Where {
     const ELEMENTWISE: bool = true;
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
         let (condition, a) = (inputs[0], inputs[1]);
-        ensure!(condition.dtype() == DType::Bool, DType, "where", "the condition must be bool, it is {}", condition.dtype());
+        ensure!(
+            condition.dtype() == DType::Bool,
+            DType,
+            "where",
+            "the condition must be bool, it is {}",
+            condition.dtype()
+        );
         Meta::like(a).one()
     }
 }
@@ -62,7 +68,14 @@ impl Tensor {
     /// Where the shapes do not broadcast, or the dtypes differ.
     #[track_caller]
     pub fn lerp<'a>(&self, end: &Tensor, weight: impl Into<Operand<'a>>) -> Result<Tensor> {
-        ensure!(self.dtype() == end.dtype(), DType, "lerp", "the ends are {} and {}, they must be of one dtype", self.dtype(), end.dtype());
+        ensure!(
+            self.dtype() == end.dtype(),
+            DType,
+            "lerp",
+            "the ends are {} and {}, they must be of one dtype",
+            self.dtype(),
+            end.dtype()
+        );
         let way = end.sub(self)?;
         match weight.into() {
             Operand::Scalar(w) if w.to_c128().norm() < 0.5 => self.add(&way.mul(w)?),
@@ -93,7 +106,14 @@ impl Tensor {
     #[track_caller]
     pub fn addcdiv(&self, a: &Tensor, b: &Tensor, value: impl Into<Scalar>) -> Result<Tensor> {
         let whole = !a.dtype().is_differentiable() && !b.dtype().is_differentiable();
-        ensure!(!whole, DType, "addcdiv", "{} by {} is no integer division; cast to floating point", a.dtype(), b.dtype());
+        ensure!(
+            !whole,
+            DType,
+            "addcdiv",
+            "{} by {} is no integer division; cast to floating point",
+            a.dtype(),
+            b.dtype()
+        );
         let value = value.into();
         let quotient = if value.is_one() { a.div(b)? } else { a.mul(value)?.div(b)? };
         self.add(&quotient)

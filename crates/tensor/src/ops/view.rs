@@ -98,8 +98,12 @@ impl ViewOp for Reshape {
         match x.layout().reshape(&self.shape) {
             Some(layout) => Ok((layout, x.dtype())),
             None => bail!(
-                Shape, "view", "shape {:?} with strides {:?} has no view of shape {:?}; `reshape` copies where it must",
-                x.shape(), x.strides(), &self.shape[..]
+                Shape,
+                "view",
+                "shape {:?} with strides {:?} has no view of shape {:?}; `reshape` copies where it must",
+                x.shape(),
+                x.strides(),
+                &self.shape[..]
             ),
         }
     }
@@ -167,8 +171,12 @@ fn check_inside(op: &'static str, layout: &Layout, x: &Tensor) -> Result<()> {
     match layout.end() {
         Some(end) if end <= room => Ok(()),
         _ => bail!(
-            Index, op, "shape {:?} with strides {:?} from offset {} reaches beyond the {room} elements of the storage",
-            &layout.shape[..], &layout.strides[..], layout.offset
+            Index,
+            op,
+            "shape {:?} with strides {:?} from offset {} reaches beyond the {room} elements of the storage",
+            &layout.shape[..],
+            &layout.strides[..],
+            layout.offset
         ),
     }
 }
@@ -190,10 +198,24 @@ impl ViewOp for ViewAsComplex {
     const NAME: &'static str = "view_as_complex";
     fn layout(&self, x: &Tensor) -> Result<(Layout, DType)> {
         let mut layout = x.layout().clone();
-        ensure!(matches!(x.dtype(), DType::F32 | DType::F64), DType, "view_as_complex", "the tensor is {}, not float32 or float64", x.dtype());
+        ensure!(
+            matches!(x.dtype(), DType::F32 | DType::F64),
+            DType,
+            "view_as_complex",
+            "the tensor is {}, not float32 or float64",
+            x.dtype()
+        );
         let (size, stride) = (layout.shape.pop(), layout.strides.pop());
-        let pairs = size == Some(2) && stride == Some(1) && layout.offset % 2 == 0 && layout.strides.iter().all(|s| s % 2 == 0);
-        ensure!(pairs, Shape, "view_as_complex", "the last dimension of shape {:?} and strides {:?} does not hold pairs", x.shape(), x.strides());
+        let pairs =
+            size == Some(2) && stride == Some(1) && layout.offset % 2 == 0 && layout.strides.iter().all(|s| s % 2 == 0);
+        ensure!(
+            pairs,
+            Shape,
+            "view_as_complex",
+            "the last dimension of shape {:?} and strides {:?} does not hold pairs",
+            x.shape(),
+            x.strides()
+        );
         layout.strides.iter_mut().for_each(|s| *s /= 2);
         layout.offset /= 2;
         Ok((layout, x.dtype().to_complex()))
@@ -242,7 +264,14 @@ impl Tensor {
     #[track_caller]
     pub fn permute(&self, dims: impl Into<Dims>) -> Result<Tensor> {
         let order = dims.into().resolve("permute", self.rank())?;
-        ensure!(order.len() == self.rank(), Shape, "permute", "{} dimensions are named, the tensor has {}", order.len(), self.rank());
+        ensure!(
+            order.len() == self.rank(),
+            Shape,
+            "permute",
+            "{} dimensions are named, the tensor has {}",
+            order.len(),
+            self.rank()
+        );
         dispatch_view(Permute { order }, self)
     }
 
@@ -347,7 +376,15 @@ impl Tensor {
             _ => false,
         };
         ensure!(open.len() <= 1, Shape, op, "only one size of {:?} may be -1", &sizes[..]);
-        ensure!(fits, Shape, op, "shape {:?} with {} elements does not go into {:?}", self.shape(), self.numel(), &sizes[..]);
+        ensure!(
+            fits,
+            Shape,
+            op,
+            "shape {:?} with {} elements does not go into {:?}",
+            self.shape(),
+            self.numel(),
+            &sizes[..]
+        );
         sizes.into_shape(op)
     }
 
@@ -439,7 +476,12 @@ impl Tensor {
         let d = dim_index("select", dim, self.rank())?;
         let size = self.size(dim)?;
         let at = if index < 0 { index + size as isize } else { index };
-        ensure!(at >= 0 && (at as usize) < size, Index, "select", "index {index} is not inside dimension {dim} of size {size}");
+        ensure!(
+            at >= 0 && (at as usize) < size,
+            Index,
+            "select",
+            "index {index} is not inside dimension {dim} of size {size}"
+        );
         let one = dispatch_view(Slice { dim: d, start: at as usize, len: 1, step: 1 }, self)?;
         let mut shape = one.layout().shape.clone();
         shape.remove(d);
@@ -451,7 +493,13 @@ impl Tensor {
     #[track_caller]
     pub fn diagonal(&self, offset: isize, dim1: isize, dim2: isize) -> Result<Tensor> {
         let (a, b) = (dim_index("diagonal", dim1, self.rank())?, dim_index("diagonal", dim2, self.rank())?);
-        ensure!(a != b && self.rank() >= 2, Index, "diagonal", "two dimensions are needed, {dim1} and {dim2} of rank {} are not", self.rank());
+        ensure!(
+            a != b && self.rank() >= 2,
+            Index,
+            "diagonal",
+            "two dimensions are needed, {dim1} and {dim2} of rank {} are not",
+            self.rank()
+        );
         dispatch_view(Diagonal { offset, dim1: a, dim2: b }, self)
     }
 
@@ -472,7 +520,14 @@ impl Tensor {
     #[track_caller]
     pub fn as_strided(&self, shape: impl IntoShape, strides: impl IntoShape, offset: usize) -> Result<Tensor> {
         let (shape, strides): (Shape, Strides) = (shape.into_shape("as_strided")?, strides.into_shape("as_strided")?);
-        ensure!(shape.len() == strides.len(), Shape, "as_strided", "{} sizes, but {} strides", shape.len(), strides.len());
+        ensure!(
+            shape.len() == strides.len(),
+            Shape,
+            "as_strided",
+            "{} sizes, but {} strides",
+            shape.len(),
+            strides.len()
+        );
         dispatch_view(AsStrided { layout: Layout { shape, strides, offset } }, self)
     }
 
@@ -480,7 +535,14 @@ impl Tensor {
     #[track_caller]
     pub fn as_strided_scatter(&self, source: &Tensor, view: &Layout) -> Result<Tensor> {
         check_inside("as_strided_scatter", view, self)?;
-        ensure!(*source.shape() == view.shape[..], Shape, "as_strided_scatter", "the source has shape {:?}, the view {:?}", source.shape(), &view.shape[..]);
+        ensure!(
+            *source.shape() == view.shape[..],
+            Shape,
+            "as_strided_scatter",
+            "the source has shape {:?}, the view {:?}",
+            source.shape(),
+            &view.shape[..]
+        );
         dispatch(AsStridedScatter { base: self.layout().clone(), view: view.clone() }, &[self, source])
     }
 
@@ -517,7 +579,12 @@ impl Tensor {
     #[track_caller]
     pub fn split_with_sizes(&self, sizes: &[usize], dim: isize) -> Result<Vec<Tensor>> {
         let whole = self.size(dim)?;
-        ensure!(sizes.iter().sum::<usize>() == whole, Shape, "split_with_sizes", "sizes {sizes:?} do not sum to {whole}, the size of dimension {dim}");
+        ensure!(
+            sizes.iter().sum::<usize>() == whole,
+            Shape,
+            "split_with_sizes",
+            "sizes {sizes:?} do not sum to {whole}, the size of dimension {dim}"
+        );
         let mut pieces = Vec::with_capacity(sizes.len());
         let mut at = 0;
         for size in sizes {

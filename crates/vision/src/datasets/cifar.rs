@@ -119,7 +119,13 @@ impl Records {
         }
         if length % size as u64 != 0 {
             let n = length / size as u64;
-            return Err(Error::format(path, format!("record {n} of {size} bytes starts at byte {}, the file ends at byte {length}", n * size as u64)));
+            return Err(Error::format(
+                path,
+                format!(
+                    "record {n} of {size} bytes starts at byte {}, the file ends at byte {length}",
+                    n * size as u64
+                ),
+            ));
         }
         self.pixels.reserve_exact((length / size as u64) as usize * PIXELS);
         let mut reader = std::io::BufReader::with_capacity(1 << 17, file);
@@ -129,7 +135,10 @@ impl Records {
             let label = usize::from(record[self.which]);
             if label >= self.classes {
                 let at = n * size as u64 + self.which as u64;
-                return Err(Error::format(path, format!("label {label} at byte {at} is not one of {} classes", self.classes)));
+                return Err(Error::format(
+                    path,
+                    format!("label {label} at byte {at} is not one of {} classes", self.classes),
+                ));
             }
             self.labels.push(label as i64);
             self.pixels.extend_from_slice(&record[self.label_bytes..]);
@@ -137,7 +146,13 @@ impl Records {
         Ok(())
     }
 
-    fn images(self, name: &'static str, classes: Vec<String>, transform: TransformSlot, target: TargetTransform) -> Result<Images> {
+    fn images(
+        self,
+        name: &'static str,
+        classes: Vec<String>,
+        transform: TransformSlot,
+        target: TargetTransform,
+    ) -> Result<Images> {
         let images = Tensor::from_vec(self.pixels, [self.labels.len(), 3, 32, 32])?;
         Images::new(name, images, self.labels, classes, transform, target)
     }

@@ -65,7 +65,12 @@ impl ImageFolder {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             folders.push((name, path));
         }
-        ensure!(!folders.is_empty(), Format, format!("read {}", b.root.display()), "there is no folder in it, so no class");
+        ensure!(
+            !folders.is_empty(),
+            Format,
+            format!("read {}", b.root.display()),
+            "there is no folder in it, so no class"
+        );
         folders.sort();
         let (mut samples, mut empty) = (Vec::new(), Vec::new());
         for (label, (name, folder)) in folders.iter().enumerate() {
@@ -76,8 +81,12 @@ impl ImageFolder {
             }
         }
         ensure!(
-            empty.is_empty() || b.allow_empty, Format, format!("read {}", b.root.display()),
-            "no image in the folder of {}; the endings are {}", empty.join(", "), b.extensions.join(", ")
+            empty.is_empty() || b.allow_empty,
+            Format,
+            format!("read {}", b.root.display()),
+            "no image in the folder of {}; the endings are {}",
+            empty.join(", "),
+            b.extensions.join(", ")
         );
         let classes = folders.into_iter().map(|(name, _)| name).collect();
         let transforms = Transforms::new(b.transform, b.target_transform)?;
@@ -123,7 +132,13 @@ impl Dataset for ImageFolder {
 
 impl std::fmt::Debug for ImageFolder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "ImageFolder({} images of {} classes in {})", self.samples.len(), self.classes.len(), self.root.display())
+        write!(
+            f,
+            "ImageFolder({} images of {} classes in {})",
+            self.samples.len(),
+            self.classes.len(),
+            self.root.display()
+        )
     }
 }
 

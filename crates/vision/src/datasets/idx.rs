@@ -33,7 +33,8 @@ pub(super) fn read_idx_of(what: &str, path: &Path) -> Result<Tensor> {
     let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
     let length = file.metadata().map_err(|e| Error::io("read", path, e))?.len();
     let mut reader = BufReader::with_capacity(1 << 16, file);
-    let zipped = std::io::BufRead::fill_buf(&mut reader).map_err(|e| Error::io("read", path, e))?.starts_with(&[0x1f, 0x8b]);
+    let zipped =
+        std::io::BufRead::fill_buf(&mut reader).map_err(|e| Error::io("read", path, e))?.starts_with(&[0x1f, 0x8b]);
     let content: &mut dyn Read = if zipped { &mut MultiGzDecoder::new(reader) } else { &mut reader };
     let known = (!zipped).then_some(length);
     Source { path, content, read: 0, known }.tensor(what)
@@ -102,7 +103,9 @@ impl Source<'_> {
             return Err(self.fault(format!("magic number {magic:08x} at byte 0 is not that of an IDX file")));
         };
         if !(1..=8).contains(&rank) {
-            return Err(self.fault(format!("magic number {magic:08x} at byte 0 promises {rank} dimensions; 1 to 8 can be")));
+            return Err(
+                self.fault(format!("magic number {magic:08x} at byte 0 promises {rank} dimensions; 1 to 8 can be"))
+            );
         }
         let sizes = self.words(usize::from(rank))?.iter().map(|size| *size as usize).collect();
         Ok(Header { dtype, sizes })

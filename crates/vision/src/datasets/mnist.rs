@@ -124,7 +124,9 @@ impl EmnistSplit {
         let of = |chars: Vec<char>| chars.into_iter().map(String::from).collect();
         match self {
             EmnistSplit::ByClass => of(digits.chain(capitals).chain('a'..='z').collect()),
-            EmnistSplit::ByMerge | EmnistSplit::Balanced => of(digits.chain(capitals).chain("abdefghnqrt".chars()).collect()),
+            EmnistSplit::ByMerge | EmnistSplit::Balanced => {
+                of(digits.chain(capitals).chain("abdefghnqrt".chars()).collect())
+            }
             EmnistSplit::Letters => std::iter::once("N/A".to_string()).chain(('a'..='z').map(String::from)).collect(),
             EmnistSplit::Digits | EmnistSplit::Mnist => of(digits.collect()),
         }
@@ -164,7 +166,13 @@ fn read(folder: &Path, [images, labels]: &[String; 2]) -> Result<(Tensor, Vec<i6
     kind(&images_path, &images, 3, "uint8 images [N, H, W]")?;
     kind(&labels_path, &labels, 1, "uint8 labels [N]")?;
     let (n, count) = (images.shape()[0], labels.shape()[0]);
-    ensure!(n == count, Format, format!("read {}", labels_path.display()), "{count} labels for {n} images of {}", images_path.display());
+    ensure!(
+        n == count,
+        Format,
+        format!("read {}", labels_path.display()),
+        "{count} labels for {n} images of {}",
+        images_path.display()
+    );
     let labels = labels.to_vec::<u8>()?.into_iter().map(i64::from).collect();
     Ok((images.unsqueeze(1)?, labels))
 }
@@ -173,7 +181,16 @@ fn read(folder: &Path, [images, labels]: &[String; 2]) -> Result<(Tensor, Vec<i6
 fn find(folder: &Path, name: &str) -> Result<PathBuf> {
     let (plain, zipped) = (folder.join(name), folder.join(format!("{name}.gz")));
     let found = [&plain, &zipped].into_iter().find(|path| path.exists()).cloned();
-    found.ok_or_else(|| Error::io("read", &plain, std::io::Error::new(std::io::ErrorKind::NotFound, "there is no such file, nor one with .gz behind its name")))
+    found.ok_or_else(|| {
+        Error::io(
+            "read",
+            &plain,
+            std::io::Error::new(
+                std::io::ErrorKind::NotFound,
+                "there is no such file, nor one with .gz behind its name",
+            ),
+        )
+    })
 }
 
 #[cfg(test)]

@@ -63,14 +63,18 @@ fn frame(content: &[u8], at: usize, file: usize) -> Result<(), Fault> {
     if width == 0 || height == 0 {
         return Err(format!("the frame header at byte {at} promises {width}×{height} pixels"));
     }
-    let sampling: Vec<(u64, u64)> =
-        components.chunks_exact(3).take(usize::from(count)).map(|c| (u64::from(c[1] >> 4), u64::from(c[1] & 15))).collect();
+    let sampling: Vec<(u64, u64)> = components
+        .chunks_exact(3)
+        .take(usize::from(count))
+        .map(|c| (u64::from(c[1] >> 4), u64::from(c[1] & 15)))
+        .collect();
     if sampling.len() < usize::from(count) || sampling.iter().any(|(x, y)| *x == 0 || *y == 0) {
         return Err(format!("the frame header at byte {at} does not describe its {count} components"));
     }
     let most_x = sampling.iter().map(|s| s.0).max().unwrap_or(1);
     let most_y = sampling.iter().map(|s| s.1).max().unwrap_or(1);
-    let blocks: u64 = sampling.iter().map(|(x, y)| (width * x).div_ceil(8 * most_x) * (height * y).div_ceil(8 * most_y)).sum();
+    let blocks: u64 =
+        sampling.iter().map(|(x, y)| (width * x).div_ceil(8 * most_x) * (height * y).div_ceil(8 * most_y)).sum();
     if blocks > 8 * file as u64 {
         return Err(format!("header promises {width}×{height} pixels, a file of {file} bytes cannot hold them"));
     }

@@ -21,7 +21,10 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), Fault> {
         let end = at as u64 + 12 + u64::from(len);
         if end > bytes.len() as u64 {
             let name = kind.escape_ascii();
-            return Err(format!("chunk {name} at byte {at} promises {len} bytes, the file ends at byte {}", bytes.len()));
+            return Err(format!(
+                "chunk {name} at byte {at} promises {len} bytes, the file ends at byte {}",
+                bytes.len()
+            ));
         }
         let content = &bytes[at + 8..end as usize - 4];
         match (kind, &promised) {
@@ -31,7 +34,9 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), Fault> {
             (b"IEND", Some((raw, text))) => {
                 let most = compressed.saturating_mul(MOST_FROM_ONE);
                 if *raw > u128::from(most) {
-                    return Err(format!("header promises {text} ({raw} bytes), {compressed} compressed bytes cannot hold them"));
+                    return Err(format!(
+                        "header promises {text} ({raw} bytes), {compressed} compressed bytes cannot hold them"
+                    ));
                 }
                 return Ok(());
             }

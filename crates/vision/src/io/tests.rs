@@ -14,9 +14,9 @@ const JPEG: &str = "ffd8ffe000104a46494600010100000100010000ffdb0043000302020302
     0c0b0a0b0b0d0e12100d0e110e0b0b1016101113141515150c0f171816141812141514ffc0000b080008000801011100ffc400140001000000000000\
     00000000000000000003ffc4001910000105000000000000000000000000000000006092532a3ffda0008010100003f0024d36dd22f33ffd9";
 const JPEG_PIXELS: [u8; 64] = [
-    0, 4, 8, 12, 16, 20, 25, 28, 32, 35, 40, 44, 47, 52, 56, 60, 64, 68, 73, 77, 80, 84, 89, 93, 95, 98, 103, 107, 111, 115, 120,
-    123, 129, 133, 138, 142, 145, 149, 154, 157, 160, 163, 168, 172, 175, 179, 184, 188, 192, 196, 201, 205, 208, 212, 217, 221,
-    224, 228, 232, 236, 240, 244, 249, 252,
+    0, 4, 8, 12, 16, 20, 25, 28, 32, 35, 40, 44, 47, 52, 56, 60, 64, 68, 73, 77, 80, 84, 89, 93, 95, 98, 103, 107, 111,
+    115, 120, 123, 129, 133, 138, 142, 145, 149, 154, 157, 160, 163, 168, 172, 175, 179, 184, 188, 192, 196, 201, 205,
+    208, 212, 217, 221, 224, 228, 232, 236, 240, 244, 249, 252,
 ];
 const RED: [u8; 6] = [255, 0, 0, 10, 200, 255];
 const GREEN: [u8; 6] = [0, 255, 0, 20, 100, 255];
@@ -94,12 +94,16 @@ fn a_file_that_is_cut_is_an_error_that_says_where() {
     for file in [RGBA, RGB, PALETTE, JPEG].map(bytes) {
         for end in 0..file.len() {
             let fault = fault(&file[..end]);
-            let told = fault.contains(&format!("ends at byte {end}")) || fault.contains("neither PNG nor JPEG") || end == 0;
+            let told =
+                fault.contains(&format!("ends at byte {end}")) || fault.contains("neither PNG nor JPEG") || end == 0;
             assert!(told, "{end}: {fault}");
         }
     }
     assert_eq!(fault(&bytes(RGB)[..60]), "chunk IDAT at byte 33 promises 24 bytes, the file ends at byte 60");
-    assert_eq!(fault(&bytes(JPEG)[..150]), "segment c4 at byte 118 promises 25 bytes, the file ends at byte 150".replace("118", &place_of_c4()));
+    assert_eq!(
+        fault(&bytes(JPEG)[..150]),
+        "segment c4 at byte 118 promises 25 bytes, the file ends at byte 150".replace("118", &place_of_c4())
+    );
 }
 
 /// Where the segment with the second table of the JPEG starts.
@@ -163,7 +167,10 @@ fn errors_name_the_file() {
     std::fs::write(&cut, &bytes(RGB)[..30]).unwrap();
     let error = read_image(&cut).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Format);
-    assert_eq!(error.to_string(), format!("read {}: chunk IHDR at byte 8 promises 13 bytes, the file ends at byte 30", cut.display()));
+    assert_eq!(
+        error.to_string(),
+        format!("read {}: chunk IHDR at byte 8 promises 13 bytes, the file ends at byte 30", cut.display())
+    );
     let image = Tensor::zeros([1, 2, 2]).dtype(DType::U8).build().unwrap();
     let nowhere = folder.path().join("no/such/folder.png");
     assert!(write_image(&image, &nowhere).unwrap_err().to_string().starts_with("write "));

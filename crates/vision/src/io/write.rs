@@ -52,7 +52,12 @@ fn write(bytes: &[u8], path: &Path) -> Result<()> {
 #[track_caller]
 pub fn encode_png(image: &Tensor) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    encode("encode_png", image, PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive), &COLORS)?;
+    encode(
+        "encode_png",
+        image,
+        PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive),
+        &COLORS,
+    )?;
     Ok(bytes)
 }
 
@@ -68,11 +73,20 @@ pub fn encode_jpeg(image: &Tensor, quality: u8) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-const COLORS: [(usize, ExtendedColorType); 4] =
-    [(1, ExtendedColorType::L8), (2, ExtendedColorType::La8), (3, ExtendedColorType::Rgb8), (4, ExtendedColorType::Rgba8)];
+const COLORS: [(usize, ExtendedColorType); 4] = [
+    (1, ExtendedColorType::L8),
+    (2, ExtendedColorType::La8),
+    (3, ExtendedColorType::Rgb8),
+    (4, ExtendedColorType::Rgba8),
+];
 
 #[track_caller]
-fn encode(op: &'static str, image: &Tensor, encoder: impl ImageEncoder, colors: &[(usize, ExtendedColorType)]) -> Result<()> {
+fn encode(
+    op: &'static str,
+    image: &Tensor,
+    encoder: impl ImageEncoder,
+    colors: &[(usize, ExtendedColorType)],
+) -> Result<()> {
     let (dtype, shape) = (image.dtype(), image.shape());
     ensure!(dtype == DType::U8, DType, op, "an image file holds uint8, the tensor is {dtype}");
     let Some(&(_, color)) = colors.iter().find(|(channels, _)| shape.len() == 3 && shape[0] == *channels) else {

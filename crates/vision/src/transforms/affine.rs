@@ -102,14 +102,19 @@ fn warp(
         other => bail!(Argument, op, "{} is not possible here: nearest or bilinear is", other.python()),
     };
     ensure!(
-        !(image.requires_grad() && grad_enabled()), NotDifferentiable, op,
+        !(image.requires_grad() && grad_enabled()),
+        NotDifferentiable,
+        op,
         "this records no gradient; `detach` the image, or use `no_grad`"
     );
     let (h, w) = height_width(op, image)?;
     let channels = if image.rank() > 2 { image.shape()[image.rank() - 3] } else { 1 };
     ensure!(
-        fill.0.len() == 1 || fill.0.len() == channels, Argument, op,
-        "{} values of fill for {channels} channels", fill.0.len()
+        fill.0.len() == 1 || fill.0.len() == channels,
+        Argument,
+        op,
+        "{} values of fill for {channels} channels",
+        fill.0.len()
     );
     let mut shape = image.shape().to_vec();
     if let [.., height, width] = &mut shape[..] {
@@ -234,7 +239,12 @@ impl RandomRotation {
     }
 
     fn describe(&self) -> String {
-        let mut text = format!("degrees={}, interpolation={}, expand={}", self.degrees.python(), self.interpolation.python(), boolean(self.expand));
+        let mut text = format!(
+            "degrees={}, interpolation={}, expand={}",
+            self.degrees.python(),
+            self.interpolation.python(),
+            boolean(self.expand)
+        );
         if let Some(center) = self.center {
             text += &format!(", center={}", list(&center));
         }
@@ -337,7 +347,13 @@ impl RandomAffine {
             ensure!(good, Argument, op, "translate {} is not in 0 to 1", list(&shares));
         }
         if let Some([from, to]) = scale {
-            ensure!(from > 0.0 && is_range(Range(from, to)), Argument, op, "scale {} is no range above 0", list(&[from, to]));
+            ensure!(
+                from > 0.0 && is_range(Range(from, to)),
+                Argument,
+                op,
+                "scale {} is no range above 0",
+                list(&[from, to])
+            );
         }
         for range in [shear.x, shear.y].into_iter().flatten() {
             ensure!(is_range(range), Argument, op, "shear {} is no range", range.python());
@@ -356,7 +372,10 @@ impl RandomAffine {
         say("scale", self.scale.map(|s| list(&s)));
         let shear = [self.shear.x, self.shear.y].into_iter().flatten().flat_map(|r| [r.0, r.1]).collect::<Vec<f64>>();
         say("shear", (!shear.is_empty()).then(|| list(&shear)));
-        say("interpolation", (self.interpolation != InterpolationMode::Nearest).then(|| self.interpolation.python().into()));
+        say(
+            "interpolation",
+            (self.interpolation != InterpolationMode::Nearest).then(|| self.interpolation.python().into()),
+        );
         say("fill", (self.fill != Fill::default()).then(|| self.fill.python()));
         say("center", self.center.map(|c| list(&c)));
         text

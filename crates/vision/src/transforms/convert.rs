@@ -71,7 +71,12 @@ builder! {
 impl Normalize {
     #[track_caller]
     fn from_builder(b: NormalizeBuilder) -> Result<Self> {
-        ensure!(!b.mean.is_empty() && !b.std.is_empty(), Argument, "Normalize", "mean and std need a value for each channel");
+        ensure!(
+            !b.mean.is_empty() && !b.std.is_empty(),
+            Argument,
+            "Normalize",
+            "mean and std need a value for each channel"
+        );
         functional::check_std(&b.std)?;
         Ok(Normalize { mean: Values(b.mean), std: Values(b.std) })
     }

@@ -1,8 +1,8 @@
 //! Transforms that move pixels without mixing them: crops, padding, flips.
 
+use super::Forward;
 use super::functional::{self, height_width};
 use super::kinds::{Fill, Padding, PaddingMode, Size, number};
-use super::Forward;
 use flambeau_nn::Module;
 use flambeau_tensor::{Result, Tensor, builder, ensure};
 
@@ -128,7 +128,9 @@ impl Forward for RandomCrop {
         let Padding { left, top, right, bottom } = padding;
         let (high, wide) = (h + top + bottom, w + left + right);
         ensure!(
-            height <= high && width <= wide, Shape, "RandomCrop",
+            height <= high && width <= wide,
+            Shape,
+            "RandomCrop",
             "a crop of {height}×{width} is larger than the image of {high}×{wide}; see pad_if_needed"
         );
         let (i, j) = if (height, width) == (high, wide) {
@@ -139,7 +141,11 @@ impl Forward for RandomCrop {
         if let ([fill], PaddingMode::Constant) = (&self.fill.0[..], self.padding_mode) {
             return functional::window(x, i - top as isize, j - left as isize, height, width, *fill);
         }
-        let padded = if padding == Padding::default() { x.clone() } else { functional::pad(x, padding, &self.fill, self.padding_mode)? };
+        let padded = if padding == Padding::default() {
+            x.clone()
+        } else {
+            functional::pad(x, padding, &self.fill, self.padding_mode)?
+        };
         functional::crop(&padded, i, j, height, width)
     }
 }
@@ -232,7 +238,12 @@ impl Pad {
     }
 
     fn describe(&self) -> String {
-        format!("padding={}, fill={}, padding_mode={}", self.padding.python(), self.fill.python(), self.padding_mode.python())
+        format!(
+            "padding={}, fill={}, padding_mode={}",
+            self.padding.python(),
+            self.fill.python(),
+            self.padding_mode.python()
+        )
     }
 }
 

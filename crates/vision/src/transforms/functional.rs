@@ -100,19 +100,35 @@ pub fn normalize(image: &Tensor, mean: &[f64], std: &[f64]) -> Result<Tensor> {
 #[track_caller]
 pub(super) fn check_std(std: &[f64]) -> Result<()> {
     let zero = std.iter().position(|s| *s == 0.0);
-    ensure!(zero.is_none(), Argument, "normalize", "std is zero for channel {}: there is nothing to divide by", zero.unwrap_or(0));
+    ensure!(
+        zero.is_none(),
+        Argument,
+        "normalize",
+        "std is zero for channel {}: there is nothing to divide by",
+        zero.unwrap_or(0)
+    );
     Ok(())
 }
 
 #[track_caller]
 fn check_normalize(image: &Tensor, means: usize, stds: usize) -> Result<()> {
     let (dtype, shape) = (image.dtype(), image.shape());
-    ensure!(dtype.is_float(), DType, "normalize", "the image is {dtype}, it should be floating point: ToTensor comes first");
+    ensure!(
+        dtype.is_float(),
+        DType,
+        "normalize",
+        "the image is {dtype}, it should be floating point: ToTensor comes first"
+    );
     let &[.., channels, _, _] = shape else {
         bail!(Shape, "normalize", "shape {shape:?} is not that of an image, [..., C, H, W]")
     };
     for (n, what) in [(means, "mean"), (stds, "std")] {
-        ensure!(n == 1 || n == channels, Argument, "normalize", "{n} values of {what} for the {channels} channels of shape {shape:?}");
+        ensure!(
+            n == 1 || n == channels,
+            Argument,
+            "normalize",
+            "{n} values of {what} for the {channels} channels of shape {shape:?}"
+        );
     }
     Ok(())
 }
@@ -131,7 +147,8 @@ pub fn rgb_to_grayscale(image: &Tensor, channels: usize) -> Result<Tensor> {
         [.., 1, _, _] => image.clone(),
         [.., 3, _, _] => {
             let float = if image.dtype().is_float() { image.dtype() } else { DType::F32 };
-            let weighed = |channel: usize, weight: f64| image.narrow(-3, channel as isize, 1)?.to_dtype(float)?.mul(weight);
+            let weighed =
+                |channel: usize, weight: f64| image.narrow(-3, channel as isize, 1)?.to_dtype(float)?.mul(weight);
             weighed(0, 0.2989)?.add(&weighed(1, 0.587)?)?.add(&weighed(2, 0.114)?)?.to_dtype(image.dtype())?
         }
         _ => bail!(Shape, op, "shape {shape:?} is not that of an RGB image, [..., 3, H, W]"),
@@ -177,7 +194,14 @@ pub fn crop(image: &Tensor, top: isize, left: isize, height: usize, width: usize
 
 /// [`crop`] with `fill` where it reaches out of the image.
 #[track_caller]
-pub(super) fn window(image: &Tensor, top: isize, left: isize, height: usize, width: usize, fill: f64) -> Result<Tensor> {
+pub(super) fn window(
+    image: &Tensor,
+    top: isize,
+    left: isize,
+    height: usize,
+    width: usize,
+    fill: f64,
+) -> Result<Tensor> {
     let (h, w) = height_width("crop", image)?;
     let (bottom, right) = (top.saturating_add_unsigned(height), left.saturating_add_unsigned(width));
     if top >= 0 && left >= 0 && bottom <= h as isize && right <= w as isize {
@@ -185,7 +209,10 @@ pub(super) fn window(image: &Tensor, top: isize, left: isize, height: usize, wid
     }
     let (y, x) = (Span::of(top, height, h), Span::of(left, width, w));
     let inside = image.narrow(-2, y.start as isize, y.len)?.narrow(-1, x.start as isize, x.len)?;
-    inside.pad(&[x.before as isize, x.behind as isize, y.before as isize, y.behind as isize], in_dtype(fill, image.dtype()))
+    inside.pad(
+        &[x.before as isize, x.behind as isize, y.before as isize, y.behind as isize],
+        in_dtype(fill, image.dtype()),
+    )
 }
 
 /// What of the span from `start` on lies in `0..size`, and how much of it lies before and behind.
@@ -243,7 +270,13 @@ pub fn pad(image: &Tensor, padding: impl Into<Padding>, fill: &Fill, mode: Paddi
         return image.pad(&pads, in_dtype(value, image.dtype()));
     }
     let &[ref batch @ .., channels, _, _] = image.shape() else {
-        bail!(Shape, "pad", "{} values of fill for an image without channels, of shape {:?}", fill.0.len(), image.shape())
+        bail!(
+            Shape,
+            "pad",
+            "{} values of fill for an image without channels, of shape {:?}",
+            fill.0.len(),
+            image.shape()
+        )
     };
     ensure!(fill.0.len() == channels, Argument, "pad", "{} values of fill for {channels} channels", fill.0.len());
     let mut shape = batch.to_vec();
@@ -264,18 +297,34 @@ pub(super) fn in_dtype(value: f64, dtype: DType) -> flambeau_tensor::Scalar {
 
 /// Pixels of the image itself added before and behind dimension `dim` of `size`.
 #[track_caller]
-fn mirrored(image: &Tensor, dim: isize, size: usize, before: usize, behind: usize, mode: PaddingMode) -> Result<Tensor> {
+fn mirrored(
+    image: &Tensor,
+    dim: isize,
+    size: usize,
+    before: usize,
+    behind: usize,
+    mode: PaddingMode,
+) -> Result<Tensor> {
     if before == 0 && behind == 0 {
         return Ok(image.clone());
     }
     let most = match mode {
         PaddingMode::Reflect => size.saturating_sub(1),
         PaddingMode::Symmetric => size,
-        _ => if size > 0 { usize::MAX } else { 0 },
+        _ => {
+            if size > 0 {
+                usize::MAX
+            } else {
+                0
+            }
+        }
     };
     ensure!(
-        before.max(behind) <= most, Argument, "pad",
-        "{} by {before} and {behind} needs more than the {size} pixels there are", mode.python()
+        before.max(behind) <= most,
+        Argument,
+        "pad",
+        "{} by {before} and {behind} needs more than the {size} pixels there are",
+        mode.python()
     );
     let last = size as i64 - 1;
     let numbers: Vec<i64> = (-(before as i64)..size as i64 + behind as i64)

@@ -58,7 +58,9 @@ impl Resize {
             ensure!(n < most, Argument, "Resize", "max_size = {most} is not above the {n} of the shorter side");
         }
         ensure!(
-            antialias || interpolation != InterpolationMode::Lanczos, Argument, "Resize",
+            antialias || interpolation != InterpolationMode::Lanczos,
+            Argument,
+            "Resize",
             "Lanczos interpolation comes with antialias only"
         );
         Ok(Resize { size, interpolation, max_size, antialias })
@@ -70,7 +72,11 @@ impl Resize {
             Size::Both(h, w) => format!("[{h}, {w}]"),
         };
         let max_size = self.max_size.map_or("None".to_string(), |n| n.to_string());
-        format!("size={size}, interpolation={}, max_size={max_size}, antialias={}", self.interpolation.python(), boolean(self.antialias))
+        format!(
+            "size={size}, interpolation={}, max_size={max_size}, antialias={}",
+            self.interpolation.python(),
+            boolean(self.antialias)
+        )
     }
 
     /// The size for an image of `h` × `w`.
@@ -99,14 +105,28 @@ impl Forward for Resize {
 /// # Errors
 /// Where it is no image or an empty one, or its gradient is recorded, which ends here.
 #[track_caller]
-pub fn resize(image: &Tensor, height: usize, width: usize, interpolation: InterpolationMode, antialias: bool) -> Result<Tensor> {
+pub fn resize(
+    image: &Tensor,
+    height: usize,
+    width: usize,
+    interpolation: InterpolationMode,
+    antialias: bool,
+) -> Result<Tensor> {
     let (h, w) = height_width("resize", image)?;
     if (h, w) == (height, width) {
         return Ok(image.clone());
     }
-    ensure!(image.numel() > 0 && height > 0 && width > 0, Shape, "resize", "shape {:?} to {height}×{width}: there are no pixels", image.shape());
     ensure!(
-        !(image.requires_grad() && grad_enabled()), NotDifferentiable, "resize",
+        image.numel() > 0 && height > 0 && width > 0,
+        Shape,
+        "resize",
+        "shape {:?} to {height}×{width}: there are no pixels",
+        image.shape()
+    );
+    ensure!(
+        !(image.requires_grad() && grad_enabled()),
+        NotDifferentiable,
+        "resize",
         "resizing records no gradient; `detach` the image, or use `no_grad`"
     );
     let axis = |from, to| Axis::new(from, to, interpolation, antialias, image.dtype());

@@ -33,7 +33,9 @@ fn one_image_is_not_framed() {
 #[test]
 fn normalizing() {
     let images = Tensor::from_slice(&[0.0f32, 2.0, 4.0, 4.0, 5.0, 8.0], [2, 1, 1, 3]).unwrap();
-    let rows = |grid: GridBuilder| grid.nrow(2).padding(0).normalize(true).build().unwrap().select(0, 0).unwrap().to_vec::<f32>().unwrap();
+    let rows = |grid: GridBuilder| {
+        grid.nrow(2).padding(0).normalize(true).build().unwrap().select(0, 0).unwrap().to_vec::<f32>().unwrap()
+    };
     assert_eq!(rows(make_grid(&images)), [0.0, 0.25, 0.5, 0.5, 0.625, 1.0]);
     assert_eq!(rows(make_grid(&images).scale_each(true)), [0.0, 0.5, 1.0, 0.0, 0.25, 1.0]);
     assert_eq!(rows(make_grid(&images).value_range(2.0, 4.0)), [0.0, 0.0, 1.0, 1.0, 1.0, 1.0]);

@@ -38,7 +38,8 @@ enum Shape {
 }
 
 /// Those that sixteen registers hold with room to spare; a seventeenth value costs more than it brings.
-const SHAPES: [Shape; 5] = [Shape::Lanes(6, 2), Shape::Lanes(4, 2), Shape::Lanes(3, 3), Shape::Lanes(2, 4), Shape::Lanes(1, 8)];
+const SHAPES: [Shape; 5] =
+    [Shape::Lanes(6, 2), Shape::Lanes(4, 2), Shape::Lanes(3, 3), Shape::Lanes(2, 4), Shape::Lanes(1, 8)];
 
 /// Where an output element stands: `base + n·batch + r·row + d·steps[0] + …`.
 #[derive(Clone, Copy, Debug)]
@@ -281,18 +282,26 @@ impl<'j, T: Real> Job<'j, T> {
             let panels = split * count / self.splits..(split + 1) * count / self.splits;
             let size: usize = g.axes.iter().map(|a| a.source).product();
             let place = &g.place;
-            let out = place.base + n * place.batch + group * g.rows * place.row
+            let out = place.base
+                + n * place.batch
+                + group * g.rows * place.row
                 + (0..3).map(|i| part.start[i] * place.steps[i]).sum::<usize>();
             let mut from = 0;
             loop {
                 let channels = from..(from + self.block).min(g.channels);
-                for (s, window) in scratch.slice().chunks_exact_mut(self.block.max(1) * frame.window.channel()).enumerate() {
+                for (s, window) in
+                    scratch.slice().chunks_exact_mut(self.block.max(1) * frame.window.channel()).enumerate()
+                {
                     for (c, to) in channels.clone().zip(window.chunks_exact_mut(frame.window.channel())) {
                         let first = (((n + s) * g.groups + group) * g.channels + c) * size;
                         frame.window.fill(&g.axes, part.start, &g.source[first..first + size], to);
                     }
                 }
-                compute(&self, &frame, Task { group, panels: panels.clone(), channels: channels.clone(), window: scratch.slice(), out });
+                compute(
+                    &self,
+                    &frame,
+                    Task { group, panels: panels.clone(), channels: channels.clone(), window: scratch.slice(), out },
+                );
                 from = channels.end;
                 if from >= g.channels {
                     break;
@@ -305,7 +314,10 @@ impl<'j, T: Real> Job<'j, T> {
         let g = self.g;
         let window = Window::new(&g.axes, len, lanes_of::<T>());
         let taps = window.taps(&g.axes);
-        let off = (0..self.block).flat_map(|c| taps.iter().map(move |t| (c, *t))).map(|(c, t)| (c * window.channel()) as u32 + t).collect();
+        let off = (0..self.block)
+            .flat_map(|c| taps.iter().map(move |t| (c, *t)))
+            .map(|(c, t)| (c * window.channel()) as u32 + t)
+            .collect();
         let (steps, to) = (window.steps(&g.axes), g.place.steps);
         let mut units = Vec::with_capacity(samples * len[0] * len[1] * len[2].div_ceil(unit));
         for (s, d) in (0..samples).flat_map(|s| (0..len[0]).map(move |d| (s, d))) {
@@ -323,7 +335,8 @@ impl<'j, T: Real> Job<'j, T> {
         let g = self.g;
         let taps = if self.block == 0 { 0 } else { frame.off.len() / self.block };
         let size = self.panel_rows * g.channels * taps;
-        let start = (task.group * g.rows.div_ceil(self.panel_rows) + panel) * size + task.channels.start * taps * self.panel_rows;
+        let start = (task.group * g.rows.div_ceil(self.panel_rows) + panel) * size
+            + task.channels.start * taps * self.panel_rows;
         (self.panels[start..].as_ptr(), &frame.off[..task.channels.len() * taps])
     }
 
@@ -338,9 +351,11 @@ impl<'j, T: Real> Job<'j, T> {
                 let row = panel * M;
                 let rows = M.min(g.rows - row);
                 for units in units.chunks(N) {
-                    let at: [*const T; N] = std::array::from_fn(|n| task.window[units[n.min(units.len() - 1)].0 as usize..].as_ptr());
+                    let at: [*const T; N] =
+                        std::array::from_fn(|n| task.window[units[n.min(units.len() - 1)].0 as usize..].as_ptr());
                     let mut tile: Tile<S, T, M, N> = [[T::splat(simd, T::default()); N]; M];
-                    let to = |m: usize, unit: &(u32, usize, usize)| self.out.at(task.out + (row + m) * g.place.row + unit.1);
+                    let to =
+                        |m: usize, unit: &(u32, usize, usize)| self.out.at(task.out + (row + m) * g.place.row + unit.1);
                     if !first {
                         for m in 0..rows {
                             for (n, unit) in units.iter().enumerate() {
@@ -379,8 +394,10 @@ impl<'j, T: Real> Job<'j, T> {
                 let row = panel * self.panel_rows;
                 let rows = self.panel_rows.min(g.rows - row);
                 for units in units.chunks(6) {
-                    let at: [*const T; 6] = std::array::from_fn(|m| task.window[units[m.min(units.len() - 1)].0 as usize..].as_ptr());
-                    let to = |r: usize, unit: &(u32, usize, usize)| self.out.at(task.out + (row + r) * g.place.row + unit.1);
+                    let at: [*const T; 6] =
+                        std::array::from_fn(|m| task.window[units[m.min(units.len() - 1)].0 as usize..].as_ptr());
+                    let to =
+                        |r: usize, unit: &(u32, usize, usize)| self.out.at(task.out + (row + r) * g.place.row + unit.1);
                     for r in 0..rows {
                         for (m, unit) in units.iter().enumerate() {
                             spill.0[m][r] = match g.bias {
@@ -394,8 +411,9 @@ impl<'j, T: Real> Job<'j, T> {
                     // SAFETY: a row of the spill holds two registers; the panel two for each offset; the
                     // window a number at each unit for each tap.
                     unsafe {
-                        let mut tile: Tile<S, T, 6, 2> =
-                            std::array::from_fn(|m| std::array::from_fn(|n| load::<S, T>(spill.0[m].as_ptr().add(n * lanes))));
+                        let mut tile: Tile<S, T, 6, 2> = std::array::from_fn(|m| {
+                            std::array::from_fn(|n| load::<S, T>(spill.0[m].as_ptr().add(n * lanes)))
+                        });
                         numbers_by_panel::<S, T, 6, 2>(simd, &mut tile, numbers, off, at);
                         for (row, to) in tile.iter().zip(&mut spill.0) {
                             store::<S, T>(to.as_mut_ptr(), row[0]);

@@ -156,7 +156,10 @@ impl<T: Real + Number> Job<'_, T> {
                 let grad = &self.grad[(n * g.groups + group) * g.features * outputs..];
                 let x = &self.x[((n * g.groups + group) * g.channels + channels.start) * outputs..];
                 let s = Sizes { m: g.features, n: channels.len(), k: outputs };
-                let (a, b) = (Matrix { ptr: grad.as_ptr(), row: outputs, column: 1 }, Matrix { ptr: x.as_ptr(), row: 1, column: outputs });
+                let (a, b) = (
+                    Matrix { ptr: grad.as_ptr(), row: outputs, column: 1 },
+                    Matrix { ptr: x.as_ptr(), row: 1, column: outputs },
+                );
                 // SAFETY: both are a sample's channels, rows of `outputs`; the sums are the task's own.
                 unsafe { T::product(s, a, b, self.sums.at(to), g.channels, n > samples.start) };
             }
@@ -168,7 +171,9 @@ impl<T: Real> Job<'_, T> {
     fn frame(&self, len: [usize; 3], samples: usize, unit: usize) -> Frame {
         let window = Window::new(self.axes, len, lanes_of::<T>());
         let one = window.taps(self.axes);
-        let taps = (0..self.channels.0).flat_map(|c| one.iter().map(move |t| (c, *t))).map(|(c, t)| (c * window.channel()) as u32 + t);
+        let taps = (0..self.channels.0)
+            .flat_map(|c| one.iter().map(move |t| (c, *t)))
+            .map(|(c, t)| (c * window.channel()) as u32 + t);
         let (taps, steps) = (taps.collect(), window.steps(self.axes));
         let mut off = Vec::with_capacity(samples * len[0] * len[1] * len[2].div_ceil(unit));
         for (s, d) in (0..samples).flat_map(|s| (0..len[0]).map(move |d| (s, d))) {
@@ -248,16 +253,20 @@ impl<T: Real> Job<'_, T> {
                     let tiles = sums.slice().chunks_exact_mut(6 * width);
                     for (i, sum) in tiles.enumerate().take(rows.div_ceil(6) * panels) {
                         let (panel, row) = (i % panels, i / panels * 6);
-                        let at: [*const T; 6] = std::array::from_fn(|m| source[frame.taps[(row + m).min(rows - 1)] as usize..].as_ptr());
+                        let at: [*const T; 6] =
+                            std::array::from_fn(|m| source[frame.taps[(row + m).min(rows - 1)] as usize..].as_ptr());
                         let numbers = turned.slice()[panel * outputs * width..].as_ptr();
                         // SAFETY: the window has a number at each tap for each output; the panel two
                         // registers for each output; the sums are a tile of six rows of two registers.
                         unsafe {
                             let from = sum.as_mut_ptr();
                             let place = |m: usize, n: usize| from.add(m * width + n * T::lanes::<S>());
-                            let mut tile: Tile<S, T, 6, 2> = std::array::from_fn(|m| std::array::from_fn(|n| load::<S, T>(place(m, n))));
+                            let mut tile: Tile<S, T, 6, 2> =
+                                std::array::from_fn(|m| std::array::from_fn(|n| load::<S, T>(place(m, n))));
                             numbers_by_panel::<S, T, 6, 2>(simd, &mut tile, numbers, &frame.off, at);
-                            tile.iter().enumerate().for_each(|(m, row)| row.iter().enumerate().for_each(|(n, v)| store::<S, T>(place(m, n), *v)));
+                            tile.iter().enumerate().for_each(|(m, row)| {
+                                row.iter().enumerate().for_each(|(n, v)| store::<S, T>(place(m, n), *v))
+                            });
                         }
                     }
                 }
@@ -333,16 +342,21 @@ impl<T: Real> Job<'_, T> {
                         if row >= rows {
                             continue;
                         }
-                        let a: [*const T; M] = std::array::from_fn(|m| grad[(first + m).min(g.features - 1) * length..].as_ptr());
-                        let b: [*const T; N] = std::array::from_fn(|n| source[frame.taps[(row + n).min(rows - 1)] as usize..].as_ptr());
+                        let a: [*const T; M] =
+                            std::array::from_fn(|m| grad[(first + m).min(g.features - 1) * length..].as_ptr());
+                        let b: [*const T; N] =
+                            std::array::from_fn(|n| source[frame.taps[(row + n).min(rows - 1)] as usize..].as_ptr());
                         // SAFETY: a feature has a register for each offset; the window has one at each tap
                         // for each offset; the sums are a tile of `M` by `N` registers.
                         unsafe {
                             let from = sum.as_mut_ptr();
                             let place = |m: usize, n: usize| from.add((m * N + n) * lanes);
-                            let mut tile: Tile<S, T, M, N> = std::array::from_fn(|m| std::array::from_fn(|n| load::<S, T>(place(m, n))));
+                            let mut tile: Tile<S, T, M, N> =
+                                std::array::from_fn(|m| std::array::from_fn(|n| load::<S, T>(place(m, n))));
                             lanes_by_lanes::<S, T, M, N>(simd, &mut tile, a, &frame.off, b);
-                            tile.iter().enumerate().for_each(|(m, row)| row.iter().enumerate().for_each(|(n, v)| store::<S, T>(place(m, n), *v)));
+                            tile.iter().enumerate().for_each(|(m, row)| {
+                                row.iter().enumerate().for_each(|(n, v)| store::<S, T>(place(m, n), *v))
+                            });
                         }
                     }
                 }
@@ -352,7 +366,10 @@ impl<T: Real> Job<'_, T> {
                 for row in 0..rows {
                     let at = (feature / M * across + row / N) * M * N * lanes + (feature % M * N + row % N) * lanes;
                     // SAFETY: a register's worth of the sums; the task's own part of the result.
-                    unsafe { *self.sums.at(to + feature * g.channels * taps + row) = T::sum(simd, load::<S, T>(sums[at..at + lanes].as_ptr())) };
+                    unsafe {
+                        *self.sums.at(to + feature * g.channels * taps + row) =
+                            T::sum(simd, load::<S, T>(sums[at..at + lanes].as_ptr()))
+                    };
                 }
             }
         }

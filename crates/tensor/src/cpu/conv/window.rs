@@ -142,7 +142,9 @@ impl Window {
                 for w in &axes[2].taps {
                     let column = from(&axes[2], w);
                     let plane = self.planes[column % axes[2].step].unwrap_or(0);
-                    let row = from(&axes[0], d) * self.strides[1] + from(&axes[1], h) * self.strides[2] + plane * self.extent[2];
+                    let row = from(&axes[0], d) * self.strides[1]
+                        + from(&axes[1], h) * self.strides[2]
+                        + plane * self.extent[2];
                     all.push((row + column / axes[2].step) as u32);
                 }
             }

@@ -134,11 +134,7 @@ fn ln_ends(x: f64, y: f64) -> f64 {
 #[inline(always)]
 pub(super) fn ln(x: f64) -> f64 {
     let tiny = x < f64::MIN_POSITIVE;
-    let (up, down) = if tiny {
-        (18_014_398_509_481_984.0, 54.0)
-    } else {
-        (1.0, 0.0)
-    };
+    let (up, down) = if tiny { (18_014_398_509_481_984.0, 54.0) } else { (1.0, 0.0) };
     let (e, f, _) = split(x * up);
     ln_ends(x, ln_split(e - down, f))
 }
@@ -219,11 +215,7 @@ pub(super) fn asinh(x: f64) -> f64 {
     let large = a > 268_435_456.0;
     let near = a + z / (1.0 + (1.0 + z).sqrt());
     let far = a - 1.0;
-    let (u, more) = if large {
-        (far, std::f64::consts::LN_2)
-    } else {
-        (near, 0.0)
-    };
+    let (u, more) = if large { (far, std::f64::consts::LN_2) } else { (near, 0.0) };
     (log1p(u) + more).copysign(x)
 }
 
@@ -232,11 +224,7 @@ pub(super) fn acosh(x: f64) -> f64 {
     let t = x - 1.0;
     let large = x > 268_435_456.0;
     let near = t + (t * (t + 2.0)).sqrt();
-    let (u, more) = if large {
-        (t, std::f64::consts::LN_2)
-    } else {
-        (near, 0.0)
-    };
+    let (u, more) = if large { (t, std::f64::consts::LN_2) } else { (near, 0.0) };
     let y = log1p(u) + more;
     if x < 1.0 { f64::NAN } else { y }
 }

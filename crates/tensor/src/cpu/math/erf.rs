@@ -92,11 +92,7 @@ pub(super) fn erfinv_f32(x: f32) -> f32 {
 #[inline(always)]
 fn erfinv_ends(x: f64, y: f64) -> f64 {
     let a = x.abs();
-    let y = if a == 1.0 {
-        f64::INFINITY.copysign(x)
-    } else {
-        y
-    };
+    let y = if a == 1.0 { f64::INFINITY.copysign(x) } else { y };
     if a <= 1.0 { y } else { f64::NAN }
 }
 

@@ -49,11 +49,7 @@ fn stirling(y: f64) -> f64 {
 /// `ln |Γ(x)|` of an `x`, `y` but for the poles (and so far down that every number is whole) and infinity.
 #[inline(always)]
 fn lgamma_ends(x: f64, y: f64) -> f64 {
-    let y = if (x <= 0.0) & (x.floor() == x) {
-        f64::INFINITY
-    } else {
-        y
-    };
+    let y = if (x <= 0.0) & (x.floor() == x) { f64::INFINITY } else { y };
     if x == f64::INFINITY { x } else { y }
 }
 
@@ -70,11 +66,7 @@ pub(super) fn lgamma_f32(x: f32) -> f32 {
     // Γ(x) Γ(1 - x) = π / sin πx
     let sine = sin_pi(x - x.round_ties_even()).abs();
     let turned = std::f64::consts::PI * product;
-    let (over, under, sign) = if reflected {
-        (sine, turned, -1.0)
-    } else {
-        (product, 1.0, 1.0)
-    };
+    let (over, under, sign) = if reflected { (sine, turned, -1.0) } else { (product, 1.0, 1.0) };
     lgamma_ends(x, sign * y - double::ln(over / under)) as f32
 }
 
@@ -120,11 +112,7 @@ pub(super) fn lgamma(x: f64) -> f64 {
     // |Γ(-a) Γ(a)| = π / (a |sin πa|)
     let negative = x < 0.0;
     let sine = sin_pi(a - a.round_ties_even()).abs();
-    let (turn, sign) = if negative {
-        (sine / std::f64::consts::PI, -1.0)
-    } else {
-        (1.0, 1.0)
-    };
+    let (turn, sign) = if negative { (sine / std::f64::consts::PI, -1.0) } else { (1.0, 1.0) };
     let factor = if low != negative { a } else { 1.0 };
     lgamma_ends(x, sign * y - double::ln(factor * turn))
 }
@@ -191,11 +179,7 @@ fn digamma_reflected(x: f64, value: f64) -> f64 {
     let cot = std::f64::consts::PI * cos_pi(f) / sin_pi(f);
     let cot = if x < 0.5 { cot } else { 0.0 };
     let value = value - cot;
-    let value = if (x < 0.0) & (x.floor() == x) {
-        f64::NAN
-    } else {
-        value
-    };
+    let value = if (x < 0.0) & (x.floor() == x) { f64::NAN } else { value };
     let pole = f64::INFINITY.copysign(-x);
     if x == 0.0 { pole } else { value }
 }

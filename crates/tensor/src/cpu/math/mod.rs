@@ -203,12 +203,7 @@ pub(crate) trait Float:
 /// `circular(x, y, Float::sin, Float::sin_any)` is `sin` at any size.
 #[allow(dead_code)]
 #[inline(always)]
-pub(crate) fn circular<T: Float>(
-    x: &[T],
-    y: &mut [T],
-    fast: impl Fn(T) -> T,
-    exact: impl Fn(T) -> T,
-) {
+pub(crate) fn circular<T: Float>(x: &[T], y: &mut [T], fast: impl Fn(T) -> T, exact: impl Fn(T) -> T) {
     let mut beyond = false;
     for (x, y) in x.iter().zip(&mut *y) {
         beyond |= x.abs() > T::CIRCULAR_BOUND;

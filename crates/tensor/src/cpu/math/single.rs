@@ -64,16 +64,15 @@ pub(super) fn exp2(x: f32) -> f32 {
     let x = hold(x, -151.0, 129.0);
     let t = x + ROUND;
     let r = x - (t - ROUND);
-    let q = poly!(r; std::f32::consts::LN_2, 0.240_226_48, 0.055_503_32, 0.009_618_439, 0.001_339_900_3, 0.000_153_532_54);
+    let q =
+        poly!(r; std::f32::consts::LN_2, 0.240_226_48, 0.055_503_32, 0.009_618_439, 0.001_339_900_3, 0.000_153_532_54);
     scale(1.0 + r * q, t.to_bits())
 }
 
 #[inline(always)]
 pub(super) fn expm1(x: f32) -> f32 {
     let (t, _, r) = reduce(hold(x, -18.0, 89.0));
-    let p = r + r
-        * r
-        * poly!(r; 0.5, 0.166_666_66, 0.041_666_48, 0.008_333_42, 0.001_393_342_2, 0.000_198_240_7);
+    let p = r + r * r * poly!(r; 0.5, 0.166_666_66, 0.041_666_48, 0.008_333_42, 0.001_393_342_2, 0.000_198_240_7);
     // Half of it first: 2ⁿ is out of range where the result no longer is.
     let s = power_of_two(t.wrapping_sub(1));
     let y = 2.0 * (s * p + (s - 0.5));
@@ -92,11 +91,7 @@ fn split(x: f32) -> (f32, f32, u32) {
 #[inline(always)]
 fn split_any(x: f32) -> (f32, f32) {
     let tiny = x < f32::MIN_POSITIVE;
-    let (up, down) = if tiny {
-        (8_388_608.0, 23.0)
-    } else {
-        (1.0, 0.0)
-    };
+    let (up, down) = if tiny { (8_388_608.0, 23.0) } else { (1.0, 0.0) };
     let (e, f, _) = split(x * up);
     (e - down, f)
 }
@@ -136,10 +131,7 @@ pub(super) fn log2(x: f32) -> f32 {
 #[inline(always)]
 pub(super) fn log10(x: f32) -> f32 {
     // In double, so that powers of ten come out whole.
-    ln_ends(
-        x,
-        (double::ln_mid(x as f64) * std::f64::consts::LOG10_E) as f32,
-    )
+    ln_ends(x, (double::ln_mid(x as f64) * std::f64::consts::LOG10_E) as f32)
 }
 
 #[inline(always)]
@@ -161,9 +153,7 @@ pub(super) fn tanh(x: f32) -> f32 {
     let (t, _, r) = reduce(2.0 * if a > 10.0 { 10.0 } else { a });
     let large = 1.0 - 2.0 / (exp_reduced(r) * power_of_two(t) + 1.0);
     let z = a * a;
-    let small = a + a
-        * z
-        * poly!(z; -0.333_332_8, 0.133_314_42, -0.053_739_715, 0.020_639_09, -0.005_704_988_7);
+    let small = a + a * z * poly!(z; -0.333_332_8, 0.133_314_42, -0.053_739_715, 0.020_639_09, -0.005_704_988_7);
     let y = if a < 0.625 { small } else { large };
     y.copysign(x)
 }

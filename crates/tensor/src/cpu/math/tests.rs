@@ -9,11 +9,7 @@ mod recorded;
 /// The distance of `y` from the true value `r` in units of the last place that `r` has as an `f32`.
 fn ulps(y: f32, r: f64) -> f64 {
     if r.is_nan() || y.is_nan() {
-        return if r.is_nan() && y.is_nan() {
-            0.0
-        } else {
-            f64::INFINITY
-        };
+        return if r.is_nan() && y.is_nan() { 0.0 } else { f64::INFINITY };
     }
     // What rounds to infinity is infinity; elsewhere the last place is that of the exponent of `r`.
     let rounded = r as f32;
@@ -47,11 +43,7 @@ macro_rules! cases {
 }
 
 fn sigmoid(x: f64) -> f64 {
-    if x > 0.0 {
-        1.0 / (1.0 + (-x).exp())
-    } else {
-        x.exp() / (1.0 + x.exp())
-    }
+    if x > 0.0 { 1.0 / (1.0 + (-x).exp()) } else { x.exp() / (1.0 + x.exp()) }
 }
 
 /// The standard library's `asinh` and `atanh` lose digits beside zero.
@@ -66,11 +58,7 @@ fn atanh(x: f64) -> f64 {
 
 fn acosh(x: f64) -> f64 {
     let t = x - 1.0;
-    if x < 1.0 {
-        f64::NAN
-    } else {
-        (t + (t * (t + 2.0)).sqrt()).ln_1p()
-    }
+    if x < 1.0 { f64::NAN } else { (t + (t * (t + 2.0)).sqrt()).ln_1p() }
 }
 
 const CASES: &[Case] = cases! {
@@ -124,11 +112,7 @@ fn sweep(stride: usize) {
     let all = CASES.iter().map(|c| (c, f32::INFINITY));
     for (case, limit) in all.chain(CIRCULAR.iter().map(|c| (c, f32::CIRCULAR_BOUND))) {
         let (distance, at) = worst(case, stride, limit);
-        let mark = if distance <= case.bound {
-            ""
-        } else {
-            "  <- beyond its bound"
-        };
+        let mark = if distance <= case.bound { "" } else { "  <- beyond its bound" };
         wrong += (distance > case.bound) as usize;
         report += &format!("{:8} {distance:.3} ulp at {at:e}{mark}\n", case.name);
     }
@@ -158,11 +142,7 @@ fn pow_and_atan2_are_right_over_the_whole_range() {
         q = q.wrapping_mul(22_695_477).wrapping_add(1);
         let (x, y) = (f32::from_bits(p), f32::from_bits(q));
         // Half of the exponents such that the power stays in range, a quarter of them whole.
-        let e = if i % 2 == 0 {
-            y
-        } else {
-            (q >> 8) as f32 * 1e-6 - 8.0
-        };
+        let e = if i % 2 == 0 { y } else { (q >> 8) as f32 * 1e-6 - 8.0 };
         let e = if i % 8 == 1 { e.round() } else { e };
         let distance = ulps(Float::pow(x, e), (x as f64).powf(e as f64));
         if distance > worst_pow.0 {
@@ -207,31 +187,19 @@ fn special_values_of_two_arguments_are_those_of_c() {
     for x in values {
         for y in values {
             let (power, expected) = (Float::pow(x, y), (x as f64).powf(y as f64) as f32);
-            assert!(
-                same(power, expected),
-                "pow({x:e}, {y:e}) is {power:e}, not {expected:e}"
-            );
+            assert!(same(power, expected), "pow({x:e}, {y:e}) is {power:e}, not {expected:e}");
             let (angle, expected) = (Float::atan2(x, y), x.atan2(y));
-            let close =
-                same(angle, expected) || (angle - expected).abs() <= 2.4e-7 * expected.abs();
+            let close = same(angle, expected) || (angle - expected).abs() <= 2.4e-7 * expected.abs();
             assert!(
-                close
-                    && (angle.is_nan() || angle.is_sign_negative() == expected.is_sign_negative()),
+                close && (angle.is_nan() || angle.is_sign_negative() == expected.is_sign_negative()),
                 "atan2({x:e}, {y:e}) is {angle:e}, not {expected:e}"
             );
         }
     }
-    for (base, exponent, power) in [
-        (2.0, 3.0, 8.0),
-        (-2.0, 3.0, -8.0),
-        (3.0, 5.0, 243.0),
-        (10.0, 10.0, 1e10),
-        (2.0, -149.0, 1e-45),
-    ] {
-        assert!(
-            same(Float::pow(base, exponent), power),
-            "pow({base}, {exponent})"
-        );
+    for (base, exponent, power) in
+        [(2.0, 3.0, 8.0), (-2.0, 3.0, -8.0), (3.0, 5.0, 243.0), (10.0, 10.0, 1e10), (2.0, -149.0, 1e-45)]
+    {
+        assert!(same(Float::pow(base, exponent), power), "pow({base}, {exponent})");
     }
 }
 
@@ -296,10 +264,7 @@ fn poles_and_ends_of_doubles() {
         ("digamma(-2)", Float::digamma(-2.0), f64::NAN),
         ("digamma(inf)", Float::digamma(inf), inf),
     ] {
-        assert!(
-            got == expected || (got.is_nan() && expected.is_nan()),
-            "{name} is {got}, not {expected}"
-        );
+        assert!(got == expected || (got.is_nan() && expected.is_nan()), "{name} is {got}, not {expected}");
     }
     let unary: &[fn(f64) -> f64] = &[
         Float::exp,
@@ -357,10 +322,8 @@ fn poles_and_ends_of_doubles() {
 
 #[test]
 fn circular_functions_are_right_at_any_size() {
-    let x: Vec<f32> = (0..100)
-        .map(|i| (i as f32 - 50.0) * 10f32.powi(i % 38))
-        .chain([f32::INFINITY, f32::NAN])
-        .collect();
+    let x: Vec<f32> =
+        (0..100).map(|i| (i as f32 - 50.0) * 10f32.powi(i % 38)).chain([f32::INFINITY, f32::NAN]).collect();
     let mut y = vec![0.0; x.len()];
     circular(&x, &mut y, Float::sin, Float::sin_any);
     for (x, y) in x.iter().zip(&y) {
@@ -380,36 +343,17 @@ fn activations() {
         assert!(near(Float::gelu(*x), *gelu), "gelu({x})");
         assert!(near(Float::gelu_tanh(*x), *gelu_tanh), "gelu_tanh({x})");
         assert!(near(Float::silu(*x), *silu), "silu({x})");
-        assert!(
-            near(Float::softplus(*x, 2.0, 5.0), *softplus),
-            "softplus({x})"
-        );
-        assert!(
-            near(Float::log_sigmoid(*x), *log_sigmoid),
-            "log_sigmoid({x})"
-        );
-        assert!(
-            (Float::gelu(*x as f32) as f64 - gelu).abs() < 3e-7,
-            "gelu({x}) in single precision"
-        );
+        assert!(near(Float::softplus(*x, 2.0, 5.0), *softplus), "softplus({x})");
+        assert!(near(Float::log_sigmoid(*x), *log_sigmoid), "log_sigmoid({x})");
+        assert!((Float::gelu(*x as f32) as f64 - gelu).abs() < 3e-7, "gelu({x}) in single precision");
     }
     assert!(Float::maximum(1.0, f64::NAN).is_nan() && Float::minimum(f64::NAN, 1.0).is_nan());
-    assert_eq!(
-        (
-            Float::maximum(1.0, 2.0),
-            Float::minimum(1.0, 2.0),
-            Float::round(2.5)
-        ),
-        (2.0, 1.0, 2.0)
-    );
+    assert_eq!((Float::maximum(1.0, 2.0), Float::minimum(1.0, 2.0), Float::round(2.5)), (2.0, 1.0, 2.0));
 }
 
 /// The worst distance of `f` from the recorded values.
 fn worst_recorded(f: fn(f64) -> f64, recorded: &[(f64, f64)]) -> (f64, f64) {
-    recorded
-        .iter()
-        .map(|&(x, y)| (ulps_double(f(x), y), x))
-        .fold((0.0, 0.0), |a, b| if b.0 > a.0 { b } else { a })
+    recorded.iter().map(|&(x, y)| (ulps_double(f(x), y), x)).fold((0.0, 0.0), |a, b| if b.0 > a.0 { b } else { a })
 }
 
 #[test]
@@ -436,11 +380,7 @@ fn double_precision_is_right_where_recorded() {
         ("sigmoid", Float::sigmoid as fn(f64) -> f64, SIGMOID, 2.0),
     ] {
         let (distance, at) = worst_recorded(f, recorded);
-        let mark = if distance <= bound {
-            ""
-        } else {
-            "  <- beyond its bound"
-        };
+        let mark = if distance <= bound { "" } else { "  <- beyond its bound" };
         wrong += (distance > bound) as usize;
         report += &format!("{name:8} {distance:.2} ulp at {at:e}{mark}\n");
     }

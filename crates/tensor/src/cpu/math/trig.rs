@@ -50,12 +50,10 @@ pub(super) fn cos(x: f32) -> f32 {
 pub(super) fn tan(x: f32) -> f32 {
     let (q, r) = reduce(x);
     let z = r * r;
-    let s = r
-        + r * z
-            * poly!(z; -0.16666666640588287, 0.008333329280531885, -0.00019839304417044356, 2.718046480799249e-6);
+    let s =
+        r + r * z * poly!(z; -0.16666666640588287, 0.008333329280531885, -0.00019839304417044356, 2.718046480799249e-6);
     let c = 1.0 - 0.5 * z
-        + z * z
-            * poly!(z; 0.04166666661910833, -0.001388888346730165, 2.4799451551580013e-5, -2.720504596747133e-7);
+        + z * z * poly!(z; 0.04166666661910833, -0.001388888346730165, 2.4799451551580013e-5, -2.720504596747133e-7);
     let (over, under) = if q & 1 == 0 { (s, c) } else { (-c, s) };
     let y = (over / under) as f32;
     f32::from_bits(y.to_bits() ^ (x.to_bits() & 0x8000_0000))
@@ -100,23 +98,11 @@ pub(super) fn atan2(y: f32, x: f32) -> f32 {
     let p = atan_unit(t);
     let left = x.is_sign_negative();
     // The angle is ±(t + p) from 0, π/2 or π.
-    let (base, rest) = if left {
-        (2.0 * HALF_PI, 2.0 * HALF_PI_REST)
-    } else {
-        (0.0, 0.0)
-    };
-    let (base, rest) = if steep {
-        (HALF_PI, HALF_PI_REST)
-    } else {
-        (base, rest)
-    };
+    let (base, rest) = if left { (2.0 * HALF_PI, 2.0 * HALF_PI_REST) } else { (0.0, 0.0) };
+    let (base, rest) = if steep { (HALF_PI, HALF_PI_REST) } else { (base, rest) };
     let (less, more) = (base - (t + (p - rest)), base + (t + (p + rest)));
     let angle = if steep != left { less } else { more };
-    let angle = if x.is_nan() | y.is_nan() {
-        f32::NAN
-    } else {
-        angle
-    };
+    let angle = if x.is_nan() | y.is_nan() { f32::NAN } else { angle };
     angle.copysign(y)
 }
 
@@ -156,15 +142,7 @@ pub(super) fn asin(x: f32) -> f32 {
 pub(super) fn acos(x: f32) -> f32 {
     let (y, small) = asin_or_acos(x);
     // acos x = π/2 - asin x, and acos(-x) = π - acos x.
-    let (sign, turn) = if x < 0.0 {
-        (-1.0, std::f64::consts::PI)
-    } else {
-        (1.0, 0.0)
-    };
-    let (sign, turn) = if small {
-        (-sign, std::f64::consts::FRAC_PI_2)
-    } else {
-        (sign, turn)
-    };
+    let (sign, turn) = if x < 0.0 { (-1.0, std::f64::consts::PI) } else { (1.0, 0.0) };
+    let (sign, turn) = if small { (-sign, std::f64::consts::FRAC_PI_2) } else { (sign, turn) };
     (turn + sign * y) as f32
 }

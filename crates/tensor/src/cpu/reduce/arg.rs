@@ -90,21 +90,27 @@ macro_rules! reduction {
             }
 
             fn rows(&self, tile: Tile<'_, T>, totals: &mut [Best<T>]) {
-                par::simd(#[inline(always)] || {
-                    for (r, total) in totals.iter_mut().enumerate() {
-                        *total = Self::row(*total, tile.row(r), tile.first);
-                    }
-                });
+                par::simd(
+                    #[inline(always)]
+                    || {
+                        for (r, total) in totals.iter_mut().enumerate() {
+                            *total = Self::row(*total, tile.row(r), tile.first);
+                        }
+                    },
+                );
             }
 
             fn columns(&self, tile: Tile<'_, T>, totals: &mut [Best<T>]) {
-                par::simd(#[inline(always)] || {
-                    if tile.columns <= LANES {
-                        Self::columns_of::<LANES>(tile, totals)
-                    } else {
-                        Self::columns_of::<COLUMNS>(tile, totals)
-                    }
-                });
+                par::simd(
+                    #[inline(always)]
+                    || {
+                        if tile.columns <= LANES {
+                            Self::columns_of::<LANES>(tile, totals)
+                        } else {
+                            Self::columns_of::<COLUMNS>(tile, totals)
+                        }
+                    },
+                );
             }
 
             fn finish(&self, $total: Best<T>) -> ($Out, $Second) {

@@ -181,11 +181,8 @@ struct Cut {
 impl Cut {
     fn new(plan: &Plan) -> Cut {
         let each = plan.each().max(1);
-        let block = if plan.across {
-            COLUMNS
-        } else {
-            (GRAIN / each).max(1024 / plan.line.size.max(1)).clamp(1, OUTPUTS)
-        };
+        let block =
+            if plan.across { COLUMNS } else { (GRAIN / each).max(1024 / plan.line.size.max(1)).clamp(1, OUTPUTS) };
         let block = block.min(plan.kept.size);
         let blocks = plan.kept.size.div_ceil(block);
         let units = blocks * plan.outer.iter().map(|d| d.size).product::<usize>();
@@ -194,7 +191,15 @@ impl Cut {
         let along = (0..=plan.inner.len()).rev().max_by_key(|i| sizes(*i)).unwrap_or(0);
         let parts = (work / GRAIN).min(TASKS / units).min(sizes(along)).max(1);
         let part = sizes(along).div_ceil(parts).max(1);
-        Cut { block, blocks, units, together: (GRAIN / work).max(1), parts: sizes(along).div_ceil(part).max(1), along, part }
+        Cut {
+            block,
+            blocks,
+            units,
+            together: (GRAIN / work).max(1),
+            parts: sizes(along).div_ceil(part).max(1),
+            along,
+            part,
+        }
     }
 }
 
@@ -311,7 +316,8 @@ impl<R: Reduction> Job<'_, R> {
             self.tile(from, line, &mut totals);
             return totals;
         }
-        let ranges: SmallVec<[Range<usize>; 4]> = inner.iter().enumerate().map(|(i, d)| range_of(i + 1, d.size)).collect();
+        let ranges: SmallVec<[Range<usize>; 4]> =
+            inner.iter().enumerate().map(|(i, d)| range_of(i + 1, d.size)).collect();
         if ranges.iter().any(|r| r.is_empty()) {
             return totals;
         }
@@ -364,7 +370,8 @@ impl<R: Reduction> Job<'_, R> {
             let (rows, start) = (line.len() / rounds, at + line.start * step);
             for r in (0..rows).step_by(R::ROWS) {
                 let data = &data[start + r * rounds * step..];
-                let tile = Tile { data, rows: R::ROWS.min(rows - r), columns: wide.len(), stride: rounds * step, first: 0 };
+                let tile =
+                    Tile { data, rows: R::ROWS.min(rows - r), columns: wide.len(), stride: rounds * step, first: 0 };
                 self.op.columns(tile, &mut wide);
             }
             for round in wide.chunks(count) {
@@ -390,7 +397,8 @@ impl<R: Reduction> Job<'_, R> {
             let high = (room / totals.len()).min(R::ROWS);
             for first in line.clone().step_by(high) {
                 let rows = high.min(line.end - first);
-                let data = self.load(&mut stage, at + first * along.from, (rows, along.from), (totals.len(), kept.from));
+                let data =
+                    self.load(&mut stage, at + first * along.from, (rows, along.from), (totals.len(), kept.from));
                 self.op.columns(Tile { data, rows, columns: totals.len(), stride: totals.len(), first }, totals);
             }
             return;

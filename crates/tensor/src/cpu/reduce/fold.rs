@@ -99,7 +99,9 @@ impl<F: Fold> Reduction for Folded<F> {
 
     fn rows(&self, tile: Tile<'_, F::In>, totals: &mut [F::Total]) {
         let f = self.0;
-        par::simd(#[inline(always)] || {
+        par::simd(
+            #[inline(always)]
+            || {
                 if tile.columns < 8 {
                     for (r, total) in totals.iter_mut().enumerate() {
                         let acc = tile.row(r).iter().fold(f.start(), |acc, x| f.step(acc, *x));
@@ -119,18 +121,22 @@ impl<F: Fold> Reduction for Folded<F> {
                         }
                     }
                 }
-            });
+            },
+        );
     }
 
     fn columns(&self, tile: Tile<'_, F::In>, totals: &mut [F::Total]) {
         let f = self.0;
-        par::simd(#[inline(always)] || {
+        par::simd(
+            #[inline(always)]
+            || {
                 if tile.columns <= 32 {
                     fold_columns::<F, 32>(f, tile, totals)
                 } else {
                     fold_columns::<F, COLUMNS>(f, tile, totals)
                 }
-            });
+            },
+        );
     }
 
     fn finish(&self, total: F::Total) -> (F::Out, Truth) {

@@ -84,23 +84,29 @@ impl<T: Number<Wide = f64> + Float + Ordered> Reduction for LogOfSum<T> {
     }
 
     fn rows(&self, tile: Tile<'_, T>, totals: &mut [Exponentials]) {
-        par::simd(#[inline(always)] || {
-            for (r, total) in totals.iter_mut().enumerate() {
-                for block in tile.row(r).chunks(BLOCK) {
-                    *total = total.join(Self::row(block));
+        par::simd(
+            #[inline(always)]
+            || {
+                for (r, total) in totals.iter_mut().enumerate() {
+                    for block in tile.row(r).chunks(BLOCK) {
+                        *total = total.join(Self::row(block));
+                    }
                 }
-            }
-        });
+            },
+        );
     }
 
     fn columns(&self, tile: Tile<'_, T>, totals: &mut [Exponentials]) {
-        par::simd(#[inline(always)] || {
-            if tile.columns <= 32 {
-                Self::columns_of::<32>(tile, totals)
-            } else {
-                Self::columns_of::<COLUMNS>(tile, totals)
-            }
-        });
+        par::simd(
+            #[inline(always)]
+            || {
+                if tile.columns <= 32 {
+                    Self::columns_of::<32>(tile, totals)
+                } else {
+                    Self::columns_of::<COLUMNS>(tile, totals)
+                }
+            },
+        );
     }
 
     fn finish(&self, total: Exponentials) -> (T, T) {

@@ -113,27 +113,33 @@ impl<T: Number<Wide = f64> + Float + Lane> Reduction for VarianceMean<T> {
     }
 
     fn rows(&self, tile: Tile<'_, T>, totals: &mut [Moments]) {
-        par::simd(#[inline(always)] || {
-            for (r, total) in totals.iter_mut().enumerate() {
-                if tile.columns < 16 {
-                    *total = total.join(Self::short(tile.row(r)));
-                } else {
-                    for block in tile.row(r).chunks(BLOCK) {
-                        *total = total.join(Self::row(block));
+        par::simd(
+            #[inline(always)]
+            || {
+                for (r, total) in totals.iter_mut().enumerate() {
+                    if tile.columns < 16 {
+                        *total = total.join(Self::short(tile.row(r)));
+                    } else {
+                        for block in tile.row(r).chunks(BLOCK) {
+                            *total = total.join(Self::row(block));
+                        }
                     }
                 }
-            }
-        });
+            },
+        );
     }
 
     fn columns(&self, tile: Tile<'_, T>, totals: &mut [Moments]) {
-        par::simd(#[inline(always)] || {
-            if tile.columns <= 32 {
-                Self::columns_of::<32>(tile, totals)
-            } else {
-                Self::columns_of::<COLUMNS>(tile, totals)
-            }
-        });
+        par::simd(
+            #[inline(always)]
+            || {
+                if tile.columns <= 32 {
+                    Self::columns_of::<32>(tile, totals)
+                } else {
+                    Self::columns_of::<COLUMNS>(tile, totals)
+                }
+            },
+        );
     }
 
     fn finish(&self, total: Moments) -> (T, T) {

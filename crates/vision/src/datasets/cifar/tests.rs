@@ -35,7 +35,8 @@ fn all_batches_in_order() {
     assert_eq!((image.shape(), label), (&[3, 32, 32][..], 2));
     assert_eq!(image.to_vec::<u8>().unwrap(), [1; PIXELS]);
     assert_eq!(set.classes()[2], "bird");
-    std::fs::write(root.path().join("cifar-10-batches-bin/batches.meta.txt"), "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n\n").unwrap();
+    std::fs::write(root.path().join("cifar-10-batches-bin/batches.meta.txt"), "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n\n")
+        .unwrap();
     assert_eq!(Cifar10::new(root.path()).build().unwrap().classes()[2], "c");
     std::fs::write(root.path().join("cifar-10-batches-bin/batches.meta.txt"), "a\nb\n").unwrap();
     assert!(Cifar10::new(root.path()).build().unwrap_err().to_string().contains("names 2 classes instead of 10"));

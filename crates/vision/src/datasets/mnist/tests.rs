@@ -53,8 +53,9 @@ fn the_shipped_digits() {
     let (image, label) = test.get(0).unwrap();
     assert_eq!((image.shape(), image.dtype(), label), (&[1, 8, 8][..], DType::U8, 5));
     let five = [
-        0, 96, 207, 80, 128, 128, 16, 0, 0, 128, 255, 255, 255, 255, 96, 0, 0, 96, 255, 143, 96, 64, 0, 0, 0, 96, 255, 255, 239, 80,
-        0, 0, 0, 0, 64, 80, 239, 191, 0, 0, 0, 0, 0, 48, 255, 143, 0, 0, 0, 16, 128, 207, 239, 48, 0, 0, 0, 64, 255, 239, 48, 0, 0, 0,
+        0, 96, 207, 80, 128, 128, 16, 0, 0, 128, 255, 255, 255, 255, 96, 0, 0, 96, 255, 143, 96, 64, 0, 0, 0, 96, 255,
+        255, 239, 80, 0, 0, 0, 0, 64, 80, 239, 191, 0, 0, 0, 0, 0, 48, 255, 143, 0, 0, 0, 16, 128, 207, 239, 48, 0, 0,
+        0, 64, 255, 239, 48, 0, 0, 0,
     ];
     assert_eq!(image.to_vec::<u8>().unwrap(), five);
     let ink: u64 = train.data().to_vec::<u8>().unwrap().iter().map(|b| u64::from(*b)).sum();
@@ -134,7 +135,10 @@ fn a_header_that_lies_is_an_error_in_so_many_words() {
     // More than memory, more than numbers can tell: nothing is reserved for either.
     for sizes in [&[u32::MAX, 65536, 65536][..], &[u32::MAX; 8][..]] {
         let fault = fault(&gzip(&idx(8, sizes, &[0; 10])));
-        assert!(fault.starts_with("header promises 4294967295 images of") && fault.contains("the file ends at byte"), "{fault}");
+        assert!(
+            fault.starts_with("header promises 4294967295 images of") && fault.contains("the file ends at byte"),
+            "{fault}"
+        );
     }
     let long = idx(8, &[1, 2, 2], &[0; 5]);
     let want = "header promises 1 images of 2×2 (20 bytes), the file goes on after that";
@@ -178,7 +182,9 @@ fn files_that_do_not_belong_together_are_an_error() {
     let shorts = set(&[(images, pixels.clone()), (labels, idx(0x0b, &[2], &[0; 4]))]);
     assert!(read(&shorts).contains("holds int16 of shape [2], not uint8 labels [N]"));
     let missing = set(&[(images, pixels)]);
-    assert!(read(&missing).contains("train-labels-idx1-ubyte: there is no such file, nor one with .gz behind its name"));
+    assert!(
+        read(&missing).contains("train-labels-idx1-ubyte: there is no such file, nor one with .gz behind its name")
+    );
 }
 
 #[test]
@@ -202,6 +208,11 @@ fn the_family_has_its_own_folders_and_files() {
     assert_eq!(letters.get(0).unwrap().0.to_vec::<u8>().unwrap(), [1, 2, 3, 4, 5, 6]);
     let error = Emnist::new(root.path(), EmnistSplit::ByClass).build().unwrap_err().to_string();
     assert!(error.contains("emnist-byclass-train-images-idx3-ubyte"), "{error}");
-    let counts = [(EmnistSplit::ByClass, 62), (EmnistSplit::ByMerge, 47), (EmnistSplit::Balanced, 47), (EmnistSplit::Digits, 10)];
+    let counts = [
+        (EmnistSplit::ByClass, 62),
+        (EmnistSplit::ByMerge, 47),
+        (EmnistSplit::Balanced, 47),
+        (EmnistSplit::Digits, 10),
+    ];
     counts.iter().for_each(|(split, n)| assert_eq!(split.classes().len(), *n, "{split:?}"));
 }

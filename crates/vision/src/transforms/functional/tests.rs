@@ -77,7 +77,9 @@ fn padding_modes_are_torchvisions() {
     let colours = pad(&ramp([3, 1, 1], 1), [1, 0], &[7, 8, 9].into(), PaddingMode::Constant).unwrap();
     assert_eq!(bytes(&colours), [7, 0, 7, 8, 1, 8, 9, 2, 9]);
     let fault = |fill: Fill, by: usize, mode| pad(&image, by, &fill, mode).unwrap_err().to_string();
-    assert!(fault(0.into(), 2, PaddingMode::Reflect).contains("reflect by 2 and 2 needs more than the 2 pixels there are"));
+    assert!(
+        fault(0.into(), 2, PaddingMode::Reflect).contains("reflect by 2 and 2 needs more than the 2 pixels there are")
+    );
     assert!(fault(0.into(), 3, PaddingMode::Symmetric).contains("symmetric by 3 and 3 needs more than the 2"));
     assert!(fault([1, 2].into(), 3, PaddingMode::Constant).contains("2 values of fill for 1 channels"));
 }
@@ -119,17 +121,24 @@ fn normalize_checks_its_numbers() {
     assert_eq!(got, [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, -0.25, -0.25, -0.25, -0.25]);
     // The image itself is as it was.
     assert_eq!(image.to_vec::<f32>().unwrap(), [1.0; 12]);
-    let fault = |image: &Tensor, mean: &[f64], std: &[f64]| normalize(image, mean, std).unwrap_err().message().to_string();
+    let fault =
+        |image: &Tensor, mean: &[f64], std: &[f64]| normalize(image, mean, std).unwrap_err().message().to_string();
     assert_eq!(fault(&image, &[0.0; 2], &[1.0]), "2 values of mean for the 3 channels of shape [3, 2, 2]");
     assert_eq!(fault(&image, &[0.0], &[1.0, 0.0]), "std is zero for channel 1: there is nothing to divide by");
-    assert_eq!(fault(&ramp([1, 2, 2], 1), &[0.0], &[1.0]), "the image is uint8, it should be floating point: ToTensor comes first");
+    assert_eq!(
+        fault(&ramp([1, 2, 2], 1), &[0.0], &[1.0]),
+        "the image is uint8, it should be floating point: ToTensor comes first"
+    );
 }
 
 #[test]
 fn gray_is_torchvisions() {
     let image = Tensor::from_vec(vec![255u8, 10, 20, 0, 30, 40, 7, 50, 60], [3, 1, 3]).unwrap();
     assert_eq!(bytes(&rgb_to_grayscale(&image, 1).unwrap()), [77, 26, 36]);
-    assert_eq!(bytes(&Grayscale::new().num_output_channels(3).build().unwrap().forward(&image).unwrap()), [77, 26, 36].repeat(3));
+    assert_eq!(
+        bytes(&Grayscale::new().num_output_channels(3).build().unwrap().forward(&image).unwrap()),
+        [77, 26, 36].repeat(3)
+    );
     assert!(rgb_to_grayscale(&ramp([2, 2, 2], 1), 1).is_err());
     assert!(Grayscale::new().num_output_channels(2).build().is_err());
 }

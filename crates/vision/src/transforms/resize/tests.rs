@@ -25,18 +25,27 @@ fn bytes_are_torchvisions() {
         assert_eq!((got.shape(), got.to_vec::<u8>().unwrap()), (&[1, 2, 3][..], want.to_vec()), "{mode:?} {antialias}");
     }
     let large: [(InterpolationMode, [u8; 35]); 3] = [
-        (Bilinear, [
-            0, 29, 64, 100, 136, 171, 200, 7, 112, 150, 51, 92, 108, 109, 133, 128, 130, 143, 73, 68, 99, 181, 90, 83, 232, 72, 56,
-            119, 7, 47, 106, 177, 70, 58, 99,
-        ]),
-        (Bicubic, [
-            0, 19, 58, 103, 139, 179, 209, 0, 126, 183, 34, 90, 114, 102, 143, 139, 138, 143, 61, 56, 96, 202, 75, 56, 249, 59, 39,
-            131, 0, 38, 114, 174, 61, 49, 102,
-        ]),
-        (NearestExact, [
-            0, 50, 50, 100, 150, 150, 200, 10, 250, 250, 30, 90, 90, 70, 255, 0, 0, 255, 0, 0, 128, 255, 0, 0, 255, 0, 0, 128, 7, 77,
-            77, 177, 27, 27, 99,
-        ]),
+        (
+            Bilinear,
+            [
+                0, 29, 64, 100, 136, 171, 200, 7, 112, 150, 51, 92, 108, 109, 133, 128, 130, 143, 73, 68, 99, 181, 90,
+                83, 232, 72, 56, 119, 7, 47, 106, 177, 70, 58, 99,
+            ],
+        ),
+        (
+            Bicubic,
+            [
+                0, 19, 58, 103, 139, 179, 209, 0, 126, 183, 34, 90, 114, 102, 143, 139, 138, 143, 61, 56, 96, 202, 75,
+                56, 249, 59, 39, 131, 0, 38, 114, 174, 61, 49, 102,
+            ],
+        ),
+        (
+            NearestExact,
+            [
+                0, 50, 50, 100, 150, 150, 200, 10, 250, 250, 30, 90, 90, 70, 255, 0, 0, 255, 0, 0, 128, 255, 0, 0, 255,
+                0, 0, 128, 7, 77, 77, 177, 27, 27, 99,
+            ],
+        ),
     ];
     for (mode, want) in large {
         assert_eq!(resize(&image(), 5, 7, mode, true).unwrap().to_vec::<u8>().unwrap(), want, "{mode:?}");
@@ -96,7 +105,10 @@ fn views_batches_and_even_colour() {
 fn errors() {
     let fault = |result: Result<Tensor>| result.unwrap_err();
     assert_eq!(fault(resize(&image(), 0, 3, Bilinear, true)).kind(), ErrorKind::Shape);
-    assert_eq!(fault(resize(&Tensor::zeros([0, 4, 4]).build().unwrap(), 2, 2, Bilinear, true)).kind(), ErrorKind::Shape);
+    assert_eq!(
+        fault(resize(&Tensor::zeros([0, 4, 4]).build().unwrap(), 2, 2, Bilinear, true)).kind(),
+        ErrorKind::Shape
+    );
     assert_eq!(fault(resize(&Tensor::zeros([4]).build().unwrap(), 2, 2, Bilinear, true)).kind(), ErrorKind::Shape);
     let recorded = Tensor::zeros([1, 4, 4]).build().unwrap();
     recorded.set_tracks(true);
