@@ -15,7 +15,7 @@ fn vector(values: &[f64]) -> Tensor {
 
 /// The gradient of the sum of `f(x)`.
 fn gradient(f: impl Fn(&Tensor) -> Result<Tensor>, x: &[f64]) -> Vec<f64> {
-    let x = vector(x).requires_grad_(true).unwrap();
+    let x = vector(x).requires_grad_().unwrap();
     f(&x).unwrap().sum(..).unwrap().backward().unwrap();
     values(&x.grad().unwrap())
 }
