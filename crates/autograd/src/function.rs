@@ -6,7 +6,7 @@ use crate::record::edge_of;
 use crate::rules::{Grads, Saved};
 use flambeau_tensor::op::Meta;
 use flambeau_tensor::{ErrorKind, Result, Tensor, ensure, grad_enabled, no_grad};
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
 use std::panic::Location;
 use std::sync::Arc;
 
@@ -213,10 +213,9 @@ fn run<F: MultiFunction>(function: F, inputs: &[&Tensor], at: &'static Location<
             None => saved.inputs.push((i as u32, SavedTensor::new(tensor.clone()))),
         }
     }
-    let device = outputs.first().map_or_else(Default::default, |t| t.device());
     let metas: SmallVec<[Meta; 1]> = outputs.iter().map(Meta::like).collect();
     let custom = Applied { function, needs, outputs: output_of };
-    let node = Node::new(Kind::Custom(Box::new(custom)), edges, metas, device, at);
+    let node = Node::new(Kind::Custom(Box::new(custom)), edges, metas, at);
     node.keep(saved);
     let node = Arc::new(node);
     for (nr, out) in outputs.iter().enumerate() {
@@ -226,6 +225,3 @@ fn run<F: MultiFunction>(function: F, inputs: &[&Tensor], at: &'static Location<
     }
     Ok(outputs)
 }
-
-#[allow(dead_code)]
-const _: fn() -> Grads = || smallvec![];

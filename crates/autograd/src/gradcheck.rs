@@ -99,13 +99,13 @@ impl GradCheck {
         let outputs = enable_grad(|| f(&leaves)).map(differentiable)?;
         let seeds = weights(&outputs)?;
         let recorded: Vec<usize> = (0..outputs.len()).filter(|i| outputs[*i].requires_grad()).collect();
-        ensure!(!recorded.is_empty(), Autograd, "gradcheck", "no output requires grad");
         let outs: Vec<&Tensor> = recorded.iter().map(|i| &outputs[*i]).collect();
         let grad_outputs =
             recorded.iter().map(|i| Ok(Some(seeds[*i].to_dtype(outputs[*i].dtype())?))).collect::<Result<_>>()?;
         let wanted: Vec<&Tensor> = checked.iter().map(|i| &leaves[*i]).collect();
-        let found =
-            grad_with(&outs, &wanted, GradOptions { grad_outputs, allow_unused: true, ..GradOptions::default() })?;
+        let options = GradOptions { grad_outputs, allow_unused: true, ..GradOptions::default() };
+        // Without history the gradient is zero, which the differences will confirm or not.
+        let found = if outs.is_empty() { vec![None; wanted.len()] } else { grad_with(&outs, &wanted, options)? };
         for (i, analytic) in checked.iter().zip(found) {
             self.compare(f, inputs, *i, analytic, &seeds)?;
         }

@@ -4,7 +4,7 @@
 use crate::meta::HookFn;
 use crate::rules::Saves;
 use flambeau_tensor::op::{Meta, Op};
-use flambeau_tensor::{Device, Error, ErrorKind, Result, Tensor, WeakTensor};
+use flambeau_tensor::{Error, ErrorKind, Result, Tensor, WeakTensor};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
@@ -33,7 +33,6 @@ pub(crate) struct Node {
     pub kind: Kind,
     pub edges: Edges,
     pub outputs: SmallVec<[Meta; 1]>,
-    pub device: Device,
     saved: Mutex<Option<SavedTensors>>,
     extras: OnceLock<Box<Mutex<Extras>>>,
 }
@@ -108,15 +107,9 @@ pub(crate) fn backward_error(kind: ErrorKind, message: String) -> Error {
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
 impl Node {
-    pub fn new(
-        kind: Kind,
-        edges: Edges,
-        outputs: SmallVec<[Meta; 1]>,
-        device: Device,
-        at: &'static Location<'static>,
-    ) -> Node {
+    pub fn new(kind: Kind, edges: Edges, outputs: SmallVec<[Meta; 1]>, at: &'static Location<'static>) -> Node {
         let seq = NEXT.fetch_add(1, Ordering::Relaxed);
-        Node { seq, at, kind, edges, outputs, device, saved: Mutex::new(None), extras: OnceLock::new() }
+        Node { seq, at, kind, edges, outputs, saved: Mutex::new(None), extras: OnceLock::new() }
     }
 
     /// The name of the op.

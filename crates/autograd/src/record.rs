@@ -6,7 +6,7 @@
 //! (`AsStridedScatter`), and every other view of it takes its history from the base again, by
 //! `AsStrided`, the next time it is used.
 
-use crate::meta::{GradMeta, is_leaf, own_edge, set_edge};
+use crate::meta::{is_leaf, own_edge, set_edge};
 use crate::node::{Edge, Edges, Kind, Node, select};
 use crate::rules::{self, RuleKind, Saves};
 use flambeau_tensor::dispatch::{AutogradHook, set_autograd_hook};
@@ -47,8 +47,7 @@ pub(crate) fn edge_of(tensor: &Tensor) -> Edge {
 fn take_history_from_base(tensor: &Tensor, base: &Tensor) {
     let at = own_edge(base).map_or(Location::caller(), |(node, _)| node.at);
     let op = Op::AsStrided(AsStrided { layout: tensor.layout().clone() });
-    let node =
-        Node::new(Kind::Op(op.clone()), smallvec![edge_of(base)], smallvec![Meta::like(tensor)], tensor.device(), at);
+    let node = Node::new(Kind::Op(op.clone()), smallvec![edge_of(base)], smallvec![Meta::like(tensor)], at);
     node.keep(select(rules::saves(&op, &[true]), &[base], &[tensor]));
     set_edge(tensor, Arc::new(node), 0);
 }
@@ -57,7 +56,6 @@ fn needs_of(inputs: &[&Tensor]) -> SmallVec<[bool; 4]> {
     inputs.iter().map(|t| t.requires_grad() && t.dtype().is_differentiable()).collect()
 }
 
-#[allow(clippy::too_many_arguments)]
 fn make_node(
     op: Op,
     saves: Saves,
@@ -77,8 +75,7 @@ fn make_node(
     let edges: Edges =
         inputs.iter().zip(needs).map(|(t, needs)| if *needs { edge_of(t) } else { Edge::None }).collect();
     let saved = select(saves, inputs, outputs);
-    let device = outputs.first().map_or_else(Default::default, |t| t.device());
-    let node = Node::new(Kind::Op(op), edges, outputs.iter().map(|t| Meta::like(t)).collect(), device, at);
+    let node = Node::new(Kind::Op(op), edges, outputs.iter().map(|t| Meta::like(t)).collect(), at);
     node.keep(saved);
     Ok(Arc::new(node))
 }
@@ -166,24 +163,11 @@ impl AutogradHook for Recorder {
         if let (Some((base, old)), Some(view)) = (base, target.view()) {
             let op =
                 Op::AsStridedScatter(AsStridedScatter { base: base.layout().clone(), view: target.layout().clone() });
-            let scatter = Node::new(
-                Kind::Op(op),
-                smallvec![old, Edge::Node(node, 0)],
-                smallvec![Meta::like(base)],
-                base.device(),
-                at,
-            );
+            let scatter = Node::new(Kind::Op(op), smallvec![old, Edge::Node(node, 0)], smallvec![Meta::like(base)], at);
             scatter.keep(Default::default());
             set_edge(base, Arc::new(scatter), 0);
             view.version.store(target.version(), Ordering::Release);
         }
         Ok(())
-    }
-}
-
-/// Forgets the history of `tensor`, which becomes a leaf.
-pub(crate) fn forget(tensor: &Tensor) {
-    if let Some(meta) = GradMeta::get(tensor) {
-        drop(meta.with(|s| s.edge.take()));
     }
 }

