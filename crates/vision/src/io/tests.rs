@@ -106,7 +106,7 @@ fn a_file_that_is_cut_is_an_error_that_says_where() {
     assert_eq!(fault(&bytes(RGB)[..60]), "chunk IDAT at byte 33 promises 24 bytes, the file ends at byte 60");
     assert_eq!(
         fault(&bytes(JPEG)[..150]),
-        "segment c4 at byte 118 promises 25 bytes, the file ends at byte 150".replace("118", &place_of_c4())
+        "segment c4 at byte 118 promises 181 bytes, the file ends at byte 150".replace("118", &place_of_c4())
     );
 }
 
