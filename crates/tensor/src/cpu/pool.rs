@@ -44,8 +44,8 @@ macro_rules! ordered {
     )*};
 }
 ordered! {
-    f32, f32::NEG_INFINITY, |x| x != x;
-    f64, f64::NEG_INFINITY, |x| x != x;
+    f32, f32::NEG_INFINITY, |x| x.is_nan();
+    f64, f64::NEG_INFINITY, |x| x.is_nan();
     u8, u8::MIN, |_x| false;
     i8, i8::MIN, |_x| false;
     i16, i16::MIN, |_x| false;
