@@ -67,92 +67,53 @@ pub trait Module: Any + Send + Sync {
 
     /// Calls `visitor` with all parts, those of the modules inside too, under their full names after `prefix`.
     fn walk<'a>(&'a self, prefix: &str, visitor: &mut Visitor<'_, 'a>) {
-        let path = |name: &str| if prefix.is_empty() { name.to_string() } else { format!("{prefix}.{name}") };
-        self.visit(&mut |name, item| {
-            if matches!(item, Item::Parameter(_)) {
-                visitor(&path(name), item);
-            }
-        });
-        self.visit(&mut |name, item| {
-            if matches!(item, Item::Buffer(_) | Item::Mode(_)) {
-                visitor(&path(name), item);
-            }
-        });
-        self.visit(&mut |name, item| {
-            if let Item::Module(module) = item {
-                let path = path(name);
-                visitor(&path, item);
-                module.walk(&path, visitor);
-            }
-        });
+        walk(self.as_module(), prefix, visitor);
     }
 
     /// All parameters, each once, in PyTorch's order: what an optimizer takes.
     fn parameters(&self) -> Vec<Tensor> {
-        self.named_parameters().into_iter().map(|(_, tensor)| tensor).collect()
+        unnamed(self.named_parameters())
     }
 
     /// All parameters, each once, with their full names.
     fn named_parameters(&self) -> Vec<(String, Tensor)> {
-        let (mut list, mut seen) = (Vec::new(), HashSet::new());
-        self.walk("", &mut |name, item| {
-            if let Item::Parameter(parameter) = item
-                && seen.insert(parameter.id())
-            {
-                list.push((name.to_string(), parameter.tensor().clone()));
-            }
-        });
-        list
+        named_tensors(self.as_module(), |item| match item {
+            Item::Parameter(parameter) => Some((parameter.id(), parameter.tensor())),
+            _ => None,
+        })
     }
 
     /// All buffers, each once.
     fn buffers(&self) -> Vec<Tensor> {
-        self.named_buffers().into_iter().map(|(_, tensor)| tensor).collect()
+        unnamed(self.named_buffers())
     }
 
     /// All buffers, each once, with their full names, those that are not in the state dict too.
     fn named_buffers(&self) -> Vec<(String, Tensor)> {
-        let (mut list, mut seen) = (Vec::new(), HashSet::new());
-        self.walk("", &mut |name, item| {
-            if let Item::Buffer(buffer) = item
-                && seen.insert(buffer.id())
-            {
-                list.push((name.to_string(), buffer.tensor().clone()));
-            }
-        });
-        list
+        named_tensors(self.as_module(), |item| match item {
+            Item::Buffer(buffer) => Some((buffer.id(), buffer.tensor())),
+            _ => None,
+        })
     }
 
     /// The modules that are parts of this one.
     fn children(&self) -> Vec<&DynModule> {
-        self.named_children().into_iter().map(|(_, child)| child).collect()
+        unnamed(named_children(self.as_module()))
     }
 
     /// The modules that are parts of this one, with their names.
     fn named_children(&self) -> Vec<(String, &DynModule)> {
-        let mut list = Vec::new();
-        self.visit(&mut |name, item| {
-            if let Item::Module(module) = item {
-                list.push((name.to_string(), module));
-            }
-        });
-        list
+        named_children(self.as_module())
     }
 
     /// This module (its name empty) and all modules inside, with their full names.
     fn named_modules(&self) -> Vec<(String, &DynModule)> {
-        let mut list = vec![(String::new(), self.as_module())];
-        self.walk("", &mut |name, item| {
-            if let Item::Module(module) = item {
-                list.push((name.to_string(), module));
-            }
-        });
-        list
+        named_modules(self.as_module())
     }
 
     /// This module and all modules inside.
     fn modules(&self) -> Vec<&DynModule> {
-        self.named_modules().into_iter().map(|(_, module)| module).collect()
+        unnamed(named_modules(self.as_module()))
     }
 
     /// The number of elements of all parameters.
@@ -163,7 +124,7 @@ pub trait Module: Any + Send + Sync {
     /// Parameters and persistent buffers by name, detached; they share their storage with the module, so
     /// what trains on changes them (`copy()` one to keep it).
     fn state_dict(&self) -> StateDict {
-        state::state_dict(self)
+        state::state_dict(self.as_module())
     }
 
     /// Copies the tensors of `state` into the parameters and buffers of the same names.
@@ -173,7 +134,7 @@ pub trait Module: Any + Send + Sync {
     /// is changed.
     #[track_caller]
     fn load_state_dict(&self, state: &dyn NamedTensors) -> Result<()> {
-        state::load(self, state, true).map(drop)
+        state::load(self.as_module(), state, true).map(drop)
     }
 
     /// [`load_state_dict`](Module::load_state_dict) that, where not `strict`, lets names that only one
@@ -183,7 +144,7 @@ pub trait Module: Any + Send + Sync {
     /// Where sizes differ; where `strict`, also where a name is missing or one is too many.
     #[track_caller]
     fn load_state_dict_with(&self, state: &dyn NamedTensors, strict: bool) -> Result<LoadReport> {
-        state::load(self, state, strict)
+        state::load(self.as_module(), state, strict)
     }
 
     /// Sets the module and all inside to training.
@@ -193,11 +154,7 @@ pub trait Module: Any + Send + Sync {
 
     /// Sets the module and all inside to training or evaluation.
     fn train_mode(&self, training: bool) {
-        self.walk("", &mut |_, item| {
-            if let Item::Mode(mode) = item {
-                mode.set(training);
-            }
-        });
+        train_mode(self.as_module(), training);
     }
 
     /// Sets the module and all inside to evaluation.
@@ -207,13 +164,7 @@ pub trait Module: Any + Send + Sync {
 
     /// True while the first of its modules that knows a difference trains; true where none does.
     fn is_training(&self) -> bool {
-        let mut first = None;
-        self.walk("", &mut |_, item| {
-            if let Item::Mode(mode) = item {
-                first.get_or_insert(mode.is_training());
-            }
-        });
-        first.unwrap_or(true)
+        is_training(self.as_module())
     }
 
     /// The module on another device, in another dtype, or both: `to(Device::Meta)`, `to(DType::F64)`,
@@ -249,9 +200,7 @@ pub trait Module: Any + Send + Sync {
 
     /// Forgets the gradients of all parameters.
     fn zero_grad(&self) {
-        for parameter in self.parameters() {
-            parameter.set_grad(None);
-        }
+        self.parameters().iter().for_each(|parameter| parameter.set_grad(None));
     }
 
     /// Sets whether the parameters are trained: `requires_grad_(false)` freezes the module.
@@ -279,11 +228,96 @@ pub trait Module: Any + Send + Sync {
     /// # Ok::<(), flambeau_tensor::Error>(())
     /// ```
     fn apply(&self, f: &mut dyn FnMut(&DynModule)) {
-        for child in self.children() {
-            child.apply(f);
-        }
-        f(self.as_module());
+        apply(self.as_module(), f);
     }
+}
+
+// What the methods above do, once for all modules instead of once for each.
+
+fn walk<'a>(module: &'a DynModule, prefix: &str, visitor: &mut Visitor<'_, 'a>) {
+    let path = |name: &str| if prefix.is_empty() { name.to_string() } else { format!("{prefix}.{name}") };
+    module.visit(&mut |name, item| {
+        if matches!(item, Item::Parameter(_)) {
+            visitor(&path(name), item);
+        }
+    });
+    module.visit(&mut |name, item| {
+        if matches!(item, Item::Buffer(_) | Item::Mode(_)) {
+            visitor(&path(name), item);
+        }
+    });
+    module.visit(&mut |name, item| {
+        if let Item::Module(inner) = item {
+            let path = path(name);
+            visitor(&path, item);
+            walk(inner, &path, visitor);
+        }
+    });
+}
+
+/// The tensors that `pick` finds among the items, each once, by its id.
+fn named_tensors(
+    module: &DynModule,
+    pick: for<'a> fn(&Item<'a>) -> Option<(usize, &'a Tensor)>,
+) -> Vec<(String, Tensor)> {
+    let (mut list, mut seen) = (Vec::new(), HashSet::new());
+    walk(module, "", &mut |name, item| {
+        if let Some((id, tensor)) = pick(&item)
+            && seen.insert(id)
+        {
+            list.push((name.to_string(), tensor.clone()));
+        }
+    });
+    list
+}
+
+fn unnamed<T>(list: Vec<(String, T)>) -> Vec<T> {
+    list.into_iter().map(|(_, item)| item).collect()
+}
+
+fn named_children(module: &DynModule) -> Vec<(String, &DynModule)> {
+    let mut list = Vec::new();
+    module.visit(&mut |name, item| {
+        if let Item::Module(inner) = item {
+            list.push((name.to_string(), inner));
+        }
+    });
+    list
+}
+
+fn named_modules(module: &DynModule) -> Vec<(String, &DynModule)> {
+    let mut list = vec![(String::new(), module)];
+    walk(module, "", &mut |name, item| {
+        if let Item::Module(inner) = item {
+            list.push((name.to_string(), inner));
+        }
+    });
+    list
+}
+
+fn train_mode(module: &DynModule, training: bool) {
+    walk(module, "", &mut |_, item| {
+        if let Item::Mode(mode) = item {
+            mode.set(training);
+        }
+    });
+}
+
+fn is_training(module: &DynModule) -> bool {
+    let mut first = None;
+    walk(module, "", &mut |_, item| {
+        if let Item::Mode(mode) = item {
+            first.get_or_insert(mode.is_training());
+        }
+    });
+    first.unwrap_or(true)
+}
+
+fn apply(module: &DynModule, f: &mut dyn FnMut(&DynModule)) {
+    for (_, child) in named_children(module) {
+        apply(child, f);
+    }
+    f(module);
 }
 
 impl DynModule {

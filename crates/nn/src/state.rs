@@ -1,7 +1,7 @@
 //! The state dict of a module, and loading one with every fault told at once.
 
 use crate::part::Item;
-use crate::{Buffer, Module, Parameter};
+use crate::{Buffer, DynModule, Parameter};
 use flambeau_tensor::{DType, NamedTensors, Result, StateDict, Tensor, bail, no_grad};
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ pub struct LoadReport {
 }
 
 /// The persistent tensors of `module`, detached, sharing their storage with it.
-pub(crate) fn state_dict(module: &(impl Module + ?Sized)) -> StateDict {
+pub(crate) fn state_dict(module: &DynModule) -> StateDict {
     let mut state = StateDict::new();
     module.walk("", &mut |name, item| match item {
         Item::Parameter(parameter) => drop(state.insert(name, parameter.detach())),
@@ -61,7 +61,7 @@ struct Place {
 
 /// Copies `state` into `module`: all of it, or, where something does not fit, nothing.
 #[track_caller]
-pub(crate) fn load(module: &(impl Module + ?Sized), state: &dyn NamedTensors, strict: bool) -> Result<LoadReport> {
+pub(crate) fn load(module: &DynModule, state: &dyn NamedTensors, strict: bool) -> Result<LoadReport> {
     let mut given: Vec<(String, Tensor)> = Vec::new();
     state.each_named(&mut |name, tensor| given.push((name.to_string(), tensor.clone())));
     let mut by_name: HashMap<&str, &Tensor> = given.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();

@@ -27,6 +27,7 @@ pub mod storage;
 mod tensor;
 
 pub use build::Build;
+pub use cpu::par::{get_num_threads, set_num_threads};
 pub use device::Device;
 pub use dispatch::{
     ModeGuard, dispatch, dispatch_all, dispatch_into, dispatch_update, dispatch_view, enable_grad, grad_enabled,

@@ -266,28 +266,3 @@ fn accuracy() {
     let var = far.reshape([-1, 2]).unwrap().t().unwrap().contiguous().unwrap().var(0, 0.0).unwrap();
     assert!(var.to_vec::<f32>().unwrap().iter().all(|v| (v - 0.25).abs() < 1e-6));
 }
-
-/// The same to the bit at any number of threads.
-#[test]
-fn threads_change_nothing() {
-    let generator = Generator::with_seed(11);
-    let run = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| {
-            let mut all = Vec::new();
-            for shape in [&[700_000][..], &[300, 2000], &[9, 30, 2000], &[100_000, 7]] {
-                let x = Tensor::randn(shape).generator(&generator.fork()).build().unwrap();
-                for dims in [vec![0], vec![shape.len() as isize - 1], (0..shape.len() as isize).collect()] {
-                    all.push(x.sum(dims.clone()).unwrap().to_vec::<f32>().unwrap());
-                    all.push(x.var(dims.clone(), 1.0).unwrap().to_vec::<f32>().unwrap());
-                    all.push(x.logsumexp(dims).unwrap().to_vec::<f32>().unwrap());
-                }
-            }
-            all
-        })
-    };
-    let one = run(1);
-    for threads in [2, 3, 8] {
-        assert!(run(threads) == one, "{threads} threads");
-    }
-}

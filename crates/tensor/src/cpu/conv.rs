@@ -386,7 +386,7 @@ mod tests {
         let g = geometry(9, 1, 16, 24, [dim(1, 1, 1, 0, 1), d, d]);
         let run = |threads| {
             let mut all = (vec![0.0; y.len()], vec![0.0; x.len()], vec![0.0; w.len()]);
-            rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| {
+            crate::cpu::par::with_threads(threads, || {
                 f32::forward(&g, &x, &w, None, &mut all.0);
                 f32::input(&g, &y, &w, &mut all.1);
                 f32::weight(&g, &x, &y, &mut all.2);

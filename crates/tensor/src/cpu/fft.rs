@@ -1,4 +1,7 @@
 //! Kernels of the Fourier transforms, on `realfft`: one row each, rows shared among threads.
+//!
+//! All of them compute in `f64`: it costs the scalar transform nothing, keeps long `f32` signals exact, and
+//! `rustfft`'s many butterflies are compiled once.
 
 use super::{CpuKernel, Dst, Src, par};
 use crate::dtype::Stored;
@@ -6,12 +9,35 @@ use crate::ops::{Irfft, Rfft};
 use crate::{DType, Error, ErrorKind, Result, bail};
 use num_complex::Complex;
 use parking_lot::Mutex;
-use realfft::{FftNum, RealFftPlanner};
+use realfft::RealFftPlanner;
 use std::sync::LazyLock;
 
 /// Plans are kept: they hold tables that cost more than a transform.
-static PLANS32: LazyLock<Mutex<RealFftPlanner<f32>>> = LazyLock::new(|| Mutex::new(RealFftPlanner::new()));
-static PLANS64: LazyLock<Mutex<RealFftPlanner<f64>>> = LazyLock::new(|| Mutex::new(RealFftPlanner::new()));
+static PLANS: LazyLock<Mutex<RealFftPlanner<f64>>> = LazyLock::new(|| Mutex::new(RealFftPlanner::new()));
+
+/// A number that a transform reads and writes.
+trait Part: Stored {
+    fn widen(self) -> f64;
+    fn narrow(x: f64) -> Self;
+}
+
+impl Part for f32 {
+    fn widen(self) -> f64 {
+        self.into()
+    }
+    fn narrow(x: f64) -> f32 {
+        x as f32
+    }
+}
+
+impl Part for f64 {
+    fn widen(self) -> f64 {
+        self
+    }
+    fn narrow(x: f64) -> f64 {
+        x
+    }
+}
 
 /// The first failure of any row; lengths are checked before, so there is none in practice.
 type Failure = Mutex<Option<String>>;
@@ -23,46 +49,44 @@ fn finish(op: &'static str, failure: Failure) -> Result<()> {
     }
 }
 
-fn forward<T: FftNum + Stored>(plans: &Mutex<RealFftPlanner<T>>, x: &Src<'_>, out: &mut Dst<'_>) -> Result<()>
+fn forward<T: Part>(x: &Src<'_>, out: &mut Dst<'_>) -> Result<()>
 where
     Complex<T>: Stored,
 {
     let n = x.shape().last().copied().unwrap_or(0);
-    let plan = plans.lock().plan_fft_forward(n);
+    let plan = PLANS.lock().plan_fft_forward(n);
     let (x, failure) = (x.contiguous::<T>(), Failure::default());
     par::chunks(out.slice::<Complex<T>>(), n / 2 + 1, 16 * n, |row, to| {
-        let mut signal = x[row * n..(row + 1) * n].to_vec();
-        let mut scratch = plan.make_scratch_vec();
-        if let Err(e) = plan.process_with_scratch(&mut signal, to, &mut scratch) {
+        let mut signal: Vec<f64> = x[row * n..(row + 1) * n].iter().map(|x| x.widen()).collect();
+        let (mut coefficients, mut scratch) = (plan.make_output_vec(), plan.make_scratch_vec());
+        if let Err(e) = plan.process_with_scratch(&mut signal, &mut coefficients, &mut scratch) {
             *failure.lock() = Some(e.to_string());
         }
+        to.iter_mut().zip(&coefficients).for_each(|(to, z)| *to = Complex::new(T::narrow(z.re), T::narrow(z.im)));
     });
     finish("rfft", failure)
 }
 
-fn backward<T: FftNum + Stored>(
-    n: usize,
-    plans: &Mutex<RealFftPlanner<T>>,
-    x: &Src<'_>,
-    out: &mut Dst<'_>,
-) -> Result<()>
+fn backward<T: Part>(n: usize, x: &Src<'_>, out: &mut Dst<'_>) -> Result<()>
 where
     Complex<T>: Stored,
 {
     let half = n / 2 + 1;
-    let plan = plans.lock().plan_fft_inverse(n);
+    let plan = PLANS.lock().plan_fft_inverse(n);
     let (x, failure) = (x.contiguous::<Complex<T>>(), Failure::default());
     par::chunks(out.slice::<T>(), n, 16 * n, |row, to| {
-        let mut coefficients = x[row * half..(row + 1) * half].to_vec();
+        let mut coefficients: Vec<Complex<f64>> =
+            x[row * half..(row + 1) * half].iter().map(|z| Complex::new(z.re.widen(), z.im.widen())).collect();
         // A real signal has real coefficients at both ends; what else stands there has no part in it.
-        coefficients[0].im = T::zero();
+        coefficients[0].im = 0.0;
         if n % 2 == 0 {
-            coefficients[half - 1].im = T::zero();
+            coefficients[half - 1].im = 0.0;
         }
-        let mut scratch = plan.make_scratch_vec();
-        if let Err(e) = plan.process_with_scratch(&mut coefficients, to, &mut scratch) {
+        let (mut signal, mut scratch) = (plan.make_output_vec(), plan.make_scratch_vec());
+        if let Err(e) = plan.process_with_scratch(&mut coefficients, &mut signal, &mut scratch) {
             *failure.lock() = Some(e.to_string());
         }
+        to.iter_mut().zip(&signal).for_each(|(to, x)| *to = T::narrow(*x));
     });
     finish("irfft", failure)
 }
@@ -70,8 +94,8 @@ where
 impl CpuKernel for Rfft {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         match inputs[0].dtype() {
-            DType::F32 => forward::<f32>(&PLANS32, &inputs[0], &mut outputs[0]),
-            DType::F64 => forward::<f64>(&PLANS64, &inputs[0], &mut outputs[0]),
+            DType::F32 => forward::<f32>(&inputs[0], &mut outputs[0]),
+            DType::F64 => forward::<f64>(&inputs[0], &mut outputs[0]),
             other => bail!(DType, "rfft", "not defined for {other}"),
         }
     }
@@ -80,8 +104,8 @@ impl CpuKernel for Rfft {
 impl CpuKernel for Irfft {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         match inputs[0].dtype() {
-            DType::Complex64 => backward::<f32>(self.n, &PLANS32, &inputs[0], &mut outputs[0]),
-            DType::Complex128 => backward::<f64>(self.n, &PLANS64, &inputs[0], &mut outputs[0]),
+            DType::Complex64 => backward::<f32>(self.n, &inputs[0], &mut outputs[0]),
+            DType::Complex128 => backward::<f64>(self.n, &inputs[0], &mut outputs[0]),
             other => bail!(DType, "irfft", "not defined for {other}"),
         }
     }

@@ -6,7 +6,6 @@ use super::math::Float;
 use super::{Dst, Src};
 use crate::DType;
 use half::{bf16, f16};
-use rayon::prelude::*;
 use std::borrow::Cow;
 
 /// `f32`, which half precision computes in too, or `f64`.
@@ -128,15 +127,6 @@ pub(crate) fn each<T: Float>(out: &mut [T], a: &[T], f: impl Fn(T) -> T) {
 #[inline(always)]
 pub(crate) fn each2<T: Float>(out: &mut [T], a: &[T], b: &[T], f: impl Fn(T, T) -> T) {
     out.iter_mut().zip(a).zip(b).for_each(|((out, a), b)| *out = f(*a, *b));
-}
-
-/// Runs `f` on each of `tasks`, on rayon's threads where there are several.
-pub(crate) fn run_tasks<A: Send>(tasks: Vec<A>, f: impl Fn(A) + Send + Sync) {
-    if tasks.len() <= 1 || rayon::current_num_threads() == 1 {
-        tasks.into_iter().for_each(f);
-    } else {
-        tasks.into_par_iter().for_each(f);
-    }
 }
 
 #[cfg(test)]

@@ -379,10 +379,7 @@ mod tests {
     fn the_number_of_threads_changes_no_bit() {
         let x = Tensor::randn([300, 400]).build().unwrap();
         let y = Tensor::randn([500, 400]).build().unwrap();
-        let run = |threads| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| x.linear(&y, None).unwrap().to_vec::<f32>().unwrap())
-        };
+        let run = |threads| par::with_threads(threads, || x.linear(&y, None).unwrap().to_vec::<f32>().unwrap());
         assert_eq!(run(1), run(3));
     }
 

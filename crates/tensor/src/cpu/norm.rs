@@ -3,7 +3,7 @@
 //! Batch, group and instance norm are [`planes`](super::planes); the others go row by row, the row staying
 //! in cache between its sums and its result.
 
-use super::floats::{self, Compute, compute, each, read, run_tasks, sum, sum_of, sum_of3, write};
+use super::floats::{self, Compute, compute, each, read, sum, sum_of, sum_of3, write};
 use super::planes::{Gradients, Over, Planes};
 use super::{CpuKernel, Dst, Src, par};
 use crate::Result;
@@ -65,7 +65,7 @@ fn forward<T: Compute, const CENTRE: bool>(
         .zip(rstd.chunks_mut(rows))
         .map(|((x, y), rstd)| (x, y, rstd, means.next().unwrap_or_default()))
         .collect();
-    run_tasks(tasks, |(x, y, rstd, mean)| {
+    par::each(tasks, |(x, y, rstd, mean)| {
         par::simd(
             #[inline(always)]
             || {
@@ -144,7 +144,7 @@ impl<T: Compute> RowBackward<'_, T> {
                 )
             })
             .collect();
-        run_tasks(tasks, |(rows, mut gx, part)| {
+        par::each(tasks, |(rows, mut gx, part)| {
             let (gw, gb) = part.split_at_mut(for_weight * self.width);
             par::simd(
                 #[inline(always)]

@@ -1,11 +1,10 @@
 //! Kernels of the fused optimizer steps.
 
-use super::par::{GRAIN, simd};
+use super::par::{self, GRAIN, simd};
 use super::{CpuKernel, Dst, Src};
 use crate::dtype::Stored;
 use crate::ops::{AdamStep, SgdStep};
 use crate::{DType, Result, bail};
-use rayon::prelude::*;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 trait Real:
@@ -48,22 +47,19 @@ fn zip_chunks<T: Stored, const N: usize>(grad: &[T], targets: [&mut [T]; N], f: 
     if grad.len() <= GRAIN {
         return f(grad, targets);
     }
-    let mut parts: Vec<[&mut [T]; N]> = Vec::new();
+    let mut parts: Vec<(&[T], [&mut [T]; N])> = Vec::new();
     let mut rest = targets;
-    let mut left = grad.len();
-    while left > 0 {
-        let n = GRAIN.min(left);
+    for grad in grad.chunks(GRAIN) {
         let mut tails: [&mut [T]; N] = std::array::from_fn(|_| Default::default());
         let heads = std::array::from_fn(|i| {
-            let (head, tail) = std::mem::take(&mut rest[i]).split_at_mut(n);
+            let (head, tail) = std::mem::take(&mut rest[i]).split_at_mut(grad.len());
             tails[i] = tail;
             head
         });
-        parts.push(heads);
+        parts.push((grad, heads));
         rest = tails;
-        left -= n;
     }
-    parts.into_par_iter().zip(grad.par_chunks(GRAIN)).for_each(|(targets, grad)| f(grad, targets));
+    par::each(parts, |(grad, targets)| f(grad, targets));
 }
 
 fn all<'a, T: Stored, const N: usize>(outputs: &'a mut [Dst<'_>]) -> [&'a mut [T]; N] {

@@ -1,23 +1,82 @@
 //! How work is shared among threads: always split by its size, never by their number, so that the
 //! result is the same to the bit on any machine.
+//!
+//! The threads are a pool of the crate's own. A thread that belongs to a pool already, ours or somebody
+//! else's, does the whole work itself: while it waited for others, it would take up other work of its
+//! pool, and that may want a lock which the op under way holds.
 
+use parking_lot::Mutex;
 use rayon::prelude::*;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Elements that one task of a cheap elementwise loop takes.
 pub(crate) const GRAIN: usize = 32 * 1024;
 
-/// Calls `f` with each of `0..tasks`, on rayon's threads where there are several. Takes a `dyn` closure so
-/// that rayon's machinery is compiled once, not for each kernel.
+/// The threads that ops share their work among; made when first needed.
+static POOL: Mutex<Option<Arc<ThreadPool>>> = Mutex::new(None);
+
+/// A pool of `threads` threads, 0 for as many as rayon would take (`RAYON_NUM_THREADS`, or one a processor).
+fn start(threads: usize) -> Option<Arc<ThreadPool>> {
+    let builder = ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("flambeau-{i}"));
+    builder.build().ok().map(Arc::new)
+}
+
+/// The pool; `None` where the system gives no threads.
+fn pool() -> Option<Arc<ThreadPool>> {
+    let mut pool = POOL.lock();
+    if pool.is_none() {
+        *pool = start(0);
+    }
+    pool.clone()
+}
+
+/// The number of threads that one op uses: `torch.get_num_threads`.
+pub fn get_num_threads() -> usize {
+    pool().map_or(1, |pool| pool.current_num_threads())
+}
+
+/// Sets the number of threads that one op uses, 0 for as many as there are processors:
+/// `torch.set_num_threads`. Results do not depend on it. An op that is called on a thread of a rayon pool
+/// uses that thread alone.
+pub fn set_num_threads(threads: usize) {
+    let made = start(threads);
+    // The old pool ends where the last op that uses it does, and not under the lock.
+    let old = std::mem::replace(&mut *POOL.lock(), made);
+    drop(old);
+}
+
+/// Runs `f` with ops on `threads` threads, and no other test that does so beside it.
+#[cfg(test)]
+pub(crate) fn with_threads<R>(threads: usize, f: impl FnOnce() -> R) -> R {
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock();
+    set_num_threads(threads);
+    assert_eq!(get_num_threads(), threads);
+    f()
+}
+
+/// Calls `f` with each of `0..tasks`, on several threads where there are any. Takes a `dyn` closure so that
+/// rayon's machinery is compiled once, not for each kernel.
 fn share(tasks: usize, f: &(dyn Fn(usize) + Sync)) {
-    if tasks <= 1 || rayon::current_num_threads() == 1 {
-        (0..tasks).for_each(f);
-    } else {
-        (0..tasks).into_par_iter().for_each(f);
+    let alone = tasks <= 1 || rayon::current_thread_index().is_some();
+    match if alone { None } else { pool().filter(|pool| pool.current_num_threads() > 1) } {
+        Some(pool) => pool.install(|| (0..tasks).into_par_iter().for_each(f)),
+        None => (0..tasks).for_each(f),
     }
 }
 
-/// Calls `f` with the parts of `0..n`, each of `grain` indices (the last one shorter), on rayon's threads.
+/// Calls `f` with each of `tasks`, on all threads.
+pub(crate) fn each<A: Send>(tasks: Vec<A>, f: impl Fn(A) + Sync) {
+    let tasks: Vec<Mutex<Option<A>>> = tasks.into_iter().map(|task| Mutex::new(Some(task))).collect();
+    share(tasks.len(), &|i| {
+        let task = tasks[i].lock().take();
+        task.into_iter().for_each(&f);
+    });
+}
+
+/// Calls `f` with the parts of `0..n`, each of `grain` indices (the last one shorter), on all threads.
 pub(crate) fn ranges(n: usize, grain: usize, f: impl Fn(Range<usize>) + Sync) {
     let grain = grain.max(1);
     share(n.div_ceil(grain), &|i| f(i * grain..((i + 1) * grain).min(n)));

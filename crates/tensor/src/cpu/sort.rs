@@ -7,7 +7,6 @@ use crate::dtype::Stored;
 use crate::ops::{Kthvalue, Pick, Sort, Topk};
 use crate::{DType, Result, bail, ensure};
 use half::{bf16, f16};
-use rayon::prelude::*;
 
 /// Lines shorter than this are sorted by comparison.
 const RADIX_FROM: usize = 1500;
@@ -190,21 +189,15 @@ fn lines<T: Sortable>(
     }
     let (values, places) = outputs.split_at_mut(1);
     let (x, values, places) = (x.contiguous::<T>(), values[0].slice::<T>(), places[0].slice::<i64>());
-    let scratch = || Scratch { keys: Vec::new(), spare: Vec::new() };
     let together = (par::GRAIN / (8 * n.max(1))).max(1);
-    let run = |scratch: &mut Scratch<T::Packed>, task: usize, values: &mut [T], places: &mut [i64]| {
-        for (i, (values, places)) in values.chunks_mut(k).zip(places.chunks_mut(k)).enumerate() {
-            f(scratch, &x[(task * together + i) * n..][..n], values, places);
-        }
-    };
     let size = k * together;
-    if values.len() <= size || rayon::current_num_threads() == 1 {
-        let mut scratch = scratch();
-        let tasks = values.chunks_mut(size).zip(places.chunks_mut(size)).enumerate();
-        return tasks.for_each(|(task, (values, places))| run(&mut scratch, task, values, places));
-    }
-    let tasks = values.par_chunks_mut(size).zip(places.par_chunks_mut(size)).enumerate();
-    tasks.for_each_init(scratch, |scratch, (task, (values, places))| run(scratch, task, values, places));
+    let tasks = values.chunks_mut(size).zip(places.chunks_mut(size)).enumerate().collect();
+    par::each(tasks, |(task, (values, places))| {
+        let mut scratch = Scratch { keys: Vec::new(), spare: Vec::new() };
+        for (i, (values, places)) in values.chunks_mut(k).zip(places.chunks_mut(k)).enumerate() {
+            f(&mut scratch, &x[(task * together + i) * n..][..n], values, places);
+        }
+    });
 }
 
 /// Values and places of the first keys.
