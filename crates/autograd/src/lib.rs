@@ -2,7 +2,7 @@
 //! functions, and the checks that keep them honest.
 //!
 //! The tensor crate calls this one through a single hook, installed the first time somebody asks for a
-//! gradient. A recorded op becomes a [`Node`](node) that keeps what its rule needs and links to the nodes
+//! gradient. A recorded op becomes a node (`node.rs`) that keeps what its rule needs and links to the nodes
 //! of its inputs; [`backward`](Autograd::backward) walks them newest first with an explicit heap.
 //!
 //! ```

@@ -213,7 +213,7 @@ pub trait Module: Any + Send + Sync {
     }
 
     /// Calls `f` with every module inside, those inside first, and this one last.
-    /// [`downcast_ref`](DynModule::downcast_ref) tells what it is.
+    /// `downcast_ref` tells what it is.
     ///
     /// ```
     /// use flambeau_nn::{Linear, Module, Sequential, Tanh, init};

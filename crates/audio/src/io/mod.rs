@@ -1,6 +1,6 @@
 //! WAV files to tensors and back, as `torchaudio.load` and `torchaudio.save`.
 //!
-//! A file is taken for hostile. Its structure is walked before a sample is read ([`wav`]): a file that ends
+//! A file is taken for hostile. Its structure is walked before a sample is read (`wav.rs`): a file that ends
 //! too early or whose header lies is an error that names the byte, and memory is asked for only where the
 //! file has the bytes to fill it.
 

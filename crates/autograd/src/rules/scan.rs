@@ -27,8 +27,8 @@ impl Rule for Cumprod {
     fn saves(&self, _: &[bool]) -> Saves {
         Saves::NONE.input(0).output(0)
     }
-    /// dx[k] = (product before k) · s[k], where s[k] = g[k] + x[k + 1] · s[k + 1]: no division, so zeros are no
-    /// special case.
+    /// `dx[k] = (product before k) · s[k]`, where `s[k] = g[k] + x[k + 1] · s[k + 1]`: no division, so zeros
+    /// are no special case.
     fn vjp(&self, s: &Saved<'_>, g: &Tensor) -> Result<Grads> {
         s.one(|| {
             let (x, y) = (s.input(0)?.conj()?, s.output(0)?.conj()?);
@@ -43,7 +43,7 @@ impl Rule for Recurrence {
     fn saves(&self, needs: &[bool]) -> Saves {
         Saves::NONE.input(0).output_if(0, needs[0])
     }
-    /// db = λ with λ[k] = g[k] + a[k + 1] · λ[k + 1], and da[k] = λ[k] · y[k − 1].
+    /// `db = λ` with `λ[k] = g[k] + a[k + 1] · λ[k + 1]`, and `da[k] = λ[k] · y[k − 1]`.
     fn vjp(&self, s: &Saved<'_>, g: &Tensor) -> Result<Grads> {
         let next = shifted(&s.input(0)?.conj()?, self.dim, !self.reverse, 0.0)?;
         let lambda = next.recurrence(g, self.dim as isize, !self.reverse)?;

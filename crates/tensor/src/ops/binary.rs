@@ -179,7 +179,7 @@ macro_rules! binary {
         )*
         impl Tensor {
             $($(
-                #[doc = concat!("`torch.", $name, "`: operands are promoted and broadcast. See [`", stringify!($Op), "`].\n\n# Errors\nWhere the shapes do not broadcast.")]
+                #[doc = concat!("`torch.", $name, "`: operands are promoted and broadcast. See [`", stringify!($Op), "`](struct@", stringify!($Op), ").\n\n# Errors\nWhere the shapes do not broadcast.")]
                 #[track_caller]
                 pub fn $method<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Tensor> {
                     let other = other.into();

@@ -1,6 +1,6 @@
 //! Image files to tensors and back, as `torchvision.io`: PNG and JPEG, `u8` of shape `[C, H, W]`.
 //!
-//! A file is taken for hostile. Before any pixel is decoded its structure is walked ([`png`], [`jpeg`]):
+//! A file is taken for hostile. Before any pixel is decoded its structure is walked (`png.rs`, `jpeg.rs`):
 //! a file that ends too early is an error that says where, and one whose header promises more pixels
 //! than its compressed bytes can hold is turned away before memory for them is asked for.
 
