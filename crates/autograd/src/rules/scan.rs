@@ -55,7 +55,7 @@ impl Rule for Logcumsumexp {
     fn saves(&self, _: &[bool]) -> Saves {
         Saves::NONE.input(0).output(0)
     }
-    /// dx[k] = exp(x[k] − y[k]) · t[k], where t[k] = g[k] + exp(y[k] − y[k + 1]) · t[k + 1]: no exponential of a
+    /// `dx[k] = exp(x[k] − y[k]) · t[k]`, where `t[k] = g[k] + exp(y[k] − y[k + 1]) · t[k + 1]`: no exponential of a
     /// number above 0.
     fn vjp(&self, s: &Saved<'_>, g: &Tensor) -> Result<Grads> {
         s.one(|| {
