@@ -1,6 +1,6 @@
 //! The vocabulary: every primitive op there is, one plain struct each, listed once.
 //!
-//! [`for_each_op!`] is the list. From it come the [`Op`] enum and, on every floor, the matches that
+//! [`for_each_op!`](crate::for_each_op) is the list. From it come the [`Op`] enum and, on every floor, the matches that
 //! lead from an `Op` to that floor's trait for it: shape inference here ([`Infer`], [`ViewOp`]), the
 //! kernel in `cpu`, the derivative in `flambeau-autograd`. An op that lacks one of them does not compile.
 

@@ -34,7 +34,7 @@ running! {
     Cummax {};
     /// The running minimum and its place.
     Cummin {};
-    /// y[k] = a[k] · y[k − 1] + b[k], with y[−1] = 0. Inputs: a, b. Running sums and products are two cases of it,
+    /// `y[k] = a[k] · y[k − 1] + b[k]`, with `y[−1] = 0`. Inputs: a, b. Running sums and products are two cases of it,
     /// and their derivatives are others.
     Recurrence {
         /// From the end on: y[k + 1] instead of y[k − 1].
@@ -144,7 +144,7 @@ impl Tensor {
         pair(Cummin { dim: dim_index("cummin", dim, self.rank())? }, &[self])
     }
 
-    /// y[k] = a[k] · y[k − 1] + b[k] along `dim`, `self` being a, and y[−1] = 0: a linear recurrence, a filter of
+    /// `y[k] = a[k] · y[k − 1] + b[k]` along `dim`, `self` being a, and `y[−1] = 0`: a linear recurrence, a filter of
     /// first order. `reverse` runs it from the end on.
     ///
     /// # Errors
