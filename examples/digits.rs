@@ -15,7 +15,7 @@ struct Args {
     /// Folder with MNIST/raw/*-ubyte[.gz]
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/digits"))]
     data: PathBuf,
-    #[arg(long, default_value_t = 12)]
+    #[arg(long, default_value_t = 8)]
     epochs: usize,
     #[arg(long, default_value_t = 32)]
     batch_size: usize,

@@ -50,7 +50,7 @@ pub(crate) fn map1<A: Lane, R: Lane>(a: &Src<'_>, out: &mut Dst<'_>, f: impl Fn(
     drive(&[(*a, A::KIND)], (out, R::KIND), &|ins, out, n| {
         // SAFETY: the driver gives `n` initialised lanes for each operand, apart from one another.
         let (a, out) = unsafe { (lanes::<A>(ins[0], n), lanes_mut::<R>(out, n)) };
-        par::simd(
+        par::simd_over::<A, _>(
             #[inline(always)]
             || {
                 for (out, a) in out.iter_mut().zip(a) {
@@ -66,7 +66,7 @@ pub(crate) fn map_slices<A: Lane, R: Lane>(a: &Src<'_>, out: &mut Dst<'_>, f: im
     drive(&[(*a, A::KIND)], (out, R::KIND), &|ins, out, n| {
         // SAFETY: as in `map1`.
         let (a, out) = unsafe { (lanes::<A>(ins[0], n), lanes_mut::<R>(out, n)) };
-        par::simd(
+        par::simd_over::<A, _>(
             #[inline(always)]
             || f(a, out),
         );
@@ -83,7 +83,7 @@ pub(crate) fn map2<A: Lane, B: Lane, R: Lane>(
     drive(&[(*a, A::KIND), (*b, B::KIND)], (out, R::KIND), &|ins, out, n| {
         // SAFETY: as in `map1`.
         let (a, b, out) = unsafe { (lanes::<A>(ins[0], n), lanes::<B>(ins[1], n), lanes_mut::<R>(out, n)) };
-        par::simd(
+        par::simd_over::<A, _>(
             #[inline(always)]
             || {
                 for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
@@ -104,7 +104,7 @@ pub(crate) fn map3<A: Lane, B: Lane, C: Lane, R: Lane>(
         // SAFETY: as in `map1`.
         let (a, b, c, out) =
             unsafe { (lanes::<A>(ins[0], n), lanes::<B>(ins[1], n), lanes::<C>(ins[2], n), lanes_mut::<R>(out, n)) };
-        par::simd(
+        par::simd_over::<A, _>(
             #[inline(always)]
             || {
                 for (((out, a), b), c) in out.iter_mut().zip(a).zip(b).zip(c) {

@@ -48,6 +48,9 @@ pub(crate) enum LaneKind {
 /// A type that kernels compute in.
 pub(crate) trait Lane: Stored {
     const KIND: LaneKind;
+    /// True where a loop gains from wider registers than every machine has: those of the others are bound by
+    /// memory or do not vectorise, and compiling them twice is time lost.
+    const WIDE: bool = matches!(Self::KIND, LaneKind::F32 | LaneKind::F64);
 }
 
 macro_rules! lanes {

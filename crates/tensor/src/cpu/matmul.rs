@@ -3,6 +3,7 @@
 //! A product is cut into blocks of rows and columns by its shape alone and each block is one
 //! single-threaded call, so the result is the same to the bit at any number of threads.
 
+use super::math::Float;
 use super::micro::{Real, lanes_by_lanes};
 use super::{CpuKernel, Dst, Src, par};
 use crate::dtype::Stored;
@@ -52,31 +53,77 @@ pub(crate) trait Number: Stored {
     unsafe fn product(s: Sizes, a: Matrix<Self>, b: Matrix<Self>, c: *mut Self, stride: usize, add: bool);
 }
 
+/// `c = a·b`, or `c += f·a·b` where `add`; elements of a row of `c` are `step` apart, its rows `stride`.
+///
+/// # Safety
+/// As for [`Number::product`].
+type Gemm<T> = unsafe fn(s: Sizes, a: Matrix<T>, b: Matrix<T>, c: *mut T, step: usize, stride: usize, add: bool, f: T);
+
 macro_rules! by_gemm {
-    ($($t:ty, $one:expr, $few:expr;)*) => {$(
+    ($($t:ty, $gemm:ident, $kernel:path;)*) => {$(
+        /// A [`Gemm`].
+        ///
+        /// # Safety
+        /// As for [`Number::product`].
+        #[allow(clippy::too_many_arguments)]
+        unsafe fn $gemm(s: Sizes, a: Matrix<$t>, b: Matrix<$t>, c: *mut $t, step: usize, stride: usize, add: bool, f: $t) {
+            // The kernel works along columns, so it computes cᵀ = bᵀ·aᵀ.
+            // SAFETY: the caller's promise.
+            unsafe {
+                $kernel()(
+                    s.n, s.m, s.k, c, stride as isize, step as isize, add, b.ptr, b.row as isize, b.column as isize,
+                    a.ptr, a.row as isize, a.column as isize, 1.0, f, false, false, false, gemm_common::Parallelism::None,
+                );
+            }
+        }
+
         impl Number for $t {
             unsafe fn product(s: Sizes, a: Matrix<$t>, b: Matrix<$t>, c: *mut $t, stride: usize, add: bool) {
-                let Sizes { m, n, k } = s;
                 // `gemm` would read a transposed matrix with long steps here.
-                if (2..=FEW).contains(&m) && a.column == 1 && b.row == 1 && n > 1 && b.column > 1 && $few(s, a, b, c, stride, add) {
-                    return;
+                let few = (2..=FEW).contains(&s.m) && a.column == 1 && b.row == 1 && s.n > 1 && b.column > 1;
+                if !(few && inner_products(s, a, b, c, stride, add)) {
+                    // SAFETY: the caller's promise.
+                    unsafe { $gemm(s, a, b, c, 1, stride, add, 1.0) }
                 }
+            }
+        }
+
+        impl Number for Complex<$t> {
+            unsafe fn product(s: Sizes, a: Matrix<Self>, b: Matrix<Self>, c: *mut Self, stride: usize, add: bool) {
                 // SAFETY: the caller's promise.
-                unsafe {
-                    gemm::gemm(
-                        m, n, k, c, 1, stride as isize, add, a.ptr, a.column as isize, a.row as isize, b.ptr, b.column as isize,
-                        b.row as isize, $one, $one, false, false, false, gemm::Parallelism::None,
-                    );
-                }
+                unsafe { complex_product::<$t>(s, a, b, c, stride, add, $gemm) }
             }
         }
     )*};
 }
 by_gemm! {
-    f32, 1.0, inner_products;
-    f64, 1.0, inner_products;
-    Complex<f32>, Complex::new(1.0, 0.0), |_, _, _, _, _, _| false;
-    Complex<f64>, Complex::new(1.0, 0.0), |_, _, _, _, _, _| false;
+    f32, strided_f32, gemm_f32::gemm::f32::get_gemm_fn;
+    f64, strided_f64, gemm_f64::gemm::f64::get_gemm_fn;
+}
+
+/// A product of complex matrices as four of their real and imaginary parts, which lie two apart.
+///
+/// # Safety
+/// As for [`Number::product`].
+unsafe fn complex_product<T: Real + Float>(
+    s: Sizes,
+    a: Matrix<Complex<T>>,
+    b: Matrix<Complex<T>>,
+    c: *mut Complex<T>,
+    stride: usize,
+    add: bool,
+    gemm: Gemm<T>,
+) {
+    let part = |m: Matrix<Complex<T>>, imaginary: usize| Matrix {
+        ptr: m.ptr.cast::<T>().wrapping_add(imaginary),
+        row: 2 * m.row,
+        column: 2 * m.column,
+    };
+    let (one, c) = (<T as Float>::ONE, c.cast::<T>());
+    for (to, x, y, add, f) in [(0, 0, 0, add, one), (0, 1, 1, true, -one), (1, 0, 1, add, one), (1, 1, 0, true, one)] {
+        // SAFETY: a complex number is its two parts, one behind the other; the rest is the caller's promise.
+        unsafe { gemm(s, part(a, x), part(b, y), c.add(to), 2, 2 * stride, add, f) }
+    }
 }
 
 macro_rules! by_loops {

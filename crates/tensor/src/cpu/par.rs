@@ -5,6 +5,7 @@
 //! else's, does the whole work itself: while it waited for others, it would take up other work of its
 //! pool, and that may want a lock which the op under way holds.
 
+use super::lanes::Lane;
 use parking_lot::Mutex;
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -112,6 +113,12 @@ pub(crate) fn chunks<T: Send>(out: &mut [T], size: usize, cost: usize, f: impl F
         let part = unsafe { parts.part(task * whole..((task + 1) * whole).min(n)) };
         part.chunks_mut(size).enumerate().for_each(|(i, c)| f(task * together + i, c));
     });
+}
+
+/// [`simd`] for a loop over lanes of `T`, where they gain from it.
+#[inline(always)]
+pub(crate) fn simd_over<T: Lane, R>(mut f: impl FnMut() -> R) -> R {
+    if T::WIDE { simd(f) } else { f() }
 }
 
 /// Runs `f` with the widest SIMD the machine has: plain loops inside are compiled for each of them. `f` must

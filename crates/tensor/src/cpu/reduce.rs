@@ -14,7 +14,7 @@ use crate::op::Infer;
 use crate::ops::*;
 use crate::{Result, bail};
 use arg::Arg;
-use drive::reduce;
+use drive::{reduce, reduce_to_second};
 use fold::{Folded, Multiplying, Number, adding, extreme};
 use moments::VarianceMean;
 use num_complex::Complex;
@@ -66,7 +66,7 @@ impl CpuKernel for Prod {
 
 fn extremum<const MAX: bool>(op: &'static str, x: &Src<'_>, dims: &[usize], outputs: &mut [Dst<'_>]) -> Result<()> {
     match_lane!(op, LaneKind::of(x.dtype()), [F32 => f32, F64 => f64, I64 => i64, Truth => Truth], T => {
-        reduce(&extreme::<T, _, MAX>(|x| x), x, dims, outputs)
+        reduce(&extreme::<T, MAX>(false), x, dims, outputs)
     });
     Ok(())
 }
@@ -85,14 +85,14 @@ impl CpuKernel for Amin {
 
 impl CpuKernel for Any {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-        reduce(&extreme::<Truth, _, true>(|x| x), &inputs[0], &self.dims, outputs);
+        reduce(&extreme::<Truth, true>(false), &inputs[0], &self.dims, outputs);
         Ok(())
     }
 }
 
 impl CpuKernel for All {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-        reduce(&extreme::<Truth, _, false>(|x| x), &inputs[0], &self.dims, outputs);
+        reduce(&extreme::<Truth, false>(false), &inputs[0], &self.dims, outputs);
         Ok(())
     }
 }
@@ -105,12 +105,12 @@ impl CpuKernel for CountNonzero {
 }
 
 macro_rules! with_place {
-    ($($Op:ident, $max:literal, $place_only:literal;)*) => {$(
+    ($($Op:ident, $max:literal, $reduce:ident;)*) => {$(
         impl CpuKernel for $Op {
             fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
                 let x = &inputs[0];
                 match_lane!($Op::NAME, LaneKind::of(x.dtype()), [F32 => f32, F64 => f64, I64 => i64, Truth => Truth], T => {
-                    reduce(&Arg::<T, $max, $place_only>::NEW, x, &[self.dim], outputs)
+                    $reduce(&Arg::<T, $max>::NEW, x, &[self.dim], outputs)
                 });
                 Ok(())
             }
@@ -118,10 +118,10 @@ macro_rules! with_place {
     )*};
 }
 with_place! {
-    Argmax, true, true;
-    Argmin, false, true;
-    MaxDim, true, false;
-    MinDim, false, false;
+    Argmax, true, reduce_to_second;
+    Argmin, false, reduce_to_second;
+    MaxDim, true, reduce;
+    MinDim, false, reduce;
 }
 
 impl CpuKernel for VarMean {
@@ -156,21 +156,18 @@ impl CpuKernel for Norm {
 fn norm<T: Number<Wide = f64> + Float + fold::Ordered>(op: &Norm, x: &Src<'_>, outputs: &mut [Dst<'_>]) {
     let (dims, p) = (&op.dims, op.ord);
     match p {
-        f64::INFINITY => reduce(&extreme::<T, _, true>(|x| Float::abs(x)), x, dims, outputs),
-        f64::NEG_INFINITY => reduce(&extreme::<T, _, false>(|x| Float::abs(x)), x, dims, outputs),
-        0.0 => {
-            reduce(&adding(|x: T| if x == T::ZERO { T::ZERO } else { T::ONE }, |w| T::from_f64(w)), x, dims, outputs)
-        }
+        f64::INFINITY => reduce(&extreme::<T, true>(true), x, dims, outputs),
+        f64::NEG_INFINITY => reduce(&extreme::<T, false>(true), x, dims, outputs),
         1.0 => reduce(&adding(|x: T| Float::abs(x), |w| T::from_f64(w)), x, dims, outputs),
         2.0 => reduce(&adding(|x: T| x * x, |w| T::from_f64(w.sqrt())), x, dims, outputs),
         _ => {
-            let power = T::from_f64(p);
-            reduce(
-                &adding(move |x: T| Float::abs(x).pow(power), move |w| T::from_f64(w.powf(1.0 / p))),
-                x,
-                dims,
-                outputs,
-            )
+            // The zeroth power counts what is not 0.
+            let (power, of_zero, root) = match p {
+                0.0 => (T::ZERO, T::ZERO, 1.0),
+                _ => (T::from_f64(p), T::ZERO.pow(T::from_f64(p)), 1.0 / p),
+            };
+            let each = move |x: T| if x == T::ZERO { of_zero } else { Float::abs(x).pow(power) };
+            reduce(&adding(each, move |w| T::from_f64(w.powf(root))), x, dims, outputs)
         }
     }
 }

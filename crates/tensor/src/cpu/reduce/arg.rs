@@ -16,15 +16,15 @@ pub(super) struct Best<T> {
     place: Option<usize>,
 }
 
-/// The results' order: value and place, or place alone.
+/// The results: value, and place.
 #[derive(Clone, Copy)]
-pub(super) struct Arg<T, const MAX: bool, const PLACE_ONLY: bool>(PhantomData<fn(T)>);
+pub(super) struct Arg<T, const MAX: bool>(PhantomData<fn(T)>);
 
-impl<T, const MAX: bool, const PLACE_ONLY: bool> Arg<T, MAX, PLACE_ONLY> {
+impl<T, const MAX: bool> Arg<T, MAX> {
     pub(super) const NEW: Self = Arg(PhantomData);
 }
 
-impl<T: Ordered, const MAX: bool, const PLACE_ONLY: bool> Arg<T, MAX, PLACE_ONLY> {
+impl<T: Ordered, const MAX: bool> Arg<T, MAX> {
     #[inline(always)]
     fn row(best: Best<T>, row: &[T], first: usize) -> Best<T> {
         let mut best = best;
@@ -70,54 +70,48 @@ impl<T: Ordered, const MAX: bool, const PLACE_ONLY: bool> Arg<T, MAX, PLACE_ONLY
     }
 }
 
-macro_rules! reduction {
-    ($place_only:literal, $Out:ty, $Second:ty, |$total:ident| $finish:expr) => {
-        impl<T: Ordered, const MAX: bool> Reduction for Arg<T, MAX, $place_only> {
-            type In = T;
-            type Total = Best<T>;
-            type Out = $Out;
-            type Second = $Second;
-            const SHORT: usize = LANES;
-            const ANY_ORDER: bool = false;
+impl<T: Ordered, const MAX: bool> Reduction for Arg<T, MAX> {
+    type In = T;
+    type Total = Best<T>;
+    type Out = T;
+    type Second = i64;
+    const SHORT: usize = LANES;
+    const ANY_ORDER: bool = false;
 
-            fn empty(&self) -> Best<T> {
-                Best { value: T::LOWEST, place: None }
-            }
+    fn empty(&self) -> Best<T> {
+        Best { value: T::LOWEST, place: None }
+    }
 
-            fn join(&self, total: Best<T>, other: Best<T>) -> Best<T> {
-                let better = other.place.is_some() && (total.place.is_none() || other.value.beats::<MAX>(total.value));
-                if better { other } else { total }
-            }
+    fn join(&self, total: Best<T>, other: Best<T>) -> Best<T> {
+        let better = other.place.is_some() && (total.place.is_none() || other.value.beats::<MAX>(total.value));
+        if better { other } else { total }
+    }
 
-            fn rows(&self, tile: Tile<'_, T>, totals: &mut [Best<T>]) {
-                par::simd(
-                    #[inline(always)]
-                    || {
-                        for (r, total) in totals.iter_mut().enumerate() {
-                            *total = Self::row(*total, tile.row(r), tile.first);
-                        }
-                    },
-                );
-            }
+    fn rows(&self, tile: Tile<'_, T>, totals: &mut [Best<T>]) {
+        par::simd_over::<T, _>(
+            #[inline(always)]
+            || {
+                for (r, total) in totals.iter_mut().enumerate() {
+                    *total = Self::row(*total, tile.row(r), tile.first);
+                }
+            },
+        );
+    }
 
-            fn columns(&self, tile: Tile<'_, T>, totals: &mut [Best<T>]) {
-                par::simd(
-                    #[inline(always)]
-                    || {
-                        if tile.columns <= LANES {
-                            Self::columns_of::<LANES>(tile, totals)
-                        } else {
-                            Self::columns_of::<COLUMNS>(tile, totals)
-                        }
-                    },
-                );
-            }
+    fn columns(&self, tile: Tile<'_, T>, totals: &mut [Best<T>]) {
+        par::simd_over::<T, _>(
+            #[inline(always)]
+            || {
+                if tile.columns <= LANES {
+                    Self::columns_of::<LANES>(tile, totals)
+                } else {
+                    Self::columns_of::<COLUMNS>(tile, totals)
+                }
+            },
+        );
+    }
 
-            fn finish(&self, $total: Best<T>) -> ($Out, $Second) {
-                $finish
-            }
-        }
-    };
+    fn finish(&self, total: Best<T>) -> (T, i64) {
+        (total.value, total.place.map_or(0, |p| p as i64))
+    }
 }
-reduction!(true, i64, i64, |total| (total.place.map_or(0, |p| p as i64), 0));
-reduction!(false, T, i64, |total| (total.value, total.place.map_or(0, |p| p as i64)));

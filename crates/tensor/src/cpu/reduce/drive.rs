@@ -11,11 +11,11 @@
 //! Work is split by the shape alone, into blocks of outputs and, where there are few outputs, parts of
 //! the reduction, which are joined in order: the result does not depend on the number of threads.
 
-use crate::cpu::lanes::{Convert, Lane, loader, storer};
+use crate::cpu::lanes::{Convert, Lane, LaneKind, loader, storer};
 use crate::cpu::{Dst, Src, par};
 use crate::layout::contiguous_strides;
 use smallvec::SmallVec;
-use std::mem::MaybeUninit;
+use std::marker::PhantomData;
 use std::ops::Range;
 
 /// Columns of a tile at most: what fits the first-level cache with its accumulators.
@@ -203,34 +203,133 @@ impl Cut {
     }
 }
 
-/// Where elements come from: as they lie, or by conversion.
-struct Source<'a, T> {
-    direct: Option<&'a [T]>,
-    ptr: *const u8,
-    size: usize,
-    load: Convert,
+/// The loops and how they are cut: all of a job that does not depend on what is reduced.
+struct Frame {
+    plan: Plan,
+    cut: Cut,
 }
 
-// SAFETY: the storage is locked to read as long as `'a`.
-unsafe impl<T> Sync for Source<'_, T> {}
+impl Frame {
+    /// The places of a unit's first element in input and output, and how many outputs it has.
+    fn place(&self, unit: usize) -> (usize, usize, usize) {
+        let (block, mut rest) = (unit % self.cut.blocks, unit / self.cut.blocks);
+        let start = block * self.cut.block;
+        let kept = &self.plan.kept;
+        let (mut from, mut to) = (start * kept.from, start * kept.to);
+        for d in self.plan.outer.iter().rev() {
+            from += rest % d.size * d.from;
+            to += rest % d.size * d.to;
+            rest /= d.size;
+        }
+        (from, to, self.cut.block.min(kept.size - start))
+    }
 
-impl<'a, T: Lane> Source<'a, T> {
-    fn new(x: &Src<'a>) -> Self {
-        let direct = (x.dtype() == T::KIND.dtype()).then(|| {
-            let n = x.layout().end().map_or(0, |end| end.saturating_sub(x.layout().offset));
-            // SAFETY: the layout lies inside the storage, which is locked to read; an element of this
-            // dtype is stored as the lane, for which every bit pattern is a value.
-            if n == 0 { &[][..] } else { unsafe { std::slice::from_raw_parts(x.ptr().cast::<T>(), n) } }
-        });
-        Source { direct, ptr: x.ptr(), size: x.dtype().size(), load: loader(x.dtype(), T::KIND) }
+    /// Calls `tile` with the place and the lines of each tile of a unit whose first element is at `from`,
+    /// over `range` of the dimension that is cut.
+    fn tiles(&self, from: usize, range: Range<usize>, tile: &mut dyn FnMut(usize, Range<usize>)) {
+        let range_of = |i: usize, size: usize| {
+            let here = self.cut.along == i;
+            if here { range.start.min(size)..range.end.min(size) } else { 0..size }
+        };
+        let line = range_of(0, self.plan.line.size);
+        let inner = &self.plan.inner;
+        let ranges: SmallVec<[Range<usize>; 4]> =
+            inner.iter().enumerate().map(|(i, d)| range_of(i + 1, d.size)).collect();
+        if line.is_empty() || ranges.iter().any(|r| r.is_empty()) {
+            return;
+        }
+        let mut index: SmallVec<[usize; 4]> = ranges.iter().map(|r| r.start).collect();
+        loop {
+            let at = from + index.iter().zip(inner).map(|(i, d)| i * d.from).sum::<usize>();
+            tile(at, line.clone());
+            let mut d = inner.len();
+            loop {
+                if d == 0 {
+                    return;
+                }
+                d -= 1;
+                index[d] += 1;
+                if index[d] < ranges[d].end {
+                    break;
+                }
+                index[d] = ranges[d].start;
+            }
+        }
     }
 }
 
+/// Where elements come from.
+struct Source<'a> {
+    ptr: *const u8,
+    size: usize,
+    load: Convert,
+    lane: LaneKind,
+    /// Elements from the first to the last.
+    span: usize,
+    /// True where they are stored as their lane.
+    direct: bool,
+    /// The storage is locked to read as long as this.
+    locked: PhantomData<&'a [u8]>,
+}
+
+// SAFETY: the storage is locked to read as long as `'a`.
+unsafe impl Sync for Source<'_> {}
+
+impl<'a> Source<'a> {
+    fn new(x: &Src<'a>, lane: LaneKind) -> Self {
+        let span = x.layout().end().map_or(0, |end| end.saturating_sub(x.layout().offset));
+        let (ptr, size, load) = (x.ptr(), x.dtype().size(), loader(x.dtype(), lane));
+        Source { ptr, size, load, lane, span, direct: x.dtype() == lane.dtype(), locked: PhantomData }
+    }
+
+    /// The elements as they lie, where they are stored as `T`.
+    fn slice<T: Lane>(&self) -> Option<&'a [T]> {
+        // SAFETY: the layout lies inside the storage, which is locked to read; an element of this dtype is
+        // stored as the lane, for which every bit pattern is a value.
+        (self.direct && self.lane == T::KIND && self.span > 0)
+            .then(|| unsafe { std::slice::from_raw_parts(self.ptr.cast::<T>(), self.span) })
+    }
+
+    /// Rows and columns (number, step) from the place `at` on, side by side on the stage.
+    fn load(&self, stage: &mut Stage, at: usize, rows: (usize, usize), columns: (usize, usize)) {
+        let (n, size) = (rows.0 * columns.0, self.lane.size());
+        assert!(n * size <= STAGE_BYTES);
+        let to = stage.0.as_mut_ptr();
+        let source = |place: usize| self.ptr.wrapping_add(place * self.size);
+        // SAFETY: the places are the tensor's, which lie inside its locked storage; the stage is ours,
+        // aligned for every lane, and has room for `n` lanes, all of which are filled here.
+        unsafe {
+            if rows.1 == columns.0 * columns.1 || rows.0 == 1 {
+                (self.load)(source(at), columns.1, to, 1, n);
+            } else if columns.0 < rows.0 && columns.0 <= 16 {
+                for c in 0..columns.0 {
+                    (self.load)(source(at + c * columns.1), rows.1, to.add(c * size), columns.0, rows.0);
+                }
+            } else {
+                for r in 0..rows.0 {
+                    (self.load)(source(at + r * rows.1), columns.1, to.add(r * columns.0 * size), 1, columns.0);
+                }
+            }
+        }
+    }
+}
+
+/// Memory of the first-level cache that elements are brought to; always initialised.
 #[repr(align(64))]
-struct Stage([MaybeUninit<u8>; STAGE_BYTES]);
+struct Stage([u8; STAGE_BYTES]);
+
+impl Stage {
+    fn lanes<T: Lane>(&self, n: usize) -> &[T] {
+        assert!(n * size_of::<T>() <= STAGE_BYTES && align_of::<T>() <= align_of::<Stage>());
+        // SAFETY: the bytes are initialised, aligned and enough; every bit pattern of a lane is a value.
+        unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast::<T>(), n) }
+    }
+}
 
 /// Where results go.
 struct Sink {
+    /// The second of a reduction's two results, not the first.
+    second: bool,
     ptr: *mut u8,
     size: usize,
     store: Convert,
@@ -241,30 +340,39 @@ unsafe impl Sync for Sink {}
 
 struct Job<'a, R: Reduction> {
     op: &'a R,
-    plan: Plan,
-    cut: Cut,
-    source: Source<'a, R::In>,
+    frame: Frame,
+    source: Source<'a>,
     sinks: SmallVec<[Sink; 2]>,
 }
 
 /// Reduces `x` over `dims` into `outputs`, which are contiguous with these dimensions at size 1.
 pub(super) fn reduce<R: Reduction>(op: &R, x: &Src<'_>, dims: &[usize], outputs: &mut [Dst<'_>]) {
+    run(op, x, dims, outputs, 0);
+}
+
+/// [`reduce`] where the only output takes the second result.
+pub(super) fn reduce_to_second<R: Reduction>(op: &R, x: &Src<'_>, dims: &[usize], output: &mut [Dst<'_>]) {
+    run(op, x, dims, output, 1);
+}
+
+fn run<R: Reduction>(op: &R, x: &Src<'_>, dims: &[usize], outputs: &mut [Dst<'_>], first: usize) {
     if outputs[0].numel() == 0 {
         return;
     }
     let plan = Plan::new(x, dims, outputs[0].shape(), R::SHORT);
     let sink = |(i, out): (usize, &mut Dst<'_>)| {
-        let lane = if i == 0 { R::Out::KIND } else { R::Second::KIND };
-        Sink { ptr: out.ptr(), size: out.dtype().size(), store: storer(lane, out.dtype()) }
+        let second = i + first > 0;
+        let lane = if second { R::Second::KIND } else { R::Out::KIND };
+        Sink { second, ptr: out.ptr(), size: out.dtype().size(), store: storer(lane, out.dtype()) }
     };
     let sinks = outputs.iter_mut().enumerate().map(sink).collect();
-    let job = Job { op, cut: Cut::new(&plan), plan, source: Source::new(x), sinks };
-    job.run();
+    let frame = Frame { cut: Cut::new(&plan), plan };
+    Job { op, frame, source: Source::new(x, R::In::KIND), sinks }.run();
 }
 
 impl<R: Reduction> Job<'_, R> {
     fn run(&self) {
-        let cut = &self.cut;
+        let cut = &self.frame.cut;
         let whole = 0..cut.part;
         if cut.parts == 1 {
             if cut.units == 1 {
@@ -288,66 +396,20 @@ impl<R: Reduction> Job<'_, R> {
         }
     }
 
-    /// The places of a unit's first element in input and output, and how many outputs it has.
-    fn place(&self, unit: usize) -> (usize, usize, usize) {
-        let (block, mut rest) = (unit % self.cut.blocks, unit / self.cut.blocks);
-        let start = block * self.cut.block;
-        let kept = &self.plan.kept;
-        let (mut from, mut to) = (start * kept.from, start * kept.to);
-        for d in self.plan.outer.iter().rev() {
-            from += rest % d.size * d.from;
-            to += rest % d.size * d.to;
-            rest /= d.size;
-        }
-        (from, to, self.cut.block.min(kept.size - start))
-    }
-
     /// The totals of a unit over `range` of the dimension that is cut.
     fn unit(&self, unit: usize, range: Range<usize>) -> Totals<R> {
-        let (from, _, count) = self.place(unit);
+        let (from, _, count) = self.frame.place(unit);
         let mut totals: Totals<R> = SmallVec::from_elem(self.op.empty(), count);
-        let range_of = |i: usize, size: usize| {
-            let here = self.cut.along == i;
-            if here { range.start.min(size)..range.end.min(size) } else { 0..size }
-        };
-        let line = range_of(0, self.plan.line.size);
-        let inner = &self.plan.inner;
-        if inner.is_empty() {
-            self.tile(from, line, &mut totals);
-            return totals;
-        }
-        let ranges: SmallVec<[Range<usize>; 4]> =
-            inner.iter().enumerate().map(|(i, d)| range_of(i + 1, d.size)).collect();
-        if ranges.iter().any(|r| r.is_empty()) {
-            return totals;
-        }
-        let mut index: SmallVec<[usize; 4]> = ranges.iter().map(|r| r.start).collect();
-        loop {
-            let at = from + index.iter().zip(inner).map(|(i, d)| i * d.from).sum::<usize>();
-            self.tile(at, line.clone(), &mut totals);
-            let mut d = inner.len();
-            loop {
-                if d == 0 {
-                    return totals;
-                }
-                d -= 1;
-                index[d] += 1;
-                if index[d] < ranges[d].end {
-                    break;
-                }
-                index[d] = ranges[d].start;
-            }
-        }
+        let mut stage = None;
+        self.frame.tiles(from, range, &mut |at, line| self.tile(at, line, &mut stage, &mut totals));
+        totals
     }
 
     /// Takes in the elements of the tile dimensions from the place `at` on.
-    fn tile(&self, at: usize, line: Range<usize>, totals: &mut [R::Total]) {
-        if line.is_empty() {
-            return;
-        }
-        let plan = &self.plan;
+    fn tile(&self, at: usize, line: Range<usize>, stage: &mut Option<Stage>, totals: &mut [R::Total]) {
+        let plan = &self.frame.plan;
         let columns = if plan.across { &plan.kept } else { &plan.line };
-        match self.source.direct {
+        match self.source.slice() {
             Some(data) if columns.from == 1 || columns.size == 1 => match plan.across {
                 true => self.across(data, at, line, totals),
                 false => {
@@ -356,13 +418,13 @@ impl<R: Reduction> Job<'_, R> {
                     self.op.rows(tile, totals);
                 }
             },
-            _ => self.staged(at, line, totals),
+            _ => self.staged(at, line, stage.get_or_insert(Stage([0; STAGE_BYTES])), totals),
         }
     }
 
     /// [`tile`](Job::tile) where kept columns lie side by side in memory.
     fn across(&self, data: &[R::In], at: usize, mut line: Range<usize>, totals: &mut [R::Total]) {
-        let (count, step) = (totals.len(), self.plan.line.from);
+        let (count, step) = (totals.len(), self.frame.plan.line.from);
         // Short rows behind one another are one long row of several rounds.
         let rounds = COLUMNS / count;
         if R::ANY_ORDER && step == count && rounds > 1 && line.len() >= 4 * rounds {
@@ -389,17 +451,17 @@ impl<R: Reduction> Job<'_, R> {
 
     /// [`tile`](Job::tile) through a stage.
     #[inline(never)]
-    fn staged(&self, at: usize, line: Range<usize>, totals: &mut [R::Total]) {
-        let mut stage = Stage([MaybeUninit::uninit(); STAGE_BYTES]);
+    fn staged(&self, at: usize, line: Range<usize>, stage: &mut Stage, totals: &mut [R::Total]) {
         let room = STAGE_BYTES / size_of::<R::In>();
-        let (kept, along) = (&self.plan.kept, &self.plan.line);
-        if self.plan.across {
+        let (kept, along) = (&self.frame.plan.kept, &self.frame.plan.line);
+        if self.frame.plan.across {
             let high = (room / totals.len()).min(R::ROWS);
             for first in line.clone().step_by(high) {
                 let rows = high.min(line.end - first);
-                let data =
-                    self.load(&mut stage, at + first * along.from, (rows, along.from), (totals.len(), kept.from));
-                self.op.columns(Tile { data, rows, columns: totals.len(), stride: totals.len(), first }, totals);
+                let columns = totals.len();
+                self.source.load(stage, at + first * along.from, (rows, along.from), (columns, kept.from));
+                let data = stage.lanes(rows * columns);
+                self.op.columns(Tile { data, rows, columns, stride: columns, first }, totals);
             }
             return;
         }
@@ -409,49 +471,26 @@ impl<R: Reduction> Job<'_, R> {
             for first in line.clone().step_by(wide) {
                 let columns = wide.min(line.end - first);
                 let start = at + i * high * kept.from + first * along.from;
-                let data = self.load(&mut stage, start, (totals.len(), kept.from), (columns, along.from));
-                self.op.rows(Tile { data, rows: totals.len(), columns, stride: columns, first }, totals);
+                let rows = totals.len();
+                self.source.load(stage, start, (rows, kept.from), (columns, along.from));
+                let data = stage.lanes(rows * columns);
+                self.op.rows(Tile { data, rows, columns, stride: columns, first }, totals);
             }
-        }
-    }
-
-    /// Rows and columns (number, step) from the place `at` on, side by side on the stage.
-    fn load<'s>(&self, stage: &'s mut Stage, at: usize, rows: (usize, usize), columns: (usize, usize)) -> &'s [R::In] {
-        let n = rows.0 * columns.0;
-        assert!(n * size_of::<R::In>() <= STAGE_BYTES);
-        let to = stage.0.as_mut_ptr().cast::<u8>();
-        let source = |place: usize| self.source.ptr.wrapping_add(place * self.source.size);
-        // SAFETY: the places are the tensor's, which lie inside its locked storage; the stage is ours,
-        // aligned for every lane, and has room for `n` lanes, all of which are filled here.
-        unsafe {
-            if rows.1 == columns.0 * columns.1 || rows.0 == 1 {
-                (self.source.load)(source(at), columns.1, to, 1, n);
-            } else if columns.0 < rows.0 && columns.0 <= 16 {
-                for c in 0..columns.0 {
-                    let to = to.add(c * size_of::<R::In>());
-                    (self.source.load)(source(at + c * columns.1), rows.1, to, columns.0, rows.0);
-                }
-            } else {
-                for r in 0..rows.0 {
-                    let to = to.add(r * columns.0 * size_of::<R::In>());
-                    (self.source.load)(source(at + r * rows.1), columns.1, to, 1, columns.0);
-                }
-            }
-            std::slice::from_raw_parts(to.cast::<R::In>(), n)
         }
     }
 
     /// Writes a unit's results.
     fn store(&self, unit: usize, totals: &[R::Total]) {
         const N: usize = 64;
-        let (_, to, _) = self.place(unit);
-        let step = self.plan.kept.to;
+        let (_, to, _) = self.frame.place(unit);
+        let step = self.frame.plan.kept.to;
         let (mut out, mut second) = ([R::Out::default(); N], [R::Second::default(); N]);
         for (i, totals) in totals.chunks(N).enumerate() {
             for (k, total) in totals.iter().enumerate() {
                 (out[k], second[k]) = self.op.finish(*total);
             }
-            for (sink, from) in self.sinks.iter().zip([out.as_ptr().cast::<u8>(), second.as_ptr().cast::<u8>()]) {
+            for sink in &self.sinks {
+                let from = if sink.second { second.as_ptr().cast::<u8>() } else { out.as_ptr().cast() };
                 let place = (to + i * N * step) * sink.size;
                 // SAFETY: the places are the output's for this unit, which no other task writes; `from`
                 // holds lanes of the kind that `store` converts.

@@ -99,7 +99,7 @@ impl<F: Fold> Reduction for Folded<F> {
 
     fn rows(&self, tile: Tile<'_, F::In>, totals: &mut [F::Total]) {
         let f = self.0;
-        par::simd(
+        par::simd_over::<F::In, _>(
             #[inline(always)]
             || {
                 if tile.columns < 8 {
@@ -127,7 +127,7 @@ impl<F: Fold> Reduction for Folded<F> {
 
     fn columns(&self, tile: Tile<'_, F::In>, totals: &mut [F::Total]) {
         let f = self.0;
-        par::simd(
+        par::simd_over::<F::In, _>(
             #[inline(always)]
             || {
                 if tile.columns <= 32 {
@@ -290,6 +290,8 @@ pub(crate) trait Ordered: Lane {
     const HIGHEST: Self;
     fn less(self, other: Self) -> bool;
     fn nan(self) -> bool;
+    /// |x|.
+    fn magnitude(self) -> Self;
 
     /// `self` is to be taken instead of `other` as the largest (`MAX`) or smallest.
     #[inline(always)]
@@ -300,7 +302,7 @@ pub(crate) trait Ordered: Lane {
 }
 
 macro_rules! ordered {
-    ($($t:ty, $low:expr, $high:expr, |$a:ident, $b:ident| $less:expr, $nan:expr;)*) => {$(
+    ($($t:ty, $low:expr, $high:expr, |$a:ident, $b:ident| $less:expr, $nan:expr, $abs:expr;)*) => {$(
         impl Ordered for $t {
             const LOWEST: $t = $low;
             const HIGHEST: $t = $high;
@@ -308,25 +310,31 @@ macro_rules! ordered {
             fn less(self, $b: $t) -> bool { let $a = self; $less }
             #[inline(always)]
             fn nan(self) -> bool { let $a = self; $nan }
+            #[inline(always)]
+            fn magnitude(self) -> $t { let $a = self; $abs }
         }
     )*};
 }
 ordered! {
-    f32, f32::NEG_INFINITY, f32::INFINITY, |a, b| a < b, a.is_nan();
-    f64, f64::NEG_INFINITY, f64::INFINITY, |a, b| a < b, a.is_nan();
-    i64, i64::MIN, i64::MAX, |a, b| a < b, { let _ = a; false };
-    Truth, Truth::FALSE, Truth::TRUE, |a, b| !a.get() & b.get(), { let _ = a; false };
+    f32, f32::NEG_INFINITY, f32::INFINITY, |a, b| a < b, a.is_nan(), a.abs();
+    f64, f64::NEG_INFINITY, f64::INFINITY, |a, b| a < b, a.is_nan(), a.abs();
+    i64, i64::MIN, i64::MAX, |a, b| a < b, { let _ = a; false }, a.wrapping_abs();
+    Truth, Truth::FALSE, Truth::TRUE, |a, b| !a.get() & b.get(), { let _ = a; false }, a;
 }
 
-/// The largest (`MAX`) or smallest of `of(x)`; of truth values, whether any or all are true.
+/// The largest (`MAX`) or smallest, of absolute values where `abs`; of truth values, whether any or all are
+/// true.
 #[derive(Clone, Copy)]
-pub(super) struct Extreme<T, G, const MAX: bool>(G, PhantomData<fn(T)>);
-
-pub(super) fn extreme<T, G: Fn(T) -> T, const MAX: bool>(of: G) -> Folded<Extreme<T, G, MAX>> {
-    Folded(Extreme(of, PhantomData))
+pub(super) struct Extreme<T, const MAX: bool> {
+    abs: bool,
+    lane: PhantomData<fn(T)>,
 }
 
-impl<T: Ordered, G: Fn(T) -> T + Copy + Send + Sync, const MAX: bool> Fold for Extreme<T, G, MAX> {
+pub(super) fn extreme<T, const MAX: bool>(abs: bool) -> Folded<Extreme<T, MAX>> {
+    Folded(Extreme { abs, lane: PhantomData })
+}
+
+impl<T: Ordered, const MAX: bool> Fold for Extreme<T, MAX> {
     type In = T;
     type Acc = T;
     type Total = T;
@@ -338,7 +346,7 @@ impl<T: Ordered, G: Fn(T) -> T + Copy + Send + Sync, const MAX: bool> Fold for E
     }
     #[inline(always)]
     fn step(self, acc: T, x: T) -> T {
-        let x = (self.0)(x);
+        let x = if self.abs { x.magnitude() } else { x };
         // Once NaN, `acc` stays so: nothing beats it but NaN.
         let further = if MAX { acc.less(x) } else { x.less(acc) };
         if further | x.nan() { x } else { acc }

@@ -42,7 +42,7 @@ fn shift<T: Float>(largest: T) -> T {
 impl<T: Number<Wide = f64> + Float + Ordered> LogOfSum<T> {
     #[inline(always)]
     fn row(row: &[T]) -> Exponentials {
-        let by = shift(fold_row::<_, 32>(extreme::<T, _, true>(|x| x).0, row));
+        let by = shift(fold_row::<_, 32>(extreme::<T, true>(false).0, row));
         let sum = fold_row::<_, 32>(adding(|x: T| (x - by).exp(), |w| w).0, row);
         Exponentials { shift: by.widen(), sum: sum.widen() }
     }
