@@ -2,9 +2,11 @@
 
 use crate::engine::{self, Walk};
 use crate::meta::{GradMeta, HookFn, is_leaf};
-use crate::node::{Edge, backward_error};
+use crate::node::{Edge, Kind, backward_error};
 use crate::record::{self, edge_of};
+use crate::rules;
 use flambeau_tensor::{ErrorKind, Result, Tensor, bail, ensure, no_grad};
+use std::collections::{BTreeSet, HashSet};
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -272,4 +274,31 @@ pub fn grad_with(outputs: &[&Tensor], inputs: &[&Tensor], options: GradOptions) 
         bail!(Autograd, "grad", "the outputs do not depend on input {i}; `allow_unused` gives `None` for it")
     }
     Ok(found)
+}
+
+/// The ops in the history of `tensor`, by the names of their structs as in [`RULES`](crate::RULES); custom
+/// functions are left out.
+///
+/// ```
+/// use flambeau_autograd::{Autograd, recorded_ops};
+/// use flambeau_tensor::Tensor;
+///
+/// let x = Tensor::ones([2, 3]).build()?.requires_grad_()?;
+/// let y = x.mul(2.0)?.matmul(&x.t()?)?;
+/// assert_eq!(recorded_ops(&y).into_iter().collect::<Vec<_>>(), ["Matmul", "MulScalar", "Permute"]);
+/// # Ok::<(), flambeau_tensor::Error>(())
+/// ```
+pub fn recorded_ops(tensor: &Tensor) -> BTreeSet<&'static str> {
+    let (mut names, mut seen, mut stack) = (BTreeSet::new(), HashSet::new(), vec![edge_of(tensor)]);
+    while let Some(edge) = stack.pop() {
+        if let Edge::Node(node, _) = edge {
+            if seen.insert(Arc::as_ptr(&node)) {
+                if let Kind::Op(op) = &node.kind {
+                    names.insert(rules::struct_name(op));
+                }
+                stack.extend(node.edges.iter().cloned());
+            }
+        }
+    }
+    names
 }

@@ -68,7 +68,11 @@ struct State<'a> {
     buffers: Map<Buffer>,
     /// Which asked-for input an output of a node is.
     wanted_nodes: Map<SmallVec<[(u32, usize); 1]>>,
-    wanted_leaves: Map<usize>,
+    wanted_leaves: Map<SmallVec<[usize; 1]>>,
+    /// What arrived at leaves that are asked for or have hooks, and where in it a leaf's sum is: they are
+    /// served once, when the sum is complete.
+    leaf_sums: Vec<(Tensor, Option<Tensor>)>,
+    leaf_places: Map<usize>,
     /// The nodes that lead to an input; only kept where inputs are asked for.
     leads: Option<Map<bool>>,
     found: Vec<Option<Tensor>>,
@@ -84,6 +88,8 @@ pub(crate) fn run(roots: Vec<(Edge, Tensor)>, walk: Walk<'_>) -> Result<Vec<Opti
         buffers: Map::default(),
         wanted_nodes: Map::default(),
         wanted_leaves: Map::default(),
+        leaf_sums: Vec::new(),
+        leaf_places: Map::default(),
         leads: None,
         found: vec![None; count],
     };
@@ -94,6 +100,7 @@ pub(crate) fn run(roots: Vec<(Edge, Tensor)>, walk: Walk<'_>) -> Result<Vec<Opti
     while let Some(Ready(node)) = state.ready.pop() {
         state.step(node)?;
     }
+    state.serve_leaves()?;
     Ok(state.found)
 }
 
@@ -103,7 +110,7 @@ impl State<'_> {
         for (i, input) in inputs.iter().enumerate() {
             match crate::record::edge_of(input) {
                 Edge::Node(node, nr) => self.wanted_nodes.entry(key(&node)).or_default().push((nr, i)),
-                Edge::Leaf(leaf) => drop(self.wanted_leaves.insert(leaf.id(), i)),
+                Edge::Leaf(leaf) => self.wanted_leaves.entry(leaf.id()).or_default().push(i),
                 Edge::None => {}
             }
         }
@@ -190,33 +197,39 @@ impl State<'_> {
     }
 
     fn send_to_leaf(&mut self, leaf: &Tensor, grad: Tensor) -> Result<()> {
-        let mut grad = fit(grad, leaf.shape(), leaf.dtype(), || "a leaf".to_string())?;
+        let grad = fit(grad, leaf.shape(), leaf.dtype(), || "a leaf".to_string())?;
         let create = self.walk.create_graph;
-        if let Some(i) = self.wanted_leaves.get(&leaf.id()) {
-            let slot = &mut self.found[*i];
-            *slot = Some(match slot.take() {
-                None => grad,
-                Some(sum) => add_up(sum, grad, create)?,
-            });
-            return Ok(());
+        let waits = self.wanted_leaves.contains_key(&leaf.id()) || GradMeta::of(leaf).with(|s| !s.hooks.is_empty());
+        if !waits {
+            return accumulate(leaf, grad, create);
         }
-        let meta = GradMeta::of(leaf);
-        let hooks: SmallVec<[_; 2]> = meta.with(|s| s.hooks.iter().map(|h| h.1.clone()).collect());
-        for hook in hooks {
-            grad = hook(&grad)?.unwrap_or(grad);
-        }
-        let sum = match meta.with(|s| s.grad.take()) {
-            Some(old) if create => old.add(&grad)?,
-            Some(old) => {
-                no_grad(|| old.add_(&grad).map(drop))?;
-                old
+        let sums = &mut self.leaf_sums;
+        let place = *self.leaf_places.entry(leaf.id()).or_insert_with(|| {
+            sums.push((leaf.clone(), None));
+            sums.len() - 1
+        });
+        let slot = &mut sums[place].1;
+        *slot = Some(match slot.take() {
+            None => grad,
+            Some(sum) => add_up(sum, grad, create)?,
+        });
+        Ok(())
+    }
+
+    /// Runs the hooks of the leaves that waited, each once with the whole gradient, and brings it where it
+    /// is wanted.
+    fn serve_leaves(&mut self) -> Result<()> {
+        for (leaf, sum) in std::mem::take(&mut self.leaf_sums) {
+            let Some(mut grad) = sum else { continue };
+            let hooks: SmallVec<[_; 2]> = GradMeta::of(&leaf).with(|s| s.hooks.iter().map(|h| h.1.clone()).collect());
+            for hook in hooks {
+                grad = hook(&grad)?.unwrap_or(grad);
             }
-            None if create => grad,
-            // Nobody else holds it: it becomes the gradient itself.
-            None if grad.is_sole_owner() && grad.is_contiguous() => grad,
-            None => no_grad(|| grad.copy())?,
-        };
-        meta.with(|s| s.grad = Some(sum));
+            match self.wanted_leaves.get(&leaf.id()) {
+                Some(places) => places.iter().for_each(|i| self.found[*i] = Some(grad.clone())),
+                None => accumulate(&leaf, grad, self.walk.create_graph)?,
+            }
+        }
         Ok(())
     }
 
@@ -262,11 +275,13 @@ fn run_hooks(node: &Node, grads: &mut Buffer) -> Result<()> {
     for (nr, tensor) in retain {
         if let (Some(tensor), Some(grad)) = (tensor.upgrade(), &grads[nr as usize]) {
             let meta = GradMeta::of(&tensor);
-            let sum = match meta.with(|s| s.grad.take()) {
+            let _alone = meta.accumulating.lock();
+            let sum = match meta.with(|s| s.grad.clone()) {
                 Some(old) => old.add(grad)?,
                 None => grad.clone(),
             };
-            meta.with(|s| s.grad = Some(sum));
+            let old = meta.with(|s| s.grad.replace(sum));
+            drop(old);
         }
     }
     Ok(())
@@ -286,6 +301,25 @@ fn apply(node: &Arc<Node>, needs: &[bool], grads: &[Option<Tensor>]) -> Result<G
         }
         Kind::Custom(custom) => custom.backward(&saved, grads),
     }
+}
+
+/// Adds `grad` to the gradient of `leaf`: by one thread at a time, and in place unless the sum is to have a
+/// history.
+fn accumulate(leaf: &Tensor, grad: Tensor, create_graph: bool) -> Result<()> {
+    let meta = GradMeta::of(leaf);
+    let _alone = meta.accumulating.lock();
+    let sum = match meta.with(|s| s.grad.clone()) {
+        Some(old) if create_graph => old.add(&grad)?,
+        Some(old) => return no_grad(|| old.add_(&grad).map(drop)),
+        None if create_graph => grad,
+        // Nobody else holds it: it becomes the gradient itself.
+        None if grad.is_sole_owner() && grad.is_contiguous() => grad,
+        None => no_grad(|| grad.copy())?,
+    };
+    // What it replaces is dropped after the lock.
+    let old = meta.with(|s| s.grad.replace(sum));
+    drop(old);
+    Ok(())
 }
 
 /// The gradient in the shape and dtype of what it is the gradient of.

@@ -24,8 +24,8 @@ mod node;
 mod record;
 mod rules;
 
-pub use api::{Autograd, BackwardOptions, GradOptions, HookHandle, grad, grad_with};
+pub use api::{Autograd, BackwardOptions, GradOptions, HookHandle, grad, grad_with, recorded_ops};
 pub use flambeau_tensor::{enable_grad, grad_enabled, inference_mode, no_grad};
 pub use function::{Context, Function, MultiFunction};
 pub use gradcheck::{GradCheck, gradcheck, gradgradcheck};
-pub use rules::{Grads, Rule, RuleKind, Saves};
+pub use rules::{Grads, RULES, Rule, RuleKind, Saves};

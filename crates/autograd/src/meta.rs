@@ -11,6 +11,9 @@ pub(crate) type HookFn = Arc<dyn Fn(&Tensor) -> Result<Option<Tensor>> + Send + 
 #[derive(Default)]
 pub(crate) struct GradMeta {
     state: Mutex<State>,
+    /// Held while a backward adds to the gradient, from reading the old one to having stored the new one.
+    /// The state's own lock is not enough: the addition is an op, which must not run under it.
+    pub accumulating: Mutex<()>,
 }
 
 #[derive(Default)]
@@ -53,7 +56,7 @@ pub(crate) fn set_edge(tensor: &Tensor, node: Arc<Node>, nr: u32) {
         Some(meta) => drop(meta.with(|s| s.edge.replace((node, nr)))),
         None => {
             let state = State { edge: Some((node, nr)), ..State::default() };
-            let _ = tensor.grad_meta().set(Box::new(GradMeta { state: Mutex::new(state) }));
+            let _ = tensor.grad_meta().set(Box::new(GradMeta { state: Mutex::new(state), ..GradMeta::default() }));
         }
     }
     tensor.set_tracks(true);

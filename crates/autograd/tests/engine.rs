@@ -174,3 +174,63 @@ fn integer_results_are_not_recorded() -> Result<()> {
     );
     Ok(())
 }
+
+#[test]
+fn an_input_asked_for_twice_is_answered_twice() -> Result<()> {
+    let x = leaf(&[1.0, 2.0])?;
+    let y = x.square()?;
+    let z = y.mul(&x)?.sum(..)?; // x³
+    let found = grad(&[&z], &[&x, &y, &x, &y])?;
+    let found: Vec<_> = found.iter().map(values).collect();
+    assert_eq!(found, [[3.0, 12.0], [1.0, 2.0], [3.0, 12.0], [1.0, 2.0]]);
+    Ok(())
+}
+
+/// As `torch.autograd`: the hook of a leaf runs for `grad`, too, once for all paths to the leaf.
+#[test]
+fn a_hook_of_a_leaf_sees_the_whole_gradient_once() -> Result<()> {
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let (x, other) = (leaf(&[1.0, 2.0])?, leaf(&[5.0, 6.0])?);
+    for t in [&x, &other] {
+        let seen = seen.clone();
+        t.register_hook(move |g| {
+            seen.lock().unwrap().push(values(g));
+            g.mul(10.0).map(Some)
+        })?;
+    }
+    let y = x.mul(3.0)?.add(x.mul(4.0)?)?.mul(&other)?.sum(..)?;
+    let keep = || GradOptions { retain_graph: Some(true), ..Default::default() };
+    let found = grad_with(&[&y], &[&x], keep())?.remove(0).unwrap();
+    assert_eq!(values(&found), [350.0, 420.0]);
+    assert_eq!(*seen.lock().unwrap(), [[35.0, 42.0]], "only the asked-for leaf's hook runs");
+    y.backward()?;
+    assert_eq!((values(&x.grad().unwrap()), values(&other.grad().unwrap())), (vec![350.0, 420.0], vec![70.0, 140.0]));
+    assert_eq!(seen.lock().unwrap().len(), 3, "one call a leaf");
+    // A leaf that is its own output.
+    let root = leaf(&[2.0])?;
+    root.register_hook(|g| g.add(1.0).map(Some))?;
+    root.register_hook(|g| g.mul(5.0).map(Some))?;
+    assert_eq!(values(&grad(&[&root], &[&root])?[0]), [10.0]);
+    Ok(())
+}
+
+#[test]
+fn gradients_of_several_threads_add_up() -> Result<()> {
+    const THREADS: usize = 4;
+    const TIMES: usize = 200;
+    let x = Tensor::zeros(4096).dtype(DType::F64).build()?.requires_grad_()?;
+    let start = std::sync::Barrier::new(THREADS);
+    std::thread::scope(|s| {
+        for _ in 0..THREADS {
+            s.spawn(|| {
+                start.wait();
+                for _ in 0..TIMES {
+                    x.mul(1.0).and_then(|y| y.sum(..)).and_then(|y| y.backward()).unwrap();
+                }
+            });
+        }
+    });
+    let (sum, expected) = (values(&x.grad().unwrap()), (THREADS * TIMES) as f64);
+    assert!(sum.iter().all(|g| *g == expected), "{} instead of {expected}", sum[0]);
+    Ok(())
+}

@@ -1,8 +1,10 @@
 //! Gradients of first and second order of picking, placing, joining, padding and bounding, against finite
 //! differences; and a few against PyTorch where differences do not exist.
 
-use flambeau_autograd::{Autograd, gradcheck, gradgradcheck};
-use flambeau_tensor::{DType, Ellipsis, Every, Generator, PadMode, Reduce, Result, Tensor, cat, stack, tensor};
+use flambeau_autograd::{Autograd, GradOptions, grad_with, gradcheck, gradgradcheck};
+use flambeau_tensor::{
+    DType, Ellipsis, ErrorKind, Every, Generator, PadMode, Reduce, Result, Tensor, cat, stack, tensor,
+};
 
 fn randn(shape: &[usize], seed: u64) -> Tensor {
     Tensor::randn(shape).dtype(DType::F64).generator(&Generator::with_seed(seed)).build().unwrap()
@@ -77,6 +79,19 @@ fn a_single_zero_factor_gets_the_product_of_the_others() {
     out.sum(..).unwrap().backward().unwrap();
     assert_eq!(source.grad().unwrap().to_vec::<f64>().unwrap(), [10., 0., 0., 0.]);
     assert_eq!(base.grad().unwrap().to_vec::<f64>().unwrap(), [0., 0.]);
+}
+
+/// As PyTorch: right in the first order, an error rather than a wrong zero in the second.
+#[test]
+fn a_product_of_several_zeros_has_no_second_derivative() {
+    let base = tensor!([2.0]; DType::F64);
+    let source = tensor!([0.0, 0.0, 5.0]; DType::F64).requires_grad_().unwrap();
+    let out = base.scatter_reduce(0, &tensor!([0, 0, 0]), &source, Reduce::Prod, true).unwrap();
+    let options = GradOptions { create_graph: true, ..Default::default() };
+    let slope = grad_with(&[&out], &[&source], options).unwrap().remove(0).unwrap();
+    assert_eq!(slope.detach().to_vec::<f64>().unwrap(), [0., 0., 0.]);
+    let e = slope.sum(..).unwrap().backward().unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::NotDifferentiable, "{e}");
 }
 
 #[test]

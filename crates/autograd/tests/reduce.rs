@@ -4,7 +4,7 @@
 mod common;
 
 use common::{check, close, sample, values};
-use flambeau_autograd::Autograd;
+use flambeau_autograd::{Autograd, GradOptions, grad_with};
 use flambeau_tensor::{Complex, DType, Result, Tensor};
 
 type F = fn(&Tensor) -> Result<Tensor>;
@@ -115,6 +115,17 @@ fn order() {
     for (name, f) in cases {
         check(name, |x| f(&x[0])?.square(), &[sample(&[3, 4], -1.5, 1.5)]);
     }
+}
+
+/// Too steep for differences: |x|^2.5 has the second slope 0 at 0.
+#[test]
+fn a_norm_has_a_second_slope_where_an_element_is_zero() {
+    let x = vector(&[0.0, 1.0]).requires_grad_().unwrap();
+    let norm = x.norm(2.5, 0).unwrap();
+    let options = GradOptions { create_graph: true, ..Default::default() };
+    let slope = grad_with(&[&norm], &[&x], options).unwrap().remove(0).unwrap();
+    slope.sum(..).unwrap().backward().unwrap();
+    close("norm 2.5", &values(&x.grad().unwrap()), &[0.0, 0.0], 1e-12);
 }
 
 /// Values that `torch.autograd` gives.

@@ -42,15 +42,18 @@ impl Rule for Pow {
         let (a, b) = (s.input(0)?, s.input(1)?);
         s.two(
             || {
-                // b·a^(b−1), and 0 where b is 0, whatever a is.
-                let slope = b.mul(a.pow(b.sub(1)?)?)?.masked_fill(&b.eq(0)?, 0)?;
+                // b·a^(b−1), and 0 where b is 0, whatever a is: the power there is a^0, which has slopes. Where
+                // the slope by b is asked for it is 1/a, if a has one.
+                let zero = b.eq(0)?;
+                let flat = if b.requires_grad() { zero.logical_and(a.abs()?.gt(0)?.logical_not()?)? } else { zero };
+                let slope = b.mul(a.pow(b.sub(1)?.masked_fill(&flat, 0)?)?)?;
                 g.mul(slope.conj()?)
             },
             || {
-                // a^b·ln a, and 0 where a is 0 and b is not negative.
-                let slope = s.output(0)?.mul(a.log()?)?;
+                // a^b·ln a, and 0 where a is 0 and b is not negative: the logarithm there is that of 1.
                 let flat = if b.dtype().is_complex() { a.eq(0)? } else { a.eq(0)?.logical_and(b.ge(0)?)? };
-                g.mul(slope.masked_fill(&flat, 0)?.conj()?)
+                let slope = s.output(0)?.mul(a.masked_fill(&flat, 1)?.log()?)?;
+                g.mul(slope.conj()?)
             },
         )
     }

@@ -1,13 +1,6 @@
 //! What is made from nothing has no inputs to differentiate by; an in-place fill cuts the history there.
 
-use super::{Grads, Rule, Saved};
-use flambeau_tensor::{Result, Tensor, ops::*};
+use super::no_gradient;
+use flambeau_tensor::ops::*;
 
-macro_rules! constant {
-    ($($Op:ident),*) => {$(
-        impl Rule for $Op {
-            fn vjp(&self, _: &Saved<'_>, _: &Tensor) -> Result<Grads> { Ok(Grads::new()) }
-        }
-    )*};
-}
-constant!(Full, Arange, Linspace, Random);
+no_gradient!(Full, Arange, Linspace, Random);

@@ -298,6 +298,20 @@ pub(crate) use {no_gradient, not_differentiable, via_decomposition};
 
 macro_rules! lead_to_rules {
     (kernels { $($k:ident,)* } views { $($v:ident,)* }) => {
+        /// Every op of the vocabulary, by the name of its struct and in the order of
+        /// [`for_each_op!`](flambeau_tensor::for_each_op), and whether it has a derivative. (PyTorch's names would
+        /// not do: `Add` and `AddScalar` are both `add`.)
+        pub const RULES: &[(&str, RuleKind)] =
+            &[$((stringify!($k), <$k as Rule>::KIND),)* $((stringify!($v), <$v as Rule>::KIND),)*];
+
+        /// The name of an op's struct.
+        pub(crate) fn struct_name(op: &Op) -> &'static str {
+            match op {
+                $(Op::$k(_) => stringify!($k),)*
+                $(Op::$v(_) => stringify!($v),)*
+            }
+        }
+
         /// [`Rule::KIND`] of an op.
         pub(crate) fn kind(op: &Op) -> RuleKind {
             match op {

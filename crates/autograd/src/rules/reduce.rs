@@ -157,10 +157,8 @@ impl Rule for Norm {
                 return x.mul(&g.div(&norm)?.masked_fill(&nothing, 0.0)?);
             }
             let scale = g.div(&norm.pow(p - 1.0)?)?.masked_fill(&nothing, 0.0)?;
-            let powers = match p < 2.0 {
-                true => x.sign()?.mul(&x.abs()?.pow(p - 1.0)?)?.masked_fill(&x.eq(0.0)?, 0.0)?,
-                false => x.mul(&x.abs()?.pow(p - 2.0)?)?,
-            };
+            let powers = x.sign()?.mul(&x.abs()?.pow(p - 1.0)?)?;
+            let powers = if p < 1.0 { powers.masked_fill(&x.eq(0.0)?, 0.0)? } else { powers };
             powers.mul(&scale)
         })
     }

@@ -2,7 +2,9 @@
 
 use super::index::zeros;
 use super::{Grads, Rule, Saved, Saves};
-use flambeau_tensor::{Result, Tensor, dispatch, ops::*};
+use crate::node::backward_error;
+use crate::{Context, Function};
+use flambeau_tensor::{Device, ErrorKind, Result, Tensor, dispatch, grad_enabled, ops::*};
 use smallvec::smallvec;
 
 impl Rule for Gather {
@@ -45,6 +47,20 @@ impl Rule for Scatter {
     }
 }
 
+/// The gradient of a product in which zeros met: right as a value, an error where it is differentiated, as in
+/// PyTorch.
+struct ZerosMet;
+
+impl Function for ZerosMet {
+    fn forward(&self, _: &mut Context<'_>, x: &Tensor) -> Result<Tensor> {
+        Ok(x.clone())
+    }
+    fn backward(&self, _: &Context<'_>, _: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        let message = "scatter_reduce: a product in which several zeros of the source meet has no second derivative";
+        Err(backward_error(ErrorKind::NotDifferentiable, message.into()))
+    }
+}
+
 trait Parts {
     fn counts(&self, g: &Tensor, index: &Tensor) -> Result<Tensor>;
     fn product(&self, s: &Saved<'_>, g: &Tensor, index: &Tensor) -> Result<(Tensor, Tensor)>;
@@ -72,7 +88,14 @@ impl Parts for Scatter {
         let without = again(&base, &source.masked_fill(&only_zero, 1)?)?;
         let through_zero = g.mul(&without)?.gather(dim, index)?;
         let through_rest = g.mul(&result)?.gather(dim, index)?.div(&source.masked_fill(&zero, 1)?)?;
-        Ok((of_base, through_zero.where_(&only_zero, &through_rest)?))
+        let of_source = through_zero.where_(&only_zero, &through_rest)?;
+        // Two zeros that met have a mixed second derivative, which nothing above computes.
+        let recorded = grad_enabled() && of_source.requires_grad() && of_source.device() != Device::Meta;
+        let of_source = match recorded && zeros_met.gt(1)?.any(..)?.item()? {
+            true => ZerosMet.apply(&of_source)?,
+            false => of_source,
+        };
+        Ok((of_base, of_source))
     }
 
     /// Those that equal the result share its gradient evenly.
