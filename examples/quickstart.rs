@@ -19,5 +19,10 @@ fn main() -> Result<()> {
             println!("{step:>4}  {:.5}", loss.item::<f32>()?);
         }
     }
+
+    // How many points that training never saw come within 0.05 of the sine?
+    let unseen = Tensor::linspace(-3.0, 3.0, 777).build()?.unsqueeze(-1)?;
+    let error = no_grad(|| model.forward(&unseen)?.sub(unseen.sin()?)?.abs())?;
+    println!("test accuracy: {:.4}", error.lt(0.05)?.to_dtype(DType::F64)?.mean(..)?.item::<f64>()?);
     Ok(())
 }

@@ -147,7 +147,11 @@ struct Held<'a> {
 }
 
 /// Locks on some storages, given back on drop.
-pub struct Guard<'a>(SmallVec<[Held<'a>; 4]>);
+pub struct Guard<'a> {
+    held: SmallVec<[Held<'a>; 4]>,
+    /// How many of them are locked so far.
+    locked: usize,
+}
 
 /// Locks the storages of `reads` to read and those of `writes` to write, in address order.
 ///
@@ -155,25 +159,30 @@ pub struct Guard<'a>(SmallVec<[Held<'a>; 4]>);
 /// Where this thread itself holds a slice of one of them that stands in the way.
 #[track_caller]
 pub fn lock<'a>(op: &'static str, reads: &[&'a Tensor], writes: &[&'a Tensor]) -> Result<Guard<'a>> {
-    let mut held: SmallVec<[Held<'a>; 4]> = SmallVec::new();
+    let mut guard = Guard { held: SmallVec::new(), locked: 0 };
     let mut add = |t: &'a Tensor, write: bool| {
         let inner: &'a Inner = &t.storage().0;
-        match held.iter_mut().find(|h| std::ptr::eq(h.inner, inner)) {
+        match guard.held.iter_mut().find(|h| std::ptr::eq(h.inner, inner)) {
             Some(there) => there.write |= write,
-            None => held.push(Held { inner, write }),
+            None => guard.held.push(Held { inner, write }),
         }
     };
     writes.iter().for_each(|t| add(t, true));
     reads.iter().for_each(|t| add(t, false));
-    if held.len() > 1 {
-        held.sort_unstable_by_key(|h| h.inner as *const Inner as usize);
+    match &mut guard.held[..] {
+        [] | [_] => {}
+        [a, b] if address(a) < address(b) => {}
+        held => held.sort_unstable_by_key(address),
     }
-    let mut guard = Guard(SmallVec::new());
-    for h in held {
-        acquire(op, h.inner, h.write)?;
-        guard.0.push(h);
+    for i in 0..guard.held.len() {
+        acquire(op, guard.held[i].inner, guard.held[i].write)?;
+        guard.locked += 1;
     }
     Ok(guard)
+}
+
+fn address(held: &Held<'_>) -> usize {
+    held.inner as *const Inner as usize
 }
 
 #[inline]
@@ -203,14 +212,14 @@ fn acquire_slowly(op: &'static str, inner: &Inner, write: bool) -> Result<()> {
 impl Guard<'_> {
     /// Notes that the thread's user holds these, until [`UserGuard`] is dropped.
     pub(crate) fn for_user(self) -> Self {
-        HELD.with(|held| held.borrow_mut().extend(self.0.iter().map(|h| (h.inner as *const Inner as usize, h.write))));
+        HELD.with(|held| held.borrow_mut().extend(self.held.iter().map(|h| (address(h), h.write))));
         self
     }
 
     pub(crate) fn from_user(&self) {
         let _ = HELD.try_with(|held| {
-            for h in &self.0 {
-                let key = (h.inner as *const Inner as usize, h.write);
+            for h in &self.held {
+                let key = (address(h), h.write);
                 let mut held = held.borrow_mut();
                 if let Some(at) = held.iter().position(|k| *k == key) {
                     held.swap_remove(at);
@@ -222,7 +231,7 @@ impl Guard<'_> {
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
-        for h in &self.0 {
+        for h in &self.held[..self.locked] {
             // SAFETY: `acquire` took this lock in this mode, and the guard gives it back once.
             unsafe { if h.write { h.inner.lock.unlock_exclusive() } else { h.inner.lock.unlock_shared() } }
         }

@@ -137,6 +137,15 @@ fn drive(inputs: &[(Src<'_>, LaneKind)], (out, out_lane): (&mut Dst<'_>, LaneKin
         return;
     }
     let straight = |layout: &Layout, dtype, lane: LaneKind| lane.dtype() == dtype && layout.is_contiguous();
+    // The common case first: rows of one length, and memory of their own.
+    if n <= par::GRAIN
+        && straight(out.layout(), out.dtype(), out_lane)
+        && inputs.iter().all(|(s, lane)| straight(s.layout(), s.dtype(), *lane) && !s.shares_storage(out))
+    {
+        let mut ptrs = [std::ptr::null(); MAX_INPUTS];
+        ptrs.iter_mut().zip(inputs).for_each(|(ptr, (s, _))| *ptr = s.ptr());
+        return kernel(&ptrs[..inputs.len()], out.ptr(), n);
+    }
     let out_range = span_bytes(out.ptr(), out.layout(), out.dtype().size());
     let apart = |s: &Src<'_>| {
         let range = span_bytes(s.ptr(), s.layout(), s.dtype().size());
@@ -148,14 +157,11 @@ fn drive(inputs: &[(Src<'_>, LaneKind)], (out, out_lane): (&mut Dst<'_>, LaneKin
         let sizes: SmallVec<[usize; MAX_INPUTS]> = inputs.iter().map(|(s, _)| s.dtype().size()).collect();
         let ptrs = Ptrs(inputs.iter().map(|(s, _)| s.ptr()).collect(), out.ptr());
         let out_size = out_lane.size();
-        if n <= par::GRAIN {
-            return kernel(&ptrs.0, ptrs.1, n);
-        }
         let ptrs = &ptrs;
         par::ranges(n, par::GRAIN, |part| {
-            let at: SmallVec<[*const u8; MAX_INPUTS]> =
-                ptrs.0.iter().zip(&sizes).map(|(p, size)| p.wrapping_add(part.start * size)).collect();
-            kernel(&at, ptrs.1.wrapping_add(part.start * out_size), part.len());
+            let mut at = [std::ptr::null(); MAX_INPUTS];
+            at.iter_mut().zip(&ptrs.0).zip(&sizes).for_each(|((at, p), size)| *at = p.wrapping_add(part.start * size));
+            kernel(&at[..sizes.len()], ptrs.1.wrapping_add(part.start * out_size), part.len());
         });
         return;
     }

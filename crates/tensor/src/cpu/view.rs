@@ -36,6 +36,11 @@ impl<'a> Src<'a> {
         self.0.numel()
     }
 
+    /// True where `out` is a tensor over the same memory.
+    pub(crate) fn shares_storage(&self, out: &Dst<'_>) -> bool {
+        self.0.storage().is(out.0.storage())
+    }
+
     /// The first element.
     pub(crate) fn ptr(&self) -> *const u8 {
         // `wrapping`: a tensor without elements may have an offset at the end.
