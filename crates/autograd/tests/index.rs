@@ -128,9 +128,18 @@ fn padding_and_bounds() {
     check(|x| x[0].lerp(&x[1], &x[2]), &[x.clone(), randn(&[4], 15), randn(&[3, 1], 16)]);
     check(|x| x[0].addcmul(&x[1], &x[2], -2.0), &[x.clone(), randn(&[4], 17), randn(&[3, 1], 18)]);
     check(|x| x[0].addcdiv(&x[1], &x[2].exp()?, 0.5), &[x, randn(&[4], 19), randn(&[3, 1], 20)]);
-    // On the bounds the gradient passes; from NaN it does not.
+    // PyTorch 2.15: neither on bounds that are numbers nor from NaN does the gradient pass.
     let edge = tensor!([-1.0, 0.0, 0.5, 1.0, 2.0, f32::NAN]).requires_grad_().unwrap();
     let out = edge.clamp(0.0, 1.0).unwrap();
     out.mul(1.0).unwrap().sum(..).unwrap().backward().unwrap();
-    assert_eq!(edge.grad().unwrap().to_vec::<f32>().unwrap(), [0., 1., 1., 1., 0., 0.]);
+    assert_eq!(edge.grad().unwrap().to_vec::<f32>().unwrap(), [0., 0., 1., 0., 0., 0.]);
+    // Bounds that are tensors share it with an element that is equal to them, unless the bounds meet.
+    let leaf = |x: Tensor| x.requires_grad_().unwrap();
+    let x = leaf(tensor!([1.0, 0.0, 2.0, 1.0, 0.0, 2.0]));
+    let (min, max) = (leaf(tensor!([1.0, 1.0, 1.0, 1.0, 1.0, 1.0])), leaf(tensor!([2.0, 2.0, 2.0, 1.0, 1.0, 1.0])));
+    x.clamp(&min, &max).unwrap().sum(..).unwrap().backward().unwrap();
+    let grad = |x: &Tensor| x.grad().unwrap().to_vec::<f32>().unwrap();
+    assert_eq!(grad(&x), [0.5, 0.0, 0.5, 1.0, 0.0, 0.0]);
+    assert_eq!(grad(&min), [0.5, 1.0, 0.0, 0.0, 1.0, 0.0]);
+    assert_eq!(grad(&max), [0.0, 0.0, 0.5, 0.0, 0.0, 1.0]);
 }

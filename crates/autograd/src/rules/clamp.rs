@@ -1,4 +1,4 @@
-//! The derivative of `clamp`: the gradient passes where the value did.
+//! The derivative of `clamp`: the gradient passes strictly between the bounds, as PyTorch has it.
 
 use super::{Grads, Rule, Saved, Saves};
 use flambeau_tensor::{Result, Tensor, ops::*};
@@ -9,7 +9,13 @@ impl Rule for Clamp {
     }
     fn vjp(&self, s: &Saved<'_>, g: &Tensor) -> Result<Grads> {
         let x = s.input(0)?.detach();
-        let changed = x.ne(&x.clamp(self.min, self.max)?)?;
-        s.one(|| g.masked_fill(&changed, 0))
+        let above = self.min.map(|min| x.gt(min)).transpose()?;
+        let below = self.max.map(|max| x.lt(max)).transpose()?;
+        let inside = match (above, below) {
+            (Some(above), Some(below)) => above.logical_and(&below)?,
+            (Some(one), None) | (None, Some(one)) => one,
+            (None, None) => return s.one(|| Ok(g.clone())),
+        };
+        s.one(|| g.masked_fill(&inside.logical_not()?, 0))
     }
 }

@@ -1,6 +1,6 @@
 //! Element by element: functions of one tensor, of two, of three, and casts.
 
-use flambeau_tensor::{DType, Tensor};
+use flambeau_tensor::{DType, Scalar, Tensor};
 
 use super::Entry;
 use crate::call::{Call, Outcome, ok, unsupported};
@@ -111,6 +111,15 @@ pub(super) const OTHERS: &[Entry] = &[
         Some("trunc") => ok(c.x()?.div_trunc(c.operand(1, "other")?)?),
         Some(mode) => unsupported(format!("rounding_mode {mode}")),
     }),
+    ("addcdiv", |c| {
+        let value = c.scalar_opt(usize::MAX, "value")?.unwrap_or(Scalar::Int(1));
+        ok(c.x()?.addcdiv(c.tensor(1, "tensor1")?, c.tensor(2, "tensor2")?, value)?)
+    }),
+    ("addcmul", |c| {
+        let value = c.scalar_opt(usize::MAX, "value")?.unwrap_or(Scalar::Int(1));
+        ok(c.x()?.addcmul(c.tensor(1, "tensor1")?, c.tensor(2, "tensor2")?, value)?)
+    }),
+    ("lerp", |c| ok(c.x()?.lerp(c.tensor(1, "end")?, c.operand(2, "weight")?)?)),
     ("masked_fill", |c| ok(c.x()?.masked_fill(c.tensor(1, "mask")?, c.operand(2, "value")?)?)),
     ("where", |c| ok(c.x()?.where_(c.tensor(1, "condition")?, c.operand(2, "other")?)?)),
     ("round", |c| match c.int_or(1, "decimals", 0)? {

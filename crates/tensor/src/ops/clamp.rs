@@ -57,15 +57,15 @@ fn number(bound: &Bound<'_>) -> std::result::Result<Option<Scalar>, ()> {
 
 /// `kept` where the bound lets it be, else the bound: so that the gradient goes to the one that is taken.
 #[track_caller]
-fn bounded(x: &Tensor, bound: &Operand<'_>, kept: fn(&Tensor, &Tensor) -> Result<Tensor>) -> Result<Tensor> {
-    let bound = bound.to_tensor(x)?;
-    let keep = kept(x, &bound)?.logical_or(&x.isnan()?)?;
-    x.where_(&keep, &bound)
+fn bounded(x: &Tensor, bound: &Tensor, kept: fn(&Tensor, &Tensor) -> Result<Tensor>) -> Result<Tensor> {
+    let keep = kept(x, bound)?.logical_or(&x.isnan()?)?;
+    x.where_(&keep, bound)
 }
 
 impl Tensor {
     /// Each element, or the bound that it lies beyond: `torch.clamp`. A bound is a number, a tensor that
-    /// broadcasts, or `..` for none. Between the bounds, and on them, the gradient passes.
+    /// broadcasts, or `..` for none. The gradient passes between the bounds, not on them; a bound that is a
+    /// tensor takes the gradient where it is the result, and half of it where the element is equal to it.
     ///
     /// ```
     /// use flambeau_tensor::tensor;
@@ -86,14 +86,18 @@ impl Tensor {
             let dtype = [min, max].into_iter().flatten().fold(self.dtype(), |d, s| s.promote(d));
             return dispatch(Clamp { min, max }, &[&self.to_dtype(dtype)?]);
         }
-        let mut x = self.clone();
-        if let Some(min) = &min.0 {
-            x = bounded(&x, min, |x, min| x.ge(min))?;
+        match (&min.0, &max.0) {
+            (Some(min), None) => self.maximum(min.to_tensor(self)?),
+            (None, Some(max)) => self.minimum(max.to_tensor(self)?),
+            (Some(min), Some(max)) => {
+                let (min, max) = (min.to_tensor(self)?, max.to_tensor(self)?);
+                let between = self.maximum(&min)?.minimum(&max)?;
+                // Bounds that meet share nothing: the one that the element lies beyond takes all.
+                let met = bounded(&bounded(self, &min, |x, min| x.ge(min))?, &max, |x, max| x.le(max))?;
+                met.where_(&min.eq(&max)?, &between)
+            }
+            (None, None) => Ok(self.clone()),
         }
-        if let Some(max) = &max.0 {
-            x = bounded(&x, max, |x, max| x.le(max))?;
-        }
-        Ok(x)
     }
 
     /// [`clamp`](Tensor::clamp) to numbers, in place.
