@@ -2,8 +2,8 @@
 
 pub use flambeau_tensor::{
     Build, Complex, DType, Device, Dims, Element, Error, ErrorKind, Generator, Layout, Op, Operand, Result, Scalar,
-    Shape, StateDict, Tensor, bf16, enable_grad, f16, grad_enabled, inference_mode, initial_seed, manual_seed, no_grad,
-    tensor,
+    Shape, StateDict, Tensor, bf16, enable_grad, f16, get_num_threads, grad_enabled, inference_mode, initial_seed,
+    manual_seed, no_grad, set_num_threads, tensor,
 };
 
 /// The tape: `backward`, `grad`, hooks, custom functions, gradcheck.
