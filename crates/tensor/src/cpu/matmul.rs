@@ -4,7 +4,7 @@
 //! single-threaded call, so the result is the same to the bit at any number of threads.
 
 use super::math::Float;
-use super::micro::{Real, lanes_by_lanes};
+use super::micro::{Real, full, lanes_by_lanes};
 use super::{CpuKernel, Dst, Src, par};
 use crate::dtype::Stored;
 use crate::layout::Layout;
@@ -169,9 +169,12 @@ fn inner_products<T: Real>(s: Sizes, a: Matrix<T>, b: Matrix<T>, c: *mut T, stri
                     // SAFETY: rows and columns are inside; a short tile repeats its last ones and does not
                     // store them. The vectors cover whole registers of k, the loop below the rest.
                     unsafe {
-                        let at: [*const T; 3] = std::array::from_fn(|r| a.ptr.add((i + r.min(rows - 1)) * a.row));
-                        let bt: [*const T; 3] = std::array::from_fn(|q| b.ptr.add((j + q.min(columns - 1)) * b.column));
-                        let mut tile = [[T::splat(simd, T::default()); 3]; 3];
+                        let (mut at, mut bt) = ([a.ptr; 3], [b.ptr; 3]);
+                        for r in 0..3 {
+                            at[r] = a.ptr.add((i + r.min(rows - 1)) * a.row);
+                            bt[r] = b.ptr.add((j + r.min(columns - 1)) * b.column);
+                        }
+                        let mut tile = full::<S, T, 3, 3>(simd, T::default());
                         lanes_by_lanes::<S, T, 3, 3>(simd, &mut tile, at, &steps, bt);
                         for r in 0..rows {
                             for q in 0..columns {

@@ -3,6 +3,11 @@
 //!
 //! Each takes operands where they lie, by a table of offsets, so that no columns are copied out of an
 //! image first (`gemm` packs its operands; these need none).
+//!
+//! Loops run over indices and nothing that holds a register passes through a closure: one that the compiler
+//! leaves out of line is compiled for the least machine, and its registers go through memory, at ten times
+//! the cost of the product.
+#![expect(clippy::needless_range_loop, reason = "see above")]
 
 use crate::dtype::Stored;
 use pulp::Simd;
@@ -75,6 +80,60 @@ pub(crate) unsafe fn store<S: Simd, T: Real>(ptr: *mut T, v: T::V<S>) {
     unsafe { ptr.cast::<T::V<S>>().write_unaligned(v) }
 }
 
+/// Where the numbers at `at` are; the last one again where there are fewer than `N`.
+#[inline(always)]
+pub(crate) fn starts<T, const N: usize>(numbers: &[T], at: &[u32]) -> [*const T; N] {
+    let mut all = [numbers.as_ptr(); N];
+    for n in 0..N {
+        all[n] = numbers[at[n.min(at.len() - 1)] as usize..].as_ptr();
+    }
+    all
+}
+
+/// A tile of `x`.
+#[inline(always)]
+pub(crate) fn full<S: Simd, T: Real, const M: usize, const N: usize>(simd: S, x: T) -> Tile<S, T, M, N> {
+    [[T::splat(simd, x); N]; M]
+}
+
+/// The tile whose rows begin `row` numbers apart.
+///
+/// # Safety
+/// From each `from + m·row`, `N` registers can be read.
+#[inline(always)]
+pub(crate) unsafe fn load_tile<S: Simd, T: Real, const M: usize, const N: usize>(
+    simd: S,
+    from: *const T,
+    row: usize,
+) -> Tile<S, T, M, N> {
+    let mut tile = full::<S, T, M, N>(simd, T::default());
+    for m in 0..M {
+        for n in 0..N {
+            // SAFETY: the caller's promise.
+            tile[m][n] = unsafe { load::<S, T>(from.add(m * row + n * T::lanes::<S>())) };
+        }
+    }
+    tile
+}
+
+/// Stores a tile's rows `row` numbers apart.
+///
+/// # Safety
+/// From each `to + m·row`, `N` registers can be written.
+#[inline(always)]
+pub(crate) unsafe fn store_tile<S: Simd, T: Real, const M: usize, const N: usize>(
+    tile: &Tile<S, T, M, N>,
+    to: *mut T,
+    row: usize,
+) {
+    for m in 0..M {
+        for n in 0..N {
+            // SAFETY: the caller's promise.
+            unsafe { store::<S, T>(to.add(m * row + n * T::lanes::<S>()), tile[m][n]) };
+        }
+    }
+}
+
 /// `tile[m][n] += Σ_k panel[k][m] · lanes at (at[n] + off[k])`: rows are numbers of a packed panel
 /// (`M` for each k), columns are registers read straight from the source.
 ///
@@ -92,11 +151,14 @@ pub(crate) unsafe fn rows_by_lanes<S: Simd, T: Real, const M: usize, const N: us
     for &o in off {
         // SAFETY: the caller's promise.
         unsafe {
-            let b: [T::V<S>; N] = std::array::from_fn(|n| load::<S, T>(at[n].add(o as usize)));
-            for (m, row) in acc.iter_mut().enumerate() {
+            let mut b = [T::splat(simd, T::default()); N];
+            for n in 0..N {
+                b[n] = load::<S, T>(at[n].add(o as usize));
+            }
+            for m in 0..M {
                 let a = T::splat(simd, *panel.add(m));
-                for (sum, b) in row.iter_mut().zip(b) {
-                    *sum = T::mul_add(simd, a, b, *sum);
+                for n in 0..N {
+                    acc[m][n] = T::mul_add(simd, a, b[n], acc[m][n]);
                 }
             }
             panel = panel.add(M);
@@ -122,11 +184,14 @@ pub(crate) unsafe fn numbers_by_panel<S: Simd, T: Real, const M: usize, const N:
     for &o in off {
         // SAFETY: the caller's promise.
         unsafe {
-            let b: [T::V<S>; N] = std::array::from_fn(|n| load::<S, T>(panel.add(n * T::lanes::<S>())));
-            for (row, at) in acc.iter_mut().zip(at) {
-                let a = T::splat(simd, *at.add(o as usize));
-                for (sum, b) in row.iter_mut().zip(b) {
-                    *sum = T::mul_add(simd, a, b, *sum);
+            let mut b = [T::splat(simd, T::default()); N];
+            for n in 0..N {
+                b[n] = load::<S, T>(panel.add(n * T::lanes::<S>()));
+            }
+            for m in 0..M {
+                let a = T::splat(simd, *at[m].add(o as usize));
+                for n in 0..N {
+                    acc[m][n] = T::mul_add(simd, a, b[n], acc[m][n]);
                 }
             }
             panel = panel.add(N * T::lanes::<S>());
@@ -149,14 +214,17 @@ pub(crate) unsafe fn lanes_by_lanes<S: Simd, T: Real, const M: usize, const N: u
     b: [*const T; N],
 ) {
     let mut acc = *tile;
-    for (i, &o) in off.iter().enumerate() {
+    for i in 0..off.len() {
         // SAFETY: the caller's promise.
         unsafe {
-            let b: [T::V<S>; N] = std::array::from_fn(|n| load::<S, T>(b[n].add(o as usize)));
-            for (row, a) in acc.iter_mut().zip(a) {
-                let a = load::<S, T>(a.add(i * T::lanes::<S>()));
-                for (sum, b) in row.iter_mut().zip(b) {
-                    *sum = T::mul_add(simd, a, b, *sum);
+            let mut bs = [T::splat(simd, T::default()); N];
+            for n in 0..N {
+                bs[n] = load::<S, T>(b[n].add(off[i] as usize));
+            }
+            for m in 0..M {
+                let a = load::<S, T>(a[m].add(i * T::lanes::<S>()));
+                for n in 0..N {
+                    acc[m][n] = T::mul_add(simd, a, bs[n], acc[m][n]);
                 }
             }
         }

@@ -9,7 +9,7 @@
 use super::window::{Axis, Part, Window, boxes};
 use super::{Scratch, Shared, TASK, lanes_of};
 use crate::cpu::matmul::{Number, Sizes, products};
-use crate::cpu::micro::{Real, Tile, load, numbers_by_panel, rows_by_lanes, store};
+use crate::cpu::micro::{Real, full, load, load_tile, numbers_by_panel, rows_by_lanes, starts, store, store_tile};
 use crate::cpu::par;
 use crate::layout::Layout;
 use pulp::{Simd, WithSimd};
@@ -95,8 +95,10 @@ struct Frame {
     window: Window,
     /// For each channel of a block and each tap.
     off: Vec<u32>,
-    /// Where in the window, where in the output (from the box's first element), how many.
-    units: Vec<(u32, usize, usize)>,
+    /// For each unit of neighbouring outputs: where it is in the window,
+    from: Vec<u32>,
+    /// and where in the output, from the box's first element, and how many.
+    to: Vec<(usize, usize)>,
 }
 
 /// A kernel of one element that reads each source element where it is: a matrix product for each sample.
@@ -239,12 +241,36 @@ impl<T: Real> WithSimd for Job<'_, T> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         match self.shape {
-            Shape::Lanes(6, _) => self.tasks(T::lanes::<S>(), |j, f, t| j.lanes::<S, 6, 2>(simd, f, t)),
-            Shape::Lanes(4, _) => self.tasks(T::lanes::<S>(), |j, f, t| j.lanes::<S, 4, 2>(simd, f, t)),
-            Shape::Lanes(3, _) => self.tasks(T::lanes::<S>(), |j, f, t| j.lanes::<S, 3, 3>(simd, f, t)),
-            Shape::Lanes(2, _) => self.tasks(T::lanes::<S>(), |j, f, t| j.lanes::<S, 2, 4>(simd, f, t)),
-            Shape::Lanes(..) => self.tasks(T::lanes::<S>(), |j, f, t| j.lanes::<S, 1, 8>(simd, f, t)),
-            Shape::Panel => self.tasks(1, |j, f, t| j.panel::<S>(simd, f, t)),
+            Shape::Lanes(6, _) => self.tasks(
+                T::lanes::<S>(),
+                #[inline(always)]
+                |j, f, t| j.lanes::<S, 6, 2>(simd, f, t),
+            ),
+            Shape::Lanes(4, _) => self.tasks(
+                T::lanes::<S>(),
+                #[inline(always)]
+                |j, f, t| j.lanes::<S, 4, 2>(simd, f, t),
+            ),
+            Shape::Lanes(3, _) => self.tasks(
+                T::lanes::<S>(),
+                #[inline(always)]
+                |j, f, t| j.lanes::<S, 3, 3>(simd, f, t),
+            ),
+            Shape::Lanes(2, _) => self.tasks(
+                T::lanes::<S>(),
+                #[inline(always)]
+                |j, f, t| j.lanes::<S, 2, 4>(simd, f, t),
+            ),
+            Shape::Lanes(..) => self.tasks(
+                T::lanes::<S>(),
+                #[inline(always)]
+                |j, f, t| j.lanes::<S, 1, 8>(simd, f, t),
+            ),
+            Shape::Panel => self.tasks(
+                1,
+                #[inline(always)]
+                |j, f, t| j.panel::<S>(simd, f, t),
+            ),
         }
     }
 }
@@ -319,14 +345,16 @@ impl<'j, T: Real> Job<'j, T> {
             .map(|(c, t)| (c * window.channel()) as u32 + t)
             .collect();
         let (steps, to) = (window.steps(&g.axes), g.place.steps);
-        let mut units = Vec::with_capacity(samples * len[0] * len[1] * len[2].div_ceil(unit));
+        let units = samples * len[0] * len[1] * len[2].div_ceil(unit);
+        let (mut from, mut places) = (Vec::with_capacity(units), Vec::with_capacity(units));
         for (s, d) in (0..samples).flat_map(|s| (0..len[0]).map(move |d| (s, d))) {
             for (h, w) in (0..len[1]).flat_map(|h| (0..len[2]).step_by(unit).map(move |w| (h, w))) {
                 let at = s * self.block.max(1) * window.channel() + d * steps[0] + h * steps[1] + w * steps[2];
-                units.push((at as u32, s * g.place.batch + d * to[0] + h * to[1] + w * to[2], unit.min(len[2] - w)));
+                from.push(at as u32);
+                places.push((s * g.place.batch + d * to[0] + h * to[1] + w * to[2], unit.min(len[2] - w)));
             }
         }
-        Frame { len, samples, window, off, units }
+        Frame { len, samples, window, off, from, to: places }
     }
 
     /// Numbers of the panel that belong to the block, and the offsets that go with them.
@@ -340,41 +368,44 @@ impl<'j, T: Real> Job<'j, T> {
         (self.panels[start..].as_ptr(), &frame.off[..task.channels.len() * taps])
     }
 
+    /// Where output `row` of the unit that begins at `place` of the box is.
+    #[inline(always)]
+    fn output(&self, task: &Task<'_, T>, row: usize, place: usize) -> *mut T {
+        self.out.at(task.out + row * self.g.place.row + place)
+    }
+
     /// `M` rows by `N` registers of neighbouring outputs at a time.
     #[inline(always)]
     fn lanes<S: Simd, const M: usize, const N: usize>(&self, simd: S, frame: &Frame, task: Task<'_, T>) {
-        let (g, lanes) = (self.g, T::lanes::<S>());
+        let (g, step) = (self.g, self.g.place.steps[2]);
         let first = task.channels.start == 0;
-        for units in frame.units.chunks(N * TOGETHER) {
+        for (from, to) in frame.from.chunks(N * TOGETHER).zip(frame.to.chunks(N * TOGETHER)) {
             for panel in task.panels.clone() {
                 let (numbers, off) = self.block(frame, &task, panel);
                 let row = panel * M;
                 let rows = M.min(g.rows - row);
-                for units in units.chunks(N) {
-                    let at: [*const T; N] =
-                        std::array::from_fn(|n| task.window[units[n.min(units.len() - 1)].0 as usize..].as_ptr());
-                    let mut tile: Tile<S, T, M, N> = [[T::splat(simd, T::default()); N]; M];
-                    let to =
-                        |m: usize, unit: &(u32, usize, usize)| self.out.at(task.out + (row + m) * g.place.row + unit.1);
-                    if !first {
-                        for m in 0..rows {
-                            for (n, unit) in units.iter().enumerate() {
-                                // SAFETY: `to` leads to the unit's elements in the output, which this task alone writes.
-                                tile[m][n] = unsafe { read::<S, T>(to(m, unit), g.place.steps[2], unit.2, lanes) };
-                            }
-                        }
-                    } else if let Some(bias) = g.bias {
-                        for m in 0..rows {
-                            tile[m] = [T::splat(simd, bias[task.group * g.rows + row + m]); N];
+                for (from, to) in from.chunks(N).zip(to.chunks(N)) {
+                    let mut tile = full::<S, T, M, N>(simd, T::default());
+                    for m in 0..rows {
+                        for n in 0..to.len() {
+                            tile[m][n] = match g.bias {
+                                // SAFETY: the unit's elements in the output, which this task alone writes.
+                                _ if !first => unsafe {
+                                    read::<S, T>(self.output(&task, row + m, to[n].0), step, to[n].1)
+                                },
+                                Some(bias) => T::splat(simd, bias[task.group * g.rows + row + m]),
+                                None => break,
+                            };
                         }
                     }
+                    let at = starts::<T, N>(task.window, from);
                     // SAFETY: the panel holds `M` numbers for each offset; the window has a register's worth
                     // to read at each unit for each tap (see `Window::new`).
                     unsafe { rows_by_lanes::<S, T, M, N>(simd, &mut tile, numbers, off, at) };
                     for m in 0..rows {
-                        for (n, unit) in units.iter().enumerate() {
+                        for n in 0..to.len() {
                             // SAFETY: as above.
-                            unsafe { write::<S, T>(to(m, unit), g.place.steps[2], unit.2, lanes, tile[m][n]) };
+                            unsafe { write::<S, T>(self.output(&task, row + m, to[n].0), step, to[n].1, tile[m][n]) };
                         }
                     }
                 }
@@ -385,45 +416,37 @@ impl<'j, T: Real> Job<'j, T> {
     /// Six outputs by two registers of neighbouring rows at a time.
     #[inline(always)]
     fn panel<S: Simd>(&self, simd: S, frame: &Frame, task: Task<'_, T>) {
-        let (g, lanes) = (self.g, T::lanes::<S>());
+        let g = self.g;
         let first = task.channels.start == 0;
         let mut spill = Spill([[T::default(); 32]; 6]);
-        for units in frame.units.chunks(6 * TOGETHER) {
+        for (from, to) in frame.from.chunks(6 * TOGETHER).zip(frame.to.chunks(6 * TOGETHER)) {
             for panel in task.panels.clone() {
                 let (numbers, off) = self.block(frame, &task, panel);
                 let row = panel * self.panel_rows;
                 let rows = self.panel_rows.min(g.rows - row);
-                for units in units.chunks(6) {
-                    let at: [*const T; 6] =
-                        std::array::from_fn(|m| task.window[units[m.min(units.len() - 1)].0 as usize..].as_ptr());
-                    let to =
-                        |r: usize, unit: &(u32, usize, usize)| self.out.at(task.out + (row + r) * g.place.row + unit.1);
+                for (from, to) in from.chunks(6).zip(to.chunks(6)) {
                     for r in 0..rows {
-                        for (m, unit) in units.iter().enumerate() {
+                        for m in 0..to.len() {
                             spill.0[m][r] = match g.bias {
                                 // SAFETY: as in `lanes`.
-                                _ if !first => unsafe { *to(r, unit) },
+                                _ if !first => unsafe { *self.output(&task, row + r, to[m].0) },
                                 Some(bias) => bias[task.group * g.rows + row + r],
                                 None => T::default(),
                             };
                         }
                     }
+                    let (at, place) = (starts::<T, 6>(task.window, from), spill.0.as_mut_ptr().cast::<T>());
                     // SAFETY: a row of the spill holds two registers; the panel two for each offset; the
                     // window a number at each unit for each tap.
                     unsafe {
-                        let mut tile: Tile<S, T, 6, 2> = std::array::from_fn(|m| {
-                            std::array::from_fn(|n| load::<S, T>(spill.0[m].as_ptr().add(n * lanes)))
-                        });
+                        let mut tile = load_tile::<S, T, 6, 2>(simd, place, 32);
                         numbers_by_panel::<S, T, 6, 2>(simd, &mut tile, numbers, off, at);
-                        for (row, to) in tile.iter().zip(&mut spill.0) {
-                            store::<S, T>(to.as_mut_ptr(), row[0]);
-                            store::<S, T>(to.as_mut_ptr().add(lanes), row[1]);
-                        }
+                        store_tile::<S, T, 6, 2>(&tile, place, 32);
                     }
                     for r in 0..rows {
-                        for (m, unit) in units.iter().enumerate() {
+                        for m in 0..to.len() {
                             // SAFETY: as in `lanes`.
-                            unsafe { *to(r, unit) = spill.0[m][r] };
+                            unsafe { *self.output(&task, row + r, to[m].0) = spill.0[m][r] };
                         }
                     }
                 }
@@ -439,16 +462,18 @@ struct Spill<T>([[T; 32]; 6]);
 /// A register of `n` elements, `step` apart.
 ///
 /// # Safety
-/// They can be read; `lanes` is what the register holds, and at most 16.
+/// They can be read; `n` is at most what the register holds, and that at most 16.
 #[inline(always)]
-unsafe fn read<S: Simd, T: Real>(from: *const T, step: usize, n: usize, lanes: usize) -> T::V<S> {
+unsafe fn read<S: Simd, T: Real>(from: *const T, step: usize, n: usize) -> T::V<S> {
     // SAFETY: the caller's promise; the array holds any register.
     unsafe {
-        if n == lanes && step == 1 {
+        if n == T::lanes::<S>() && step == 1 {
             return load::<S, T>(from);
         }
         let mut all = [T::default(); 16];
-        (0..n).for_each(|i| all[i] = *from.add(i * step));
+        for i in 0..n {
+            all[i] = *from.add(i * step);
+        }
         load::<S, T>(all.as_ptr())
     }
 }
@@ -456,16 +481,18 @@ unsafe fn read<S: Simd, T: Real>(from: *const T, step: usize, n: usize, lanes: u
 /// A register's first `n` numbers to places `step` apart.
 ///
 /// # Safety
-/// They can be written; `lanes` is what the register holds, and at most 16.
+/// They can be written; `n` is at most what the register holds, and that at most 16.
 #[inline(always)]
-unsafe fn write<S: Simd, T: Real>(to: *mut T, step: usize, n: usize, lanes: usize, v: T::V<S>) {
+unsafe fn write<S: Simd, T: Real>(to: *mut T, step: usize, n: usize, v: T::V<S>) {
     // SAFETY: the caller's promise; the array holds any register.
     unsafe {
-        if n == lanes && step == 1 {
+        if n == T::lanes::<S>() && step == 1 {
             return store::<S, T>(to, v);
         }
         let mut all = [T::default(); 16];
         store::<S, T>(all.as_mut_ptr(), v);
-        (0..n).for_each(|i| *to.add(i * step) = all[i]);
+        for i in 0..n {
+            *to.add(i * step) = all[i];
+        }
     }
 }

@@ -9,7 +9,7 @@
 use super::window::{Axis, Part, Window, boxes, forward};
 use super::{Scratch, Shared, TASK, lanes_of, sizes};
 use crate::cpu::matmul::{Matrix, Number, Sizes};
-use crate::cpu::micro::{Real, Tile, lanes_by_lanes, load, numbers_by_panel, store};
+use crate::cpu::micro::{Real, lanes_by_lanes, load, load_tile, numbers_by_panel, starts, store_tile};
 use crate::cpu::par;
 use crate::ops::Geometry;
 use pulp::{Simd, WithSimd};
@@ -253,20 +253,15 @@ impl<T: Real> Job<'_, T> {
                     let tiles = sums.slice().chunks_exact_mut(6 * width);
                     for (i, sum) in tiles.enumerate().take(rows.div_ceil(6) * panels) {
                         let (panel, row) = (i % panels, i / panels * 6);
-                        let at: [*const T; 6] =
-                            std::array::from_fn(|m| source[frame.taps[(row + m).min(rows - 1)] as usize..].as_ptr());
+                        let at = starts::<T, 6>(source, &frame.taps[row..rows]);
                         let numbers = turned.slice()[panel * outputs * width..].as_ptr();
                         // SAFETY: the window has a number at each tap for each output; the panel two
                         // registers for each output; the sums are a tile of six rows of two registers.
                         unsafe {
                             let from = sum.as_mut_ptr();
-                            let place = |m: usize, n: usize| from.add(m * width + n * T::lanes::<S>());
-                            let mut tile: Tile<S, T, 6, 2> =
-                                std::array::from_fn(|m| std::array::from_fn(|n| load::<S, T>(place(m, n))));
+                            let mut tile = load_tile::<S, T, 6, 2>(simd, from, width);
                             numbers_by_panel::<S, T, 6, 2>(simd, &mut tile, numbers, &frame.off, at);
-                            tile.iter().enumerate().for_each(|(m, row)| {
-                                row.iter().enumerate().for_each(|(n, v)| store::<S, T>(place(m, n), *v))
-                            });
+                            store_tile::<S, T, 6, 2>(&tile, from, width);
                         }
                     }
                 }
@@ -342,21 +337,18 @@ impl<T: Real> Job<'_, T> {
                         if row >= rows {
                             continue;
                         }
-                        let a: [*const T; M] =
-                            std::array::from_fn(|m| grad[(first + m).min(g.features - 1) * length..].as_ptr());
-                        let b: [*const T; N] =
-                            std::array::from_fn(|n| source[frame.taps[(row + n).min(rows - 1)] as usize..].as_ptr());
+                        let mut a = [grad.as_ptr(); M];
+                        for m in 0..M {
+                            a[m] = grad[(first + m).min(g.features - 1) * length..].as_ptr();
+                        }
+                        let b = starts::<T, N>(source, &frame.taps[row..rows]);
                         // SAFETY: a feature has a register for each offset; the window has one at each tap
                         // for each offset; the sums are a tile of `M` by `N` registers.
                         unsafe {
                             let from = sum.as_mut_ptr();
-                            let place = |m: usize, n: usize| from.add((m * N + n) * lanes);
-                            let mut tile: Tile<S, T, M, N> =
-                                std::array::from_fn(|m| std::array::from_fn(|n| load::<S, T>(place(m, n))));
+                            let mut tile = load_tile::<S, T, M, N>(simd, from, N * lanes);
                             lanes_by_lanes::<S, T, M, N>(simd, &mut tile, a, &frame.off, b);
-                            tile.iter().enumerate().for_each(|(m, row)| {
-                                row.iter().enumerate().for_each(|(n, v)| store::<S, T>(place(m, n), *v))
-                            });
+                            store_tile::<S, T, M, N>(&tile, from, N * lanes);
                         }
                     }
                 }
