@@ -80,6 +80,7 @@ struct Job<'a, T> {
     /// Channels of a block.
     block: usize,
     parts: &'a [Part],
+    frames: &'a [Frame],
     /// Samples that are taken together.
     samples: usize,
     /// How many tasks share the panels of a group.
@@ -99,6 +100,35 @@ struct Frame {
     from: Vec<u32>,
     /// and where in the output, from the box's first element, and how many.
     to: Vec<(usize, usize)>,
+}
+
+impl Frame {
+    fn is_for(&self, part: &Part, samples: usize) -> bool {
+        (self.len, self.samples) == (part.len, samples)
+    }
+}
+
+impl<T: Real> Gather<'_, T> {
+    /// `unit`: neighbouring outputs that are computed as one.
+    fn frame(&self, block: usize, len: [usize; 3], samples: usize, unit: usize) -> Frame {
+        let window = Window::new(&self.axes, len, lanes_of::<T>());
+        let taps = window.taps(&self.axes);
+        let off = (0..block)
+            .flat_map(|c| taps.iter().map(move |t| (c, *t)))
+            .map(|(c, t)| (c * window.channel()) as u32 + t)
+            .collect();
+        let (steps, to) = (window.steps(&self.axes), self.place.steps);
+        let units = samples * len[0] * len[1] * len[2].div_ceil(unit);
+        let (mut from, mut places) = (Vec::with_capacity(units), Vec::with_capacity(units));
+        for (s, d) in (0..samples).flat_map(|s| (0..len[0]).map(move |d| (s, d))) {
+            for (h, w) in (0..len[1]).flat_map(|h| (0..len[2]).step_by(unit).map(move |w| (h, w))) {
+                let at = s * block.max(1) * window.channel() + d * steps[0] + h * steps[1] + w * steps[2];
+                from.push(at as u32);
+                places.push((s * self.place.batch + d * to[0] + h * to[1] + w * to[2], unit.min(len[2] - w)));
+            }
+        }
+        Frame { len, samples, window, off, from, to: places }
+    }
 }
 
 /// A kernel of one element that reads each source element where it is: a matrix product for each sample.
@@ -153,8 +183,17 @@ pub(super) fn run<T: Real + Number>(g: &Gather<'_, T>, out: &mut [T]) {
     let tasks = boxes * splits;
     let cost = (samples * outputs * g.rows * g.channels * taps) / (parts.len() * splits);
     let out = Shared(out.as_mut_ptr());
+    let unit = if shape == Shape::Panel { 1 } else { lanes };
+    let mut frames: Vec<Frame> = Vec::new();
+    for (part, samples) in parts.iter().flat_map(|part| [(part, samples), (part, g.batch % samples)]) {
+        if samples > 0 && !frames.iter().any(|f| f.is_for(part, samples)) {
+            frames.push(g.frame(block, part.len, samples, unit));
+        }
+    }
     par::ranges(tasks, (TASK / cost.max(1)).max(1), |tasks| {
-        let job = Job { g, shape, panel_rows, panels: &panels, block, parts: &parts, samples, splits, out, tasks };
+        let panels = &panels;
+        let (parts, frames) = (&parts[..], &frames[..]);
+        let job = Job { g, shape, panel_rows, panels, block, parts, frames, samples, splits, out, tasks };
         pulp::Arch::new().dispatch(job);
     });
 }
@@ -242,32 +281,26 @@ impl<T: Real> WithSimd for Job<'_, T> {
     fn with_simd<S: Simd>(self, simd: S) {
         match self.shape {
             Shape::Lanes(6, _) => self.tasks(
-                T::lanes::<S>(),
                 #[inline(always)]
                 |j, f, t| j.lanes::<S, 6, 2>(simd, f, t),
             ),
             Shape::Lanes(4, _) => self.tasks(
-                T::lanes::<S>(),
                 #[inline(always)]
                 |j, f, t| j.lanes::<S, 4, 2>(simd, f, t),
             ),
             Shape::Lanes(3, _) => self.tasks(
-                T::lanes::<S>(),
                 #[inline(always)]
                 |j, f, t| j.lanes::<S, 3, 3>(simd, f, t),
             ),
             Shape::Lanes(2, _) => self.tasks(
-                T::lanes::<S>(),
                 #[inline(always)]
                 |j, f, t| j.lanes::<S, 2, 4>(simd, f, t),
             ),
             Shape::Lanes(..) => self.tasks(
-                T::lanes::<S>(),
                 #[inline(always)]
                 |j, f, t| j.lanes::<S, 1, 8>(simd, f, t),
             ),
             Shape::Panel => self.tasks(
-                1,
                 #[inline(always)]
                 |j, f, t| j.panel::<S>(simd, f, t),
             ),
@@ -287,23 +320,20 @@ struct Task<'a, T> {
 }
 
 impl<'j, T: Real> Job<'j, T> {
-    /// Calls `compute` for each task and each block of channels. `unit`: neighbouring outputs that are
-    /// computed as one.
+    /// Calls `compute` for each task and each block of channels.
     #[inline(always)]
-    fn tasks(self, unit: usize, compute: impl Fn(&Job<'j, T>, &Frame, Task<'_, T>)) {
+    fn tasks(self, compute: impl Fn(&Job<'j, T>, &Frame, Task<'_, T>)) {
         let g = self.g;
-        let room = |f: &Frame| f.samples * self.block.max(1) * f.window.channel();
-        let mut frame = self.frame(self.parts[0].len, self.samples, unit);
-        let mut scratch = Scratch::<T>::new(room(&frame));
+        let block = self.block.max(1);
+        let room = self.frames.iter().map(|f| f.samples * block * f.window.channel()).max().unwrap_or(0);
+        let mut scratch = Scratch::<T>::new(room);
         for task in self.tasks.clone() {
             let (split, rest) = (task % self.splits, task / self.splits);
             let (part, rest) = (self.parts[rest % self.parts.len()], rest / self.parts.len());
             let (group, n) = (rest % g.groups, rest / g.groups * self.samples);
             let samples = self.samples.min(g.batch - n);
-            if (part.len, samples) != (frame.len, frame.samples) {
-                frame = self.frame(part.len, samples, unit);
-                scratch = Scratch::new(room(&frame));
-            }
+            let frame = self.frames.iter().find(|f| f.is_for(&part, samples)).expect("each box has a frame");
+            let window = &mut scratch.slice()[..samples * block * frame.window.channel()];
             let count = g.rows.div_ceil(self.panel_rows);
             let panels = split * count / self.splits..(split + 1) * count / self.splits;
             let size: usize = g.axes.iter().map(|a| a.source).product();
@@ -315,46 +345,18 @@ impl<'j, T: Real> Job<'j, T> {
             let mut from = 0;
             loop {
                 let channels = from..(from + self.block).min(g.channels);
-                for (s, window) in
-                    scratch.slice().chunks_exact_mut(self.block.max(1) * frame.window.channel()).enumerate()
-                {
-                    for (c, to) in channels.clone().zip(window.chunks_exact_mut(frame.window.channel())) {
-                        let first = (((n + s) * g.groups + group) * g.channels + c) * size;
-                        frame.window.fill(&g.axes, part.start, &g.source[first..first + size], to);
-                    }
+                for (s, to) in window.chunks_exact_mut(block * frame.window.channel()).enumerate() {
+                    let first = ((n + s) * g.groups + group) * g.channels;
+                    let source = &g.source[(first + channels.start) * size..(first + channels.end) * size];
+                    frame.window.fill(&g.axes, part.start, source, to);
                 }
-                compute(
-                    &self,
-                    &frame,
-                    Task { group, panels: panels.clone(), channels: channels.clone(), window: scratch.slice(), out },
-                );
                 from = channels.end;
+                compute(&self, frame, Task { group, panels: panels.clone(), channels, window, out });
                 if from >= g.channels {
                     break;
                 }
             }
         }
-    }
-
-    fn frame(&self, len: [usize; 3], samples: usize, unit: usize) -> Frame {
-        let g = self.g;
-        let window = Window::new(&g.axes, len, lanes_of::<T>());
-        let taps = window.taps(&g.axes);
-        let off = (0..self.block)
-            .flat_map(|c| taps.iter().map(move |t| (c, *t)))
-            .map(|(c, t)| (c * window.channel()) as u32 + t)
-            .collect();
-        let (steps, to) = (window.steps(&g.axes), g.place.steps);
-        let units = samples * len[0] * len[1] * len[2].div_ceil(unit);
-        let (mut from, mut places) = (Vec::with_capacity(units), Vec::with_capacity(units));
-        for (s, d) in (0..samples).flat_map(|s| (0..len[0]).map(move |d| (s, d))) {
-            for (h, w) in (0..len[1]).flat_map(|h| (0..len[2]).step_by(unit).map(move |w| (h, w))) {
-                let at = s * self.block.max(1) * window.channel() + d * steps[0] + h * steps[1] + w * steps[2];
-                from.push(at as u32);
-                places.push((s * g.place.batch + d * to[0] + h * to[1] + w * to[2], unit.min(len[2] - w)));
-            }
-        }
-        Frame { len, samples, window, off, from, to: places }
     }
 
     /// Numbers of the panel that belong to the block, and the offsets that go with them.

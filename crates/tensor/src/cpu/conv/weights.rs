@@ -46,6 +46,7 @@ struct Job<'a, T> {
     grad: &'a [T],
     shape: Shape,
     parts: &'a [Part],
+    frames: &'a [Frame],
     /// Channels of a chunk, and chunks.
     channels: (usize, usize),
     /// Samples of a chunk, and chunks.
@@ -66,6 +67,30 @@ struct Frame {
     taps: Vec<u32>,
     /// For each unit of outputs: where it is in the window.
     off: Vec<u32>,
+}
+
+impl Frame {
+    /// `unit`: neighbouring outputs that are taken as one.
+    fn new(axes: &[Axis; 3], lanes: usize, channels: usize, len: [usize; 3], samples: usize, unit: usize) -> Frame {
+        let window = Window::new(axes, len, lanes);
+        let one = window.taps(axes);
+        let taps = (0..channels)
+            .flat_map(|c| one.iter().map(move |t| (c, *t)))
+            .map(|(c, t)| (c * window.channel()) as u32 + t);
+        let (taps, steps) = (taps.collect(), window.steps(axes));
+        let mut off = Vec::with_capacity(samples * len[0] * len[1] * len[2].div_ceil(unit));
+        for (s, d) in (0..samples).flat_map(|s| (0..len[0]).map(move |d| (s, d))) {
+            for h in 0..len[1] {
+                let row = s * channels * window.channel() + d * steps[0] + h * steps[1];
+                off.extend((0..len[2]).step_by(unit).map(|w| (row + w * steps[2]) as u32));
+            }
+        }
+        Frame { len, samples, window, taps, off }
+    }
+
+    fn is_for(&self, part: &Part, samples: usize) -> bool {
+        (self.len, self.samples) == (part.len, samples)
+    }
 }
 
 /// The gradient of the weight into `out`.
@@ -100,6 +125,16 @@ pub(super) fn run<T: Real + Number>(g: &Geometry, x: &[T], grad: &[T], out: &mut
         }
         _ => 1,
     };
+    let unit = if shape == Shape::Panel { 1 } else { lanes };
+    let mut frames: Vec<Frame> = Vec::new();
+    for part in &parts {
+        // Chunks of samples, the last one of them short, are taken `together` at a time.
+        for count in [together, samples % together, (g.batch % samples) % together] {
+            if count > 0 && !frames.iter().any(|f| f.is_for(part, count)) {
+                frames.push(Frame::new(&axes, lanes, channels, part.len, count, unit));
+            }
+        }
+    }
     let size = out.len();
     let mut partial = if sample_chunks > 1 { vec![T::default(); size * sample_chunks] } else { Vec::new() };
     let sums = Shared(if sample_chunks > 1 { partial.as_mut_ptr() } else { out.as_mut_ptr() });
@@ -107,7 +142,8 @@ pub(super) fn run<T: Real + Number>(g: &Geometry, x: &[T], grad: &[T], out: &mut
     let tasks = g.groups * channel_chunks * sample_chunks;
     par::ranges(tasks, (TASK * tasks / work.max(1)).max(1), |tasks| {
         let (channels, samples) = ((channels, channel_chunks), (samples, sample_chunks));
-        let job = Job { g, axes: &axes, x, grad, shape, parts: &parts, channels, samples, together, sums, tasks };
+        let (axes, parts, frames) = (&axes, &parts[..], &frames[..]);
+        let job = Job { g, axes, x, grad, shape, parts, frames, channels, samples, together, sums, tasks };
         if plain { job.products() } else { pulp::Arch::new().dispatch(job) }
     });
     if sample_chunks > 1 {
@@ -168,23 +204,6 @@ impl<T: Real + Number> Job<'_, T> {
 }
 
 impl<T: Real> Job<'_, T> {
-    fn frame(&self, len: [usize; 3], samples: usize, unit: usize) -> Frame {
-        let window = Window::new(self.axes, len, lanes_of::<T>());
-        let one = window.taps(self.axes);
-        let taps = (0..self.channels.0)
-            .flat_map(|c| one.iter().map(move |t| (c, *t)))
-            .map(|(c, t)| (c * window.channel()) as u32 + t);
-        let (taps, steps) = (taps.collect(), window.steps(self.axes));
-        let mut off = Vec::with_capacity(samples * len[0] * len[1] * len[2].div_ceil(unit));
-        for (s, d) in (0..samples).flat_map(|s| (0..len[0]).map(move |d| (s, d))) {
-            for h in 0..len[1] {
-                let row = s * self.channels.0 * window.channel() + d * steps[0] + h * steps[1];
-                off.extend((0..len[2]).step_by(unit).map(|w| (row + w * steps[2]) as u32));
-            }
-        }
-        Frame { len, samples, window, taps, off }
-    }
-
     /// Group, channels and samples of a task, and where its sums go.
     fn task(&self, task: usize) -> (usize, Range<usize>, Range<usize>, usize) {
         let (chunk, rest) = (task % self.samples.1, task / self.samples.1);
@@ -197,18 +216,18 @@ impl<T: Real> Job<'_, T> {
         (group, channels, range(chunk, self.samples.0, self.g.batch), to)
     }
 
-    /// Numbers of the window of a box of all samples together.
-    fn room(&self, frame: &Frame) -> usize {
-        frame.samples * self.channels.0 * frame.window.channel()
+    /// Numbers of the largest window, and the most units of outputs.
+    fn room(&self) -> (usize, usize) {
+        let window = self.frames.iter().map(|f| f.samples * self.channels.0 * f.window.channel()).max();
+        (window.unwrap_or(0), self.frames.iter().map(|f| f.off.len()).max().unwrap_or(0))
     }
 
     fn fill(&self, frame: &Frame, start: [usize; 3], n: usize, group: usize, channels: &Range<usize>, to: &mut [T]) {
         let (inputs, _, _) = sizes(self.g);
-        for (s, to) in to.chunks_exact_mut(self.channels.0 * frame.window.channel()).enumerate() {
-            for (c, to) in channels.clone().zip(to.chunks_exact_mut(frame.window.channel())) {
-                let first = (((n + s) * self.g.groups + group) * self.g.channels + c) * inputs;
-                frame.window.fill(self.axes, start, &self.x[first..first + inputs], to);
-            }
+        for (s, to) in to.chunks_exact_mut(self.channels.0 * frame.window.channel()).enumerate().take(frame.samples) {
+            let first = ((n + s) * self.g.groups + group) * self.g.channels;
+            let source = &self.x[(first + channels.start) * inputs..(first + channels.end) * inputs];
+            frame.window.fill(self.axes, start, source, to);
         }
     }
 
@@ -231,9 +250,8 @@ impl<T: Real> Job<'_, T> {
         let (g, width) = (self.g, 2 * T::lanes::<S>());
         let panels = g.features.div_ceil(width);
         let (_, _, taps) = sizes(g);
-        let mut frame = self.frame(self.parts[0].len, self.together, 1);
-        let most = frame.off.len();
-        let mut window = Scratch::<T>::new(self.room(&frame));
+        let (room, most) = self.room();
+        let mut window = Scratch::<T>::new(room);
         let mut turned = Scratch::<T>::new(most * panels * width);
         let mut sums = Scratch::<T>::new((self.channels.0 * taps).div_ceil(6) * panels * 6 * width);
         for task in self.tasks.clone() {
@@ -243,11 +261,8 @@ impl<T: Real> Job<'_, T> {
             for n in samples.clone().step_by(self.together) {
                 let count = self.together.min(samples.end - n);
                 for part in self.parts {
-                    if (part.len, count) != (frame.len, frame.samples) {
-                        frame = self.frame(part.len, count, 1);
-                        window = Scratch::new(self.room(&frame));
-                    }
-                    self.fill(&frame, part.start, n, group, &channels, window.slice());
+                    let frame = self.frames.iter().find(|f| f.is_for(part, count)).expect("each box has a frame");
+                    self.fill(frame, part.start, n, group, &channels, window.slice());
                     self.turn(part, n..n + count, group, width, turned.slice());
                     let (source, outputs) = (window.slice(), frame.off.len());
                     let tiles = sums.slice().chunks_exact_mut(6 * width);
@@ -303,10 +318,9 @@ impl<T: Real> Job<'_, T> {
     fn lanes<S: Simd, const M: usize, const N: usize>(self, simd: S) {
         let (g, lanes) = (self.g, T::lanes::<S>());
         let (_, _, taps) = sizes(g);
-        let mut frame = self.frame(self.parts[0].len, self.together, lanes);
-        let most = frame.off.len() * lanes;
-        let mut window = Scratch::<T>::new(self.room(&frame));
-        let mut padded = Scratch::<T>::new(most * g.features);
+        let (room, most) = self.room();
+        let mut window = Scratch::<T>::new(room);
+        let mut padded = Scratch::<T>::new(most * lanes * g.features);
         let across = (self.channels.0 * taps).div_ceil(N);
         let mut sums = Scratch::<T>::new(g.features.div_ceil(M) * across * M * N * lanes);
         for task in self.tasks.clone() {
@@ -316,11 +330,8 @@ impl<T: Real> Job<'_, T> {
             for n in samples.clone().step_by(self.together) {
                 let count = self.together.min(samples.end - n);
                 for part in self.parts {
-                    if (part.len, count) != (frame.len, frame.samples) {
-                        frame = self.frame(part.len, count, lanes);
-                        window = Scratch::new(self.room(&frame));
-                    }
-                    self.fill(&frame, part.start, n, group, &channels, window.slice());
+                    let frame = self.frames.iter().find(|f| f.is_for(part, count)).expect("each box has a frame");
+                    self.fill(frame, part.start, n, group, &channels, window.slice());
                     let (length, width) = (frame.off.len() * lanes, part.len[2].next_multiple_of(lanes));
                     for (feature, to) in padded.slice().chunks_exact_mut(length).enumerate().take(g.features) {
                         for (s, to) in to.chunks_exact_mut(length / count).enumerate() {

@@ -152,58 +152,74 @@ impl Window {
         all
     }
 
-    /// Copies one channel of the source, which lies in rows, with zeros outside of it, for the box at `start`.
+    /// Copies channels of the source, which lie in rows one behind the other, with zeros outside of them, for
+    /// the box at `start`.
     pub(super) fn fill<T: Stored>(&self, axes: &[Axis; 3], start: [usize; 3], source: &[T], to: &mut [T]) {
         let [d, h, w] = axes;
+        let size = d.source * h.source * w.source;
+        if size == 0 {
+            return to.fill(T::default());
+        }
         let at = |a: &Axis, i: usize, axis: usize| (start[axis] * a.step + i) as isize + a.first();
         let inside = |a: &Axis, i: isize| (0..a.source as isize).contains(&i);
-        for i in 0..self.extent[0] {
-            for j in 0..self.extent[1] {
-                if !d.reads(i) || !h.reads(j) {
-                    continue;
-                }
-                let (z, y) = (at(d, i, 0), at(h, j, 1));
-                let place = i * self.strides[1] + j * self.strides[2];
-                let rows = &mut to[place..place + self.strides[2]];
-                if !inside(d, z) || !inside(h, y) {
-                    rows.fill(T::default());
-                    continue;
-                }
-                let from = (z as usize * h.source + y as usize) * w.source;
-                let row = &source[from..from + w.source];
-                for (rest, plane) in self.planes.iter().enumerate() {
-                    if let Some(plane) = plane {
-                        let to = &mut rows[plane * self.extent[2]..(plane + 1) * self.extent[2]];
-                        copy_row(row, at(w, rest, 2), w.step, to);
-                    }
+        // Where a row goes, and where it comes from.
+        let mut rows: SmallVec<[(usize, Option<usize>); 16]> = SmallVec::new();
+        for (i, z) in (0..self.extent[0]).filter(|i| d.reads(*i)).map(|i| (i, at(d, i, 0))) {
+            for (j, y) in (0..self.extent[1]).filter(|j| h.reads(*j)).map(|j| (j, at(h, j, 1))) {
+                let from = (inside(d, z) && inside(h, y)).then(|| (z as usize * h.source + y as usize) * w.source);
+                rows.push((i * self.strides[1] + j * self.strides[2], from));
+            }
+        }
+        let planes = self.planes.iter().enumerate().filter_map(|(rest, plane)| plane.map(|plane| (rest, plane)));
+        let columns: SmallVec<[(usize, Span); 4]> = planes
+            .map(|(rest, plane)| (plane * self.extent[2], Span::new(w, at(w, rest, 2), self.extent[2])))
+            .collect();
+        for (from, to) in source.chunks_exact(size).zip(to.chunks_exact_mut(self.channel())) {
+            for (place, row) in &rows {
+                let to = &mut to[*place..place + self.strides[2]];
+                match row {
+                    None => to.iter_mut().for_each(|to| *to = T::default()),
+                    Some(row) => columns.iter().for_each(|(place, span)| {
+                        span.copy(&from[*row..row + w.source], &mut to[*place..place + self.extent[2]]);
+                    }),
                 }
             }
         }
     }
 }
 
-/// `to[i] = from[first + i·step]`, zero outside.
-fn copy_row<T: Stored>(from: &[T], first: isize, step: usize, to: &mut [T]) {
-    let s = step as isize;
-    let n = to.len() as isize;
-    // `i` is inside where 0 ≤ first + i·s < len.
-    let low = (-first).max(0).div_ceil_signed(s).clamp(0, n);
-    let high = (from.len() as isize - first).div_ceil_signed(s).clamp(low, n);
-    let (low, high) = (low as usize, high as usize);
-    // Rows are often short: plain loops cost less than calls.
-    to[..low].iter_mut().for_each(|to| *to = T::default());
-    to[high..].iter_mut().for_each(|to| *to = T::default());
-    if low == high {
-        return;
+/// What of a row of a plane comes from the source: `to[i] = from[start + (i − low)·step]` for `low ≤ i < high`,
+/// zero outside.
+struct Span {
+    low: usize,
+    high: usize,
+    start: usize,
+    step: usize,
+}
+
+impl Span {
+    /// `len` numbers from `first` on.
+    fn new(axis: &Axis, first: isize, len: usize) -> Span {
+        let (step, len) = (axis.step as isize, len as isize);
+        let low = (-first).max(0).div_ceil_signed(step).clamp(0, len);
+        let high = (axis.source as isize - first).div_ceil_signed(step).clamp(low, len);
+        let start = if low == high { 0 } else { (first + low * step) as usize };
+        Span { low: low as usize, high: high as usize, start, step: axis.step }
     }
-    let start = (first + low as isize * s) as usize;
-    if step == 1 && high - low > 64 {
-        to[low..high].copy_from_slice(&from[start..start + high - low]);
-    } else if step == 1 {
-        let from = &from[start..start + high - low];
-        to[low..high].iter_mut().zip(from).for_each(|(to, x)| *to = *x);
-    } else {
-        to[low..high].iter_mut().zip(from[start..].iter().step_by(step)).for_each(|(to, x)| *to = *x);
+
+    fn copy<T: Stored>(&self, from: &[T], to: &mut [T]) {
+        let &Span { low, high, start, step } = self;
+        // Rows are often short: plain loops cost less than calls.
+        to[..low].iter_mut().for_each(|to| *to = T::default());
+        to[high..].iter_mut().for_each(|to| *to = T::default());
+        let to = &mut to[low..high];
+        if step > 1 {
+            to.iter_mut().zip(from[start..].iter().step_by(step)).for_each(|(to, x)| *to = *x);
+        } else if to.len() > 64 {
+            to.copy_from_slice(&from[start..start + high - low]);
+        } else {
+            to.iter_mut().zip(&from[start..start + high - low]).for_each(|(to, x)| *to = *x);
+        }
     }
 }
 
