@@ -1,4 +1,4 @@
-//! Kernels of the matrix products: `gemm` on blocks, rayon over blocks and batches.
+//! Kernels of the matrix products: `gemm` on blocks, threads over blocks and batches.
 //!
 //! A product is cut into blocks of rows and columns by its shape alone and each block is one
 //! single-threaded call, so the result is the same to the bit at any number of threads.

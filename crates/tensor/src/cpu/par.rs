@@ -1,50 +1,59 @@
 //! How work is shared among threads: always split by its size, never by their number, so that the
 //! result is the same to the bit on any machine.
 //!
-//! The threads are a pool of the crate's own. A thread that belongs to a pool already, ours or somebody
-//! else's, does the whole work itself: while it waited for others, it would take up other work of its
-//! pool, and that may want a lock which the op under way holds.
+//! The thread that calls an op works itself, and idle threads of a pool help. It waits only for those that
+//! have begun, which run nothing but this op's tasks: so it never takes up other work that may want a lock
+//! which the op holds, and a pool that is busy or asleep costs nothing.
 
 use super::lanes::Lane;
 use parking_lot::Mutex;
-use rayon::prelude::*;
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use rayon_core::{ThreadPool, ThreadPoolBuilder};
+use std::any::Any;
+use std::num::NonZero;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::Thread;
 
 /// Elements that one task of a cheap elementwise loop takes.
 pub(crate) const GRAIN: usize = 32 * 1024;
 
-/// The threads that ops share their work among; made when first needed.
-static POOL: Mutex<Option<Arc<ThreadPool>>> = Mutex::new(None);
-
-/// A pool of `threads` threads, 0 for as many as rayon would take (`RAYON_NUM_THREADS`, or one a processor).
-fn start(threads: usize) -> Option<Arc<ThreadPool>> {
-    let builder = ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("flambeau-{i}"));
-    builder.build().ok().map(Arc::new)
+/// The threads that ops share their work among: those of the pool, and the one that calls.
+struct Threads {
+    count: usize,
+    /// `None` for one thread alone, or where the system gives no more.
+    pool: Option<ThreadPool>,
 }
 
-/// The pool; `None` where the system gives no threads.
-fn pool() -> Option<Arc<ThreadPool>> {
-    let mut pool = POOL.lock();
-    if pool.is_none() {
-        *pool = start(0);
-    }
-    pool.clone()
+/// Made when first needed.
+static THREADS: Mutex<Option<Arc<Threads>>> = Mutex::new(None);
+
+/// `count` threads, 0 for `RAYON_NUM_THREADS` of them, or one a processor.
+fn start(count: usize) -> Arc<Threads> {
+    let told = || std::env::var("RAYON_NUM_THREADS").ok()?.parse().ok().filter(|n| *n > 0);
+    let machine = || std::thread::available_parallelism().map_or(1, NonZero::get);
+    let count = if count == 0 { told().unwrap_or_else(machine) } else { count };
+    let builder = ThreadPoolBuilder::new().num_threads(count - 1).thread_name(|i| format!("flambeau-{i}"));
+    let pool = if count > 1 { builder.build().ok() } else { None };
+    Arc::new(Threads { count, pool })
+}
+
+fn threads() -> Arc<Threads> {
+    THREADS.lock().get_or_insert_with(|| start(0)).clone()
 }
 
 /// The number of threads that one op uses: `torch.get_num_threads`.
 pub fn get_num_threads() -> usize {
-    pool().map_or(1, |pool| pool.current_num_threads())
+    threads().count
 }
 
 /// Sets the number of threads that one op uses, 0 for as many as there are processors:
-/// `torch.set_num_threads`. Results do not depend on it. An op that is called on a thread of a rayon pool
-/// uses that thread alone.
+/// `torch.set_num_threads`. Results do not depend on it.
 pub fn set_num_threads(threads: usize) {
     let made = start(threads);
     // The old pool ends where the last op that uses it does, and not under the lock.
-    let old = std::mem::replace(&mut *POOL.lock(), made);
+    let old = THREADS.lock().replace(made);
     drop(old);
 }
 
@@ -58,14 +67,98 @@ pub(crate) fn with_threads<R>(threads: usize, f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// Calls `f` with each of `0..tasks`, on several threads where there are any. Takes a `dyn` closure so that
-/// rayon's machinery is compiled once, not for each kernel.
-fn share(tasks: usize, f: &(dyn Fn(usize) + Sync)) {
-    let alone = tasks <= 1 || rayon::current_thread_index().is_some();
-    match if alone { None } else { pool().filter(|pool| pool.current_num_threads() > 1) } {
-        Some(pool) => pool.install(|| (0..tasks).into_par_iter().for_each(f)),
-        None => (0..tasks).for_each(f),
+/// Work that several threads share.
+struct Work {
+    /// The caller's closure, which lives until `finish` has returned.
+    f: *const (dyn Fn(usize) + Sync),
+    tasks: usize,
+    next: AtomicUsize,
+    /// How many helpers are inside, and [`CLOSED`] once none may enter any more.
+    helpers: AtomicUsize,
+    panic: Mutex<Option<Box<dyn Any + Send>>>,
+    caller: Thread,
+}
+
+/// Set in `Work::helpers` when the caller has found no more tasks.
+const CLOSED: usize = 1 << (usize::BITS - 1);
+
+// SAFETY: the closure may be called from any thread, and its address is used only while it lives (`help`).
+unsafe impl Send for Work {}
+// SAFETY: as above.
+unsafe impl Sync for Work {}
+
+impl Work {
+    /// Takes tasks until there are none.
+    fn run(&self, f: &(dyn Fn(usize) + Sync)) {
+        loop {
+            let task = self.next.fetch_add(1, Ordering::Relaxed);
+            if task >= self.tasks {
+                return;
+            }
+            f(task);
+        }
     }
+
+    /// Enters, unless it is too late, and takes tasks until there are none.
+    fn help(&self) {
+        let enter = |inside: usize| (inside & CLOSED == 0).then_some(inside + 1);
+        if self.helpers.fetch_update(Ordering::Acquire, Ordering::Relaxed, enter).is_err() {
+            return;
+        }
+        // SAFETY: the caller keeps the closure until the work is closed and no helper is inside; this one is.
+        let f = unsafe { &*self.f };
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.run(f))) {
+            self.next.store(self.tasks, Ordering::Relaxed);
+            *self.panic.lock() = Some(panic);
+        }
+        // What the helper wrote is there for the caller that reads this.
+        if self.helpers.fetch_sub(1, Ordering::Release) == CLOSED + 1 {
+            self.caller.unpark();
+        }
+    }
+
+    /// Lets nobody in any more and waits for those inside.
+    fn finish(&self) {
+        let mut inside = self.helpers.fetch_or(CLOSED, Ordering::Acquire) & !CLOSED;
+        let mut spins = 0;
+        while inside > 0 {
+            // Tasks are short: the others are nearly through as well.
+            if spins < 1000 {
+                spins += 1;
+                std::hint::spin_loop();
+            } else {
+                std::thread::park();
+            }
+            inside = self.helpers.load(Ordering::Acquire) & !CLOSED;
+        }
+    }
+}
+
+/// Calls `f` with each of `0..tasks`, on several threads where there are any. Takes a `dyn` closure so that
+/// the machinery is compiled once, not for each kernel.
+fn share(tasks: usize, f: &(dyn Fn(usize) + Sync)) {
+    let threads = if tasks > 1 { Some(threads()) } else { None };
+    let Some(pool) = threads.as_ref().and_then(|t| t.pool.as_ref()) else { return (0..tasks).for_each(f) };
+    // SAFETY: only the lifetime changes. The address is used by helpers alone, and `Finish` waits for them
+    // before this function is left, by a panic too.
+    let erased = unsafe { std::mem::transmute::<&(dyn Fn(usize) + Sync), *const (dyn Fn(usize) + Sync)>(f) };
+    let (next, helpers, panic) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::new(None));
+    let work = Arc::new(Work { f: erased, tasks, next, helpers, panic, caller: std::thread::current() });
+    struct Finish<'a>(&'a Work);
+    impl Drop for Finish<'_> {
+        fn drop(&mut self) {
+            self.0.finish();
+        }
+    }
+    let finish = Finish(&work);
+    for _ in 0..pool.current_num_threads().min(tasks - 1) {
+        let work = work.clone();
+        pool.spawn(move || work.help());
+    }
+    work.run(f);
+    drop(finish);
+    let panic = work.panic.lock().take();
+    panic.into_iter().for_each(|panic| resume_unwind(panic));
 }
 
 /// Calls `f` with each of `tasks`, on all threads.
@@ -136,4 +229,51 @@ pub(crate) fn simd<R>(f: impl FnMut() -> R) -> R {
     }
     static ARCH: std::sync::LazyLock<pulp::Arch> = std::sync::LazyLock::new(pulp::Arch::new);
     ARCH.dispatch(Call(f))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_task_runs_once_whoever_asks_at_the_same_time() {
+        with_threads(3, || {
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        for tasks in 0..300 {
+                            let runs: Vec<AtomicUsize> = (0..tasks).map(|_| AtomicUsize::new(0)).collect();
+                            share(tasks, &|i| {
+                                runs[i].fetch_add(1, Ordering::Relaxed);
+                                // Work within work, as far as threads go.
+                                share(i % 3, &|_| std::hint::spin_loop());
+                            });
+                            assert!(runs.iter().all(|n| n.load(Ordering::Relaxed) == 1), "{tasks} tasks");
+                        }
+                    });
+                }
+            });
+        });
+    }
+
+    #[test]
+    fn a_panic_reaches_the_caller_and_the_pool_goes_on() {
+        with_threads(4, || {
+            for bad in 0..50 {
+                let run = || {
+                    share(50, &|i| {
+                        std::thread::sleep(std::time::Duration::from_micros(20));
+                        assert!(i != bad, "task {bad}");
+                    })
+                };
+                let panic = catch_unwind(run).expect_err("a task panics");
+                assert_eq!(panic.downcast_ref::<String>(), Some(&format!("task {bad}")));
+            }
+            let sum = AtomicUsize::new(0);
+            share(100, &|i| {
+                sum.fetch_add(i, Ordering::Relaxed);
+            });
+            assert_eq!(sum.into_inner(), 4950);
+        });
+    }
 }

@@ -232,7 +232,6 @@ impl<T: Real> Job<'_, T> {
     }
 
     /// The rows of the output's gradient in a box: calls `f` with the number of outputs before, and the row.
-    #[inline(always)]
     fn grad_rows<'s>(&'s self, part: &Part, n: usize, group: usize, feature: usize, mut f: impl FnMut(usize, &'s [T])) {
         let (_, outputs, _) = sizes(self.g);
         let grid = [self.axes[0].grid, self.axes[1].grid, self.axes[2].grid];
@@ -295,7 +294,6 @@ impl<T: Real> Job<'_, T> {
     }
 
     /// The gradient of a box, output by output, `width` features side by side in each panel.
-    #[inline(always)]
     fn turn(&self, part: &Part, samples: Range<usize>, group: usize, width: usize, to: &mut [T]) {
         let outputs = samples.len() * part.numel();
         for (panel, to) in to.chunks_exact_mut(outputs * width).enumerate().take(self.g.features.div_ceil(width)) {
@@ -311,6 +309,20 @@ impl<T: Real> Job<'_, T> {
                     });
                 }
             }
+        }
+    }
+
+    /// The gradient of a box as it lies, the rows filled up with zeros to whole registers.
+    fn pad(&self, part: &Part, samples: Range<usize>, group: usize, lanes: usize, to: &mut [T]) {
+        let width = part.len[2].next_multiple_of(lanes);
+        let size = part.numel() / part.len[2] * width;
+        for (i, to) in to.chunks_exact_mut(size).enumerate().take(self.g.features * samples.len()) {
+            let (feature, n) = (i / samples.len(), samples.start + i % samples.len());
+            self.grad_rows(part, n, group, feature, |before, row| {
+                let to = &mut to[before / part.len[2] * width..][..width];
+                to[..row.len()].iter_mut().zip(row).for_each(|(to, x)| *to = *x);
+                to[row.len()..].iter_mut().for_each(|to| *to = T::default());
+            });
         }
     }
 
@@ -332,16 +344,8 @@ impl<T: Real> Job<'_, T> {
                 for part in self.parts {
                     let frame = self.frames.iter().find(|f| f.is_for(part, count)).expect("each box has a frame");
                     self.fill(frame, part.start, n, group, &channels, window.slice());
-                    let (length, width) = (frame.off.len() * lanes, part.len[2].next_multiple_of(lanes));
-                    for (feature, to) in padded.slice().chunks_exact_mut(length).enumerate().take(g.features) {
-                        for (s, to) in to.chunks_exact_mut(length / count).enumerate() {
-                            self.grad_rows(part, n + s, group, feature, |before, row| {
-                                let to = &mut to[before / part.len[2] * width..][..width];
-                                to[..row.len()].iter_mut().zip(row).for_each(|(to, x)| *to = *x);
-                                to[row.len()..].iter_mut().for_each(|to| *to = T::default());
-                            });
-                        }
-                    }
+                    self.pad(part, n..n + count, group, lanes, padded.slice());
+                    let length = frame.off.len() * lanes;
                     let (source, grad) = (window.slice(), padded.slice());
                     for (i, sum) in sums.slice().chunks_exact_mut(M * N * lanes).enumerate() {
                         let (first, row) = (i / across * M, i % across * N);
