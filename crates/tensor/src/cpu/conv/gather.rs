@@ -16,7 +16,7 @@ use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
 /// Weight elements of a row that one block of channels has at most.
-const DEPTH: usize = 512;
+const DEPTH: usize = 1152;
 /// Bytes of a window, at most.
 const WINDOW: usize = 192 << 10;
 /// Outputs of a sample from which a kernel of one element is a matrix product.

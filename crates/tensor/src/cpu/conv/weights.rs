@@ -111,8 +111,7 @@ pub(super) fn run<T: Real + Number>(g: &Geometry, x: &[T], grad: &[T], out: &mut
     };
     let work = g.batch * outputs * g.features * g.channels * taps;
     let wanted = TASKS.div_ceil(g.groups).min((work / TASK).max(1));
-    let sample_chunks = wanted.min(g.batch).min((PARTIAL / size_of_val(out)).max(1));
-    let channel_chunks = wanted.div_ceil(sample_chunks).min((g.channels * taps / DEEP).max(1)).min(g.channels);
+    let (sample_chunks, channel_chunks) = chunks(g, wanted, grad.len() / g.groups, out.len() / g.groups, taps);
     let samples = g.batch.div_ceil(sample_chunks);
     let channels = g.channels.div_ceil(channel_chunks);
     let (sample_chunks, channel_chunks) = (g.batch.div_ceil(samples), g.channels.div_ceil(channels));
@@ -156,6 +155,20 @@ pub(super) fn run<T: Real + Number>(g: &Geometry, x: &[T], grad: &[T], out: &mut
             }
         });
     }
+}
+
+/// How many chunks of samples and of channels make about `wanted` tasks at the least cost: each chunk of
+/// channels turns the gradient's `grad` numbers once more, each chunk of samples clears, fills and adds `out`
+/// more sums.
+fn chunks(g: &Geometry, wanted: usize, grad: usize, out: usize, taps: usize) -> (usize, usize) {
+    let most = wanted.min(g.batch).min((PARTIAL / (out * g.groups * size_of::<f32>())).max(1));
+    let channels = |samples: usize| wanted.div_ceil(samples).min((g.channels * taps / DEEP).max(1)).min(g.channels);
+    let all = std::iter::successors(Some(1), |n| Some(2 * n)).take_while(|n| *n < most).chain([most]);
+    all.map(|samples| (samples, channels(samples)))
+        // With fewer tasks threads stand idle.
+        .filter(|(samples, channels)| *samples == most || 2 * samples * channels > wanted)
+        .min_by_key(|(samples, channels)| channels * grad + 3 * samples * out)
+        .unwrap_or((1, 1))
 }
 
 fn box_len<T>(axes: &[Axis; 3], grid: [usize; 3], channels: usize, lanes: usize) -> [usize; 3] {
