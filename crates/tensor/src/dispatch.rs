@@ -112,9 +112,9 @@ pub fn inference_mode<R>(f: impl FnOnce() -> R) -> R {
 #[inline]
 #[track_caller]
 pub fn dispatch(op: impl Into<Op>, inputs: &[&Tensor]) -> Result<Tensor> {
-    let outputs = dispatch_all(op.into(), inputs)?;
+    let mut outputs = dispatch_all(op.into(), inputs)?;
     debug_assert_eq!(outputs.len(), 1);
-    outputs.into_iter().next().ok_or_else(|| Error::new(ErrorKind::Unsupported, "dispatch", "an op without outputs"))
+    outputs.pop().ok_or_else(|| Error::new(ErrorKind::Unsupported, "dispatch", "an op without outputs"))
 }
 
 /// Runs an op of any number of outputs.
@@ -292,15 +292,21 @@ fn hook() -> Result<&'static dyn AutogradHook> {
 
 fn run(op: &Op, inputs: &[&Tensor]) -> Result<Outputs> {
     let (device, backend) = common_device(op, inputs)?;
-    let metas = op.infer(inputs)?;
+    let mut metas = op.infer(inputs)?;
     let mut outputs = Outputs::new();
-    for meta in metas {
-        outputs.push(Tensor::uninit(op.name(), meta.shape, meta.dtype, device)?);
+    let uninit = |meta: Meta| Tensor::uninit(op.name(), meta.shape, meta.dtype, device);
+    if metas.len() == 1 {
+        outputs.extend(metas.pop().map(uninit).transpose()?);
+    } else {
+        for meta in metas {
+            outputs.push(uninit(meta)?);
+        }
     }
     let _guard = lock(op.name(), inputs, &[])?;
-    let refs: SmallVec<[&Tensor; 4]> = outputs.iter().collect();
-    backend.run(op, inputs, &refs)?;
-    drop(refs);
+    match &outputs[..] {
+        [out] => backend.run(op, inputs, &[out])?,
+        all => backend.run(op, inputs, &all.iter().collect::<SmallVec<[&Tensor; 4]>>())?,
+    }
     Ok(outputs)
 }
 

@@ -4,7 +4,7 @@ use crate::shape::{Shape, Strides, checked_numel, numel};
 use smallvec::SmallVec;
 
 /// Shape, strides and offset, in elements.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Layout {
     /// Sizes.
     pub shape: Shape,
@@ -14,8 +14,18 @@ pub struct Layout {
     pub offset: usize,
 }
 
+impl Clone for Layout {
+    #[inline]
+    fn clone(&self) -> Layout {
+        // Copied whole, where `SmallVec`'s own `clone` goes number by number.
+        let (shape, strides) = (Shape::from_slice(&self.shape), Strides::from_slice(&self.strides));
+        Layout { shape, strides, offset: self.offset }
+    }
+}
+
 impl Layout {
     /// Rows after one another from the start of the storage.
+    #[inline]
     pub fn contiguous(shape: impl Into<Shape>) -> Layout {
         let shape = shape.into();
         let strides = contiguous_strides(&shape);
@@ -37,11 +47,13 @@ impl Layout {
     /// True where the elements lie one after another in row-major order (whatever the offset).
     #[inline]
     pub fn is_contiguous(&self) -> bool {
+        let (shape, strides) = (&self.shape[..], &self.strides[..]);
         let mut expected = 1;
-        for (&size, &stride) in self.shape.iter().zip(&self.strides).rev() {
+        for d in (0..shape.len()).rev() {
+            let (size, stride) = (shape[d], strides[d]);
             if size != 1 {
                 if stride != expected {
-                    return size == 0 || self.shape.contains(&0);
+                    return shape.contains(&0);
                 }
                 expected *= size;
             }
@@ -154,11 +166,11 @@ impl Layout {
 
 /// Row-major strides.
 pub fn contiguous_strides(shape: &[usize]) -> Strides {
-    let mut strides = Strides::from_elem(1, shape.len());
+    let mut strides = Strides::from_slice(shape);
     let mut step = 1usize;
-    for (stride, &size) in strides.iter_mut().zip(shape).rev() {
-        *stride = step;
-        step = step.saturating_mul(size.max(1));
+    for d in (0..shape.len()).rev() {
+        strides[d] = step;
+        step = step.saturating_mul(shape[d].max(1));
     }
     strides
 }

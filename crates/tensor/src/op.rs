@@ -29,7 +29,7 @@ impl Meta {
     /// Shape and dtype as those of `x`.
     #[inline]
     pub fn like(x: &Tensor) -> Meta {
-        Meta { shape: x.layout().shape.clone(), dtype: x.dtype() }
+        Meta { shape: Shape::from_slice(x.shape()), dtype: x.dtype() }
     }
 
     /// Of `shape` and `dtype`.
@@ -204,3 +204,15 @@ macro_rules! define_ops {
     };
 }
 for_each_op!(define_ops);
+
+#[cfg(test)]
+mod sizes {
+    use super::*;
+    macro_rules! sizes {
+        (kernels { $($k:ident,)* } views { $($v:ident,)* }) => {
+            #[test]
+            fn print() { $(if size_of::<$k>() > 48 { println!("{} {}", stringify!($k), size_of::<$k>()); })* $(if size_of::<$v>() > 48 { println!("{} {}", stringify!($v), size_of::<$v>()); })* println!("op {} layout {} tensor {} spatial {}", size_of::<Op>(), size_of::<Layout>(), size_of::<Meta>(), size_of::<crate::shape::Spatial>()); }
+        }
+    }
+    crate::for_each_op!(sizes);
+}

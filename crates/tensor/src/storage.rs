@@ -11,7 +11,6 @@ use crate::{Device, Error, ErrorKind, Result, Tensor};
 use parking_lot::Mutex;
 use parking_lot::RawRwLock;
 use parking_lot::lock_api::{RawRwLock as _, RawRwLockRecursive as _};
-use smallvec::SmallVec;
 use std::any::Any;
 use std::cell::RefCell;
 use std::panic::Location;
@@ -141,6 +140,7 @@ thread_local! {
     static HELD: RefCell<Vec<(usize, bool)>> = const { RefCell::new(Vec::new()) };
 }
 
+#[derive(Clone, Copy)]
 struct Held<'a> {
     inner: &'a Inner,
     write: bool,
@@ -148,7 +148,9 @@ struct Held<'a> {
 
 /// Locks on some storages, given back on drop.
 pub struct Guard<'a> {
-    held: SmallVec<[Held<'a>; 4]>,
+    /// In address order; `many` where these are not enough.
+    few: [Option<Held<'a>>; 3],
+    many: Vec<Held<'a>>,
     /// How many of them are locked so far.
     locked: usize,
 }
@@ -159,28 +161,25 @@ pub struct Guard<'a> {
 /// Where this thread itself holds a slice of one of them that stands in the way.
 #[track_caller]
 pub fn lock<'a>(op: &'static str, reads: &[&'a Tensor], writes: &[&'a Tensor]) -> Result<Guard<'a>> {
-    let mut guard = Guard { held: SmallVec::new(), locked: 0 };
-    let mut add = |t: &'a Tensor, write: bool| {
-        let inner: &'a Inner = &t.storage().0;
-        match guard.held.iter_mut().find(|h| std::ptr::eq(h.inner, inner)) {
-            Some(there) => there.write |= write,
-            None => guard.held.push(Held { inner, write }),
-        }
-    };
-    writes.iter().for_each(|t| add(t, true));
-    reads.iter().for_each(|t| add(t, false));
-    match &mut guard.held[..] {
-        [] | [_] => {}
-        [a, b] if address(a) < address(b) => {}
-        held => held.sort_unstable_by_key(address),
+    let mut guard = Guard { few: [None; 3], many: Vec::new(), locked: 0 };
+    if reads.len() + writes.len() <= guard.few.len() {
+        writes.iter().for_each(|t| guard.insert(t, true));
+        reads.iter().for_each(|t| guard.insert(t, false));
+    } else {
+        let held = |t: &&'a Tensor, write| Held { inner: &t.storage().0, write };
+        guard.many = writes.iter().map(|t| held(t, true)).chain(reads.iter().map(|t| held(t, false))).collect();
+        // A storage's first entry is the one that writes, if any does.
+        guard.many.sort_unstable_by_key(|h| (address(h), !h.write));
+        guard.many.dedup_by_key(|h| address(h));
     }
-    for i in 0..guard.held.len() {
-        acquire(op, guard.held[i].inner, guard.held[i].write)?;
+    while let Some(held) = guard.held(guard.locked) {
+        acquire(op, held.inner, held.write)?;
         guard.locked += 1;
     }
     Ok(guard)
 }
 
+#[inline]
 fn address(held: &Held<'_>) -> usize {
     held.inner as *const Inner as usize
 }
@@ -209,17 +208,40 @@ fn acquire_slowly(op: &'static str, inner: &Inner, write: bool) -> Result<()> {
     Ok(())
 }
 
-impl Guard<'_> {
+impl<'a> Guard<'a> {
+    /// Puts a storage in its place among the few, which have room.
+    #[inline]
+    fn insert(&mut self, t: &'a Tensor, write: bool) {
+        let mut next = Held { inner: &t.storage().0, write };
+        for place in &mut self.few {
+            match place {
+                None => return *place = Some(next),
+                Some(there) if address(there) == address(&next) => return there.write |= next.write,
+                Some(there) if address(there) > address(&next) => std::mem::swap(there, &mut next),
+                Some(_) => {}
+            }
+        }
+    }
+
+    #[inline]
+    fn held(&self, i: usize) -> Option<Held<'a>> {
+        if self.many.is_empty() { self.few.get(i).copied().flatten() } else { self.many.get(i).copied() }
+    }
+
+    fn all(&self) -> impl Iterator<Item = Held<'a>> {
+        (0..self.locked).filter_map(|i| self.held(i))
+    }
+
     /// Notes that the thread's user holds these, until [`UserGuard`] is dropped.
     pub(crate) fn for_user(self) -> Self {
-        HELD.with(|held| held.borrow_mut().extend(self.held.iter().map(|h| (address(h), h.write))));
+        HELD.with(|held| held.borrow_mut().extend(self.all().map(|h| (address(&h), h.write))));
         self
     }
 
     pub(crate) fn from_user(&self) {
         let _ = HELD.try_with(|held| {
-            for h in &self.held {
-                let key = (address(h), h.write);
+            for h in self.all() {
+                let key = (address(&h), h.write);
                 let mut held = held.borrow_mut();
                 if let Some(at) = held.iter().position(|k| *k == key) {
                     held.swap_remove(at);
@@ -231,7 +253,7 @@ impl Guard<'_> {
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
-        for h in &self.held[..self.locked] {
+        for h in self.all() {
             // SAFETY: `acquire` took this lock in this mode, and the guard gives it back once.
             unsafe { if h.write { h.inner.lock.unlock_exclusive() } else { h.inner.lock.unlock_shared() } }
         }

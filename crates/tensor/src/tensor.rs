@@ -41,6 +41,7 @@ pub struct View {
 
 impl Tensor {
     /// A tensor over `storage`. The layout must lie inside it.
+    #[inline]
     pub(crate) fn over(storage: Storage, layout: Layout, dtype: DType, view: Option<View>) -> Tensor {
         let (tracks, meta) = (AtomicBool::new(false), OnceLock::new());
         let inference = dispatch::inference_mode_enabled();

@@ -14,6 +14,7 @@ use crate::layout::Layout;
 use crate::shape::{Shape, Strides};
 use smallvec::SmallVec;
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 const STAGE_BYTES: usize = 8 * 1024;
 const MAX_INPUTS: usize = 3;
@@ -137,13 +138,16 @@ fn drive(inputs: &[(Src<'_>, LaneKind)], (out, out_lane): (&mut Dst<'_>, LaneKin
         return;
     }
     let straight = |layout: &Layout, dtype, lane: LaneKind| lane.dtype() == dtype && layout.is_contiguous();
+    let out_straight = straight(out.layout(), out.dtype(), out_lane);
     // The common case first: rows of one length, and memory of their own.
     if n <= par::GRAIN
-        && straight(out.layout(), out.dtype(), out_lane)
+        && out_straight
         && inputs.iter().all(|(s, lane)| straight(s.layout(), s.dtype(), *lane) && !s.shares_storage(out))
     {
         let mut ptrs = [std::ptr::null(); MAX_INPUTS];
-        ptrs.iter_mut().zip(inputs).for_each(|(ptr, (s, _))| *ptr = s.ptr());
+        for i in 0..inputs.len() {
+            ptrs[i] = inputs[i].0.ptr();
+        }
         return kernel(&ptrs[..inputs.len()], out.ptr(), n);
     }
     let out_range = span_bytes(out.ptr(), out.layout(), out.dtype().size());
@@ -151,19 +155,16 @@ fn drive(inputs: &[(Src<'_>, LaneKind)], (out, out_lane): (&mut Dst<'_>, LaneKin
         let range = span_bytes(s.ptr(), s.layout(), s.dtype().size());
         range.1 <= out_range.0 || out_range.1 <= range.0
     };
-    let all_straight = straight(out.layout(), out.dtype(), out_lane)
-        && inputs.iter().all(|(s, lane)| straight(s.layout(), s.dtype(), *lane) && apart(s));
+    // In place: the input is the output.
+    let same = |s: &Src<'_>| s.ptr() == out.ptr().cast_const() && s.dtype().size() == out.dtype().size();
+    let all_straight =
+        out_straight && inputs.iter().all(|(s, lane)| straight(s.layout(), s.dtype(), *lane) && (same(s) || apart(s)));
     if all_straight {
-        let sizes: SmallVec<[usize; MAX_INPUTS]> = inputs.iter().map(|(s, _)| s.dtype().size()).collect();
-        let ptrs = Ptrs(inputs.iter().map(|(s, _)| s.ptr()).collect(), out.ptr());
-        let out_size = out_lane.size();
-        let ptrs = &ptrs;
-        par::ranges(n, par::GRAIN, |part| {
-            let mut at = [std::ptr::null(); MAX_INPUTS];
-            at.iter_mut().zip(&ptrs.0).zip(&sizes).for_each(|((at, p), size)| *at = p.wrapping_add(part.start * size));
-            kernel(&at[..sizes.len()], ptrs.1.wrapping_add(part.start * out_size), part.len());
-        });
-        return;
+        let rows: SmallVec<[Row; MAX_INPUTS]> =
+            inputs.iter().map(|(s, _)| Row { ptr: s.ptr(), size: s.dtype().size(), same: same(s) }).collect();
+        let (rows, to) = (Rows(rows), Row { ptr: out.ptr(), size: out_lane.size(), same: false });
+        let rows = &rows;
+        return par::ranges(n, par::GRAIN, |part| rows.run(&to, kernel, part));
     }
     let plan = plan(inputs, out, out_lane, &apart);
     let widest = plan.inputs.iter().map(|o| o.lane.size()).chain([out_lane.size()]).max().unwrap_or(8);
@@ -171,7 +172,44 @@ fn drive(inputs: &[(Src<'_>, LaneKind)], (out, out_lane): (&mut Dst<'_>, LaneKin
     par::ranges(n, par::GRAIN, |part| run_part(&plan, kernel, chunk, part.start, part.end));
 }
 
-struct Ptrs(SmallVec<[*const u8; MAX_INPUTS]>, *mut u8);
+/// An operand whose elements lie one after another.
+struct Row {
+    ptr: *const u8,
+    /// Bytes of an element.
+    size: usize,
+    /// Is it the output itself?
+    same: bool,
+}
+// SAFETY: as for `Plan`.
+unsafe impl Sync for Row {}
+
+struct Rows(SmallVec<[Row; MAX_INPUTS]>);
+
+impl Rows {
+    /// Runs the kernel on part of the rows. Where an input is the output, the kernel reads a copy of it, chunk
+    /// by chunk: it takes slices, and these may not overlap.
+    fn run(&self, to: &Row, kernel: Kernel<'_>, part: Range<usize>) {
+        let staged = self.0.iter().any(|row| row.same);
+        let chunk = if staged { STAGE_BYTES / to.size } else { part.len() };
+        let mut stage = MaybeUninit::<Stage>::uninit();
+        for start in part.clone().step_by(chunk.max(1)) {
+            let n = chunk.min(part.end - start);
+            if staged {
+                // SAFETY: `n` elements of the output, which a `same` input shares, fit the stage.
+                unsafe {
+                    stage.as_mut_ptr().cast::<u8>().copy_from_nonoverlapping(to.ptr.add(start * to.size), n * to.size)
+                };
+            }
+            let mut at = [std::ptr::null(); MAX_INPUTS];
+            for (at, row) in at.iter_mut().zip(&self.0) {
+                *at = if row.same { stage.as_ptr().cast() } else { row.ptr.wrapping_add(start * row.size) };
+            }
+            kernel(&at[..self.0.len()], to.ptr.cast_mut().wrapping_add(start * to.size), n);
+        }
+    }
+}
+
+struct Ptrs(*const u8, *mut u8);
 // SAFETY: as for `Plan`.
 unsafe impl Sync for Ptrs {}
 
@@ -322,13 +360,13 @@ pub(crate) fn gather<T: Stored>(src: &Src<'_>, to: &mut [T]) {
     let mut strides = [src.layout().strides.clone()];
     let shape = collapse(src.shape(), &mut strides);
     let (copy, size) = (copier(src.dtype()), size_of::<T>());
-    let from = Ptrs(SmallVec::from_slice(&[src.ptr()]), to.as_mut_ptr().cast());
+    let from = Ptrs(src.ptr(), to.as_mut_ptr().cast());
     let from = &from;
     par::ranges(n, par::GRAIN, |part| {
         let mut to = from.1.wrapping_add(part.start * size);
         walk(&shape, &strides[0], part.start, part.len(), |place, stride, run| {
             // SAFETY: places of the layout, inside the locked storage; parts of `to` are disjoint.
-            unsafe { copy(from.0[0].add(place * size), stride, to, 1, run) };
+            unsafe { copy(from.0.add(place * size), stride, to, 1, run) };
             to = to.wrapping_add(run * size);
         });
     });

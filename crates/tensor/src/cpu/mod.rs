@@ -70,9 +70,18 @@ impl Backend for CpuBackend {
     fn run(&self, op: &Op, inputs: &[&Tensor], outputs: &[&Tensor]) -> Result<()> {
         // SAFETY: the contract of `Backend::run`: inputs are locked to read, outputs fresh or locked to
         // write, for the length of this call.
-        let (inputs, mut outputs): (SmallVec<[Src<'_>; 4]>, SmallVec<[Dst<'_>; 2]>) =
-            unsafe { (inputs.iter().map(|t| Src::new(t)).collect(), outputs.iter().map(|t| Dst::new(t)).collect()) };
-        run_kernel(op, &inputs, &mut outputs)
+        unsafe {
+            match (inputs, outputs) {
+                // Most ops: no lists to be made.
+                ([a], [out]) => run_kernel(op, &[Src::new(a)], &mut [Dst::new(out)]),
+                ([a, b], [out]) => run_kernel(op, &[Src::new(a), Src::new(b)], &mut [Dst::new(out)]),
+                _ => {
+                    let inputs: SmallVec<[Src<'_>; 4]> = inputs.iter().map(|t| Src::new(t)).collect();
+                    let mut outputs: SmallVec<[Dst<'_>; 2]> = outputs.iter().map(|t| Dst::new(t)).collect();
+                    run_kernel(op, &inputs, &mut outputs)
+                }
+            }
+        }
     }
 
     fn upload(&self, from: &[u8], to: &Tensor) -> Result<()> {
