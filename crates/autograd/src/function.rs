@@ -8,7 +8,6 @@ use flambeau_tensor::op::Meta;
 use flambeau_tensor::{ErrorKind, Result, Tensor, ensure, grad_enabled, no_grad};
 use smallvec::SmallVec;
 use std::panic::Location;
-use std::sync::Arc;
 
 /// What a custom function's forward hands to its backward.
 pub struct Context<'a> {
@@ -215,9 +214,7 @@ fn run<F: MultiFunction>(function: F, inputs: &[&Tensor], at: &'static Location<
     }
     let metas: SmallVec<[Meta; 1]> = outputs.iter().map(Meta::like).collect();
     let custom = Applied { function, needs, outputs: output_of };
-    let node = Node::new(Kind::Custom(Box::new(custom)), edges, metas, at);
-    node.keep(saved);
-    let node = Arc::new(node);
+    let node = Node::new(Kind::Custom(Box::new(custom)), edges, metas, saved, at);
     for (nr, out) in outputs.iter().enumerate() {
         if out.dtype().is_differentiable() {
             set_edge(out, node.clone(), nr as u32);

@@ -56,7 +56,7 @@ pub(crate) struct Extras {
 pub(crate) struct SavedTensors {
     pub inputs: SmallVec<[(u32, SavedTensor); 2]>,
     pub outputs: SmallVec<[(u32, SavedTensor); 1]>,
-    pub metas: SmallVec<[(u32, Meta); 1]>,
+    pub metas: Vec<(u32, Meta)>,
 }
 
 /// A tensor, and the version of its storage when it was saved.
@@ -107,9 +107,16 @@ pub(crate) fn backward_error(kind: ErrorKind, message: String) -> Error {
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
 impl Node {
-    pub fn new(kind: Kind, edges: Edges, outputs: SmallVec<[Meta; 1]>, at: &'static Location<'static>) -> Node {
+    #[inline]
+    pub fn new(
+        kind: Kind,
+        edges: Edges,
+        outputs: SmallVec<[Meta; 1]>,
+        saved: SavedTensors,
+        at: &'static Location<'static>,
+    ) -> Arc<Node> {
         let seq = NEXT.fetch_add(1, Ordering::Relaxed);
-        Node { seq, at, kind, edges, outputs, saved: Mutex::new(None), extras: OnceLock::new() }
+        Arc::new(Node { seq, at, kind, edges, outputs, saved: Mutex::new(Some(saved)), extras: OnceLock::new() })
     }
 
     /// The name of the op.
@@ -123,10 +130,6 @@ impl Node {
     /// The op and the line it was called on, for messages.
     pub fn place(&self) -> String {
         format!("`{}` ({}:{})", self.name(), self.at.file(), self.at.line())
-    }
-
-    pub fn keep(&self, saved: SavedTensors) {
-        *self.saved.lock() = Some(saved);
     }
 
     /// Frees what is kept, and says whether there was something.
@@ -161,6 +164,7 @@ impl Node {
 
 /// Keeps of `inputs` and `outputs` what `saves` asks for. Outputs lose their history here, for they would
 /// hold the node that holds them; [`Saved::output`](crate::rules::Saved::output) gives it back.
+#[inline]
 pub(crate) fn select(saves: Saves, inputs: &[&Tensor], outputs: &[&Tensor]) -> SavedTensors {
     let mut saved = SavedTensors::default();
     for (i, t) in inputs.iter().enumerate() {
@@ -189,10 +193,13 @@ thread_local! {
 /// another's drop only leaves what it held to the outer one.
 impl Drop for Node {
     fn drop(&mut self) {
-        let held = (std::mem::take(&mut self.edges), self.saved.get_mut().take());
-        if held.0.iter().all(|e| matches!(e, Edge::None)) && held.1.is_none() {
+        // Only nodes, and tensors that may have some behind them, make a chain.
+        let ends = |e: &Edge| !matches!(e, Edge::Node(..));
+        let empty = |s: &SavedTensors| s.inputs.is_empty() && s.outputs.is_empty();
+        if self.edges.iter().all(ends) && self.saved.get_mut().as_ref().is_none_or(empty) {
             return;
         }
+        let held = (std::mem::take(&mut self.edges), self.saved.get_mut().take());
         // Without the thread-local (the thread is ending) the rest is dropped here and now.
         let Ok(outer) = DROPPING.try_with(|d| d.replace(true)) else { return };
         let _ = PENDING.try_with(|p| p.borrow_mut().push(held));

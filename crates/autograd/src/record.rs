@@ -46,14 +46,18 @@ pub(crate) fn edge_of(tensor: &Tensor) -> Edge {
 
 fn take_history_from_base(tensor: &Tensor, base: &Tensor) {
     let at = own_edge(base).map_or(Location::caller(), |(node, _)| node.at);
-    let op = Op::AsStrided(AsStrided { layout: tensor.layout().clone() });
-    let node = Node::new(Kind::Op(op.clone()), smallvec![edge_of(base)], smallvec![Meta::like(tensor)], at);
-    node.keep(select(rules::saves(&op, &[true]), &[base], &[tensor]));
-    set_edge(tensor, Arc::new(node), 0);
+    let op = Op::from(AsStrided { layout: Box::new(tensor.layout().clone()) });
+    let saved = select(rules::saves(&op, &[true]), &[base], &[tensor]);
+    let node = Node::new(Kind::Op(op), smallvec![edge_of(base)], smallvec![Meta::like(tensor)], saved, at);
+    set_edge(tensor, node, 0);
 }
 
 fn needs_of(inputs: &[&Tensor]) -> SmallVec<[bool; 4]> {
-    inputs.iter().map(|t| t.requires_grad() && t.dtype().is_differentiable()).collect()
+    let mut needs = SmallVec::new();
+    for t in inputs {
+        needs.push(t.requires_grad() && t.dtype().is_differentiable());
+    }
+    needs
 }
 
 fn make_node(
@@ -72,12 +76,15 @@ fn make_node(
             "input {i} was made under inference_mode and cannot be kept for backward; `copy()` it outside"
         );
     }
-    let edges: Edges =
-        inputs.iter().zip(needs).map(|(t, needs)| if *needs { edge_of(t) } else { Edge::None }).collect();
-    let saved = select(saves, inputs, outputs);
-    let node = Node::new(Kind::Op(op), edges, outputs.iter().map(|t| Meta::like(t)).collect(), at);
-    node.keep(saved);
-    Ok(Arc::new(node))
+    let mut edges = Edges::new();
+    for i in 0..inputs.len() {
+        edges.push(if needs[i] { edge_of(inputs[i]) } else { Edge::None });
+    }
+    let metas = match outputs {
+        [out] => smallvec![Meta::like(out)],
+        all => all.iter().map(|t| Meta::like(t)).collect(),
+    };
+    Ok(Node::new(Kind::Op(op), edges, metas, select(saves, inputs, outputs), at))
 }
 
 impl AutogradHook for Recorder {
@@ -87,8 +94,10 @@ impl AutogradHook for Recorder {
             return Ok(());
         }
         let saves = rules::saves(&op, &needs);
-        let refs: SmallVec<[&Tensor; 2]> = outputs.iter().collect();
-        let node = make_node(op, saves, &needs, inputs, &refs, at)?;
+        let node = match outputs {
+            [out] => make_node(op, saves, &needs, inputs, &[out], at)?,
+            all => make_node(op, saves, &needs, inputs, &all.iter().collect::<SmallVec<[&Tensor; 4]>>(), at)?,
+        };
         for (nr, out) in outputs.iter().enumerate() {
             if out.dtype().is_differentiable() {
                 set_edge(out, node.clone(), nr as u32);
@@ -161,11 +170,9 @@ impl AutogradHook for Recorder {
         let node = make_node(op, saves, &needs, inputs, &[target], at)?;
         set_edge(target, node.clone(), 0);
         if let (Some((base, old)), Some(view)) = (base, target.view()) {
-            let op =
-                Op::AsStridedScatter(AsStridedScatter { base: base.layout().clone(), view: target.layout().clone() });
-            let scatter = Node::new(Kind::Op(op), smallvec![old, Edge::Node(node, 0)], smallvec![Meta::like(base)], at);
-            scatter.keep(Default::default());
-            set_edge(base, Arc::new(scatter), 0);
+            let op = Op::from(AsStridedScatter { base: base.layout().clone(), view: target.layout().clone() });
+            let edges = smallvec![old, Edge::Node(node, 0)];
+            set_edge(base, Node::new(Kind::Op(op), edges, smallvec![Meta::like(base)], Default::default(), at), 0);
             view.version.store(target.version(), Ordering::Release);
         }
         Ok(())

@@ -297,17 +297,18 @@ macro_rules! via_decomposition {
 pub(crate) use {no_gradient, not_differentiable, via_decomposition};
 
 macro_rules! lead_to_rules {
-    (kernels { $($k:ident,)* } views { $($v:ident,)* }) => {
+    (kernels { $($k:ident,)* } large { $($l:ident,)* } views { $($v:ident,)* }) => {
         /// Every op of the vocabulary, by the name of its struct and in the order of
         /// [`for_each_op!`](flambeau_tensor::for_each_op), and whether it has a derivative. (PyTorch's names would
         /// not do: `Add` and `AddScalar` are both `add`.)
         pub const RULES: &[(&str, RuleKind)] =
-            &[$((stringify!($k), <$k as Rule>::KIND),)* $((stringify!($v), <$v as Rule>::KIND),)*];
+            &[$((stringify!($k), <$k as Rule>::KIND),)* $((stringify!($l), <$l as Rule>::KIND),)* $((stringify!($v), <$v as Rule>::KIND),)*];
 
         /// The name of an op's struct.
         pub(crate) fn struct_name(op: &Op) -> &'static str {
             match op {
                 $(Op::$k(_) => stringify!($k),)*
+                $(Op::$l(_) => stringify!($l),)*
                 $(Op::$v(_) => stringify!($v),)*
             }
         }
@@ -316,6 +317,7 @@ macro_rules! lead_to_rules {
         pub(crate) fn kind(op: &Op) -> RuleKind {
             match op {
                 $(Op::$k(_) => <$k as Rule>::KIND,)*
+                $(Op::$l(_) => <$l as Rule>::KIND,)*
                 $(Op::$v(_) => <$v as Rule>::KIND,)*
             }
         }
@@ -324,6 +326,7 @@ macro_rules! lead_to_rules {
         pub(crate) fn saves(op: &Op, needs: &[bool]) -> Saves {
             match op {
                 $(Op::$k(op) => op.saves(needs),)*
+                $(Op::$l(op) => op.saves(needs),)*
                 $(Op::$v(op) => op.saves(needs),)*
             }
         }
@@ -332,6 +335,7 @@ macro_rules! lead_to_rules {
         pub(crate) fn vjp(op: &Op, s: &Saved<'_>, grads: &[Option<Tensor>]) -> Result<Grads> {
             match op {
                 $(Op::$k(op) => op.vjp_all(s, grads),)*
+                $(Op::$l(op) => op.vjp_all(s, grads),)*
                 $(Op::$v(op) => op.vjp_all(s, grads),)*
             }
         }

@@ -80,7 +80,7 @@ impl Rule for AsStrided {
         Saves::NONE.input(0)
     }
     fn vjp(&self, s: &Saved<'_>, g: &Tensor) -> Result<Grads> {
-        s.one(|| dispatch(AsStridedBackward { base: s.input_layout(0)?, view: self.layout.clone() }, &[g]))
+        s.one(|| dispatch(AsStridedBackward { base: s.input_layout(0)?, view: (*self.layout).clone() }, &[g]))
     }
 }
 

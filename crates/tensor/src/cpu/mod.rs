@@ -48,10 +48,11 @@ pub(crate) trait CpuKernel {
 pub(crate) struct CpuBackend;
 
 macro_rules! run_kernel {
-    (kernels { $($k:ident,)* } views { $($v:ident,)* }) => {
+    (kernels { $($k:ident,)* } large { $($l:ident,)* } views { $($v:ident,)* }) => {
         fn run_kernel(op: &Op, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
             match op {
                 $(Op::$k(op) => op.run(inputs, outputs),)*
+                $(Op::$l(op) => op.run(inputs, outputs),)*
                 view => Err(Error::new(ErrorKind::Unsupported, view.name(), "a view op has no kernel")),
             }
         }

@@ -67,7 +67,7 @@ pub struct Unfold {
 #[derive(Clone, Debug)]
 pub struct AsStrided {
     /// The layout; its offset counts from the start of the storage.
-    pub layout: Layout,
+    pub layout: Box<Layout>,
 }
 
 /// A complex tensor as real numbers, with a last dimension of size 2.
@@ -161,7 +161,7 @@ impl ViewOp for AsStrided {
     const NAME: &'static str = "as_strided";
     fn layout(&self, x: &Tensor) -> Result<(Layout, DType)> {
         check_inside("as_strided", &self.layout, x)?;
-        Ok((self.layout.clone(), x.dtype()))
+        Ok(((*self.layout).clone(), x.dtype()))
     }
 }
 
@@ -528,7 +528,7 @@ impl Tensor {
             shape.len(),
             strides.len()
         );
-        dispatch_view(AsStrided { layout: Layout { shape, strides, offset } }, self)
+        dispatch_view(AsStrided { layout: Box::new(Layout { shape, strides, offset }) }, self)
     }
 
     /// A copy of this tensor in which `source` stands at the places of `view`, both layouts of one storage.
