@@ -1,6 +1,6 @@
 //! How a tensor's elements lie in its storage: shape, strides, offset, and the arithmetic of views.
 
-use crate::shape::{Shape, Strides, checked_numel, numel};
+use crate::shape::{Shape, Strides, checked_numel, copied, numel};
 use smallvec::SmallVec;
 
 /// Shape, strides and offset, in elements.
@@ -17,9 +17,7 @@ pub struct Layout {
 impl Clone for Layout {
     #[inline]
     fn clone(&self) -> Layout {
-        // Copied whole, where `SmallVec`'s own `clone` goes number by number.
-        let (shape, strides) = (Shape::from_slice(&self.shape), Strides::from_slice(&self.strides));
-        Layout { shape, strides, offset: self.offset }
+        Layout { shape: copied(&self.shape), strides: copied(&self.strides), offset: self.offset }
     }
 }
 
@@ -166,13 +164,20 @@ impl Layout {
 
 /// Row-major strides.
 pub fn contiguous_strides(shape: &[usize]) -> Strides {
-    let mut strides = Strides::from_slice(shape);
+    let mut few = [0; 6];
+    let mut many = Strides::new();
+    let strides = if shape.len() <= few.len() {
+        &mut few[..shape.len()]
+    } else {
+        many.resize(shape.len(), 0);
+        &mut many[..]
+    };
     let mut step = 1usize;
     for d in (0..shape.len()).rev() {
         strides[d] = step;
         step = step.saturating_mul(shape[d].max(1));
     }
-    strides
+    if many.is_empty() { Strides::from_buf_and_len(few, shape.len()) } else { many }
 }
 
 /// The strides of `layout`'s elements under `shape`, if any say it: each run of old dimensions that

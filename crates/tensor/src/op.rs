@@ -21,7 +21,7 @@ pub struct Meta {
 }
 
 /// What an op's outputs will be, one after another.
-pub type Metas = SmallVec<[Meta; 2]>;
+pub type Metas = SmallVec<[Meta; 1]>;
 /// An op's outputs.
 pub type Outputs = SmallVec<[Tensor; 2]>;
 
@@ -29,7 +29,7 @@ impl Meta {
     /// Shape and dtype as those of `x`.
     #[inline]
     pub fn like(x: &Tensor) -> Meta {
-        Meta { shape: Shape::from_slice(x.shape()), dtype: x.dtype() }
+        Meta { shape: crate::shape::copied(x.shape()), dtype: x.dtype() }
     }
 
     /// Of `shape` and `dtype`.

@@ -12,6 +12,21 @@ pub type Strides = SmallVec<[usize; 6]>;
 /// Dimension indices, normalised to `0..rank`.
 pub type DimList = SmallVec<[usize; 6]>;
 
+/// A copy of a list, for where each op pays for it: `SmallVec`'s own go number by number, or call `memcpy`.
+#[inline]
+pub(crate) fn copied(list: &[usize]) -> Shape {
+    let mut all = [0; 6];
+    if list.len() > all.len() {
+        return Shape::from_slice(list);
+    }
+    for i in 0..all.len() {
+        if i < list.len() {
+            all[i] = list[i];
+        }
+    }
+    Shape::from_buf_and_len(all, list.len())
+}
+
 /// The highest rank a tensor may have, as in PyTorch.
 pub const MAX_RANK: usize = 64;
 

@@ -13,9 +13,10 @@ use parking_lot::RawRwLock;
 use parking_lot::lock_api::{RawRwLock as _, RawRwLockRecursive as _};
 use std::any::Any;
 use std::cell::RefCell;
+use std::cmp::Ordering;
 use std::panic::Location;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{self, AtomicU32};
 
 /// Memory as a backend gives it.
 pub enum Buffer {
@@ -94,7 +95,7 @@ impl Storage {
     /// How often an in-place op wrote to it.
     #[inline]
     pub fn version(&self) -> u32 {
-        self.0.version.load(Ordering::Acquire)
+        self.0.version.load(atomic::Ordering::Acquire)
     }
 
     /// Who wrote last.
@@ -105,7 +106,7 @@ impl Storage {
     /// Notes that `op` wrote in place.
     pub fn bump(&self, op: &'static str, at: &'static Location<'static>) {
         *self.0.writer.lock() = Some(Writer { op, at });
-        self.0.version.fetch_add(1, Ordering::AcqRel);
+        self.0.version.fetch_add(1, atomic::Ordering::AcqRel);
     }
 
     /// True where this is the only handle.
@@ -162,21 +163,42 @@ pub struct Guard<'a> {
 #[track_caller]
 pub fn lock<'a>(op: &'static str, reads: &[&'a Tensor], writes: &[&'a Tensor]) -> Result<Guard<'a>> {
     let mut guard = Guard { few: [None; 3], many: Vec::new(), locked: 0 };
-    if reads.len() + writes.len() <= guard.few.len() {
-        writes.iter().for_each(|t| guard.insert(t, true));
-        reads.iter().for_each(|t| guard.insert(t, false));
-    } else {
-        let held = |t: &&'a Tensor, write| Held { inner: &t.storage().0, write };
-        guard.many = writes.iter().map(|t| held(t, true)).chain(reads.iter().map(|t| held(t, false))).collect();
-        // A storage's first entry is the one that writes, if any does.
-        guard.many.sort_unstable_by_key(|h| (address(h), !h.write));
-        guard.many.dedup_by_key(|h| address(h));
+    match (reads, writes) {
+        // Most ops read one or two tensors and write what nobody else has seen.
+        ([], []) => return Ok(guard),
+        ([a], []) => guard.few[0] = Some(Held::new(a, false)),
+        ([a, b], []) => {
+            let (a, b) = (Held::new(a, false), Held::new(b, false));
+            guard.few = match address(&a).cmp(&address(&b)) {
+                Ordering::Less => [Some(a), Some(b), None],
+                Ordering::Equal => [Some(a), None, None],
+                Ordering::Greater => [Some(b), Some(a), None],
+            };
+        }
+        _ if reads.len() + writes.len() <= guard.few.len() => {
+            writes.iter().for_each(|t| guard.insert(Held::new(t, true)));
+            reads.iter().for_each(|t| guard.insert(Held::new(t, false)));
+        }
+        _ => {
+            guard.many.extend(writes.iter().map(|t| Held::new(t, true)));
+            guard.many.extend(reads.iter().map(|t| Held::new(t, false)));
+            // A storage's first entry is the one that writes, if any does.
+            guard.many.sort_unstable_by_key(|h| (address(h), !h.write));
+            guard.many.dedup_by_key(|h| address(h));
+        }
     }
     while let Some(held) = guard.held(guard.locked) {
         acquire(op, held.inner, held.write)?;
         guard.locked += 1;
     }
     Ok(guard)
+}
+
+impl<'a> Held<'a> {
+    #[inline]
+    fn new(t: &'a Tensor, write: bool) -> Held<'a> {
+        Held { inner: &t.storage().0, write }
+    }
 }
 
 #[inline]
@@ -211,8 +233,7 @@ fn acquire_slowly(op: &'static str, inner: &Inner, write: bool) -> Result<()> {
 impl<'a> Guard<'a> {
     /// Puts a storage in its place among the few, which have room.
     #[inline]
-    fn insert(&mut self, t: &'a Tensor, write: bool) {
-        let mut next = Held { inner: &t.storage().0, write };
+    fn insert(&mut self, mut next: Held<'a>) {
         for place in &mut self.few {
             match place {
                 None => return *place = Some(next),
@@ -223,7 +244,7 @@ impl<'a> Guard<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn held(&self, i: usize) -> Option<Held<'a>> {
         if self.many.is_empty() { self.few.get(i).copied().flatten() } else { self.many.get(i).copied() }
     }
@@ -253,7 +274,10 @@ impl<'a> Guard<'a> {
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
-        for h in self.all() {
+        let mut next = 0;
+        while next < self.locked {
+            let Some(h) = self.held(next) else { return };
+            next += 1;
             // SAFETY: `acquire` took this lock in this mode, and the guard gives it back once.
             unsafe { if h.write { h.inner.lock.unlock_exclusive() } else { h.inner.lock.unlock_shared() } }
         }

@@ -21,6 +21,9 @@ pub struct Tensor(Arc<Inner>);
 
 struct Inner {
     layout: Layout,
+    /// What is asked of the layout most often.
+    numel: usize,
+    contiguous: bool,
     storage: Storage,
     dtype: DType,
     inference: bool,
@@ -41,23 +44,35 @@ pub struct View {
 
 impl Tensor {
     /// A tensor over `storage`. The layout must lie inside it.
-    #[inline]
     pub(crate) fn over(storage: Storage, layout: Layout, dtype: DType, view: Option<View>) -> Tensor {
+        let (numel, contiguous) = (layout.numel(), layout.is_contiguous());
+        Tensor::known(storage, layout, dtype, view, numel, contiguous)
+    }
+
+    /// [`over`](Tensor::over) a layout that is known to have `numel` elements and to be contiguous or not.
+    #[inline(always)]
+    fn known(
+        storage: Storage,
+        layout: Layout,
+        dtype: DType,
+        view: Option<View>,
+        numel: usize,
+        contiguous: bool,
+    ) -> Tensor {
         let (tracks, meta) = (AtomicBool::new(false), OnceLock::new());
         let inference = dispatch::inference_mode_enabled();
-        Tensor(Arc::new(Inner { layout, storage, dtype, inference, tracks, view, meta }))
+        Tensor(Arc::new(Inner { layout, numel, contiguous, storage, dtype, inference, tracks, view, meta }))
     }
 
     /// Contiguous, of any content: the output of an op about to run.
     #[track_caller]
     pub(crate) fn uninit(op: &'static str, shape: Shape, dtype: DType, device: Device) -> Result<Tensor> {
-        let bytes =
-            checked_numel(&shape).and_then(|n| n.checked_mul(dtype.size())).filter(|b| *b <= isize::MAX as usize);
-        let Some(bytes) = bytes else {
+        let bytes = |n: usize| n.checked_mul(dtype.size()).filter(|bytes| *bytes <= isize::MAX as usize);
+        let Some((numel, bytes)) = checked_numel(&shape).and_then(|n| Some((n, bytes(n)?))) else {
             bail!(Memory, op, "a {dtype} tensor of shape {:?} has more bytes than memory has addresses", &shape[..])
         };
         let storage = Storage::new(op, device, bytes)?;
-        Ok(Tensor::over(storage, Layout::contiguous(shape), dtype, None))
+        Ok(Tensor::known(storage, Layout::contiguous(shape), dtype, None, numel, true))
     }
 
     /// The elements of `data` in row-major order under `shape`.
@@ -164,13 +179,13 @@ impl Tensor {
     /// The number of elements.
     #[inline]
     pub fn numel(&self) -> usize {
-        self.0.layout.numel()
+        self.0.numel
     }
 
     /// True where the elements lie one after another in row-major order.
     #[inline]
     pub fn is_contiguous(&self) -> bool {
-        self.0.layout.is_contiguous()
+        self.0.contiguous
     }
 
     /// The memory it shares with its views.

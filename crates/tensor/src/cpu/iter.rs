@@ -47,15 +47,18 @@ struct Plan {
 unsafe impl Sync for Plan {}
 
 /// `out[i] = f(a[i])`.
+///
+/// The loop takes copies of what its closure captures, which the compiler cannot tell from what it writes to.
 pub(crate) fn map1<A: Lane, R: Lane>(a: &Src<'_>, out: &mut Dst<'_>, f: impl Fn(A) -> R + Sync + Copy) {
     drive(&[(*a, A::KIND)], (out, R::KIND), &|ins, out, n| {
-        // SAFETY: the driver gives `n` initialised lanes for each operand, apart from one another.
-        let (a, out) = unsafe { (lanes::<A>(ins[0], n), lanes_mut::<R>(out, n)) };
+        let (a, out) = (ins[0].cast::<A>(), out.cast::<R>());
         par::simd_over::<A, _>(
             #[inline(always)]
             || {
-                for (out, a) in out.iter_mut().zip(a) {
-                    *out = f(*a);
+                let (a, out, n) = (a, out, n);
+                for i in 0..n {
+                    // SAFETY: the driver gives `n` initialised lanes for each operand, apart from one another.
+                    unsafe { *out.add(i) = f(*a.add(i)) };
                 }
             },
         );
@@ -65,7 +68,7 @@ pub(crate) fn map1<A: Lane, R: Lane>(a: &Src<'_>, out: &mut Dst<'_>, f: impl Fn(
 /// [`map1`] for a loop of its own over whole slices.
 pub(crate) fn map_slices<A: Lane, R: Lane>(a: &Src<'_>, out: &mut Dst<'_>, f: impl Fn(&[A], &mut [R]) + Sync + Copy) {
     drive(&[(*a, A::KIND)], (out, R::KIND), &|ins, out, n| {
-        // SAFETY: as in `map1`.
+        // SAFETY: the driver gives `n` initialised lanes for each operand, apart from one another.
         let (a, out) = unsafe { (lanes::<A>(ins[0], n), lanes_mut::<R>(out, n)) };
         par::simd_over::<A, _>(
             #[inline(always)]
@@ -82,13 +85,14 @@ pub(crate) fn map2<A: Lane, B: Lane, R: Lane>(
     f: impl Fn(A, B) -> R + Sync + Copy,
 ) {
     drive(&[(*a, A::KIND), (*b, B::KIND)], (out, R::KIND), &|ins, out, n| {
-        // SAFETY: as in `map1`.
-        let (a, b, out) = unsafe { (lanes::<A>(ins[0], n), lanes::<B>(ins[1], n), lanes_mut::<R>(out, n)) };
+        let (a, b, out) = (ins[0].cast::<A>(), ins[1].cast::<B>(), out.cast::<R>());
         par::simd_over::<A, _>(
             #[inline(always)]
             || {
-                for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
-                    *out = f(*a, *b);
+                let (a, b, out, n) = (a, b, out, n);
+                for i in 0..n {
+                    // SAFETY: the driver gives `n` initialised lanes for each operand, apart from one another.
+                    unsafe { *out.add(i) = f(*a.add(i), *b.add(i)) };
                 }
             },
         );
@@ -102,14 +106,15 @@ pub(crate) fn map3<A: Lane, B: Lane, C: Lane, R: Lane>(
     f: impl Fn(A, B, C) -> R + Sync + Copy,
 ) {
     drive(&[(*ins[0], A::KIND), (*ins[1], B::KIND), (*ins[2], C::KIND)], (out, R::KIND), &|ins, out, n| {
-        // SAFETY: as in `map1`.
-        let (a, b, c, out) =
-            unsafe { (lanes::<A>(ins[0], n), lanes::<B>(ins[1], n), lanes::<C>(ins[2], n), lanes_mut::<R>(out, n)) };
+        let (a, b, c) = (ins[0].cast::<A>(), ins[1].cast::<B>(), ins[2].cast::<C>());
+        let out = out.cast::<R>();
         par::simd_over::<A, _>(
             #[inline(always)]
             || {
-                for (((out, a), b), c) in out.iter_mut().zip(a).zip(b).zip(c) {
-                    *out = f(*a, *b, *c);
+                let (a, b, c, out, n) = (a, b, c, out, n);
+                for i in 0..n {
+                    // SAFETY: the driver gives `n` initialised lanes for each operand, apart from one another.
+                    unsafe { *out.add(i) = f(*a.add(i), *b.add(i), *c.add(i)) };
                 }
             },
         );
@@ -137,18 +142,15 @@ fn drive(inputs: &[(Src<'_>, LaneKind)], (out, out_lane): (&mut Dst<'_>, LaneKin
     if n == 0 {
         return;
     }
-    let straight = |layout: &Layout, dtype, lane: LaneKind| lane.dtype() == dtype && layout.is_contiguous();
-    let out_straight = straight(out.layout(), out.dtype(), out_lane);
+    let straight = |(s, lane): &(Src<'_>, LaneKind)| lane.dtype() == s.dtype() && s.is_contiguous();
+    let out_straight = out_lane.dtype() == out.dtype() && out.is_contiguous();
     // The common case first: rows of one length, and memory of their own.
-    if n <= par::GRAIN
-        && out_straight
-        && inputs.iter().all(|(s, lane)| straight(s.layout(), s.dtype(), *lane) && !s.shares_storage(out))
-    {
+    if n <= par::GRAIN && out_straight && inputs.iter().all(|input| straight(input) && !input.0.shares_storage(out)) {
         let mut ptrs = [std::ptr::null(); MAX_INPUTS];
-        for i in 0..inputs.len() {
+        for i in 0..inputs.len().min(MAX_INPUTS) {
             ptrs[i] = inputs[i].0.ptr();
         }
-        return kernel(&ptrs[..inputs.len()], out.ptr(), n);
+        return kernel(&ptrs, out.ptr(), n);
     }
     let out_range = span_bytes(out.ptr(), out.layout(), out.dtype().size());
     let apart = |s: &Src<'_>| {
@@ -158,7 +160,7 @@ fn drive(inputs: &[(Src<'_>, LaneKind)], (out, out_lane): (&mut Dst<'_>, LaneKin
     // In place: the input is the output.
     let same = |s: &Src<'_>| s.ptr() == out.ptr().cast_const() && s.dtype().size() == out.dtype().size();
     let all_straight =
-        out_straight && inputs.iter().all(|(s, lane)| straight(s.layout(), s.dtype(), *lane) && (same(s) || apart(s)));
+        out_straight && inputs.iter().all(|input| straight(input) && (same(&input.0) || apart(&input.0)));
     if all_straight {
         let rows: SmallVec<[Row; MAX_INPUTS]> =
             inputs.iter().map(|(s, _)| Row { ptr: s.ptr(), size: s.dtype().size(), same: same(s) }).collect();

@@ -16,32 +16,44 @@ pub(crate) struct Dst<'a>(&'a Tensor);
 impl<'a> Src<'a> {
     /// # Safety
     /// The storage is on the CPU and locked to read as long as `'a`, or nobody else can reach it.
+    #[inline]
     pub(crate) unsafe fn new(tensor: &'a Tensor) -> Self {
         Src(tensor)
     }
 
+    #[inline]
     pub(crate) fn shape(&self) -> &'a [usize] {
         self.0.shape()
     }
 
+    #[inline]
     pub(crate) fn layout(&self) -> &'a Layout {
         self.0.layout()
     }
 
+    #[inline]
+    pub(crate) fn is_contiguous(&self) -> bool {
+        self.0.is_contiguous()
+    }
+
+    #[inline]
     pub(crate) fn dtype(&self) -> DType {
         self.0.dtype()
     }
 
+    #[inline]
     pub(crate) fn numel(&self) -> usize {
         self.0.numel()
     }
 
     /// True where `out` is a tensor over the same memory.
+    #[inline]
     pub(crate) fn shares_storage(&self, out: &Dst<'_>) -> bool {
         self.0.storage().is(out.0.storage())
     }
 
     /// The first element.
+    #[inline]
     pub(crate) fn ptr(&self) -> *const u8 {
         // `wrapping`: a tensor without elements may have an offset at the end.
         self.0.storage().host_ptr().wrapping_add(self.0.storage_offset() * self.dtype().size())
@@ -52,6 +64,7 @@ impl<'a> Src<'a> {
     ///
     /// # Panics
     /// Where `T` does not store the dtype: a kernel matches on the dtype first.
+    #[inline]
     pub(crate) fn span<T: Stored>(&self) -> &'a [T] {
         assert!(stored_as::<T>(self.dtype()), "{} read as {}", self.dtype(), std::any::type_name::<T>());
         let layout = self.layout();
@@ -65,9 +78,10 @@ impl<'a> Src<'a> {
     }
 
     /// The elements in row-major order: borrowed where they lie so, else copied.
+    #[inline]
     pub(crate) fn contiguous<T: Stored>(&self) -> Cow<'a, [T]> {
         let span = self.span::<T>();
-        if self.layout().is_contiguous() {
+        if self.is_contiguous() {
             return Cow::Borrowed(&span[..self.numel()]);
         }
         let mut rows = vec![T::default(); self.numel()];
@@ -76,8 +90,9 @@ impl<'a> Src<'a> {
     }
 
     /// The bytes of a contiguous input.
+    #[inline]
     pub(crate) fn bytes(&self) -> &'a [u8] {
-        debug_assert!(self.layout().is_contiguous());
+        debug_assert!(self.is_contiguous());
         if self.numel() == 0 {
             return &[];
         }
@@ -90,26 +105,37 @@ impl<'a> Dst<'a> {
     /// # Safety
     /// The storage is on the CPU and fresh or locked to write as long as `'a`, and made into one `Dst`
     /// only. While a slice of it lives, no slice of an input of the same storage may.
+    #[inline]
     pub(crate) unsafe fn new(tensor: &'a Tensor) -> Self {
         Dst(tensor)
     }
 
+    #[inline]
     pub(crate) fn shape(&self) -> &'a [usize] {
         self.0.shape()
     }
 
+    #[inline]
     pub(crate) fn layout(&self) -> &'a Layout {
         self.0.layout()
     }
 
+    #[inline]
+    pub(crate) fn is_contiguous(&self) -> bool {
+        self.0.is_contiguous()
+    }
+
+    #[inline]
     pub(crate) fn dtype(&self) -> DType {
         self.0.dtype()
     }
 
+    #[inline]
     pub(crate) fn numel(&self) -> usize {
         self.0.numel()
     }
 
+    #[inline]
     pub(crate) fn ptr(&self) -> *mut u8 {
         self.0.storage().host_ptr().wrapping_add(self.0.storage_offset() * self.dtype().size())
     }
@@ -119,9 +145,10 @@ impl<'a> Dst<'a> {
     ///
     /// # Panics
     /// Where `T` does not store the dtype.
+    #[inline]
     pub(crate) fn slice<T: Stored>(&mut self) -> &mut [T] {
         assert!(stored_as::<T>(self.dtype()), "{} written as {}", self.dtype(), std::any::type_name::<T>());
-        debug_assert!(self.layout().is_contiguous());
+        debug_assert!(self.is_contiguous());
         if self.numel() == 0 {
             return &mut [];
         }
@@ -130,6 +157,7 @@ impl<'a> Dst<'a> {
     }
 
     /// The bytes of a contiguous output.
+    #[inline]
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
         if self.numel() == 0 {
             return &mut [];

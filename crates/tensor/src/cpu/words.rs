@@ -73,7 +73,7 @@ pub(crate) fn span<'a, T: Word>(x: &Src<'a>) -> &'a [T] {
 /// The elements in row-major order: borrowed where they lie so, else copied.
 pub(crate) fn rows<'a, T: Word>(x: &Src<'a>) -> Cow<'a, [T]> {
     let all = span::<T>(x);
-    if x.layout().is_contiguous() {
+    if x.is_contiguous() {
         return Cow::Borrowed(&all[..x.numel()]);
     }
     let mut rows = vec![T::default(); x.numel()];
@@ -84,7 +84,7 @@ pub(crate) fn rows<'a, T: Word>(x: &Src<'a>) -> Cow<'a, [T]> {
 /// The elements of a contiguous output.
 pub(crate) fn out<'a, T: Word>(out: &'a mut Dst<'_>) -> &'a mut [T] {
     assert_eq!(size_of::<T>(), out.dtype().size());
-    assert!(out.layout().is_contiguous());
+    assert!(out.is_contiguous());
     if out.numel() == 0 {
         return &mut [];
     }

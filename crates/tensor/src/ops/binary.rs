@@ -88,7 +88,13 @@ fn weak(strong: DType, weak: DType) -> DType {
     }
 }
 
+#[inline]
+fn alike(x: &Tensor, y: &Tensor) -> bool {
+    x.dtype() == y.dtype() && x.shape() == y.shape()
+}
+
 /// Both operands in one dtype and one shape; borrowed where they are so already.
+#[inline]
 #[track_caller]
 fn prepare<'a>(
     op: &'static str,
@@ -97,6 +103,10 @@ fn prepare<'a>(
     dtype: impl Fn(DType) -> DType,
 ) -> Result<(Cow<'a, Tensor>, Cow<'a, Tensor>)> {
     let (y, common) = match other {
+        // The common case first: nothing to be done.
+        Operand::Tensor(y) if alike(x, y) && dtype(x.dtype()) == x.dtype() => {
+            return Ok((Cow::Borrowed(x), Cow::Borrowed(y.as_ref())));
+        }
         Operand::Tensor(y) => (Cow::Borrowed(y.as_ref()), result_type(x, y)),
         Operand::Scalar(s) => {
             let common = s.promote(x.dtype());
