@@ -200,7 +200,7 @@ fn run<F: MultiFunction>(function: F, inputs: &[&Tensor], at: &'static Location<
     let output_of: Vec<Option<usize>> =
         ctx.saved.iter().map(|s| outputs.iter().position(|o| o.is(s) && !inputs.iter().any(|i| i.is(o)))).collect();
     for out in &mut outputs {
-        if inputs.iter().any(|i| i.is(out)) || out.view().is_some() {
+        if inputs.iter().any(|i| i.is(out)) || out.as_view().is_some() {
             *out = no_grad(|| out.copy())?;
         }
     }

@@ -29,7 +29,7 @@ pub(crate) fn edge_of(tensor: &Tensor) -> Edge {
     if !tensor.requires_grad() {
         return Edge::None;
     }
-    if let Some(view) = tensor.view() {
+    if let Some(view) = tensor.as_view() {
         let now = tensor.version();
         if !view.no_grad && view.base.requires_grad() && view.version.load(Ordering::Acquire) != now {
             if tensor.dtype() == view.base.dtype() {
@@ -115,7 +115,7 @@ impl AutogradHook for Recorder {
                 "a leaf that requires grad cannot be written in place; do it under `no_grad`, or on a copy"
             )
         }
-        if let Some(view) = target.view() {
+        if let Some(view) = target.as_view() {
             if view.no_grad {
                 bail!(
                     Autograd,
@@ -165,11 +165,11 @@ impl AutogradHook for Recorder {
     ) -> Result<()> {
         let needs = needs_of(inputs);
         // The base as it was, before the target takes its new node.
-        let base = target.view().map(|view| (&view.base, edge_of(&view.base)));
+        let base = target.as_view().map(|view| (&view.base, edge_of(&view.base)));
         let saves = if rules::kind(&op) == RuleKind::Rule { rules::saves(&op, &needs) } else { Saves::NONE };
         let node = make_node(op, saves, &needs, inputs, &[target], at)?;
         set_edge(target, node.clone(), 0);
-        if let (Some((base, old)), Some(view)) = (base, target.view()) {
+        if let (Some((base, old)), Some(view)) = (base, target.as_view()) {
             let op = Op::from(AsStridedScatter { base: base.layout().clone(), view: target.layout().clone() });
             let edges = smallvec![old, Edge::Node(node, 0)];
             set_edge(base, Node::new(Kind::Op(op), edges, smallvec![Meta::like(base)], Default::default(), at), 0);

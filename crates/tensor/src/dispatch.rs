@@ -147,7 +147,7 @@ pub fn dispatch_view(op: impl Into<Op>, x: &Tensor) -> Result<Tensor> {
 }
 
 fn view_of(x: &Tensor, layout: crate::layout::Layout, dtype: crate::DType) -> Tensor {
-    let (base, hidden) = match x.view() {
+    let (base, hidden) = match x.as_view() {
         Some(v) => (v.base.clone(), v.no_grad),
         None => (x.clone(), false),
     };

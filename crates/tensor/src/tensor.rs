@@ -246,7 +246,7 @@ impl Tensor {
     }
 
     /// What a view remembers; `None` for a tensor that owns its storage or was detached.
-    pub fn view(&self) -> Option<&View> {
+    pub fn as_view(&self) -> Option<&View> {
         self.0.view.as_ref()
     }
 

@@ -79,8 +79,8 @@ pub(super) const TABLE: &[Entry] = &[
     ("unsafe_chunk", |c| ok(c.x()?.chunk(c.size(1, "chunks")?, c.dim_or(2, "dim", 0)?)?)),
     ("unsafe_split", |c| ok(c.x()?.split(c.size(1, "split_size")?, c.dim_or(2, "dim", 0)?)?)),
     ("unsqueeze", |c| ok(c.x()?.unsqueeze(c.dim(1, "dim")?)?)),
-    ("view", |c| ok(c.x()?.view_as_shape(c.sizes(1, "shape")?)?)),
-    ("view_as", |c| ok(c.x()?.view_as_shape(c.tensor(1, "other")?.shape())?)),
+    ("view", |c| ok(c.x()?.view(c.sizes(1, "shape")?)?)),
+    ("view_as", |c| ok(c.x()?.view(c.tensor(1, "other")?.shape())?)),
     ("view_as_complex", |c| ok(c.x()?.view_as_complex()?)),
     ("view_as_real", |c| ok(c.x()?.view_as_real()?)),
 ];

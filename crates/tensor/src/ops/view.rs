@@ -357,7 +357,7 @@ impl Tensor {
     /// # Errors
     /// Where strides cannot say it.
     #[track_caller]
-    pub fn view_as_shape(&self, shape: impl IntoShape) -> Result<Tensor> {
+    pub fn view(&self, shape: impl IntoShape) -> Result<Tensor> {
         let shape = self.fill_in("view", shape)?;
         dispatch_view(Reshape { shape }, self)
     }
