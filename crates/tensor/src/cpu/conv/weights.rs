@@ -13,6 +13,7 @@ use crate::cpu::micro::{Real, lanes_by_lanes, load, load_tile, numbers_by_panel,
 use crate::cpu::par;
 use crate::ops::Geometry;
 use pulp::{Simd, WithSimd};
+use smallvec::SmallVec;
 use std::ops::Range;
 
 /// Tasks that the work is cut into at most.
@@ -244,17 +245,27 @@ impl<T: Real> Job<'_, T> {
         }
     }
 
-    /// The rows of the output's gradient in a box: calls `f` with the number of outputs before, and the row.
-    fn grad_rows<'s>(&'s self, part: &Part, n: usize, group: usize, feature: usize, mut f: impl FnMut(usize, &'s [T])) {
+    /// Rows of a channel of the output's gradient in a box: how many outputs of the box come before, where the
+    /// row is in the channel, and its length. Rows that lie one behind the other are `merged` into one.
+    fn rows(&self, part: &Part, merged: bool) -> SmallVec<[(usize, usize, usize); 16]> {
+        let (len, grid) = (part.len, self.axes.each_ref().map(|a| a.grid));
+        let together = match merged {
+            true if len[1..] == grid[1..] => len[0] * len[1],
+            true if len[2] == grid[2] => len[1],
+            _ => 1,
+        };
+        let at = |row: usize| {
+            let (d, h) = (part.start[0] + row / len[1], part.start[1] + row % len[1]);
+            (d * grid[1] + h) * grid[2] + part.start[2]
+        };
+        (0..len[0] * len[1]).step_by(together).map(|row| (row * len[2], at(row), together * len[2])).collect()
+    }
+
+    /// A channel of the output's gradient.
+    fn grad(&self, n: usize, group: usize, feature: usize) -> &[T] {
         let (_, outputs, _) = sizes(self.g);
-        let grid = [self.axes[0].grid, self.axes[1].grid, self.axes[2].grid];
-        let first = ((n * self.g.groups + group) * self.g.features + feature) * outputs;
-        for d in 0..part.len[0] {
-            for h in 0..part.len[1] {
-                let at = ((part.start[0] + d) * grid[1] + part.start[1] + h) * grid[2] + part.start[2];
-                f((d * part.len[1] + h) * part.len[2], &self.grad[first + at..first + at + part.len[2]]);
-            }
-        }
+        let channel = (n * self.g.groups + group) * self.g.features + feature;
+        &self.grad[channel * outputs..(channel + 1) * outputs]
     }
 
     #[inline(always)]
@@ -308,7 +319,7 @@ impl<T: Real> Job<'_, T> {
 
     /// The gradient of a box, output by output, `width` features side by side in each panel.
     fn turn(&self, part: &Part, samples: Range<usize>, group: usize, width: usize, to: &mut [T]) {
-        let outputs = samples.len() * part.numel();
+        let (outputs, rows) = (samples.len() * part.numel(), self.rows(part, true));
         for (panel, to) in to.chunks_exact_mut(outputs * width).enumerate().take(self.g.features.div_ceil(width)) {
             let features = width.min(self.g.features - panel * width);
             if features < width {
@@ -316,10 +327,13 @@ impl<T: Real> Job<'_, T> {
             }
             for (n, to) in samples.clone().zip(to.chunks_exact_mut(part.numel() * width)) {
                 for f in 0..features {
-                    self.grad_rows(part, n, group, panel * width + f, |before, row| {
-                        let to = to[before * width..(before + row.len()) * width].chunks_exact_mut(width);
-                        to.zip(row).for_each(|(to, x)| to[f] = *x);
-                    });
+                    let channel = self.grad(n, group, panel * width + f);
+                    for &(before, at, len) in &rows {
+                        let (row, to) = (&channel[at..at + len], &mut to[before * width..(before + len) * width]);
+                        for i in 0..len {
+                            to[i * width + f] = row[i];
+                        }
+                    }
                 }
             }
         }
@@ -328,14 +342,16 @@ impl<T: Real> Job<'_, T> {
     /// The gradient of a box as it lies, the rows filled up with zeros to whole registers.
     fn pad(&self, part: &Part, samples: Range<usize>, group: usize, lanes: usize, to: &mut [T]) {
         let width = part.len[2].next_multiple_of(lanes);
-        let size = part.numel() / part.len[2] * width;
+        let (size, rows) = (part.numel() / part.len[2] * width, self.rows(part, false));
         for (i, to) in to.chunks_exact_mut(size).enumerate().take(self.g.features * samples.len()) {
             let (feature, n) = (i / samples.len(), samples.start + i % samples.len());
-            self.grad_rows(part, n, group, feature, |before, row| {
-                let to = &mut to[before / part.len[2] * width..][..width];
-                to[..row.len()].iter_mut().zip(row).for_each(|(to, x)| *to = *x);
-                to[row.len()..].iter_mut().for_each(|to| *to = T::default());
-            });
+            let channel = self.grad(n, group, feature);
+            for &(before, at, len) in &rows {
+                let (row, to) = (&channel[at..at + len], &mut to[before / part.len[2] * width..][..width]);
+                for i in 0..width {
+                    to[i] = if i < len { row[i] } else { T::default() };
+                }
+            }
         }
     }
 

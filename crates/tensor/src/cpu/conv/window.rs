@@ -175,13 +175,14 @@ impl Window {
             .map(|(rest, plane)| (plane * self.extent[2], Span::new(w, at(w, rest, 2), self.extent[2])))
             .collect();
         for (from, to) in source.chunks_exact(size).zip(to.chunks_exact_mut(self.channel())) {
-            for (place, row) in &rows {
-                let to = &mut to[*place..place + self.strides[2]];
-                match row {
-                    None => to.iter_mut().for_each(|to| *to = T::default()),
-                    Some(row) => columns.iter().for_each(|(place, span)| {
-                        span.copy(&from[*row..row + w.source], &mut to[*place..place + self.extent[2]]);
-                    }),
+            for &(place, row) in &rows {
+                let to = &mut to[place..place + self.strides[2]];
+                let Some(row) = row else {
+                    to.fill(T::default());
+                    continue;
+                };
+                for (place, span) in &columns {
+                    span.copy(&from[row..row + w.source], &mut to[*place..place + self.extent[2]]);
                 }
             }
         }
@@ -209,16 +210,26 @@ impl Span {
 
     fn copy<T: Stored>(&self, from: &[T], to: &mut [T]) {
         let &Span { low, high, start, step } = self;
-        // Rows are often short: plain loops cost less than calls.
-        to[..low].iter_mut().for_each(|to| *to = T::default());
-        to[high..].iter_mut().for_each(|to| *to = T::default());
+        // Rows are often short: plain loops cost less than calls, or than iterators that are not inlined.
+        for i in 0..low {
+            to[i] = T::default();
+        }
+        for i in high..to.len() {
+            to[i] = T::default();
+        }
+        if step == 1 && high - low > 64 {
+            return to[low..high].copy_from_slice(&from[start..start + high - low]);
+        }
         let to = &mut to[low..high];
-        if step > 1 {
-            to.iter_mut().zip(from[start..].iter().step_by(step)).for_each(|(to, x)| *to = *x);
-        } else if to.len() > 64 {
-            to.copy_from_slice(&from[start..start + high - low]);
+        if step == 1 {
+            let from = &from[start..start + to.len()];
+            for i in 0..to.len() {
+                to[i] = from[i];
+            }
         } else {
-            to.iter_mut().zip(&from[start..start + high - low]).for_each(|(to, x)| *to = *x);
+            for i in 0..to.len() {
+                to[i] = from[start + i * step];
+            }
         }
     }
 }
