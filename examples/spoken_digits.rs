@@ -149,14 +149,14 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The log-mel spectrogram of a WAV file as a picture, low pitches at the bottom, four dots a value.
+/// The log-mel spectrogram of a WAV file as a picture, low pitches at the bottom, 2 ms a column.
 fn picture(wav: &Path, png: &Path) -> Result<()> {
     let (waveform, rate) = load(wav)?;
-    let mel = MelSpectrogram::new(rate).n_fft(256).hop_length(128).n_mels(40);
+    let mel = MelSpectrogram::new(rate).n_fft(256).hop_length(16).n_mels(40);
     let db = Sequential::of((mel, AmplitudeToDB::new().top_db(80.0)))?.forward(&waveform)?.select(0, 0)?;
     let (low, high) = (db.amin(..)?, db.amax(..)?);
     let grey =
-        db.sub(&low)?.div(high.sub(&low)?)?.flip([0])?.repeat_interleave(4, Some(0))?.repeat_interleave(4, Some(1))?;
+        db.sub(&low)?.div(high.sub(&low)?)?.flip([0])?.repeat_interleave(8, Some(0))?.repeat_interleave(4, Some(1))?;
     // Black through red and yellow to white.
     let part = |from: f64| grey.sub(from)?.mul(3.0)?.clamp(0.0, 1.0);
     save_image(&stack(&[part(0.0)?, part(1.0 / 3.0)?, part(2.0 / 3.0)?], 0)?, png)
