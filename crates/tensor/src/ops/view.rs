@@ -303,14 +303,26 @@ impl Tensor {
         self.transpose(-2, -1)
     }
 
-    /// Dimension `from` moved to place `to`, the others in order: `torch.movedim`.
+    /// Dimensions `from` moved to the places `to`, one by one, the others in order: `torch.movedim`.
+    ///
+    /// ```
+    /// # use flambeau_tensor::Tensor;
+    /// let x = Tensor::zeros([2, 3, 4, 5]).build()?;
+    /// assert_eq!(x.movedim(-1, 0)?.shape(), [5, 2, 3, 4]);
+    /// assert_eq!(x.movedim([0, 1], [-1, 0])?.shape(), [3, 4, 5, 2]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where there is no such dimension, one stands twice, or as many do not go in as out.
     #[track_caller]
-    pub fn movedim(&self, from: isize, to: isize) -> Result<Tensor> {
-        let (from, to) = (dim_index("movedim", from, self.rank())?, dim_index("movedim", to, self.rank())?);
-        let mut order: DimList = (0..self.rank()).filter(|d| *d != from).collect();
-        if self.rank() > 0 {
-            order.insert(to, from);
-        }
+    pub fn movedim(&self, from: impl Into<Dims>, to: impl Into<Dims>) -> Result<Tensor> {
+        let (from, to) = (from.into().resolve("movedim", self.rank())?, to.into().resolve("movedim", self.rank())?);
+        let counts = (from.len(), to.len());
+        ensure!(counts.0 == counts.1, Argument, "movedim", "{} dimensions move to {} places", counts.0, counts.1);
+        let mut rest = (0..self.rank()).filter(|d| !from.contains(d));
+        let moved = |place: usize| to.iter().position(|p| *p == place).map(|i| from[i]);
+        let order: DimList = (0..self.rank()).filter_map(|place| moved(place).or_else(|| rest.next())).collect();
         dispatch_view(Permute { order }, self)
     }
 
