@@ -1,7 +1,7 @@
 //! Kernels that fill from nothing, and those that write a view's elements back.
 
 use super::lanes::{LaneKind, copier, storer};
-use super::{CpuKernel, Dst, Src};
+use super::{CpuKernel, Dst, Src, par};
 use crate::dtype::Stored;
 use crate::layout::Layout;
 use crate::ops::{Arange, AsStridedBackward, AsStridedScatter, Distribution, Full, Linspace, Random};
@@ -27,7 +27,10 @@ impl CpuKernel for Full {
         let (out, v) = (&mut outputs[0], self.value);
         macro_rules! all {
             ($($dtype:ident => $t:ty, $value:expr);* $(;)?) => {
-                match self.dtype { $(DType::$dtype => out.slice::<$t>().fill($value),)* }
+                match self.dtype { $(DType::$dtype => {
+                    let value: $t = $value;
+                    par::chunks(out.slice::<$t>(), par::GRAIN, par::GRAIN, |_, part| part.fill(value));
+                })* }
             };
         }
         let z = v.to_c128();

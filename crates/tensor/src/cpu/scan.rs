@@ -1,8 +1,9 @@
-//! Kernels of running reductions. The dimensions before the scanned one are split among threads; those
-//! behind it are walked side by side, in vector code; along it there is nothing to gain but order.
+//! Kernels of running reductions. The dimensions before the scanned one are split among threads, and so are
+//! those behind it, which are walked side by side, in vector code; along it there is nothing to gain but order.
 
 use super::floats::{read, write};
 use super::math::Float;
+use super::matmul::Shared;
 use super::reduce::fold::Ordered;
 use super::{CpuKernel, Dst, Src, par};
 use crate::dtype::Stored;
@@ -11,6 +12,9 @@ use crate::{DType, Result, bail};
 use half::{bf16, f16};
 use num_complex::Complex;
 use std::borrow::Cow;
+
+/// Lines that are walked side by side, at most.
+const COLUMNS: usize = 128;
 
 /// The sizes of a scan: along the dimension, and of what lies behind it.
 #[derive(Clone, Copy)]
@@ -25,11 +29,16 @@ impl Extent {
         let len = shape.get(dim).copied().unwrap_or(1);
         Extent { len, behind: shape.iter().skip(dim + 1).product(), reverse }
     }
+}
 
-    /// The rows of a block in the order they are scanned.
-    fn steps(self) -> impl Iterator<Item = usize> {
-        (0..self.len).map(move |k| if self.reverse { self.len - 1 - k } else { k })
+/// Element `i` of each.
+#[inline(always)]
+fn at<T: Stored, const N: usize>(xs: [&[T]; N], i: usize) -> [T; N] {
+    let mut all = [T::default(); N];
+    for n in 0..N {
+        all[n] = xs[n][i];
     }
+    all
 }
 
 /// `out[k] = give(acc)` after `acc = step(acc, k's elements of xs)`, for every line. `xs` are slices as long as
@@ -42,35 +51,50 @@ fn scan<T: Stored, A: Copy + Sync, const N: usize>(
     step: impl Fn(A, [T; N]) -> A + Sync + Copy,
     give: impl Fn(A) -> T + Sync + Copy,
 ) {
-    let Extent { len, behind, .. } = extent;
+    let Extent { len, behind, reverse } = extent;
     let block = len * behind;
     if block == 0 {
         return;
     }
-    par::chunks(out, block, block, |i, out| {
-        let xs = xs.map(|x| &x[i * block..][..block]);
-        par::simd(
-            #[inline(always)]
-            || {
-                if behind == 1 {
-                    let mut acc = start;
-                    for k in extent.steps() {
-                        acc = step(acc, xs.map(|x| x[k]));
-                        out[k] = give(acc);
+    let (width, blocks) = (behind.min(COLUMNS), out.len() / block);
+    let (parts, to) = (behind.div_ceil(width), Shared(out.as_mut_ptr()));
+    par::ranges(blocks * parts, par::GRAIN / (len * width), |tasks| {
+        for task in tasks {
+            let (first, width) = (task % parts * width, width.min(behind - task % parts * width));
+            let start_at = task / parts * block + first;
+            par::simd(
+                #[inline(always)]
+                || {
+                    // Copies of what the closure captures: the compiler cannot tell it from what is written.
+                    let (xs, to, step, give) = (xs, to, step, give);
+                    let row = |k: usize| start_at + if reverse { len - 1 - k } else { k } * behind;
+                    if width == 1 {
+                        let mut acc = start;
+                        for k in 0..len {
+                            acc = step(acc, at(xs, row(k)));
+                            // SAFETY: a place of the output that is this task's alone.
+                            unsafe { *to.at(row(k)) = give(acc) };
+                        }
+                        return;
                     }
-                    return;
-                }
-                let mut accs = vec![start; behind];
-                for k in extent.steps() {
-                    let row = xs.map(|x| &x[k * behind..][..behind]);
-                    let out = &mut out[k * behind..][..behind];
-                    for (c, acc) in accs.iter_mut().enumerate() {
-                        *acc = step(*acc, row.map(|x| x[c]));
-                        out[c] = give(*acc);
+                    let mut accs = [start; COLUMNS];
+                    let accs = &mut accs[..width];
+                    for k in 0..len {
+                        let row = row(k);
+                        // SAFETY: `width` places of the output that are this task's alone.
+                        let out = unsafe { std::slice::from_raw_parts_mut(to.at(row), width) };
+                        let mut rows = xs;
+                        for n in 0..N {
+                            rows[n] = &xs[n][row..row + width];
+                        }
+                        for c in 0..width {
+                            accs[c] = step(accs[c], at(rows, c));
+                            out[c] = give(accs[c]);
+                        }
                     }
-                }
-            },
-        );
+                },
+            );
+        }
     });
 }
 
@@ -201,23 +225,31 @@ fn running_best<S: Stored, T: Ordered, const MAX: bool>(
     extent: Extent,
     x: &Src<'_>,
     outputs: &mut [Dst<'_>],
-    order: impl Fn(S) -> T,
+    order: impl Fn(S) -> T + Sync,
 ) {
     let (values, places) = outputs.split_at_mut(1);
     let (x, values, places) = (x.contiguous::<S>(), values[0].slice::<S>(), places[0].slice::<i64>());
     let block = (extent.len * extent.behind).max(1);
-    for ((x, values), places) in x.chunks(block).zip(values.chunks_mut(block)).zip(places.chunks_mut(block)) {
-        for (i, new) in x.iter().enumerate() {
-            let (best, place) = match i.checked_sub(extent.behind) {
-                None => (*new, 0),
-                Some(before) => {
-                    let stays = order(values[before]).beats::<MAX>(order(*new));
-                    if stays { (values[before], places[before]) } else { (*new, (i / extent.behind) as i64) }
-                }
+    let (best, place) = (Shared(values.as_mut_ptr()), Shared(places.as_mut_ptr()));
+    par::ranges(x.len() / block, par::GRAIN / block, |blocks| {
+        for start in blocks.map(|i| i * block) {
+            let x = &x[start..start + block];
+            // SAFETY: both outputs have as many elements as the input, and the block is this task's alone.
+            let (values, places) = unsafe {
+                (
+                    std::slice::from_raw_parts_mut(best.at(start), block),
+                    std::slice::from_raw_parts_mut(place.at(start), block),
+                )
             };
-            (values[i], places[i]) = (best, place);
+            for (k, row) in (0..block).step_by(extent.behind.max(1)).enumerate() {
+                for i in row..row + extent.behind {
+                    let stays = k > 0 && order(values[i - extent.behind]).beats::<MAX>(order(x[i]));
+                    (values[i], places[i]) =
+                        if stays { (values[i - extent.behind], places[i - extent.behind]) } else { (x[i], k as i64) };
+                }
+            }
         }
-    }
+    });
 }
 
 fn running_best_of<const MAX: bool>(op: &'static str, dim: usize, x: &Src<'_>, outputs: &mut [Dst<'_>]) -> Result<()> {

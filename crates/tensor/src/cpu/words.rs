@@ -123,21 +123,30 @@ pub(crate) fn copy_box<T: Word>(
     let to = &to;
     par::ranges(n, par::GRAIN, |part| {
         let mut at = part.start;
-        let mut walk = Walk::new(&shape, &strides, at);
         while at < part.end {
+            let walk = Walk::new(&shape, &strides, at);
             let run = (shape[last] - walk.index[last]).min(part.end - at);
-            let (from, to) = (from[walk.places[0]..].as_ptr(), to.0.wrapping_add(walk.places[1]));
-            // SAFETY: all places lie inside, as asserted; those in `to` are different ones for different
-            // indices, so no other thread writes them, and `to` is borrowed mutably, so nobody reads them.
-            unsafe {
-                if a == 1 && b == 1 {
-                    std::ptr::copy_nonoverlapping(from, to, run);
-                } else {
-                    (0..run).for_each(|i| *to.add(i * b) = *from.add(i * a));
+            // Whole rows are copied one after another.
+            let (rows, steps) = match last.checked_sub(1) {
+                Some(d) if run == shape[last] => {
+                    ((shape[d] - walk.index[d]).min((part.end - at) / run), [strides[0][d], strides[1][d]])
+                }
+                _ => (1, [0; 2]),
+            };
+            for row in 0..rows {
+                let from = from[walk.places[0] + row * steps[0]..].as_ptr();
+                let to = to.0.wrapping_add(walk.places[1] + row * steps[1]);
+                // SAFETY: all places lie inside, as asserted; those in `to` are different ones for different
+                // indices, so no other thread writes them, and `to` is borrowed mutably, so nobody reads them.
+                unsafe {
+                    if a == 1 && b == 1 {
+                        std::ptr::copy_nonoverlapping(from, to, run);
+                    } else {
+                        (0..run).for_each(|i| *to.add(i * b) = *from.add(i * a));
+                    }
                 }
             }
-            at += run;
-            walk.advance(run);
+            at += rows * run;
         }
     });
 }
