@@ -158,7 +158,9 @@ fn share(tasks: usize, f: &(dyn Fn(usize) + Sync)) {
     work.run(f);
     drop(finish);
     let panic = work.panic.lock().take();
-    panic.into_iter().for_each(|panic| resume_unwind(panic));
+    if let Some(panic) = panic {
+        resume_unwind(panic);
+    }
 }
 
 /// Calls `f` with each of `tasks`, on all threads.

@@ -208,6 +208,7 @@ impl Span {
         Span { low: low as usize, high: high as usize, start, step: axis.step }
     }
 
+    #[allow(clippy::manual_memcpy)] // rows are short, as said below
     fn copy<T: Stored>(&self, from: &[T], to: &mut [T]) {
         let &Span { low, high, start, step } = self;
         // Rows are often short: plain loops cost less than calls, or than iterators that are not inlined.
