@@ -10,7 +10,7 @@ use flambeau_tensor::{DType, Error, Operand, Scalar, Tensor};
 use num_complex::Complex;
 
 use crate::{
-    case::OpCase,
+    case::Arguments,
     compare::{Numbers, Plain},
     value::{Element, Malformed, Recorded, Value},
 };
@@ -44,6 +44,9 @@ pub type Outcome = Result<Value<Tensor>, Trouble>;
 pub fn ok(output: impl Into<Value<Tensor>>) -> Outcome {
     Ok(output.into())
 }
+
+/// The position of an argument that is given by keyword only.
+pub const KEYWORD: usize = usize::MAX;
 
 /// "This cannot be expressed", with the reason.
 pub fn unsupported<T>(reason: impl Into<String>) -> Result<T, Trouble> {
@@ -113,15 +116,15 @@ pub struct Call {
 }
 
 impl Call {
-    /// Makes the case's arguments live, each tensor by `make`, in PyTorch's order: input,
-    /// arguments, keyword arguments.
-    pub fn new(case: &OpCase, make: &mut impl FnMut(&Recorded) -> Result<Tensor, Trouble>) -> Result<Self, Trouble> {
-        let mut args = vec![case.input.map(make)?];
-        for arg in &case.args {
-            args.push(arg.map(make)?);
-        }
+    /// Makes the recorded arguments live, each tensor by `make`, in PyTorch's order: arguments,
+    /// keyword arguments.
+    pub fn new(
+        recorded: &Arguments,
+        make: &mut impl FnMut(&Recorded) -> Result<Tensor, Trouble>,
+    ) -> Result<Self, Trouble> {
+        let args = recorded.args.iter().map(|arg| arg.map(make)).collect::<Result<Vec<_>, _>>()?;
         let mut kwargs = Vec::new();
-        for (name, value) in &case.kwargs {
+        for (name, value) in &recorded.kwargs {
             kwargs.push((name.clone(), value.map(make)?));
         }
         let mut unread: Vec<String> = (0..args.len()).map(|i| i.to_string()).collect();
@@ -129,10 +132,23 @@ impl Call {
         Ok(Self { args, kwargs, unread: RefCell::new(unread) })
     }
 
-    /// The arguments that nobody asked for, by position or name. `device` does not count where it
+    /// The arguments made live, none of them requiring grad.
+    pub fn of(recorded: &Arguments) -> Result<Self, Trouble> {
+        Self::new(recorded, &mut revive)
+    }
+
+    /// Refuses a call some of whose arguments nobody asked for.
+    pub fn all_read(&self) -> Result<(), Trouble> {
+        match self.unread().as_slice() {
+            [] => Ok(()),
+            unread => unsupported(format!("the table's entry does not read: {}", unread.join(", "))),
+        }
+    }
+
+    /// What nobody asked for, by position or name. `device` does not count where it
     /// is the CPU, nor does a `requires_grad` that is off, nor what stands at PyTorch's default
     /// `None`.
-    pub fn unread(&self) -> Vec<String> {
+    fn unread(&self) -> Vec<String> {
         let matters = |name: &&String| match self.peek(name) {
             Some(Value::None) => false,
             Some(Value::Str(s) | Value::Device(s)) if *name == "device" => s != "cpu",
@@ -162,7 +178,7 @@ impl Call {
 
     /// The argument with this name, where PyTorch takes it by keyword only.
     pub fn keyword(&self, name: &str) -> Option<&Value<Tensor>> {
-        self.get(usize::MAX, name)
+        self.get(KEYWORD, name)
     }
 
     /// How many positional arguments there are, `input` counted.
@@ -308,6 +324,11 @@ impl Call {
         size.try_into().or_else(|_| unsupported(format!("`{name}` is {size}")))
     }
 
+    /// A size or count with its default.
+    pub fn size_or(&self, position: usize, name: &str, default: usize) -> Result<usize, Trouble> {
+        Ok(if self.given(position, name).is_some() { self.size(position, name)? } else { default })
+    }
+
     /// A bool with its default.
     pub fn flag(&self, position: usize, name: &str, default: bool) -> Result<bool, Trouble> {
         let found = self.read(position, name, "a bool", |v| match v {
@@ -336,6 +357,20 @@ impl Call {
     /// A real number with its default.
     pub fn float_or(&self, position: usize, name: &str, default: f64) -> Result<f64, Trouble> {
         Ok(self.float_opt(position, name)?.unwrap_or(default))
+    }
+
+    /// Two real numbers, with their defaults.
+    pub fn pair_or(&self, position: usize, name: &str, default: (f64, f64)) -> Result<(f64, f64), Trouble> {
+        let number = |v: &Value<Tensor>| match v {
+            Value::Float(f) => Some(*f),
+            Value::Int(i) => Some(*i as f64),
+            _ => None,
+        };
+        let found = self.read(position, name, "two real numbers", |v| match v.items()? {
+            [a, b] => Some((number(a)?, number(b)?)),
+            _ => None,
+        })?;
+        Ok(found.unwrap_or(default))
     }
 
     /// A Python number that may be missing or `None`.

@@ -103,10 +103,46 @@ fn read_file(path: &Path) -> Result<Vec<u8>, Malformed> {
 pub enum Kind {
     /// A function or tensor method with inputs, outputs and gradients.
     Op,
+    /// A module with its state, a call of it, outputs and gradients.
+    Module,
+    /// Steps of an optimizer from given gradients.
+    Optim,
+    /// The learning rates that a scheduler sets.
+    Scheduler,
     /// Seeded calls of the generator.
     Random,
-    /// A kind that this runner does not run (yet): all its cases are unsupported.
+    /// A kind that this runner does not know: all its cases are unsupported.
     Other(String),
+}
+
+impl Kind {
+    fn from_name(name: &str) -> Self {
+        match name {
+            "op" => Self::Op,
+            "module" => Self::Module,
+            "optim" => Self::Optim,
+            "scheduler" => Self::Scheduler,
+            "random" => Self::Random,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+
+    /// The recordings' word for it.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Op => "op",
+            Self::Module => "module",
+            Self::Optim => "optim",
+            Self::Scheduler => "scheduler",
+            Self::Random => "random",
+            Self::Other(name) => name,
+        }
+    }
+
+    /// Whether its cases are differentiated. (The `grads` of an optimizer are what it is fed.)
+    pub fn has_gradients(&self) -> bool {
+        matches!(self, Self::Op | Self::Module)
+    }
 }
 
 /// One subject: a name, and its cases still as JSON.
@@ -130,12 +166,7 @@ impl Subject {
         let Some(Json::Array(cases)) = whole.get_mut("cases").map(Json::take) else {
             return Err(Malformed(format!("{file}.json: no list of cases")));
         };
-        let kind = match kind.as_str() {
-            "op" => Kind::Op,
-            "random" => Kind::Random,
-            _ => Kind::Other(kind),
-        };
-        Ok(Self { name, kind, cases, tensors })
+        Ok(Self { name, kind: Kind::from_name(&kind), cases, tensors })
     }
 
     /// The tensors of all cases.
@@ -148,15 +179,37 @@ impl Subject {
     }
 }
 
-/// A recorded case of an op.
-pub struct OpCase {
-    /// The first argument.
-    pub input: Value<Recorded>,
-    /// The arguments after it.
+/// The arguments of a recorded call.
+#[derive(Default)]
+pub struct Arguments {
+    /// Those without a name.
     pub args: Vec<Value<Recorded>>,
     /// Keyword arguments, in the order they were given.
     pub kwargs: Vec<(String, Value<Recorded>)>,
-    /// What PyTorch returned.
+}
+
+impl Arguments {
+    fn parse(json: &Json, args: &str, kwargs: &str, data: &SafeTensors<'_>) -> Result<Self, Malformed> {
+        let args = match field(json, args)? {
+            Json::Array(items) => items.iter().map(|i| Value::parse(i, data)).collect::<Result<_, _>>()?,
+            _ => return Err(Malformed(format!("{args} is not a list"))),
+        };
+        Ok(Self { args, kwargs: named(json, kwargs, data)? })
+    }
+
+    /// The keyword arguments under `key`, of a call that has no others.
+    ///
+    /// # Errors
+    ///
+    /// The field is missing or is no dict of values.
+    pub fn setting(json: &Json, key: &str, data: &SafeTensors<'_>) -> Result<Self, Malformed> {
+        Ok(Self { args: Vec::new(), kwargs: named(json, key, data)? })
+    }
+}
+
+/// What PyTorch returned, and its gradients.
+pub struct Expected {
+    /// The results.
     pub output: Value<Recorded>,
     /// Cotangents and gradients, where the case was differentiated.
     pub gradients: Option<Gradients>,
@@ -166,8 +219,29 @@ pub struct OpCase {
 pub struct Gradients {
     /// One for each output that required grad.
     pub cotangents: Vec<Recorded>,
-    /// One for each input that required grad; `None` where PyTorch gave none.
+    /// One for each input (of a module: and parameter) that required grad; `None` where PyTorch
+    /// gave none.
     pub expected: Vec<Option<Recorded>>,
+}
+
+impl Expected {
+    fn parse(json: &Json, data: &SafeTensors<'_>) -> Result<Self, Malformed> {
+        let gradients = match (json.get("cotangent"), json.get("grads")) {
+            (Some(cotangents), Some(grads)) => {
+                Some(Gradients { cotangents: tensors(cotangents, data)?, expected: tensors_of(grads, data)? })
+            }
+            _ => None,
+        };
+        Ok(Self { output: Value::parse(field(json, "output")?, data)?, gradients })
+    }
+}
+
+/// A recorded case of an op.
+pub struct OpCase {
+    /// Its arguments; the first one is the input.
+    pub arguments: Arguments,
+    /// What PyTorch made of them.
+    pub expected: Expected,
 }
 
 impl OpCase {
@@ -177,32 +251,83 @@ impl OpCase {
     ///
     /// A field is missing or holds something else than it should.
     pub fn parse(json: &Json, data: &SafeTensors<'_>) -> Result<Self, Malformed> {
-        let field = |key: &str| json.get(key).ok_or_else(|| Malformed(format!("a case without {key}")));
-        let args = match field("args")? {
-            Json::Array(items) => items.iter().map(|i| Value::parse(i, data)).collect::<Result<_, _>>()?,
-            _ => return Err(Malformed("args is not a list".into())),
+        let mut arguments = Arguments::parse(json, "args", "kwargs", data)?;
+        arguments.args.insert(0, Value::parse(field(json, "input")?, data)?);
+        Ok(Self { arguments, expected: Expected::parse(json, data)? })
+    }
+}
+
+/// A recorded case of a module.
+pub struct ModuleCase {
+    /// What it was made of.
+    pub constructor: Arguments,
+    /// Whether it was in training.
+    pub training: bool,
+    /// Its state before the call.
+    pub state: Vec<(String, Recorded)>,
+    /// What it was called with.
+    pub arguments: Arguments,
+    /// What PyTorch made of it.
+    pub expected: Expected,
+    /// Its buffers after the call.
+    pub buffers_after: Vec<(String, Recorded)>,
+    /// The parameters whose gradients stand after those of the inputs; `None` where the case was
+    /// not differentiated.
+    pub grad_params: Option<Vec<String>>,
+}
+
+impl ModuleCase {
+    /// Reads one case.
+    ///
+    /// # Errors
+    ///
+    /// A field is missing or holds something else than it should.
+    pub fn parse(json: &Json, data: &SafeTensors<'_>) -> Result<Self, Malformed> {
+        let name = |v: &Json| v.as_str().map(str::to_owned);
+        let grad_params = match json.get("grad_params") {
+            None => None,
+            Some(list) => match list.as_array().and_then(|list| list.iter().map(name).collect()) {
+                Some(names) => Some(names),
+                None => return Err(Malformed("grad_params is not a list of names".into())),
+            },
         };
-        let kwargs = match field("kwargs")? {
-            Json::Object(items) => {
-                items.iter().map(|(k, v)| Ok((k.clone(), Value::parse(v, data)?))).collect::<Result<_, Malformed>>()?
-            }
-            _ => return Err(Malformed("kwargs is not a dict".into())),
-        };
-        let gradients = match (json.get("cotangent"), json.get("grads")) {
-            (Some(cotangents), Some(grads)) => Some(Gradients {
-                cotangents: tensors_of(cotangents, data)?.into_iter().flatten().collect(),
-                expected: tensors_of(grads, data)?,
-            }),
-            _ => None,
+        let Some(training) = field(json, "training")?.as_bool() else {
+            return Err(Malformed("training is not a bool".into()));
         };
         Ok(Self {
-            input: Value::parse(field("input")?, data)?,
-            args,
-            kwargs,
-            output: Value::parse(field("output")?, data)?,
-            gradients,
+            constructor: Arguments::parse(json, "ctor_args", "ctor_kwargs", data)?,
+            training,
+            state: named_tensors(json, "state", data)?,
+            arguments: Arguments::parse(json, "args", "kwargs", data)?,
+            expected: Expected::parse(json, data)?,
+            buffers_after: named_tensors(json, "buffers_after", data)?,
+            grad_params,
         })
     }
+}
+
+/// What a case has under `key`.
+///
+/// # Errors
+///
+/// There is nothing.
+pub fn field<'a>(json: &'a Json, key: &str) -> Result<&'a Json, Malformed> {
+    json.get(key).ok_or_else(|| Malformed(format!("a case without {key}")))
+}
+
+fn named(json: &Json, key: &str, data: &SafeTensors<'_>) -> Result<Vec<(String, Value<Recorded>)>, Malformed> {
+    match field(json, key)? {
+        Json::Object(items) => items.iter().map(|(k, v)| Ok((k.clone(), Value::parse(v, data)?))).collect(),
+        _ => Err(Malformed(format!("{key} is not a dict"))),
+    }
+}
+
+fn named_tensors(json: &Json, key: &str, data: &SafeTensors<'_>) -> Result<Vec<(String, Recorded)>, Malformed> {
+    let tensor = |(name, value): (String, Value<Recorded>)| match value {
+        Value::Tensor(t) => Ok((name, t)),
+        other => Err(Malformed(format!("{name} in {key} is {}", other.kind()))),
+    };
+    named(json, key, data)?.into_iter().map(tensor).collect()
 }
 
 /// A list of tensors and nulls.
@@ -218,4 +343,9 @@ pub fn tensors_of(json: &Json, data: &SafeTensors<'_>) -> Result<Vec<Option<Reco
             other => Err(Malformed(format!("{} where a tensor should be", other.kind()))),
         })
         .collect()
+}
+
+/// A list of tensors; nulls in it do not count.
+pub fn tensors(json: &Json, data: &SafeTensors<'_>) -> Result<Vec<Recorded>, Malformed> {
+    Ok(tensors_of(json, data)?.into_iter().flatten().collect())
 }

@@ -33,6 +33,11 @@ impl Tolerance {
         }
     }
 
+    /// For learning rates, which are made of few operations on doubles and may be small.
+    pub fn rate() -> Self {
+        Self { relative: 1e-9, absolute: 1e-15 }
+    }
+
     /// Both parts times `factor`.
     pub fn times(self, factor: f64) -> Self {
         Self { relative: self.relative * factor, absolute: self.absolute * factor }
@@ -48,6 +53,8 @@ pub enum What {
     Gradient,
     /// Numbers drawn by the generator.
     Random,
+    /// Learning rates and momenta.
+    Rate,
 }
 
 /// Subjects that need more room: name, factor for results, factor for gradients, reason.
@@ -67,6 +74,7 @@ pub fn tolerance(subject: &str, what: What, element: Element) -> Tolerance {
         What::Forward => Tolerance::forward(element).times(forward),
         What::Gradient => Tolerance::forward(element).times(10.0 * gradient),
         What::Random => Tolerance::random(element).times(forward),
+        What::Rate => Tolerance::rate().times(forward),
     }
 }
 

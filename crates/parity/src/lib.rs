@@ -2,18 +2,22 @@
 //! as PyTorch had them, against what flambeau computes.
 //!
 //! The path of a case: [`case`] reads it, [`value`] holds it, [`call`] makes it live and hands out
-//! its arguments, [`ops`] says how flambeau spells the call, [`run`] does forward and gradients,
-//! [`compare`] judges, [`report`] counts. To teach the runner an op, add one line to the table of
-//! its family under [`ops`].
+//! its arguments, [`ops`], [`modules`], [`optims`] and [`schedulers`] say how flambeau spells it,
+//! [`run`] does forward and gradients, [`compare`] judges, [`report`] counts. To teach the runner an
+//! op or a module, add one line to the table of its family; an optimizer or a scheduler has its line
+//! in the table of its kind.
 
 pub mod call;
 pub mod case;
 pub mod compare;
+pub mod modules;
 pub mod ops;
+pub mod optims;
 pub mod pack;
 pub mod random;
 pub mod report;
 pub mod run;
+pub mod schedulers;
 mod tape;
 pub mod value;
 

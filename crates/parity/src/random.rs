@@ -9,9 +9,10 @@ use safetensors::SafeTensors;
 use serde_json::Value as Json;
 
 use crate::{
-    call::{Trouble, plain, unsupported},
-    case::tensors_of,
-    compare::{What, same_tensor, tolerance},
+    call::{Trouble, unsupported},
+    case::tensors,
+    compare::What,
+    run::same_tensors,
     value::Recorded,
 };
 
@@ -108,7 +109,7 @@ pub fn run(json: &Json, data: &SafeTensors<'_>) -> std::result::Result<(), Troub
     } else {
         return unsupported(format!("`{name}` is not in the runner's table"));
     };
-    compare(&ours, &theirs(json, data)?)
+    same_tensors("random", What::Random, "draw", &ours, &theirs(json, data)?)
 }
 
 fn damaged<T>(what: &str) -> std::result::Result<T, Trouble> {
@@ -117,21 +118,9 @@ fn damaged<T>(what: &str) -> std::result::Result<T, Trouble> {
 
 /// What PyTorch drew: the outputs of a call, or a module's state in order.
 fn theirs(json: &Json, data: &SafeTensors<'_>) -> std::result::Result<Vec<Recorded>, Trouble> {
-    let listed = match (json.get("outputs"), json.get("state")) {
-        (Some(outputs), _) => tensors_of(outputs, data)?,
-        (None, Some(Json::Object(state))) => tensors_of(&Json::Array(state.values().cloned().collect()), data)?,
-        _ => return damaged("neither outputs nor state"),
-    };
-    Ok(listed.into_iter().flatten().collect())
-}
-
-fn compare(ours: &[Tensor], theirs: &[Recorded]) -> std::result::Result<(), Trouble> {
-    if ours.len() != theirs.len() {
-        return Err(Trouble::Failed(format!("{} draws, PyTorch made {}", ours.len(), theirs.len())));
+    match (json.get("outputs"), json.get("state")) {
+        (Some(outputs), _) => Ok(tensors(outputs, data)?),
+        (None, Some(Json::Object(state))) => Ok(tensors(&Json::Array(state.values().cloned().collect()), data)?),
+        _ => damaged("neither outputs nor state"),
     }
-    for (i, (ours, theirs)) in ours.iter().zip(theirs).enumerate() {
-        let allowed = tolerance("random", What::Random, theirs.element);
-        same_tensor(&plain(ours)?, &theirs.into(), allowed).map_err(|e| Trouble::Failed(format!("draw {i}: {e}")))?;
-    }
-    Ok(())
 }

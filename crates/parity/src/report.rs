@@ -1,9 +1,6 @@
 //! What a run says: one row a subject, a summary by tier, and the same as JSON.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-};
+use std::{collections::BTreeMap, fmt};
 
 use serde_json::{Map, Value as Json, json};
 
@@ -143,12 +140,19 @@ impl Row {
     }
 }
 
+/// What became of one subject.
+struct Entry {
+    name: String,
+    kind: Kind,
+    row: Row,
+    /// For `random`: its calls and modules.
+    parts: BTreeMap<String, Row>,
+}
+
 /// A whole run.
 #[derive(Default)]
 pub struct Report {
-    rows: Vec<(String, Row, BTreeMap<String, Row>)>,
-    /// The rows that are ops, by place: only they have a tier.
-    ops: BTreeSet<usize>,
+    entries: Vec<Entry>,
     /// Subjects that could not be read: name and what is wrong.
     pub unreadable: Vec<(String, String)>,
 }
@@ -156,20 +160,18 @@ pub struct Report {
 impl Report {
     /// Adds a subject that was run.
     pub fn add(&mut self, subject: &str, kind: &Kind, cases: &[CaseReport]) {
-        if *kind == Kind::Op {
-            self.ops.insert(self.rows.len());
-        }
         let mut parts: BTreeMap<String, Vec<(usize, &CaseReport)>> = BTreeMap::new();
         for (i, case) in cases.iter().enumerate().filter(|(_, c)| c.about != subject) {
             parts.entry(case.about.clone()).or_default().push((i, case));
         }
         let parts = parts.into_iter().map(|(about, cases)| (about, Row::of(cases))).collect();
-        self.rows.push((subject.to_owned(), Row::of(cases.iter().enumerate()), parts));
+        let row = Row::of(cases.iter().enumerate());
+        self.entries.push(Entry { name: subject.to_owned(), kind: kind.clone(), row, parts });
     }
 
     /// The rows, in the order the subjects were run.
     pub fn rows(&self) -> impl Iterator<Item = (&str, &Row)> {
-        self.rows.iter().map(|(name, row, _)| (name.as_str(), row))
+        self.entries.iter().map(|e| (e.name.as_str(), &e.row))
     }
 
     /// Whether anything was wrong or could not be read.
@@ -181,7 +183,7 @@ impl Report {
     /// of several calls (`random`) has them under `parts` besides.
     pub fn json(&self) -> Json {
         let mut subjects = Map::new();
-        for (name, row, parts) in &self.rows {
+        for Entry { name, row, parts, .. } in &self.entries {
             let mut row = row.json();
             if !parts.is_empty() {
                 row["parts"] = parts.iter().map(|(k, v)| (k.clone(), v.json())).collect();
@@ -198,7 +200,7 @@ impl Report {
     /// The table and the summary; with `verbose` every wrong or unsupported case as well.
     pub fn text(&self, verbose: bool) -> String {
         let mut lines = vec![line("subject", "cases", "forward", "gradients", "unsupported")];
-        for (name, row, parts) in &self.rows {
+        for Entry { name, row, parts, .. } in &self.entries {
             lines.push(row_line(name, row));
             for (about, part) in parts {
                 lines.push(row_line(&format!("  {about}"), part));
@@ -215,21 +217,17 @@ impl Report {
         lines.push(String::new());
         lines.push(summary_head());
         for tier in [Tier::Core, Tier::Second, Tier::NotCounted] {
-            let title = tier.to_string();
-            lines.push(self.summary(&title, |name, op| op && Tier::of(name) == tier));
+            lines.push(self.summary(&tier.to_string(), |e| e.kind == Kind::Op && Tier::of(&e.name) == tier));
         }
-        if self.ops.len() < self.rows.len() {
-            lines.push(self.summary("other kinds", |_, op| !op));
-        }
-        lines.push(self.summary("all", |_, _| true));
+        let mut kinds: Vec<&Kind> = self.entries.iter().map(|e| &e.kind).filter(|k| **k != Kind::Op).collect();
+        kinds.dedup();
+        lines.extend(kinds.into_iter().map(|kind| self.summary(kind.name(), |e| e.kind == *kind)));
+        lines.push(self.summary("all", |_| true));
         lines.join("\n")
     }
 
-    fn summary(&self, title: &str, belongs: impl Fn(&str, bool) -> bool) -> String {
-        let rows: Vec<&Row> = (self.rows.iter().enumerate())
-            .filter(|(i, (name, ..))| belongs(name, self.ops.contains(i)))
-            .map(|(_, (_, row, _))| row)
-            .collect();
+    fn summary(&self, title: &str, belongs: impl Fn(&Entry) -> bool) -> String {
+        let rows: Vec<&Row> = self.entries.iter().filter(|e| belongs(e)).map(|e| &e.row).collect();
         let count = |test: &dyn Fn(&Row) -> bool| rows.iter().filter(|r| test(r)).count();
         let sum = |field: &dyn Fn(&Row) -> usize| rows.iter().map(|r| field(r)).sum::<usize>();
         format!(

@@ -12,10 +12,10 @@ use safetensors::SafeTensors;
 use serde_json::Value as Json;
 
 use crate::{
-    call::{Call, Outcome, Trouble, plain, revive},
-    case::{Gradients, Kind, OpCase, Subject},
+    call::{Call, Trouble, plain, revive},
+    case::{Arguments, Expected, Gradients, Kind, OpCase, Subject},
     compare::{Plain, What, same, same_tensor, tolerance},
-    ops, random, tape,
+    modules, ops, optims, random, schedulers, tape,
     value::{Recorded, Value},
 };
 
@@ -50,26 +50,45 @@ pub struct CaseReport {
 
 /// Runs all cases of a subject.
 pub fn run(subject: &Subject) -> Vec<CaseReport> {
-    let all = |verdict: Verdict| {
-        let report = |json: &Json| CaseReport {
-            about: subject.name.clone(),
-            forward: verdict.clone(),
-            gradients: json.get("grads").map(|_| verdict.clone()),
-        };
-        subject.cases.iter().map(report).collect()
-    };
+    let name = subject.name.as_str();
     let data = match subject.tensors() {
         Ok(data) => data,
-        Err(error) => return all(Verdict::Wrong(error.to_string())),
+        Err(error) => return all(subject, &Verdict::Wrong(error.to_string())),
     };
+    let unknown = |what: &str| all(subject, &Verdict::Unsupported(format!("the {what} is not in the runner's table")));
+    let cases = subject.cases.iter();
     match &subject.kind {
-        Kind::Other(kind) => all(Verdict::Unsupported(format!("cases of kind `{kind}` are not yet supported"))),
-        Kind::Random => subject.cases.iter().map(|c| random_case(c, &data)).collect(),
-        Kind::Op => match ops::find(&subject.name) {
-            None => all(Verdict::Unsupported("the op is not in the runner's table".into())),
-            Some(run) => subject.cases.iter().map(|c| op_case(&subject.name, run, c, &data)).collect(),
+        Kind::Op => match ops::find(name) {
+            None => unknown("op"),
+            Some(run) => cases.map(|c| differentiated(name, c, || op(name, run, c, &data))).collect(),
         },
+        Kind::Module => match modules::find(name) {
+            None => unknown("module"),
+            Some(make) => cases.map(|c| differentiated(name, c, || modules::run(name, make, c, &data))).collect(),
+        },
+        Kind::Optim => match optims::find(name) {
+            None => unknown("optimizer"),
+            Some(make) => cases.map(|c| plain_case(name, || optims::run(name, make, c, &data))).collect(),
+        },
+        Kind::Scheduler => match schedulers::find(name) {
+            None => unknown("scheduler"),
+            Some(make) => cases.map(|c| plain_case(name, || schedulers::run(name, make, c, &data))).collect(),
+        },
+        Kind::Random => cases.map(|c| plain_case(random::about(c), || random::run(c, &data))).collect(),
+        Kind::Other(kind) => {
+            all(subject, &Verdict::Unsupported(format!("cases of kind `{kind}` are unknown to the runner")))
+        }
     }
+}
+
+/// The same about every case.
+fn all(subject: &Subject, verdict: &Verdict) -> Vec<CaseReport> {
+    let report = |json: &Json| CaseReport {
+        about: subject.name.clone(),
+        forward: verdict.clone(),
+        gradients: json.get("grads").filter(|_| subject.kind.has_gradients()).map(|_| verdict.clone()),
+    };
+    subject.cases.iter().map(report).collect()
 }
 
 fn judge(trouble: Trouble) -> Verdict {
@@ -79,71 +98,100 @@ fn judge(trouble: Trouble) -> Verdict {
     }
 }
 
-fn random_case(json: &Json, data: &SafeTensors<'_>) -> CaseReport {
-    let forward = guarded(|| random::run(json, data)).map_or_else(judge, |()| Verdict::Right);
-    CaseReport { about: random::about(json).to_owned(), forward, gradients: None }
+fn judged(run: impl FnOnce() -> Result<(), Trouble>) -> Verdict {
+    guarded(run).map_or_else(judge, |()| Verdict::Right)
 }
 
-fn op_case(name: &str, run: ops::Run, json: &Json, data: &SafeTensors<'_>) -> CaseReport {
+/// A case without gradients.
+fn plain_case(about: &str, run: impl FnOnce() -> Result<(), Trouble>) -> CaseReport {
+    CaseReport { about: about.to_owned(), forward: judged(run), gradients: None }
+}
+
+/// A call that was made.
+pub(crate) struct Made {
+    /// What it gave.
+    pub output: Value<Tensor>,
+    /// What is differentiated: the inputs, and the parameters of a module.
+    pub leaves: Vec<Tensor>,
+    /// What PyTorch gave.
+    pub expected: Expected,
+    /// Whether both are the same, and if not, why.
+    pub same: Result<(), String>,
+}
+
+/// A case whose gradients are compared where its results are right: differentiating a wrong result
+/// would only repeat the failure.
+fn differentiated(name: &str, json: &Json, make: impl FnOnce() -> Result<Made, Trouble>) -> CaseReport {
     let report = |forward, gradients| CaseReport { about: name.to_owned(), forward, gradients };
-    let recorded = json.get("grads").is_some();
-    let nothing = |verdict: Verdict| report(verdict.clone(), recorded.then_some(verdict));
-    let case = match OpCase::parse(json, data) {
-        Ok(case) => case,
-        Err(error) => return nothing(Verdict::Wrong(format!("damaged recording: {error}"))),
-    };
-    let mut leaves = Vec::new();
-    let (output, forward) = match guarded(|| forward(name, run, &case, &mut leaves)) {
-        Ok(done) => done,
-        Err(trouble) => return nothing(judge(trouble)),
-    };
-    let gradients = case.gradients.as_ref().map(|expected| {
-        // Differentiating a wrong result would only repeat the failure.
-        match &forward {
-            Verdict::Right => {
-                guarded(|| gradients(name, &case, &output, &leaves, expected)).map_or_else(judge, |()| Verdict::Right)
-            }
-            _ => Verdict::Wrong("the forward result is wrong".into()),
+    let made = match guarded(make) {
+        Ok(made) => made,
+        Err(trouble) => {
+            let verdict = judge(trouble);
+            return report(verdict.clone(), json.get("grads").map(|_| verdict));
         }
+    };
+    let right = made.same.is_ok();
+    let gradients = made.expected.gradients.as_ref().map(|expected| match right {
+        true => judged(|| gradients(name, &made, expected)),
+        false => Verdict::Wrong("the forward result is wrong".into()),
     });
-    report(forward, gradients)
+    report(made.same.map_or_else(Verdict::Wrong, |()| Verdict::Right), gradients)
 }
 
-fn forward(
-    name: &str,
-    run: ops::Run,
-    case: &OpCase,
-    leaves: &mut Vec<Tensor>,
-) -> Result<(Value<Tensor>, Verdict), Trouble> {
-    let call = Call::new(case, &mut |recorded: &Recorded| {
+/// The recorded arguments as live ones; those that require grad are put among the leaves as well.
+pub(crate) fn live(arguments: &Arguments, leaves: &mut Vec<Tensor>) -> Result<Call, Trouble> {
+    Call::new(arguments, &mut |recorded: &Recorded| {
         let tensor = revive(recorded)?;
         if recorded.requires_grad {
             tape::require_grad(&tensor)?;
             leaves.push(tensor.clone());
         }
         Ok(tensor)
-    })?;
-    let output: Value<Tensor> = (run(&call) as Outcome)?;
-    let unread = call.unread();
-    if !unread.is_empty() {
-        let list = unread.join(", ");
-        return Err(Trouble::Unsupported(format!("the table's entry does not read: {list}")));
-    }
-    let ours = output.map(&mut plain)?;
-    let allowed = |element| tolerance(name, What::Forward, element);
-    let verdict = same(&ours, &case.output, &allowed).map_or_else(Verdict::Wrong, |()| Verdict::Right);
-    Ok((output, verdict))
+    })
 }
 
-fn gradients(
+/// Compares tensors one by one; `noun` is what one of them is.
+pub(crate) fn same_tensors(
     name: &str,
-    case: &OpCase,
-    output: &Value<Tensor>,
-    leaves: &[Tensor],
-    expected: &Gradients,
+    what: What,
+    noun: &str,
+    ours: &[Tensor],
+    theirs: &[Recorded],
 ) -> Result<(), Trouble> {
+    if ours.len() != theirs.len() {
+        return Err(Trouble::Failed(format!("{noun}: there are {}, PyTorch has {}", ours.len(), theirs.len())));
+    }
+    for (i, (ours, theirs)) in ours.iter().zip(theirs).enumerate() {
+        same_tensor(&plain(ours)?, &theirs.into(), tolerance(name, what, theirs.element))
+            .map_err(|e| Trouble::Failed(format!("{noun} {i}: {e}")))?;
+    }
+    Ok(())
+}
+
+/// Whether the results are PyTorch's.
+pub(crate) fn same_output(
+    name: &str,
+    output: &Value<Tensor>,
+    expected: &Expected,
+) -> Result<Result<(), String>, Trouble> {
+    let ours = output.map(&mut plain)?;
+    Ok(same(&ours, &expected.output, &|element| tolerance(name, What::Forward, element)))
+}
+
+fn op(name: &str, run: ops::Run, json: &Json, data: &SafeTensors<'_>) -> Result<Made, Trouble> {
+    let OpCase { arguments, expected } = OpCase::parse(json, data)?;
+    let mut leaves = Vec::new();
+    let call = live(&arguments, &mut leaves)?;
+    let output = run(&call)?;
+    call.all_read()?;
+    let same = same_output(name, &output, &expected)?;
+    Ok(Made { output, leaves, expected, same })
+}
+
+fn gradients(name: &str, made: &Made, expected: &Gradients) -> Result<(), Trouble> {
     let failed = |message: String| Err(Trouble::Failed(message));
-    let (ours, theirs) = (output.tensors(), case.output.tensors());
+    let Made { output, leaves, .. } = made;
+    let (ours, theirs) = (output.tensors(), made.expected.output.tensors());
     let outputs: Vec<Tensor> =
         ours.iter().zip(&theirs).filter(|(_, theirs)| theirs.requires_grad).map(|(ours, _)| (*ours).clone()).collect();
     if outputs.len() != expected.cotangents.len() || leaves.len() != expected.expected.len() {
@@ -162,10 +210,38 @@ fn gradients(
             // for inputs that are views of other tensors).
             return Err(Trouble::Unsupported("no gradient was recorded for any input".into()));
         }
-        one_gradient(name, ours.as_ref(), theirs.as_ref())
-            .or_else(|message| failed(format!("gradient {i}: {message}")))?;
+        if let Err(why) = one_gradient(name, ours.as_ref(), theirs.as_ref()) {
+            return match theirs {
+                Some(theirs) if were_one(name, i, leaves, &found, &expected.expected, theirs)? => {
+                    let why = "two inputs were one tensor in PyTorch, which the recording does not say";
+                    Err(Trouble::Unsupported(why.into()))
+                }
+                _ => failed(format!("gradient {i}: {why}")),
+            };
+        }
     }
     Ok(())
+}
+
+/// Whether input `i` was one tensor with another input when it was recorded: both hold the same
+/// numbers, PyTorch has the same gradient for both, and that is the sum of ours.
+fn were_one(
+    name: &str,
+    i: usize,
+    leaves: &[Tensor],
+    found: &[Option<Tensor>],
+    expected: &[Option<Recorded>],
+    theirs: &Recorded,
+) -> Result<bool, Trouble> {
+    let bytes = |t: &Tensor| t.detach().to_bytes();
+    for j in (0..leaves.len()).filter(|j| *j != i) {
+        let (Some(a), Some(b), Some(other)) = (&found[i], &found[j], &expected[j]) else { continue };
+        let same_gradient = other.bytes == theirs.bytes && other.shape == theirs.shape;
+        if same_gradient && bytes(&leaves[i])? == bytes(&leaves[j])? {
+            return Ok(one_gradient(name, Some(&plain(&a.add(b)?)?), Some(theirs)).is_ok());
+        }
+    }
+    Ok(false)
 }
 
 /// None and zero both say that the input does not matter to the output, whichever side says it.
@@ -210,4 +286,37 @@ pub fn guarded<T>(f: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble> 
         let text = PANIC.take().or(words.map(|w| format!("panicked: {w}")));
         Err(Trouble::Failed(text.unwrap_or_else(|| "panicked".into()).replace('\n', " ")))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use flambeau_autograd::Autograd;
+
+    use super::*;
+    use crate::value::Element;
+
+    fn number(value: f32) -> Recorded {
+        let bytes = value.to_le_bytes().as_slice().into();
+        Recorded { element: Element::F32, shape: Vec::new(), stride: None, requires_grad: true, bytes }
+    }
+
+    /// `x * y` where both are 2, and the recorded gradient of both is `gradient`.
+    fn product(gradient: f32) -> Result<(), Trouble> {
+        let leaves = [revive(&number(2.0))?.requires_grad_()?, revive(&number(2.0))?.requires_grad_()?];
+        let expected = Gradients { cotangents: vec![number(1.0)], expected: vec![Some(number(gradient)); 2] };
+        let made = Made {
+            output: Value::Tensor(leaves[0].mul(&leaves[1])?),
+            leaves: leaves.to_vec(),
+            expected: Expected { output: Value::Tensor(number(4.0)), gradients: None },
+            same: Ok(()),
+        };
+        gradients("mul", &made, &expected)
+    }
+
+    #[test]
+    fn inputs_that_were_one_tensor_are_told_from_wrong_gradients() {
+        assert!(product(2.0).is_ok());
+        assert!(matches!(product(4.0), Err(Trouble::Unsupported(_))));
+        assert!(matches!(product(5.0), Err(Trouble::Failed(_))));
+    }
 }

@@ -1,10 +1,10 @@
-//! The packed recordings as a test of the workspace: what the runner's table can express is right
-//! on every case, in results and gradients; what it cannot is listed, with a reason for each case
-//! of an op that is in the table.
+//! The packed recordings as a test of the workspace: what the runner's tables can express is right
+//! on every case, in results and gradients; what they cannot is listed, with a reason for each case
+//! of a subject that is in a table.
 
 use std::{collections::BTreeMap, error::Error, path::Path};
 
-use flambeau_parity::{ops, report::Report, run_all};
+use flambeau_parity::{modules, ops, optims, report::Report, run_all, schedulers};
 
 fn packed(kind: &str) -> Result<Report, Box<dyn Error>> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("packed/{kind}.tar.zst"));
@@ -13,14 +13,18 @@ fn packed(kind: &str) -> Result<Report, Box<dyn Error>> {
     Ok(report)
 }
 
-#[test]
-fn ops_in_the_table_are_right_on_all_their_cases() -> Result<(), Box<dyn Error>> {
-    let report = packed("ops")?;
+/// Every case of every subject in the table is right, but for those that cannot be expressed.
+fn all_right(
+    kind: &str,
+    known: impl Fn(&str) -> bool,
+    inexpressible: &[(&str, usize, &str)],
+) -> Result<(), Box<dyn Error>> {
+    let report = packed(kind)?;
     let expected: BTreeMap<&str, (usize, &str)> =
-        ops::INEXPRESSIBLE.iter().map(|&(name, cases, why)| (name, (cases, why))).collect();
+        inexpressible.iter().map(|&(name, cases, why)| (name, (cases, why))).collect();
     let mut faults = Vec::new();
     let mut run = 0;
-    for (name, row) in report.rows().filter(|(name, _)| ops::find(name).is_some()) {
+    for (name, row) in report.rows().filter(|(name, _)| known(name)) {
         run += 1;
         let (cases, why) = expected.get(name).copied().unwrap_or_default();
         if row.unsupported > 0 {
@@ -33,22 +37,55 @@ fn ops_in_the_table_are_right_on_all_their_cases() -> Result<(), Box<dyn Error>>
             faults.push(failure.clone());
         }
     }
-    println!("{run} of {} subjects are in the table", report.rows().count());
+    println!("{run} of {} {kind} are in the table", report.rows().count());
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
     Ok(())
 }
 
+/// Every name in the table is that of a recorded subject, as `serves` tells.
+fn all_recorded(
+    kind: &str,
+    names: impl Iterator<Item = &'static str>,
+    serves: impl Fn(&str, &str) -> bool,
+) -> Result<(), Box<dyn Error>> {
+    let report = packed(kind)?;
+    let recorded: Vec<&str> = report.rows().map(|(name, _)| name).collect();
+    let unrecorded: Vec<&str> = names.filter(|n| !recorded.iter().any(|r| serves(n, r))).collect();
+    assert!(unrecorded.is_empty(), "in the table of {kind}, but in no recording: {unrecorded:?}");
+    Ok(())
+}
+
+#[test]
+fn ops_in_the_table_are_right_on_all_their_cases() -> Result<(), Box<dyn Error>> {
+    all_right("ops", |name| ops::find(name).is_some(), ops::INEXPRESSIBLE)
+}
+
+#[test]
+fn modules_in_the_table_are_right_on_all_their_cases() -> Result<(), Box<dyn Error>> {
+    all_right("modules", |name| modules::find(name).is_some(), modules::INEXPRESSIBLE)
+}
+
+#[test]
+fn optimizers_in_the_table_are_right_on_all_their_cases() -> Result<(), Box<dyn Error>> {
+    all_right("optims", |name| optims::find(name).is_some(), &[])
+}
+
+#[test]
+fn schedulers_in_the_table_are_right_on_all_their_cases() -> Result<(), Box<dyn Error>> {
+    all_right("schedulers", |name| schedulers::find(name).is_some(), &[])
+}
+
 #[test]
 fn every_entry_of_the_tables_has_a_recording() -> Result<(), Box<dyn Error>> {
-    let report = packed("ops")?;
-    let recorded: Vec<&str> = report.rows().map(|(name, _)| name).collect();
-    let unrecorded: Vec<&str> =
-        ops::names().filter(|n| !recorded.iter().any(|r| r == n || ops::base(r) == Some(n))).collect();
-    assert!(unrecorded.is_empty(), "in the table, but in no recording: {unrecorded:?}");
-    for (name, ..) in ops::INEXPRESSIBLE {
-        assert!(recorded.contains(name) && ops::find(name).is_some(), "{name} cannot be inexpressible");
-    }
-    Ok(())
+    let same = |name: &str, recorded: &str| name == recorded;
+    all_recorded("ops", ops::names(), |name, r| name == r || ops::base(r) == Some(name))?;
+    all_recorded("modules", modules::names(), same)?;
+    all_recorded("optims", optims::names(), same)?;
+    all_recorded("schedulers", schedulers::names(), same)?;
+    all_recorded("ops", ops::INEXPRESSIBLE.iter().map(|i| i.0), |name, r| name == r && ops::find(r).is_some())?;
+    all_recorded("modules", modules::INEXPRESSIBLE.iter().map(|i| i.0), |name, r| {
+        name == r && modules::find(r).is_some()
+    })
 }
 
 #[test]

@@ -26,14 +26,9 @@ fn bias(c: &Call) -> Result<Option<&Tensor>, Trouble> {
 }
 
 fn options(c: &Call) -> Result<ConvOptions, Trouble> {
-    let padding = match c.get(4, "padding") {
-        Some(Value::Str(s)) if s == "same" => Padding::Same,
-        Some(Value::Str(s)) if s == "valid" => Padding::Valid,
-        _ => Padding::from(spatial(c, 4, "padding", 0)?),
-    };
     Ok(ConvOptions::new()
         .stride(spatial(c, 3, "stride", 1)?)
-        .padding(padding)
+        .padding(padding(c, 4)?)
         .dilation(spatial(c, 5, "dilation", 1)?)
         .groups(c.int_or(6, "groups", 1)? as usize))
 }
@@ -47,8 +42,17 @@ fn transposed(c: &Call) -> Result<ConvTransposeOptions, Trouble> {
         .dilation(spatial(c, 7, "dilation", 1)?))
 }
 
+/// Zeros around the input, in numbers or by name.
+pub(crate) fn padding(c: &Call, position: usize) -> Result<Padding, Trouble> {
+    Ok(match c.get(position, "padding") {
+        Some(Value::Str(s)) if s == "same" => Padding::Same,
+        Some(Value::Str(s)) if s == "valid" => Padding::Valid,
+        _ => Padding::from(spatial(c, position, "padding", 0)?),
+    })
+}
+
 /// One number for all spatial dimensions, or one for each.
-pub(super) fn spatial(c: &Call, position: usize, name: &str, default: isize) -> Result<Spatial, Trouble> {
+pub(crate) fn spatial(c: &Call, position: usize, name: &str, default: isize) -> Result<Spatial, Trouble> {
     match c.ints_opt(position, name)?.as_deref() {
         None | Some([]) => Ok(default.into()),
         Some([one]) => Ok((*one).into()),

@@ -42,7 +42,12 @@ pub(super) const TABLE: &[Entry] = &[
 ];
 
 fn reduction(c: &Call) -> Result<Reduction, Trouble> {
-    match c.text_or(usize::MAX, "reduction", "mean")? {
+    reduction_at(c, usize::MAX)
+}
+
+/// What becomes of the losses of all elements.
+pub(crate) fn reduction_at(c: &Call, position: usize) -> Result<Reduction, Trouble> {
+    match c.text_or(position, "reduction", "mean")? {
         "mean" => Ok(Reduction::Mean),
         "sum" => Ok(Reduction::Sum),
         "none" => Ok(Reduction::None),

@@ -7,15 +7,15 @@
 
 mod activation;
 mod compare;
-mod conv;
+pub(crate) mod conv;
 mod create;
 mod index;
 mod join;
-mod loss;
+pub(crate) mod loss;
 mod matmul;
 mod norm;
 mod pointwise;
-mod pool;
+pub(crate) mod pool;
 mod reduce;
 mod softmax;
 mod view;

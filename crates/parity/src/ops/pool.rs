@@ -27,7 +27,7 @@ max! {
 macro_rules! adaptive_max {
     ($($name:literal => $method:ident, $with_indices:ident;)*) => {
         pub(super) const ADAPTIVE_MAX: &[Entry] = &[$(($name, |c| {
-            let output = output_size(c)?;
+            let output = output_size(c, 1)?;
             places(c, 2, |x| Ok(x.$method(output)?), |x| Ok(x.$with_indices(output)?))
         }),)*];
     };
@@ -40,9 +40,9 @@ adaptive_max! {
 }
 
 pub(super) const AVERAGE: &[Entry] = &[
-    ("nn.functional.adaptive_avg_pool1d", |c| ok(c.x()?.adaptive_avg_pool1d(output_size(c)?)?)),
-    ("nn.functional.adaptive_avg_pool2d", |c| ok(c.x()?.adaptive_avg_pool2d(output_size(c)?)?)),
-    ("nn.functional.adaptive_avg_pool3d", |c| ok(c.x()?.adaptive_avg_pool3d(output_size(c)?)?)),
+    ("nn.functional.adaptive_avg_pool1d", |c| ok(c.x()?.adaptive_avg_pool1d(output_size(c, 1)?)?)),
+    ("nn.functional.adaptive_avg_pool2d", |c| ok(c.x()?.adaptive_avg_pool2d(output_size(c, 1)?)?)),
+    ("nn.functional.adaptive_avg_pool3d", |c| ok(c.x()?.adaptive_avg_pool3d(output_size(c, 1)?)?)),
     ("nn.functional.avg_pool1d", |c| ok(c.x()?.avg_pool1d(avg_options(c)?)?)),
     ("nn.functional.avg_pool2d", |c| ok(c.x()?.avg_pool2d(avg_options(c)?)?)),
     ("nn.functional.avg_pool3d", |c| ok(c.x()?.avg_pool3d(avg_options(c)?)?)),
@@ -63,7 +63,7 @@ fn max_options(c: &Call) -> Result<MaxPoolOptions, Trouble> {
         .padding(spatial(c, 3, "padding", 0)?)
         .dilation(spatial(c, 4, "dilation", 1)?)
         .ceil_mode(c.flag(5, "ceil_mode", false)?);
-    options.stride = stride(c)?;
+    options.stride = stride(c, 2)?;
     Ok(options)
 }
 
@@ -73,27 +73,27 @@ fn avg_options(c: &Call) -> Result<AvgPoolOptions, Trouble> {
         .ceil_mode(c.flag(4, "ceil_mode", false)?)
         .count_include_pad(c.flag(5, "count_include_pad", true)?)
         .divisor_override(c.int_opt(6, "divisor_override")?.map(|d| d as isize));
-    options.stride = stride(c)?;
+    options.stride = stride(c, 2)?;
     Ok(options)
 }
 
 /// The stride, where one is given; an empty list is none.
-fn stride(c: &Call) -> Result<Option<Spatial>, Trouble> {
-    Ok(match spatial(c, 2, "stride", 0)? {
+pub(crate) fn stride(c: &Call, position: usize) -> Result<Option<Spatial>, Trouble> {
+    Ok(match spatial(c, position, "stride", 0)? {
         none if none.given() == [0] => None,
         stride => Some(stride),
     })
 }
 
 /// The output's size; PyTorch's `None` keeps the input's.
-fn output_size(c: &Call) -> Result<Spatial, Trouble> {
+pub(crate) fn output_size(c: &Call, position: usize) -> Result<Spatial, Trouble> {
     let one = |v: &Value<Tensor>| match v {
         Value::None => Some(-1),
         Value::Int(i) => Some(*i as isize),
         _ => None,
     };
-    let sizes: Option<Vec<isize>> = match c.get(1, "output_size") {
-        Some(Value::Seq(sizes)) => sizes.iter().map(one).collect(),
+    let sizes: Option<Vec<isize>> = match c.get(position, "output_size") {
+        Some(Value::Seq(sizes) | Value::List(sizes)) => sizes.iter().map(one).collect(),
         Some(size) => one(size).map(|s| vec![s]),
         None => None,
     };

@@ -1,0 +1,57 @@
+//! Activation functions.
+
+use flambeau_nn::{
+    Approximate, ELU, GELU, GLU, Hardswish, LeakyReLU, LogSigmoid, LogSoftmax, Mish, PReLU, ReLU, ReLU6, SELU, SiLU,
+    Sigmoid, Softmax, Softplus, Softsign, Tanh, Tanhshrink,
+};
+
+use super::{Entry, layer, never};
+use crate::call::{Call, Trouble, unsupported};
+
+pub(super) const TABLE: &[Entry] = &[
+    ("ELU", |c| {
+        never(c, 1, "inplace")?;
+        layer(ELU::new().alpha(c.float_or(0, "alpha", 1.0)?))
+    }),
+    ("GELU", |c| layer(GELU::new().approximate(approximate(c)?))),
+    ("GLU", |c| layer(GLU::new().dim(c.dim_or(0, "dim", -1)?))),
+    ("Hardswish", |c| layer(Hardswish::new().inplace(inplace(c)?))),
+    ("LeakyReLU", |c| {
+        never(c, 1, "inplace")?;
+        layer(LeakyReLU::new().negative_slope(c.float_or(0, "negative_slope", 0.01)?))
+    }),
+    ("LogSigmoid", |_| layer(LogSigmoid::new())),
+    ("LogSoftmax", |c| layer(LogSoftmax::new(c.dim(0, "dim")?))),
+    ("Mish", |c| layer(Mish::new().inplace(inplace(c)?))),
+    ("PReLU", |c| {
+        layer(PReLU::new().num_parameters(c.size_or(0, "num_parameters", 1)?).init(c.float_or(1, "init", 0.25)?))
+    }),
+    ("ReLU", |c| layer(ReLU::new().inplace(inplace(c)?))),
+    ("ReLU6", |c| {
+        never(c, 0, "inplace")?;
+        layer(ReLU6::new())
+    }),
+    ("SELU", |c| layer(SELU::new().inplace(inplace(c)?))),
+    ("SiLU", |c| layer(SiLU::new().inplace(inplace(c)?))),
+    ("Sigmoid", |_| layer(Sigmoid::new())),
+    ("Softmax", |c| layer(Softmax::new(c.dim(0, "dim")?))),
+    ("Softplus", |c| {
+        let (beta, threshold) = (c.float_or(0, "beta", 1.0)?, c.float_or(1, "threshold", 20.0)?);
+        layer(Softplus::new().beta(beta).threshold(threshold))
+    }),
+    ("Softsign", |_| layer(Softsign::new())),
+    ("Tanh", |_| layer(Tanh::new())),
+    ("Tanhshrink", |_| layer(Tanhshrink::new())),
+];
+
+fn inplace(c: &Call) -> Result<bool, Trouble> {
+    c.flag(0, "inplace", false)
+}
+
+fn approximate(c: &Call) -> Result<Approximate, Trouble> {
+    match c.text_or(0, "approximate", "none")? {
+        "none" => Ok(Approximate::None),
+        "tanh" => Ok(Approximate::Tanh),
+        other => unsupported(format!("approximate {other}")),
+    }
+}
