@@ -134,7 +134,8 @@ fn waves() {
 
 #[test]
 fn checkpoints() {
-    let net = Sequential::of((Linear::new(3, 5).build().unwrap(), ReLU::new(), Linear::new(5, 2).build().unwrap())).unwrap();
+    let net =
+        Sequential::of((Linear::new(3, 5).build().unwrap(), ReLU::new(), Linear::new(5, 2).build().unwrap())).unwrap();
     let whole = written("net.safetensors", |path| serialize::save(path, &net.state_dict()));
     attack("net.safetensors", &whole, 4 << 20, |path| serialize::load(path).map(drop));
 }

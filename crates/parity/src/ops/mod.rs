@@ -9,6 +9,7 @@ mod activation;
 mod compare;
 pub(crate) mod conv;
 mod create;
+mod fft;
 mod index;
 mod join;
 pub(crate) mod loss;
@@ -37,6 +38,7 @@ const TABLES: &[&[Entry]] = &[
     index::TABLE,
     activation::TABLE,
     create::TABLE,
+    fft::TABLE,
     matmul::PRODUCTS,
     matmul::ADDED,
     matmul::OTHERS,
@@ -54,6 +56,7 @@ const TABLES: &[&[Entry]] = &[
 /// Cases of ops in the table that cannot be expressed: subject, how many of the packed cases, why.
 pub const INEXPRESSIBLE: &[(&str, usize, &str)] = &[
     ("as_strided.partial_views", 3, "the storage that the input is a part of was not recorded"),
+    ("as_strided_scatter", 6, view::WRONG_SCATTER),
     ("bfloat16", 1, NO_FORMATS),
     ("bool", 1, NO_FORMATS),
     ("byte", 1, NO_FORMATS),

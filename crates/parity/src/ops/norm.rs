@@ -14,9 +14,11 @@ pub(super) const TABLE: &[Entry] = &[
         let eps = c.float_or(7, "eps", 1e-5)?;
         ok(c.x()?.batch_norm(mean, var, weight, bias, training, momentum, eps)?)
     }),
-    ("nn.functional.dropout", |c| drop(c, functional::dropout)),
-    ("nn.functional.dropout2d", |c| drop(c, functional::dropout2d)),
-    ("nn.functional.dropout3d", |c| drop(c, functional::dropout3d)),
+    ("nn.functional.alpha_dropout", |c| drop(c, functional::alpha_dropout, false)),
+    ("nn.functional.dropout", |c| drop(c, functional::dropout, true)),
+    ("nn.functional.dropout2d", |c| drop(c, functional::dropout2d, true)),
+    ("nn.functional.dropout3d", |c| drop(c, functional::dropout3d, true)),
+    ("nn.functional.feature_alpha_dropout", |c| drop(c, functional::feature_alpha_dropout, false)),
     ("nn.functional.group_norm", |c| {
         let groups = c.size(1, "num_groups")?;
         let (weight, bias) = (c.tensor_opt(2, "weight")?, c.tensor_opt(3, "bias")?);
@@ -40,7 +42,7 @@ pub(super) const TABLE: &[Entry] = &[
     }),
 ];
 
-/// With p = 0 or 1 or without training there is nothing random in it.
-fn drop(c: &Call, f: fn(&Tensor, f64, bool) -> flambeau_tensor::Result<Tensor>) -> Outcome {
-    ok(f(c.x()?, c.float_or(1, "p", 0.5)?, c.flag(2, "training", true)?)?)
+/// With p = 0 or 1 or without training there is nothing random in it. `training`: PyTorch's default.
+fn drop(c: &Call, f: fn(&Tensor, f64, bool) -> flambeau_tensor::Result<Tensor>, training: bool) -> Outcome {
+    ok(f(c.x()?, c.float_or(1, "p", 0.5)?, c.flag(2, "training", training)?)?)
 }

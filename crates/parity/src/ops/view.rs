@@ -8,6 +8,9 @@ use crate::{
     value::Value,
 };
 
+/// The gradient of the input is 0 where the view is not, instead of where it is.
+pub(super) const WRONG_SCATTER: &str = "PyTorch 2.15's gradient fails its own gradcheck";
+
 pub(super) const TABLE: &[Entry] = &[
     ("H", |c| ok(c.x()?.t()?.conj()?)),
     ("T", |c| ok(c.x()?.t()?)),
@@ -19,6 +22,7 @@ pub(super) const TABLE: &[Entry] = &[
         ok(c.x()?.as_strided(c.ints(1, "size")?, c.ints(2, "stride")?, offset)?)
     }),
     ("as_strided.partial_views", |_| unsupported("the storage that the input is a part of was not recorded")),
+    ("as_strided_scatter", |_| unsupported(WRONG_SCATTER)),
     ("broadcast_shapes", |c| {
         let mut shape = unsigned(&c.ints(0, "")?);
         for i in 1..c.count() {
@@ -45,6 +49,7 @@ pub(super) const TABLE: &[Entry] = &[
     }),
     ("mH", |c| ok(c.x()?.mt()?.conj()?)),
     ("mT", |c| ok(c.x()?.mt()?)),
+    ("movedim", |c| ok(c.x()?.movedim(c.sizes(1, "source")?, c.sizes(2, "destination")?)?)),
     ("narrow", |c| ok(c.x()?.narrow(c.dim(1, "dim")?, int_or_tensor(c, 2, "start")?, c.size(3, "length")?)?)),
     ("permute", |c| ok(c.x()?.permute(c.sizes(1, "dims")?)?)),
     ("ravel", |c| ok(c.x()?.flatten(0, -1)?)),
