@@ -112,7 +112,12 @@ pub fn inference_mode<R>(f: impl FnOnce() -> R) -> R {
 #[inline]
 #[track_caller]
 pub fn dispatch(op: impl Into<Op>, inputs: &[&Tensor]) -> Result<Tensor> {
-    let mut outputs = dispatch_all(op.into(), inputs)?;
+    dispatch_one(op.into(), inputs)
+}
+
+#[track_caller]
+fn dispatch_one(op: Op, inputs: &[&Tensor]) -> Result<Tensor> {
+    let mut outputs = dispatch_all(op, inputs)?;
     debug_assert_eq!(outputs.len(), 1);
     outputs.pop().ok_or_else(|| Error::new(ErrorKind::Unsupported, "dispatch", "an op without outputs"))
 }

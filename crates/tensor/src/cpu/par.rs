@@ -174,8 +174,19 @@ pub(crate) fn each<A: Send>(tasks: Vec<A>, f: impl Fn(A) + Sync) {
 
 /// Calls `f` with the parts of `0..n`, each of `grain` indices (the last one shorter), on all threads.
 pub(crate) fn ranges(n: usize, grain: usize, f: impl Fn(Range<usize>) + Sync) {
-    let grain = grain.max(1);
-    share(n.div_ceil(grain), &|i| f(i * grain..((i + 1) * grain).min(n)));
+    pieces(n, grain, 1, &|_, range| f(range));
+}
+
+/// Calls `f` with the parts of `0..n`, each of `size` indices (the last one shorter), and their numbers;
+/// `together` of them make one task. Not generic, as `share`.
+fn pieces(n: usize, size: usize, together: usize, f: &(dyn Fn(usize, Range<usize>) + Sync)) {
+    let size = size.max(1);
+    let count = n.div_ceil(size);
+    share(count.div_ceil(together), &|task| {
+        for i in task * together..((task + 1) * together).min(count) {
+            f(i, i * size..((i + 1) * size).min(n));
+        }
+    });
 }
 
 /// The start of a slice whose parts go to different threads.
@@ -199,14 +210,11 @@ pub(crate) fn chunks<T: Send>(out: &mut [T], size: usize, cost: usize, f: impl F
     if size == 0 {
         return;
     }
-    let (n, together) = (out.len(), (GRAIN / cost.max(1)).max(1));
-    let (whole, parts) = (size * together, Parts(out.as_mut_ptr()));
+    let parts = Parts(out.as_mut_ptr());
     let parts = &parts;
-    share(n.div_ceil(whole), &|task| {
-        // SAFETY: tasks are different numbers, so their ranges are disjoint and inside `out`, which is
-        // borrowed mutably for the length of this call.
-        let part = unsafe { parts.part(task * whole..((task + 1) * whole).min(n)) };
-        part.chunks_mut(size).enumerate().for_each(|(i, c)| f(task * together + i, c));
+    pieces(out.len(), size, (GRAIN / cost.max(1)).max(1), &|i, range| {
+        // SAFETY: pieces are disjoint and inside `out`, which is borrowed mutably for the length of this call.
+        f(i, unsafe { parts.part(range) });
     });
 }
 

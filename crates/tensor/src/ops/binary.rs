@@ -93,20 +93,25 @@ fn alike(x: &Tensor, y: &Tensor) -> bool {
     x.dtype() == y.dtype() && x.shape() == y.shape()
 }
 
-/// Both operands in one dtype and one shape; borrowed where they are so already.
+/// Two operands, borrowed where nothing had to be done.
+type Pair<'a> = (Cow<'a, Tensor>, Cow<'a, Tensor>);
+
+/// Both operands in one dtype and one shape.
 #[inline]
 #[track_caller]
-fn prepare<'a>(
-    op: &'static str,
-    x: &'a Tensor,
-    other: &'a Operand<'_>,
-    dtype: impl Fn(DType) -> DType,
-) -> Result<(Cow<'a, Tensor>, Cow<'a, Tensor>)> {
-    let (y, common) = match other {
+fn prepare<'a>(op: &'static str, x: &'a Tensor, other: &'a Operand<'_>, dtype: fn(DType) -> DType) -> Result<Pair<'a>> {
+    match other {
         // The common case first: nothing to be done.
         Operand::Tensor(y) if alike(x, y) && dtype(x.dtype()) == x.dtype() => {
-            return Ok((Cow::Borrowed(x), Cow::Borrowed(y.as_ref())));
+            Ok((Cow::Borrowed(x), Cow::Borrowed(y.as_ref())))
         }
+        _ => convert(op, x, other, dtype),
+    }
+}
+
+#[track_caller]
+fn convert<'a>(op: &'static str, x: &'a Tensor, other: &'a Operand<'_>, dtype: fn(DType) -> DType) -> Result<Pair<'a>> {
+    let (y, common) = match other {
         Operand::Tensor(y) => (Cow::Borrowed(y.as_ref()), result_type(x, y)),
         Operand::Scalar(s) => {
             let common = s.promote(x.dtype());
@@ -120,11 +125,7 @@ fn prepare<'a>(
 }
 
 #[track_caller]
-fn broadcast_pair<'a>(
-    op: &'static str,
-    x: Cow<'a, Tensor>,
-    y: Cow<'a, Tensor>,
-) -> Result<(Cow<'a, Tensor>, Cow<'a, Tensor>)> {
+fn broadcast_pair<'a>(op: &'static str, x: Cow<'a, Tensor>, y: Cow<'a, Tensor>) -> Result<Pair<'a>> {
     if x.shape() == y.shape() {
         return Ok((x, y));
     }

@@ -279,31 +279,22 @@ impl<T: Real> WithSimd for Job<'_, T> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
+        // Closures that hold registers must be inlined (see `micro`).
+        macro_rules! tasks {
+            ($compute:expr) => {
+                self.tasks(
+                    #[inline(always)]
+                    $compute,
+                )
+            };
+        }
         match self.shape {
-            Shape::Lanes(6, _) => self.tasks(
-                #[inline(always)]
-                |j, f, t| j.lanes::<S, 6, 2>(simd, f, t),
-            ),
-            Shape::Lanes(4, _) => self.tasks(
-                #[inline(always)]
-                |j, f, t| j.lanes::<S, 4, 2>(simd, f, t),
-            ),
-            Shape::Lanes(3, _) => self.tasks(
-                #[inline(always)]
-                |j, f, t| j.lanes::<S, 3, 3>(simd, f, t),
-            ),
-            Shape::Lanes(2, _) => self.tasks(
-                #[inline(always)]
-                |j, f, t| j.lanes::<S, 2, 4>(simd, f, t),
-            ),
-            Shape::Lanes(..) => self.tasks(
-                #[inline(always)]
-                |j, f, t| j.lanes::<S, 1, 8>(simd, f, t),
-            ),
-            Shape::Panel => self.tasks(
-                #[inline(always)]
-                |j, f, t| j.panel::<S>(simd, f, t),
-            ),
+            Shape::Lanes(6, _) => tasks!(|j, f, t| j.lanes::<S, 6, 2>(simd, f, t)),
+            Shape::Lanes(4, _) => tasks!(|j, f, t| j.lanes::<S, 4, 2>(simd, f, t)),
+            Shape::Lanes(3, _) => tasks!(|j, f, t| j.lanes::<S, 3, 3>(simd, f, t)),
+            Shape::Lanes(2, _) => tasks!(|j, f, t| j.lanes::<S, 2, 4>(simd, f, t)),
+            Shape::Lanes(..) => tasks!(|j, f, t| j.lanes::<S, 1, 8>(simd, f, t)),
+            Shape::Panel => tasks!(|j, f, t| j.panel::<S>(simd, f, t)),
         }
     }
 }
