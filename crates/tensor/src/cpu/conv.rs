@@ -9,7 +9,7 @@ mod gather;
 mod weights;
 mod window;
 
-use super::matmul::{self, Shared, narrow, widen};
+use super::matmul::{self, narrow, widen};
 use super::micro::Real;
 use super::{CpuKernel, Dst, Src};
 use crate::alloc::Block;

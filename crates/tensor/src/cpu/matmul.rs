@@ -5,7 +5,8 @@
 
 use super::math::Float;
 use super::micro::{Real, full, lanes_by_lanes};
-use super::{CpuKernel, Dst, Src, par};
+use super::par::{self, Shared};
+use super::{CpuKernel, Dst, Src};
 use crate::dtype::Stored;
 use crate::layout::Layout;
 use crate::ops::{Linear, Matmul};
@@ -200,20 +201,6 @@ fn inner_products<T: Real>(s: Sizes, a: Matrix<T>, b: Matrix<T>, c: *mut T, stri
     true
 }
 
-/// An address that tasks share, each writing to its own part.
-#[derive(Clone, Copy)]
-pub(crate) struct Shared<T>(pub(crate) *mut T);
-// SAFETY: tasks write to disjoint parts of memory that the caller holds exclusively.
-unsafe impl<T: Send> Sync for Shared<T> {}
-// SAFETY: as above.
-unsafe impl<T: Send> Send for Shared<T> {}
-
-impl<T> Shared<T> {
-    pub(crate) fn at(&self, i: usize) -> *mut T {
-        self.0.wrapping_add(i)
-    }
-}
-
 /// How many blocks of rows and of columns: by the shape alone.
 fn grid(s: Sizes, batches: usize) -> (usize, usize) {
     let work = s.m.saturating_mul(s.n).saturating_mul(s.k);
@@ -256,8 +243,8 @@ pub(crate) fn products<T: Number>(s: Sizes, a: (&[T], &Layout), b: (&[T], &Layou
     let ((ar, ac), (br, bc)) = (steps(a.1), steps(b.1));
     let batches = out.len() / (s.m * s.n);
     let (rows, columns) = grid(s, batches);
-    let to = Shared(out.as_mut_ptr());
-    let (from_a, from_b) = (Shared(a.0.as_ptr().cast_mut()), Shared(b.0.as_ptr().cast_mut()));
+    let to = Shared::new(out.as_mut_ptr());
+    let (from_a, from_b) = (Shared::new(a.0.as_ptr().cast_mut()), Shared::new(b.0.as_ptr().cast_mut()));
     let cost = (s.m * s.n).saturating_mul(s.k) / (rows * columns);
     par::ranges(batches * rows * columns, (TASK / cost.max(1)).max(1), |tasks| {
         for task in tasks {

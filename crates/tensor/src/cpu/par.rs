@@ -19,33 +19,28 @@ use std::thread::Thread;
 /// Elements that one task of a cheap elementwise loop takes.
 pub(crate) const GRAIN: usize = 32 * 1024;
 
-/// The threads that ops share their work among: those of the pool, and the one that calls.
-struct Threads {
-    count: usize,
-    /// `None` for one thread alone, or where the system gives no more.
-    pool: Option<ThreadPool>,
-}
+/// The threads that help the one that calls; `None` where it is alone, or the system gives no more.
+type Helpers = Arc<Option<ThreadPool>>;
 
 /// Made when first needed.
-static THREADS: Mutex<Option<Arc<Threads>>> = Mutex::new(None);
+static HELPERS: Mutex<Option<Helpers>> = Mutex::new(None);
 
-/// `count` threads, 0 for `RAYON_NUM_THREADS` of them, or one a processor.
-fn start(count: usize) -> Arc<Threads> {
+/// Helpers for `count` threads in all, 0 for `RAYON_NUM_THREADS` of them, or one a processor.
+fn start(count: usize) -> Helpers {
     let told = || std::env::var("RAYON_NUM_THREADS").ok()?.parse().ok().filter(|n| *n > 0);
     let machine = || std::thread::available_parallelism().map_or(1, NonZero::get);
     let count = if count == 0 { told().unwrap_or_else(machine) } else { count };
     let builder = ThreadPoolBuilder::new().num_threads(count - 1).thread_name(|i| format!("flambeau-{i}"));
-    let pool = if count > 1 { builder.build().ok() } else { None };
-    Arc::new(Threads { count, pool })
+    Arc::new(if count > 1 { builder.build().ok() } else { None })
 }
 
-fn threads() -> Arc<Threads> {
-    THREADS.lock().get_or_insert_with(|| start(0)).clone()
+fn helpers() -> Helpers {
+    HELPERS.lock().get_or_insert_with(|| start(0)).clone()
 }
 
 /// The number of threads that one op uses: `torch.get_num_threads`.
 pub fn get_num_threads() -> usize {
-    threads().count
+    1 + helpers().as_ref().as_ref().map_or(0, ThreadPool::current_num_threads)
 }
 
 /// Sets the number of threads that one op uses, 0 for as many as there are processors:
@@ -53,7 +48,7 @@ pub fn get_num_threads() -> usize {
 pub fn set_num_threads(threads: usize) {
     let made = start(threads);
     // The old pool ends where the last op that uses it does, and not under the lock.
-    let old = THREADS.lock().replace(made);
+    let old = HELPERS.lock().replace(made);
     drop(old);
 }
 
@@ -74,12 +69,12 @@ struct Work {
     tasks: usize,
     next: AtomicUsize,
     /// How many helpers are inside, and [`CLOSED`] once none may enter any more.
-    helpers: AtomicUsize,
+    inside: AtomicUsize,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
     caller: Thread,
 }
 
-/// Set in `Work::helpers` when the caller has found no more tasks.
+/// Set in `Work::inside` when the caller has found no more tasks.
 const CLOSED: usize = 1 << (usize::BITS - 1);
 
 // SAFETY: the closure may be called from any thread, and its address is used only while it lives (`help`).
@@ -102,7 +97,7 @@ impl Work {
     /// Enters, unless it is too late, and takes tasks until there are none.
     fn help(&self) {
         let enter = |inside: usize| (inside & CLOSED == 0).then_some(inside + 1);
-        if self.helpers.fetch_update(Ordering::Acquire, Ordering::Relaxed, enter).is_err() {
+        if self.inside.fetch_update(Ordering::Acquire, Ordering::Relaxed, enter).is_err() {
             return;
         }
         // SAFETY: the caller keeps the closure until the work is closed and no helper is inside; this one is.
@@ -112,14 +107,14 @@ impl Work {
             *self.panic.lock() = Some(panic);
         }
         // What the helper wrote is there for the caller that reads this.
-        if self.helpers.fetch_sub(1, Ordering::Release) == CLOSED + 1 {
+        if self.inside.fetch_sub(1, Ordering::Release) == CLOSED + 1 {
             self.caller.unpark();
         }
     }
 
     /// Lets nobody in any more and waits for those inside.
     fn finish(&self) {
-        let mut inside = self.helpers.fetch_or(CLOSED, Ordering::Acquire) & !CLOSED;
+        let mut inside = self.inside.fetch_or(CLOSED, Ordering::Acquire) & !CLOSED;
         let mut spins = 0;
         while inside > 0 {
             // Tasks are short: the others are nearly through as well.
@@ -129,7 +124,7 @@ impl Work {
             } else {
                 std::thread::park();
             }
-            inside = self.helpers.load(Ordering::Acquire) & !CLOSED;
+            inside = self.inside.load(Ordering::Acquire) & !CLOSED;
         }
     }
 }
@@ -137,13 +132,13 @@ impl Work {
 /// Calls `f` with each of `0..tasks`, on several threads where there are any. Takes a `dyn` closure so that
 /// the machinery is compiled once, not for each kernel.
 fn share(tasks: usize, f: &(dyn Fn(usize) + Sync)) {
-    let threads = if tasks > 1 { Some(threads()) } else { None };
-    let Some(pool) = threads.as_ref().and_then(|t| t.pool.as_ref()) else { return (0..tasks).for_each(f) };
+    let helpers = if tasks > 1 { helpers() } else { Helpers::default() };
+    let Some(pool) = helpers.as_ref() else { return (0..tasks).for_each(f) };
     // SAFETY: only the lifetime changes. The address is used by helpers alone, and `Finish` waits for them
     // before this function is left, by a panic too.
     let erased = unsafe { std::mem::transmute::<&(dyn Fn(usize) + Sync), *const (dyn Fn(usize) + Sync)>(f) };
-    let (next, helpers, panic) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::new(None));
-    let work = Arc::new(Work { f: erased, tasks, next, helpers, panic, caller: std::thread::current() });
+    let (next, inside, panic) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::new(None));
+    let work = Arc::new(Work { f: erased, tasks, next, inside, panic, caller: std::thread::current() });
     struct Finish<'a>(&'a Work);
     impl Drop for Finish<'_> {
         fn drop(&mut self) {
@@ -189,18 +184,31 @@ fn pieces(n: usize, size: usize, together: usize, f: &(dyn Fn(usize, Range<usize
     });
 }
 
-/// The start of a slice whose parts go to different threads.
-struct Parts<T>(*mut T);
-// SAFETY: `chunks` gives each thread parts of its own.
-unsafe impl<T: Send> Sync for Parts<T> {}
+/// The start of memory that tasks share, each writing to its own part.
+pub(crate) struct Shared<T>(*mut T);
+// SAFETY: who reads or writes there promises that tasks keep to their own parts (`part`, or what is done with
+// the address), in memory that the caller of `new` holds.
+unsafe impl<T: Send> Sync for Shared<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send> Send for Shared<T> {}
 
-impl<T> Parts<T> {
+impl<T> Shared<T> {
+    pub(crate) fn new(start: *mut T) -> Self {
+        Shared(start)
+    }
+
+    /// The address of element `i`.
+    #[inline(always)]
+    pub(crate) fn at(&self, i: usize) -> *mut T {
+        self.0.wrapping_add(i)
+    }
+
     /// # Safety
-    /// `range` lies inside the slice, and no other part that overlaps it lives.
-    #[allow(clippy::mut_from_ref)]
-    unsafe fn part(&self, range: Range<usize>) -> &mut [T] {
+    /// `range` lies inside the memory, which lives as long as `'a`, and no other part that overlaps it lives.
+    #[inline(always)]
+    pub(crate) unsafe fn part<'a>(&self, range: Range<usize>) -> &'a mut [T] {
         // SAFETY: as promised.
-        unsafe { std::slice::from_raw_parts_mut(self.0.add(range.start), range.len()) }
+        unsafe { std::slice::from_raw_parts_mut(self.at(range.start), range.len()) }
     }
 }
 
@@ -210,8 +218,7 @@ pub(crate) fn chunks<T: Send>(out: &mut [T], size: usize, cost: usize, f: impl F
     if size == 0 {
         return;
     }
-    let parts = Parts(out.as_mut_ptr());
-    let parts = &parts;
+    let parts = Shared::new(out.as_mut_ptr());
     pieces(out.len(), size, (GRAIN / cost.max(1)).max(1), &|i, range| {
         // SAFETY: pieces are disjoint and inside `out`, which is borrowed mutably for the length of this call.
         f(i, unsafe { parts.part(range) });

@@ -1,7 +1,8 @@
 //! Kernels of pooling. A plane is computed by one task; windows are tables along each dimension, so that
 //! padding, dilation and adaptive windows are no cases of the loops.
 
-use super::matmul::{Shared, narrow, widen};
+use super::matmul::{narrow, widen};
+use super::par::Shared;
 use super::{CpuKernel, Dst, Src, par};
 use crate::dtype::Stored;
 use crate::ops::{AvgPool, AvgPoolBackward, Axes, MaxPool, MaxPoolBackward, Window, Windows};
@@ -59,16 +60,12 @@ fn max<T: Ordered>(axes: &Axes, size: [usize; 3], x: &[T], values: &mut [T], ind
     if values.is_empty() {
         return;
     }
-    let (values, indices) = (Shared(values.as_mut_ptr()), Shared(indices.as_mut_ptr()));
+    let (values, indices) = (Shared::new(values.as_mut_ptr()), Shared::new(indices.as_mut_ptr()));
     planes(x.len() / inputs, inputs + 4 * outputs, |p| {
         let x = &x[p * inputs..(p + 1) * inputs];
         // SAFETY: both outputs have `outputs` elements for each plane, which this task alone writes.
-        let (values, indices) = unsafe {
-            (
-                std::slice::from_raw_parts_mut(values.at(p * outputs), outputs),
-                std::slice::from_raw_parts_mut(indices.at(p * outputs), outputs),
-            )
-        };
+        let (values, indices) =
+            unsafe { (values.part(p * outputs..(p + 1) * outputs), indices.part(p * outputs..(p + 1) * outputs)) };
         let mut to = values.iter_mut().zip(indices);
         for d in &axes[0] {
             for h in &axes[1] {
@@ -98,7 +95,7 @@ fn max<T: Ordered>(axes: &Axes, size: [usize; 3], x: &[T], values: &mut [T], ind
 fn max_two<T: Ordered>(size: [usize; 3], x: &[T], values: &mut [T], indices: &mut [i64]) {
     let (height, width) = (size[1] / 2, size[2] / 2);
     let (inputs, outputs) = (size.iter().product::<usize>(), height * width);
-    let (values, indices) = (Shared(values.as_mut_ptr()), Shared(indices.as_mut_ptr()));
+    let (values, indices) = (Shared::new(values.as_mut_ptr()), Shared::new(indices.as_mut_ptr()));
     planes(x.len() / inputs.max(1), inputs + 2 * outputs, |p| {
         let x = &x[p * inputs..(p + 1) * inputs];
         for h in 0..height {
@@ -106,12 +103,7 @@ fn max_two<T: Ordered>(size: [usize; 3], x: &[T], values: &mut [T], indices: &mu
             let (upper, lower) = (&x[row..row + 2 * width], &x[row + size[2]..row + size[2] + 2 * width]);
             let at = p * outputs + h * width;
             // SAFETY: as in `max`.
-            let (values, indices) = unsafe {
-                (
-                    std::slice::from_raw_parts_mut(values.at(at), width),
-                    std::slice::from_raw_parts_mut(indices.at(at), width),
-                )
-            };
+            let (values, indices) = unsafe { (values.part(at..at + width), indices.part(at..at + width)) };
             let to = values.iter_mut().zip(indices);
             for (w, ((a, b), (value, index))) in upper.chunks_exact(2).zip(lower.chunks_exact(2)).zip(to).enumerate() {
                 let first = row + 2 * w;

@@ -3,7 +3,7 @@
 
 use super::floats::{read, write};
 use super::math::Float;
-use super::matmul::Shared;
+use super::par::Shared;
 use super::reduce::fold::Ordered;
 use super::{CpuKernel, Dst, Src, par};
 use crate::dtype::Stored;
@@ -57,7 +57,7 @@ fn scan<T: Stored, A: Copy + Sync, const N: usize>(
         return;
     }
     let (width, blocks) = (behind.min(COLUMNS), out.len() / block);
-    let (parts, to) = (behind.div_ceil(width), Shared(out.as_mut_ptr()));
+    let (parts, to) = (behind.div_ceil(width), &Shared::new(out.as_mut_ptr()));
     par::ranges(blocks * parts, par::GRAIN / (len * width), |tasks| {
         for task in tasks {
             let (first, width) = (task % parts * width, width.min(behind - task % parts * width));
@@ -82,7 +82,7 @@ fn scan<T: Stored, A: Copy + Sync, const N: usize>(
                     for k in 0..len {
                         let row = row(k);
                         // SAFETY: `width` places of the output that are this task's alone.
-                        let out = unsafe { std::slice::from_raw_parts_mut(to.at(row), width) };
+                        let out = unsafe { to.part(row..row + width) };
                         let mut rows = xs;
                         for n in 0..N {
                             rows[n] = &xs[n][row..row + width];
@@ -230,17 +230,12 @@ fn running_best<S: Stored, T: Ordered, const MAX: bool>(
     let (values, places) = outputs.split_at_mut(1);
     let (x, values, places) = (x.contiguous::<S>(), values[0].slice::<S>(), places[0].slice::<i64>());
     let block = (extent.len * extent.behind).max(1);
-    let (best, place) = (Shared(values.as_mut_ptr()), Shared(places.as_mut_ptr()));
+    let (best, place) = (Shared::new(values.as_mut_ptr()), Shared::new(places.as_mut_ptr()));
     par::ranges(x.len() / block, par::GRAIN / block, |blocks| {
         for start in blocks.map(|i| i * block) {
             let x = &x[start..start + block];
             // SAFETY: both outputs have as many elements as the input, and the block is this task's alone.
-            let (values, places) = unsafe {
-                (
-                    std::slice::from_raw_parts_mut(best.at(start), block),
-                    std::slice::from_raw_parts_mut(place.at(start), block),
-                )
-            };
+            let (values, places) = unsafe { (best.part(start..start + block), place.part(start..start + block)) };
             for (k, row) in (0..block).step_by(extent.behind.max(1)).enumerate() {
                 for i in row..row + extent.behind {
                     let stays = k > 0 && order(values[i - extent.behind]).beats::<MAX>(order(x[i]));

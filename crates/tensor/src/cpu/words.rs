@@ -92,11 +92,6 @@ pub(crate) fn out<'a, T: Word>(out: &'a mut Dst<'_>) -> &'a mut [T] {
     unsafe { std::slice::from_raw_parts_mut(out.ptr().cast::<T>(), out.numel()) }
 }
 
-/// A place that threads write disjoint parts of.
-struct Target<T>(*mut T);
-// SAFETY: `copy_box` gives each thread elements of its own.
-unsafe impl<T: Word> Sync for Target<T> {}
-
 /// Copies a box of elements of `shape` from its places in `from` to those in `to`, both counted from the
 /// first element.
 ///
@@ -118,9 +113,8 @@ pub(crate) fn copy_box<T: Word>(
     let target = Layout { shape: shape.clone(), strides: strides[1].clone(), offset: 0 };
     let reach = |strides: &Strides| shape.iter().zip(strides).map(|(s, step)| (s - 1) * step).sum::<usize>();
     assert!(reach(&strides[0]) < from.len() && reach(&strides[1]) < to.len() && !target.may_overlap());
-    let (last, to) = (shape.len() - 1, Target(to.as_mut_ptr()));
+    let (last, to) = (shape.len() - 1, par::Shared::new(to.as_mut_ptr()));
     let (a, b) = (strides[0][last], strides[1][last]);
-    let to = &to;
     par::ranges(n, par::GRAIN, |part| {
         let mut at = part.start;
         while at < part.end {
@@ -135,7 +129,7 @@ pub(crate) fn copy_box<T: Word>(
             };
             for row in 0..rows {
                 let from = from[walk.places[0] + row * steps[0]..].as_ptr();
-                let to = to.0.wrapping_add(walk.places[1] + row * steps[1]);
+                let to = to.at(walk.places[1] + row * steps[1]);
                 // SAFETY: all places lie inside, as asserted; those in `to` are different ones for different
                 // indices, so no other thread writes them, and `to` is borrowed mutably, so nobody reads them.
                 unsafe {

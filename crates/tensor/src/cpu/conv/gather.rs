@@ -6,11 +6,11 @@
 //! where rows are too short to fill registers, outputs by neighbouring channels. Blocks of channels keep
 //! the copy in the second-level cache; the order of all sums depends on shapes alone.
 
-use super::window::{Axis, Part, Window, boxes};
-use super::{Scratch, Shared, TASK, lanes_of};
+use super::window::{self, Axis, Frames, Part, Window, boxes};
+use super::{Scratch, TASK, lanes_of};
 use crate::cpu::matmul::{Number, Sizes, products};
 use crate::cpu::micro::{Real, full, load, load_tile, numbers_by_panel, rows_by_lanes, starts, store, store_tile};
-use crate::cpu::par;
+use crate::cpu::par::{self, Shared};
 use crate::layout::Layout;
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
@@ -80,56 +80,17 @@ struct Job<'a, T> {
     /// Channels of a block.
     block: usize,
     parts: &'a [Part],
-    frames: &'a [Frame],
+    frames: &'a Frames<(usize, usize)>,
     /// Samples that are taken together.
     samples: usize,
     /// How many tasks share the panels of a group.
     splits: usize,
-    out: Shared<T>,
+    out: &'a Shared<T>,
     tasks: Range<usize>,
 }
 
-/// What depends on a box's sizes only.
-struct Frame {
-    len: [usize; 3],
-    samples: usize,
-    window: Window,
-    /// For each channel of a block and each tap.
-    off: Vec<u32>,
-    /// For each unit of neighbouring outputs: where it is in the window,
-    from: Vec<u32>,
-    /// and where in the output, from the box's first element, and how many.
-    to: Vec<(usize, usize)>,
-}
-
-impl Frame {
-    fn is_for(&self, part: &Part, samples: usize) -> bool {
-        (self.len, self.samples) == (part.len, samples)
-    }
-}
-
-impl<T: Real> Gather<'_, T> {
-    /// `unit`: neighbouring outputs that are computed as one.
-    fn frame(&self, block: usize, len: [usize; 3], samples: usize, unit: usize) -> Frame {
-        let window = Window::new(&self.axes, len, lanes_of::<T>());
-        let taps = window.taps(&self.axes);
-        let off = (0..block)
-            .flat_map(|c| taps.iter().map(move |t| (c, *t)))
-            .map(|(c, t)| (c * window.channel()) as u32 + t)
-            .collect();
-        let (steps, to) = (window.steps(&self.axes), self.place.steps);
-        let units = samples * len[0] * len[1] * len[2].div_ceil(unit);
-        let (mut from, mut places) = (Vec::with_capacity(units), Vec::with_capacity(units));
-        for (s, d) in (0..samples).flat_map(|s| (0..len[0]).map(move |d| (s, d))) {
-            for (h, w) in (0..len[1]).flat_map(|h| (0..len[2]).step_by(unit).map(move |w| (h, w))) {
-                let at = s * block.max(1) * window.channel() + d * steps[0] + h * steps[1] + w * steps[2];
-                from.push(at as u32);
-                places.push((s * self.place.batch + d * to[0] + h * to[1] + w * to[2], unit.min(len[2] - w)));
-            }
-        }
-        Frame { len, samples, window, off, from, to: places }
-    }
-}
+/// Frames that note where a unit is in the output, from the box's first element, and how many it has.
+type Frame = window::Frame<(usize, usize)>;
 
 /// A kernel of one element that reads each source element where it is: a matrix product for each sample.
 fn by_product<T: Real + Number>(g: &Gather<'_, T>, outputs: usize, out: &mut [T]) {
@@ -182,17 +143,16 @@ pub(super) fn run<T: Real + Number>(g: &Gather<'_, T>, out: &mut [T]) {
     let panels = pack(g, taps, panel_rows);
     let tasks = boxes * splits;
     let cost = (samples * outputs * g.rows * g.channels * taps) / (parts.len() * splits);
-    let out = Shared(out.as_mut_ptr());
+    let out = Shared::new(out.as_mut_ptr());
     let unit = if shape == Shape::Panel { 1 } else { lanes };
-    let mut frames: Vec<Frame> = Vec::new();
-    for (part, samples) in parts.iter().flat_map(|part| [(part, samples), (part, g.batch % samples)]) {
-        if samples > 0 && !frames.iter().any(|f| f.is_for(part, samples)) {
-            frames.push(g.frame(block, part.len, samples, unit));
-        }
-    }
+    let sizes = window::Sizes { channels: block.max(1), lanes, unit };
+    let frames = Frames::new(&g.axes, &sizes, &parts, &[samples, g.batch % samples], |[s, d, h, w], n| {
+        let [depth, row, column] = g.place.steps;
+        (s * g.place.batch + d * depth + h * row + w * column, n)
+    });
     par::ranges(tasks, (TASK / cost.max(1)).max(1), |tasks| {
         let panels = &panels;
-        let (parts, frames) = (&parts[..], &frames[..]);
+        let (parts, frames, out) = (&parts[..], &frames, &out);
         let job = Job { g, shape, panel_rows, panels, block, parts, frames, samples, splits, out, tasks };
         pulp::Arch::new().dispatch(job);
     });
@@ -315,16 +275,14 @@ impl<'j, T: Real> Job<'j, T> {
     #[inline(always)]
     fn tasks(self, compute: impl Fn(&Job<'j, T>, &Frame, Task<'_, T>)) {
         let g = self.g;
-        let block = self.block.max(1);
-        let room = self.frames.iter().map(|f| f.samples * block * f.window.channel()).max().unwrap_or(0);
-        let mut scratch = Scratch::<T>::new(room);
+        let mut scratch = Scratch::<T>::new(self.frames.room());
         for task in self.tasks.clone() {
             let (split, rest) = (task % self.splits, task / self.splits);
             let (part, rest) = (self.parts[rest % self.parts.len()], rest / self.parts.len());
             let (group, n) = (rest % g.groups, rest / g.groups * self.samples);
             let samples = self.samples.min(g.batch - n);
-            let frame = self.frames.iter().find(|f| f.is_for(&part, samples)).expect("each box has a frame");
-            let window = &mut scratch.slice()[..samples * block * frame.window.channel()];
+            let frame = self.frames.of(&part, samples);
+            let window = &mut scratch.slice()[..frame.room()];
             let count = g.rows.div_ceil(self.panel_rows);
             let panels = split * count / self.splits..(split + 1) * count / self.splits;
             let size: usize = g.axes.iter().map(|a| a.source).product();
@@ -336,11 +294,11 @@ impl<'j, T: Real> Job<'j, T> {
             let mut from = 0;
             loop {
                 let channels = from..(from + self.block).min(g.channels);
-                for (s, to) in window.chunks_exact_mut(block * frame.window.channel()).enumerate() {
+                let source = |s: usize| {
                     let first = ((n + s) * g.groups + group) * g.channels;
-                    let source = &g.source[(first + channels.start) * size..(first + channels.end) * size];
-                    frame.window.fill(&g.axes, part.start, source, to);
-                }
+                    &g.source[(first + channels.start) * size..(first + channels.end) * size]
+                };
+                frame.fill(&g.axes, part.start, source, window);
                 from = channels.end;
                 compute(&self, frame, Task { group, panels: panels.clone(), channels, window, out });
                 if from >= g.channels {
@@ -354,11 +312,11 @@ impl<'j, T: Real> Job<'j, T> {
     #[inline(always)]
     fn block<'f>(&self, frame: &'f Frame, task: &Task<'_, T>, panel: usize) -> (*const T, &'f [u32]) {
         let g = self.g;
-        let taps = if self.block == 0 { 0 } else { frame.off.len() / self.block };
+        let taps = if self.block == 0 { 0 } else { frame.taps.len() / self.block };
         let size = self.panel_rows * g.channels * taps;
         let start = (task.group * g.rows.div_ceil(self.panel_rows) + panel) * size
             + task.channels.start * taps * self.panel_rows;
-        (self.panels[start..].as_ptr(), &frame.off[..task.channels.len() * taps])
+        (self.panels[start..].as_ptr(), &frame.taps[..task.channels.len() * taps])
     }
 
     /// Where output `row` of the unit that begins at `place` of the box is.
@@ -372,7 +330,7 @@ impl<'j, T: Real> Job<'j, T> {
     fn lanes<S: Simd, const M: usize, const N: usize>(&self, simd: S, frame: &Frame, task: Task<'_, T>) {
         let (g, step) = (self.g, self.g.place.steps[2]);
         let first = task.channels.start == 0;
-        for (from, to) in frame.from.chunks(N * TOGETHER).zip(frame.to.chunks(N * TOGETHER)) {
+        for (from, to) in frame.units.chunks(N * TOGETHER).zip(frame.notes.chunks(N * TOGETHER)) {
             for panel in task.panels.clone() {
                 let (numbers, off) = self.block(frame, &task, panel);
                 let row = panel * M;
@@ -412,7 +370,7 @@ impl<'j, T: Real> Job<'j, T> {
         let g = self.g;
         let first = task.channels.start == 0;
         let mut spill = Spill([[T::default(); 32]; 6]);
-        for (from, to) in frame.from.chunks(6 * TOGETHER).zip(frame.to.chunks(6 * TOGETHER)) {
+        for (from, to) in frame.units.chunks(6 * TOGETHER).zip(frame.notes.chunks(6 * TOGETHER)) {
             for panel in task.panels.clone() {
                 let (numbers, off) = self.block(frame, &task, panel);
                 let row = panel * self.panel_rows;

@@ -6,11 +6,11 @@
 //! the outputs, which are summed over their lanes at the end. Tasks take parts of the samples and of the
 //! channels by shape alone; their sums are added in order.
 
-use super::window::{Axis, Part, Window, boxes, forward};
-use super::{Scratch, Shared, TASK, lanes_of, sizes};
+use super::window::{self, Axis, Frame, Frames, Part, Window, boxes, forward};
+use super::{Scratch, TASK, lanes_of, sizes};
 use crate::cpu::matmul::{Matrix, Number, Sizes};
 use crate::cpu::micro::{Real, lanes_by_lanes, load, load_tile, numbers_by_panel, starts, store_tile};
-use crate::cpu::par;
+use crate::cpu::par::{self, Shared};
 use crate::ops::Geometry;
 use pulp::{Simd, WithSimd};
 use smallvec::SmallVec;
@@ -47,7 +47,7 @@ struct Job<'a, T> {
     grad: &'a [T],
     shape: Shape,
     parts: &'a [Part],
-    frames: &'a [Frame],
+    frames: &'a Frames<()>,
     /// Channels of a chunk, and chunks.
     channels: (usize, usize),
     /// Samples of a chunk, and chunks.
@@ -55,43 +55,8 @@ struct Job<'a, T> {
     /// Samples that are taken together.
     together: usize,
     /// `[sample chunk][group, feature, channel, tap]`.
-    sums: Shared<T>,
+    sums: &'a Shared<T>,
     tasks: Range<usize>,
-}
-
-/// What depends on a box's sizes only.
-struct Frame {
-    len: [usize; 3],
-    samples: usize,
-    window: Window,
-    /// For each channel of a chunk and each tap.
-    taps: Vec<u32>,
-    /// For each unit of outputs: where it is in the window.
-    off: Vec<u32>,
-}
-
-impl Frame {
-    /// `unit`: neighbouring outputs that are taken as one.
-    fn new(axes: &[Axis; 3], lanes: usize, channels: usize, len: [usize; 3], samples: usize, unit: usize) -> Frame {
-        let window = Window::new(axes, len, lanes);
-        let one = window.taps(axes);
-        let taps = (0..channels)
-            .flat_map(|c| one.iter().map(move |t| (c, *t)))
-            .map(|(c, t)| (c * window.channel()) as u32 + t);
-        let (taps, steps) = (taps.collect(), window.steps(axes));
-        let mut off = Vec::with_capacity(samples * len[0] * len[1] * len[2].div_ceil(unit));
-        for (s, d) in (0..samples).flat_map(|s| (0..len[0]).map(move |d| (s, d))) {
-            for h in 0..len[1] {
-                let row = s * channels * window.channel() + d * steps[0] + h * steps[1];
-                off.extend((0..len[2]).step_by(unit).map(|w| (row + w * steps[2]) as u32));
-            }
-        }
-        Frame { len, samples, window, taps, off }
-    }
-
-    fn is_for(&self, part: &Part, samples: usize) -> bool {
-        (self.len, self.samples) == (part.len, samples)
-    }
 }
 
 /// The gradient of the weight into `out`.
@@ -112,7 +77,8 @@ pub(super) fn run<T: Real + Number>(g: &Geometry, x: &[T], grad: &[T], out: &mut
     };
     let work = g.batch * outputs * g.features * g.channels * taps;
     let wanted = TASKS.div_ceil(g.groups).min((work / TASK).max(1));
-    let (sample_chunks, channel_chunks) = chunks(g, wanted, grad.len() / g.groups, out.len() / g.groups, taps);
+    let (sample_chunks, channel_chunks) =
+        split(g, wanted, grad.len() / g.groups, out.len() / g.groups, size_of_val(out));
     let samples = g.batch.div_ceil(sample_chunks);
     let channels = g.channels.div_ceil(channel_chunks);
     let (sample_chunks, channel_chunks) = (g.batch.div_ceil(samples), g.channels.div_ceil(channels));
@@ -126,23 +92,17 @@ pub(super) fn run<T: Real + Number>(g: &Geometry, x: &[T], grad: &[T], out: &mut
         _ => 1,
     };
     let unit = if shape == Shape::Panel { 1 } else { lanes };
-    let mut frames: Vec<Frame> = Vec::new();
-    for part in &parts {
-        // Chunks of samples, the last one of them short, are taken `together` at a time.
-        for count in [together, samples % together, (g.batch % samples) % together] {
-            if count > 0 && !frames.iter().any(|f| f.is_for(part, count)) {
-                frames.push(Frame::new(&axes, lanes, channels, part.len, count, unit));
-            }
-        }
-    }
+    // Chunks of samples, the last one of them short, are taken `together` at a time.
+    let counts = [together, samples % together, (g.batch % samples) % together];
+    let frames = Frames::new(&axes, &window::Sizes { channels, lanes, unit }, &parts, &counts, |_, _| ());
     let size = out.len();
     let mut partial = if sample_chunks > 1 { vec![T::default(); size * sample_chunks] } else { Vec::new() };
-    let sums = Shared(if sample_chunks > 1 { partial.as_mut_ptr() } else { out.as_mut_ptr() });
+    let sums = Shared::new(if sample_chunks > 1 { partial.as_mut_ptr() } else { out.as_mut_ptr() });
     let plain = shape == Shape::Panel && outputs >= PLAIN && axes.iter().all(Axis::is_plain);
     let tasks = g.groups * channel_chunks * sample_chunks;
     par::ranges(tasks, (TASK * tasks / work.max(1)).max(1), |tasks| {
         let (channels, samples) = ((channels, channel_chunks), (samples, sample_chunks));
-        let (axes, parts, frames) = (&axes, &parts[..], &frames[..]);
+        let (axes, parts, frames, sums) = (&axes, &parts[..], &frames, &sums);
         let job = Job { g, axes, x, grad, shape, parts, frames, channels, samples, together, sums, tasks };
         if plain { job.products() } else { pulp::Arch::new().dispatch(job) }
     });
@@ -160,9 +120,10 @@ pub(super) fn run<T: Real + Number>(g: &Geometry, x: &[T], grad: &[T], out: &mut
 
 /// How many chunks of samples and of channels make about `wanted` tasks at the least cost: each chunk of
 /// channels turns the gradient's `grad` numbers once more, each chunk of samples clears, fills and adds `out`
-/// more sums.
-fn chunks(g: &Geometry, wanted: usize, grad: usize, out: usize, taps: usize) -> (usize, usize) {
-    let most = wanted.min(g.batch).min((PARTIAL / (out * g.groups * size_of::<f32>())).max(1));
+/// more sums (both of a group; `bytes`: of all groups' sums).
+fn split(g: &Geometry, wanted: usize, grad: usize, out: usize, bytes: usize) -> (usize, usize) {
+    let (_, _, taps) = sizes(g);
+    let most = wanted.min(g.batch).min((PARTIAL / bytes).max(1));
     let channels = |samples: usize| wanted.div_ceil(samples).min((g.channels * taps / DEEP).max(1)).min(g.channels);
     let all = std::iter::successors(Some(1), |n| Some(2 * n)).take_while(|n| *n < most).chain([most]);
     all.map(|samples| (samples, channels(samples)))
@@ -230,19 +191,21 @@ impl<T: Real> Job<'_, T> {
         (group, channels, range(chunk, self.samples.0, self.g.batch), to)
     }
 
-    /// Numbers of the largest window, and the most units of outputs.
-    fn room(&self) -> (usize, usize) {
-        let window = self.frames.iter().map(|f| f.samples * self.channels.0 * f.window.channel()).max();
-        (window.unwrap_or(0), self.frames.iter().map(|f| f.off.len()).max().unwrap_or(0))
-    }
-
-    fn fill(&self, frame: &Frame, start: [usize; 3], n: usize, group: usize, channels: &Range<usize>, to: &mut [T]) {
+    fn fill(
+        &self,
+        frame: &Frame<()>,
+        start: [usize; 3],
+        n: usize,
+        group: usize,
+        channels: &Range<usize>,
+        to: &mut [T],
+    ) {
         let (inputs, _, _) = sizes(self.g);
-        for (s, to) in to.chunks_exact_mut(self.channels.0 * frame.window.channel()).enumerate().take(frame.samples) {
+        let source = |s: usize| {
             let first = ((n + s) * self.g.groups + group) * self.g.channels;
-            let source = &self.x[(first + channels.start) * inputs..(first + channels.end) * inputs];
-            frame.window.fill(self.axes, start, source, to);
-        }
+            &self.x[(first + channels.start) * inputs..(first + channels.end) * inputs]
+        };
+        frame.fill(self.axes, start, source, to);
     }
 
     /// Rows of a channel of the output's gradient in a box: how many outputs of the box come before, where the
@@ -273,9 +236,8 @@ impl<T: Real> Job<'_, T> {
         let (g, width) = (self.g, 2 * T::lanes::<S>());
         let panels = g.features.div_ceil(width);
         let (_, _, taps) = sizes(g);
-        let (room, most) = self.room();
-        let mut window = Scratch::<T>::new(room);
-        let mut turned = Scratch::<T>::new(most * panels * width);
+        let mut window = Scratch::<T>::new(self.frames.room());
+        let mut turned = Scratch::<T>::new(self.frames.units() * panels * width);
         let mut sums = Scratch::<T>::new((self.channels.0 * taps).div_ceil(6) * panels * 6 * width);
         for task in self.tasks.clone() {
             let (group, channels, samples, to) = self.task(task);
@@ -284,10 +246,10 @@ impl<T: Real> Job<'_, T> {
             for n in samples.clone().step_by(self.together) {
                 let count = self.together.min(samples.end - n);
                 for part in self.parts {
-                    let frame = self.frames.iter().find(|f| f.is_for(part, count)).expect("each box has a frame");
+                    let frame = self.frames.of(part, count);
                     self.fill(frame, part.start, n, group, &channels, window.slice());
                     self.turn(part, n..n + count, group, width, turned.slice());
-                    let (source, outputs) = (window.slice(), frame.off.len());
+                    let (source, outputs) = (window.slice(), frame.units.len());
                     let tiles = sums.slice().chunks_exact_mut(6 * width);
                     for (i, sum) in tiles.enumerate().take(rows.div_ceil(6) * panels) {
                         let (panel, row) = (i % panels, i / panels * 6);
@@ -298,7 +260,7 @@ impl<T: Real> Job<'_, T> {
                         unsafe {
                             let from = sum.as_mut_ptr();
                             let mut tile = load_tile::<S, T, 6, 2>(simd, from, width);
-                            numbers_by_panel::<S, T, 6, 2>(simd, &mut tile, numbers, &frame.off, at);
+                            numbers_by_panel::<S, T, 6, 2>(simd, &mut tile, numbers, &frame.units, at);
                             store_tile::<S, T, 6, 2>(&tile, from, width);
                         }
                     }
@@ -359,9 +321,8 @@ impl<T: Real> Job<'_, T> {
     fn lanes<S: Simd, const M: usize, const N: usize>(self, simd: S) {
         let (g, lanes) = (self.g, T::lanes::<S>());
         let (_, _, taps) = sizes(g);
-        let (room, most) = self.room();
-        let mut window = Scratch::<T>::new(room);
-        let mut padded = Scratch::<T>::new(most * lanes * g.features);
+        let mut window = Scratch::<T>::new(self.frames.room());
+        let mut padded = Scratch::<T>::new(self.frames.units() * lanes * g.features);
         let across = (self.channels.0 * taps).div_ceil(N);
         let mut sums = Scratch::<T>::new(g.features.div_ceil(M) * across * M * N * lanes);
         for task in self.tasks.clone() {
@@ -371,10 +332,10 @@ impl<T: Real> Job<'_, T> {
             for n in samples.clone().step_by(self.together) {
                 let count = self.together.min(samples.end - n);
                 for part in self.parts {
-                    let frame = self.frames.iter().find(|f| f.is_for(part, count)).expect("each box has a frame");
+                    let frame = self.frames.of(part, count);
                     self.fill(frame, part.start, n, group, &channels, window.slice());
                     self.pad(part, n..n + count, group, lanes, padded.slice());
-                    let length = frame.off.len() * lanes;
+                    let length = frame.units.len() * lanes;
                     let (source, grad) = (window.slice(), padded.slice());
                     for (i, sum) in sums.slice().chunks_exact_mut(M * N * lanes).enumerate() {
                         let (first, row) = (i / across * M, i % across * N);
@@ -391,7 +352,7 @@ impl<T: Real> Job<'_, T> {
                         unsafe {
                             let from = sum.as_mut_ptr();
                             let mut tile = load_tile::<S, T, M, N>(simd, from, N * lanes);
-                            lanes_by_lanes::<S, T, M, N>(simd, &mut tile, a, &frame.off, b);
+                            lanes_by_lanes::<S, T, M, N>(simd, &mut tile, a, &frame.units, b);
                             store_tile::<S, T, M, N>(&tile, from, N * lanes);
                         }
                     }

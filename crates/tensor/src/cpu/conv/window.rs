@@ -189,6 +189,109 @@ impl Window {
     }
 }
 
+/// What boxes of one size, with as many samples, have in common: a window for each sample, and where taps and
+/// outputs are in it. `U`: what is noted of each unit of neighbouring outputs.
+pub(super) struct Frame<U> {
+    len: [usize; 3],
+    pub(super) samples: usize,
+    channels: usize,
+    window: Window,
+    /// For each channel and each tap: how far it is from an output's place.
+    pub(super) taps: Vec<u32>,
+    /// For each unit of neighbouring outputs: its place,
+    pub(super) units: Vec<u32>,
+    /// and what is noted of it.
+    pub(super) notes: Vec<U>,
+}
+
+impl<U> Frame<U> {
+    fn new(
+        window: Window,
+        axes: &[Axis; 3],
+        sizes: &Sizes,
+        key: ([usize; 3], usize),
+        note: &impl Fn([usize; 4], usize) -> U,
+    ) -> Self {
+        let (len, samples) = key;
+        let (one, steps) = (window.taps(axes), window.steps(axes));
+        let taps = (0..sizes.channels).flat_map(|c| one.iter().map(move |t| (c, *t)));
+        let taps = taps.map(|(c, t)| (c * window.channel()) as u32 + t).collect();
+        let count = samples * len[0] * len[1] * len[2].div_ceil(sizes.unit);
+        let (mut units, mut notes) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        for (s, d) in (0..samples).flat_map(|s| (0..len[0]).map(move |d| (s, d))) {
+            for (h, w) in (0..len[1]).flat_map(|h| (0..len[2]).step_by(sizes.unit).map(move |w| (h, w))) {
+                let at = s * sizes.channels * window.channel() + d * steps[0] + h * steps[1] + w * steps[2];
+                units.push(at as u32);
+                notes.push(note([s, d, h, w], sizes.unit.min(len[2] - w)));
+            }
+        }
+        Frame { len, samples, channels: sizes.channels, window, taps, units, notes }
+    }
+
+    /// Numbers of all samples' windows.
+    pub(super) fn room(&self) -> usize {
+        self.samples * self.channels * self.window.channel()
+    }
+
+    /// Fills the windows of the box at `start`; `source`: a sample's channels.
+    pub(super) fn fill<'s, T: Stored>(
+        &self,
+        axes: &[Axis; 3],
+        start: [usize; 3],
+        source: impl Fn(usize) -> &'s [T],
+        to: &mut [T],
+    ) {
+        for (s, to) in to.chunks_exact_mut(self.channels * self.window.channel()).enumerate().take(self.samples) {
+            self.window.fill(axes, start, source(s), to);
+        }
+    }
+}
+
+/// What all frames of a convolution share.
+pub(super) struct Sizes {
+    /// Channels of a window, at least one.
+    pub(super) channels: usize,
+    pub(super) lanes: usize,
+    /// Neighbouring outputs that are taken as one.
+    pub(super) unit: usize,
+}
+
+/// The frames of some boxes, each with some numbers of samples.
+pub(super) struct Frames<U>(Vec<Frame<U>>);
+
+impl<U> Frames<U> {
+    /// `note` is told the sample, depth, row and column of each unit in its box, and how many outputs it has.
+    pub(super) fn new(
+        axes: &[Axis; 3],
+        sizes: &Sizes,
+        parts: &[Part],
+        samples: &[usize],
+        note: impl Fn([usize; 4], usize) -> U,
+    ) -> Self {
+        let mut all: Vec<Frame<U>> = Vec::new();
+        for key in parts.iter().flat_map(|part| samples.iter().map(|n| (part.len, *n))) {
+            if key.1 > 0 && !all.iter().any(|f| (f.len, f.samples) == key) {
+                all.push(Frame::new(Window::new(axes, key.0, sizes.lanes), axes, sizes, key, &note));
+            }
+        }
+        Frames(all)
+    }
+
+    pub(super) fn of(&self, part: &Part, samples: usize) -> &Frame<U> {
+        self.0.iter().find(|f| (f.len, f.samples) == (part.len, samples)).expect("each box has a frame")
+    }
+
+    /// Numbers of the largest windows.
+    pub(super) fn room(&self) -> usize {
+        self.0.iter().map(Frame::room).max().unwrap_or(0)
+    }
+
+    /// The most units of outputs.
+    pub(super) fn units(&self) -> usize {
+        self.0.iter().map(|f| f.units.len()).max().unwrap_or(0)
+    }
+}
+
 /// What of a row of a plane comes from the source: `to[i] = from[start + (i − low)·step]` for `low ≤ i < high`,
 /// zero outside.
 struct Span {
