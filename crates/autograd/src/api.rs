@@ -104,7 +104,7 @@ impl HookHandle {
                 extras.lock().hooks.retain(|h| h.1 != self.id);
             }
         }
-        GradMeta::of(&self.tensor).with(|s| s.hooks.retain(|h| h.0 != self.id));
+        GradMeta::of(&self.tensor).hooks.lock().retain(|h| h.0 != self.id);
     }
 }
 
@@ -147,12 +147,11 @@ impl Autograd for Tensor {
     }
 
     fn grad(&self) -> Option<Tensor> {
-        GradMeta::get(self).and_then(|meta| meta.with(|s| s.grad.clone()))
+        GradMeta::get(self).and_then(|meta| meta.cell.get())
     }
 
     fn set_grad(&self, grad: Option<Tensor>) {
-        let old = GradMeta::of(self).with(|s| std::mem::replace(&mut s.grad, grad));
-        drop(old);
+        GradMeta::of(self).cell.set(grad);
     }
 
     fn is_leaf(&self) -> bool {
@@ -173,9 +172,9 @@ impl Autograd for Tensor {
             Edge::Leaf(_) => Ok(()),
             Edge::Node(node, nr) => {
                 let mut extras = node.extras_mut().lock();
-                let there = extras.retain.iter().any(|(_, t)| t.upgrade().is_some_and(|t| t.is(self)));
-                if !there {
-                    extras.retain.push((nr, self.downgrade()));
+                let cell = Arc::downgrade(&GradMeta::of(self).cell);
+                if !extras.retain.iter().any(|(_, there)| there.ptr_eq(&cell)) {
+                    extras.retain.push((nr, cell));
                 }
                 Ok(())
             }
@@ -191,7 +190,7 @@ impl Autograd for Tensor {
         let hook: HookFn = Arc::new(hook);
         match edge_of(self) {
             Edge::None => bail!(Autograd, "register_hook", "the tensor does not require grad"),
-            Edge::Leaf(_) => GradMeta::of(self).with(|s| s.hooks.push((id, hook))),
+            Edge::Leaf(_) => GradMeta::of(self).hooks.lock().push((id, hook)),
             Edge::Node(node, nr) => node.extras_mut().lock().hooks.push((nr, id, hook)),
         }
         Ok(HookHandle { tensor: self.clone(), id })

@@ -199,7 +199,8 @@ impl State<'_> {
     fn send_to_leaf(&mut self, leaf: &Tensor, grad: Tensor) -> Result<()> {
         let grad = fit(grad, leaf.shape(), leaf.dtype(), || "a leaf".to_string())?;
         let create = self.walk.create_graph;
-        let waits = self.wanted_leaves.contains_key(&leaf.id()) || GradMeta::of(leaf).with(|s| !s.hooks.is_empty());
+        let waits = self.wanted_leaves.contains_key(&leaf.id())
+            || GradMeta::get(leaf).is_some_and(|meta| !meta.hooks.lock().is_empty());
         if !waits {
             return accumulate(leaf, grad, create);
         }
@@ -221,7 +222,7 @@ impl State<'_> {
     fn serve_leaves(&mut self) -> Result<()> {
         for (leaf, sum) in std::mem::take(&mut self.leaf_sums) {
             let Some(mut grad) = sum else { continue };
-            let hooks: SmallVec<[_; 2]> = GradMeta::of(&leaf).with(|s| s.hooks.iter().map(|h| h.1.clone()).collect());
+            let hooks: SmallVec<[_; 2]> = GradMeta::of(&leaf).hooks.lock().iter().map(|h| h.1.clone()).collect();
             for hook in hooks {
                 grad = hook(&grad)?.unwrap_or(grad);
             }
@@ -272,16 +273,14 @@ fn run_hooks(node: &Node, grads: &mut Buffer) -> Result<()> {
             }
         }
     }
-    for (nr, tensor) in retain {
-        if let (Some(tensor), Some(grad)) = (tensor.upgrade(), &grads[nr as usize]) {
-            let meta = GradMeta::of(&tensor);
-            let _alone = meta.accumulating.lock();
-            let sum = match meta.with(|s| s.grad.clone()) {
+    for (nr, cell) in retain {
+        if let (Some(cell), Some(grad)) = (cell.upgrade(), &grads[nr as usize]) {
+            let _alone = cell.accumulating.lock();
+            let sum = match cell.get() {
                 Some(old) => old.add(grad)?,
                 None => grad.clone(),
             };
-            let old = meta.with(|s| s.grad.replace(sum));
-            drop(old);
+            cell.set(Some(sum));
         }
     }
     Ok(())
@@ -306,9 +305,9 @@ fn apply(node: &Arc<Node>, needs: &[bool], grads: &[Option<Tensor>]) -> Result<G
 /// Adds `grad` to the gradient of `leaf`: by one thread at a time, and in place unless the sum is to have a
 /// history.
 fn accumulate(leaf: &Tensor, grad: Tensor, create_graph: bool) -> Result<()> {
-    let meta = GradMeta::of(leaf);
-    let _alone = meta.accumulating.lock();
-    let sum = match meta.with(|s| s.grad.clone()) {
+    let cell = &GradMeta::of(leaf).cell;
+    let _alone = cell.accumulating.lock();
+    let sum = match cell.get() {
         Some(old) if create_graph => old.add(&grad)?,
         Some(old) => return no_grad(|| old.add_(&grad).map(drop)),
         None if create_graph => grad,
@@ -316,9 +315,7 @@ fn accumulate(leaf: &Tensor, grad: Tensor, create_graph: bool) -> Result<()> {
         None if grad.is_sole_owner() && grad.is_contiguous() => grad,
         None => no_grad(|| grad.copy())?,
     };
-    // What it replaces is dropped after the lock.
-    let old = meta.with(|s| s.grad.replace(sum));
-    drop(old);
+    cell.set(Some(sum));
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Custom functions: forward and backward of one's own, as `torch.autograd.Function`.
 
 use crate::meta::set_edge;
-use crate::node::{Edge, Edges, Kind, Node, SavedTensor, SavedTensors, backward_error};
+use crate::node::{Edge, Edges, Kind, Node, SavedTensors, Slot, backward_error};
 use crate::record::edge_of;
 use crate::rules::{Grads, Saved};
 use flambeau_tensor::op::Meta;
@@ -208,8 +208,8 @@ fn run<F: MultiFunction>(function: F, inputs: &[&Tensor], at: &'static Location<
     let mut saved = SavedTensors::default();
     for (i, (tensor, output)) in ctx.saved.iter().zip(&output_of).enumerate() {
         match output {
-            Some(nr) => saved.outputs.push((*nr as u32, SavedTensor::new(tensor.detach()))),
-            None => saved.inputs.push((i as u32, SavedTensor::new(tensor.clone()))),
+            Some(nr) => saved.keep(Slot::Output(*nr as u32), tensor.detach()),
+            None => saved.keep(Slot::Input(i as u32), tensor.clone()),
         }
     }
     let metas: SmallVec<[Meta; 1]> = outputs.iter().map(Meta::like).collect();

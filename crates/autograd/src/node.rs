@@ -1,16 +1,16 @@
 //! Nodes of the graph: an op that ran, what its rule needs kept, and the edges to where its inputs came
 //! from.
 
-use crate::meta::HookFn;
+use crate::meta::{GradCell, HookFn};
 use crate::rules::Saves;
 use flambeau_tensor::op::{Meta, Op};
-use flambeau_tensor::{Error, ErrorKind, Result, Tensor, WeakTensor};
+use flambeau_tensor::{Error, ErrorKind, Result, Tensor};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
 use std::panic::Location;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 /// Where a gradient goes.
 #[derive(Clone)]
@@ -47,16 +47,37 @@ pub(crate) enum Kind {
 #[derive(Default)]
 pub(crate) struct Extras {
     pub hooks: Vec<(u32, u64, HookFn)>,
-    /// Tensors that want their gradient kept.
-    pub retain: Vec<(u32, WeakTensor)>,
+    /// The cells of tensors that want their gradient kept.
+    pub retain: Vec<(u32, Weak<GradCell>)>,
 }
 
 /// What the rule of a node asked to keep.
 #[derive(Default)]
 pub(crate) struct SavedTensors {
-    pub inputs: SmallVec<[(u32, SavedTensor); 2]>,
-    pub outputs: SmallVec<[(u32, SavedTensor); 1]>,
-    pub metas: Vec<(u32, Meta)>,
+    tensors: SmallVec<[(Slot, SavedTensor); 2]>,
+    metas: Vec<(u32, Meta)>,
+}
+
+/// Which tensor of an op.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Slot {
+    Input(u32),
+    Output(u32),
+}
+
+impl SavedTensors {
+    pub fn keep(&mut self, slot: Slot, tensor: Tensor) {
+        self.tensors.push((slot, SavedTensor::new(tensor)));
+    }
+
+    pub fn tensor(&self, slot: Slot) -> Option<&SavedTensor> {
+        self.tensors.iter().find(|x| x.0 == slot).map(|x| &x.1)
+    }
+
+    /// Shape and dtype of input `i`.
+    pub fn meta(&self, i: u32) -> Option<&Meta> {
+        self.metas.iter().find(|x| x.0 == i).map(|x| &x.1)
+    }
 }
 
 /// A tensor, and the version of its storage when it was saved.
@@ -67,7 +88,7 @@ pub(crate) struct SavedTensor {
 }
 
 impl SavedTensor {
-    pub fn new(tensor: Tensor) -> SavedTensor {
+    fn new(tensor: Tensor) -> SavedTensor {
         let version = tensor.version();
         SavedTensor { tensor, version }
     }
@@ -165,11 +186,14 @@ impl Node {
 /// Keeps of `inputs` and `outputs` what `saves` asks for. Outputs lose their history here, for they would
 /// hold the node that holds them; [`Saved::output`](crate::rules::Saved::output) gives it back.
 #[inline]
-pub(crate) fn select(saves: Saves, inputs: &[&Tensor], outputs: &[&Tensor]) -> SavedTensors {
+pub(crate) fn select(saves: Saves, inputs: &[&Tensor], outputs: &[Tensor]) -> SavedTensors {
     let mut saved = SavedTensors::default();
+    if saves == Saves::NONE {
+        return saved;
+    }
     for (i, t) in inputs.iter().enumerate() {
         if saves.wants_input(i) {
-            saved.inputs.push((i as u32, SavedTensor::new((*t).clone())));
+            saved.keep(Slot::Input(i as u32), (*t).clone());
         }
         if saves.wants_meta(i) {
             saved.metas.push((i as u32, Meta::like(t)));
@@ -177,7 +201,7 @@ pub(crate) fn select(saves: Saves, inputs: &[&Tensor], outputs: &[&Tensor]) -> S
     }
     for (i, t) in outputs.iter().enumerate() {
         if saves.wants_output(i) {
-            saved.outputs.push((i as u32, SavedTensor::new(t.detach())));
+            saved.keep(Slot::Output(i as u32), t.detach());
         }
     }
     saved
@@ -195,7 +219,7 @@ impl Drop for Node {
     fn drop(&mut self) {
         // Only nodes, and tensors that may have some behind them, make a chain.
         let ends = |e: &Edge| !matches!(e, Edge::Node(..));
-        let empty = |s: &SavedTensors| s.inputs.is_empty() && s.outputs.is_empty();
+        let empty = |s: &SavedTensors| s.tensors.is_empty();
         if self.edges.iter().all(ends) && self.saved.get_mut().as_ref().is_none_or(empty) {
             return;
         }

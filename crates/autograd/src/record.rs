@@ -47,17 +47,33 @@ pub(crate) fn edge_of(tensor: &Tensor) -> Edge {
 fn take_history_from_base(tensor: &Tensor, base: &Tensor) {
     let at = own_edge(base).map_or(Location::caller(), |(node, _)| node.at);
     let op = Op::from(AsStrided { layout: Box::new(tensor.layout().clone()) });
-    let saved = select(rules::saves(&op, &[true]), &[base], &[tensor]);
+    let saved = select(rules::saves(&op, &[true]), &[base], std::slice::from_ref(tensor));
     let node = Node::new(Kind::Op(op), smallvec![edge_of(base)], smallvec![Meta::like(tensor)], saved, at);
     set_edge(tensor, node, 0);
 }
 
 fn needs_of(inputs: &[&Tensor]) -> SmallVec<[bool; 4]> {
-    let mut needs = SmallVec::new();
-    for t in inputs {
-        needs.push(t.requires_grad() && t.dtype().is_differentiable());
+    let need = |t: &Tensor| t.requires_grad() && t.dtype().is_differentiable();
+    let mut few = [false; 4];
+    if inputs.len() > few.len() {
+        return inputs.iter().map(|t| need(t)).collect();
     }
-    needs
+    for i in 0..inputs.len() {
+        few[i] = need(inputs[i]);
+    }
+    SmallVec::from_buf_and_len(few, inputs.len())
+}
+
+fn edges_of(inputs: &[&Tensor], needs: &[bool]) -> Edges {
+    let edge = |i: usize| if needs[i] { edge_of(inputs[i]) } else { Edge::None };
+    let mut few = [const { Edge::None }; 3];
+    if inputs.len() > few.len() {
+        return (0..inputs.len()).map(edge).collect();
+    }
+    for i in 0..inputs.len() {
+        few[i] = edge(i);
+    }
+    Edges::from_buf_and_len(few, inputs.len())
 }
 
 fn make_node(
@@ -65,45 +81,40 @@ fn make_node(
     saves: Saves,
     needs: &[bool],
     inputs: &[&Tensor],
-    outputs: &[&Tensor],
+    outputs: &[Tensor],
     at: &'static Location<'static>,
 ) -> Result<Arc<Node>> {
-    for (i, t) in inputs.iter().enumerate() {
+    if inputs.iter().any(|t| t.is_inference()) {
+        let kept = inputs.iter().enumerate().position(|(i, t)| saves.wants_input(i) && t.is_inference());
         ensure!(
-            !(saves.wants_input(i) && t.is_inference()),
+            kept.is_none(),
             Autograd,
             op.name(),
-            "input {i} was made under inference_mode and cannot be kept for backward; `copy()` it outside"
+            "input {} was made under inference_mode and cannot be kept for backward; `copy()` it outside",
+            kept.unwrap_or_default()
         );
-    }
-    let mut edges = Edges::new();
-    for i in 0..inputs.len() {
-        edges.push(if needs[i] { edge_of(inputs[i]) } else { Edge::None });
     }
     let metas = match outputs {
         [out] => smallvec![Meta::like(out)],
-        all => all.iter().map(|t| Meta::like(t)).collect(),
+        all => all.iter().map(Meta::like).collect(),
     };
-    Ok(Node::new(Kind::Op(op), edges, metas, select(saves, inputs, outputs), at))
+    Ok(Node::new(Kind::Op(op), edges_of(inputs, needs), metas, select(saves, inputs, outputs), at))
 }
 
 impl AutogradHook for Recorder {
-    fn record(&self, op: Op, inputs: &[&Tensor], outputs: &[Tensor], at: &'static Location<'static>) -> Result<()> {
+    fn record(
+        &self,
+        op: Op,
+        inputs: &[&Tensor],
+        outputs: &[Tensor],
+        at: &'static Location<'static>,
+    ) -> Result<Option<flambeau_tensor::Node>> {
         let needs = needs_of(inputs);
         if rules::kind(&op) == RuleKind::NoGradient || !needs.contains(&true) {
-            return Ok(());
+            return Ok(None);
         }
         let saves = rules::saves(&op, &needs);
-        let node = match outputs {
-            [out] => make_node(op, saves, &needs, inputs, &[out], at)?,
-            all => make_node(op, saves, &needs, inputs, &all.iter().collect::<SmallVec<[&Tensor; 4]>>(), at)?,
-        };
-        for (nr, out) in outputs.iter().enumerate() {
-            if out.dtype().is_differentiable() {
-                set_edge(out, node.clone(), nr as u32);
-            }
-        }
-        Ok(())
+        Ok(Some(make_node(op, saves, &needs, inputs, outputs, at)?))
     }
 
     fn check_in_place(&self, op: &'static str, target: &Tensor) -> Result<()> {
@@ -167,7 +178,7 @@ impl AutogradHook for Recorder {
         // The base as it was, before the target takes its new node.
         let base = target.as_view().map(|view| (&view.base, edge_of(&view.base)));
         let saves = if rules::kind(&op) == RuleKind::Rule { rules::saves(&op, &needs) } else { Saves::NONE };
-        let node = make_node(op, saves, &needs, inputs, &[target], at)?;
+        let node = make_node(op, saves, &needs, inputs, std::slice::from_ref(target), at)?;
         set_edge(target, node.clone(), 0);
         if let (Some((base, old)), Some(view)) = (base, target.as_view()) {
             let op = Op::from(AsStridedScatter { base: base.layout().clone(), view: target.layout().clone() });

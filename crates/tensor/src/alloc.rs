@@ -1,22 +1,24 @@
 //! The caching allocator behind CPU storage.
 //!
-//! A fresh 40 MB output from the system costs more than the addition that fills it, so freed blocks
-//! are kept by size class: first in a small cache of the thread, then in one that all threads share,
-//! both under a limit. Every block is zeroed when it first comes from the system and so holds
-//! initialised bytes for ever after; that is what lets kernels view an output as `&mut [f32]` before
-//! they fill it.
+//! A fresh 40 MB output from the system costs more than the addition that fills it, and a small one's three
+//! pieces more than the addition, too. So tensors that nobody holds any more are kept whole, with their
+//! storage, by size class: first in a small cache of the thread, then in one that all threads share, both
+//! under a limit. Every block is zeroed when it comes from the system and so holds initialised bytes for ever
+//! after; that is what lets kernels view an output as `&mut [f32]` before they fill it.
 
+use crate::tensor::Inner;
 use parking_lot::Mutex;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::cell::RefCell;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use triomphe::UniqueArc;
 
 /// Alignment of every block: a cache line, and the widest SIMD register.
 pub const ALIGN: usize = 64;
 /// Four classes for each doubling, from 64 bytes up.
 const CLASSES: usize = 4 * 40;
-const LOCAL_BLOCKS: usize = 16;
+const LOCAL_TENSORS: usize = 16;
 const LOCAL_BYTES: usize = 16 << 20;
 const LOCAL_LARGEST: usize = 4 << 20;
 
@@ -27,19 +29,8 @@ thread_local! {
     static LOCAL: RefCell<LocalCache> = const { RefCell::new(LocalCache(Cache::new())) };
 }
 
-/// A block of initialised bytes; its content is what the last owner left.
-#[derive(Debug)]
-pub struct Block {
-    ptr: NonNull<u8>,
-    class: u32,
-}
-
-// SAFETY: a block is the sole owner of its memory; access goes through the storage's guards.
-unsafe impl Send for Block {}
-// SAFETY: as above; a shared block hands out its address only.
-unsafe impl Sync for Block {}
-
 /// The class that holds `bytes`, and its size.
+#[inline]
 fn class_of(bytes: usize) -> Option<(usize, usize)> {
     let bytes = bytes.max(64);
     if bytes > 1 << 44 {
@@ -53,32 +44,27 @@ fn class_of(bytes: usize) -> Option<(usize, usize)> {
     (class < CLASSES).then_some((class, size))
 }
 
-fn class_size(class: usize) -> usize {
-    let (log, steps) = (class / 4 + 5, class % 4 + 1);
-    (1 << log) + steps * ((1 << log) / 4)
+/// Initialised bytes from the system, which get them back on drop.
+#[derive(Debug)]
+pub struct Block {
+    ptr: NonNull<u8>,
+    size: usize,
+    class: usize,
 }
+
+// SAFETY: a block is the sole owner of its memory; access goes through the storage's guards.
+unsafe impl Send for Block {}
+// SAFETY: as above; a shared block hands out its address only.
+unsafe impl Sync for Block {}
 
 impl Block {
     /// At least `bytes` bytes, or `None` where the system has no more.
-    #[inline]
     pub fn new(bytes: usize) -> Option<Block> {
         let (class, size) = class_of(bytes)?;
-        let cached = LOCAL.try_with(|local| local.try_borrow_mut().ok()?.0.pop(class, size)).ok().flatten();
-        match cached {
-            Some(ptr) => Some(Block { ptr, class: class as u32 }),
-            None => Block::from_shared(class, size),
-        }
-    }
-
-    #[cold]
-    fn from_shared(class: usize, size: usize) -> Option<Block> {
-        if let Some(ptr) = SHARED.lock().pop(class, size) {
-            return Some(Block { ptr, class: class as u32 });
-        }
         let layout = Layout::from_size_align(size, ALIGN).ok()?;
         // SAFETY: the size is at least 64.
         let ptr = NonNull::new(unsafe { alloc_zeroed(layout) })?;
-        Some(Block { ptr, class: class as u32 })
+        Some(Block { ptr, size, class })
     }
 
     /// The first byte.
@@ -89,52 +75,65 @@ impl Block {
 }
 
 impl Drop for Block {
-    #[inline]
     fn drop(&mut self) {
-        let (class, size) = (self.class as usize, class_size(self.class as usize));
-        let kept = size <= LOCAL_LARGEST
-            && LOCAL
-                .try_with(|local| {
-                    let Ok(mut local) = local.try_borrow_mut() else { return false };
-                    let room = local.0.bytes + size <= LOCAL_BYTES && local.0.lists[class].len() < LOCAL_BLOCKS;
-                    if room {
-                        local.0.push(class, size, self.ptr);
-                    }
-                    room
-                })
-                .unwrap_or(false);
-        if !kept {
-            share(class, size, self.ptr);
-        }
+        // SAFETY: allocated in `new` with this size and alignment.
+        unsafe { dealloc(self.ptr.as_ptr(), Layout::from_size_align_unchecked(self.size, ALIGN)) }
     }
 }
 
-/// Gives a block to the shared cache, or back to the system where that is full.
+/// A tensor that nobody holds, over a storage of its own with a block.
+type Kept = UniqueArc<Inner>;
+
+/// A kept tensor with a block of at least `bytes` bytes, as its last owner left it.
+#[inline]
+pub(crate) fn take(bytes: usize) -> Option<Kept> {
+    let (class, size) = class_of(bytes)?;
+    let own = LOCAL.try_with(|local| local.try_borrow_mut().ok()?.0.pop(class, size)).ok().flatten();
+    own.or_else(|| take_shared(class, size))
+}
+
 #[cold]
-fn share(class: usize, size: usize, ptr: NonNull<u8>) {
+fn take_shared(class: usize, size: usize) -> Option<Kept> {
+    SHARED.lock().pop(class, size)
+}
+
+/// Keeps `tensor` for another owner, if it has a block.
+#[inline]
+pub(crate) fn keep(tensor: Kept) {
+    let Some((class, size)) = tensor.block().map(|block| (block.class, block.size)) else { return };
+    if size > LOCAL_LARGEST {
+        return share(class, size, tensor);
+    }
+    let mut tensor = Some(tensor);
+    let _ = LOCAL.try_with(|local| {
+        let Ok(mut local) = local.try_borrow_mut() else { return };
+        if local.0.bytes + size <= LOCAL_BYTES && local.0.lists[class].len() < LOCAL_TENSORS {
+            local.0.lists[class].extend(tensor.take());
+            local.0.bytes += size;
+        }
+    });
+    if let Some(tensor) = tensor {
+        share(class, size, tensor);
+    }
+}
+
+/// Gives a tensor to the shared cache, or its memory back to the system where that is full.
+#[cold]
+fn share(class: usize, size: usize, tensor: Kept) {
     let mut shared = SHARED.lock();
     if shared.bytes + size <= LIMIT.load(Ordering::Relaxed) {
-        shared.push(class, size, ptr);
+        shared.lists[class].push(tensor);
+        shared.bytes += size;
     } else {
         drop(shared);
-        free(size, ptr);
+        drop(tensor);
     }
-}
-
-fn free(size: usize, ptr: NonNull<u8>) {
-    // SAFETY: every block was allocated with its class's size and this alignment, and is freed once,
-    // by the last cache or block that owns it.
-    unsafe { dealloc(ptr.as_ptr(), Layout::from_size_align_unchecked(size, ALIGN)) }
 }
 
 struct Cache {
-    lists: [Vec<SendPtr>; CLASSES],
+    lists: [Vec<Kept>; CLASSES],
     bytes: usize,
 }
-
-struct SendPtr(NonNull<u8>);
-// SAFETY: a pointer in a cache is owned by the cache alone.
-unsafe impl Send for SendPtr {}
 
 impl Cache {
     const fn new() -> Cache {
@@ -142,21 +141,16 @@ impl Cache {
     }
 
     #[inline]
-    fn pop(&mut self, class: usize, size: usize) -> Option<NonNull<u8>> {
-        let ptr = self.lists[class].pop()?;
+    fn pop(&mut self, class: usize, size: usize) -> Option<Kept> {
+        let kept = self.lists[class].pop()?;
         self.bytes -= size;
-        Some(ptr.0)
+        Some(kept)
     }
 
-    #[inline]
-    fn push(&mut self, class: usize, size: usize, ptr: NonNull<u8>) {
-        self.lists[class].push(SendPtr(ptr));
-        self.bytes += size;
-    }
-
-    fn drain(&mut self) -> impl Iterator<Item = (usize, NonNull<u8>)> + '_ {
+    /// All that was kept.
+    fn empty(&mut self) -> Vec<Kept> {
         self.bytes = 0;
-        self.lists.iter_mut().enumerate().flat_map(|(class, list)| list.drain(..).map(move |p| (class, p.0)))
+        self.lists.iter_mut().flat_map(std::mem::take).collect()
     }
 }
 
@@ -165,8 +159,10 @@ struct LocalCache(Cache);
 
 impl Drop for LocalCache {
     fn drop(&mut self) {
-        for (class, ptr) in self.0.drain() {
-            share(class, class_size(class), ptr);
+        for tensor in self.0.empty() {
+            if let Some((class, size)) = tensor.block().map(|block| (block.class, block.size)) {
+                share(class, size, tensor);
+            }
         }
     }
 }
@@ -182,12 +178,9 @@ pub fn set_cache_limit(bytes: usize) {
 
 /// Gives all cached memory that this thread can reach back to the system, as `torch.cuda.empty_cache`.
 pub fn empty_cache() {
-    let _ = LOCAL.try_with(|local| {
-        if let Ok(mut local) = local.try_borrow_mut() {
-            local.0.drain().for_each(|(class, ptr)| free(class_size(class), ptr));
-        }
-    });
-    SHARED.lock().drain().for_each(|(class, ptr)| free(class_size(class), ptr));
+    let own = LOCAL.try_with(|local| local.try_borrow_mut().map(|mut local| local.0.empty()));
+    let shared = SHARED.lock().empty();
+    drop((own, shared));
 }
 
 /// Bytes that the shared cache holds for reuse.
@@ -198,22 +191,31 @@ pub fn cached_bytes() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{DType, Device, Tensor};
 
     #[test]
     fn classes_hold_what_is_asked() {
         for bytes in (1..5000).chain([1 << 20, (1 << 20) + 1, 40_000_000]) {
             let (class, size) = class_of(bytes).unwrap();
             assert!(size >= bytes && size <= (bytes * 5 / 4 + 16).max(64), "{bytes} → {size}");
-            assert_eq!(class_size(class), size);
+            assert_eq!(class_of(size), Some((class, size)));
         }
         assert!(class_of(usize::MAX).is_none() && class_of(1 << 60).is_none());
     }
 
     #[test]
-    fn a_freed_block_comes_back() {
-        let first = Block::new(1000).unwrap();
-        let at = first.as_ptr();
+    fn a_tensor_that_nobody_holds_comes_back() {
+        let tensor = |bytes| Tensor::uninit("test", &[bytes], DType::U8, Device::Cpu).unwrap();
+        let first = tensor(1000);
+        let (at, view) = (first.storage().host_ptr(), first.detach());
+        let id = view.id();
+        first.storage().bump("test", std::panic::Location::caller());
         drop(first);
-        assert_eq!(Block::new(1010).unwrap().as_ptr(), at);
+        assert_ne!(tensor(1000).storage().host_ptr(), at, "another tensor has the storage");
+        let id = if view.id() == id { id } else { view.id() };
+        drop(view);
+        let again = tensor(1010);
+        assert_eq!((again.id(), again.storage().host_ptr(), again.storage().bytes()), (id, at, 1010));
+        assert!(again.version() == 0 && again.storage().writer().is_none());
     }
 }

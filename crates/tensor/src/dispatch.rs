@@ -7,7 +7,7 @@ use crate::backend::{Backend, backend_of};
 use crate::op::{Meta, Op, Outputs};
 use crate::ops::Cast;
 use crate::storage::lock;
-use crate::tensor::View;
+use crate::tensor::{Node, View};
 use crate::{Device, Error, ErrorKind, Result, Tensor, bail, ensure};
 use smallvec::{SmallVec, smallvec};
 use std::cell::Cell;
@@ -17,8 +17,15 @@ use std::sync::atomic::AtomicU32;
 
 /// What autograd must do for this floor.
 pub trait AutogradHook: Send + Sync {
-    /// `op` made `outputs` of `inputs`, one of which requires grad.
-    fn record(&self, op: Op, inputs: &[&Tensor], outputs: &[Tensor], at: &'static Location<'static>) -> Result<()>;
+    /// `op` made `outputs` of `inputs`, one of which requires grad. Returns the node of those that may have a
+    /// gradient; none where no gradient can flow.
+    fn record(
+        &self,
+        op: Op,
+        inputs: &[&Tensor],
+        outputs: &[Tensor],
+        at: &'static Location<'static>,
+    ) -> Result<Option<Node>>;
 
     /// May `target` be written in place by a recorded op?
     fn check_in_place(&self, op: &'static str, target: &Tensor) -> Result<()>;
@@ -117,20 +124,41 @@ pub fn dispatch(op: impl Into<Op>, inputs: &[&Tensor]) -> Result<Tensor> {
 
 #[track_caller]
 fn dispatch_one(op: Op, inputs: &[&Tensor]) -> Result<Tensor> {
-    let mut outputs = dispatch_all(op, inputs)?;
-    debug_assert_eq!(outputs.len(), 1);
-    outputs.pop().ok_or_else(|| Error::new(ErrorKind::Unsupported, "dispatch", "an op without outputs"))
+    let at = Location::caller();
+    let mut out = run_one(&op, inputs).map_err(|e| e.located(at))?;
+    if is_recorded(inputs) {
+        record(op, inputs, std::slice::from_mut(&mut out), at).map_err(|e| e.located(at))?;
+    }
+    Ok(out)
 }
 
 /// Runs an op of any number of outputs.
 #[track_caller]
 pub fn dispatch_all(op: Op, inputs: &[&Tensor]) -> Result<Outputs> {
     let at = Location::caller();
-    let outputs = run(&op, inputs).map_err(|e| e.located(at))?;
-    if grad_enabled() && inputs.iter().any(|t| t.requires_grad()) {
-        hook()?.record(op, inputs, &outputs, at).map_err(|e| e.located(at))?;
+    let mut outputs = run(&op, inputs).map_err(|e| e.located(at))?;
+    if is_recorded(inputs) {
+        record(op, inputs, &mut outputs, at).map_err(|e| e.located(at))?;
     }
     Ok(outputs)
+}
+
+#[inline]
+fn is_recorded(inputs: &[&Tensor]) -> bool {
+    grad_enabled() && inputs.iter().any(|t| t.requires_grad())
+}
+
+/// Has autograd record `op`, and notes with each output that may have a gradient where it came from.
+fn record(op: Op, inputs: &[&Tensor], outputs: &mut [Tensor], at: &'static Location<'static>) -> Result<()> {
+    let Some(node) = hook()?.record(op, inputs, outputs, at)? else { return Ok(()) };
+    if let [out] = outputs {
+        out.made_by(node, 0);
+        return Ok(());
+    }
+    for (out, nr) in outputs.iter_mut().zip(0..).filter(|(out, _)| out.dtype().is_differentiable()) {
+        out.made_by(node.clone(), nr);
+    }
+    Ok(())
 }
 
 /// Runs a view op.
@@ -138,15 +166,15 @@ pub fn dispatch_all(op: Op, inputs: &[&Tensor]) -> Result<Outputs> {
 pub fn dispatch_view(op: impl Into<Op>, x: &Tensor) -> Result<Tensor> {
     let at = Location::caller();
     let op = op.into();
-    let out = match op.view_layout(x) {
+    let mut out = match op.view_layout(x) {
         Some(made) => {
             let (layout, dtype) = made.map_err(|e| e.located(at))?;
             view_of(x, layout, dtype)
         }
         None => bail!(Unsupported, op.name(), "not a view op"),
     };
-    if grad_enabled() && x.requires_grad() {
-        hook()?.record(op, &[x], std::slice::from_ref(&out), at).map_err(|e| e.located(at))?;
+    if is_recorded(&[x]) {
+        record(op, &[x], std::slice::from_mut(&mut out), at).map_err(|e| e.located(at))?;
     }
     Ok(out)
 }
@@ -217,7 +245,7 @@ fn update(
 fn into(name: &'static str, op: Op, inputs: &[&Tensor], target: &Tensor, at: &'static Location<'static>) -> Result<()> {
     let metas = op.infer(inputs)?;
     check_target(name, &metas[0], target)?;
-    let tracking = grad_enabled() && (target.requires_grad() || inputs.iter().any(|t| t.requires_grad()));
+    let tracking = is_recorded(inputs) || is_recorded(&[target]);
     let old = if tracking {
         hook()?.check_in_place(name, target)?;
         Some(hook()?.before_in_place(&op, inputs, target)?)
@@ -280,7 +308,7 @@ fn write(name: &'static str, op: &Op, inputs: &[&Tensor], target: &Tensor, meta:
         let _guard = lock(name, &inputs, &[target])?;
         return backend.run(op, &inputs, &[target]);
     }
-    let made = Tensor::uninit(name, meta.shape.clone(), meta.dtype, device)?;
+    let made = Tensor::uninit(name, &meta.shape, meta.dtype, device)?;
     {
         let _guard = lock(name, &inputs, &[])?;
         backend.run(op, &inputs, &[&made])?;
@@ -297,22 +325,22 @@ fn hook() -> Result<&'static dyn AutogradHook> {
 
 fn run(op: &Op, inputs: &[&Tensor]) -> Result<Outputs> {
     let (device, backend) = common_device(op, inputs)?;
-    let mut metas = op.infer(inputs)?;
-    let mut outputs = Outputs::new();
-    let uninit = |meta: Meta| Tensor::uninit(op.name(), meta.shape, meta.dtype, device);
-    if metas.len() == 1 {
-        outputs.extend(metas.pop().map(uninit).transpose()?);
-    } else {
-        for meta in metas {
-            outputs.push(uninit(meta)?);
-        }
-    }
+    let made = |meta: &Meta| Tensor::uninit(op.name(), &meta.shape, meta.dtype, device);
+    let outputs = op.infer(inputs)?.iter().map(made).collect::<Result<Outputs>>()?;
     let _guard = lock(op.name(), inputs, &[])?;
-    match &outputs[..] {
-        [out] => backend.run(op, inputs, &[out])?,
-        all => backend.run(op, inputs, &all.iter().collect::<SmallVec<[&Tensor; 4]>>())?,
-    }
+    backend.run(op, inputs, &outputs.iter().collect::<SmallVec<[&Tensor; 4]>>())?;
     Ok(outputs)
+}
+
+/// [`run`] for an op of one output: no lists to be made.
+fn run_one(op: &Op, inputs: &[&Tensor]) -> Result<Tensor> {
+    let (device, backend) = common_device(op, inputs)?;
+    let metas = op.infer(inputs)?;
+    let [meta] = &metas[..] else { bail!(Unsupported, op.name(), "an op of {} outputs, not one", metas.len()) };
+    let out = Tensor::uninit(op.name(), &meta.shape, meta.dtype, device)?;
+    let _guard = lock(op.name(), inputs, &[])?;
+    backend.run(op, inputs, &[&out])?;
+    Ok(out)
 }
 
 fn common_device(op: &Op, inputs: &[&Tensor]) -> Result<(Device, &'static dyn Backend)> {

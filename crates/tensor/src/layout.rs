@@ -30,6 +30,27 @@ impl Layout {
         Layout { shape, strides, offset: 0 }
     }
 
+    /// Rows one after another from the start of the storage, and the number of elements; `None` where that does
+    /// not fit a `usize`.
+    #[inline]
+    pub(crate) fn rows(shape: &[usize]) -> Option<(Layout, usize)> {
+        let (mut sizes, mut strides) = ([0; 6], [0; 6]);
+        let (mut numel, mut step, mut fits) = (1usize, 1usize, shape.len() <= sizes.len());
+        if fits {
+            for d in (0..shape.len()).rev() {
+                (sizes[d], strides[d]) = (shape[d], step);
+                numel = numel.wrapping_mul(shape[d]);
+                let (next, over) = step.overflowing_mul(shape[d].max(1));
+                (step, fits) = (next, fits & !over);
+            }
+        }
+        if !fits {
+            return Some((Layout::contiguous(Shape::from_slice(shape)), checked_numel(shape)?));
+        }
+        let list = |all| Shape::from_buf_and_len(all, shape.len());
+        Some((Layout { shape: list(sizes), strides: list(strides), offset: 0 }, numel))
+    }
+
     /// The number of dimensions.
     #[inline]
     pub fn rank(&self) -> usize {

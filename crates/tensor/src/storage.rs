@@ -11,12 +11,12 @@ use crate::{Device, Error, ErrorKind, Result, Tensor};
 use parking_lot::Mutex;
 use parking_lot::RawRwLock;
 use parking_lot::lock_api::{RawRwLock as _, RawRwLockRecursive as _};
+use smallvec::SmallVec;
 use std::any::Any;
 use std::cell::RefCell;
-use std::cmp::Ordering;
 use std::panic::Location;
-use std::sync::Arc;
 use std::sync::atomic::{self, AtomicU32};
+use triomphe::Arc;
 
 /// Memory as a backend gives it.
 pub enum Buffer {
@@ -111,7 +111,26 @@ impl Storage {
 
     /// True where this is the only handle.
     pub fn is_sole_owner(&self) -> bool {
-        Arc::strong_count(&self.0) == 1
+        self.0.is_unique()
+    }
+
+    /// Makes it as new, of `bytes` bytes, which its block has; false where others hold it.
+    #[inline]
+    pub(crate) fn renew(&mut self, bytes: usize) -> bool {
+        // The lock is free: a guard borrows from a handle.
+        let Some(inner) = Arc::get_mut(&mut self.0) else { return false };
+        (inner.version, inner.bytes) = (AtomicU32::new(0), bytes);
+        *inner.writer.get_mut() = None;
+        true
+    }
+
+    /// The memory, where it is this process's.
+    #[inline]
+    pub(crate) fn block(&self) -> Option<&Block> {
+        match &self.0.buffer {
+            Buffer::Host(block) => Some(block),
+            _ => None,
+        }
     }
 
     /// True where both are the same memory.
@@ -128,10 +147,7 @@ impl Storage {
     /// The first byte of a CPU storage. Reading and writing there needs a guard.
     #[inline]
     pub(crate) fn host_ptr(&self) -> *mut u8 {
-        match &self.0.buffer {
-            Buffer::Host(block) => block.as_ptr(),
-            _ => std::ptr::null_mut(),
-        }
+        self.block().map_or(std::ptr::null_mut(), Block::as_ptr)
     }
 }
 
@@ -147,76 +163,62 @@ struct Held<'a> {
     write: bool,
 }
 
+/// Most ops lock so many storages at most.
+const FEW: usize = 3;
+
 /// Locks on some storages, given back on drop.
 pub struct Guard<'a> {
-    /// In address order; `many` where these are not enough.
-    few: [Option<Held<'a>>; 3],
+    few: [Option<&'a Inner>; FEW],
+    /// Bit `i`: the lock on `few[i]` is exclusive.
+    writes: u8,
+    /// How many of the few there are.
+    count: usize,
+    /// Those beyond the few.
     many: Vec<Held<'a>>,
-    /// How many of them are locked so far.
-    locked: usize,
 }
 
 /// Locks the storages of `reads` to read and those of `writes` to write, in address order.
 ///
 /// # Errors
 /// Where this thread itself holds a slice of one of them that stands in the way.
+#[inline]
 #[track_caller]
 pub fn lock<'a>(op: &'static str, reads: &[&'a Tensor], writes: &[&'a Tensor]) -> Result<Guard<'a>> {
-    let mut guard = Guard { few: [None; 3], many: Vec::new(), locked: 0 };
+    let mut guard = Guard { few: [None; FEW], writes: 0, count: 0, many: Vec::new() };
+    let of = |t: &&'a Tensor| -> &'a Inner { &t.storage().0 };
     match (reads, writes) {
         // Most ops read one or two tensors and write what nobody else has seen.
-        ([], []) => return Ok(guard),
-        ([a], []) => guard.few[0] = Some(Held::new(a, false)),
+        ([a], []) => guard.lock(op, Held { inner: of(a), write: false })?,
         ([a, b], []) => {
-            let (a, b) = (Held::new(a, false), Held::new(b, false));
-            guard.few = match address(&a).cmp(&address(&b)) {
-                Ordering::Less => [Some(a), Some(b), None],
-                Ordering::Equal => [Some(a), None, None],
-                Ordering::Greater => [Some(b), Some(a), None],
-            };
-        }
-        _ if reads.len() + writes.len() <= guard.few.len() => {
-            writes.iter().for_each(|t| guard.insert(Held::new(t, true)));
-            reads.iter().for_each(|t| guard.insert(Held::new(t, false)));
+            let (a, b) = (of(a), of(b));
+            let (first, second) = if address(a) < address(b) { (a, b) } else { (b, a) };
+            guard.lock(op, Held { inner: first, write: false })?;
+            if !std::ptr::eq(first, second) {
+                guard.lock(op, Held { inner: second, write: false })?;
+            }
         }
         _ => {
-            guard.many.extend(writes.iter().map(|t| Held::new(t, true)));
-            guard.many.extend(reads.iter().map(|t| Held::new(t, false)));
+            let writes = writes.iter().map(|t| Held { inner: of(t), write: true });
+            let reads = reads.iter().map(|t| Held { inner: of(t), write: false });
+            let mut all: SmallVec<[Held<'a>; 4]> = writes.chain(reads).collect();
             // A storage's first entry is the one that writes, if any does.
-            guard.many.sort_unstable_by_key(|h| (address(h), !h.write));
-            guard.many.dedup_by_key(|h| address(h));
+            all.sort_unstable_by_key(|h| (address(h.inner), !h.write));
+            all.dedup_by_key(|h| address(h.inner));
+            all.into_iter().try_for_each(|held| guard.lock(op, held))?;
         }
-    }
-    while let Some(held) = guard.held(guard.locked) {
-        acquire(op, held.inner, held.write)?;
-        guard.locked += 1;
     }
     Ok(guard)
 }
 
-impl<'a> Held<'a> {
-    #[inline]
-    fn new(t: &'a Tensor, write: bool) -> Held<'a> {
-        Held { inner: &t.storage().0, write }
-    }
-}
-
 #[inline]
-fn address(held: &Held<'_>) -> usize {
-    held.inner as *const Inner as usize
-}
-
-#[inline]
-#[track_caller]
-fn acquire(op: &'static str, inner: &Inner, write: bool) -> Result<()> {
-    let got = if write { inner.lock.try_lock_exclusive() } else { inner.lock.try_lock_shared_recursive() };
-    if got { Ok(()) } else { acquire_slowly(op, inner, write) }
+fn address(inner: &Inner) -> usize {
+    inner as *const Inner as usize
 }
 
 #[cold]
 #[track_caller]
 fn acquire_slowly(op: &'static str, inner: &Inner, write: bool) -> Result<()> {
-    let own = HELD.with(|held| held.borrow().iter().any(|h| h.0 == inner as *const Inner as usize && (write || h.1)));
+    let own = HELD.with(|held| held.borrow().iter().any(|h| h.0 == address(inner) && (write || h.1)));
     if own {
         let message =
             "this thread holds a slice of the tensor's data (`data()` or `data_mut()`); drop it before the op";
@@ -231,38 +233,44 @@ fn acquire_slowly(op: &'static str, inner: &Inner, write: bool) -> Result<()> {
 }
 
 impl<'a> Guard<'a> {
-    /// Puts a storage in its place among the few, which have room.
-    #[inline]
-    fn insert(&mut self, mut next: Held<'a>) {
-        for place in &mut self.few {
-            match place {
-                None => return *place = Some(next),
-                Some(there) if address(there) == address(&next) => return there.write |= next.write,
-                Some(there) if address(there) > address(&next) => std::mem::swap(there, &mut next),
-                Some(_) => {}
-            }
+    /// Locks one more storage.
+    #[inline(always)]
+    #[track_caller]
+    fn lock(&mut self, op: &'static str, held: Held<'a>) -> Result<()> {
+        let Held { inner, write } = held;
+        let got = if write { inner.lock.try_lock_exclusive() } else { inner.lock.try_lock_shared_recursive() };
+        if !got {
+            acquire_slowly(op, inner, write)?;
         }
+        if self.count < FEW {
+            self.few[self.count] = Some(inner);
+            self.writes |= u8::from(write) << self.count;
+            self.count += 1;
+        } else {
+            self.many.push(held);
+        }
+        Ok(())
     }
 
     #[inline(always)]
-    fn held(&self, i: usize) -> Option<Held<'a>> {
-        if self.many.is_empty() { self.few.get(i).copied().flatten() } else { self.many.get(i).copied() }
+    fn few(&self, i: usize) -> Option<Held<'a>> {
+        Some(Held { inner: (*self.few.get(i)?)?, write: self.writes >> i & 1 == 1 })
     }
 
-    fn all(&self) -> impl Iterator<Item = Held<'a>> {
-        (0..self.locked).filter_map(|i| self.held(i))
+    fn all(&self) -> impl Iterator<Item = Held<'a>> + '_ {
+        (0..self.count).filter_map(|i| self.few(i)).chain(self.many.iter().copied())
     }
 
     /// Notes that the thread's user holds these, until [`UserGuard`] is dropped.
     pub(crate) fn for_user(self) -> Self {
-        HELD.with(|held| held.borrow_mut().extend(self.all().map(|h| (address(&h), h.write))));
+        HELD.with(|held| held.borrow_mut().extend(self.all().map(|h| (address(h.inner), h.write))));
         self
     }
 
     pub(crate) fn from_user(&self) {
         let _ = HELD.try_with(|held| {
             for h in self.all() {
-                let key = (address(&h), h.write);
+                let key = (address(h.inner), h.write);
                 let mut held = held.borrow_mut();
                 if let Some(at) = held.iter().position(|k| *k == key) {
                     held.swap_remove(at);
@@ -273,13 +281,19 @@ impl<'a> Guard<'a> {
 }
 
 impl Drop for Guard<'_> {
+    #[inline]
     fn drop(&mut self) {
-        let mut next = 0;
-        while next < self.locked {
-            let Some(h) = self.held(next) else { return };
-            next += 1;
-            // SAFETY: `acquire` took this lock in this mode, and the guard gives it back once.
+        let unlock = |h: Held<'_>| {
+            // SAFETY: `lock` took this lock in this mode, and the guard gives it back once.
             unsafe { if h.write { h.inner.lock.unlock_exclusive() } else { h.inner.lock.unlock_shared() } }
+        };
+        for i in 0..self.count {
+            if let Some(held) = self.few(i) {
+                unlock(held);
+            }
+        }
+        for held in &self.many {
+            unlock(*held);
         }
     }
 }

@@ -3,23 +3,56 @@
 use crate::backend::backend_of;
 use crate::dtype::{Element, Stored};
 use crate::layout::Layout;
-use crate::shape::{IntoShape, Shape, checked_numel};
+use crate::shape::{IntoShape, checked_numel};
 use crate::storage::{Guard, Storage, lock};
-use crate::{DType, Device, Error, ErrorKind, Result, Scalar, bail, dispatch, ensure};
+use crate::{DType, Device, Error, ErrorKind, Result, Scalar, alloc, bail, dispatch, ensure};
+use parking_lot::Mutex;
 use std::any::Any;
+use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
 use std::panic::Location;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
+use triomphe::{Arc, UniqueArc};
 
 /// An n-dimensional array: runtime dtype, rank and device, strided, sharing its storage with its views.
 ///
 /// Cloning is cheap and shares everything. Methods return [`Result`]; the operators `+ - * /` panic
 /// with the method's message.
-#[derive(Clone)]
-pub struct Tensor(Arc<Inner>);
+pub struct Tensor(ManuallyDrop<Arc<Inner>>);
 
-struct Inner {
+impl Clone for Tensor {
+    #[inline]
+    fn clone(&self) -> Self {
+        Tensor(self.0.clone())
+    }
+}
+
+impl Drop for Tensor {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: taken here only, once.
+        let inner = unsafe { ManuallyDrop::take(&mut self.0) };
+        // The last handle leaves its memory to the allocator.
+        if let Ok(inner) = Arc::try_unique(inner) {
+            release(inner);
+        }
+    }
+}
+
+/// Drops what belongs to one tensor alone, and has the rest kept for another where nobody else sees it.
+fn release(mut inner: UniqueArc<Inner>) {
+    // Before it is kept: what follows from these drops is not the allocator's business.
+    drop(inner.history.get_mut().take());
+    drop(inner.meta.take());
+    drop(inner.view.take());
+    if inner.storage.is_sole_owner() {
+        alloc::keep(inner);
+    }
+}
+
+/// What all handles on a tensor share.
+pub(crate) struct Inner {
     layout: Layout,
     /// What is asked of the layout most often.
     numel: usize,
@@ -29,8 +62,21 @@ struct Inner {
     inference: bool,
     tracks: AtomicBool,
     view: Option<View>,
+    history: Mutex<Option<History>>,
     meta: OnceLock<Box<dyn Any + Send + Sync>>,
 }
+
+/// Where a recorded op's output came from.
+#[derive(Clone)]
+pub struct History {
+    /// What autograd, which alone looks inside, keeps of the op.
+    pub node: Node,
+    /// Which of its outputs the tensor is.
+    pub output: u32,
+}
+
+/// A node of autograd's graph, as this floor sees it.
+pub type Node = std::sync::Arc<dyn Any + Send + Sync>;
 
 /// What a view remembers of the tensor it looks into.
 pub struct View {
@@ -42,6 +88,14 @@ pub struct View {
     pub version: AtomicU32,
 }
 
+impl Inner {
+    /// The memory, where it is this process's.
+    #[inline]
+    pub(crate) fn block(&self) -> Option<&alloc::Block> {
+        self.storage.block()
+    }
+}
+
 impl Tensor {
     /// A tensor over `storage`. The layout must lie inside it.
     pub(crate) fn over(storage: Storage, layout: Layout, dtype: DType, view: Option<View>) -> Tensor {
@@ -50,7 +104,6 @@ impl Tensor {
     }
 
     /// [`over`](Tensor::over) a layout that is known to have `numel` elements and to be contiguous or not.
-    #[inline(always)]
     fn known(
         storage: Storage,
         layout: Layout,
@@ -59,20 +112,33 @@ impl Tensor {
         numel: usize,
         contiguous: bool,
     ) -> Tensor {
-        let (tracks, meta) = (AtomicBool::new(false), OnceLock::new());
+        let (tracks, history, meta) = (AtomicBool::new(false), Mutex::new(None), OnceLock::new());
         let inference = dispatch::inference_mode_enabled();
-        Tensor(Arc::new(Inner { layout, numel, contiguous, storage, dtype, inference, tracks, view, meta }))
+        let inner = Inner { layout, numel, contiguous, storage, dtype, inference, tracks, view, history, meta };
+        Tensor(ManuallyDrop::new(Arc::new(inner)))
     }
 
     /// Contiguous, of any content: the output of an op about to run.
     #[track_caller]
-    pub(crate) fn uninit(op: &'static str, shape: Shape, dtype: DType, device: Device) -> Result<Tensor> {
+    pub(crate) fn uninit(op: &'static str, shape: &[usize], dtype: DType, device: Device) -> Result<Tensor> {
         let bytes = |n: usize| n.checked_mul(dtype.size()).filter(|bytes| *bytes <= isize::MAX as usize);
-        let Some((numel, bytes)) = checked_numel(&shape).and_then(|n| Some((n, bytes(n)?))) else {
-            bail!(Memory, op, "a {dtype} tensor of shape {:?} has more bytes than memory has addresses", &shape[..])
+        let Some((layout, numel, bytes)) = Layout::rows(shape).and_then(|(layout, n)| Some((layout, n, bytes(n)?)))
+        else {
+            bail!(Memory, op, "a {dtype} tensor of shape {shape:?} has more bytes than memory has addresses")
         };
+        if device == Device::Cpu {
+            if let Some(mut kept) = alloc::take(bytes) {
+                if kept.storage.renew(bytes) {
+                    let inference = dispatch::inference_mode_enabled();
+                    let Inner { contiguous, tracks, .. } = &mut *kept;
+                    (*contiguous, *tracks.get_mut()) = (true, false);
+                    (kept.layout, kept.numel, kept.dtype, kept.inference) = (layout, numel, dtype, inference);
+                    return Ok(Tensor(ManuallyDrop::new(kept.shareable())));
+                }
+            }
+        }
         let storage = Storage::new(op, device, bytes)?;
-        Ok(Tensor::known(storage, Layout::contiguous(shape), dtype, None, numel, true))
+        Ok(Tensor::known(storage, layout, dtype, None, numel, true))
     }
 
     /// The elements of `data` in row-major order under `shape`.
@@ -101,7 +167,7 @@ impl Tensor {
         if checked_numel(&shape) != Some(data.len()) {
             bail!(Shape, "from_slice", "{} elements do not fill shape {:?}", data.len(), &shape[..])
         }
-        let out = Tensor::uninit("from_slice", shape, T::DTYPE, Device::Cpu)?;
+        let out = Tensor::uninit("from_slice", &shape, T::DTYPE, Device::Cpu)?;
         // SAFETY: `out` is fresh, so nobody else can reach its storage, and it holds `data.len()` elements.
         let to = unsafe { std::slice::from_raw_parts_mut(out.storage().host_ptr().cast::<T::Stored>(), data.len()) };
         to.iter_mut().zip(data).for_each(|(to, from)| *to = from.store());
@@ -118,7 +184,7 @@ impl Tensor {
         if checked_numel(&shape).and_then(|n| n.checked_mul(dtype.size())) != Some(bytes.len()) {
             bail!(Shape, "from_bytes", "{} bytes do not fill a {dtype} tensor of shape {:?}", bytes.len(), &shape[..])
         }
-        let out = Tensor::uninit("from_bytes", shape, dtype, Device::Cpu)?;
+        let out = Tensor::uninit("from_bytes", &shape, dtype, Device::Cpu)?;
         // SAFETY: `out` is fresh, so nobody else can reach its storage, and it holds `bytes.len()` bytes.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), out.storage().host_ptr(), bytes.len()) };
         Ok(out)
@@ -213,12 +279,7 @@ impl Tensor {
     /// True where this handle is the only one on the tensor, and the tensor the only one on its storage: what
     /// it holds may be written without anybody seeing.
     pub fn is_sole_owner(&self) -> bool {
-        Arc::strong_count(&self.0) == 1 && self.0.storage.is_sole_owner()
-    }
-
-    /// A handle on the same tensor that does not keep it.
-    pub fn downgrade(&self) -> WeakTensor {
-        WeakTensor(Arc::downgrade(&self.0))
+        self.0.is_unique() && self.0.storage.is_sole_owner()
     }
 
     /// True where ops on it are recorded: a leaf that requires grad, or the result of such an op.
@@ -255,7 +316,31 @@ impl Tensor {
         self.0.tracks.store(on, Ordering::Relaxed);
     }
 
-    /// For autograd: the place where it keeps what belongs to this tensor.
+    /// For autograd: where the tensor came from.
+    pub fn history(&self) -> Option<History> {
+        self.0.history.lock().clone()
+    }
+
+    /// For autograd: says where the tensor came from, and returns what was said before. Ops on it are recorded
+    /// from now on.
+    pub fn set_history(&self, history: History) -> Option<History> {
+        let old = self.0.history.lock().replace(history);
+        self.set_tracks(true);
+        old
+    }
+
+    /// [`set_history`](Tensor::set_history) of an op's fresh output, which nobody else has seen.
+    pub(crate) fn made_by(&mut self, node: Node, output: u32) {
+        match Arc::get_mut(&mut *self.0) {
+            Some(inner) => {
+                *inner.history.get_mut() = Some(History { node, output });
+                *inner.tracks.get_mut() = true;
+            }
+            None => drop(self.set_history(History { node, output })),
+        }
+    }
+
+    /// For autograd: the place where it keeps what else belongs to this tensor.
     #[inline]
     pub fn grad_meta(&self) -> &OnceLock<Box<dyn Any + Send + Sync>> {
         &self.0.meta
@@ -477,17 +562,6 @@ impl<T: Stored> DerefMut for DataMut<'_, T> {
 impl<T> Drop for DataMut<'_, T> {
     fn drop(&mut self) {
         self.guard.from_user();
-    }
-}
-
-/// A handle that does not keep its tensor alive.
-#[derive(Clone)]
-pub struct WeakTensor(std::sync::Weak<Inner>);
-
-impl WeakTensor {
-    /// The tensor, if a handle to it still lives.
-    pub fn upgrade(&self) -> Option<Tensor> {
-        self.0.upgrade().map(Tensor)
     }
 }
 

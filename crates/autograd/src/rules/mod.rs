@@ -25,7 +25,7 @@ mod ternary;
 mod unary;
 mod view;
 
-use crate::node::{Node, backward_error};
+use crate::node::{Node, SavedTensor, Slot, backward_error};
 use flambeau_tensor::op::{Meta, Op};
 use flambeau_tensor::ops::*;
 use flambeau_tensor::{ErrorKind, Result, Tensor};
@@ -166,7 +166,7 @@ impl<'a> Saved<'a> {
     /// # Errors
     /// Where it was overwritten since, or freed by an earlier backward.
     pub fn input(&self, i: usize) -> Result<Tensor> {
-        let saved = self.node.with_saved(|s| s.inputs.iter().find(|x| x.0 == i as u32).map(|x| x.1.clone()))?;
+        let saved = self.node.with_saved(|s| s.tensor(Slot::Input(i as u32)).cloned())?;
         self.there(saved, "input", i)?.get(self.node)
     }
 
@@ -175,7 +175,7 @@ impl<'a> Saved<'a> {
     /// # Errors
     /// Where it was freed by an earlier backward.
     pub fn input_layout(&self, i: usize) -> Result<flambeau_tensor::Layout> {
-        let saved = self.node.with_saved(|s| s.inputs.iter().find(|x| x.0 == i as u32).map(|x| x.1.layout()))?;
+        let saved = self.node.with_saved(|s| s.tensor(Slot::Input(i as u32)).map(SavedTensor::layout))?;
         self.there(saved, "input", i)
     }
 
@@ -184,7 +184,7 @@ impl<'a> Saved<'a> {
     /// # Errors
     /// Where it was overwritten since, or freed by an earlier backward.
     pub fn output(&self, i: usize) -> Result<Tensor> {
-        let saved = self.node.with_saved(|s| s.outputs.iter().find(|x| x.0 == i as u32).map(|x| x.1.clone()))?;
+        let saved = self.node.with_saved(|s| s.tensor(Slot::Output(i as u32)).cloned())?;
         let value = self.there(saved, "output", i)?.get(self.node)?.detach();
         crate::meta::set_edge(&value, self.node.clone(), i as u32);
         Ok(value)
@@ -195,7 +195,7 @@ impl<'a> Saved<'a> {
     /// # Errors
     /// Where they were freed by an earlier backward.
     pub fn meta(&self, i: usize) -> Result<Meta> {
-        let saved = self.node.with_saved(|s| s.metas.iter().find(|x| x.0 == i as u32).map(|x| x.1.clone()))?;
+        let saved = self.node.with_saved(|s| s.meta(i as u32).cloned())?;
         self.there(saved, "meta", i)
     }
 

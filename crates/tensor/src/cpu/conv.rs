@@ -12,10 +12,9 @@ mod window;
 use super::matmul::{self, narrow, widen};
 use super::micro::Real;
 use super::{CpuKernel, Dst, Src};
-use crate::alloc::Block;
 use crate::dtype::Stored;
 use crate::ops::{Conv, ConvInputGrad, ConvWeightGrad, Geometry};
-use crate::{DType, Result, bail};
+use crate::{DType, Device, Result, Tensor, bail};
 use gather::{Gather, Place};
 use num_complex::Complex;
 use pulp::{Simd, WithSimd};
@@ -27,7 +26,7 @@ const TASK: usize = 1 << 19;
 
 /// Memory for one task, from the caching allocator.
 struct Scratch<T> {
-    block: Option<Block>,
+    memory: Option<Tensor>,
     spare: Vec<T>,
     len: usize,
 }
@@ -35,15 +34,15 @@ struct Scratch<T> {
 impl<T: Stored> Scratch<T> {
     /// `len` numbers of any value.
     fn new(len: usize) -> Scratch<T> {
-        let block = Block::new(len * size_of::<T>());
-        let spare = if block.is_none() { vec![T::default(); len] } else { Vec::new() };
-        Scratch { block, spare, len }
+        let memory = Tensor::uninit("conv", &[len * size_of::<T>()], DType::U8, Device::Cpu).ok();
+        let spare = if memory.is_none() { vec![T::default(); len] } else { Vec::new() };
+        Scratch { memory, spare, len }
     }
 
     fn slice(&mut self) -> &mut [T] {
-        match &self.block {
-            // SAFETY: the block is ours alone, initialised, aligned to 64 and holds `len` numbers.
-            Some(block) => unsafe { std::slice::from_raw_parts_mut(block.as_ptr().cast(), self.len) },
+        match &self.memory {
+            // SAFETY: the memory is ours alone, initialised, aligned to 64 and holds `len` numbers.
+            Some(memory) => unsafe { std::slice::from_raw_parts_mut(memory.storage().host_ptr().cast(), self.len) },
             None => &mut self.spare,
         }
     }

@@ -75,7 +75,7 @@ impl Tensor {
             self.device()
         );
         let Some(backend) = backend_of(device) else { bail!(Device, "to", "this program has no backend for {device}") };
-        let out = Tensor::uninit("to", self.layout().shape.clone(), self.dtype(), device)?;
+        let out = Tensor::uninit("to", self.shape(), self.dtype(), device)?;
         if device.has_data() {
             let bytes = self.to_bytes()?;
             let _guard = lock("to", &[], &[&out])?;
