@@ -128,7 +128,8 @@ pub(crate) fn backward_error(kind: ErrorKind, message: String) -> Error {
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
 impl Node {
-    #[inline]
+    // Inlined, for a node is large: it should be moved once.
+    #[inline(always)]
     pub fn new(
         kind: Kind,
         edges: Edges,

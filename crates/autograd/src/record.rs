@@ -52,30 +52,39 @@ fn take_history_from_base(tensor: &Tensor, base: &Tensor) {
     set_edge(tensor, node, 0);
 }
 
+// Both lists are written where they stand: what is moved as a whole right after its parts were written waits
+// for these.
+#[inline(always)]
 fn needs_of(inputs: &[&Tensor]) -> SmallVec<[bool; 4]> {
-    let need = |t: &Tensor| t.requires_grad() && t.dtype().is_differentiable();
-    let mut few = [false; 4];
-    if inputs.len() > few.len() {
-        return inputs.iter().map(|t| need(t)).collect();
+    let mut needs = SmallVec::new();
+    if inputs.len() <= 4 {
+        needs = SmallVec::from_buf_and_len([false; 4], inputs.len());
+    } else {
+        needs.resize(inputs.len(), false);
     }
-    for i in 0..inputs.len() {
-        few[i] = need(inputs[i]);
+    for (i, t) in inputs.iter().enumerate() {
+        needs[i] = t.requires_grad() && t.dtype().is_differentiable();
     }
-    SmallVec::from_buf_and_len(few, inputs.len())
+    needs
 }
 
+#[inline(always)]
 fn edges_of(inputs: &[&Tensor], needs: &[bool]) -> Edges {
-    let edge = |i: usize| if needs[i] { edge_of(inputs[i]) } else { Edge::None };
-    let mut few = [const { Edge::None }; 3];
-    if inputs.len() > few.len() {
-        return (0..inputs.len()).map(edge).collect();
+    let mut edges = Edges::new();
+    if inputs.len() <= 3 {
+        edges = Edges::from_buf_and_len([const { Edge::None }; 3], inputs.len());
+    } else {
+        edges.resize(inputs.len(), Edge::None);
     }
-    for i in 0..inputs.len() {
-        few[i] = edge(i);
+    for (i, t) in inputs.iter().enumerate() {
+        if needs[i] {
+            edges[i] = edge_of(t);
+        }
     }
-    Edges::from_buf_and_len(few, inputs.len())
+    edges
 }
 
+#[inline(always)]
 fn make_node(
     op: Op,
     saves: Saves,

@@ -6,10 +6,10 @@
 use crate::backend::{Backend, backend_of};
 use crate::op::{Meta, Op, Outputs};
 use crate::ops::Cast;
-use crate::storage::lock;
+use crate::storage::{Guard, lock};
 use crate::tensor::{Node, View};
 use crate::{Device, Error, ErrorKind, Result, Tensor, bail, ensure};
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
 use std::cell::Cell;
 use std::panic::Location;
 use std::sync::OnceLock;
@@ -283,20 +283,24 @@ fn check_target(name: &'static str, meta: &Meta, target: &Tensor) -> Result<()> 
     );
     let message =
         "several indices of the tensor lead to one element (it is expanded); `contiguous()` gives each its own";
-    ensure!(!target.layout().may_overlap(), Argument, name, "{message}");
+    ensure!(target.is_contiguous() || !target.layout().may_overlap(), Argument, name, "{message}");
     Ok(())
 }
 
 /// The kernel's part of [`dispatch_into`].
 fn write(name: &'static str, op: &Op, inputs: &[&Tensor], target: &Tensor, meta: &Meta) -> Result<()> {
-    // What shares memory with the target but not its places must be read before it is written.
-    let mut apart: SmallVec<[Option<Tensor>; 4]> = smallvec![];
-    for t in inputs {
-        let clash = t.storage().is(target.storage()) && (t.layout() != target.layout() || t.dtype() != target.dtype());
-        apart.push(if clash { Some(no_grad(|| dispatch(Cast { dtype: t.dtype() }, &[t]))?) } else { None });
+    let clashes = |t: &Tensor| {
+        !t.is(target)
+            && t.storage().is(target.storage())
+            && (t.layout() != target.layout() || t.dtype() != target.dtype())
+    };
+    if inputs.iter().any(|t| clashes(t)) {
+        // What shares memory with the target but not its places must be read before it is written.
+        let apart = |t: &Tensor| if clashes(t) { dispatch(Cast { dtype: t.dtype() }, &[t]) } else { Ok(t.clone()) };
+        let apart = no_grad(|| inputs.iter().map(|t| apart(t)).collect::<Result<Outputs>>())?;
+        return write(name, op, &apart.iter().collect::<SmallVec<[&Tensor; 4]>>(), target, meta);
     }
-    let inputs: SmallVec<[&Tensor; 4]> = inputs.iter().zip(&apart).map(|(t, own)| own.as_ref().unwrap_or(t)).collect();
-    let (device, backend) = common_device(op, &inputs)?;
+    let (device, backend) = common_device(op, inputs)?;
     ensure!(
         device == target.device(),
         Device,
@@ -305,13 +309,14 @@ fn write(name: &'static str, op: &Op, inputs: &[&Tensor], target: &Tensor, meta:
         target.device()
     );
     if op.is_elementwise() {
-        let _guard = lock(name, &inputs, &[target])?;
-        return backend.run(op, &inputs, &[target]);
+        let mut guard = Guard::default();
+        guard.lock_all(name, inputs, &[target])?;
+        return backend.run(op, inputs, &[target]);
     }
     let made = Tensor::uninit(name, &meta.shape, meta.dtype, device)?;
     {
-        let _guard = lock(name, &inputs, &[])?;
-        backend.run(op, &inputs, &[&made])?;
+        let _guard = lock(name, inputs, &[])?;
+        backend.run(op, inputs, &[&made])?;
     }
     let _guard = lock(name, &[], &[target])?;
     backend.run(&Op::Cast(Cast { dtype: target.dtype() }), &[&made], &[target])
@@ -338,7 +343,8 @@ fn run_one(op: &Op, inputs: &[&Tensor]) -> Result<Tensor> {
     let metas = op.infer(inputs)?;
     let [meta] = &metas[..] else { bail!(Unsupported, op.name(), "an op of {} outputs, not one", metas.len()) };
     let out = Tensor::uninit(op.name(), &meta.shape, meta.dtype, device)?;
-    let _guard = lock(op.name(), inputs, &[])?;
+    let mut guard = Guard::default();
+    guard.lock_all(op.name(), inputs, &[])?;
     backend.run(op, inputs, &[&out])?;
     Ok(out)
 }

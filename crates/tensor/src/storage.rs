@@ -11,7 +11,6 @@ use crate::{Device, Error, ErrorKind, Result, Tensor};
 use parking_lot::Mutex;
 use parking_lot::RawRwLock;
 use parking_lot::lock_api::{RawRwLock as _, RawRwLockRecursive as _};
-use smallvec::SmallVec;
 use std::any::Any;
 use std::cell::RefCell;
 use std::panic::Location;
@@ -167,6 +166,7 @@ struct Held<'a> {
 const FEW: usize = 3;
 
 /// Locks on some storages, given back on drop.
+#[derive(Default)]
 pub struct Guard<'a> {
     few: [Option<&'a Inner>; FEW],
     /// Bit `i`: the lock on `few[i]` is exclusive.
@@ -181,33 +181,24 @@ pub struct Guard<'a> {
 ///
 /// # Errors
 /// Where this thread itself holds a slice of one of them that stands in the way.
-#[inline]
 #[track_caller]
 pub fn lock<'a>(op: &'static str, reads: &[&'a Tensor], writes: &[&'a Tensor]) -> Result<Guard<'a>> {
-    let mut guard = Guard { few: [None; FEW], writes: 0, count: 0, many: Vec::new() };
-    let of = |t: &&'a Tensor| -> &'a Inner { &t.storage().0 };
-    match (reads, writes) {
-        // Most ops read one or two tensors and write what nobody else has seen.
-        ([a], []) => guard.lock(op, Held { inner: of(a), write: false })?,
-        ([a, b], []) => {
-            let (a, b) = (of(a), of(b));
-            let (first, second) = if address(a) < address(b) { (a, b) } else { (b, a) };
-            guard.lock(op, Held { inner: first, write: false })?;
-            if !std::ptr::eq(first, second) {
-                guard.lock(op, Held { inner: second, write: false })?;
-            }
-        }
-        _ => {
-            let writes = writes.iter().map(|t| Held { inner: of(t), write: true });
-            let reads = reads.iter().map(|t| Held { inner: of(t), write: false });
-            let mut all: SmallVec<[Held<'a>; 4]> = writes.chain(reads).collect();
-            // A storage's first entry is the one that writes, if any does.
-            all.sort_unstable_by_key(|h| (address(h.inner), !h.write));
-            all.dedup_by_key(|h| address(h.inner));
-            all.into_iter().try_for_each(|held| guard.lock(op, held))?;
+    let mut guard = Guard::default();
+    guard.lock_all(op, reads, writes)?;
+    Ok(guard)
+}
+
+/// Puts a storage in its place, by address, among the few, which have room.
+#[inline]
+fn insert<'a>(few: &mut [Option<Held<'a>>; FEW], mut next: Held<'a>) {
+    for place in few {
+        match place {
+            None => return *place = Some(next),
+            Some(there) if std::ptr::eq(there.inner, next.inner) => return there.write |= next.write,
+            Some(there) if address(there.inner) > address(next.inner) => std::mem::swap(there, &mut next),
+            Some(_) => {}
         }
     }
-    Ok(guard)
 }
 
 #[inline]
@@ -233,6 +224,45 @@ fn acquire_slowly(op: &'static str, inner: &Inner, write: bool) -> Result<()> {
 }
 
 impl<'a> Guard<'a> {
+    /// [`lock`], where the guard stands.
+    #[inline(always)]
+    #[track_caller]
+    pub(crate) fn lock_all(&mut self, op: &'static str, reads: &[&'a Tensor], writes: &[&'a Tensor]) -> Result<()> {
+        let of = |t: &&'a Tensor| -> &'a Inner { &t.storage().0 };
+        match (reads, writes) {
+            // Most ops read one or two tensors and write what nobody else has seen.
+            ([a], []) => self.lock(op, Held { inner: of(a), write: false })?,
+            ([a, b], []) => {
+                let (a, b) = (of(a), of(b));
+                let (first, second) = if address(a) < address(b) { (a, b) } else { (b, a) };
+                self.lock(op, Held { inner: first, write: false })?;
+                if !std::ptr::eq(first, second) {
+                    self.lock(op, Held { inner: second, write: false })?;
+                }
+            }
+            _ => self.lock_any(op, reads, writes)?,
+        }
+        Ok(())
+    }
+
+    #[inline(never)]
+    #[track_caller]
+    fn lock_any(&mut self, op: &'static str, reads: &[&'a Tensor], writes: &[&'a Tensor]) -> Result<()> {
+        let held = |t: &&'a Tensor, write| Held { inner: &t.storage().0, write };
+        if reads.len() + writes.len() <= FEW {
+            let mut few = [None; FEW];
+            writes.iter().for_each(|t| insert(&mut few, held(t, true)));
+            reads.iter().for_each(|t| insert(&mut few, held(t, false)));
+            return few.into_iter().flatten().try_for_each(|held| self.lock(op, held));
+        }
+        let mut all: Vec<Held<'a>> = writes.iter().map(|t| held(t, true)).collect();
+        all.extend(reads.iter().map(|t| held(t, false)));
+        // A storage's first entry is the one that writes, if any does.
+        all.sort_unstable_by_key(|h| (address(h.inner), !h.write));
+        all.dedup_by_key(|h| address(h.inner));
+        all.into_iter().try_for_each(|held| self.lock(op, held))
+    }
+
     /// Locks one more storage.
     #[inline(always)]
     #[track_caller]

@@ -61,6 +61,8 @@ pub(crate) struct Inner {
     dtype: DType,
     inference: bool,
     tracks: AtomicBool,
+    /// Is there a history?
+    recorded: AtomicBool,
     view: Option<View>,
     history: Mutex<Option<History>>,
     meta: OnceLock<Box<dyn Any + Send + Sync>>,
@@ -112,9 +114,11 @@ impl Tensor {
         numel: usize,
         contiguous: bool,
     ) -> Tensor {
-        let (tracks, history, meta) = (AtomicBool::new(false), Mutex::new(None), OnceLock::new());
+        let (tracks, recorded) = (AtomicBool::new(false), AtomicBool::new(false));
+        let (history, meta) = (Mutex::new(None), OnceLock::new());
         let inference = dispatch::inference_mode_enabled();
-        let inner = Inner { layout, numel, contiguous, storage, dtype, inference, tracks, view, history, meta };
+        let inner =
+            Inner { layout, numel, contiguous, storage, dtype, inference, tracks, recorded, view, history, meta };
         Tensor(ManuallyDrop::new(Arc::new(inner)))
     }
 
@@ -130,8 +134,8 @@ impl Tensor {
             if let Some(mut kept) = alloc::take(bytes) {
                 if kept.storage.renew(bytes) {
                     let inference = dispatch::inference_mode_enabled();
-                    let Inner { contiguous, tracks, .. } = &mut *kept;
-                    (*contiguous, *tracks.get_mut()) = (true, false);
+                    let Inner { contiguous, tracks, recorded, .. } = &mut *kept;
+                    (*contiguous, *tracks.get_mut(), *recorded.get_mut()) = (true, false, false);
                     (kept.layout, kept.numel, kept.dtype, kept.inference) = (layout, numel, dtype, inference);
                     return Ok(Tensor(ManuallyDrop::new(kept.shareable())));
                 }
@@ -317,14 +321,17 @@ impl Tensor {
     }
 
     /// For autograd: where the tensor came from.
+    #[inline]
     pub fn history(&self) -> Option<History> {
-        self.0.history.lock().clone()
+        // Leaves are asked most often: without the lock.
+        if self.0.recorded.load(Ordering::Acquire) { self.0.history.lock().clone() } else { None }
     }
 
     /// For autograd: says where the tensor came from, and returns what was said before. Ops on it are recorded
     /// from now on.
     pub fn set_history(&self, history: History) -> Option<History> {
         let old = self.0.history.lock().replace(history);
+        self.0.recorded.store(true, Ordering::Release);
         self.set_tracks(true);
         old
     }
@@ -334,7 +341,7 @@ impl Tensor {
         match Arc::get_mut(&mut *self.0) {
             Some(inner) => {
                 *inner.history.get_mut() = Some(History { node, output });
-                *inner.tracks.get_mut() = true;
+                (*inner.tracks.get_mut(), *inner.recorded.get_mut()) = (true, true);
             }
             None => drop(self.set_history(History { node, output })),
         }

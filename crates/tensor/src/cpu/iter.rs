@@ -142,31 +142,22 @@ fn drive(inputs: &[(Src<'_>, LaneKind)], (out, out_lane): (&mut Dst<'_>, LaneKin
     if n == 0 {
         return;
     }
-    let straight = |(s, lane): &(Src<'_>, LaneKind)| lane.dtype() == s.dtype() && s.is_contiguous();
-    let out_straight = out_lane.dtype() == out.dtype() && out.is_contiguous();
-    // The common case first: rows of one length, and memory of their own.
-    if n <= par::GRAIN && out_straight && inputs.iter().all(|input| straight(input) && !input.0.shares_storage(out)) {
-        let mut ptrs = [std::ptr::null(); MAX_INPUTS];
-        for i in 0..inputs.len().min(MAX_INPUTS) {
-            ptrs[i] = inputs[i].0.ptr();
-        }
-        return kernel(&ptrs, out.ptr(), n);
-    }
-    let out_range = span_bytes(out.ptr(), out.layout(), out.dtype().size());
-    let apart = |s: &Src<'_>| {
-        let range = span_bytes(s.ptr(), s.layout(), s.dtype().size());
-        range.1 <= out_range.0 || out_range.1 <= range.0
-    };
     // In place: the input is the output.
     let same = |s: &Src<'_>| s.ptr() == out.ptr().cast_const() && s.dtype().size() == out.dtype().size();
-    let all_straight =
-        out_straight && inputs.iter().all(|input| straight(input) && (same(&input.0) || apart(&input.0)));
-    if all_straight {
-        let rows: SmallVec<[Row; MAX_INPUTS]> =
-            inputs.iter().map(|(s, _)| Row { ptr: s.ptr(), size: s.dtype().size(), same: same(s) }).collect();
-        let (rows, to) = (Rows(rows), Row { ptr: out.ptr(), size: out_lane.size(), same: false });
-        let rows = &rows;
-        return par::ranges(n, par::GRAIN, |part| rows.run(&to, kernel, part));
+    let apart = |s: &Src<'_>| {
+        let out = span_bytes(out.ptr(), out.layout(), out.dtype().size());
+        let range = span_bytes(s.ptr(), s.layout(), s.dtype().size());
+        range.1 <= out.0 || out.1 <= range.0
+    };
+    let straight = |(s, lane): &(Src<'_>, LaneKind)| {
+        lane.dtype() == s.dtype() && s.is_contiguous() && (!s.shares_storage(out) || same(s) || apart(s))
+    };
+    if out_lane.dtype() == out.dtype() && out.is_contiguous() && inputs.iter().all(straight) {
+        let to = Row { ptr: out.ptr(), size: out_lane.size() };
+        if n <= par::GRAIN {
+            return run_rows(inputs, &to, kernel, 0..n);
+        }
+        return par::ranges(n, par::GRAIN, |part| run_rows(inputs, &to, kernel, part));
     }
     let plan = plan(inputs, out, out_lane, &apart);
     let widest = plan.inputs.iter().map(|o| o.lane.size()).chain([out_lane.size()]).max().unwrap_or(8);
@@ -174,40 +165,53 @@ fn drive(inputs: &[(Src<'_>, LaneKind)], (out, out_lane): (&mut Dst<'_>, LaneKin
     par::ranges(n, par::GRAIN, |part| run_part(&plan, kernel, chunk, part.start, part.end));
 }
 
-/// An operand whose elements lie one after another.
+/// An output whose elements lie one after another, and the bytes of one.
 struct Row {
-    ptr: *const u8,
-    /// Bytes of an element.
+    ptr: *mut u8,
     size: usize,
-    /// Is it the output itself?
-    same: bool,
 }
 // SAFETY: as for `Plan`.
 unsafe impl Sync for Row {}
 
-struct Rows(SmallVec<[Row; MAX_INPUTS]>);
+/// Runs the kernel on part of rows that lie one element after another. Where an input is the output, the kernel
+/// reads a copy of it, chunk by chunk: it takes slices, and these may not overlap.
+#[inline(always)]
+fn run_rows(inputs: &[(Src<'_>, LaneKind)], to: &Row, kernel: Kernel<'_>, part: Range<usize>) {
+    let mut rows = [std::ptr::null(); MAX_INPUTS];
+    let mut staged = false;
+    for i in 0..inputs.len().min(MAX_INPUTS) {
+        let (s, lane) = &inputs[i];
+        staged |= s.ptr() == to.ptr.cast_const();
+        rows[i] = s.ptr().wrapping_add(part.start * lane.size());
+    }
+    let out = to.ptr.wrapping_add(part.start * to.size);
+    if staged {
+        run_staged(inputs, &rows, (out, to.size), kernel, part.len());
+    } else {
+        kernel(&rows, out, part.len());
+    }
+}
 
-impl Rows {
-    /// Runs the kernel on part of the rows. Where an input is the output, the kernel reads a copy of it, chunk
-    /// by chunk: it takes slices, and these may not overlap.
-    fn run(&self, to: &Row, kernel: Kernel<'_>, part: Range<usize>) {
-        let staged = self.0.iter().any(|row| row.same);
-        let chunk = if staged { STAGE_BYTES / to.size } else { part.len() };
-        let mut stage = MaybeUninit::<Stage>::uninit();
-        for start in part.clone().step_by(chunk.max(1)) {
-            let n = chunk.min(part.end - start);
-            if staged {
-                // SAFETY: `n` elements of the output, which a `same` input shares, fit the stage.
-                unsafe {
-                    stage.as_mut_ptr().cast::<u8>().copy_from_nonoverlapping(to.ptr.add(start * to.size), n * to.size)
-                };
-            }
-            let mut at = [std::ptr::null(); MAX_INPUTS];
-            for (at, row) in at.iter_mut().zip(&self.0) {
-                *at = if row.same { stage.as_ptr().cast() } else { row.ptr.wrapping_add(start * row.size) };
-            }
-            kernel(&at[..self.0.len()], to.ptr.cast_mut().wrapping_add(start * to.size), n);
+/// Chunk by chunk, with a copy of the output for the inputs that are the output.
+fn run_staged(
+    inputs: &[(Src<'_>, LaneKind)],
+    rows: &[*const u8; MAX_INPUTS],
+    (out, size): (*mut u8, usize),
+    kernel: Kernel<'_>,
+    n: usize,
+) {
+    let mut stage = MaybeUninit::<Stage>::uninit();
+    let (stage, chunk) = (stage.as_mut_ptr().cast::<u8>(), STAGE_BYTES / size);
+    for start in (0..n).step_by(chunk) {
+        let (n, to) = (chunk.min(n - start), out.wrapping_add(start * size));
+        // SAFETY: `n` elements of the output, which an input that is the output shares, fit the stage.
+        unsafe { stage.copy_from_nonoverlapping(to, n * size) };
+        let mut at = [std::ptr::null(); MAX_INPUTS];
+        for i in 0..inputs.len().min(MAX_INPUTS) {
+            let same = rows[i] == out.cast_const();
+            at[i] = if same { stage.cast_const() } else { rows[i].wrapping_add(start * inputs[i].1.size()) };
         }
+        kernel(&at, to, n);
     }
 }
 
@@ -220,12 +224,7 @@ fn span_bytes(ptr: *const u8, layout: &Layout, size: usize) -> (usize, usize) {
     (ptr as usize, ptr as usize + elements * size)
 }
 
-fn plan(
-    inputs: &[(Src<'_>, LaneKind)],
-    out: &mut Dst<'_>,
-    out_lane: LaneKind,
-    apart: &dyn Fn(&Src<'_>) -> bool,
-) -> Plan {
+fn plan(inputs: &[(Src<'_>, LaneKind)], out: &Dst<'_>, out_lane: LaneKind, apart: &dyn Fn(&Src<'_>) -> bool) -> Plan {
     let mut strides: SmallVec<[Strides; 4]> = inputs.iter().map(|(s, _)| s.layout().strides.clone()).collect();
     strides.push(out.layout().strides.clone());
     let shape = collapse(out.shape(), &mut strides);

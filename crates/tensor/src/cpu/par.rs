@@ -132,7 +132,10 @@ impl Work {
 /// Calls `f` with each of `0..tasks`, on several threads where there are any. Takes a `dyn` closure so that
 /// the machinery is compiled once, not for each kernel.
 fn share(tasks: usize, f: &(dyn Fn(usize) + Sync)) {
-    let helpers = if tasks > 1 { helpers() } else { Helpers::default() };
+    if tasks <= 1 {
+        return (0..tasks).for_each(f);
+    }
+    let helpers = helpers();
     let Some(pool) = helpers.as_ref() else { return (0..tasks).for_each(f) };
     // SAFETY: only the lifetime changes. The address is used by helpers alone, and `Finish` waits for them
     // before this function is left, by a panic too.
