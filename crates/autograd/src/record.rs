@@ -12,7 +12,8 @@ use crate::rules::{self, RuleKind, Saves};
 use flambeau_tensor::dispatch::{AutogradHook, set_autograd_hook};
 use flambeau_tensor::op::{Meta, Op};
 use flambeau_tensor::{AsStrided, AsStridedScatter, Result, Tensor, bail, ensure, no_grad};
-use smallvec::{SmallVec, smallvec};
+use smallvec::smallvec;
+use std::borrow::Cow;
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -52,22 +53,21 @@ fn take_history_from_base(tensor: &Tensor, base: &Tensor) {
     set_edge(tensor, node, 0);
 }
 
-// Both lists are written where they stand: what is moved as a whole right after its parts were written waits
-// for these.
+/// Which inputs need a gradient; a short list stands in `room`.
 #[inline(always)]
-fn needs_of(inputs: &[&Tensor]) -> SmallVec<[bool; 4]> {
-    let mut needs = SmallVec::new();
-    if inputs.len() <= 4 {
-        needs = SmallVec::from_buf_and_len([false; 4], inputs.len());
-    } else {
-        needs.resize(inputs.len(), false);
+fn needs_of<'r>(inputs: &[&Tensor], room: &'r mut [bool; 4]) -> Cow<'r, [bool]> {
+    let need = |t: &Tensor| t.requires_grad() && t.dtype().is_differentiable();
+    if inputs.len() > room.len() {
+        return inputs.iter().map(|t| need(t)).collect();
     }
-    for (i, t) in inputs.iter().enumerate() {
-        needs[i] = t.requires_grad() && t.dtype().is_differentiable();
+    for i in 0..inputs.len() {
+        room[i] = need(inputs[i]);
     }
-    needs
+    Cow::Borrowed(&room[..inputs.len()])
 }
 
+/// The list is written where it stands: what is moved as a whole right after its parts were written waits for
+/// these.
 #[inline(always)]
 fn edges_of(inputs: &[&Tensor], needs: &[bool]) -> Edges {
     let mut edges = Edges::new();
@@ -118,7 +118,8 @@ impl AutogradHook for Recorder {
         outputs: &[Tensor],
         at: &'static Location<'static>,
     ) -> Result<Option<flambeau_tensor::Node>> {
-        let needs = needs_of(inputs);
+        let mut room = [false; 4];
+        let needs = needs_of(inputs, &mut room);
         if rules::kind(&op) == RuleKind::NoGradient || !needs.contains(&true) {
             return Ok(None);
         }
@@ -162,10 +163,11 @@ impl AutogradHook for Recorder {
     }
 
     fn before_in_place(&self, op: &Op, inputs: &[&Tensor], target: &Tensor) -> Result<Tensor> {
-        let mut needs = needs_of(inputs);
+        let mut room = [false; 4];
+        let mut needs = needs_of(inputs, &mut room);
         if target.dtype().is_differentiable() {
             // Another operand's history may reach the target, too.
-            needs.iter_mut().zip(inputs).for_each(|(n, t)| *n |= t.is(target) && target.requires_grad());
+            needs.to_mut().iter_mut().zip(inputs).for_each(|(n, t)| *n |= t.is(target) && target.requires_grad());
         }
         let saves = rules::saves(op, &needs);
         let keeps = inputs.iter().enumerate().any(|(i, t)| t.is(target) && saves.wants_input(i));
@@ -183,7 +185,8 @@ impl AutogradHook for Recorder {
         target: &Tensor,
         at: &'static Location<'static>,
     ) -> Result<()> {
-        let needs = needs_of(inputs);
+        let mut room = [false; 4];
+        let needs = needs_of(inputs, &mut room);
         // The base as it was, before the target takes its new node.
         let base = target.as_view().map(|view| (&view.base, edge_of(&view.base)));
         let saves = if rules::kind(&op) == RuleKind::Rule { rules::saves(&op, &needs) } else { Saves::NONE };

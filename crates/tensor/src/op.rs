@@ -152,6 +152,8 @@ macro_rules! define_ops {
         /// Any op of the vocabulary.
         #[derive(Clone, Debug)]
         #[allow(missing_docs)]
+        // A tag as wide as a word: an op is moved in words then, which costs less than a byte and the odd rest.
+        #[repr(u64)]
         pub enum Op {
             $($k($k),)*
             $($l(Box<$l>),)*
