@@ -16,8 +16,11 @@ use smallvec::SmallVec;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-const STAGE_BYTES: usize = 8 * 1024;
+/// Four of them take half of the first-level cache.
+const STAGE_BYTES: usize = 2 * 1024;
 const MAX_INPUTS: usize = 3;
+/// Elements of a row from which rows are taken one by one.
+const LONG: usize = 64;
 
 #[repr(align(64))]
 struct Stage(#[allow(dead_code)] [MaybeUninit<u8>; STAGE_BYTES]);
@@ -31,8 +34,26 @@ struct Operand {
     /// Bytes of a stored element.
     size: usize,
     lane: LaneKind,
-    /// Set where the operand must pass through a stage.
+    /// Set where the operand does not lie as it is to be seen, one element after another.
     staged: Option<Convert>,
+    /// Does it lie so along the last dimension, at least?
+    in_rows: bool,
+}
+
+impl Operand {
+    /// The element at `index`.
+    #[inline]
+    fn place(&self, index: &Index) -> *mut u8 {
+        let mut place = 0;
+        for d in 0..index.0.len().min(self.strides.len()) {
+            place += index.0[d] * self.strides[d];
+        }
+        self.ptr.wrapping_add(place * self.size)
+    }
+
+    fn last_stride(&self) -> usize {
+        self.strides.last().copied().unwrap_or(1)
+    }
 }
 
 /// Operands and their common shape, collapsed.
@@ -162,7 +183,10 @@ fn drive(inputs: &[(Src<'_>, LaneKind)], (out, out_lane): (&mut Dst<'_>, LaneKin
     let plan = plan(inputs, out, out_lane, &apart);
     let widest = plan.inputs.iter().map(|o| o.lane.size()).chain([out_lane.size()]).max().unwrap_or(8);
     let chunk = STAGE_BYTES / widest;
-    par::ranges(n, par::GRAIN, |part| run_part(&plan, kernel, chunk, part.start, part.end));
+    let long = plan.shape.last().is_some_and(|row| *row >= LONG);
+    par::ranges(n, par::GRAIN, |part| {
+        if long { run_long(&plan, kernel, chunk, part) } else { run_part(&plan, kernel, chunk, part.start, part.end) }
+    });
 }
 
 /// An output whose elements lie one after another, and the bytes of one.
@@ -231,20 +255,22 @@ fn plan(inputs: &[(Src<'_>, LaneKind)], out: &Dst<'_>, out_lane: LaneKind, apart
     let contiguous = |s: &Strides| s[..] == crate::layout::contiguous_strides(&shape)[..];
     let mut operands = SmallVec::new();
     for ((src, lane), s) in inputs.iter().zip(&strides) {
-        let straight = lane.dtype() == src.dtype() && contiguous(s) && apart(src);
-        let staged = (!straight).then(|| loader(src.dtype(), *lane));
+        let as_stored = lane.dtype() == src.dtype() && apart(src);
+        let staged = (!as_stored || !contiguous(s)).then(|| loader(src.dtype(), *lane));
         operands.push(Operand {
             ptr: src.ptr().cast_mut(),
             strides: s.clone(),
             size: src.dtype().size(),
             lane: *lane,
             staged,
+            in_rows: as_stored && s.last() == Some(&1),
         });
     }
     let s = &strides[inputs.len()];
-    let straight = out_lane.dtype() == out.dtype() && contiguous(s);
-    let staged = (!straight).then(|| storer(out_lane, out.dtype()));
-    let out = Operand { ptr: out.ptr(), strides: s.clone(), size: out.dtype().size(), lane: out_lane, staged };
+    let as_stored = out_lane.dtype() == out.dtype();
+    let staged = (!as_stored || !contiguous(s)).then(|| storer(out_lane, out.dtype()));
+    let (size, in_rows) = (out.dtype().size(), as_stored && s.last() == Some(&1));
+    let out = Operand { ptr: out.ptr(), strides: s.clone(), size, lane: out_lane, staged, in_rows };
     Plan { shape, inputs: operands, out }
 }
 
@@ -280,30 +306,101 @@ pub(crate) fn collapse(shape: &[usize], strides: &mut [Strides]) -> Shape {
 /// index `start..start + len`; `place` in elements.
 fn walk(shape: &[usize], strides: &[usize], start: usize, len: usize, mut f: impl FnMut(usize, usize, usize)) {
     let last = shape.len() - 1;
-    let mut index: SmallVec<[usize; 6]> = SmallVec::from_elem(0, shape.len());
-    let (mut rest, mut place) = (start, 0);
-    for d in (0..=last).rev() {
-        index[d] = rest % shape[d];
-        rest /= shape[d];
-        place += index[d] * strides[d];
-    }
+    let mut index = Index::new(shape, start);
+    let mut place: usize = index.0.iter().zip(strides).map(|(i, s)| i * s).sum();
     let mut left = len;
     while left > 0 {
-        let run = (shape[last] - index[last]).min(left);
+        let run = (shape[last] - index.0[last]).min(left);
         f(place, strides[last], run);
         left -= run;
-        index[last] += run;
         place += run * strides[last];
-        let mut d = last;
-        while d > 0 && index[d] == shape[d] {
-            place = place - index[d] * strides[d] + strides[d - 1];
-            index[d] = 0;
+        index.advance(shape, run, |d| place = place - shape[d] * strides[d] + strides[d - 1]);
+    }
+}
+
+/// Where an element is in each dimension.
+struct Index(SmallVec<[usize; 6]>);
+
+impl Index {
+    /// Of the element with linear index `at`.
+    fn new(shape: &[usize], at: usize) -> Index {
+        let mut index = SmallVec::from_elem(0, shape.len());
+        let mut rest = at;
+        for d in (0..shape.len()).rev() {
+            index[d] = rest % shape[d];
+            rest /= shape[d];
+        }
+        Index(index)
+    }
+
+    /// `n` elements on, of which the row has as many; calls `carried` with each dimension that is through.
+    #[inline]
+    fn advance(&mut self, shape: &[usize], n: usize, mut carried: impl FnMut(usize)) {
+        let mut d = shape.len() - 1;
+        self.0[d] += n;
+        while d > 0 && self.0[d] == shape[d] {
+            carried(d);
+            self.0[d] = 0;
             d -= 1;
-            index[d] += 1;
+            self.0[d] += 1;
         }
     }
 }
 
+/// Row by row of the last dimension: what lies along it one element after another is not staged, and one value
+/// for a row is spread once.
+fn run_long(plan: &Plan, kernel: Kernel<'_>, chunk: usize, part: Range<usize>) {
+    let mut stages: [MaybeUninit<Stage>; MAX_INPUTS + 1] = [const { MaybeUninit::uninit() }; MAX_INPUTS + 1];
+    let mut stage = |i: usize| stages[i].as_mut_ptr().cast::<u8>();
+    let mut ptrs = [std::ptr::null::<u8>(); MAX_INPUTS];
+    let mut spread = [std::ptr::null_mut::<u8>(); MAX_INPUTS];
+    let row = plan.shape.last().copied().unwrap_or(1);
+    let direct = |o: &Operand| o.staged.is_none() || o.in_rows;
+    let chunk = if plan.inputs.iter().chain([&plan.out]).all(direct) { row } else { chunk };
+    let (mut at, mut index) = (part.start, Index::new(&plan.shape, part.start));
+    while at < part.end {
+        let n = chunk.min(row - index.0[plan.shape.len() - 1]).min(part.end - at);
+        for (i, o) in plan.inputs.iter().enumerate() {
+            let place = o.place(&index);
+            ptrs[i] = match o.staged {
+                Some(load) if !o.in_rows => {
+                    // SAFETY: places of the operand's layout, which lies inside its storage; the stage has room
+                    // for `chunk` lanes and is memory of our own.
+                    unsafe {
+                        if o.last_stride() > 0 {
+                            load(place, o.last_stride(), stage(i), 1, n);
+                        } else if spread[i] != place {
+                            load(place, 0, stage(i), 1, chunk);
+                            spread[i] = place;
+                        }
+                    }
+                    stage(i)
+                }
+                _ => place,
+            };
+        }
+        let (ptrs, place) = (&ptrs[..plan.inputs.len()], plan.out.place(&index));
+        match plan.out.staged {
+            Some(store) if !plan.out.in_rows => {
+                let stage = stage(MAX_INPUTS);
+                // SAFETY: the stage has room for `n` lanes, which the kernel may view as lanes once they hold
+                // some; the places are the output's own.
+                unsafe {
+                    if at == part.start {
+                        std::ptr::write_bytes(stage, 0, STAGE_BYTES);
+                    }
+                    kernel(ptrs, stage, n);
+                    store(stage, 1, place, plan.out.last_stride(), n);
+                }
+            }
+            _ => kernel(ptrs, place, n),
+        }
+        index.advance(&plan.shape, n, |_| ());
+        at += n;
+    }
+}
+
+/// Rows too short to be worth a call each: a chunk of all of them at a time.
 fn run_part(plan: &Plan, kernel: Kernel<'_>, chunk: usize, start: usize, end: usize) {
     let mut stages: [MaybeUninit<Stage>; MAX_INPUTS + 1] = [const { MaybeUninit::uninit() }; MAX_INPUTS + 1];
     let mut ptrs = [std::ptr::null::<u8>(); MAX_INPUTS];

@@ -5,6 +5,7 @@
 //! converts a chunk at a time on the way in and out. Half precision is computed in `f32`, small
 //! integers in `i64` (two's complement makes the truncated result right), `complex64` in `f64` parts.
 
+use super::halves;
 use crate::DType;
 use crate::dtype::Stored;
 use half::{bf16, f16};
@@ -124,8 +125,8 @@ cast_general!(u8, i8, i16, i32, i64, f32, f64);
 
 macro_rules! cast_to_half {
     ($($s:ty),*) => {$(
-        impl CastTo<f16> for $s { #[inline(always)] fn cast(self) -> f16 { f16::from_f32(self as f32) } }
-        impl CastTo<bf16> for $s { #[inline(always)] fn cast(self) -> bf16 { bf16::from_f32(self as f32) } }
+        impl CastTo<f16> for $s { #[inline(always)] fn cast(self) -> f16 { halves::f32_to_f16(self as f32) } }
+        impl CastTo<bf16> for $s { #[inline(always)] fn cast(self) -> bf16 { halves::f32_to_bf16(self as f32) } }
     )*};
 }
 cast_to_half!(i64, f32, f64);
@@ -133,15 +134,15 @@ cast_to_half!(i64, f32, f64);
 macro_rules! cast_via {
     // $s first becomes $via by $how, then whatever is asked for
     ($($s:ty, $via:ty, $how:expr => [$($d:ty),*]);* $(;)?) => {$($(
-        impl CastTo<$d> for $s { #[inline(always)] fn cast(self) -> $d { let how: fn($s) -> $via = $how; CastTo::<$d>::cast(how(self)) } }
+        impl CastTo<$d> for $s { #[inline(always)] fn cast(self) -> $d { let via: $via = ($how)(self); CastTo::<$d>::cast(via) } }
     )*)*};
 }
 cast_via! {
-    f16, f32, |x| x.to_f32() => [f32, f64, i64, Truth, Complex<f64>];
-    bf16, f32, |x| x.to_f32() => [f32, f64, i64, Truth, Complex<f64>];
-    Truth, i64, |x| x.get() as i64 => [f32, f64, i64, u8, i8, i16, i32, f16, bf16, Complex<f32>, Complex<f64>];
-    Complex<f32>, f32, |z| z.re => [f32, f64, i64];
-    Complex<f64>, f64, |z| z.re => [f32, f64, i64, u8, i8, i16, i32, f16, bf16];
+    f16, f32, halves::f16_to_f32 => [f32, f64, i64, Truth, Complex<f64>];
+    bf16, f32, halves::bf16_to_f32 => [f32, f64, i64, Truth, Complex<f64>];
+    Truth, i64, |x: Truth| x.get() as i64 => [f32, f64, i64, u8, i8, i16, i32, f16, bf16, Complex<f32>, Complex<f64>];
+    Complex<f32>, f32, |z: Complex<f32>| z.re => [f32, f64, i64];
+    Complex<f64>, f64, |z: Complex<f64>| z.re => [f32, f64, i64, u8, i8, i16, i32, f16, bf16];
 }
 impl CastTo<Truth> for Truth {
     #[inline(always)]
@@ -191,12 +192,33 @@ unsafe fn convert<S: Copy + CastTo<D>, D: Copy>(src: *const u8, from: usize, dst
     // SAFETY: the caller's promise covers each place that is read and written below.
     unsafe {
         if from == 1 && to == 1 {
-            super::par::simd(|| (0..n).for_each(|i| *dst.add(i) = (*src.add(i)).cast()));
+            super::par::simd(
+                #[inline(always)]
+                || {
+                    let (src, dst, n) = (src, dst, n);
+                    for i in 0..n {
+                        *dst.add(i) = (*src.add(i)).cast();
+                    }
+                },
+            );
         } else if from == 0 {
-            let value: D = (*src).cast();
-            (0..n).for_each(|i| *dst.add(i * to) = value);
+            spread((*src).cast(), dst, to, n);
         } else {
             (0..n).for_each(|i| *dst.add(i * to) = (*src.add(i * from)).cast());
+        }
+    }
+}
+
+/// # Safety
+/// `dst` has room for `n` values `to` apart.
+#[inline(always)]
+unsafe fn spread<T: Copy>(value: T, dst: *mut T, to: usize, n: usize) {
+    // SAFETY: the caller's promise; a loop of its own for neighbours, which becomes vector code.
+    unsafe {
+        if to == 1 {
+            (0..n).for_each(|i| *dst.add(i) = value);
+        } else {
+            (0..n).for_each(|i| *dst.add(i * to) = value);
         }
     }
 }
@@ -210,8 +232,7 @@ unsafe fn copy<T: Copy>(src: *const u8, from: usize, dst: *mut u8, to: usize, n:
         if from == 1 && to == 1 {
             std::ptr::copy_nonoverlapping(src, dst, n);
         } else if from == 0 {
-            let value = *src;
-            (0..n).for_each(|i| *dst.add(i * to) = value);
+            spread(*src, dst, to, n);
         } else {
             (0..n).for_each(|i| *dst.add(i * to) = *src.add(i * from));
         }

@@ -11,6 +11,7 @@ pub(crate) mod elementwise;
 pub(crate) mod factory;
 pub(crate) mod fft;
 pub(crate) mod floats;
+pub(crate) mod halves;
 pub(crate) mod index;
 pub(crate) mod iter;
 pub(crate) mod join;

@@ -2,6 +2,7 @@
 //! those behind it, which are walked side by side, in vector code; along it there is nothing to gain but order.
 
 use super::floats::{read, write};
+use super::halves;
 use super::math::Float;
 use super::par::Shared;
 use super::reduce::fold::Ordered;
@@ -259,7 +260,7 @@ fn running_best_of<const MAX: bool>(op: &'static str, dim: usize, x: &Src<'_>, o
     }
     run! {
         Bool | U8 => u8, i64, |x| x as i64; I8 => i8, i64, |x| x as i64; I16 => i16, i64, |x| x as i64; I32 => i32, i64, |x| x as i64;
-        I64 => i64, i64, |x| x; F16 => f16, f32, |x| x.to_f32(); BF16 => bf16, f32, |x| x.to_f32(); F32 => f32, f32, |x| x; F64 => f64, f64, |x| x;
+        I64 => i64, i64, |x| x; F16 => f16, f32, |x| halves::f16_to_f32(x); BF16 => bf16, f32, |x| halves::bf16_to_f32(x); F32 => f32, f32, |x| x; F64 => f64, f64, |x| x;
     }
     Ok(())
 }
