@@ -14,8 +14,10 @@ use half::{bf16, f16};
 use num_complex::Complex;
 use std::borrow::Cow;
 
-/// Lines that are walked side by side, at most.
+/// Lines that are walked side by side, at most, where their elements are neighbours,
 const COLUMNS: usize = 128;
+/// and where each line's own are: one addition needs not wait for the last one then.
+const LINES: usize = 4;
 
 /// The sizes of a scan: along the dimension, and of what lies behind it.
 #[derive(Clone, Copy)]
@@ -57,7 +59,11 @@ fn scan<T: Stored, A: Copy + Sync, const N: usize>(
     if block == 0 {
         return;
     }
-    let (width, blocks) = (behind.min(COLUMNS), out.len() / block);
+    let blocks = out.len() / block;
+    if behind == 1 {
+        return scan_lines(extent, xs, out, start, step, give);
+    }
+    let width = behind.min(COLUMNS);
     let (parts, to) = (behind.div_ceil(width), &Shared::new(out.as_mut_ptr()));
     par::ranges(blocks * parts, par::GRAIN / (len * width), |tasks| {
         for task in tasks {
@@ -69,15 +75,6 @@ fn scan<T: Stored, A: Copy + Sync, const N: usize>(
                     // Copies of what the closure captures: the compiler cannot tell it from what is written.
                     let (xs, to, step, give) = (xs, to, step, give);
                     let row = |k: usize| start_at + if reverse { len - 1 - k } else { k } * behind;
-                    if width == 1 {
-                        let mut acc = start;
-                        for k in 0..len {
-                            acc = step(acc, at(xs, row(k)));
-                            // SAFETY: a place of the output that is this task's alone.
-                            unsafe { *to.at(row(k)) = give(acc) };
-                        }
-                        return;
-                    }
                     let mut accs = [start; COLUMNS];
                     let accs = &mut accs[..width];
                     for k in 0..len {
@@ -95,6 +92,42 @@ fn scan<T: Stored, A: Copy + Sync, const N: usize>(
                     }
                 },
             );
+        }
+    });
+}
+
+/// [`scan`] where nothing lies behind the dimension.
+fn scan_lines<T: Stored, A: Copy + Sync, const N: usize>(
+    Extent { len, reverse, .. }: Extent,
+    xs: [&[T]; N],
+    out: &mut [T],
+    start: A,
+    step: impl Fn(A, [T; N]) -> A + Sync + Copy,
+    give: impl Fn(A) -> T + Sync + Copy,
+) {
+    par::chunks(out, LINES * len, LINES * len, |i, out| {
+        let first = i * LINES * len;
+        let place = |k: usize| if reverse { len - 1 - k } else { k };
+        let line_of = |line: usize| xs.map(|x| &x[first + line * len..][..len]);
+        let mut rest = out.chunks_exact_mut(len);
+        if rest.len() == LINES {
+            let mut accs = [start; LINES];
+            let xs: [[&[T]; N]; LINES] = std::array::from_fn(line_of);
+            let out: [&mut [T]; LINES] = std::array::from_fn(|_| &mut rest.next().unwrap_or_default()[..len]);
+            for k in (0..len).map(place) {
+                for line in 0..LINES {
+                    accs[line] = step(accs[line], at(xs[line], k));
+                    out[line][k] = give(accs[line]);
+                }
+            }
+            return;
+        }
+        for (line, out) in rest.enumerate() {
+            let (mut acc, xs) = (start, line_of(line));
+            for k in (0..len).map(place) {
+                acc = step(acc, at(xs, k));
+                out[k] = give(acc);
+            }
         }
     });
 }
