@@ -2,8 +2,10 @@
 //! file. It does not panic, and takes no memory beyond what the file can fill.
 
 use flambeau::audio::io as sound;
+use flambeau::data::Dataset;
 use flambeau::prelude::*;
-use flambeau::vision::{datasets::read_idx, io as image};
+use flambeau::vision::datasets::{Cifar10, Cifar100, ImageFolder, read_idx};
+use flambeau::vision::io as image;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::panic::catch_unwind;
 use std::path::Path;
@@ -75,6 +77,7 @@ fn attack(name: &str, whole: &[u8], most: usize, read: impl Fn(&Path) -> Result<
     let _one = ONE.lock().unwrap_or_else(|e| e.into_inner());
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(&path, whole).unwrap();
     read(&path).unwrap();
     let mut dice = Dice(7);
@@ -123,6 +126,29 @@ fn pictures() {
         let whole = written(name, |path| image::write_image(&picture, path));
         attack(name, &whole, 16 << 20, |path| image::read_image(path).map(drop));
     }
+}
+
+#[test]
+fn records_of_pictures() {
+    let root = |path: &Path| path.parent().unwrap().parent().unwrap().to_path_buf();
+    let ten: Vec<u8> = (0..3 * 3073).map(|i| (i % 7) as u8).collect();
+    attack("cifar-10-batches-bin/test_batch.bin", &ten, 1 << 20, |path| {
+        Cifar10::new(root(path)).train(false).build().map(drop)
+    });
+    let hundred: Vec<u8> = (0..3 * 3074).map(|i| (i % 7) as u8).collect();
+    attack("cifar-100-binary/test.bin", &hundred, 1 << 20, |path| {
+        Cifar100::new(root(path)).train(false).build().map(drop)
+    });
+}
+
+#[test]
+fn folders_of_pictures() {
+    let picture = Tensor::rand([3, 16, 21]).build().unwrap().mul(255.0).unwrap().to_dtype(DType::U8).unwrap();
+    let whole = written("1.png", |path| image::write_image(&picture, path));
+    attack("cats/1.png", &whole, 16 << 20, |path| {
+        let set = ImageFolder::new(path.parent().unwrap().parent().unwrap()).build()?;
+        set.get(0).map(drop)
+    });
 }
 
 #[test]
