@@ -72,16 +72,19 @@ const LANES: usize = 32;
 /// `a[i]`, `b[i]` and `c[i]` folded by `f` in a fixed order. Call inside [`par::simd`](super::par::simd).
 #[inline(always)]
 fn fold<T: Float>([a, b, c]: [&[T]; 3], start: T, f: impl Fn(T, T, T, T) -> T, join: impl Fn(T, T) -> T) -> T {
+    let (b, c) = (&b[..a.len()], &c[..a.len()]);
     let mut lanes = [start; LANES];
     let ((whole_a, rest_a), (whole_b, rest_b), (whole_c, rest_c)) =
         (a.as_chunks::<LANES>(), b.as_chunks::<LANES>(), c.as_chunks::<LANES>());
-    for ((a, b), c) in whole_a.iter().zip(whole_b).zip(whole_c) {
+    // By index, here and below: rows are often short, and what a `zip` costs to make is not.
+    for k in 0..whole_a.len() {
+        let (a, b, c) = (&whole_a[k], &whole_b[k], &whole_c[k]);
         for i in 0..LANES {
             lanes[i] = f(lanes[i], a[i], b[i], c[i]);
         }
     }
-    for (((lane, a), b), c) in lanes.iter_mut().zip(rest_a).zip(rest_b).zip(rest_c) {
-        *lane = f(*lane, *a, *b, *c);
+    for i in 0..rest_a.len() {
+        lanes[i] = f(lanes[i], rest_a[i], rest_b[i], rest_c[i]);
     }
     let mut width = LANES / 2;
     while width > 0 {
@@ -120,13 +123,21 @@ pub(crate) fn sum_of3<T: Float>(a: &[T], b: &[T], c: &[T], f: impl Fn(T, T, T) -
 /// `out[i] = f(a[i])`.
 #[inline(always)]
 pub(crate) fn each<T: Float>(out: &mut [T], a: &[T], f: impl Fn(T) -> T) {
-    out.iter_mut().zip(a).for_each(|(out, a)| *out = f(*a));
+    let n = out.len();
+    let a = &a[..n];
+    for i in 0..n {
+        out[i] = f(a[i]);
+    }
 }
 
 /// `out[i] = f(a[i], b[i])`.
 #[inline(always)]
 pub(crate) fn each2<T: Float>(out: &mut [T], a: &[T], b: &[T], f: impl Fn(T, T) -> T) {
-    out.iter_mut().zip(a).zip(b).for_each(|((out, a), b)| *out = f(*a, *b));
+    let n = out.len();
+    let (a, b) = (&a[..n], &b[..n]);
+    for i in 0..n {
+        out[i] = f(a[i], b[i]);
+    }
 }
 
 #[cfg(test)]
