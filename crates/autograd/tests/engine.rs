@@ -234,3 +234,12 @@ fn gradients_of_several_threads_add_up() -> Result<()> {
     assert!(sum.iter().all(|g| *g == expected), "{} instead of {expected}", sum[0]);
     Ok(())
 }
+
+#[test]
+fn integers_have_no_history() {
+    let x = Tensor::from_slice(&[1.5f32, 2.5], [2]).unwrap().requires_grad_().unwrap();
+    let whole = x.mul(3.0).unwrap().to_dtype(DType::I64).unwrap();
+    assert!(!whole.requires_grad() && whole.grad_fn().is_none());
+    let (values, places) = x.sort(0, true).unwrap();
+    assert!(values.requires_grad() && !places.requires_grad());
+}

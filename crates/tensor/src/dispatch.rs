@@ -17,8 +17,8 @@ use std::sync::atomic::AtomicU32;
 
 /// What autograd must do for this floor.
 pub trait AutogradHook: Send + Sync {
-    /// `op` made `outputs` of `inputs`, one of which requires grad. Returns the node of those that may have a
-    /// gradient; none where no gradient can flow.
+    /// `op` made `outputs`, one of which may have a gradient, of `inputs`, one of which requires grad. Returns
+    /// their node; none where no gradient can flow.
     fn record(
         &self,
         op: Op,
@@ -150,6 +150,9 @@ fn is_recorded(inputs: &[&Tensor]) -> bool {
 
 /// Has autograd record `op`, and notes with each output that may have a gradient where it came from.
 fn record(op: Op, inputs: &[&Tensor], outputs: &mut [Tensor], at: &'static Location<'static>) -> Result<()> {
+    if !outputs.iter().any(|out| out.dtype().is_differentiable()) {
+        return Ok(());
+    }
     let Some(node) = hook()?.record(op, inputs, outputs, at)? else { return Ok(()) };
     if let [out] = outputs {
         out.made_by(node, 0);
