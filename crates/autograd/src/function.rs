@@ -214,7 +214,7 @@ fn run<F: MultiFunction>(function: F, inputs: &[&Tensor], at: &'static Location<
     }
     let metas: SmallVec<[Meta; 1]> = outputs.iter().map(Meta::like).collect();
     let custom = Applied { function, needs, outputs: output_of };
-    let node = Node::new(Kind::Custom(Box::new(custom)), edges, metas, saved, at);
+    let node = Node::new(Kind::Custom(Box::new(custom)), edges, metas, Some(saved), at);
     for (nr, out) in outputs.iter().enumerate() {
         if out.dtype().is_differentiable() {
             set_edge(out, node.clone(), nr as u32);

@@ -33,6 +33,7 @@ pub(crate) struct Node {
     pub kind: Kind,
     pub edges: Edges,
     pub outputs: SmallVec<[Meta; 1]>,
+    /// None where it was freed, or nothing was asked for.
     saved: Mutex<Option<SavedTensors>>,
     extras: OnceLock<Box<Mutex<Extras>>>,
 }
@@ -134,11 +135,11 @@ impl Node {
         kind: Kind,
         edges: Edges,
         outputs: SmallVec<[Meta; 1]>,
-        saved: SavedTensors,
+        saved: Option<SavedTensors>,
         at: &'static Location<'static>,
     ) -> Arc<Node> {
         let seq = NEXT.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Node { seq, at, kind, edges, outputs, saved: Mutex::new(Some(saved)), extras: OnceLock::new() })
+        Arc::new(Node { seq, at, kind, edges, outputs, saved: Mutex::new(saved), extras: OnceLock::new() })
     }
 
     /// The name of the op.
@@ -186,12 +187,13 @@ impl Node {
 
 /// Keeps of `inputs` and `outputs` what `saves` asks for. Outputs lose their history here, for they would
 /// hold the node that holds them; [`Saved::output`](crate::rules::Saved::output) gives it back.
-#[inline]
-pub(crate) fn select(saves: Saves, inputs: &[&Tensor], outputs: &[Tensor]) -> SavedTensors {
+#[inline(always)]
+pub(crate) fn select(saves: Saves, inputs: &[&Tensor], outputs: &[Tensor]) -> Option<SavedTensors> {
+    if saves == Saves::NONE { None } else { Some(selected(saves, inputs, outputs)) }
+}
+
+fn selected(saves: Saves, inputs: &[&Tensor], outputs: &[Tensor]) -> SavedTensors {
     let mut saved = SavedTensors::default();
-    if saves == Saves::NONE {
-        return saved;
-    }
     for (i, t) in inputs.iter().enumerate() {
         if saves.wants_input(i) {
             saved.keep(Slot::Input(i as u32), (*t).clone());

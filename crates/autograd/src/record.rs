@@ -195,7 +195,7 @@ impl AutogradHook for Recorder {
         if let (Some((base, old)), Some(view)) = (base, target.as_view()) {
             let op = Op::from(AsStridedScatter { base: base.layout().clone(), view: target.layout().clone() });
             let edges = smallvec![old, Edge::Node(node, 0)];
-            set_edge(base, Node::new(Kind::Op(op), edges, smallvec![Meta::like(base)], Default::default(), at), 0);
+            set_edge(base, Node::new(Kind::Op(op), edges, smallvec![Meta::like(base)], None, at), 0);
             view.version.store(target.version(), Ordering::Release);
         }
         Ok(())
