@@ -57,6 +57,7 @@ pub(crate) fn set_edge(tensor: &Tensor, node: Arc<Node>, output: u32) {
 }
 
 /// The node that made `tensor`, if it has one whose history is right (see [`crate::record::edge_of`]).
+#[inline]
 pub(crate) fn own_edge(tensor: &Tensor) -> Option<(Arc<Node>, u32)> {
     let History { node, output } = tensor.history()?;
     Some((node.downcast().unwrap_or_else(|_| unreachable!("autograd alone makes nodes")), output))

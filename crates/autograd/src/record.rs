@@ -26,6 +26,7 @@ pub(crate) fn install() {
 }
 
 /// Where the gradient of `tensor` goes.
+#[inline]
 pub(crate) fn edge_of(tensor: &Tensor) -> Edge {
     if !tensor.requires_grad() {
         return Edge::None;
