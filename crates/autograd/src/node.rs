@@ -155,7 +155,7 @@ impl Node {
         format!("`{}` ({}:{})", self.name(), self.at.file(), self.at.line())
     }
 
-    /// Frees what is kept, and says whether there was something.
+    /// Frees what is kept.
     pub fn release(&self) {
         // Dropped after the lock: the last handle to a tensor may free a long chain of nodes.
         let saved = self.saved.lock().take();

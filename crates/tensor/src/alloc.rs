@@ -97,10 +97,16 @@ fn take_shared(class: usize, size: usize) -> Option<Kept> {
     SHARED.lock().pop(class, size)
 }
 
+/// The class and size of its block, where it has one.
+#[inline]
+fn class_and_size(tensor: &Kept) -> Option<(usize, usize)> {
+    tensor.block().map(|block| (block.class, block.size))
+}
+
 /// Keeps `tensor` for another owner, if it has a block.
 #[inline]
 pub(crate) fn keep(tensor: Kept) {
-    let Some((class, size)) = tensor.block().map(|block| (block.class, block.size)) else { return };
+    let Some((class, size)) = class_and_size(&tensor) else { return };
     if size > LOCAL_LARGEST {
         return share(class, size, tensor);
     }
@@ -160,7 +166,7 @@ struct LocalCache(Cache);
 impl Drop for LocalCache {
     fn drop(&mut self) {
         for tensor in self.0.empty() {
-            if let Some((class, size)) = tensor.block().map(|block| (block.class, block.size)) {
+            if let Some((class, size)) = class_and_size(&tensor) {
                 share(class, size, tensor);
             }
         }
@@ -216,5 +222,18 @@ mod tests {
         let again = tensor(1010);
         assert_eq!((again.id(), again.storage().host_ptr(), again.storage().bytes()), (id, at, 1010));
         assert!(again.version() == 0 && again.storage().writer().is_none());
+    }
+
+    #[test]
+    fn a_forgotten_guard_locks_nobody_else_out() {
+        let tensor = || Tensor::uninit("test", &[3000], DType::U8, Device::Cpu).unwrap();
+        let first = tensor();
+        let id = first.id();
+        std::mem::forget(first.data::<u8>().unwrap());
+        drop(first);
+        let again = tensor();
+        assert_eq!(again.id(), id);
+        // On another thread: this one still counts as a reader of that address.
+        std::thread::scope(|s| s.spawn(|| again.data_mut::<u8>().map(|mut d| d.fill(1)).unwrap()).join()).unwrap();
     }
 }

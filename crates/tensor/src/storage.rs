@@ -116,9 +116,9 @@ impl Storage {
     /// Makes it as new, of `bytes` bytes, which its block has; false where others hold it.
     #[inline]
     pub(crate) fn renew(&mut self, bytes: usize) -> bool {
-        // The lock is free: a guard borrows from a handle.
         let Some(inner) = Arc::get_mut(&mut self.0) else { return false };
-        (inner.version, inner.bytes) = (AtomicU32::new(0), bytes);
+        // Nobody waits for the lock, but a guard that was forgotten has not given it back.
+        (inner.lock, inner.version, inner.bytes) = (RawRwLock::INIT, AtomicU32::new(0), bytes);
         *inner.writer.get_mut() = None;
         true
     }
