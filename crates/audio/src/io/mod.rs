@@ -2,7 +2,8 @@
 //!
 //! A file is taken for hostile. Its structure is walked before a sample is read (`wav.rs`): a file that ends
 //! too early or whose header lies is an error that names the byte, and memory is asked for only where the
-//! file has the bytes to fill it.
+//! file has the bytes to fill it. Files that were written to a pipe leave their sizes open; they are read to
+//! the end.
 
 mod samples;
 mod save;
@@ -45,7 +46,7 @@ impl fmt::Display for Encoding {
 }
 
 /// What a file holds, as `torchaudio.AudioMetaData`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AudioMetaData {
     /// Frames a second.
     pub sample_rate: u32,
@@ -57,20 +58,26 @@ pub struct AudioMetaData {
     pub bits_per_sample: u32,
     /// How a sample is kept.
     pub encoding: Encoding,
+    /// In what the file differs from its header though it can be read: sizes that a writer to a pipe left open
+    /// or never set right, half a frame at the end.
+    pub note: Option<String>,
 }
 
 /// What the WAV file at `path` holds; no sample is read. Follows `torchaudio.info`.
 ///
 /// # Errors
 /// Where the file cannot be read, or is no whole WAV; the error names it, the fault and the byte.
+#[track_caller]
 pub fn info(path: impl AsRef<Path>) -> Result<AudioMetaData> {
-    Ok(open(path.as_ref())?.1.meta)
+    load_with(path.as_ref()).info()
 }
 
 /// The waveform `[channels, frames]` of a WAV file, `f32` in -1 to 1, and its sample rate. Follows
 /// `torchaudio.load`.
 ///
-/// Integers of b bits are divided by 2^(b - 1); floating point samples are as they are in the file.
+/// Integers of b bits are divided by 2^(b - 1); floating point samples are as they are in the file. A size of
+/// 0 or of all ones, as it stands in what was written to a pipe, means up to the end of the file; half a frame
+/// at the end is left out. [`info`] says so in its `note`.
 ///
 /// ```
 /// use flambeau_audio::{load, save};
@@ -93,7 +100,7 @@ pub fn load(path: impl AsRef<Path>) -> Result<(Tensor, u32)> {
 /// [`load`] of a part of the file, or of its samples as they are:
 /// `load_with(path).frame_offset(8000).num_frames(4000).build()?`.
 pub fn load_with(path: impl Into<PathBuf>) -> LoadBuilder {
-    LoadBuilder { path: path.into(), frame_offset: 0, num_frames: None, normalize: true }
+    LoadBuilder { path: path.into(), frame_offset: 0, num_frames: None, normalize: true, strict: true }
 }
 
 /// Options of [`load_with`].
@@ -104,6 +111,7 @@ pub struct LoadBuilder {
     frame_offset: usize,
     num_frames: Option<usize>,
     normalize: bool,
+    strict: bool,
 }
 
 impl LoadBuilder {
@@ -120,10 +128,26 @@ impl LoadBuilder {
     }
 
     /// `f32` in -1 to 1 (the default), or the integers of the file: `u8` for 8 bits, `i16` for 16, `i32` for
-    /// 24 (times 256) and 32. Floating point, µ-law and A-law are `f32` either way.
+    /// 24 (times 256) and 32, `f64` for floating point of 64. All else is `f32` either way.
     pub fn normalize(mut self, normalize: bool) -> Self {
         self.normalize = normalize;
         self
+    }
+
+    /// False to read what is there of a file that ends before what its header promises, as one whose download
+    /// broke off; true unless set: that is an error.
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.strict = strict;
+        self
+    }
+
+    /// What the file holds; no sample is read.
+    ///
+    /// # Errors
+    /// As [`info`].
+    #[track_caller]
+    pub fn info(&self) -> Result<AudioMetaData> {
+        Ok(open(&self.path, self.strict)?.1.meta)
     }
 
     /// Reads the waveform `[channels, frames]`; gives it and the sample rate.
@@ -133,7 +157,7 @@ impl LoadBuilder {
     #[track_caller]
     pub fn build(self) -> Result<(Tensor, u32)> {
         let path = &self.path;
-        let (mut file, wav) = open(path)?;
+        let (mut file, wav) = open(path, self.strict)?;
         let meta = &wav.meta;
         let Some(behind) = meta.num_frames.checked_sub(self.frame_offset) else {
             flambeau_tensor::bail!(
@@ -161,11 +185,11 @@ impl Build for LoadBuilder {
 }
 
 /// The file and what its header says, found true.
-fn open(path: &Path) -> Result<(BufReader<File>, Wav)> {
+fn open(path: &Path, strict: bool) -> Result<(BufReader<File>, Wav)> {
     let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
     let length = file.metadata().map_err(|e| Error::io("read", path, e))?.len();
     let mut reader = BufReader::new(file);
-    match wav::walk(&mut reader, length) {
+    match wav::walk(&mut reader, length, strict) {
         Ok(wav) => Ok((reader, wav)),
         Err(Fault::Io(e)) => Err(Error::io("read", path, e)),
         Err(Fault::Format(fault)) => Err(Error::format(path, fault)),

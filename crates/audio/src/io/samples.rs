@@ -9,7 +9,8 @@ use flambeau_tensor::{Element, Result, Tensor};
 pub(super) fn tensor(bytes: &[u8], frames: usize, meta: &AudioMetaData, normalize: bool) -> Result<Tensor> {
     let channels = meta.num_channels;
     match (meta.encoding, meta.bits_per_sample.div_ceil(8)) {
-        (Encoding::PcmF, 8) => planes(bytes, channels, frames, |s| f64::from_le_bytes(s) as f32),
+        (Encoding::PcmF, 8) if normalize => planes(bytes, channels, frames, |s| f64::from_le_bytes(s) as f32),
+        (Encoding::PcmF, 8) => planes(bytes, channels, frames, f64::from_le_bytes),
         (Encoding::PcmF, _) => planes(bytes, channels, frames, f32::from_le_bytes),
         (Encoding::Ulaw, _) => planes(bytes, channels, frames, |[s]| f32::from(ulaw(s)) / 32768.0),
         (Encoding::Alaw, _) => planes(bytes, channels, frames, |[s]| f32::from(alaw(s)) / 32768.0),

@@ -1,9 +1,7 @@
 //! Tensors to WAV files.
 
 use super::Encoding;
-use flambeau_tensor::{Build, DType, Error, ErrorKind, Result, Tensor, bail, ensure};
-use hound::{SampleFormat, WavSpec, WavWriter};
-use std::io::Cursor;
+use flambeau_tensor::{Build, DType, Error, Result, Tensor, bail, ensure};
 use std::path::{Path, PathBuf};
 
 /// Writes `waveform` (`[channels, frames]`, or `[frames]` for one channel) as a WAV file of 16-bit
@@ -20,7 +18,7 @@ pub fn save(path: impl AsRef<Path>, waveform: &Tensor, sample_rate: u32) -> Resu
 }
 
 /// [`save`] in another encoding: `save_with(path, &x, 16_000).bits_per_sample(24).build()?`, or
-/// `.encoding(Encoding::PcmF)` for 32-bit floating point.
+/// `.encoding(Encoding::PcmF)` for floating point of 32 bits, or of 64.
 pub fn save_with(path: impl Into<PathBuf>, waveform: &Tensor, sample_rate: u32) -> SaveBuilder {
     SaveBuilder { path: path.into(), waveform: waveform.clone(), sample_rate, encoding: None, bits_per_sample: None }
 }
@@ -43,7 +41,7 @@ impl SaveBuilder {
         self
     }
 
-    /// 8, 16, 24 or 32; 16 unless set, 8 for `PcmU`, 32 for `PcmF`.
+    /// 8, 16, 24, 32 or 64; 16 unless set, 8 for `PcmU`, 32 for `PcmF`.
     pub fn bits_per_sample(mut self, bits_per_sample: impl Into<Option<u32>>) -> Self {
         self.bits_per_sample = bits_per_sample.into();
         self
@@ -67,7 +65,13 @@ impl SaveBuilder {
             self.waveform.shape()
         );
         ensure!(self.sample_rate > 0, Argument, "save", "the sample rate must not be zero");
-        let (bits, format) = self.form()?;
+        let (bits, encoding) = self.form()?;
+        ensure!(
+            channels * (bits / 8) as usize <= usize::from(u16::MAX),
+            Shape,
+            "save",
+            "a WAV's frame has up to 65535 bytes, {channels} channels of {bits} bits have more"
+        );
         let bytes = (channels * frames) as u128 * u128::from(bits / 8);
         let rate = u128::from(self.sample_rate) * channels as u128 * u128::from(bits / 8);
         ensure!(
@@ -82,19 +86,13 @@ impl SaveBuilder {
             "save",
             "{rate} bytes a second are more than a WAV's header can say"
         );
-        let spec = WavSpec {
-            channels: channels as u16,
-            sample_rate: self.sample_rate,
-            bits_per_sample: bits as u16,
-            sample_format: format,
-        };
-        let samples = unit_samples(&wave)?;
-        let file = encode(&samples, frames, spec).map_err(|e| Error::new(ErrorKind::Io, "save", e.to_string()))?;
+        let form = Form { encoding, bits: bits as u16, channels: channels as u16, rate: self.sample_rate };
+        let file = form.file(&unit_samples(&wave)?, frames);
         std::fs::write(&self.path, file).map_err(|e| Error::io("write", &self.path, e))
     }
 
     #[track_caller]
-    fn form(&self) -> Result<(u32, SampleFormat)> {
+    fn form(&self) -> Result<(u32, Encoding)> {
         let default = match self.encoding {
             Some(Encoding::PcmU | Encoding::Ulaw | Encoding::Alaw) => 8,
             Some(Encoding::PcmF) => 32,
@@ -102,17 +100,16 @@ impl SaveBuilder {
         };
         let bits = self.bits_per_sample.unwrap_or(default);
         match (self.encoding, bits) {
-            (Some(Encoding::PcmF), 32) => Ok((bits, SampleFormat::Float)),
-            (Some(Encoding::PcmU) | None, 8) | (Some(Encoding::PcmS) | None, 16 | 24 | 32) => {
-                Ok((bits, SampleFormat::Int))
-            }
+            (Some(Encoding::PcmF), 32 | 64) => Ok((bits, Encoding::PcmF)),
+            (Some(Encoding::PcmU) | None, 8) => Ok((bits, Encoding::PcmU)),
+            (Some(Encoding::PcmS) | None, 16 | 24 | 32) => Ok((bits, Encoding::PcmS)),
             (Some(encoding @ (Encoding::Ulaw | Encoding::Alaw)), _) => {
                 bail!(Unsupported, "save", "{encoding} is read, but not written")
             }
             (encoding, _) => bail!(
                 Argument,
                 "save",
-                "no WAV of {bits} bits{}: PCM_U has 8, PCM_S 16, 24 or 32, PCM_F 32",
+                "no WAV of {bits} bits{}: PCM_U has 8, PCM_S 16, 24 or 32, PCM_F 32 or 64",
                 encoding.map_or(String::new(), |e| format!(" and {e}"))
             ),
         }
@@ -142,22 +139,61 @@ fn unit_samples(wave: &Tensor) -> Result<Vec<f64>> {
     Ok(samples)
 }
 
-fn encode(samples: &[f64], frames: usize, spec: WavSpec) -> hound::Result<Vec<u8>> {
-    let mut file = Cursor::new(Vec::with_capacity(samples.len() * usize::from(spec.bits_per_sample / 8) + 128));
-    let mut writer = WavWriter::new(&mut file, spec)?;
-    let channels = usize::from(spec.channels);
-    let full = 2f64.powi(i32::from(spec.bits_per_sample) - 1);
-    for frame in 0..frames {
-        for channel in 0..channels {
-            let x = samples[channel * frames + frame];
-            match spec.sample_format {
-                SampleFormat::Float => writer.write_sample(x as f32)?,
-                SampleFormat::Int => {
-                    writer.write_sample((x * full).round_ties_even().clamp(-full, full - 1.0) as i32)?
-                }
-            }
+/// What a file is written in.
+struct Form {
+    encoding: Encoding,
+    bits: u16,
+    channels: u16,
+    rate: u32,
+}
+
+impl Form {
+    /// The whole file: RIFF, `fmt `, for floating point `fact`, and `data`. The caller has checked that it is
+    /// shorter than 4 GiB.
+    fn file(&self, samples: &[f64], frames: usize) -> Vec<u8> {
+        let data = samples.len() * usize::from(self.bits / 8);
+        let mut file = Vec::with_capacity(data + 64);
+        file.extend(b"RIFF\0\0\0\0WAVE");
+        self.put_form(&mut file, frames);
+        file.extend(b"data");
+        file.extend((data as u32).to_le_bytes());
+        for frame in 0..frames {
+            samples[frame..].iter().step_by(frames).for_each(|x| self.put_sample(&mut file, *x));
+        }
+        if data % 2 == 1 {
+            file.push(0);
+        }
+        let size = file.len() as u32 - 8;
+        file[4..8].copy_from_slice(&size.to_le_bytes());
+        file
+    }
+
+    fn put_form(&self, file: &mut Vec<u8>, frames: usize) {
+        let float = self.encoding == Encoding::PcmF;
+        let block = self.channels * (self.bits / 8);
+        file.extend(b"fmt ");
+        file.extend(if float { 18u32 } else { 16 }.to_le_bytes());
+        file.extend(if float { 3u16 } else { 1 }.to_le_bytes());
+        file.extend(self.channels.to_le_bytes());
+        file.extend(self.rate.to_le_bytes());
+        file.extend((self.rate * u32::from(block)).to_le_bytes());
+        file.extend(block.to_le_bytes());
+        file.extend(self.bits.to_le_bytes());
+        if float {
+            // The size of an extension that there is none of, and the chunk that all forms but PCM have.
+            file.extend(b"\0\0fact\x04\0\0\0");
+            file.extend((frames as u32).to_le_bytes());
         }
     }
-    writer.finalize()?;
-    Ok(file.into_inner())
+
+    fn put_sample(&self, file: &mut Vec<u8>, x: f64) {
+        let full = 2f64.powi(i32::from(self.bits) - 1);
+        let integer = || (x * full).round_ties_even().clamp(-full, full - 1.0) as i32;
+        match (self.encoding, self.bits) {
+            (Encoding::PcmF, 64) => file.extend(x.to_le_bytes()),
+            (Encoding::PcmF, _) => file.extend((x as f32).to_le_bytes()),
+            (Encoding::PcmU, _) => file.push((integer() + 128) as u8),
+            (_, bits) => file.extend(&integer().to_le_bytes()[..usize::from(bits / 8)]),
+        }
+    }
 }

@@ -25,6 +25,18 @@ fn fmt(tag: u16, channels: u16, rate: u32, bits: u16) -> Vec<u8> {
     fmt
 }
 
+fn le16(samples: &[i16]) -> Vec<u8> {
+    samples.iter().flat_map(|s| s.to_le_bytes()).collect()
+}
+
+/// A WAV of one chunk `fmt ` and `data`, with these sizes in the headers of RIFF and `data`.
+fn with_sizes(fmt: Vec<u8>, data: Vec<u8>, riff_size: u32, data_size: u32) -> Vec<u8> {
+    let mut file = riff(&[(b"fmt ", fmt), (b"data", data)]);
+    file[4..8].copy_from_slice(&riff_size.to_le_bytes());
+    file[40..44].copy_from_slice(&data_size.to_le_bytes());
+    file
+}
+
 fn written(folder: &TempDir, bytes: &[u8]) -> PathBuf {
     let path = folder.path().join("x.wav");
     std::fs::write(&path, bytes).unwrap();
@@ -111,6 +123,20 @@ fn integers_as_they_are() {
 }
 
 #[test]
+fn double_precision_comes_back_to_the_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.wav");
+    let wave = Tensor::from_vec(vec![0.1f64, -0.3, 1e-300, 7.5, f64::MIN_POSITIVE, -1.0], [2, 3]).unwrap();
+    save_with(&path, &wave, 48_000).encoding(Encoding::PcmF).bits_per_sample(64).build().unwrap();
+    let (back, _) = load_with(&path).normalize(false).build().unwrap();
+    assert_eq!((back.dtype(), back.to_vec::<f64>().unwrap()), (DType::F64, wave.to_vec::<f64>().unwrap()));
+    let (single, _) = load(&path).unwrap();
+    assert_eq!(single.to_vec::<f32>().unwrap()[..2], [0.1, -0.3]);
+    let meta = info(&path).unwrap();
+    assert_eq!((meta.encoding, meta.bits_per_sample, meta.note), (Encoding::PcmF, 64, None));
+}
+
+#[test]
 fn other_encodings() {
     // The ends and the middles of the tables of G.711.
     let ulaw = riff(&[(b"fmt ", fmt(7, 1, 8000, 8)), (b"data", vec![0xff, 0x7f, 0x00, 0x80])]);
@@ -119,9 +145,24 @@ fn other_encodings() {
     assert_eq!(read(&alaw).unwrap().iter().map(|x| x * 32768.0).collect::<Vec<_>>(), [8.0, -8.0, -32256.0, 32256.0]);
     let double = riff(&[(b"fmt ", fmt(3, 1, 8000, 64)), (b"data", 0.3f64.to_le_bytes().to_vec())]);
     assert_eq!(read(&double).unwrap(), [0.3]);
-    let mut form = fmt(0xfffe, 1, 8000, 16);
-    form.extend([22, 0, 16, 0, 4, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71]);
-    assert_eq!(read(&riff(&[(b"fmt ", form), (b"data", vec![0, 0x40])])).unwrap(), [0.5]);
+    let three = riff(&[(b"fmt ", fmt(1, 1, 8000, 24)), (b"data", vec![0, 0, 0x80, 0xff, 0xff, 0x7f, 0, 0, 0x40])]);
+    assert_eq!(read(&three).unwrap(), [-1.0, 8388607.0 / 8388608.0, 0.5]);
+}
+
+#[test]
+fn the_extensible_form_names_its_samples_by_a_guid() {
+    let pcm = [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71];
+    let ambisonic = [0, 0, 0x21, 0x07, 0xd3, 0x11, 0x86, 0x44, 0xc8, 0xc1, 0xca, 0, 0, 0];
+    let file = |tag: u16, bits: u16, tail: [u8; 14], data: Vec<u8>| {
+        let [low, high] = tag.to_le_bytes();
+        let form = [&fmt(0xfffe, 1, 8000, bits)[..], &[22, 0, 16, 0, 4, 0, 0, 0, low, high], &tail].concat();
+        riff(&[(b"fmt ", form), (b"data", data)])
+    };
+    for tail in [pcm, ambisonic] {
+        assert_eq!(read(&file(1, 16, tail, le16(&[0, -32768, 16384]))).unwrap(), [0.0, -1.0, 0.5]);
+        assert_eq!(read(&file(3, 32, tail, 0.3f32.to_le_bytes().to_vec())).unwrap(), [0.3]);
+    }
+    assert!(fault(&file(1, 16, [7; 14], vec![0, 0])).contains("an unknown GUID at byte 44"));
 }
 
 #[test]
@@ -137,6 +178,92 @@ fn chunks_of_no_concern_are_passed_over() {
     assert_eq!(read(&file).unwrap(), [0.5]);
     // What follows the RIFF is none of its concern.
     assert_eq!(read(&[file, vec![7; 100]].concat()).unwrap(), [0.5]);
+}
+
+fn note(bytes: &[u8]) -> Option<String> {
+    let folder = tempfile::tempdir().unwrap();
+    info(written(&folder, bytes)).unwrap().note
+}
+
+#[test]
+fn sizes_that_a_pipe_leaves_open() {
+    let data = || le16(&[16384, -16384, 8192]);
+    // ffmpeg and most services; Python's wave; sox; GStreamer; with the header's size added or taken away.
+    let open = [u32::MAX, 0x7fff_ffff, 0x7fff_f000, 0, 0xffff_ffff - 36, 0x7fff_ffff + 36];
+    for size in open {
+        for (riff_size, data_size) in [(size, size), (size, 6), (42, size), (35, size), (36, size)] {
+            let file = with_sizes(fmt(1, 1, 8000, 16), data(), riff_size, data_size);
+            assert_eq!(read(&file).unwrap(), [0.5, -0.5, 0.25], "{riff_size:#x}, {data_size:#x}");
+            assert!(note(&file).is_some_and(|n| n.contains("open")), "{riff_size:#x}, {data_size:#x}");
+        }
+    }
+    let file = with_sizes(fmt(1, 2, 8000, 16), data(), u32::MAX, u32::MAX);
+    assert_eq!(read(&file).unwrap(), [0.5, -0.5], "whole frames");
+    assert_eq!(
+        note(&file).unwrap(),
+        "the header at byte 4 leaves the size of the file open; \
+         the chunk \"data\" at byte 36 leaves its size open: it is read to the end of the file; \
+         the last 2 bytes up to byte 50 are no whole frame of 4 and left out"
+    );
+    assert_eq!(note(&with_sizes(fmt(1, 1, 8000, 16), data(), 42, 6)), None);
+}
+
+#[test]
+fn a_size_that_was_never_set_right() {
+    let stale = with_sizes(fmt(1, 1, 8000, 16), le16(&[16384, -16384]), 36, 4);
+    assert_eq!(read(&stale).unwrap(), [0.5, -0.5]);
+    assert_eq!(note(&stale).unwrap(), "the header at byte 4 promises a file of 44 bytes only");
+    // No samples, and a chunk behind them: 0 means none.
+    let none = riff(&[(b"fmt ", fmt(1, 1, 8000, 16)), (b"data", vec![]), (b"LIST", vec![1, 2, 3])]);
+    assert!(read(&none).unwrap().is_empty());
+    assert_eq!(note(&none), None);
+}
+
+#[test]
+fn half_a_frame_at_the_end_is_left_out() {
+    let file = riff(&[(b"fmt ", fmt(1, 2, 8000, 16)), (b"data", le16(&[16384, -16384, 8192]))]);
+    assert_eq!(read(&file).unwrap(), [0.5, -0.5]);
+    assert_eq!(note(&file).unwrap(), "the last 2 bytes up to byte 50 are no whole frame of 4 and left out");
+}
+
+#[test]
+fn a_download_that_broke_off_is_read_only_if_asked() {
+    let whole = riff(&[(b"fmt ", fmt(1, 1, 8000, 16)), (b"data", le16(&[16384, -16384, 8192]))]);
+    let cut = &whole[..47];
+    assert!(fault(cut).contains("promises a file of 50 bytes, it ends at byte 47"));
+    let mut lying = cut.to_vec();
+    lying[4..8].copy_from_slice(&39u32.to_le_bytes());
+    assert_eq!(fault(&lying), "the chunk \"data\" at byte 36 promises 6 bytes, the file ends at byte 47");
+    let folder = tempfile::tempdir().unwrap();
+    let lenient = load_with(written(&folder, cut)).strict(false);
+    assert_eq!(lenient.info().unwrap().num_frames, 1);
+    assert!(lenient.info().unwrap().note.unwrap().contains("promises 6 bytes, the file ends at byte 47"));
+    assert_eq!(lenient.build().unwrap().0.to_vec::<f32>().unwrap(), [0.5]);
+}
+
+#[test]
+fn the_long_form() {
+    let file = |riff_size: u64, data_size: u64, data: &[u8]| {
+        let sizes = [riff_size, data_size, 3].map(u64::to_le_bytes).concat();
+        let ds64 = [&sizes[..], &[0; 4]].concat();
+        let mut file = riff(&[(b"ds64", ds64), (b"fmt ", fmt(1, 1, 8000, 16)), (b"data", data.to_vec())]);
+        file[..8].copy_from_slice(b"RF64\xff\xff\xff\xff");
+        file[76..80].copy_from_slice(&[0xff; 4]);
+        file
+    };
+    let data = le16(&[16384, -16384, 8192]);
+    assert_eq!(read(&file(78, 6, &data)).unwrap(), [0.5, -0.5, 0.25]);
+    assert_eq!(note(&file(78, 6, &data)), None);
+    assert_eq!(read(&file(78, 4, &data)).unwrap(), [0.5, -0.5]);
+    for open in [0, u64::MAX] {
+        assert_eq!(read(&file(open, open, &data)).unwrap(), [0.5, -0.5, 0.25]);
+    }
+    assert!(fault(&file(78, 1 << 40, &data)).contains("promises 1099511627776 bytes, the file ends at byte 86"));
+    assert!(fault(&file(1 << 40, 6, &data)).contains("promises a file of 1099511627784 bytes"));
+    let mut without = file(78, 6, &data);
+    without[12..16].copy_from_slice(b"junk");
+    assert!(fault(&without).contains("in a chunk \"ds64\" at byte 12, here is \"junk\" of 28 bytes"));
+    assert!(fault(&file(78, 6, &data)[..30]).contains("the file ends at byte 30"));
 }
 
 fn small() -> Vec<u8> {
@@ -178,12 +305,9 @@ fn lies_are_told_by_their_byte() {
         fault(&file)
     };
     // The header of "data" is at byte 48: RIFF 12, "fmt " 24, "LIST" 12.
-    assert_eq!(
-        with(52, &[0xff; 4]),
-        "the chunk \"data\" at byte 48 promises 4294967295 bytes, the file ends at byte 68"
-    );
-    assert_eq!(with(52, &[10, 0]), "the chunk \"data\" at byte 48 has 10 bytes, no whole number of frames of 4");
-    assert_eq!(with(4, &[0xff; 4]), "the header at byte 4 promises a file of 4294967303 bytes, it ends at byte 68");
+    assert_eq!(with(52, &[16, 0]), "the chunk \"data\" at byte 48 promises 16 bytes, the file ends at byte 68");
+    assert_eq!(with(4, &[61, 0]), "the header at byte 4 promises a file of 69 bytes, it ends at byte 68");
+    assert_eq!(with(40, &[99, 0]), "the chunk \"LIST\" at byte 36 promises 99 bytes, the file ends at byte 68");
     assert_eq!(with(22, &[0, 0]), "the chunk \"fmt \" at byte 12 tells of 0 channels at 8000 Hz");
     assert_eq!(with(34, &[0, 0]), "samples of 0 bits by the \"fmt \" at byte 12");
     assert_eq!(with(32, &[3, 0]), "frames of 3 bytes, but 2 channels of 16 bits, by the \"fmt \" at byte 12");
@@ -192,7 +316,7 @@ fn lies_are_told_by_their_byte() {
         with(20, &[2, 0]),
         "samples of form 0x0002 by the \"fmt \" at byte 12; read are PCM, float, A-law, µ-law"
     );
-    assert!(with(0, b"RIFX").contains("only RIFF is read"));
+    assert!(with(0, b"RIFX").contains("RIFF and RF64 are read"));
     assert!(with(8, b"AVI ").contains("not a WAV file"));
     assert!(fault(b"\x89PNG\r\n\x1a\n").contains("not a WAV file: it starts with \".PNG....\""));
 }
@@ -209,6 +333,9 @@ fn what_cannot_be_written() {
     assert!(
         message(save_with(&path, &wave, 8000).encoding(Encoding::PcmF).bits_per_sample(16).build()).contains("PCM_F")
     );
+    let wide = Tensor::zeros([9000, 1]).build().unwrap();
+    let error = save_with(&path, &wide, 8000).encoding(Encoding::PcmF).bits_per_sample(64).build();
+    assert!(message(error).contains("9000 channels of 64 bits"));
     assert!(!path.exists());
     assert_eq!(load(&path).unwrap_err().kind(), ErrorKind::Io);
 }

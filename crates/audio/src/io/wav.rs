@@ -1,8 +1,12 @@
-//! The structure of a WAV file: chunks in a RIFF, of which `fmt ` says what the samples are and `data` has
-//! them. All that is promised is held against the length of the file, and every fault is told by its byte.
+//! The structure of a WAV file: chunks in a RIFF (or an RF64, for more than 4 GiB), of which `fmt ` says what
+//! the samples are and `data` has them. All that is promised is held against the length of the file, and every
+//! fault is told by its byte.
+//!
+//! A program that writes to a pipe cannot go back and fill in the sizes. It leaves 0 or the largest number
+//! there ([`is_open`]), and the samples go on to the end of the file.
 
 use super::{AudioMetaData, Encoding};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read, Seek};
 
 /// A file whose structure was found whole.
 #[derive(Debug)]
@@ -32,6 +36,16 @@ macro_rules! fault {
     ($kind:ident, $($message:tt)+) => { return Err(Fault::$kind(format!($($message)+))) };
 }
 
+/// What the start of the file says of its sizes.
+struct Riff {
+    /// Where the RIFF ends; the end of the file where that is not told.
+    end: u64,
+    /// The size of the chunk `data` by the chunk `ds64` of an RF64.
+    data: Option<u64>,
+    /// The byte of the first chunk.
+    first: u64,
+}
+
 /// The part of `fmt ` that says what the samples are.
 struct Form {
     encoding: Encoding,
@@ -48,48 +62,79 @@ const ULAW: u16 = 7;
 const EXTENSIBLE: u16 = 0xfffe;
 /// What follows the two bytes of the format in the GUIDs of the extensible form.
 const GUID_TAIL: [u8; 14] = [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71];
+/// The same in the GUIDs of ambisonic sound in B-format, whose channels are samples like all others.
+const AMBISONIC_TAIL: [u8; 14] = [0, 0, 0x21, 0x07, 0xd3, 0x11, 0x86, 0x44, 0xc8, 0xc1, 0xca, 0, 0, 0];
 
-/// Walks the chunks up to the samples of a file of `length` bytes.
-pub(super) fn walk(file: &mut (impl Read + Seek), length: u64) -> Result<Wav, Fault> {
-    let end = riff(file, length)?;
+/// True for what stands in the place of a size that was not known: 0, or the largest number of 31 or 32 bits
+/// (64 bits in an RF64), by some writers less a header or rounded to whole frames.
+fn is_open(size: u64) -> bool {
+    const NEAR: u64 = 0x1000;
+    [0x7fff_ffff, 0xffff_ffff, u64::MAX].iter().any(|mark| size.abs_diff(*mark) <= NEAR) || size == 0
+}
+
+/// Walks the chunks up to the samples of a file of `length` bytes. What is promised beyond the end of the file
+/// is a fault if `strict`, else a note.
+pub(super) fn walk<F: Read + Seek>(file: &mut BufReader<F>, length: u64, strict: bool) -> Result<Wav, Fault> {
+    let mut notes = Vec::new();
+    let riff = read_riff(file, length, strict, &mut notes)?;
     let mut form = None;
-    let mut at = 12;
-    while at < end {
-        if end - at < 8 {
-            fault!(Format, "the header of the chunk at byte {at} needs 8 bytes, the file ends at byte {end}");
+    let mut at = riff.first;
+    while at < length {
+        if length - at < 8 {
+            fault!(Format, "the header of the chunk at byte {at} needs 8 bytes, the file ends at byte {length}");
         }
-        file.seek(SeekFrom::Start(at))?;
-        let head: [u8; 8] = bytes(file)?;
-        let (name, size) = (&head[..4], u64::from(u32_at(&head, 4)));
+        let (name, size) = read_head(file, at)?;
         let body = at + 8;
-        if size > end - body {
-            let name = printable(name);
-            fault!(Format, "the chunk {name:?} at byte {at} promises {size} bytes, the file ends at byte {end}");
-        }
-        match (name, &form) {
+        match (&name, &form) {
+            (b"data", None) => fault!(Format, "the chunk \"data\" at byte {at} comes before any \"fmt \""),
+            (b"data", Some(form)) => {
+                let promised = riff.data.filter(|_| size == u64::from(u32::MAX)).unwrap_or(size);
+                let size = data_size(file, at, promised, length, strict, &mut notes)?;
+                if body + size > riff.end {
+                    notes.push(format!("the header at byte 4 promises a file of {} bytes only", riff.end));
+                }
+                return samples_of(form, at, size, notes);
+            }
+            _ if size > length - body => {
+                let name = printable(&name);
+                fault!(Format, "the chunk {name:?} at byte {at} promises {size} bytes, the file ends at byte {length}");
+            }
             (b"fmt ", None) => form = Some(read_form(file, at, size)?),
             (b"fmt ", Some(_)) => fault!(Format, "a second chunk \"fmt \" at byte {at}"),
-            (b"data", None) => fault!(Format, "the chunk \"data\" at byte {at} comes before any \"fmt \""),
-            (b"data", Some(form)) => return samples_of(form, at, size),
             _ => {}
         }
         at = body + size + size % 2;
     }
     let missing = if form.is_none() { "fmt " } else { "data" };
-    fault!(Format, "there is no chunk {missing:?} up to the end at byte {end}")
+    fault!(Format, "there is no chunk {missing:?} up to the end at byte {length}")
 }
 
-/// Checks the header of the RIFF; gives the byte at which it ends.
-fn riff(file: &mut (impl Read + Seek), length: u64) -> Result<u64, Fault> {
+/// Name and size of the chunk at byte `at`.
+fn read_head<F: Read + Seek>(file: &mut BufReader<F>, at: u64) -> io::Result<([u8; 4], u64)> {
+    // Relative, which keeps what is in the buffer: a file may be full of tiny chunks.
+    let here = file.stream_position()?;
+    file.seek_relative(at as i64 - here as i64)?;
+    let [a, b, c, d, size @ ..]: [u8; 8] = bytes(file)?;
+    Ok(([a, b, c, d], u32::from_le_bytes(size).into()))
+}
+
+/// Checks the header of the RIFF.
+fn read_riff<F: Read + Seek>(
+    file: &mut BufReader<F>,
+    length: u64,
+    strict: bool,
+    notes: &mut Vec<String>,
+) -> Result<Riff, Fault> {
     if length == 0 {
         fault!(Format, "the file is empty");
     }
     let mut start = Vec::new();
     file.by_ref().take(12).read_to_end(&mut start)?;
-    if let Some(what @ (b"RIFX" | b"RF64" | b"BW64")) = start.first_chunk() {
-        fault!(Unsupported, "a WAV in the form {:?}; only RIFF is read", printable(what));
+    if start.starts_with(b"RIFX") {
+        fault!(Unsupported, "a WAV in the form \"RIFX\"; RIFF and RF64 are read");
     }
-    let known = b"RIFF".iter().zip(&start).all(|(a, b)| a == b);
+    let long = [b"RF64", b"BW64"].iter().any(|name| start.starts_with(*name));
+    let known = long || b"RIFF".iter().zip(&start).all(|(a, b)| a == b);
     if !known || (start.len() == 12 && &start[8..] != b"WAVE") {
         fault!(
             Format,
@@ -100,11 +145,83 @@ fn riff(file: &mut (impl Read + Seek), length: u64) -> Result<u64, Fault> {
     if start.len() < 12 {
         fault!(Format, "the header of a WAV needs 12 bytes, the file ends at byte {length}");
     }
-    let end = u64::from(u32_at(&start, 4)) + 8;
-    if end > length {
-        fault!(Format, "the header at byte 4 promises a file of {end} bytes, it ends at byte {length}");
+    let mut riff = Riff { end: u64::from(u32_at(&start, 4)), data: None, first: 12 };
+    if long {
+        let (size, data, first) = read_ds64(file, length)?;
+        riff = Riff { end: if riff.end == u64::from(u32::MAX) { size } else { riff.end }, data: Some(data), first };
     }
-    Ok(end)
+    let size = std::mem::replace(&mut riff.end, length);
+    let end = size.saturating_add(8);
+    let told = if size != 0 && end <= length {
+        riff.end = end;
+        return Ok(riff);
+    } else if is_open(size) {
+        "the header at byte 4 leaves the size of the file open".into()
+    } else {
+        format!("the header at byte 4 promises a file of {end} bytes, it ends at byte {length}")
+    };
+    if strict && !is_open(size) {
+        return Err(Fault::Format(told));
+    }
+    notes.push(told);
+    Ok(riff)
+}
+
+/// The chunk `ds64` at byte 12 of an RF64: the sizes of the file and of `data`, and where the next chunk is.
+fn read_ds64<F: Read + Seek>(file: &mut BufReader<F>, length: u64) -> Result<(u64, u64, u64), Fault> {
+    if length < 12 + 8 + 28 {
+        fault!(Format, "the chunk \"ds64\" of an RF64 needs 36 bytes from byte 12 on, the file ends at byte {length}");
+    }
+    let (name, size) = read_head(file, 12)?;
+    if &name != b"ds64" || size < 28 || size > length - 20 {
+        fault!(Format, "an RF64 has its sizes in a chunk \"ds64\" at byte 12, here is {:?} of {size} bytes", printable(&name));
+    }
+    let sizes: [u8; 16] = bytes(file)?;
+    let u64_at = |i: usize| u64::from(u32_at(&sizes, i)) | u64::from(u32_at(&sizes, i + 4)) << 32;
+    Ok((u64_at(0), u64_at(8), 20 + size + size % 2))
+}
+
+/// How many bytes of samples are there, where the chunk `data` at byte `at` promises so many.
+fn data_size<F: Read + Seek>(
+    file: &mut BufReader<F>,
+    at: u64,
+    promised: u64,
+    length: u64,
+    strict: bool,
+    notes: &mut Vec<String>,
+) -> Result<u64, Fault> {
+    let there = length - (at + 8);
+    if promised == 0 && (there == 0 || only_chunks(file, at + 8, length)?) {
+        return Ok(0);
+    }
+    if promised != 0 && promised <= there {
+        return Ok(promised);
+    }
+    let open = is_open(promised);
+    if !open && strict {
+        fault!(Format, "the chunk \"data\" at byte {at} promises {promised} bytes, the file ends at byte {length}");
+    }
+    notes.push(if open {
+        format!("the chunk \"data\" at byte {at} leaves its size open: it is read to the end of the file")
+    } else {
+        format!("the chunk \"data\" at byte {at} promises {promised} bytes, the file ends at byte {length}")
+    });
+    Ok(there)
+}
+
+/// True where chunks follow each other from byte `at` to the end of the file.
+fn only_chunks<F: Read + Seek>(file: &mut BufReader<F>, mut at: u64, length: u64) -> io::Result<bool> {
+    while at < length {
+        if length - at < 8 {
+            return Ok(false);
+        }
+        let (name, size) = read_head(file, at)?;
+        if !name.iter().all(|c| c.is_ascii_graphic() || *c == b' ') || size > length - at - 8 {
+            return Ok(false);
+        }
+        at += 8 + size + size % 2;
+    }
+    Ok(true)
 }
 
 /// Reads the chunk `fmt ` of `size` bytes whose header is at byte `at`.
@@ -120,7 +237,7 @@ fn read_form(file: &mut impl Read, at: u64, size: u64) -> Result<Form, Fault> {
             fault!(Format, "the chunk \"fmt \" at byte {at} has {size} bytes, its extensible form 40");
         }
         let more: [u8; 24] = bytes(file)?;
-        if more[10..] != GUID_TAIL {
+        if more[10..] != GUID_TAIL && more[10..] != AMBISONIC_TAIL {
             fault!(Unsupported, "samples of a form by an unknown GUID at byte {}", at + 8 + 24);
         }
         tag = u16::from_le_bytes([more[8], more[9]]);
@@ -147,21 +264,23 @@ fn read_form(file: &mut impl Read, at: u64, size: u64) -> Result<Form, Fault> {
     Ok(Form { encoding, channels, rate, bits, block })
 }
 
-/// What the chunk `data` at byte `at` holds.
-fn samples_of(form: &Form, at: u64, size: u64) -> Result<Wav, Fault> {
+/// What the chunk `data` at byte `at` holds in `size` bytes.
+fn samples_of(form: &Form, at: u64, size: u64, mut notes: Vec<String>) -> Result<Wav, Fault> {
     let block = u64::from(form.block);
-    if !size.is_multiple_of(block) {
-        fault!(Format, "the chunk \"data\" at byte {at} has {size} bytes, no whole number of frames of {block}");
-    }
     let Ok(frames) = usize::try_from(size / block) else {
         fault!(Unsupported, "more samples than this machine can address");
     };
+    if !size.is_multiple_of(block) {
+        let (end, rest) = (at + 8 + size, size % block);
+        notes.push(format!("the last {rest} bytes up to byte {end} are no whole frame of {block} and left out"));
+    }
     let meta = AudioMetaData {
         sample_rate: form.rate,
         num_frames: frames,
         num_channels: form.channels.into(),
         bits_per_sample: form.bits.into(),
         encoding: form.encoding,
+        note: (!notes.is_empty()).then(|| notes.join("; ")),
     };
     Ok(Wav { meta, block: form.block.into(), data_at: at + 8 })
 }
