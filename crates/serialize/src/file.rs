@@ -5,6 +5,14 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// How a draft is called: `.flambeau-PROCESS-NUMBER.tmp`. The name of the file it will be is no part of it,
+/// for that may be as long as the system lets a name be.
+const DRAFT: (&str, &str) = (".flambeau-", ".tmp");
+
+/// A draft that nobody has written to for so long is of a process that died.
+const ABANDONED: Duration = Duration::from_secs(3600);
 
 /// A file on its way, taken away again unless it arrives.
 struct Draft {
@@ -24,14 +32,19 @@ impl Drop for Draft {
 /// Lets `write` fill a new file beside `path`, and puts it in the place of `path` once all of it is on
 /// the disk.
 pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
-    // A link stays a link: what it leads to is replaced.
-    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let target = behind_links(path)?;
     if fs::metadata(&target).is_ok_and(|m| !m.is_file()) {
         // A device or a pipe cannot be replaced, only written to; a folder refuses.
         let file = OpenOptions::new().write(true).open(&target).map_err(|e| Error::io("write", path, e))?;
         return fill(file, path, write).map(drop);
     }
-    let (file, mut draft) = create_beside(&target, path)?;
+    // The folder of a name without one is the current one.
+    let folder = match target.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    remove_abandoned(folder);
+    let (file, mut draft) = create_in(folder, path)?;
     let file = fill(file, path, write)?;
     file.sync_all().map_err(|e| Error::io("write", path, e))?;
     drop(file);
@@ -42,10 +55,25 @@ pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<
     fs::rename(&draft.path, &target).map_err(|e| Error::io("replace", path, e))?;
     draft.arrived = true;
     // The rename lasts when the folder is on the disk too. Not every system lets a folder be opened.
-    if let Some(Ok(folder)) = target.parent().map(File::open) {
+    if let Ok(folder) = File::open(folder) {
         let _ = folder.sync_all();
     }
     Ok(())
+}
+
+/// The file that `path` leads to, there or not: a link stays a link, what it leads to is replaced.
+fn behind_links(path: &Path) -> Result<PathBuf> {
+    // As many as Linux follows.
+    const MOST_LINKS: usize = 40;
+    let mut target = path.to_path_buf();
+    for _ in 0..=MOST_LINKS {
+        let Ok(next) = fs::read_link(&target) else { return Ok(target) };
+        // A relative link counts from the folder that it stands in.
+        target.pop();
+        target.push(next);
+    }
+    let message = format!("more than {MOST_LINKS} links lead on from each other");
+    Err(Error::io("write", path, std::io::Error::other(message)))
 }
 
 fn fill(file: File, path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<File> {
@@ -54,13 +82,12 @@ fn fill(file: File, path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()
     buffered.into_inner().map_err(|e| Error::io("write", path, e.into_error()))
 }
 
-/// A new file in the folder of `target`, under a name that nobody has.
-fn create_beside(target: &Path, path: &Path) -> Result<(File, Draft)> {
+/// A new file in `folder`, under a name that nobody has.
+fn create_in(folder: &Path, path: &Path) -> Result<(File, Draft)> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    let name = target.file_name().unwrap_or_default().to_string_lossy().into_owned();
     loop {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let draft = target.with_file_name(format!(".{name}.{}-{number}.tmp", std::process::id()));
+        let draft = folder.join(format!("{}{}-{number}{}", DRAFT.0, std::process::id(), DRAFT.1));
         match OpenOptions::new().write(true).create_new(true).open(&draft) {
             Ok(file) => return Ok((file, Draft { path: draft, arrived: false })),
             // Left behind by a process of the same number that died.
@@ -68,4 +95,22 @@ fn create_beside(target: &Path, path: &Path) -> Result<(File, Draft)> {
             Err(e) => return Err(Error::io("create", path, e)),
         }
     }
+}
+
+/// Takes away the drafts in `folder` that processes left behind which were killed. What cannot be looked at or
+/// removed stays: it does no harm to what is saved.
+fn remove_abandoned(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten().filter(|e| is_draft(&e.file_name().to_string_lossy())) {
+        let age = entry.metadata().ok().filter(|m| m.is_file()).and_then(|m| m.modified().ok()?.elapsed().ok());
+        if age.is_some_and(|age| age > ABANDONED) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn is_draft(name: &str) -> bool {
+    let number = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+    let middle = name.strip_prefix(DRAFT.0).and_then(|rest| rest.strip_suffix(DRAFT.1));
+    middle.and_then(|m| m.split_once('-')).is_some_and(|(process, count)| number(process) && number(count))
 }

@@ -1,5 +1,5 @@
 //! The little JSON that a safetensors header is made of: objects, arrays, strings and whole numbers, read
-//! with the byte offset of every fault. A general parser would lose the offsets, the order of the entries,
+//! with the byte offset of every fault; other values are passed over. A general parser would lose the offsets, the order of the entries,
 //! and names that stand twice.
 
 /// What is wrong, and at which byte of the file.
@@ -114,6 +114,58 @@ impl<'a> Cursor<'a> {
                 return Ok(numbers);
             }
         }
+    }
+
+    /// Goes over `null` if it is the next.
+    pub(crate) fn null(&mut self) -> bool {
+        self.skip_space();
+        let there = self.text[self.place..].starts_with("null");
+        self.place += if there { 4 } else { 0 };
+        there
+    }
+
+    /// Goes over any value.
+    pub(crate) fn skip_value(&mut self) -> Result<(), Fault> {
+        self.skip_nested(0)
+    }
+
+    fn skip_nested(&mut self, depth: usize) -> Result<(), Fault> {
+        // As deep as the format's own reader goes.
+        const DEEPEST: usize = 128;
+        if depth > DEEPEST {
+            return self.fault(format!("a value is nested more than {DEEPEST} deep"));
+        }
+        self.skip_space();
+        match self.next() {
+            Some(b'{') => self.object(|cursor, _, _| cursor.skip_nested(depth + 1)),
+            Some(b'"') => self.string().map(drop),
+            Some(b'[') => {
+                self.expect(b'[')?;
+                if self.take(b']') {
+                    return Ok(());
+                }
+                loop {
+                    self.skip_nested(depth + 1)?;
+                    if !self.take(b',') {
+                        return self.expect(b']');
+                    }
+                }
+            }
+            _ => self.skip_word(),
+        }
+    }
+
+    /// Goes over a number, `true`, `false` or `null`.
+    fn skip_word(&mut self) -> Result<(), Fault> {
+        let rest = &self.text[self.place..];
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !"+-.".contains(c)).unwrap_or(rest.len());
+        let word = &rest[..end];
+        let number = word.starts_with(|c: char| c == '-' || c.is_ascii_digit()) && word.parse::<f64>().is_ok();
+        if !number && !matches!(word, "true" | "false" | "null") {
+            return self.fault(format!("expected a value{}", self.instead()));
+        }
+        self.place += end;
+        Ok(())
     }
 
     fn number(&mut self) -> Result<usize, Fault> {
@@ -240,5 +292,23 @@ mod tests {
         assert_eq!(at("[99999999999999999999]"), 120);
         assert_eq!(at("[1,]"), 103);
         assert_eq!(at("[1"), 102);
+        let at = |text: &str| Cursor::new(text, 100).skip_value().expect_err("no value").at;
+        assert_eq!(at("[1, x]"), 104);
+        assert_eq!(at("{\"a\": nul}"), 106);
+        assert_eq!(at("[-]"), 101);
+        assert_eq!(at(""), 100);
+        assert_eq!(at(&"[".repeat(1000)), 229);
+    }
+
+    #[test]
+    fn values_are_passed_over() {
+        for text in
+            ["1", "-1.5e-7", "\"a\\\"]\"", "null", "true", "[]", "[1, [2, {}], \"x\"]", "{\"a\": {\"b\": [false]}}"]
+        {
+            let text = format!(" {text} ,");
+            let mut cursor = Cursor::new(&text, 0);
+            assert_eq!(cursor.skip_value(), Ok(()), "{text}");
+            assert_eq!(cursor.expect(b','), Ok(()), "{text}");
+        }
     }
 }

@@ -16,17 +16,22 @@
 //! ```
 //!
 //! A file is replaced as a whole or not at all: `save` writes beside it and renames, so a full disk or a
-//! crash leaves the old checkpoint as it was. What `load` reads is not trusted: a file that is cut off, or
+//! crash leaves the old checkpoint as it was; what a killed process left half written is removed by the next
+//! save into that folder once it is an hour old. What `load` reads is not trusted: a file that is cut off, or
 //! whose header does not fit its data, is an [`Err`] with the byte at fault, and nothing is allocated that
 //! the file could not fill.
 
+mod checkpoint;
 mod file;
-mod header;
 mod json;
 mod safetensors;
+mod source;
+mod stored;
+
+pub use checkpoint::{Checkpoint, open};
 
 use flambeau_tensor::{Error, ErrorKind, NamedTensors, Result, StateDict};
-use std::fs::File;
+use source::Source;
 use std::io::Write;
 use std::path::Path;
 
@@ -101,9 +106,14 @@ pub fn save_to(mut writer: impl Write, tensors: &(impl NamedTensors + ?Sized)) -
 /// The tensors of the file `path`, on the CPU, in the order of its header: what [`save`] or PyTorch's
 /// `safetensors.torch.save_file` wrote.
 ///
+/// Types that flambeau lacks come in the dtype that holds all of their values: `U16` as `int32`, `U32` and
+/// `U64` as `int64`, `F8_E8M0` as `float32`, the other `F8` as `float16`. Elements of less than a byte (`F4`,
+/// `F6`, `I4`, `U4`) come in none, so the file as a whole is refused rather than given without them; [`open`]
+/// gives its other tensors.
+///
 /// # Errors
 /// Where the extension names no known format, the file cannot be read, is not what it says it is, or holds
-/// a dtype that flambeau lacks. The message names the file and the byte at fault.
+/// what no dtype can. The message names the file and the byte at fault, or the tensor.
 #[track_caller]
 pub fn load(path: impl AsRef<Path>) -> Result<StateDict> {
     Ok(load_with_metadata(path)?.0)
@@ -118,9 +128,8 @@ pub fn load_with_metadata(path: impl AsRef<Path>) -> Result<(StateDict, Metadata
     let path = path.as_ref();
     match Format::of("load", path)? {
         Format::Safetensors => {
-            let file = File::open(path).map_err(|e| Error::io("open", path, e))?;
-            let len = file.metadata().map_err(|e| Error::io("open", path, e))?.len();
-            safetensors::read(&mut safetensors::Stream::new(file, path), len, path)
+            let checkpoint = open(path)?;
+            Ok((checkpoint.load()?, checkpoint.metadata().clone()))
         }
     }
 }
@@ -130,6 +139,6 @@ pub fn load_with_metadata(path: impl AsRef<Path>) -> Result<(StateDict, Metadata
 /// # Errors
 /// As [`load`].
 pub fn load_from(bytes: &[u8]) -> Result<StateDict> {
-    let source = Path::new("<bytes>");
-    Ok(safetensors::read(&mut safetensors::Slice::new(bytes), bytes.len() as u64, source)?.0)
+    let source = Source::Bytes(bytes);
+    safetensors::contents(&source)?.load(&source)
 }

@@ -1,7 +1,7 @@
 //! Checkpoints through files: round trips, the word of the format's own crate, hostile files, and what is
 //! left on the disk after a failure.
 
-use flambeau_serialize::{load, load_from, load_with_metadata, save, save_to, save_with_metadata};
+use flambeau_serialize::{load, load_from, load_with_metadata, open, save, save_to, save_with_metadata};
 use flambeau_tensor::{Complex, DType, Device, ErrorKind, StateDict, Tensor, bf16, f16};
 use proptest::prelude::*;
 use std::fs;
@@ -115,6 +115,116 @@ fn metadata_keeps_its_order() {
 }
 
 #[test]
+fn fields_of_no_concern_are_passed_over() {
+    let data = [1.5f32, -2.0].map(f32::to_le_bytes).concat();
+    let a = r#""a":{"note":{"by":["x",null,1.5e3]},"dtype":"F32","shape":[2],"data_offsets":[0,8],"z":true}"#;
+    let read = |header: &str| load_from(&[&file_with(header, 0), &data[..]].concat());
+    for metadata in ["", r#""__metadata__":null,"#, r#""__metadata__": {} ,"#] {
+        let state = read(&format!("{{{metadata}{a}}}")).expect("loaded");
+        assert_eq!(state.get("a").expect("there").to_vec::<f32>().expect("f32"), [1.5, -2.0]);
+    }
+    assert!(load_from(&file_with(r#"{"__metadata__":{"k":"v"}}"#, 0)).expect("loaded").is_empty());
+    let nested = format!(r#"{{{}"z":{}"#, &a[..a.len() - 9], "[".repeat(100_000));
+    assert!(read(&nested).expect_err("too deep").to_string().contains("nested more than 128 deep"));
+}
+
+/// The numbers that PyTorch gives for these bytes, and their sums over all bytes that are numbers.
+#[test]
+fn types_that_flambeau_lacks_are_widened() {
+    let floats = |dtype: &str, bytes: &[u8]| {
+        let n = bytes.len();
+        let header = format!(r#"{{"a":{{"dtype":"{dtype}","shape":[{n}],"data_offsets":[0,{n}]}}}}"#);
+        let state = load_from(&[&file_with(&header, 0), bytes].concat()).expect("loaded");
+        let wide = state.get("a").expect("there").to_dtype(DType::F64).expect("real");
+        wide.to_vec::<f64>().expect("f64")
+    };
+    let some = [0u8, 1, 7, 8, 9, 0x40, 0x78, 0x7b, 0x7e, 0x81, 0xff];
+    let nan = f64::NAN;
+    let (small, tiny) = (2f64.powi(-9), 2f64.powi(-16));
+    let cases = [
+        (
+            "F8_E4M3",
+            2542933.331604004,
+            [0.0, 1.0, 7.0, 8.0, 9.0, 1024.0, 131072.0, 180224.0, 229376.0, -1.0, nan].map(|x| x * small),
+        ),
+        (
+            "F8_E4M3FNUZ",
+            750933.332901001,
+            [0.0, 1.0, 7.0, 8.0, 9.0, 1024.0, 131072.0, 180224.0, 229376.0, -1.0, -245760.0].map(|x| x * small / 2.0),
+        ),
+        (
+            "F8_E5M2",
+            22548578304.0,
+            [0.0, tiny, 7.0 * tiny, 8.0 * tiny, 10.0 * tiny, 2.0, 32768.0, 57344.0, nan, -tiny, nan],
+        ),
+        (
+            "F8_E5M2FNUZ",
+            22548578304.0,
+            [
+                0.0,
+                tiny / 2.0,
+                3.5 * tiny,
+                4.0 * tiny,
+                5.0 * tiny,
+                1.0,
+                16384.0,
+                28672.0,
+                49152.0,
+                -tiny / 2.0,
+                -57344.0,
+            ],
+        ),
+        (
+            "F8_E8M0",
+            3.8597363079105396e76,
+            [-127, -126, -120, -119, -118, -63, -7, -4, -1, 2, 200].map(|e| if e == 200 { nan } else { 2f64.powi(e) }),
+        ),
+    ];
+    let all: Vec<u8> = (0..=255).collect();
+    for (dtype, squares, values) in cases {
+        for (got, right) in floats(dtype, &some).into_iter().zip(values) {
+            assert!(got == right || got.is_nan() && right.is_nan(), "{dtype}: {got}, not {right}");
+        }
+        let sum: f64 = floats(dtype, &all).iter().filter(|x| x.is_finite()).map(|x| x * x).sum();
+        assert!((sum / squares - 1.0).abs() < 1e-12, "{dtype}: {sum}");
+    }
+    assert_eq!(floats("F8_E5M2", &[0x7c, 0xfc]), [f64::INFINITY, f64::NEG_INFINITY]);
+}
+
+#[test]
+fn one_foreign_tensor_does_not_refuse_the_file() {
+    let header = r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"u16":{"dtype":"U16","shape":[2],"data_offsets":[4,8]},"u32":{"dtype":"U32","shape":[1],"data_offsets":[8,12]},"u64":{"dtype":"U64","shape":[1],"data_offsets":[12,20]},"f4":{"dtype":"F4","shape":[2],"data_offsets":[20,21]}}"#;
+    let file = |u64: u64| {
+        [&file_with(header, 0)[..], &1.5f32.to_le_bytes(), &[1, 0, 0xff, 0xff], &[0xff; 4], &u64.to_le_bytes(), &[0x21]]
+            .concat()
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("mixed.safetensors");
+    fs::write(&path, file(1 << 63)).expect("written");
+    let checkpoint = open(&path).expect("opened");
+    assert_eq!(checkpoint.names().collect::<Vec<_>>(), ["a", "u16", "u32", "u64", "f4"]);
+    assert_eq!((checkpoint.shape("u16"), checkpoint.dtype("u16")), (Some(&[2][..]), Some(DType::I32)));
+    assert_eq!((checkpoint.shape("f4"), checkpoint.dtype("f4"), checkpoint.dtype("b")), (Some(&[2][..]), None, None));
+    let tensor = |name| checkpoint.tensor(name);
+    assert_eq!(tensor("a").expect("there").to_vec::<f32>().expect("f32"), [1.5]);
+    assert_eq!(tensor("u16").expect("there").to_vec::<i32>().expect("i32"), [1, 65535]);
+    assert_eq!(tensor("u32").expect("there").to_vec::<i64>().expect("i64"), [i64::from(u32::MAX)]);
+    let refused = |name| {
+        let error = tensor(name).expect_err("refused");
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+        error.to_string()
+    };
+    assert!(refused("u64").contains("\"u64\" is unsigned of 64 bits and has numbers that int64 cannot hold"));
+    assert!(refused("f4").contains("\"f4\" has elements of 4 bits"));
+    assert!(tensor("b").expect_err("absent").to_string().contains("no tensor called \"b\""));
+    fs::write(&path, file(7)).expect("written");
+    let checkpoint = open(&path).expect("opened");
+    assert!(checkpoint.load().expect_err("f4").to_string().contains("\"f4\""), "not a state dict without it");
+    let seven = checkpoint.tensor("u64").expect("it fits");
+    assert_eq!(seven.to_vec::<i64>().expect("i64"), [7]);
+}
+
+#[test]
 fn a_cut_off_file_is_an_error_at_every_length() {
     let bytes = bytes_of(&one_of_each());
     let folder = tempfile::tempdir().expect("a folder");
@@ -206,17 +316,22 @@ fn lying_headers_are_told_with_their_byte() {
         (r#"{"a":{"dtype":"U8","shape":[0]}}"#, 0, "needs the fields"),
         (r#"{"a":{"dtype":"U8","shape":[0],"data_offsets":[0]}}"#, 0, "needs two `data_offsets`, it has 1"),
         (r#"{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0,0]}}"#, 0, "more than 2 numbers"),
-        (r#"{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"x":1}}"#, 0, "unknown field \"x\""),
+        (
+            r#"{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"x":nil}}"#,
+            0,
+            "expected a value, found `n` (byte 64)",
+        ),
         (
             r#"{"a":{"dtype":"Q8","shape":[0],"data_offsets":[0,0]}}"#,
             0,
             "the dtype \"Q8\", which the format does not know",
         ),
         (
-            r#"{"a":{"dtype":"F8_E4M3","shape":[0],"data_offsets":[0,0]}}"#,
-            0,
-            "the dtype \"F8_E4M3\", which flambeau lacks",
+            r#"{"a":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[0,1]}}"#,
+            1,
+            "\"a\", F8_E4M3 [2], needs 2 bytes, its data_offsets are 0..1",
         ),
+        (r#"{"a":{"dtype":"F4","shape":[3],"data_offsets":[0,2]}}"#, 2, "needs more bytes than can be counted"),
         (r#"{"__metadata__":{"a":1}}"#, 0, "expected `\"`, found `1` (byte 29)"),
         (r#"{"__metadata__":{"a":"1","a":"2"}}"#, 0, "two fields of the metadata are called \"a\""),
         (r#"{"__metadata__":{},"__metadata__":{}}"#, 0, "`__metadata__` stands twice"),
@@ -300,11 +415,52 @@ fn links_and_devices_are_not_replaced() {
     save(&link, &one_of_each()).expect("saved through the link");
     assert!(fs::symlink_metadata(&link).expect("there").is_symlink());
     assert_same(&one_of_each(), &load(&real).expect("behind the link"));
+    // What a link leads to need not be there yet; links may be relative and lead on.
+    let (first, second) = (folder.path().join("first.safetensors"), folder.path().join("second"));
+    std::os::unix::fs::symlink("second", &first).expect("linked");
+    std::os::unix::fs::symlink("third.safetensors", &second).expect("linked");
+    save(&first, &one_of_each()).expect("saved through two links");
+    assert!([&first, &second].iter().all(|p| fs::symlink_metadata(p).expect("there").is_symlink()));
+    assert_same(&one_of_each(), &load(folder.path().join("third.safetensors")).expect("behind the links"));
+    let round = folder.path().join("round.safetensors");
+    std::os::unix::fs::symlink("round.safetensors", &round).expect("linked");
+    assert!(save(&round, &one_of_each()).expect_err("a circle").to_string().contains("links"));
     let full = folder.path().join("full.safetensors");
     std::os::unix::fs::symlink("/dev/full", &full).expect("linked");
     if fs::metadata("/dev/full").is_ok() {
         assert_eq!(save(&full, &one_of_each()).expect_err("no space").kind(), ErrorKind::Io);
     }
+}
+
+#[test]
+fn drafts_of_killed_processes_are_cleared_away() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let hour = std::time::Duration::from_secs(3600);
+    let left = |name: &str, age| {
+        let file = fs::File::create(folder.path().join(name)).expect("made");
+        file.set_modified(std::time::SystemTime::now() - age).expect("dated");
+    };
+    left(".flambeau-4711-0.tmp", hour * 2);
+    left(".flambeau-4711-1.tmp", hour / 2);
+    for foreign in [".flambeau-4711-x.tmp", ".flambeau-4711.tmp", "flambeau-4711-0.tmp", ".model.tmp"] {
+        left(foreign, hour * 2);
+    }
+    fs::create_dir(folder.path().join(".flambeau-1-1.tmp")).expect("made");
+    save(folder.path().join("model.safetensors"), &one_of_each()).expect("saved");
+    let mut names: Vec<_> =
+        fs::read_dir(folder.path()).expect("a folder").map(|e| e.expect("an entry").file_name()).collect();
+    names.sort();
+    let kept =
+        [".flambeau-1-1.tmp", ".flambeau-4711-1.tmp", ".flambeau-4711-x.tmp", ".flambeau-4711.tmp", ".model.tmp"];
+    assert_eq!(names, [&kept[..], &["flambeau-4711-0.tmp", "model.safetensors"]].concat());
+}
+
+#[test]
+fn a_name_may_be_as_long_as_the_system_lets_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join(format!("{}.safetensors", "n".repeat(255 - 12)));
+    save(&path, &one_of_each()).expect("saved");
+    assert_same(&one_of_each(), &load(&path).expect("loaded"));
 }
 
 proptest! {

@@ -188,9 +188,30 @@ impl Tensor {
         if checked_numel(&shape).and_then(|n| n.checked_mul(dtype.size())) != Some(bytes.len()) {
             bail!(Shape, "from_bytes", "{} bytes do not fill a {dtype} tensor of shape {:?}", bytes.len(), &shape[..])
         }
-        let out = Tensor::uninit("from_bytes", &shape, dtype, Device::Cpu)?;
-        // SAFETY: `out` is fresh, so nobody else can reach its storage, and it holds `bytes.len()` bytes.
-        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), out.storage().host_ptr(), bytes.len()) };
+        Tensor::from_bytes_with(dtype, &shape[..], |to| {
+            to.copy_from_slice(bytes);
+            Ok(())
+        })
+    }
+
+    /// A tensor whose elements `fill` writes, as they lie in memory (native byte order), in row-major order under
+    /// `shape`: for a reader of files, which needs no buffer of its own then. What `fill` leaves alone is of any
+    /// value.
+    ///
+    /// # Errors
+    /// Where there is no memory for `shape`, and what `fill` returns.
+    #[track_caller]
+    pub fn from_bytes_with(
+        dtype: DType,
+        shape: impl IntoShape,
+        fill: impl FnOnce(&mut [u8]) -> Result<()>,
+    ) -> Result<Tensor> {
+        let shape = shape.into_shape("from_bytes_with")?;
+        let out = Tensor::uninit("from_bytes_with", &shape, dtype, Device::Cpu)?;
+        let len = out.numel() * dtype.size();
+        // SAFETY: `out` is fresh, so nobody else can reach its storage, which holds `len` bytes; they are
+        // initialised, as those of every block are.
+        fill(unsafe { std::slice::from_raw_parts_mut(out.storage().host_ptr(), len) })?;
         Ok(out)
     }
 

@@ -174,7 +174,11 @@ fn read_ds64<F: Read + Seek>(file: &mut BufReader<F>, length: u64) -> Result<(u6
     }
     let (name, size) = read_head(file, 12)?;
     if &name != b"ds64" || size < 28 || size > length - 20 {
-        fault!(Format, "an RF64 has its sizes in a chunk \"ds64\" at byte 12, here is {:?} of {size} bytes", printable(&name));
+        fault!(
+            Format,
+            "an RF64 has its sizes in a chunk \"ds64\" at byte 12, here is {:?} of {size} bytes",
+            printable(&name)
+        );
     }
     let sizes: [u8; 16] = bytes(file)?;
     let u64_at = |i: usize| u64::from(u32_at(&sizes, i)) | u64::from(u32_at(&sizes, i + 4)) << 32;

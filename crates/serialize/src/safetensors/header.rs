@@ -3,15 +3,15 @@
 
 use crate::Metadata;
 use crate::json::{Cursor, Fault};
-use flambeau_tensor::shape::checked_numel;
-use flambeau_tensor::{DType, ErrorKind};
+use crate::stored::{F8, Stored};
+use flambeau_tensor::DType;
 use std::collections::HashSet;
 
 /// A tensor as the header describes it.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Entry {
     pub name: String,
-    pub dtype: DType,
+    pub stored: Stored,
     pub shape: Vec<usize>,
     /// Its bytes, counted from the end of the header.
     pub bytes: std::ops::Range<usize>,
@@ -28,13 +28,6 @@ pub(crate) struct Header {
 
 /// More dimensions no tensor of PyTorch's has.
 const MOST_DIMS: usize = 64;
-
-/// A fault and its kind: a file that lies, or one that holds what flambeau lacks.
-pub(crate) type Faulty = (ErrorKind, Fault);
-
-fn lie(fault: Fault) -> Faulty {
-    (ErrorKind::Format, fault)
-}
 
 /// The name of `dtype` in the format.
 pub(crate) fn dtype_name(dtype: DType) -> Option<&'static str> {
@@ -54,50 +47,52 @@ pub(crate) fn dtype_name(dtype: DType) -> Option<&'static str> {
     })
 }
 
-/// The names of the format that stand for nothing here.
-const FOREIGN: [&str; 13] = [
-    "F4",
-    "F6_E2M3",
-    "F6_E3M2",
-    "F8_E4M3",
-    "F8_E5M2",
-    "F8_E8M0",
-    "F8_E4M3FNUZ",
-    "F8_E5M2FNUZ",
-    "U16",
-    "U32",
-    "U64",
-    "I4",
-    "U4",
+/// The types of the format that are not a dtype of flambeau.
+const FOREIGN: [(&str, Stored); 13] = [
+    ("U16", Stored::Unsigned(2)),
+    ("U32", Stored::Unsigned(4)),
+    ("U64", Stored::Unsigned(8)),
+    ("F8_E4M3", Stored::F8(F8::E4M3)),
+    ("F8_E5M2", Stored::F8(F8::E5M2)),
+    ("F8_E8M0", Stored::F8(F8::E8M0)),
+    ("F8_E4M3FNUZ", Stored::F8(F8::E4M3Fnuz)),
+    ("F8_E5M2FNUZ", Stored::F8(F8::E5M2Fnuz)),
+    ("F6_E2M3", Stored::Bits(6)),
+    ("F6_E3M2", Stored::Bits(6)),
+    ("F4", Stored::Bits(4)),
+    ("I4", Stored::Bits(4)),
+    ("U4", Stored::Bits(4)),
 ];
 
+/// The type that the format calls `name`.
+fn stored(name: &str) -> Option<Stored> {
+    let own = DType::ALL.into_iter().find(|d| dtype_name(*d) == Some(name)).map(Stored::Is);
+    own.or_else(|| FOREIGN.iter().find(|(n, _)| *n == name).map(|(_, stored)| *stored))
+}
+
 /// Reads the header `text`, which begins at byte 8; `data` bytes follow it in the file.
-pub(crate) fn parse(text: &str, data: usize) -> Result<Header, Faulty> {
+pub(crate) fn parse(text: &str, data: usize) -> Result<Header, Fault> {
     let mut header = Header::default();
-    let (mut names, mut with_metadata, mut foreign) = (HashSet::new(), false, None);
+    let (mut names, mut with_metadata) = (HashSet::new(), false);
     let mut cursor = Cursor::new(text, 8);
-    let object = cursor.object(|cursor, name, at| {
+    cursor.object(|cursor, name, at| {
         if name == "__metadata__" {
             if std::mem::replace(&mut with_metadata, true) {
                 return Err(Fault::new(at, "`__metadata__` stands twice"));
             }
-            header.metadata = metadata(cursor)?;
+            if !cursor.null() {
+                header.metadata = metadata(cursor)?;
+            }
             return Ok(());
         }
         if !names.insert(name.clone()) {
             return Err(Fault::new(at, format!("two tensors are called {name:?}")));
         }
-        match entry(cursor, name, at)? {
-            Ok(entry) => header.entries.push(entry),
-            Err(fault) => foreign = foreign.take().or(Some(fault)),
-        }
+        header.entries.push(entry(cursor, name, at)?);
         Ok(())
-    });
-    object.and_then(|()| cursor.end()).map_err(lie)?;
-    if let Some(fault) = foreign {
-        return Err((ErrorKind::Unsupported, fault));
-    }
-    check_data(&header.entries, 8 + text.len(), data).map_err(lie)?;
+    })?;
+    cursor.end()?;
+    check_data(&header.entries, 8 + text.len(), data)?;
     Ok(header)
 }
 
@@ -114,15 +109,15 @@ fn metadata(cursor: &mut Cursor<'_>) -> Result<Metadata, Fault> {
     Ok(fields)
 }
 
-/// One tensor's description; `Ok(Err(_))` for one of a dtype that flambeau lacks.
-fn entry(cursor: &mut Cursor<'_>, name: String, at: usize) -> Result<Result<Entry, Fault>, Fault> {
+/// One tensor's description. Fields that the format does not know are passed over, as its own reader does.
+fn entry(cursor: &mut Cursor<'_>, name: String, at: usize) -> Result<Entry, Fault> {
     let (mut dtype, mut shape, mut offsets) = (None, None, None);
     cursor.object(|cursor, field, field_at| {
         let twice = match field.as_str() {
             "dtype" => dtype.replace(cursor.string()?).is_some(),
             "shape" => shape.replace(cursor.numbers(MOST_DIMS)?).is_some(),
             "data_offsets" => offsets.replace(cursor.numbers(2)?).is_some(),
-            _ => return Err(Fault::new(field_at, format!("{name:?} has an unknown field {field:?}"))),
+            _ => return cursor.skip_value(),
         };
         if twice { Err(Fault::new(field_at, format!("{name:?} has two fields {field:?}"))) } else { Ok(()) }
     })?;
@@ -132,22 +127,16 @@ fn entry(cursor: &mut Cursor<'_>, name: String, at: usize) -> Result<Result<Entr
     let [begin, end] = offsets[..] else {
         return Err(Fault::new(at, format!("{name:?} needs two `data_offsets`, it has {}", offsets.len())));
     };
-    let Some(known) = DType::ALL.into_iter().find(|d| dtype_name(*d) == Some(dtype.as_str())) else {
-        let foreign = FOREIGN.contains(&dtype.as_str());
-        let fault = |what: &str| Fault::new(at, format!("{name:?} has the dtype {dtype:?}, {what}"));
-        return if foreign {
-            Ok(Err(fault("which flambeau lacks")))
-        } else {
-            Err(fault("which the format does not know"))
-        };
+    let Some(stored) = stored(&dtype) else {
+        return Err(Fault::new(at, format!("{name:?} has the dtype {dtype:?}, which the format does not know")));
     };
-    let size = checked_numel(&shape).and_then(|n| n.checked_mul(known.size()));
+    let size = stored.bytes(&shape);
     if begin > end || size != Some(end - begin) {
         let needed = size.map_or("more bytes than can be counted".into(), |s| format!("{s} bytes"));
-        let message = format!("{name:?}, {known} {shape:?}, needs {needed}, its data_offsets are {begin}..{end}");
+        let message = format!("{name:?}, {dtype} {shape:?}, needs {needed}, its data_offsets are {begin}..{end}");
         return Err(Fault::new(at, message));
     }
-    Ok(Ok(Entry { name, dtype: known, shape, bytes: begin..end, at }))
+    Ok(Entry { name, stored, shape, bytes: begin..end, at })
 }
 
 /// The format wants the data used up: no gap, no overlap, nothing left over.
