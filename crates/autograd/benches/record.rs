@@ -15,7 +15,7 @@ fn record(c: &mut Criterion) {
     group.bench_function("add and backward 16", |bench| {
         bench.iter(|| {
             black_box(&a).add(&b).unwrap().sum(..).unwrap().backward().unwrap();
-            a.set_grad(None);
+            a.clear_grad();
         })
     });
     group.finish();

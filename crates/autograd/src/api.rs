@@ -28,13 +28,19 @@ pub trait Autograd: Sized {
     /// The accumulated gradient of a leaf (or of a tensor that retains it).
     fn grad(&self) -> Option<Tensor>;
 
-    /// Replaces the accumulated gradient; `None` is PyTorch's `zero_grad(set_to_none=True)`.
-    fn set_grad(&self, grad: Option<Tensor>);
+    /// Replaces the accumulated gradient: `tensor.grad = grad`.
+    ///
+    /// # Errors
+    /// Where its shape, dtype or device is another than the tensor's, or it is the tensor itself.
+    fn set_grad(&self, grad: Option<Tensor>) -> Result<()>;
+
+    /// Forgets the accumulated gradient: `tensor.grad = None`.
+    fn clear_grad(&self);
 
     /// True for a tensor that no recorded op made.
     fn is_leaf(&self) -> bool;
 
-    /// The name of the op that made it, where one was recorded.
+    /// What computes its gradient, where a recorded op made it: `MulBackward0` after a product, as `grad_fn.name()`.
     fn grad_fn(&self) -> Option<String>;
 
     /// Keeps the gradient of a tensor that is not a leaf when it comes by: `Tensor.retain_grad`.
@@ -44,7 +50,23 @@ pub trait Autograd: Sized {
     fn retain_grad(&self) -> Result<()>;
 
     /// Calls `hook` with the gradient of this tensor each time it is computed; what it returns, if
-    /// anything, goes on in its place: `Tensor.register_hook`.
+    /// anything, goes on in its place: `Tensor.register_hook`. It must have the gradient's shape, dtype and device.
+    ///
+    /// The tensor owns its hooks. One that captures the tensor itself, or another that was computed from it, is a
+    /// circle that is never freed; where it needs the values, let it capture `x.detach()`, which shares them and
+    /// not the history.
+    ///
+    /// ```
+    /// use flambeau_autograd::Autograd;
+    /// use flambeau_tensor::Tensor;
+    ///
+    /// let x = Tensor::from_slice(&[1.0f32, -2.0], 2)?.requires_grad_()?;
+    /// let values = x.detach();
+    /// x.register_hook(move |grad| grad.mul(values.gt(0)?).map(Some))?;
+    /// x.mul(3.0)?.sum(..)?.backward()?;
+    /// assert_eq!(x.grad().unwrap().to_vec::<f32>()?, [3.0, 0.0]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Where it does not require grad.
@@ -150,8 +172,22 @@ impl Autograd for Tensor {
         GradMeta::get(self).and_then(|meta| meta.cell.get())
     }
 
-    fn set_grad(&self, grad: Option<Tensor>) {
+    #[track_caller]
+    fn set_grad(&self, grad: Option<Tensor>) -> Result<()> {
+        if let Some(grad) = &grad {
+            ensure!(!grad.is(self), Argument, "set_grad", "a tensor cannot be its own gradient");
+            fits("set_grad", self, grad)?;
+            let (ours, theirs) = (self.dtype(), grad.dtype());
+            ensure!(ours == theirs, DType, "set_grad", "the gradient is {theirs}, the tensor {ours}");
+        }
         GradMeta::of(self).cell.set(grad);
+        Ok(())
+    }
+
+    fn clear_grad(&self) {
+        if let Some(meta) = GradMeta::get(self) {
+            meta.cell.set(None);
+        }
     }
 
     fn is_leaf(&self) -> bool {
@@ -160,7 +196,7 @@ impl Autograd for Tensor {
 
     fn grad_fn(&self) -> Option<String> {
         match edge_of(self) {
-            Edge::Node(node, _) => Some(node.name().to_string()),
+            Edge::Node(node, _) => Some(node.grad_fn()),
             _ => None,
         }
     }
@@ -211,6 +247,16 @@ impl Autograd for Tensor {
     }
 }
 
+/// Does `grad` have the shape of `tensor`, and is it on its device?
+#[track_caller]
+fn fits(place: &'static str, tensor: &Tensor, grad: &Tensor) -> Result<()> {
+    let (ours, theirs) = (tensor.shape(), grad.shape());
+    ensure!(ours == theirs, Shape, place, "the gradient has shape {theirs:?}, the tensor {ours:?}");
+    let (ours, theirs) = (tensor.device(), grad.device());
+    ensure!(ours == theirs, Device, place, "the gradient is on {theirs}, the tensor on {ours}");
+    Ok(())
+}
+
 /// Where to start from a tensor, and with which gradient.
 fn root(tensor: &Tensor, gradient: Option<Tensor>) -> Result<(Edge, Tensor)> {
     let edge = edge_of(tensor);
@@ -221,10 +267,17 @@ fn root(tensor: &Tensor, gradient: Option<Tensor>) -> Result<(Edge, Tensor)> {
         ));
     }
     let gradient = match gradient {
-        Some(g) if g.shape() == tensor.shape() => g,
         Some(g) => {
-            let message = format!("the gradient has shape {:?}, the tensor {:?}", g.shape(), tensor.shape());
-            return Err(backward_error(ErrorKind::Shape, message));
+            fits("backward", tensor, &g)?;
+            let (ours, theirs) = (tensor.dtype(), g.dtype());
+            // A real one of another precision is cast, as in PyTorch.
+            ensure!(
+                ours.is_complex() == theirs.is_complex(),
+                DType,
+                "backward",
+                "the gradient is {theirs}, the tensor {ours}: both must be real or both complex"
+            );
+            g
         }
         None if tensor.numel() == 1 => no_grad(|| tensor.ones_like())?,
         None => {
@@ -258,6 +311,14 @@ pub fn grad_with(outputs: &[&Tensor], inputs: &[&Tensor], options: GradOptions) 
     let at = Location::caller();
     let retain_graph = options.retain_graph.unwrap_or(options.create_graph);
     let walk = Walk { retain_graph, create_graph: options.create_graph, inputs: Some(inputs) };
+    ensure!(
+        options.grad_outputs.len() <= outputs.len(),
+        Argument,
+        "grad",
+        "{} gradients are given for {} outputs",
+        options.grad_outputs.len(),
+        outputs.len()
+    );
     let mut seeds = options.grad_outputs.into_iter();
     let mut roots = Vec::with_capacity(outputs.len());
     for out in outputs {

@@ -4,10 +4,11 @@
 use crate::meta::GradMeta;
 use crate::node::{Edge, Kind, Node, backward_error};
 use crate::rules::{self, Grads, Saved};
-use flambeau_tensor::{ErrorKind, ModeGuard, Result, Tensor, no_grad};
+use flambeau_tensor::{DType, ErrorKind, ModeGuard, Result, Tensor, no_grad};
 use smallvec::{SmallVec, smallvec};
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap};
+use std::fmt::Debug;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
@@ -95,7 +96,7 @@ pub(crate) fn run(roots: Vec<(Edge, Tensor)>, walk: Walk<'_>) -> Result<Vec<Opti
     };
     state.find_inputs(&roots);
     for (edge, grad) in roots {
-        state.send(&edge, grad)?;
+        state.send(&edge, grad, None)?;
     }
     while let Some(Ready(node)) = state.ready.pop() {
         state.step(node)?;
@@ -171,16 +172,17 @@ impl State<'_> {
         }
     }
 
-    fn send(&mut self, edge: &Edge, grad: Tensor) -> Result<()> {
+    /// Brings `grad`, which the rule of `from` made, to where `edge` leads.
+    fn send(&mut self, edge: &Edge, grad: Tensor, from: Option<&Node>) -> Result<()> {
         if !self.is_needed(edge) {
             return Ok(());
         }
         match edge {
             Edge::None => Ok(()),
-            Edge::Leaf(leaf) => self.send_to_leaf(leaf, grad),
+            Edge::Leaf(leaf) => self.send_to_leaf(leaf, fit(grad, leaf.shape(), leaf.dtype(), from)?),
             Edge::Node(node, nr) => {
                 let meta = &node.outputs[*nr as usize];
-                let grad = fit(grad, &meta.shape, meta.dtype, || node.place())?;
+                let grad = fit(grad, &meta.shape, meta.dtype, from)?;
                 let create = self.walk.create_graph;
                 let buffer = self.buffers.entry(key(node)).or_insert_with(|| {
                     self.ready.push(Ready(node.clone()));
@@ -197,7 +199,6 @@ impl State<'_> {
     }
 
     fn send_to_leaf(&mut self, leaf: &Tensor, grad: Tensor) -> Result<()> {
-        let grad = fit(grad, leaf.shape(), leaf.dtype(), || "a leaf".to_string())?;
         let create = self.walk.create_graph;
         let waits = self.wanted_leaves.contains_key(&leaf.id())
             || GradMeta::get(leaf).is_some_and(|meta| !meta.hooks.lock().is_empty());
@@ -224,7 +225,9 @@ impl State<'_> {
             let Some(mut grad) = sum else { continue };
             let hooks: SmallVec<[_; 2]> = GradMeta::of(&leaf).hooks.lock().iter().map(|h| h.1.clone()).collect();
             for hook in hooks {
-                grad = hook(&grad)?.unwrap_or(grad);
+                if let Some(new) = hook(&grad)? {
+                    grad = replaced(&grad, new, || "a leaf".to_string())?;
+                }
             }
             match self.wanted_leaves.get(&leaf.id()) {
                 Some(places) => places.iter().for_each(|i| self.found[*i] = Some(grad.clone())),
@@ -253,7 +256,7 @@ impl State<'_> {
         }
         for (edge, grad) in node.edges.iter().zip(made) {
             if let Some(grad) = grad {
-                self.send(edge, grad)?;
+                self.send(edge, grad, Some(&node))?;
             }
         }
         Ok(())
@@ -269,7 +272,7 @@ fn run_hooks(node: &Node, grads: &mut Buffer) -> Result<()> {
     for (nr, _, hook) in hooks {
         if let Some(grad) = &grads[nr as usize] {
             if let Some(new) = hook(grad)? {
-                grads[nr as usize] = Some(new);
+                grads[nr as usize] = Some(replaced(grad, new, || node.place())?);
             }
         }
     }
@@ -287,7 +290,7 @@ fn run_hooks(node: &Node, grads: &mut Buffer) -> Result<()> {
 }
 
 fn apply(node: &Arc<Node>, needs: &[bool], grads: &[Option<Tensor>]) -> Result<Grads> {
-    let saved = Saved::new(node, needs);
+    let saved = Saved::by(node, needs);
     match &node.kind {
         Kind::Op(op) => {
             if rules::kind(op) == rules::RuleKind::NotDifferentiable {
@@ -298,6 +301,7 @@ fn apply(node: &Arc<Node>, needs: &[bool], grads: &[Option<Tensor>]) -> Result<G
             }
             rules::vjp(op, &saved, grads)
         }
+        Kind::Alias => Ok(grads.iter().cloned().collect()),
         Kind::Custom(custom) => custom.backward(&saved, grads),
     }
 }
@@ -319,25 +323,33 @@ fn accumulate(leaf: &Tensor, grad: Tensor, create_graph: bool) -> Result<()> {
     Ok(())
 }
 
-/// The gradient in the shape and dtype of what it is the gradient of.
-fn fit(grad: Tensor, shape: &[usize], dtype: flambeau_tensor::DType, of: impl Fn() -> String) -> Result<Tensor> {
-    let grad = if grad.shape() == shape {
-        grad
-    } else {
-        match grad.sum_to_size(shape) {
-            Ok(grad) => grad,
-            Err(_) => {
-                let message = format!(
-                    "a gradient of shape {:?} arrived at {}, whose value has shape {shape:?}",
-                    grad.shape(),
-                    of()
-                );
-                return Err(backward_error(ErrorKind::Shape, message));
-            }
-        }
-    };
+/// The gradient in the dtype of what it is the gradient of. A rule that makes one of another shape is wrong.
+fn fit(grad: Tensor, shape: &[usize], dtype: DType, from: Option<&Node>) -> Result<Tensor> {
+    if grad.shape() != shape {
+        let from = from.map_or("the start".to_string(), |node| format!("the rule of {}", node.place()));
+        let message = format!("{from} gave a gradient of shape {:?} to a value of shape {shape:?}", grad.shape());
+        return Err(backward_error(ErrorKind::Shape, message));
+    }
     // A real value's gradient is real: the rest of a complex one leads nowhere.
     if grad.dtype() == dtype { Ok(grad) } else { grad.to_dtype(dtype) }
+}
+
+/// What a hook of `of` returned to go on in place of `grad`. Rules rely on its shape, dtype and device.
+fn replaced(grad: &Tensor, new: Tensor, of: impl Fn() -> String) -> Result<Tensor> {
+    let changed = |kind, what: &str, from: &dyn Debug, to: &dyn Debug| {
+        let message = format!("a hook of {} changed the {what} of the value: it was {from:?} and is {to:?}", of());
+        Err(backward_error(kind, message))
+    };
+    if new.shape() != grad.shape() {
+        return changed(ErrorKind::Shape, "size", &grad.shape(), &new.shape());
+    }
+    if new.dtype() != grad.dtype() {
+        return changed(ErrorKind::DType, "type", &grad.dtype(), &new.dtype());
+    }
+    if new.device() != grad.device() {
+        return changed(ErrorKind::Device, "device", &grad.device(), &new.device());
+    }
+    Ok(new)
 }
 
 fn add_up(sum: Tensor, grad: Tensor, create_graph: bool) -> Result<Tensor> {

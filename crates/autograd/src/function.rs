@@ -5,8 +5,9 @@ use crate::node::{Edge, Edges, Kind, Node, SavedTensors, Slot, backward_error};
 use crate::record::edge_of;
 use crate::rules::{Grads, Saved};
 use flambeau_tensor::op::Meta;
-use flambeau_tensor::{ErrorKind, Result, Tensor, ensure, grad_enabled, no_grad};
+use flambeau_tensor::{Device, ErrorKind, Result, Tensor, ensure, grad_enabled, no_grad};
 use smallvec::SmallVec;
+use std::fmt::Debug;
 use std::panic::Location;
 
 /// What a custom function's forward hands to its backward.
@@ -58,7 +59,7 @@ impl Context<'_> {
 ///
 /// impl Function for StraightThrough {
 ///     fn forward(&self, _: &mut Context, x: &Tensor) -> Result<Tensor> { x.round() }
-///     fn backward(&self, _: &Context, grad: &Tensor) -> Result<Vec<Option<Tensor>>> { Ok(vec![Some(grad.clone())]) }
+///     fn backward(&self, _: &Context, grad: &Tensor) -> Result<Tensor> { Ok(grad.clone()) }
 /// }
 ///
 /// let x = Tensor::from_vec(vec![0.4f32, 1.7], 2)?.requires_grad_()?;
@@ -73,12 +74,12 @@ pub trait Function: Send + Sync + Sized + 'static {
     /// Whatever it meets; `apply` passes it on.
     fn forward(&self, ctx: &mut Context<'_>, x: &Tensor) -> Result<Tensor>;
 
-    /// The gradient of the input (one element), from that of the output. Written in tensor ops it can be
-    /// differentiated again.
+    /// The gradient of the input, from that of the output. Written in tensor ops it can be differentiated again.
+    /// It takes the input's shape by summing where the input broadcasts to it, and the input's dtype, as in PyTorch.
     ///
     /// # Errors
     /// Whatever it meets; `backward` passes it on.
-    fn backward(&self, ctx: &Context<'_>, grad: &Tensor) -> Result<Vec<Option<Tensor>>>;
+    fn backward(&self, ctx: &Context<'_>, grad: &Tensor) -> Result<Tensor>;
 
     /// Runs it on `x`, recorded where `x` requires grad.
     ///
@@ -102,7 +103,8 @@ pub trait MultiFunction: Send + Sync + Sized + 'static {
     /// Whatever it meets; `apply` passes it on.
     fn forward(&self, ctx: &mut Context<'_>, inputs: &[&Tensor]) -> Result<Vec<Tensor>>;
 
-    /// The gradients of the inputs, one each, from those of the outputs; `None` for an output not used.
+    /// The gradients of the inputs, one each, from those of the outputs; `None` for an output not used. As for
+    /// [`Function::backward`], they are brought to the inputs' shapes and dtypes.
     ///
     /// # Errors
     /// Whatever it meets; `backward` passes it on.
@@ -126,7 +128,7 @@ impl<F: Function> MultiFunction for One<F> {
     }
     fn backward(&self, ctx: &Context<'_>, grads: &[Option<Tensor>]) -> Result<Vec<Option<Tensor>>> {
         match &grads[0] {
-            Some(grad) => self.0.backward(ctx, grad),
+            Some(grad) => Ok(vec![Some(self.0.backward(ctx, grad)?)]),
             None => Ok(vec![None]),
         }
     }
@@ -143,6 +145,7 @@ pub(crate) trait Custom: Send + Sync {
 struct Applied<F> {
     function: F,
     needs: SmallVec<[bool; 4]>,
+    inputs: SmallVec<[(Meta, Device); 1]>,
     /// For each saved tensor, the output that it is.
     outputs: Vec<Option<usize>>,
 }
@@ -163,18 +166,50 @@ impl<F: MultiFunction> Custom for Applied<F> {
         let made = self.function.backward(&ctx, grads)?;
         if made.len() != self.needs.len() {
             let message =
-                format!("{} returned {} gradients for {} inputs", saved.node().place(), made.len(), self.needs.len());
+                format!("{} returned {} gradients for {} inputs", saved.place(), made.len(), self.needs.len());
             return Err(backward_error(ErrorKind::Autograd, message));
         }
-        Ok(made.into())
+        let fitting = |(i, grad): (usize, Option<Tensor>)| {
+            grad.filter(|_| self.needs[i]).map(|grad| self.fitting(saved, i, grad)).transpose()
+        };
+        made.into_iter().enumerate().map(fitting).collect()
+    }
+}
+
+impl<F> Applied<F> {
+    /// The gradient that backward returned for input `i`, as one of that input: summed where the input broadcasts
+    /// to it, in the input's dtype.
+    fn fitting(&self, saved: &Saved<'_>, i: usize, grad: Tensor) -> Result<Tensor> {
+        let (Meta { shape, dtype }, device) = &self.inputs[i];
+        let invalid = |kind, got: &dyn Debug, expected: &dyn Debug| {
+            let message = format!(
+                "{} returned an invalid gradient at index {i}: got {got:?}, which does not fit {expected:?}",
+                saved.place()
+            );
+            backward_error(kind, message)
+        };
+        let grad = match grad.device() == *device {
+            true => grad,
+            // A number goes anywhere.
+            false if grad.rank() == 0 => grad.to_device(*device)?,
+            false => return Err(invalid(ErrorKind::Device, &grad.device(), device)),
+        };
+        if grad.dtype().is_complex() && !dtype.is_complex() {
+            return Err(invalid(ErrorKind::DType, &grad.dtype(), dtype));
+        }
+        let grad = match grad.shape() == &shape[..] {
+            true => grad,
+            false => grad.sum_to_size(&shape[..]).map_err(|_| invalid(ErrorKind::Shape, &grad.shape(), &&shape[..]))?,
+        };
+        grad.to_dtype(*dtype)
     }
 }
 
 impl Saved<'_> {
     fn custom(&self, i: usize) -> Option<usize> {
-        match &self.node().kind {
-            Kind::Custom(custom) => custom.output_of(i),
-            Kind::Op(_) => None,
+        match self.node().map(|node| &node.kind) {
+            Some(Kind::Custom(custom)) => custom.output_of(i),
+            _ => None,
         }
     }
 }
@@ -213,7 +248,8 @@ fn run<F: MultiFunction>(function: F, inputs: &[&Tensor], at: &'static Location<
         }
     }
     let metas: SmallVec<[Meta; 1]> = outputs.iter().map(Meta::like).collect();
-    let custom = Applied { function, needs, outputs: output_of };
+    let given = inputs.iter().map(|t| (Meta::like(t), t.device())).collect();
+    let custom = Applied { function, needs, inputs: given, outputs: output_of };
     let node = Node::new(Kind::Custom(Box::new(custom)), edges, metas, Some(saved), at);
     for (nr, out) in outputs.iter().enumerate() {
         if out.dtype().is_differentiable() {

@@ -2,6 +2,7 @@
 
 use crate::{Autograd, GradOptions, grad_with};
 use flambeau_tensor::{Complex, DType, Generator, Result, Tensor, bail, enable_grad, ensure, no_grad};
+use std::panic::Location;
 
 /// How [`gradcheck`] compares.
 #[derive(Clone, Copy, Debug)]
@@ -25,16 +26,18 @@ impl Default for GradCheck {
 ///
 /// # Errors
 /// What `f` returns; and where a gradient differs, with input, element and both values.
+#[track_caller]
 pub fn gradcheck(f: impl Fn(&[Tensor]) -> Result<Vec<Tensor>>, inputs: &[Tensor]) -> Result<()> {
-    GradCheck::default().check(&f, inputs)
+    GradCheck::default().check(f, inputs)
 }
 
 /// [`gradcheck`] of the gradient itself: the derivatives of second order.
 ///
 /// # Errors
 /// As [`gradcheck`].
+#[track_caller]
 pub fn gradgradcheck(f: impl Fn(&[Tensor]) -> Result<Vec<Tensor>>, inputs: &[Tensor]) -> Result<()> {
-    GradCheck::default().check_second(&f, inputs)
+    GradCheck::default().check_second(f, inputs)
 }
 
 type Fun<'a> = &'a dyn Fn(&[Tensor]) -> Result<Vec<Tensor>>;
@@ -92,7 +95,26 @@ fn leaves(inputs: &[Tensor]) -> Result<Vec<Tensor>> {
 }
 
 impl GradCheck {
-    fn check(&self, f: Fun<'_>, inputs: &[Tensor]) -> Result<()> {
+    /// [`gradcheck`] with these tolerances.
+    ///
+    /// # Errors
+    /// As [`gradcheck`].
+    #[track_caller]
+    pub fn check(&self, f: impl Fn(&[Tensor]) -> Result<Vec<Tensor>>, inputs: &[Tensor]) -> Result<()> {
+        self.first(&f, inputs)
+    }
+
+    /// [`gradgradcheck`] with these tolerances.
+    ///
+    /// # Errors
+    /// As [`gradcheck`].
+    #[track_caller]
+    pub fn check_second(&self, f: impl Fn(&[Tensor]) -> Result<Vec<Tensor>>, inputs: &[Tensor]) -> Result<()> {
+        self.second(&f, inputs)
+    }
+
+    #[track_caller]
+    fn first(&self, f: Fun<'_>, inputs: &[Tensor]) -> Result<()> {
         let leaves = leaves(inputs)?;
         let checked: Vec<usize> = (0..inputs.len()).filter(|i| leaves[*i].requires_grad()).collect();
         ensure!(!checked.is_empty(), DType, "gradcheck", "no input is float64 or complex128");
@@ -112,6 +134,7 @@ impl GradCheck {
         Ok(())
     }
 
+    #[track_caller]
     fn compare(
         &self,
         f: Fun<'_>,
@@ -148,7 +171,9 @@ impl GradCheck {
         Ok(())
     }
 
-    fn check_second(&self, f: Fun<'_>, inputs: &[Tensor]) -> Result<()> {
+    #[track_caller]
+    fn second(&self, f: Fun<'_>, inputs: &[Tensor]) -> Result<()> {
+        let at = Location::caller();
         let outputs = no_grad(|| f(inputs)).map(differentiable)?;
         let n = inputs.len();
         let seeds: Vec<Tensor> = weights(&outputs)?;
@@ -176,10 +201,11 @@ impl GradCheck {
                 let wanted: Vec<&Tensor> = given.iter().filter(|t| t.requires_grad()).collect();
                 let options =
                     GradOptions { grad_outputs, create_graph: true, allow_unused: true, ..GradOptions::default() };
-                Ok(grad_with(&outs, &wanted, options)?.into_iter().flatten().collect())
+                let found = grad_with(&outs, &wanted, options).map_err(|e| e.located(at))?;
+                Ok(found.into_iter().flatten().collect())
             })
         };
-        self.check(&gradient, &all)
+        self.first(&gradient, &all)
     }
 }
 

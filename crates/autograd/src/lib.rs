@@ -22,6 +22,7 @@ mod gradcheck;
 mod meta;
 mod node;
 mod record;
+mod release;
 mod rules;
 
 pub use api::{Autograd, BackwardOptions, GradOptions, HookHandle, grad, grad_with, recorded_ops};

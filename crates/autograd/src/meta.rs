@@ -1,6 +1,7 @@
 //! What autograd keeps with a tensor: its gradient, its place in the graph, its hooks.
 
 use crate::node::{Edge, Node};
+use crate::release::{self, Remains};
 use flambeau_tensor::{History, Result, Tensor};
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -17,6 +18,16 @@ pub(crate) struct GradMeta {
     pub hooks: Mutex<Vec<(u64, HookFn)>>,
 }
 
+/// See [`release`](crate::release).
+impl Drop for GradMeta {
+    fn drop(&mut self) {
+        let hooks = std::mem::take(self.hooks.get_mut());
+        if !hooks.is_empty() || self.cell.is_some() {
+            release::later(Remains::Gradient { cell: std::mem::take(&mut self.cell), hooks });
+        }
+    }
+}
+
 /// A place where gradients accumulate.
 #[derive(Default)]
 pub(crate) struct GradCell {
@@ -29,6 +40,10 @@ pub(crate) struct GradCell {
 impl GradCell {
     pub fn get(&self) -> Option<Tensor> {
         self.grad.lock().clone()
+    }
+
+    pub fn is_some(&self) -> bool {
+        self.grad.lock().is_some()
     }
 
     pub fn set(&self, grad: Option<Tensor>) {

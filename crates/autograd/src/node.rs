@@ -2,12 +2,12 @@
 //! from.
 
 use crate::meta::{GradCell, HookFn};
+use crate::release::{self, Remains};
 use crate::rules::Saves;
 use flambeau_tensor::op::{Meta, Op};
 use flambeau_tensor::{Error, ErrorKind, Result, Tensor};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
-use std::cell::{Cell, RefCell};
 use std::panic::Location;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -41,6 +41,8 @@ pub(crate) struct Node {
 /// What a node computes.
 pub(crate) enum Kind {
     Op(Op),
+    /// The input under a name of its own; see [`alias`](crate::record::alias).
+    Alias,
     Custom(Box<dyn crate::function::Custom>),
 }
 
@@ -57,6 +59,8 @@ pub(crate) struct Extras {
 pub(crate) struct SavedTensors {
     tensors: SmallVec<[(Slot, SavedTensor); 2]>,
     metas: Vec<(u32, Meta)>,
+    /// The tensors were there, and an earlier backward freed them.
+    freed: bool,
 }
 
 /// Which tensor of an op.
@@ -71,13 +75,9 @@ impl SavedTensors {
         self.tensors.push((slot, SavedTensor::new(tensor)));
     }
 
-    pub fn tensor(&self, slot: Slot) -> Option<&SavedTensor> {
-        self.tensors.iter().find(|x| x.0 == slot).map(|x| &x.1)
-    }
-
-    /// Shape and dtype of input `i`.
-    pub fn meta(&self, i: u32) -> Option<&Meta> {
-        self.metas.iter().find(|x| x.0 == i).map(|x| &x.1)
+    /// Nothing that could have a graph behind it.
+    pub fn is_empty(&self) -> bool {
+        self.tensors.is_empty()
     }
 }
 
@@ -146,7 +146,23 @@ impl Node {
     pub fn name(&self) -> &str {
         match &self.kind {
             Kind::Op(op) => op.name(),
+            Kind::Alias => "alias",
             Kind::Custom(f) => f.name(),
+        }
+    }
+
+    /// PyTorch's name of it: of the op and the derivative.
+    pub fn grad_fn(&self) -> String {
+        match &self.kind {
+            Kind::Op(op) => {
+                let name = match crate::rules::struct_name(op) {
+                    "Reshape" => "View",
+                    name => name.strip_suffix("Scalar").unwrap_or(name),
+                };
+                format!("{name}Backward0")
+            }
+            Kind::Alias => "AliasBackward0".to_string(),
+            Kind::Custom(f) => format!("{}Backward", f.name()),
         }
     }
 
@@ -155,25 +171,38 @@ impl Node {
         format!("`{}` ({}:{})", self.name(), self.at.file(), self.at.line())
     }
 
-    /// Frees what is kept.
+    /// Frees the tensors that are kept; shapes and dtypes stay.
     pub fn release(&self) {
+        let tensors = match &mut *self.saved.lock() {
+            Some(saved) if !saved.tensors.is_empty() => {
+                saved.freed = true;
+                std::mem::take(&mut saved.tensors)
+            }
+            _ => return,
+        };
         // Dropped after the lock: the last handle to a tensor may free a long chain of nodes.
-        let saved = self.saved.lock().take();
-        drop(saved);
+        drop(tensors);
     }
 
-    /// What is kept; an error where it was freed.
-    pub fn with_saved<R>(&self, f: impl FnOnce(&SavedTensors) -> R) -> Result<R> {
+    /// A tensor that is kept; an error where it was freed.
+    pub fn kept(&self, slot: Slot) -> Result<Option<SavedTensor>> {
         match &*self.saved.lock() {
-            Some(saved) => Ok(f(saved)),
-            None => Err(backward_error(
+            Some(saved) if saved.freed => Err(backward_error(
                 ErrorKind::Autograd,
                 format!(
                     "what {} had saved was freed by an earlier backward; let that one retain the graph",
                     self.place()
                 ),
             )),
+            Some(saved) => Ok(saved.tensors.iter().find(|x| x.0 == slot).map(|x| x.1.clone())),
+            None => Ok(None),
         }
+    }
+
+    /// Shape and dtype of input `i`, where they are kept.
+    pub fn kept_meta(&self, i: u32) -> Option<Meta> {
+        let saved = self.saved.lock();
+        saved.as_ref()?.metas.iter().find(|x| x.0 == i).map(|x| x.1.clone())
     }
 
     pub fn extras(&self) -> Option<&Mutex<Extras>> {
@@ -210,32 +239,25 @@ fn selected(saves: Saves, inputs: &[&Tensor], outputs: &[Tensor]) -> SavedTensor
     saved
 }
 
-thread_local! {
-    /// Set while this thread drops nodes; what they held waits in `PENDING`.
-    static DROPPING: Cell<bool> = const { Cell::new(false) };
-    static PENDING: RefCell<Vec<(Edges, Option<SavedTensors>)>> = const { RefCell::new(Vec::new()) };
-}
-
-/// A chain of a million nodes must not be dropped by a million nested calls: a node dropped inside
-/// another's drop only leaves what it held to the outer one.
+/// See [`release`](crate::release).
 impl Drop for Node {
     fn drop(&mut self) {
-        // Only nodes, and tensors that may have some behind them, make a chain.
-        let ends = |e: &Edge| !matches!(e, Edge::Node(..));
-        let empty = |s: &SavedTensors| s.tensors.is_empty();
-        if self.edges.iter().all(ends) && self.saved.get_mut().as_ref().is_none_or(empty) {
+        let leads_on = |e: &Edge| match e {
+            Edge::None => false,
+            Edge::Node(..) => true,
+            // A gradient that it accumulated may have a history.
+            Edge::Leaf(leaf) => leaf.grad_meta().get().is_some(),
+        };
+        let plain = matches!(self.kind, Kind::Op(_) | Kind::Alias) && self.extras.get().is_none();
+        if plain && self.saved.get_mut().as_ref().is_none_or(SavedTensors::is_empty) && !self.edges.iter().any(leads_on)
+        {
             return;
         }
-        let held = (std::mem::take(&mut self.edges), self.saved.get_mut().take());
-        // Without the thread-local (the thread is ending) the rest is dropped here and now.
-        let Ok(outer) = DROPPING.try_with(|d| d.replace(true)) else { return };
-        let _ = PENDING.try_with(|p| p.borrow_mut().push(held));
-        if outer {
-            return;
-        }
-        while let Some(held) = PENDING.try_with(|p| p.borrow_mut().pop()).ok().flatten() {
-            drop(held);
-        }
-        let _ = DROPPING.try_with(|d| d.set(false));
+        release::later(Remains::Node {
+            edges: std::mem::take(&mut self.edges),
+            saved: self.saved.get_mut().take(),
+            kind: std::mem::replace(&mut self.kind, Kind::Alias),
+            extras: self.extras.take(),
+        });
     }
 }

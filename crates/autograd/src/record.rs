@@ -6,12 +6,13 @@
 //! (`AsStridedScatter`), and every other view of it takes its history from the base again, by
 //! `AsStrided`, the next time it is used.
 
+use crate::Autograd;
 use crate::meta::{is_leaf, own_edge, set_edge};
 use crate::node::{Edge, Edges, Kind, Node, select};
 use crate::rules::{self, RuleKind, Saves};
 use flambeau_tensor::dispatch::{AutogradHook, set_autograd_hook};
 use flambeau_tensor::op::{Meta, Op};
-use flambeau_tensor::{AsStrided, AsStridedScatter, Result, Tensor, bail, ensure, no_grad};
+use flambeau_tensor::{AsStrided, AsStridedScatter, Result, Tensor, bail, ensure, no_grad, set_grad_fn_name};
 use smallvec::smallvec;
 use std::borrow::Cow;
 use std::panic::Location;
@@ -23,6 +24,7 @@ struct Recorder;
 /// Installs the hook; the first gradient that is asked for does.
 pub(crate) fn install() {
     set_autograd_hook(&Recorder);
+    set_grad_fn_name(|x| x.grad_fn());
 }
 
 /// Where the gradient of `tensor` goes.
@@ -44,6 +46,17 @@ pub(crate) fn edge_of(tensor: &Tensor) -> Edge {
         Some((node, nr)) => Edge::Node(node, nr),
         None => Edge::Leaf(tensor.clone()),
     }
+}
+
+/// `x` under a node of its own that hands its gradient on: a walk that is asked for the gradient of an alias ends
+/// there, whatever `x` came from, and two aliases of one tensor have a gradient each.
+pub(crate) fn alias(x: &Tensor) -> Result<Tensor> {
+    let out = x.detach();
+    let edge = edge_of(x);
+    if !matches!(edge, Edge::None) {
+        set_edge(&out, Node::new(Kind::Alias, smallvec![edge], smallvec![Meta::like(x)], None, Location::caller()), 0);
+    }
+    Ok(out)
 }
 
 fn take_history_from_base(tensor: &Tensor, base: &Tensor) {
@@ -142,7 +155,7 @@ impl AutogradHook for Recorder {
                 bail!(
                     Autograd,
                     op,
-                    "the tensor is a view made under `no_grad`: its base would never learn of this op's gradient"
+                    "the tensor is a view made under `no_grad`: its base would never learn of this op's gradient; make the view outside, or write under `no_grad`"
                 )
             }
             if tracked_leaf(&view.base) {

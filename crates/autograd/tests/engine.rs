@@ -18,7 +18,7 @@ fn gradients_accumulate() -> Result<()> {
         x.mul(&x)?.sum(..)?.backward()?;
     }
     assert_eq!(values(&x.grad().unwrap()), [4.0, 8.0]);
-    x.set_grad(None);
+    x.clear_grad();
     assert!(x.grad().is_none());
     Ok(())
 }
@@ -43,6 +43,42 @@ fn third_derivative() -> Result<()> {
     let d3 = grad_with(&[&d2], &[&x], again())?.remove(0).unwrap();
     assert_eq!((values(&d1)[0], values(&d2)[0], values(&d3)[0]), (32.0, 48.0, 48.0));
     assert!(x.grad().is_none(), "`grad` leaves `.grad` alone");
+    Ok(())
+}
+
+/// pytorch#46168: the gradients of both summands are one tensor at first; writing to one leaves the other.
+#[test]
+fn gradients_share_no_memory() -> Result<()> {
+    let (a, b) = (leaf(&[1.0, 2.0])?, leaf(&[3.0, 4.0])?);
+    a.add(&b)?.sum(..)?.backward()?;
+    no_grad(|| a.grad().unwrap().select(0, 0)?.fill_(9.0).map(drop))?;
+    assert_eq!((values(&a.grad().unwrap()), values(&b.grad().unwrap())), (vec![9.0, 1.0], vec![1.0, 1.0]));
+    Ok(())
+}
+
+/// As in PyTorch, where nothing was saved, nothing was freed.
+#[test]
+fn a_graph_that_saved_nothing_runs_twice() -> Result<()> {
+    let a = leaf(&[1.0, 2.0])?;
+    let y = a.sum(..)?;
+    y.backward()?;
+    y.backward()?;
+    assert_eq!(values(&a.grad().unwrap()), [2.0, 2.0]);
+    Ok(())
+}
+
+#[test]
+fn a_tensor_prints_where_it_came_from() -> Result<()> {
+    let x = Tensor::from_slice(&[1.0f32, 2.0], 2)?.requires_grad_()?;
+    assert_eq!(x.to_string(), "tensor([1., 2.], requires_grad=True)");
+    assert_eq!(x.mul(&x)?.to_string(), "tensor([1., 4.], grad_fn=<MulBackward0>)");
+    assert_eq!(x.mul(2.0)?.to_string(), "tensor([2., 4.], grad_fn=<MulBackward0>)");
+    assert_eq!(x.cumsum(0)?.grad_fn().unwrap(), "CumsumBackward0");
+    assert_eq!(x.log_softmax(0)?.grad_fn().unwrap(), "LogSoftmaxBackward0");
+    assert_eq!(x.unsqueeze(0)?.matmul(&x)?.detach().to_string(), "tensor([5.])");
+    let y = x.mul(1.0)?;
+    y.exp_()?;
+    assert_eq!(y.grad_fn().unwrap(), "ExpBackward0");
     Ok(())
 }
 
@@ -104,7 +140,7 @@ fn hooks_and_retained_gradients() -> Result<()> {
     assert_eq!(values(&x.grad().unwrap()), [30.0, 30.0]);
     assert_eq!(values(&y.grad().unwrap()), [10.0, 10.0]);
     handle.remove();
-    x.set_grad(None);
+    x.clear_grad();
     let on_leaf = x.register_hook(|g| g.neg().map(Some))?;
     y.sum(..)?.backward()?;
     assert_eq!(values(&x.grad().unwrap()), [-3.0, -3.0]);
@@ -242,4 +278,25 @@ fn integers_have_no_history() {
     assert!(!whole.requires_grad() && whole.grad_fn().is_none());
     let (values, places) = x.sort(0, true).unwrap();
     assert!(values.requires_grad() && !places.requires_grad());
+}
+
+/// An op has as many inputs as it likes.
+#[test]
+fn forty_index_tensors() -> Result<()> {
+    const MANY: usize = 40;
+    let mut shape = vec![1; MANY];
+    shape[MANY - 1] = 3;
+    let x = Tensor::from_slice(&[1.0, 2.0, 3.0], shape)?.requires_grad_()?;
+    let (zero, last) = (Tensor::from_slice(&[0i64, 0], 2)?, Tensor::from_slice(&[2i64, 0], 2)?);
+    let list: Vec<Option<&Tensor>> = (1..MANY).map(|_| Some(&zero)).chain([Some(&last)]).collect();
+    let y = x.index(&list)?;
+    assert_eq!(values(&y.detach()), [3.0, 1.0]);
+    y.mul(&y)?.sum(..)?.backward()?;
+    assert_eq!(values(&x.grad().unwrap()), [2.0, 0.0, 6.0]);
+    let (z, v) = (x.mul(1.0)?, leaf(&[5.0, 7.0])?);
+    z.index_put_(&list, &v, false)?;
+    x.clear_grad();
+    z.mul(&z)?.sum(..)?.backward()?;
+    assert_eq!((values(&x.grad().unwrap()), values(&v.grad().unwrap())), (vec![0.0, 4.0, 0.0], vec![10.0, 14.0]));
+    Ok(())
 }

@@ -531,7 +531,7 @@ fn a_fill_needs_no_rule() -> Result<()> {
         flambeau_tensor::dispatch_into("fill", fill, &[], &y.select(0, 1)?)?;
         y.sum(..)?.backward()?;
         assert_eq!(x.grad().unwrap().to_vec::<f64>()?, [5.0, 5.0, 5.0, 0.0, 0.0, 0.0]);
-        x.set_grad(None);
+        x.clear_grad();
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! In-place ops and views: values, histories, and the errors that keep gradients from getting lost.
 
 use flambeau_autograd::Autograd;
-use flambeau_tensor::{Result, Tensor, no_grad};
+use flambeau_tensor::{Result, Tensor, no_grad, tensor};
 
 fn leaf(values: &[f64]) -> Result<Tensor> {
     Tensor::from_slice(values, values.len())?.requires_grad_()
@@ -91,6 +91,92 @@ fn a_view_made_under_no_grad_refuses_what_its_base_would_miss() -> Result<()> {
     let base = Tensor::zeros([3]).dtype(flambeau_tensor::DType::F64).build()?;
     let view = no_grad(|| base.narrow(0, 1, 1))?;
     assert!(view.copy_(&x).unwrap_err().to_string().contains("no_grad"));
+    Ok(())
+}
+
+type Write = fn(&Tensor) -> Result<()>;
+
+/// Every way to write into a tensor of two elements.
+fn writes() -> Vec<(&'static str, Write)> {
+    vec![
+        ("mul_ by a number", |v| v.mul_(2.0).map(drop)),
+        ("add_ of a number", |v| v.add_(1.0).map(drop)),
+        ("mul_ by a tensor", |v| v.mul_(&tensor!([2.0, 3.0]; flambeau_tensor::DType::F64)).map(drop)),
+        ("fill_", |v| v.fill_(0.0).map(drop)),
+        ("zero_", |v| v.zero_().map(drop)),
+        ("copy_", |v| v.copy_(&tensor!([2.0, 3.0]; flambeau_tensor::DType::F64)).map(drop)),
+        ("index_put_", |v| {
+            v.index_put_(&[Some(&tensor!([1]))], &tensor!(5.0; flambeau_tensor::DType::F64), false).map(drop)
+        }),
+        ("masked_fill_", |v| v.masked_fill_(&tensor!([true, false]), 7.0).map(drop)),
+        ("clamp_", |v| v.clamp_(.., 0.5).map(drop)),
+        ("sin_", |v| v.sin_().map(drop)),
+        ("normal_", |v| v.normal_(0.0, 1.0).map(drop)),
+        ("data_mut", |v| {
+            v.data_mut::<f64>()?[0] = 3.0;
+            Ok(())
+        }),
+    ]
+}
+
+/// `y.sum()` would take its gradient from a history that has not heard of the write.
+#[test]
+fn a_view_made_under_no_grad_is_not_written_outside() -> Result<()> {
+    type View = fn(&Tensor) -> Result<Tensor>;
+    let views: &[View] = &[
+        |y| no_grad(|| y.narrow(0, 0, 2)),
+        |y| no_grad(|| y.narrow(0, 1, 3))?.narrow(0, 0, 2),
+        |y| no_grad(|| y.narrow(0, 0, 3)?.narrow(0, 1, 2)),
+        |y| y.narrow(0, 0, 3).and_then(|v| no_grad(|| v.narrow(0, 0, 2))),
+    ];
+    for (name, write) in writes() {
+        for view in views {
+            let x = leaf(&[1.0, 2.0, 3.0, 4.0])?;
+            let y = x.mul(1.0)?;
+            let v = view(&y)?;
+            let (before, e) = (y.detach().to_vec::<f64>()?, write(&v).expect_err(name));
+            assert!(e.message().contains("view made under `no_grad`"), "{name}: {e}");
+            assert_eq!(y.detach().to_vec::<f64>()?, before, "{name}: nothing is written");
+            // Under `no_grad` it is the user's affair, as in PyTorch.
+            no_grad(|| write(&v))?;
+            y.sum(..)?.backward()?;
+            assert_eq!(grad(&x), [1.0; 4]);
+        }
+        // The base takes a history after the view was made.
+        let x = leaf(&[1.0, 2.0])?;
+        let y = Tensor::ones([2]).dtype(flambeau_tensor::DType::F64).build()?;
+        let v = no_grad(|| y.narrow(0, 0, 2))?;
+        y.mul_(&x)?;
+        assert!(write(&v).is_err(), "{name}");
+    }
+    Ok(())
+}
+
+/// As PyTorch has them: nobody is misled where the base is a leaf, or the tensor was detached.
+#[test]
+fn what_has_no_history_to_mislead_is_written() -> Result<()> {
+    for (name, write) in writes() {
+        let x = leaf(&[1.0, 2.0])?;
+        write(&no_grad(|| x.narrow(0, 0, 2))?).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let y = leaf(&[1.0, 2.0])?.mul(1.0)?;
+        write(&y.detach()).unwrap_or_else(|e| panic!("{name}: {e}"));
+        write(&y.detach().narrow(0, 0, 2)?).unwrap_or_else(|e| panic!("{name}: {e}"));
+        // What saved the value says so.
+        let z = y.sin()?.sum(..)?;
+        write(&y.detach())?;
+        assert!(z.backward().unwrap_err().to_string().contains("overwritten"), "{name}");
+    }
+    Ok(())
+}
+
+/// pytorch#36608, #49824: in place on a part of an unbound part.
+#[test]
+fn a_part_of_an_unbound_part_is_written() -> Result<()> {
+    let a = Tensor::ones([2, 3]).dtype(flambeau_tensor::DType::F64).build()?.requires_grad_()?;
+    let x = a.mul(1.0)?;
+    x.unbind(0)?[0].narrow(0, 0, 2)?.mul_(2.0)?;
+    x.sum(..)?.backward()?;
+    assert_eq!(grad(&a), [2.0, 2.0, 1.0, 1.0, 1.0, 1.0]);
     Ok(())
 }
 

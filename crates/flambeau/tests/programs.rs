@@ -125,8 +125,8 @@ impl Function for Clamp {
         ctx.save(x);
         x.clamp(0.0, 1.0)
     }
-    fn backward(&self, _: &Context, grad: &Tensor) -> Result<Vec<Option<Tensor>>> {
-        Ok(vec![Some(grad.clone())])
+    fn backward(&self, _: &Context, grad: &Tensor) -> Result<Tensor> {
+        Ok(grad.clone())
     }
 }
 

@@ -200,7 +200,7 @@ pub trait Module: Any + Send + Sync {
 
     /// Forgets the gradients of all parameters.
     fn zero_grad(&self) {
-        self.parameters().iter().for_each(|parameter| parameter.set_grad(None));
+        self.parameters().iter().for_each(|parameter| parameter.clear_grad());
     }
 
     /// Sets whether the parameters are trained: `requires_grad_(false)` freezes the module.

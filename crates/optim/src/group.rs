@@ -61,7 +61,7 @@ pub trait Optimizer {
 
     /// Clears the gradients of all parameters, to none.
     fn zero_grad(&self) {
-        self.parameters().iter().for_each(|p| p.set_grad(None));
+        self.parameters().iter().for_each(|p| p.clear_grad());
     }
 
     /// The learning rate of each group.

@@ -59,7 +59,10 @@ fn run(
     let mut optimizer = make(params.clone());
     let mut compared = 0;
     for (step, grads) in case["grads"].as_array().expect("steps").iter().enumerate() {
-        params.iter().zip(tensors(grads, data)).for_each(|(p, g)| p.set_grad(Some(g)));
+        params
+            .iter()
+            .zip(tensors(grads, data))
+            .for_each(|(p, g)| p.set_grad(Some(g)).expect("a gradient of its parameter"));
         optimizer.step().expect("a step");
         let after = &case["after"][(step + 1).to_string()];
         if after.is_null() {

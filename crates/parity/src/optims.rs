@@ -89,7 +89,7 @@ pub fn run(name: &str, make: Make, json: &Json, data: &SafeTensors<'_>) -> Resul
     let mut missed: BTreeSet<&str> = after.keys().map(String::as_str).collect();
     for (step, grads) in (1..).zip(steps) {
         let grads = revived(grads, data)?;
-        params.iter().zip(grads).for_each(|(param, grad)| param.set_grad(Some(grad)));
+        params.iter().zip(grads).try_for_each(|(param, grad)| param.set_grad(Some(grad)))?;
         optimizer.step()?;
         let step = step.to_string();
         if let Some(expected) = after.get(&step) {

@@ -148,6 +148,12 @@ fn is_recorded(inputs: &[&Tensor]) -> bool {
     grad_enabled() && inputs.iter().any(|t| t.requires_grad())
 }
 
+/// A view made under `no_grad` of a tensor with a history, which would never learn of a write through it.
+#[inline]
+pub(crate) fn is_unseen_by_its_base(x: &Tensor) -> bool {
+    grad_enabled() && x.as_view().is_some_and(|v| v.no_grad && v.base.requires_grad() && v.base.history().is_some())
+}
+
 /// Has autograd record `op`, and notes with each output that may have a gradient where it came from.
 fn record(op: Op, inputs: &[&Tensor], outputs: &mut [Tensor], at: &'static Location<'static>) -> Result<()> {
     if !outputs.iter().any(|out| out.dtype().is_differentiable()) {
@@ -249,12 +255,10 @@ fn into(name: &'static str, op: Op, inputs: &[&Tensor], target: &Tensor, at: &'s
     let metas = op.infer(inputs)?;
     check_target(name, &metas[0], target)?;
     let tracking = is_recorded(inputs) || is_recorded(&[target]);
-    let old = if tracking {
+    if tracking || is_unseen_by_its_base(target) {
         hook()?.check_in_place(name, target)?;
-        Some(hook()?.before_in_place(&op, inputs, target)?)
-    } else {
-        None
-    };
+    }
+    let old = if tracking { Some(hook()?.before_in_place(&op, inputs, target)?) } else { None };
     write(name, &op, inputs, target, &metas[0])?;
     if !inference_mode_enabled() || !target.is_inference() {
         target.storage().bump(name, at);

@@ -483,6 +483,12 @@ impl Tensor {
             "data_mut",
             "autograd cannot see what is written into a tensor that requires grad; use `no_grad` or `detach`"
         );
+        ensure!(
+            !dispatch::is_unseen_by_its_base(self),
+            Autograd,
+            "data_mut",
+            "the tensor is a view made under `no_grad`: autograd cannot see what is written to its base; use `no_grad` or `detach`"
+        );
         let guard = lock("data_mut", &[], &[self])?.for_user();
         self.storage().bump("data_mut", Location::caller());
         Ok(DataMut { tensor: self, guard, stored: std::marker::PhantomData })

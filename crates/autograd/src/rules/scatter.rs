@@ -55,7 +55,7 @@ impl Function for ZerosMet {
     fn forward(&self, _: &mut Context<'_>, x: &Tensor) -> Result<Tensor> {
         Ok(x.clone())
     }
-    fn backward(&self, _: &Context<'_>, _: &Tensor) -> Result<Vec<Option<Tensor>>> {
+    fn backward(&self, _: &Context<'_>, _: &Tensor) -> Result<Tensor> {
         let message = "scatter_reduce: a product in which several zeros of the source meet has no second derivative";
         Err(backward_error(ErrorKind::NotDifferentiable, message.into()))
     }

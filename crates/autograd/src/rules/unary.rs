@@ -55,8 +55,13 @@ from_nothing! {
         flambeau_tensor::Scalar::Complex(z) => g.mul(z.conj()),
         value => g.mul(value),
     };
-    // The engine brings the gradient to the input's dtype.
-    Cast |_op, g| Ok(g.clone());
+}
+
+impl Rule for Cast {
+    fn vjp(&self, s: &Saved<'_>, g: &Tensor) -> Result<Grads> {
+        // The engine brings the gradient to the input's dtype.
+        s.one(|| Ok(g.clone()))
+    }
 }
 
 from_output! {

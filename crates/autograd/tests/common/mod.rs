@@ -1,7 +1,7 @@
 //! What the tests of the families share: sample values, and checks of a rule and of a fused kernel.
 #![allow(dead_code)] // Each test file takes what it needs.
 
-use flambeau_autograd::{gradcheck, gradgradcheck};
+use flambeau_autograd::{Autograd, GradOptions, enable_grad, grad_with, gradcheck, gradgradcheck};
 use flambeau_tensor::{DType, Generator, Op, Result, Tensor, dispatch::dispatch_all};
 
 /// Values in `low..high`, always the same, some distance from 0 so that kinks are not stepped over.
@@ -19,11 +19,45 @@ pub fn seeded(seed: u64, shape: &[usize], low: f64, high: f64) -> Tensor {
     Tensor::from_vec(values, shape).unwrap()
 }
 
-/// First and second derivatives of `f` against finite differences.
+/// First and second derivatives of `f` against finite differences; then those of f², whose gradient reaches the
+/// rule of `f` with a history, up to the third.
 pub fn check(name: &str, f: impl Fn(&[Tensor]) -> Result<Tensor>, inputs: &[Tensor]) {
     let one = |x: &[Tensor]| Ok(vec![f(x)?]);
     gradcheck(one, inputs).unwrap_or_else(|e| panic!("{name}: {e}"));
     gradgradcheck(one, inputs).unwrap_or_else(|e| panic!("{name}, second order: {e}"));
+    let of_square = |x: &[Tensor]| gradients(&sum_of_squares(&[f(x)?])?, x);
+    gradcheck(|x| tracked(x, of_square), inputs).unwrap_or_else(|e| panic!("{name}, second order of f²: {e}"));
+    let of_gradient = |x: &[Tensor]| gradients(&sum_of_squares(&of_square(x)?)?, x);
+    gradcheck(|x| tracked(x, of_gradient), inputs).unwrap_or_else(|e| panic!("{name}, third order: {e}"));
+}
+
+/// `f` of `inputs` as they are tracked, recorded wherever it is called from.
+pub fn tracked(inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Result<Vec<Tensor>>) -> Result<Vec<Tensor>> {
+    enable_grad(|| {
+        let tracked = |t: &Tensor| match t.requires_grad() || !t.dtype().is_differentiable() {
+            true => Ok(t.clone()),
+            false => t.detach().requires_grad_(),
+        };
+        f(&inputs.iter().map(tracked).collect::<Result<Vec<_>>>()?)
+    })
+}
+
+/// Σ |x|² over all of `tensors`.
+pub fn sum_of_squares(tensors: &[Tensor]) -> Result<Tensor> {
+    tensors.iter().try_fold(Tensor::zeros(()).dtype(DType::F64).build()?, |sum, t| {
+        let t = if t.dtype().is_complex() { t.view_as_real()? } else { t.clone() };
+        sum.add(t.square()?.sum(..)?)
+    })
+}
+
+/// The gradients of `y` by those of `inputs` that it depends on, with their own history.
+pub fn gradients(y: &Tensor, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+    if !y.requires_grad() {
+        return Ok(Vec::new());
+    }
+    let options = GradOptions { create_graph: true, allow_unused: true, ..GradOptions::default() };
+    let wanted: Vec<&Tensor> = inputs.iter().filter(|t| t.requires_grad()).collect();
+    Ok(grad_with(&[y], &wanted, options)?.into_iter().flatten().collect())
 }
 
 pub fn values(x: &Tensor) -> Vec<f64> {
