@@ -81,7 +81,7 @@ struct State<'a> {
 
 /// Runs back from `roots` with their gradients; returns the gradients of the walk's inputs.
 pub(crate) fn run(roots: Vec<(Edge, Tensor)>, walk: Walk<'_>) -> Result<Vec<Option<Tensor>>> {
-    let _mode = ModeGuard::grad(walk.create_graph);
+    let _mode = ModeGuard::backward(walk.create_graph);
     let count = walk.inputs.map_or(0, |i| i.len());
     let mut state = State {
         walk,

@@ -14,13 +14,22 @@ pub trait Backend: Send + Sync {
     /// to read, and an output's to write unless it is fresh. An output is contiguous unless the op is
     /// elementwise (see [`Op::is_elementwise`]), where it may be any layout without overlap, and may be
     /// one of the inputs itself.
-    fn run(&self, op: &Op, inputs: &[&Tensor], outputs: &[&Tensor]) -> Result<()>;
+    ///
+    /// # Safety
+    /// All of that is the caller's promise; the dispatcher keeps it. A backend may rely on it.
+    unsafe fn run(&self, op: &Op, inputs: &[&Tensor], outputs: &[&Tensor]) -> Result<()>;
 
     /// Fills `to` from host bytes in row-major order.
-    fn upload(&self, from: &[u8], to: &Tensor) -> Result<()>;
+    ///
+    /// # Safety
+    /// `to` is contiguous, on this backend's device, of as many bytes, and fresh or locked to write.
+    unsafe fn upload(&self, from: &[u8], to: &Tensor) -> Result<()>;
 
     /// The elements of a contiguous tensor as host bytes.
-    fn download(&self, from: &Tensor) -> Result<Vec<u8>>;
+    ///
+    /// # Safety
+    /// `from` is contiguous, on this backend's device, and locked to read.
+    unsafe fn download(&self, from: &Tensor) -> Result<Vec<u8>>;
 }
 
 static CUDA: OnceLock<Box<dyn Backend>> = OnceLock::new();

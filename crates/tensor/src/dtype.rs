@@ -110,6 +110,12 @@ impl DType {
         matches!(self.category(), Category::Float)
     }
 
+    /// True for `f16`, `bf16`.
+    #[inline]
+    pub const fn is_half(self) -> bool {
+        matches!(self, DType::F16 | DType::BF16)
+    }
+
     /// True for `complex64`, `complex128`.
     #[inline]
     pub const fn is_complex(self) -> bool {

@@ -1,5 +1,5 @@
 //! The tensor of flambeau: runtime dtype, rank and device, strided views, PyTorch's broadcasting and
-//! promotion, the op vocabulary, the one seam every op passes, and two backends, the CPU and `meta`.
+//! promotion, the ops, the dispatcher that each of them passes, and two backends, the CPU and `meta`.
 //!
 //! Autograd is the floor above (`flambeau-autograd`); this crate knows of it only the hook in
 //! [`dispatch`](mod@dispatch). `docs/architecture.md` shows the floors and the life of an op.
@@ -14,6 +14,7 @@ mod display;
 mod dtype;
 mod error;
 mod indexing;
+mod interpreters;
 pub mod layout;
 mod literal;
 mod meta;
@@ -37,6 +38,7 @@ pub use display::{PrintOptions, print_options, set_grad_fn_name, set_print_optio
 pub use dtype::{Category, DType, Element, Stored};
 pub use error::{Error, ErrorKind, Result};
 pub use indexing::{Ellipsis, Every, IntoIndex, IntoPick, NewAxis, Pick, Picks, Stepped};
+pub use interpreters::{autocast, profiler, trace};
 pub use layout::Layout;
 pub use literal::{Literal, Nested, Regular, literal_or_panic};
 pub use op::{Op, Outputs};

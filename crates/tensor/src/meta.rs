@@ -13,15 +13,15 @@ impl Backend for MetaBackend {
         Ok(Buffer::Meta)
     }
 
-    fn run(&self, _: &Op, _: &[&Tensor], _: &[&Tensor]) -> Result<()> {
+    unsafe fn run(&self, _: &Op, _: &[&Tensor], _: &[&Tensor]) -> Result<()> {
         Ok(())
     }
 
-    fn upload(&self, _: &[u8], _: &Tensor) -> Result<()> {
+    unsafe fn upload(&self, _: &[u8], _: &Tensor) -> Result<()> {
         Ok(())
     }
 
-    fn download(&self, from: &Tensor) -> Result<Vec<u8>> {
+    unsafe fn download(&self, from: &Tensor) -> Result<Vec<u8>> {
         let message = format!("a meta tensor of shape {:?} has no data", from.shape());
         Err(Error::new(ErrorKind::Device, "read", message))
     }

@@ -4,6 +4,7 @@
 //! lead from an `Op` to that floor's trait for it: shape inference here ([`Infer`], [`ViewOp`]), the
 //! kernel in `cpu`, the derivative in `flambeau-autograd`. An op that lacks one of them does not compile.
 
+use crate::autocast::Policy;
 use crate::layout::Layout;
 use crate::ops::*;
 use crate::shape::Shape;
@@ -64,6 +65,11 @@ pub trait Infer: Clone + Debug + Send + Sync + 'static {
 
     /// Shapes and dtypes of the outputs, or what is wrong with the inputs.
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas>;
+
+    /// What mixed precision does with the inputs: PyTorch's lists for the CPU.
+    fn autocast(&self) -> Policy {
+        Policy::Keep
+    }
 
     /// Where a factory without inputs puts its output.
     fn device(&self) -> Option<Device> {
@@ -127,6 +133,8 @@ macro_rules! for_each_op {
                 SgdStep, AdamStep,
                 // Fourier transforms
                 Rfft, Irfft,
+                // from device to device
+                Transfer,
             }
             large {
                 // factories
@@ -142,7 +150,7 @@ macro_rules! for_each_op {
                 // views written back
                 AsStridedScatter, AsStridedBackward,
             }
-            views { Permute, Expand, Reshape, Slice, Diagonal, Unfold, AsStrided, ViewAsReal, ViewAsComplex, }
+            views { Permute, Expand, Reshape, Slice, Diagonal, Unfold, AsStrided, ViewAsReal, ViewAsComplex, Detach, }
         }
     };
 }
@@ -180,6 +188,15 @@ macro_rules! define_ops {
                     $(Op::$k(_) => <$k as Infer>::ELEMENTWISE,)*
                     $(Op::$l(_) => <$l as Infer>::ELEMENTWISE,)*
                     $(Op::$v(_) => false,)*
+                }
+            }
+
+            /// See [`Infer::autocast`].
+            pub fn autocast(&self) -> Policy {
+                match self {
+                    $(Op::$k(op) => op.autocast(),)*
+                    $(Op::$l(op) => op.autocast(),)*
+                    _ => Policy::Keep,
                 }
             }
 

@@ -375,7 +375,14 @@ impl Tensor {
     }
 
     /// The same elements without history; the storage is shared.
+    ///
+    /// # Panics
+    /// Where an [interpreter](crate::dispatch::Interpreter) of one's own refuses it; none of flambeau's does.
+    #[track_caller]
     pub fn detach(&self) -> Tensor {
+        if dispatch::is_interpreted() {
+            return dispatch::dispatch_view(crate::Detach, self).unwrap_or_else(|e| panic!("{e}"));
+        }
         Tensor::over(self.storage().clone(), self.layout().clone(), self.dtype(), None)
     }
 
@@ -397,10 +404,16 @@ impl Tensor {
     #[track_caller]
     pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
         self.expect_dtype::<T>("to_vec")?;
+        dispatch::reading("to_vec", self)?;
+        self.values("to_vec").map_err(|e| e.located(Location::caller()))
+    }
+
+    /// The elements in row-major order, for `by`; of dtype `T`.
+    pub(crate) fn values<T: Element>(&self, by: &'static str) -> Result<Vec<T>> {
         if self.device() == Device::Cpu && self.is_contiguous() {
-            return Ok(self.data::<T::Stored>()?.iter().map(|s| T::load(*s)).collect());
+            return Ok(self.locked::<T::Stored>(by)?.iter().map(|s| T::load(*s)).collect());
         }
-        let bytes = self.to_bytes()?;
+        let bytes = self.bytes(by)?;
         Ok(bytes
             .chunks_exact(size_of::<T::Stored>())
             // SAFETY: the chunk has the size of `T::Stored`, for which every bit pattern is a value.
@@ -414,12 +427,19 @@ impl Tensor {
     /// Where it has no data.
     #[track_caller]
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        let rows = dispatch::no_grad(|| self.contiguous())?;
+        dispatch::reading("to_bytes", self)?;
+        self.bytes("to_bytes").map_err(|e| e.located(Location::caller()))
+    }
+
+    /// The elements as bytes, for `by`.
+    fn bytes(&self, by: &'static str) -> Result<Vec<u8>> {
+        let rows = dispatch::no_grad(|| dispatch::uninterpreted(|| self.contiguous()))?;
         let Some(backend) = backend_of(self.device()) else {
-            bail!(Device, "to_bytes", "no backend for {} is registered", self.device())
+            bail!(Device, by, "no backend for {} is registered", self.device())
         };
-        let _guard = lock("to_bytes", &[&rows], &[])?;
-        backend.download(&rows).map_err(|e| e.located(Location::caller()))
+        let _guard = lock(by, &[&rows], &[])?;
+        // SAFETY: contiguous, and locked to read.
+        unsafe { backend.download(&rows) }
     }
 
     /// The value of a tensor of one element, converted as by `as` where the dtypes differ.
@@ -437,6 +457,7 @@ impl Tensor {
     /// Where it has more or fewer elements, or no data.
     #[track_caller]
     pub fn scalar(&self) -> Result<Scalar> {
+        dispatch::reading("item", self)?;
         ensure!(
             self.numel() == 1,
             Shape,
@@ -447,7 +468,7 @@ impl Tensor {
         );
         macro_rules! read {
             ($($dtype:ident => $t:ty),*) => {
-                match self.dtype() { $(DType::$dtype => Scalar::from(self.to_vec::<$t>()?[0]),)* }
+                match self.dtype() { $(DType::$dtype => Scalar::from(self.values::<$t>("item")?[0]),)* }
             };
         }
         Ok(read! {
@@ -463,8 +484,14 @@ impl Tensor {
     /// Where `T` is not the tensor's dtype, or it is not contiguous, or not on the CPU.
     #[track_caller]
     pub fn data<T: Stored>(&self) -> Result<Data<'_, T>> {
-        self.expect_slice::<T>("data")?;
-        let guard = lock("data", &[self], &[])?.for_user();
+        dispatch::reading("data", self)?;
+        self.locked("data")
+    }
+
+    #[track_caller]
+    fn locked<T: Stored>(&self, by: &'static str) -> Result<Data<'_, T>> {
+        self.expect_slice::<T>(by)?;
+        let guard = lock(by, &[self], &[])?.for_user();
         Ok(Data { tensor: self, guard, stored: std::marker::PhantomData })
     }
 
@@ -477,6 +504,7 @@ impl Tensor {
     #[track_caller]
     pub fn data_mut<T: Stored>(&self) -> Result<DataMut<'_, T>> {
         self.expect_slice::<T>("data_mut")?;
+        dispatch::reading("data_mut", self)?;
         ensure!(
             !(self.requires_grad() && dispatch::grad_enabled()),
             Autograd,

@@ -64,6 +64,12 @@ impl Rule for Cast {
     }
 }
 
+impl Rule for Transfer {
+    fn vjp(&self, s: &Saved<'_>, g: &Tensor) -> Result<Grads> {
+        s.one(|| g.to_device(self.from))
+    }
+}
+
 from_output! {
     Exp |g, y| g.mul(y);
     Exp2 |g, y| g.mul(y)?.mul(LN_2);

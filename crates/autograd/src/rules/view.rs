@@ -1,9 +1,11 @@
 //! Derivatives of views: each sends the gradient back to where the elements came from.
 
-use super::{Grads, Rule, Saved, Saves};
+use super::{Grads, Rule, Saved, Saves, no_gradient};
 use flambeau_tensor::shape::DimList;
 use flambeau_tensor::{Result, Tensor, dispatch, no_grad, ops::*};
 use smallvec::smallvec;
+
+no_gradient!(Detach);
 
 impl Rule for Permute {
     fn vjp(&self, s: &Saved<'_>, g: &Tensor) -> Result<Grads> {

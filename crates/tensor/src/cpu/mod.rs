@@ -35,6 +35,7 @@ pub(crate) mod words;
 
 use crate::backend::Backend;
 use crate::op::Op;
+use crate::ops::Transfer;
 use crate::storage::Buffer;
 use crate::{Device, Error, ErrorKind, Result, Tensor};
 use smallvec::SmallVec;
@@ -61,6 +62,12 @@ macro_rules! run_kernel {
 }
 crate::for_each_op!(run_kernel);
 
+impl CpuKernel for Transfer {
+    fn run(&self, _: &[Src<'_>], _: &mut [Dst<'_>]) -> Result<()> {
+        Err(Error::new(ErrorKind::Unsupported, "to", "the dispatcher moves tensors between devices, no kernel does"))
+    }
+}
+
 impl Backend for CpuBackend {
     fn allocate(&self, _: Device, bytes: usize) -> Result<Buffer> {
         match crate::alloc::Block::new(bytes) {
@@ -69,7 +76,7 @@ impl Backend for CpuBackend {
         }
     }
 
-    fn run(&self, op: &Op, inputs: &[&Tensor], outputs: &[&Tensor]) -> Result<()> {
+    unsafe fn run(&self, op: &Op, inputs: &[&Tensor], outputs: &[&Tensor]) -> Result<()> {
         // SAFETY: the contract of `Backend::run`: inputs are locked to read, outputs fresh or locked to
         // write, for the length of this call.
         unsafe {
@@ -86,14 +93,14 @@ impl Backend for CpuBackend {
         }
     }
 
-    fn upload(&self, from: &[u8], to: &Tensor) -> Result<()> {
+    unsafe fn upload(&self, from: &[u8], to: &Tensor) -> Result<()> {
         // SAFETY: the contract of `Backend::run` holds for `to`.
         let mut to = unsafe { Dst::new(to) };
         to.bytes_mut().copy_from_slice(from);
         Ok(())
     }
 
-    fn download(&self, from: &Tensor) -> Result<Vec<u8>> {
+    unsafe fn download(&self, from: &Tensor) -> Result<Vec<u8>> {
         // SAFETY: the caller holds the lock to read.
         let from = unsafe { Src::new(from) };
         Ok(from.bytes().to_vec())

@@ -1,9 +1,7 @@
 //! Copies: to another dtype, into another tensor, into rows, to another device.
 
-use crate::backend::backend_of;
 use crate::op::{Infer, Meta, Metas};
-use crate::storage::lock;
-use crate::{DType, Device, Result, Scalar, Tensor, bail, dispatch, dispatch_into, ensure};
+use crate::{DType, Device, Result, Scalar, Tensor, dispatch, dispatch_into, ensure};
 
 /// A copy in dtype `dtype`.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +15,25 @@ impl Infer for Cast {
     const ELEMENTWISE: bool = true;
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
         Meta::like(inputs[0]).with_dtype(self.dtype).one()
+    }
+}
+
+/// A copy on another device.
+#[derive(Clone, Copy, Debug)]
+pub struct Transfer {
+    /// Where the input is.
+    pub from: Device,
+    /// Where the copy is to be.
+    pub to: Device,
+}
+
+impl Infer for Transfer {
+    const NAME: &'static str = "to";
+    fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
+        Meta::like(inputs[0]).one()
+    }
+    fn device(&self) -> Option<Device> {
+        Some(self.to)
     }
 }
 
@@ -57,31 +74,16 @@ impl Tensor {
         Ok(self)
     }
 
-    /// On `device`: itself where it is there already.
+    /// On `device`: itself where it is there already. Gradients come back the same way.
     ///
     /// # Errors
-    /// From the meta device, which has no data; to a device without a backend. A tensor whose history is
-    /// recorded moves to another device only under `no_grad`.
+    /// From the meta device, which has no data; to a device without a backend.
     #[track_caller]
     pub fn to_device(&self, device: Device) -> Result<Tensor> {
         if self.device() == device {
             return Ok(self.clone());
         }
-        ensure!(
-            !(self.requires_grad() && crate::dispatch::grad_enabled()),
-            Unsupported,
-            "to",
-            "the gradient of a move from {} to {device} is not recorded; move the tensor under `no_grad`",
-            self.device()
-        );
-        let Some(backend) = backend_of(device) else { bail!(Device, "to", "this program has no backend for {device}") };
-        let out = Tensor::uninit("to", self.shape(), self.dtype(), device)?;
-        if device.has_data() {
-            let bytes = self.to_bytes()?;
-            let _guard = lock("to", &[], &[&out])?;
-            backend.upload(&bytes, &out)?;
-        }
-        Ok(out)
+        dispatch(Transfer { from: self.device(), to: device }, &[self])
     }
 
     /// Every element becomes `value`: `Tensor.fill_`.

@@ -2,6 +2,7 @@
 //! derivative of the others, so any order of derivative exists. Transposed convolution is the gradient
 //! with respect to the input.
 
+use crate::autocast::Policy;
 use crate::op::{Infer, Meta, Metas};
 use crate::shape::{Shape, Spatial};
 use crate::{DType, Result, Tensor, bail, dispatch, ensure};
@@ -150,6 +151,9 @@ fn check_dtypes(op: &'static str, inputs: &[&Tensor]) -> Result<()> {
 
 impl Infer for Conv {
     const NAME: &'static str = "conv";
+    fn autocast(&self) -> Policy {
+        Policy::Lower
+    }
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
         check_dtypes("conv", inputs)?;
         let (x, w) = (inputs[0].shape(), inputs[1].shape());
@@ -189,6 +193,9 @@ impl ConvInputGrad {
 
 impl Infer for ConvInputGrad {
     const NAME: &'static str = "conv_transpose";
+    fn autocast(&self) -> Policy {
+        Policy::Lower
+    }
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
         check_dtypes("conv_transpose", inputs)?;
         let sizes = self.geometry(inputs[0].shape(), inputs[1].shape())?;

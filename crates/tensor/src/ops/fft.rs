@@ -1,5 +1,6 @@
 //! Fourier transforms of real signals, and the short-time transform over them.
 
+use crate::autocast::Policy;
 use crate::op::{Infer, Meta, Metas};
 use crate::shape::dim_index;
 use crate::{DType, Result, Tensor, bail, dispatch, ensure};
@@ -18,6 +19,9 @@ pub struct Irfft {
 
 impl Infer for Rfft {
     const NAME: &'static str = "rfft";
+    fn autocast(&self) -> Policy {
+        Policy::Full
+    }
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
         let x = inputs[0];
         let mut shape = x.layout().shape.clone();
@@ -32,6 +36,9 @@ impl Infer for Rfft {
 
 impl Infer for Irfft {
     const NAME: &'static str = "irfft";
+    fn autocast(&self) -> Policy {
+        Policy::Full
+    }
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
         let x = inputs[0];
         let mut shape = x.layout().shape.clone();

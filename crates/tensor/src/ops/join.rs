@@ -1,6 +1,7 @@
 //! Tensors put together ([`Cat`]), turned round ([`Flip`]), repeated, and made of parts of others: the
 //! composites over these two and views.
 
+use crate::autocast::Policy;
 use crate::op::{Infer, Meta, Metas};
 use crate::shape::{DimList, Dims, IntoShape, Shape, dim_index};
 use crate::{Device, Layout, Result, Tensor, bail, dispatch, ensure, no_grad, result_type};
@@ -24,6 +25,9 @@ pub struct Flip {
 
 impl Infer for Cat {
     const NAME: &'static str = "cat";
+    fn autocast(&self) -> Policy {
+        Policy::Promote
+    }
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
         let mut meta = Meta::like(inputs[0]);
         meta.shape[self.dim] = self.sizes.iter().sum();

@@ -1,5 +1,6 @@
 //! Matrix products: two ops, [`Matmul`] and [`Linear`], and PyTorch's many names over them.
 
+use crate::autocast::Policy;
 use crate::op::{Infer, Meta, Metas, Outputs};
 use crate::shape::{DimList, Shape, broadcast_shapes};
 use crate::{DType, Result, Scalar, Tensor, bail, dispatch, ensure};
@@ -15,6 +16,9 @@ pub struct Linear;
 
 impl Infer for Matmul {
     const NAME: &'static str = "matmul";
+    fn autocast(&self) -> Policy {
+        Policy::Lower
+    }
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
         let (a, b) = (inputs[0], inputs[1]);
         check_dtypes("matmul", a, b)?;
@@ -45,6 +49,9 @@ impl Infer for Matmul {
 
 impl Infer for Linear {
     const NAME: &'static str = "linear";
+    fn autocast(&self) -> Policy {
+        Policy::Lower
+    }
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
         let (x, w) = (inputs[0], inputs[1]);
         check_dtypes("linear", x, w)?;

@@ -2,6 +2,7 @@
 //! slide or that divide the input evenly (adaptive pooling). The leading dimensions are planes that are
 //! pooled apart, so a batch may stand there or not.
 
+use crate::autocast::Policy;
 use crate::op::{Infer, Meta, Metas, Outputs};
 use crate::shape::{Shape, Spatial};
 use crate::{DType, Error, ErrorKind, Result, Tensor, bail, dispatch, dispatch_all, ensure};
@@ -190,6 +191,10 @@ fn check_dtype(op: &'static str, x: &Tensor, integers: bool) -> Result<()> {
 
 impl Infer for MaxPool {
     const NAME: &'static str = "max_pool";
+    fn autocast(&self) -> Policy {
+        // Of three dimensions, and of those alone, as PyTorch has it.
+        if self.windows.rank() == 3 { Policy::Full } else { Policy::Keep }
+    }
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
         check_dtype("max_pool", inputs[0], true)?;
         let shape = self.windows.shape("max_pool", inputs[0].shape())?;
@@ -232,6 +237,10 @@ impl Infer for MaxPoolBackward {
 
 impl Infer for AvgPool {
     const NAME: &'static str = "avg_pool";
+    fn autocast(&self) -> Policy {
+        // Of three dimensions, and of those alone, as PyTorch has it.
+        if self.windows.rank() == 3 { Policy::Full } else { Policy::Keep }
+    }
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
         check_dtype("avg_pool", inputs[0], false)?;
         ensure!(self.divisor_override != Some(0), Argument, "avg_pool", "the divisor must not be zero");

@@ -7,6 +7,7 @@
 //! Inside, every op keeps the dimensions it reduces with size 1, so its derivative broadcasts back
 //! without being told where they were.
 
+use crate::autocast::full_precision;
 use crate::op::{Infer, Meta, Metas};
 use crate::shape::{DimList, Dims, Shape, dim_index};
 use crate::{DType, Error, ErrorKind, Result, Tensor, bail, dispatch, dispatch_all, ensure};
@@ -470,13 +471,14 @@ impl Tensor {
 
     #[track_caller]
     fn prod_over(&self, dims: &[usize]) -> Result<Tensor> {
-        let dtype = sum_dtype(self.dtype());
+        let [x] = full_precision([self])?;
+        let dtype = sum_dtype(x.dtype());
         let step = |x: &Tensor, dim: usize| dispatch(Prod { dim, dtype }, &[x]);
         match dims {
-            [] => step(self, 0),
-            [dim] => step(self, *dim),
-            _ if dims.len() == self.rank() => step(&self.flatten(0, -1)?, 0)?.reshape(kept(self.shape(), dims)),
-            [first, rest @ ..] => rest.iter().try_fold(step(self, *first)?, |x, dim| step(&x, *dim)),
+            [] => step(&x, 0),
+            [dim] => step(&x, *dim),
+            _ if dims.len() == x.rank() => step(&x.flatten(0, -1)?, 0)?.reshape(kept(x.shape(), dims)),
+            [first, rest @ ..] => rest.iter().try_fold(step(&x, *first)?, |x, dim| step(&x, *dim)),
         }
     }
 

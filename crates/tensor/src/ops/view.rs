@@ -78,6 +78,17 @@ pub struct ViewAsReal;
 #[derive(Clone, Copy, Debug)]
 pub struct ViewAsComplex;
 
+/// The same elements without history.
+#[derive(Clone, Copy, Debug)]
+pub struct Detach;
+
+impl ViewOp for Detach {
+    const NAME: &'static str = "detach";
+    fn layout(&self, x: &Tensor) -> Result<(Layout, DType)> {
+        Ok((x.layout().clone(), x.dtype()))
+    }
+}
+
 impl ViewOp for Permute {
     const NAME: &'static str = "permute";
     fn layout(&self, x: &Tensor) -> Result<(Layout, DType)> {

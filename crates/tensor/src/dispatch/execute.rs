@@ -1,130 +1,37 @@
-//! The one seam that every op passes: device, shapes, allocation, locks, kernel, and, where a gradient
-//! may be asked for, the call to autograd.
-//!
-//! This floor knows of autograd only the trait [`AutogradHook`], set once by the floor above.
+//! How a call is carried out: device, shapes, allocation, locks, kernel, and, where a gradient may be asked for,
+//! the record that autograd makes of it. Interpreters have had their say by now.
 
+use super::hook::hook;
+use super::modes::{grad_enabled, inference_mode_enabled, no_grad};
+use super::{Call, Output, dispatch};
 use crate::backend::{Backend, backend_of};
 use crate::op::{Meta, Op, Outputs};
 use crate::ops::Cast;
 use crate::storage::{Guard, lock};
-use crate::tensor::{Node, View};
+use crate::tensor::View;
 use crate::{Device, Error, ErrorKind, Result, Tensor, bail, ensure};
 use smallvec::SmallVec;
-use std::cell::Cell;
 use std::panic::Location;
-use std::sync::OnceLock;
 use std::sync::atomic::AtomicU32;
 
-/// What autograd must do for this floor.
-pub trait AutogradHook: Send + Sync {
-    /// `op` made `outputs`, one of which may have a gradient, of `inputs`, one of which requires grad. Returns
-    /// their node; none where no gradient can flow.
-    fn record(
-        &self,
-        op: Op,
-        inputs: &[&Tensor],
-        outputs: &[Tensor],
-        at: &'static Location<'static>,
-    ) -> Result<Option<Node>>;
+type At = &'static Location<'static>;
 
-    /// May `target` be written in place by a recorded op?
-    fn check_in_place(&self, op: &'static str, target: &Tensor) -> Result<()>;
-
-    /// The value and history of `target` before an in-place op: a copy where the rule of `op` will need
-    /// the old value (`inputs` says which of its inputs are the target), else a handle.
-    fn before_in_place(&self, op: &Op, inputs: &[&Tensor], target: &Tensor) -> Result<Tensor>;
-
-    /// `op` wrote its output into `target`; among `inputs` its old value stands for itself.
-    fn record_in_place(
-        &self,
-        op: Op,
-        inputs: &[&Tensor],
-        target: &Tensor,
-        at: &'static Location<'static>,
-    ) -> Result<()>;
-}
-
-static HOOK: OnceLock<&'static dyn AutogradHook> = OnceLock::new();
-
-/// Sets the autograd hook; the first one stays.
-pub fn set_autograd_hook(hook: &'static dyn AutogradHook) {
-    let _ = HOOK.set(hook);
-}
-
-const GRAD: u8 = 1;
-const INFERENCE: u8 = 2;
-
-thread_local! {
-    static MODES: Cell<u8> = const { Cell::new(GRAD) };
-}
-
-/// True where ops are recorded on this thread: PyTorch's `is_grad_enabled`.
-#[inline]
-pub fn grad_enabled() -> bool {
-    MODES.get() & GRAD != 0
-}
-
-/// True under [`inference_mode`].
-#[inline]
-pub fn inference_mode_enabled() -> bool {
-    MODES.get() & INFERENCE != 0
-}
-
-/// Modes of the thread, put back when this is dropped.
-#[must_use = "the mode ends when the guard is dropped"]
-pub struct ModeGuard {
-    before: u8,
-    /// The modes are the thread's own.
-    not_send: std::marker::PhantomData<*const ()>,
-}
-
-impl ModeGuard {
-    fn set(modes: u8) -> ModeGuard {
-        ModeGuard { before: MODES.replace(modes), not_send: std::marker::PhantomData }
-    }
-
-    /// Turns recording on or off.
-    pub fn grad(on: bool) -> ModeGuard {
-        let now = MODES.get();
-        ModeGuard::set(if on && now & INFERENCE == 0 { now | GRAD } else { now & !GRAD })
+/// Carries out any call.
+pub(super) fn run(call: Call<'_>) -> Result<Outputs> {
+    let Call { op, inputs, output, at } = call;
+    match output {
+        Output::Fresh => fresh(op, inputs, at),
+        Output::View => match inputs {
+            [x] => Ok(Outputs::from_iter([view(op, x, at)?])),
+            _ => bail!(Argument, op.name(), "a view has one input, not {}", inputs.len()),
+        },
+        Output::Into { name, target } => into(name, op, inputs, target, at).map(|()| Outputs::new()),
+        Output::Update { name, targets } => update(name, op, inputs, targets, at).map(|()| Outputs::new()),
     }
 }
 
-impl Drop for ModeGuard {
-    fn drop(&mut self) {
-        MODES.set(self.before);
-    }
-}
-
-/// Runs `f` without recording, as `torch.no_grad`.
-pub fn no_grad<R>(f: impl FnOnce() -> R) -> R {
-    let _mode = ModeGuard::grad(false);
-    f()
-}
-
-/// Runs `f` with recording on, as `torch.enable_grad`; without effect under [`inference_mode`].
-pub fn enable_grad<R>(f: impl FnOnce() -> R) -> R {
-    let _mode = ModeGuard::grad(true);
-    f()
-}
-
-/// Runs `f` without recording, as `torch.inference_mode`: tensors made inside can never take part in a
-/// recorded op.
-pub fn inference_mode<R>(f: impl FnOnce() -> R) -> R {
-    let _mode = ModeGuard::set(INFERENCE);
-    f()
-}
-
-/// Runs an op of one output.
-#[inline]
-#[track_caller]
-pub fn dispatch(op: impl Into<Op>, inputs: &[&Tensor]) -> Result<Tensor> {
-    dispatch_one(op.into(), inputs)
-}
-
-#[track_caller]
-fn dispatch_one(op: Op, inputs: &[&Tensor]) -> Result<Tensor> {
-    let at = Location::caller();
+/// [`fresh`] for an op of one output: no lists to be made.
+pub(super) fn fresh_one(op: Op, inputs: &[&Tensor], at: At) -> Result<Tensor> {
     let mut out = run_one(&op, inputs).map_err(|e| e.located(at))?;
     if is_recorded(inputs) {
         record(op, inputs, std::slice::from_mut(&mut out), at).map_err(|e| e.located(at))?;
@@ -132,11 +39,9 @@ fn dispatch_one(op: Op, inputs: &[&Tensor]) -> Result<Tensor> {
     Ok(out)
 }
 
-/// Runs an op of any number of outputs.
-#[track_caller]
-pub fn dispatch_all(op: Op, inputs: &[&Tensor]) -> Result<Outputs> {
-    let at = Location::caller();
-    let mut outputs = run(&op, inputs).map_err(|e| e.located(at))?;
+/// An op whose outputs are new tensors.
+fn fresh(op: Op, inputs: &[&Tensor], at: At) -> Result<Outputs> {
+    let mut outputs = run_all(&op, inputs).map_err(|e| e.located(at))?;
     if is_recorded(inputs) {
         record(op, inputs, &mut outputs, at).map_err(|e| e.located(at))?;
     }
@@ -155,7 +60,7 @@ pub(crate) fn is_unseen_by_its_base(x: &Tensor) -> bool {
 }
 
 /// Has autograd record `op`, and notes with each output that may have a gradient where it came from.
-fn record(op: Op, inputs: &[&Tensor], outputs: &mut [Tensor], at: &'static Location<'static>) -> Result<()> {
+fn record(op: Op, inputs: &[&Tensor], outputs: &mut [Tensor], at: At) -> Result<()> {
     if !outputs.iter().any(|out| out.dtype().is_differentiable()) {
         return Ok(());
     }
@@ -170,59 +75,47 @@ fn record(op: Op, inputs: &[&Tensor], outputs: &mut [Tensor], at: &'static Locat
     Ok(())
 }
 
-/// Runs a view op.
-#[track_caller]
-pub fn dispatch_view(op: impl Into<Op>, x: &Tensor) -> Result<Tensor> {
-    let at = Location::caller();
-    let op = op.into();
-    let mut out = match op.view_layout(x) {
-        Some(made) => {
-            let (layout, dtype) = made.map_err(|e| e.located(at))?;
-            view_of(x, layout, dtype)
-        }
-        None => bail!(Unsupported, op.name(), "not a view op"),
-    };
+/// A view of `x`.
+pub(super) fn view(op: Op, x: &Tensor, at: At) -> Result<Tensor> {
+    let mut out = view_of(&op, x).map_err(|e| e.located(at))?;
     if is_recorded(&[x]) {
         record(op, &[x], std::slice::from_mut(&mut out), at).map_err(|e| e.located(at))?;
     }
     Ok(out)
 }
 
-fn view_of(x: &Tensor, layout: crate::layout::Layout, dtype: crate::DType) -> Tensor {
+fn view_of(op: &Op, x: &Tensor) -> Result<Tensor> {
+    let Some(made) = op.view_layout(x) else { bail!(Unsupported, op.name(), "not a view op") };
+    let (layout, dtype) = made?;
+    // An op can be put together by hand: kernels rely on this.
+    let inside = layout.end().and_then(|end| end.checked_mul(dtype.size())).is_some_and(|b| b <= x.storage().bytes());
+    ensure!(
+        inside && layout.rank() <= crate::shape::MAX_RANK,
+        Shape,
+        op.name(),
+        "the view {:?} with strides {:?} from element {} would leave the storage of {} bytes",
+        &layout.shape[..],
+        &layout.strides[..],
+        layout.offset,
+        x.storage().bytes()
+    );
+    if let Op::Detach(_) = op {
+        return Ok(Tensor::over(x.storage().clone(), layout, dtype, None));
+    }
     let (base, hidden) = match x.as_view() {
         Some(v) => (v.base.clone(), v.no_grad),
         None => (x.clone(), false),
     };
     let view = View { base, no_grad: hidden || !grad_enabled(), version: AtomicU32::new(x.version()) };
-    Tensor::over(x.storage().clone(), layout, dtype, Some(view))
+    Ok(Tensor::over(x.storage().clone(), layout, dtype, Some(view)))
 }
 
-/// Runs `op` into `target`, as the in-place op `name`. `target` stands among `inputs` where the op reads it.
-#[track_caller]
-pub fn dispatch_into(name: &'static str, op: impl Into<Op>, inputs: &[&Tensor], target: &Tensor) -> Result<()> {
-    let at = Location::caller();
-    into(name, op.into(), inputs, target, at).map_err(|e| e.located(at))
+/// A fused update of several targets.
+fn update(name: &'static str, op: Op, inputs: &[&Tensor], targets: &[&Tensor], at: At) -> Result<()> {
+    update_all(name, &op, inputs, targets, at).map_err(|e| e.located(at))
 }
 
-/// Runs a fused update into several targets at once: an optimizer's step. `op`'s outputs are the targets,
-/// each of which may be read by it, too. Nothing is recorded.
-///
-/// # Errors
-/// Where grad mode is on and a target or input requires grad; where targets share memory, or one is not
-/// contiguous.
-#[track_caller]
-pub fn dispatch_update(name: &'static str, op: impl Into<Op>, inputs: &[&Tensor], targets: &[&Tensor]) -> Result<()> {
-    let at = Location::caller();
-    update(name, &op.into(), inputs, targets, at).map_err(|e| e.located(at))
-}
-
-fn update(
-    name: &'static str,
-    op: &Op,
-    inputs: &[&Tensor],
-    targets: &[&Tensor],
-    at: &'static Location<'static>,
-) -> Result<()> {
+fn update_all(name: &'static str, op: &Op, inputs: &[&Tensor], targets: &[&Tensor], at: At) -> Result<()> {
     let all = || inputs.iter().chain(targets);
     ensure!(
         !(grad_enabled() && all().any(|t| t.requires_grad())),
@@ -246,12 +139,18 @@ fn update(
         ensure!(!shared, Argument, name, "target {i} shares memory with another operand");
     }
     let _guard = lock(name, inputs, targets)?;
-    backend.run(op, inputs, targets)?;
+    // SAFETY: shapes and dtypes are as inferred, all storages are locked, targets are contiguous and apart.
+    unsafe { backend.run(op, inputs, targets)? };
     targets.iter().for_each(|t| t.storage().bump(name, at));
     Ok(())
 }
 
-fn into(name: &'static str, op: Op, inputs: &[&Tensor], target: &Tensor, at: &'static Location<'static>) -> Result<()> {
+/// An in-place op.
+pub(super) fn into(name: &'static str, op: Op, inputs: &[&Tensor], target: &Tensor, at: At) -> Result<()> {
+    write_and_record(name, op, inputs, target, at).map_err(|e| e.located(at))
+}
+
+fn write_and_record(name: &'static str, op: Op, inputs: &[&Tensor], target: &Tensor, at: At) -> Result<()> {
     let metas = op.infer(inputs)?;
     check_target(name, &metas[0], target)?;
     let tracking = is_recorded(inputs) || is_recorded(&[target]);
@@ -294,7 +193,7 @@ fn check_target(name: &'static str, meta: &Meta, target: &Tensor) -> Result<()> 
     Ok(())
 }
 
-/// The kernel's part of [`dispatch_into`].
+/// The kernel's part of [`into`].
 fn write(name: &'static str, op: &Op, inputs: &[&Tensor], target: &Tensor, meta: &Meta) -> Result<()> {
     let clashes = |t: &Tensor| {
         !t.is(target)
@@ -318,34 +217,39 @@ fn write(name: &'static str, op: &Op, inputs: &[&Tensor], target: &Tensor, meta:
     if op.is_elementwise() {
         let mut guard = Guard::default();
         guard.lock_all(name, inputs, &[target])?;
-        return backend.run(op, inputs, &[target]);
+        // SAFETY: shapes are as inferred, all storages are locked, the target has no overlap, and inputs are the
+        // target itself or apart from it.
+        return unsafe { backend.run(op, inputs, &[target]) };
     }
     let made = Tensor::uninit(name, &meta.shape, meta.dtype, device)?;
     {
         let _guard = lock(name, inputs, &[])?;
-        backend.run(op, inputs, &[&made])?;
+        // SAFETY: shapes are as inferred, inputs locked to read, the output is fresh.
+        unsafe { backend.run(op, inputs, &[&made])? };
     }
     let _guard = lock(name, &[], &[target])?;
-    backend.run(&Op::Cast(Cast { dtype: target.dtype() }), &[&made], &[target])
+    // SAFETY: the target has the shape of what was made, no overlap, and is locked to write.
+    unsafe { backend.run(&Op::Cast(Cast { dtype: target.dtype() }), &[&made], &[target]) }
 }
 
-fn hook() -> Result<&'static dyn AutogradHook> {
-    HOOK.get().copied().ok_or_else(|| {
-        Error::new(ErrorKind::Autograd, "dispatch", "a tensor requires grad, but no autograd is installed")
-    })
-}
-
-fn run(op: &Op, inputs: &[&Tensor]) -> Result<Outputs> {
+fn run_all(op: &Op, inputs: &[&Tensor]) -> Result<Outputs> {
+    if let (Op::Transfer(op), [x]) = (op, inputs) {
+        return Ok(Outputs::from_iter([transfer(x, op.to)?]));
+    }
     let (device, backend) = common_device(op, inputs)?;
     let made = |meta: &Meta| Tensor::uninit(op.name(), &meta.shape, meta.dtype, device);
     let outputs = op.infer(inputs)?.iter().map(made).collect::<Result<Outputs>>()?;
     let _guard = lock(op.name(), inputs, &[])?;
-    backend.run(op, inputs, &outputs.iter().collect::<SmallVec<[&Tensor; 4]>>())?;
+    // SAFETY: outputs are as inferred and fresh, inputs locked to read.
+    unsafe { backend.run(op, inputs, &outputs.iter().collect::<SmallVec<[&Tensor; 4]>>())? };
     Ok(outputs)
 }
 
-/// [`run`] for an op of one output: no lists to be made.
+/// [`run_all`] for an op of one output: no lists to be made.
 fn run_one(op: &Op, inputs: &[&Tensor]) -> Result<Tensor> {
+    if let (Op::Transfer(op), [x]) = (op, inputs) {
+        return transfer(x, op.to);
+    }
     let (device, backend) = common_device(op, inputs)?;
     // Looked at where it stands: to move it would cost as much as to make it.
     let metas = op.infer(inputs);
@@ -355,7 +259,26 @@ fn run_one(op: &Op, inputs: &[&Tensor]) -> Result<Tensor> {
     let out = Tensor::uninit(op.name(), &meta.shape, meta.dtype, device)?;
     let mut guard = Guard::default();
     guard.lock_all(op.name(), inputs, &[])?;
-    backend.run(op, inputs, &[&out])?;
+    // SAFETY: the output is as inferred and fresh, inputs are locked to read.
+    unsafe { backend.run(op, inputs, &[&out])? };
+    Ok(out)
+}
+
+/// A copy of `x` on another device, by way of host memory.
+#[cold]
+fn transfer(x: &Tensor, to: Device) -> Result<Tensor> {
+    let backend = |device| match backend_of(device) {
+        Some(backend) => Ok(backend),
+        None => Err(Error::new(ErrorKind::Device, "to", format!("this program has no backend for {device}"))),
+    };
+    let (source, target) = (backend(x.device())?, backend(to)?);
+    let out = Tensor::uninit("to", x.shape(), x.dtype(), to)?;
+    if to.has_data() {
+        let rows = no_grad(|| x.contiguous())?;
+        let _guard = lock("to", &[&rows], &[])?;
+        // SAFETY: contiguous and locked to read; what takes it is fresh, contiguous and of the same size.
+        unsafe { target.upload(&source.download(&rows)?, &out)? };
+    }
     Ok(out)
 }
 

@@ -1,0 +1,181 @@
+//! Interpreters: modes that see every op of their thread and may change it, answer it, or pass it on.
+//!
+//! A profiler, autocast, a tracer, forward-mode differentiation are each one [`Interpreter`]. They stand on a
+//! stack, one stack for each thread; the innermost is asked first and hands a call to the one below by
+//! [`Call::run`]. While an interpreter works the stack ends below it, so the ops that it calls itself go to
+//! those below, and to nobody twice. With an empty stack an op pays one test of a bit.
+
+use super::modes::{self, INTERPRETED, ModeGuard};
+use super::{Call, execute};
+use crate::op::Outputs;
+use crate::{Result, Tensor, bail};
+use std::cell::{Cell, RefCell};
+use std::panic::Location;
+use std::rc::Rc;
+
+/// A mode that sees every op of its thread. See the [module](self).
+pub trait Interpreter {
+    /// Does what it does with `call`. What it returns is what the caller gets: the outputs of the op for
+    /// [`Output::Fresh`](super::Output::Fresh), the view for [`Output::View`](super::Output::View), nothing
+    /// where the op writes into tensors that are there.
+    ///
+    /// # Errors
+    /// Its own, or what [`Call::run`] returned.
+    fn call(&self, call: Call<'_>) -> Result<Outputs>;
+
+    /// The program is about to look at the values of a tensor (`item`, `to_vec`, `data`, …).
+    ///
+    /// # Errors
+    /// To refuse it: what the program does next depends on data.
+    fn read(&self, _read: &Read<'_>) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A look at the values of a tensor from outside of any op: on a device, the moment at which the program waits.
+pub struct Read<'a> {
+    /// The method: `item`, `to_vec`, `data`.
+    pub by: &'static str,
+    /// Whose values.
+    pub tensor: &'a Tensor,
+    /// The user's line.
+    pub at: &'static Location<'static>,
+}
+
+/// One interpreter and those below it.
+struct Frame {
+    interpreter: Rc<dyn Interpreter>,
+    below: Option<Rc<Frame>>,
+}
+
+/// Interpreters that may be at work inside each other. More is taken for one that calls itself.
+const DEEPEST: usize = 100;
+
+thread_local! {
+    static TOP: RefCell<Option<Rc<Frame>>> = const { RefCell::new(None) };
+    static AT_WORK: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The stack as it was, put back on drop, also when an interpreter panics.
+struct Restore {
+    before: Option<Rc<Frame>>,
+    _bit: ModeGuard,
+}
+
+impl Restore {
+    fn with_top(top: Option<Rc<Frame>>) -> Restore {
+        let bit = ModeGuard::set(INTERPRETED, if top.is_some() { INTERPRETED } else { 0 });
+        Restore { before: TOP.replace(top), _bit: bit }
+    }
+}
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        drop(TOP.replace(self.before.take()));
+    }
+}
+
+/// Runs `f` with `interpreter` as the innermost one of this thread.
+///
+/// ```
+/// use flambeau_tensor::dispatch::{Call, Interpreter, interpret};
+/// use flambeau_tensor::{Outputs, Result, Tensor};
+/// use std::cell::Cell;
+/// use std::rc::Rc;
+///
+/// /// Counts ops.
+/// #[derive(Default)]
+/// struct Counter(Cell<usize>);
+///
+/// impl Interpreter for Counter {
+///     fn call(&self, call: Call<'_>) -> Result<Outputs> {
+///         self.0.set(self.0.get() + 1);
+///         call.run()
+///     }
+/// }
+///
+/// let x = Tensor::ones([3]).build()?;
+/// let counter = Rc::new(Counter::default());
+/// interpret(counter.clone(), || x.exp()?.sum(..))?;
+/// assert_eq!(counter.0.get(), 2);
+/// # Ok::<(), flambeau_tensor::Error>(())
+/// ```
+pub fn interpret<R>(interpreter: Rc<dyn Interpreter>, f: impl FnOnce() -> R) -> R {
+    let below = TOP.with_borrow(Clone::clone);
+    let _restore = Restore::with_top(Some(Rc::new(Frame { interpreter, below })));
+    f()
+}
+
+/// Runs `f` with no interpreter at all, as if outside of all of them: for what must not be seen.
+pub fn uninterpreted<R>(f: impl FnOnce() -> R) -> R {
+    if !is_interpreted() {
+        return f();
+    }
+    let _restore = Restore::with_top(None);
+    f()
+}
+
+/// Does an interpreter stand on this thread's stack?
+#[inline]
+pub fn is_interpreted() -> bool {
+    modes::are(INTERPRETED, INTERPRETED)
+}
+
+/// Has the innermost interpreter answer, with the stack cut below it.
+fn with_innermost<R>(f: impl FnOnce(Option<&dyn Interpreter>) -> Result<R>) -> Result<R> {
+    struct Leave;
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            AT_WORK.set(AT_WORK.get() - 1);
+        }
+    }
+    let Some(top) = TOP.with_borrow(Clone::clone) else { return f(None) };
+    AT_WORK.set(AT_WORK.get() + 1);
+    let _leave = Leave;
+    if AT_WORK.get() > DEEPEST {
+        bail!(Argument, "interpret", "{DEEPEST} interpreters are at work inside each other: does one call itself?")
+    }
+    let _restore = Restore::with_top(top.below.clone());
+    f(Some(&*top.interpreter))
+}
+
+impl Call<'_> {
+    /// The outputs, as the next interpreter has them, or the backend.
+    ///
+    /// # Errors
+    /// What is wrong with the call, or what an interpreter refuses.
+    pub fn run(self) -> Result<Outputs> {
+        if is_interpreted() { self.interpreted() } else { execute::run(self) }
+    }
+
+    #[cold]
+    pub(super) fn interpreted(self) -> Result<Outputs> {
+        let expected = self.output.count();
+        let (name, at) = (self.op.name(), self.at);
+        let outputs = with_innermost(|by| match by {
+            Some(by) => by.call(self),
+            None => execute::run(self),
+        })
+        .map_err(|e| e.located(at))?;
+        if expected.is_some_and(|n| n != outputs.len()) {
+            bail!(Argument, name, "an interpreter answered with {} tensors instead of {:?}", outputs.len(), expected)
+        }
+        Ok(outputs)
+    }
+}
+
+/// Tells the interpreters, from the innermost outward, that values of `tensor` are about to be read.
+#[inline]
+#[track_caller]
+pub(crate) fn reading(by: &'static str, tensor: &Tensor) -> Result<()> {
+    if is_interpreted() { announce(&Read { by, tensor, at: Location::caller() }) } else { Ok(()) }
+}
+
+#[cold]
+fn announce(read: &Read<'_>) -> Result<()> {
+    with_innermost(|by| match by {
+        Some(by) => by.read(read).and_then(|()| announce(read)),
+        None => Ok(()),
+    })
+    .map_err(|e| e.located(read.at))
+}
