@@ -15,9 +15,9 @@
 
 use crate::dispatch::{Call, Interpreter, Output, Read, interpret};
 use crate::op::{Meta, Op, Outputs};
-use crate::{Device, Error, ErrorKind, Result, Tensor, bail, ensure};
+use crate::{Detach, Device, Error, ErrorKind, Result, Tensor, bail, ensure};
 use smallvec::SmallVec;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
 use std::panic::Location;
@@ -117,11 +117,11 @@ impl PartialEq for Program {
 struct Tracer {
     /// What a tensor is called, by its id.
     values: RefCell<HashMap<usize, Value>>,
-    /// Every tensor that was seen: while it lives no other takes its id.
-    seen: RefCell<Vec<Tensor>>,
+    /// Every tensor that was seen, by its storage: while it lives no other takes its id.
+    seen: RefCell<HashMap<usize, Vec<Tensor>>>,
     constants: RefCell<Vec<Tensor>>,
     steps: RefCell<Vec<Step>>,
-    results: RefCell<usize>,
+    results: Cell<usize>,
 }
 
 /// Runs `f` on `inputs` and writes down the ops that it calls on this thread. Tensors that come neither from the
@@ -134,14 +134,14 @@ struct Tracer {
 /// that line.
 #[track_caller]
 pub fn trace(inputs: &[&Tensor], f: impl FnOnce(&[&Tensor]) -> Result<Vec<Tensor>>) -> Result<Program> {
-    let tracer = Rc::new(Tracer::default());
+    let (tracer, at) = (Rc::new(Tracer::default()), Location::caller());
     for (i, x) in inputs.iter().enumerate() {
-        let before = tracer.values.borrow_mut().insert(x.id(), Value::Input(i));
-        ensure!(before.is_none(), Argument, "trace", "input {i} is the same tensor as another; give a copy of it");
-        tracer.seen.borrow_mut().push((*x).clone());
+        let known = tracer.values.borrow().contains_key(&x.id());
+        ensure!(!known, Argument, "trace", "input {i} is the same tensor as another; give a copy of it");
+        tracer.name(x, Value::Input(i));
     }
     let outputs = interpret(tracer.clone(), || f(inputs))?;
-    let outputs = outputs.iter().map(|t| tracer.value(t)).collect();
+    let outputs = outputs.iter().map(|t| tracer.value(t, at)).collect();
     Ok(Program {
         inputs: inputs.iter().map(|t| (Meta::like(t), t.device())).collect(),
         constants: tracer.constants.take(),
@@ -151,16 +151,40 @@ pub fn trace(inputs: &[&Tensor], f: impl FnOnce(&[&Tensor]) -> Result<Vec<Tensor
 }
 
 impl Tracer {
-    /// What `t` is called; a new constant where it has no name.
-    fn value(&self, t: &Tensor) -> Value {
+    fn name(&self, t: &Tensor, value: Value) {
+        self.values.borrow_mut().insert(t.id(), value);
+        self.seen.borrow_mut().entry(t.storage().id()).or_default().push(t.clone());
+    }
+
+    /// Notes a step; its results are called `Result(n)` from the number returned on.
+    fn step(&self, step: Step) -> usize {
+        let first = self.results.get();
+        self.results.set(first + step.results());
+        self.steps.borrow_mut().push(step);
+        first
+    }
+
+    /// What `t` is called; a new constant where it comes from outside.
+    fn value(&self, t: &Tensor, at: &'static Location<'static>) -> Value {
         if let Some(value) = self.values.borrow().get(&t.id()) {
             return *value;
         }
-        let mut constants = self.constants.borrow_mut();
-        let value = Value::Constant(constants.len());
-        constants.push(t.clone());
-        self.seen.borrow_mut().push(t.clone());
-        self.values.borrow_mut().insert(t.id(), value);
+        // Autograd keeps values for the way back under handles of their own: the same elements in the same place.
+        let alike = |seen: &&Tensor| seen.layout() == t.layout() && seen.dtype() == t.dtype();
+        let original = self.seen.borrow().get(&t.storage().id()).and_then(|all| all.iter().find(alike).cloned());
+        let value = match original.map(|o| (self.values.borrow()[&o.id()], o.requires_grad())) {
+            Some((value, true)) if !t.requires_grad() => {
+                let step = Step { op: Op::from(Detach), inputs: vec![value], target: Target::View, at };
+                Value::Result(self.step(step))
+            }
+            Some((value, _)) => value,
+            None => {
+                let mut constants = self.constants.borrow_mut();
+                constants.push(t.clone());
+                Value::Constant(constants.len() - 1)
+            }
+        };
+        self.name(t, value);
         value
     }
 }
@@ -168,21 +192,18 @@ impl Tracer {
 impl Interpreter for Tracer {
     fn call(&self, call: Call<'_>) -> Result<Outputs> {
         let (op, at) = (call.op.clone(), call.at);
-        let inputs = call.inputs.iter().map(|t| self.value(t)).collect();
+        let value = |t: &&Tensor| self.value(t, at);
+        let inputs = call.inputs.iter().map(value).collect();
         let target = match call.output {
             Output::Fresh => Target::Fresh(0),
             Output::View => Target::View,
-            Output::Into { name, target } => Target::Into(name, self.value(target)),
-            Output::Update { name, targets } => Target::Update(name, targets.iter().map(|t| self.value(t)).collect()),
+            Output::Into { name, target } => Target::Into(name, value(&target)),
+            Output::Update { name, targets } => Target::Update(name, targets.iter().map(value).collect()),
         };
         let outputs = call.run()?;
         let target = if target == Target::Fresh(0) { Target::Fresh(outputs.len()) } else { target };
-        for out in &outputs {
-            let nr = self.results.replace_with(|n| *n + 1);
-            self.values.borrow_mut().insert(out.id(), Value::Result(nr));
-            self.seen.borrow_mut().push(out.clone());
-        }
-        self.steps.borrow_mut().push(Step { op, inputs, target, at });
+        let first = self.step(Step { op, inputs, target, at });
+        outputs.iter().zip(first..).for_each(|(out, nr)| self.name(out, Value::Result(nr)));
         Ok(outputs)
     }
 
