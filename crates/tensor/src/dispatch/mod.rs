@@ -13,8 +13,8 @@ use crate::op::{Op, Outputs};
 use crate::{Result, Tensor};
 use std::panic::Location;
 
-pub use hook::{AutogradHook, set_autograd_hook};
 pub(crate) use execute::is_unseen_by_its_base;
+pub use hook::{AutogradHook, set_autograd_hook};
 pub(crate) use interpreter::reading;
 pub use interpreter::{Interpreter, Read, interpret, is_interpreted, uninterpreted};
 pub use modes::{ModeGuard, enable_grad, grad_enabled, in_backward, inference_mode, inference_mode_enabled, no_grad};
