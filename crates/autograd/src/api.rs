@@ -345,7 +345,7 @@ pub fn grad_with(outputs: &[&Tensor], inputs: &[&Tensor], options: GradOptions) 
 ///
 /// let x = Tensor::ones([2, 3]).build()?.requires_grad_()?;
 /// let y = x.mul(2.0)?.matmul(&x.t()?)?;
-/// assert_eq!(recorded_ops(&y).into_iter().collect::<Vec<_>>(), ["Matmul", "MulScalar", "Permute"]);
+/// assert_eq!(recorded_ops(&y).into_iter().collect::<Vec<_>>(), ["Matmul", "Mul", "Permute"]);
 /// # Ok::<(), flambeau_tensor::Error>(())
 /// ```
 pub fn recorded_ops(tensor: &Tensor) -> BTreeSet<&'static str> {

@@ -1,6 +1,6 @@
 //! Every rule of the elementwise and view families against finite differences, first and second order.
 
-use flambeau_autograd::{gradcheck, gradgradcheck};
+use flambeau_autograd::{Autograd, gradcheck, gradgradcheck, recorded_ops};
 use flambeau_tensor::{Complex, Generator, Result, Tensor};
 
 /// Values in `low..high`, some distance from 0 so that kinks are not stepped over.
@@ -186,4 +186,34 @@ fn in_place() {
         },
         &[sample(&[2, 3], -1.0, 1.0), sample(&[3], 0.2, 1.0)],
     );
+}
+
+#[test]
+fn a_number_or_a_broadcast_operand_is_part_of_the_op() {
+    let (x, row) =
+        (sample(&[2, 3], 0.1, 2.0).requires_grad_().unwrap(), sample(&[3], 0.1, 2.0).requires_grad_().unwrap());
+    let mask = Tensor::from_vec(vec![true, false, true], 3).unwrap();
+    type F<'a> = &'a dyn Fn(&Tensor) -> Result<Tensor>;
+    let cases: &[(&str, F<'_>)] = &[
+        ("Sub", &|x| x.sub(1.0)),
+        ("Sub", &|x| x.rsub(1.0)),
+        ("Sub", &|x| x.sub(&row)),
+        ("Div", &|x| x.rdiv(2.0)),
+        ("Div", &|x| row.div(x)),
+        ("Pow", &|x| x.pow(2.0)),
+        ("Atan2", &|x| x.atan2(&row)),
+        ("Maximum", &|x| x.maximum(0.5)),
+        ("Where", &|x| x.masked_fill(&mask, 0.5)),
+        ("Where", &|x| x.where_(&mask, &row)),
+        ("Clamp", &|x| x.clamp(0.5, 1.0)),
+    ];
+    for (op, f) in cases {
+        assert_eq!(recorded_ops(&f(&x).unwrap()).into_iter().collect::<Vec<_>>(), [*op]);
+    }
+    // The gradient of what was broadcast is summed: here over the rows.
+    x.mul(&row).unwrap().sum(..).unwrap().backward().unwrap();
+    let sums = x.detach().sum(0).unwrap();
+    let grad = row.grad().unwrap();
+    assert_eq!(grad.shape(), [3]);
+    assert!(grad.allclose(&sums, 1e-12, 0.0, false).unwrap());
 }

@@ -261,11 +261,6 @@ impl Call {
         Self::require(position, name, found)
     }
 
-    /// The other operand of a reflected operator, as the tensor that stands on the left.
-    pub fn reversed(&self) -> Result<Tensor, Trouble> {
-        Ok(self.operand(1, "other")?.to_tensor(self.x()?)?)
-    }
-
     /// Refuses a `memory_format` other than rows, which flambeau has no name for.
     pub fn rows_only(&self, name: &str) -> Result<(), Trouble> {
         match self.keyword(name) {

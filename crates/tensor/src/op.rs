@@ -59,8 +59,8 @@ pub trait Infer: Clone + Debug + Send + Sync + 'static {
     /// PyTorch's name.
     const NAME: &'static str;
 
-    /// True where each output element comes from the input elements at its own place, inputs having the
-    /// output's shape: such an op may write into any layout, and in place.
+    /// True where each output element comes from the input elements at its own place, once the inputs are
+    /// broadcast to the output's shape: such an op may write into any layout, and in place.
     const ELEMENTWISE: bool = false;
 
     /// Shapes and dtypes of the outputs, or what is wrong with the inputs.
@@ -104,7 +104,7 @@ macro_rules! for_each_op {
                 // one tensor, element by element
                 Cast, Neg, Abs, Sign, Exp, Exp2, Expm1, Log, Log2, Log10, Log1p, Sqrt, Rsqrt, Square, Reciprocal, Sin, Cos, Tan, Asin,
                 Acos, Atan, Sinh, Cosh, Tanh, Asinh, Acosh, Atanh, Sigmoid, Relu, Erf, Erfc, Erfinv, Floor, Ceil, Round, Trunc, IsNan,
-                IsInf, IsFinite, LogicalNot, Conj, AddScalar, MulScalar,
+                IsInf, IsFinite, LogicalNot, Conj,
                 // two
                 Add, Sub, Mul, Div, DivFloor, DivTrunc, Remainder, Fmod, Pow, Atan2, Maximum, Minimum, Eq, Ne, Lt, Le, Gt, Ge,
                 LogicalAnd, LogicalOr, LogicalXor, BitwiseAnd, BitwiseOr, BitwiseXor,

@@ -75,6 +75,16 @@ impl Scalar {
         self.to_c128() != Complex::new(0.0, 0.0)
     }
 
+    /// As a number of `category`, converted as a tensor of one element is.
+    pub fn cast(self, category: Category) -> Scalar {
+        match category {
+            Category::Bool => Scalar::Bool(self.to_bool()),
+            Category::Int => Scalar::Int(self.to_i64()),
+            Category::Float => Scalar::Float(self.to_f64()),
+            Category::Complex => Scalar::Complex(self.to_c128()),
+        }
+    }
+
     /// As a complex number.
     pub fn to_c128(self) -> Complex<f64> {
         match self {

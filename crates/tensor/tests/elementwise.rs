@@ -1,6 +1,7 @@
-//! Elementwise ops give the same whatever memory their operands share, and however it lies.
+//! Elementwise ops give the same whatever memory their operands share, however it lies, and whether an operand is
+//! a tensor of the output's shape, one that is broadcast, or a number.
 
-use flambeau_tensor::{DType, Generator, Tensor};
+use flambeau_tensor::{Complex, DType, Device, ErrorKind, Generator, Result, Scalar, Tensor, tensor};
 
 fn numbers(shape: &[usize]) -> Tensor {
     Tensor::randn(shape).generator(&Generator::with_seed(5)).build().unwrap()
@@ -94,4 +95,216 @@ fn operands_overlap_the_target() {
         x.add_(&x.t().unwrap()).unwrap();
         assert_eq!(x.to_vec::<f32>().unwrap(), want, "{n}, turned");
     }
+}
+
+type Binary = fn(&Tensor, &Tensor) -> Result<Tensor>;
+type WithScalar = fn(&Tensor, Scalar) -> Result<Tensor>;
+
+/// Ops on two tensors, and with a number on the right and on the left.
+const OPS: &[(&str, Binary, WithScalar, Option<WithScalar>)] = &[
+    ("add", |a, b| a.add(b), |a, v| a.add(v), None),
+    ("sub", |a, b| a.sub(b), |a, v| a.sub(v), Some(|b, v| b.rsub(v))),
+    ("mul", |a, b| a.mul(b), |a, v| a.mul(v), None),
+    ("div", |a, b| a.div(b), |a, v| a.div(v), Some(|b, v| b.rdiv(v))),
+    ("floor_divide", |a, b| a.floor_divide(b), |a, v| a.floor_divide(v), Some(|b, v| b.rfloor_divide(v))),
+    ("div_trunc", |a, b| a.div_trunc(b), |a, v| a.div_trunc(v), None),
+    ("remainder", |a, b| a.remainder(b), |a, v| a.remainder(v), Some(|b, v| b.rremainder(v))),
+    ("fmod", |a, b| a.fmod(b), |a, v| a.fmod(v), None),
+    ("pow", |a, b| a.pow(b), |a, v| a.pow(v), Some(|b, v| b.rpow(v))),
+    ("atan2", |a, b| a.atan2(b), |a, v| a.atan2(v), None),
+    ("maximum", |a, b| a.maximum(b), |a, v| a.maximum(v), None),
+    ("minimum", |a, b| a.minimum(b), |a, v| a.minimum(v), None),
+    ("eq", |a, b| a.eq(b), |a, v| a.eq(v), None),
+    ("ne", |a, b| a.ne(b), |a, v| a.ne(v), None),
+    ("lt", |a, b| a.lt(b), |a, v| a.lt(v), None),
+    ("le", |a, b| a.le(b), |a, v| a.le(v), None),
+    ("gt", |a, b| a.gt(b), |a, v| a.gt(v), None),
+    ("ge", |a, b| a.ge(b), |a, v| a.ge(v), None),
+    ("logical_and", |a, b| a.logical_and(b), |a, v| a.logical_and(v), None),
+    ("logical_or", |a, b| a.logical_or(b), |a, v| a.logical_or(v), None),
+    ("logical_xor", |a, b| a.logical_xor(b), |a, v| a.logical_xor(v), None),
+    ("bitwise_and", |a, b| a.bitwise_and(b), |a, v| a.bitwise_and(v), None),
+    ("bitwise_or", |a, b| a.bitwise_or(b), |a, v| a.bitwise_or(v), None),
+    ("bitwise_xor", |a, b| a.bitwise_xor(b), |a, v| a.bitwise_xor(v), None),
+];
+
+/// The same dtype, shape and bits.
+#[track_caller]
+fn same(what: &str, got: &Tensor, want: &Tensor) {
+    assert_eq!((got.dtype(), got.shape()), (want.dtype(), want.shape()), "{what}");
+    assert_eq!(got.to_bytes().unwrap(), want.to_bytes().unwrap(), "{what}");
+}
+
+const REAL: [DType; 10] = [
+    DType::Bool,
+    DType::U8,
+    DType::I8,
+    DType::I16,
+    DType::I32,
+    DType::I64,
+    DType::F16,
+    DType::BF16,
+    DType::F32,
+    DType::F64,
+];
+
+/// Numbers from 1 to 9 in `dtype`, so that whatever is asked of them is defined.
+fn digits(dtype: DType, shape: &[usize]) -> Tensor {
+    Tensor::randint(1, 10, shape).generator(&Generator::with_seed(3)).build().unwrap().to_dtype(dtype).unwrap()
+}
+
+#[test]
+fn a_number_is_a_tensor_of_one_element() {
+    for dtype in REAL {
+        // Small, long, turned, and every second column.
+        let long = digits(dtype, &[1, 3000]);
+        let turned = digits(dtype, &[7, 5]).t().unwrap();
+        let spread = digits(dtype, &[6, 90]).slice(1, 0, 90, 2).unwrap();
+        for x in [digits(dtype, &[5]), long, turned, spread, digits(dtype, &[]), digits(dtype, &[0, 3])] {
+            for (name, op, right, left) in OPS {
+                for value in [Scalar::Int(3), Scalar::Bool(true), Scalar::Float(2.0)] {
+                    let filled = x.to_dtype(value.promote(dtype)).unwrap().full_like(value).unwrap();
+                    let what = format!("{name} of {dtype} {:?} and {value}", x.shape());
+                    match (op(&x, &filled), right(&x, value)) {
+                        (Ok(want), Ok(got)) => same(&what, &got, &want),
+                        (want, got) => {
+                            assert_eq!(got.unwrap_err().kind(), want.unwrap_err().kind(), "{what}");
+                        }
+                    }
+                    if let Some(left) = left {
+                        match (op(&filled, &x), left(&x, value)) {
+                            (Ok(want), Ok(got)) => same(&format!("{what}, reversed"), &got, &want),
+                            (want, got) => assert_eq!(got.unwrap_err().kind(), want.unwrap_err().kind(), "{what}"),
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_broadcast_is_not_copied_and_gives_the_same() {
+    let shapes: &[[&[usize]; 2]] = &[
+        [&[4, 16], &[16]],
+        [&[4, 16], &[4, 1]],
+        [&[4, 1], &[1, 5]],
+        [&[900, 3], &[3]],
+        [&[300, 5, 7], &[5, 7]],
+        [&[300, 5, 7], &[5, 1]],
+        [&[3, 700], &[700]],
+        [&[3, 700], &[3, 1]],
+        [&[], &[2, 3]],
+        [&[1, 1], &[3]],
+        [&[2, 1, 3, 1, 2], &[4, 1, 2, 1]],
+        [&[0, 3], &[1, 3]],
+        [&[40_000, 2], &[2]],
+    ];
+    for dtype in [DType::F32, DType::F16, DType::I32, DType::U8, DType::Complex64] {
+        for [a, b] in shapes {
+            let (x, y) = (digits(dtype, a), digits(dtype, b).add(1).unwrap());
+            let turned = y.transpose(0, -1).and_then(|t| t.contiguous()).and_then(|t| t.transpose(0, -1));
+            for y in [Some(y), turned.ok()].into_iter().flatten() {
+                let both = flambeau_tensor::broadcast_tensors(&[&x, &y]).unwrap();
+                let (p, q) = (both[0].copy().unwrap(), both[1].copy().unwrap());
+                for (name, op, ..) in OPS.iter().filter(|op| ["sub", "mul", "ne"].contains(&op.0)) {
+                    let what = format!("{name} of {dtype} {a:?} and {b:?}");
+                    same(&what, &op(&x, &y).unwrap(), &op(&p, &q).unwrap());
+                    same(&what, &op(&y, &x).unwrap(), &op(&q, &p).unwrap());
+                }
+                let mask = y.ne(4).unwrap();
+                same(
+                    "where",
+                    &x.where_(&mask, &y).unwrap(),
+                    &p.where_(&mask.expand(p.shape()).unwrap().copy().unwrap(), &q).unwrap(),
+                );
+                if x.shape() == p.shape() {
+                    let (target, strided) =
+                        (x.copy().unwrap(), Tensor::zeros([x.numel(), 2]).dtype(dtype).build().unwrap());
+                    let strided = strided
+                        .select(1, 0)
+                        .unwrap()
+                        .as_strided(x.shape(), x.strides().iter().map(|s| 2 * s).collect::<Vec<_>>(), 0)
+                        .unwrap();
+                    strided.copy_(&x).unwrap();
+                    same("in place", target.sub_(&y).unwrap(), &p.sub(&q).unwrap());
+                    same("in place, strided", &strided.sub_(&y).unwrap().contiguous().unwrap(), &p.sub(&q).unwrap());
+                }
+            }
+        }
+    }
+    let error = numbers(&[3]).add_(&numbers(&[2, 3])).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Shape);
+    let error = numbers(&[3]).add(numbers(&[2])).unwrap_err();
+    assert!(error.to_string().contains("[3] and [2] do not broadcast"), "{error}");
+}
+
+#[test]
+fn numbers_promote_by_their_category() {
+    // As torch.result_type has it.
+    for (dtype, value, want) in [
+        (DType::U8, Scalar::Int(300), DType::U8),
+        (DType::Bool, Scalar::Int(1), DType::I64),
+        (DType::I16, Scalar::Float(0.5), DType::F32),
+        (DType::F16, Scalar::Float(1e9), DType::F16),
+        (DType::F16, Scalar::Complex(Complex::new(0.0, 1.0)), DType::Complex64),
+        (DType::F64, Scalar::Complex(Complex::new(0.0, 1.0)), DType::Complex128),
+        (DType::Complex64, Scalar::Float(0.5), DType::Complex64),
+    ] {
+        let x = digits(dtype, &[3]);
+        assert_eq!(x.add(value).unwrap().dtype(), want, "{dtype} and {value}");
+        assert_eq!(x.rsub(value).unwrap().dtype(), want, "{value} and {dtype}");
+    }
+    // Integers wrap to the tensor's dtype, as in PyTorch.
+    let bytes = tensor!([100, 200, 44]; DType::U8);
+    assert_eq!(bytes.add(300).unwrap().to_vec::<u8>().unwrap(), [144, 244, 88]);
+    assert_eq!(bytes.gt(300).unwrap().to_vec::<bool>().unwrap(), [true, true, false]);
+    assert_eq!(bytes.eq(300).unwrap().to_vec::<bool>().unwrap(), [false, false, true]);
+    assert_eq!(bytes.floor_divide(300).unwrap().to_vec::<u8>().unwrap(), [2, 4, 1]);
+    assert_eq!(bytes.floor_divide(256).unwrap_err().kind(), ErrorKind::Argument);
+    // Half precision rounds a summand to its own, but not a factor.
+    let halves = tensor!([1000.0]; DType::F16);
+    assert_eq!(halves.mul(1.0007).unwrap().to_dtype(DType::F32).unwrap().to_vec::<f32>().unwrap(), [1000.5]);
+    assert_eq!(halves.maximum(1000.3).unwrap().to_dtype(DType::F32).unwrap().to_vec::<f32>().unwrap(), [1000.5]);
+}
+
+#[test]
+fn a_power_by_a_number_is_the_product_root_or_reciprocal() {
+    let x = tensor!([-0.0, -2.0, 0.25, 3.0, f32::NEG_INFINITY]);
+    let power = |v: f64| x.pow(v).unwrap().to_vec::<f32>().unwrap();
+    assert_eq!(power(2.0), [0.0, 4.0, 0.0625, 9.0, f32::INFINITY]);
+    assert_eq!(power(3.0), [0.0, -8.0, 0.015625, 27.0, f32::NEG_INFINITY]);
+    assert_eq!(power(-1.0), [f32::NEG_INFINITY, -0.5, 4.0, 1.0 / 3.0, 0.0]);
+    assert_eq!(power(-2.0), [f32::INFINITY, 0.25, 16.0, 1.0 / 9.0, 0.0]);
+    assert_eq!(power(1.0), x.to_vec::<f32>().unwrap());
+    assert_eq!(power(0.0), [1.0; 5]);
+    // The root's own special values, as in PyTorch.
+    let root = power(0.5);
+    assert!(root[0] == 0.0 && root[0].is_sign_negative() && root[1].is_nan() && root[4].is_nan());
+    assert_eq!(power(-0.5)[..1], [f32::NEG_INFINITY]);
+    let whole = tensor!([-3, 2, 100]; DType::I8);
+    assert_eq!(whole.pow(2).unwrap().to_vec::<i8>().unwrap(), [9, 4, 16]);
+    assert_eq!(whole.pow(3).unwrap().to_vec::<i8>().unwrap(), [-27, 8, 64]);
+    assert_eq!(whole.rpow(2).unwrap().to_vec::<i8>().unwrap(), [0, 4, 0]);
+    assert_eq!(whole.pow(-1).unwrap_err().kind(), ErrorKind::Argument);
+    let z = tensor!([Complex::new(1.0f32, 2.0)]);
+    assert_eq!(z.pow(2).unwrap().to_vec::<Complex<f32>>().unwrap(), [Complex::new(-3.0, 4.0)]);
+}
+
+#[test]
+fn a_cpu_tensor_without_dimensions_is_a_number_on_another_device() {
+    let there = Tensor::zeros([2, 3]).dtype(DType::F16).device(Device::Meta).build().unwrap();
+    let (whole, half) = (tensor!(3), tensor!(0.5; DType::F64));
+    for out in [there.add(&whole).unwrap(), whole.sub(&there).unwrap(), half.pow(&there).unwrap()] {
+        assert_eq!((out.device(), out.dtype(), out.shape()), (Device::Meta, DType::F16, &[2, 3][..]));
+    }
+    let ints = there.to_dtype(DType::I32).unwrap();
+    assert_eq!(ints.mul(&half).unwrap().dtype(), DType::F64);
+    there.add_(&half).unwrap();
+    let mask = there.gt(&half).unwrap();
+    assert_eq!(there.where_(&mask, &whole).unwrap().dtype(), DType::F16);
+    assert_eq!(there.masked_fill(&mask, &whole).unwrap().dtype(), DType::F16);
+    // Any other mix is an error.
+    assert_eq!(there.add(&tensor!([1.0])).unwrap_err().kind(), ErrorKind::Device);
+    assert_eq!(half.add_(&there).unwrap_err().kind(), ErrorKind::Shape);
 }

@@ -16,6 +16,6 @@ impl Rule for Clamp {
             (Some(one), None) | (None, Some(one)) => one,
             (None, None) => return s.one(|| Ok(g.clone())),
         };
-        s.one(|| g.masked_fill(&inside.logical_not()?, 0))
+        s.one(|| g.where_(&inside, 0))
     }
 }

@@ -109,8 +109,7 @@ pub(crate) use {no_gradient, not_differentiable, via_decomposition};
 macro_rules! lead_to_rules {
     (kernels { $($k:ident,)* } large { $($l:ident,)* } views { $($v:ident,)* }) => {
         /// Every op of the vocabulary, by the name of its struct and in the order of
-        /// [`for_each_op!`](flambeau_tensor::for_each_op), and whether it has a derivative. (PyTorch's names would
-        /// not do: `Add` and `AddScalar` are both `add`.)
+        /// [`for_each_op!`](flambeau_tensor::for_each_op), and whether it has a derivative.
         pub const RULES: &[(&str, RuleKind)] =
             &[$((stringify!($k), <$k as Rule>::KIND),)* $((stringify!($l), <$l as Rule>::KIND),)* $((stringify!($v), <$v as Rule>::KIND),)*];
 

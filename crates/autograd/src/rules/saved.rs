@@ -2,7 +2,7 @@
 //! ([`Saved`]).
 
 use super::Grads;
-use crate::node::{Kind, Node, Slot, backward_error};
+use crate::node::{Edge, Kind, Node, Slot, backward_error};
 use crate::record::alias;
 use flambeau_tensor::op::{Meta, Op};
 use flambeau_tensor::{ErrorKind, Layout, Result, Tensor};
@@ -208,6 +208,26 @@ impl<'a> Saved<'a> {
             Values::Kept(node) => node.kept_meta(i as u32),
         };
         self.there(meta, "meta", i)
+    }
+
+    /// A gradient of the output's shape as that of input `i`: summed over the dimensions in which the op broadcast
+    /// the input.
+    ///
+    /// # Errors
+    /// Where the input does not broadcast to that shape.
+    pub fn sum_to_input(&self, i: usize, grad: Tensor) -> Result<Tensor> {
+        let shape = match self.values {
+            Values::Live(ran) => ran.inputs.get(i).map(|t| t.shape()),
+            Values::Kept(node) => match node.edges.get(i) {
+                Some(Edge::Node(node, nr)) => node.outputs.get(*nr as usize).map(|meta| &meta.shape[..]),
+                Some(Edge::Leaf(leaf)) => Some(leaf.shape()),
+                Some(Edge::None) | None => None,
+            },
+        };
+        match shape {
+            Some(shape) if grad.shape() != shape => grad.sum_to_size(shape),
+            _ => Ok(grad),
+        }
     }
 
     fn there<T>(&self, saved: Option<T>, what: &str, i: usize) -> Result<T> {

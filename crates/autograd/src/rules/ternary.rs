@@ -1,4 +1,4 @@
-//! Derivatives of the ops on three tensors.
+//! Derivatives of the ops on three operands.
 
 use super::{Grads, Rule, Saved, Saves};
 use flambeau_tensor::{Result, Tensor, ops::*};
@@ -10,8 +10,19 @@ impl Rule for Where {
     }
     fn vjp(&self, s: &Saved<'_>, g: &Tensor) -> Result<Grads> {
         let condition = s.input(0)?;
-        let a = if s.needs(1) { Some(g.masked_fill(&condition.logical_not()?, 0)?) } else { None };
-        let b = if s.needs(2) { Some(g.masked_fill(&condition, 0)?) } else { None };
-        Ok(smallvec![None, a, b])
+        let mut grads: Grads = smallvec![None];
+        for (number, taken) in [(self.input, true), (self.other, false)] {
+            if number.is_some() {
+                continue;
+            }
+            let i = grads.len();
+            grads.push(if s.needs(i) {
+                let grad = if taken { g.where_(&condition, 0)? } else { g.masked_fill(&condition, 0)? };
+                Some(s.sum_to_input(i, grad)?)
+            } else {
+                None
+            });
+        }
+        Ok(grads)
     }
 }

@@ -50,11 +50,6 @@ from_nothing! {
     Round |_op, g| g.zeros_like();
     Trunc |_op, g| g.zeros_like();
     Sign |_op, g| g.zeros_like();
-    AddScalar |_op, g| Ok(g.clone());
-    MulScalar |op, g| match op.value {
-        flambeau_tensor::Scalar::Complex(z) => g.mul(z.conj()),
-        value => g.mul(value),
-    };
 }
 
 impl Rule for Cast {

@@ -1,6 +1,6 @@
 //! Element by element: functions of one tensor, of two, of three, and casts.
 
-use flambeau_tensor::{DType, Scalar, Tensor};
+use flambeau_tensor::{DType, Operand, Scalar};
 
 use super::Entry;
 use crate::call::{Call, Outcome, ok, unsupported};
@@ -97,10 +97,10 @@ binary! {
 }
 
 pub(super) const OTHERS: &[Entry] = &[
-    ("__rmod__", |c| ok(c.reversed()?.remainder(c.x()?)?)),
-    ("__rpow__", |c| ok(c.reversed()?.pow(c.x()?)?)),
-    ("add", |c| ok(c.x()?.add(&scaled_other(c)?)?)),
-    ("sub", |c| ok(c.x()?.sub(&scaled_other(c)?)?)),
+    ("__rmod__", |c| ok(c.x()?.rremainder(c.operand(1, "other")?)?)),
+    ("__rpow__", |c| ok(c.x()?.rpow(c.operand(1, "other")?)?)),
+    ("add", |c| ok(c.x()?.add(scaled_other(c)?)?)),
+    ("sub", |c| ok(c.x()?.sub(scaled_other(c)?)?)),
     ("rsub", |c| match c.scalar_opt(2, "alpha")? {
         None => ok(c.x()?.rsub(c.operand(1, "other")?)?),
         Some(alpha) => ok(c.x()?.mul(alpha)?.rsub(c.operand(1, "other")?)?),
@@ -168,10 +168,10 @@ fn cast(c: &Call, dtype: DType) -> Outcome {
 }
 
 /// The other operand of `add` and `sub`, times `alpha` where that is given.
-fn scaled_other(c: &Call) -> Result<Tensor, crate::call::Trouble> {
-    let other = c.operand(1, "other")?.to_tensor(c.x()?)?;
+fn scaled_other(c: &Call) -> Result<Operand<'_>, crate::call::Trouble> {
+    let other = c.operand(1, "other")?;
     match c.scalar_opt(2, "alpha")? {
         None => Ok(other),
-        Some(alpha) => Ok(other.mul(alpha)?),
+        Some(alpha) => Ok(other.to_tensor(c.x()?)?.mul(alpha)?.into()),
     }
 }

@@ -1,11 +1,12 @@
 //! Kernels of the ops that go element by element: each a closure on the lanes it is defined for.
 
-use super::iter::{map_slices, map1, map2, map3};
+use super::iter::{Input, map_slices, map1, map2, map3};
 use super::lanes::{LaneKind, Truth};
 use super::math::{Float, circular};
 use super::{CpuKernel, Dst, Src};
 use crate::ops::*;
-use crate::{Result, bail};
+use crate::{DType, Error, ErrorKind, Result, Scalar, bail};
+use half::{bf16, f16};
 use num_complex::Complex;
 
 type C = Complex<f64>;
@@ -168,70 +169,38 @@ impl CpuKernel for Cast {
     }
 }
 
-impl CpuKernel for AddScalar {
-    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-        let (x, out, v) = (&inputs[0], &mut outputs[0], self.value);
-        match LaneKind::of(x.dtype()) {
-            LaneKind::F32 => {
-                let v = v.to_f64() as f32;
-                map1::<f32, f32>(x, out, move |x| x + v)
-            }
-            LaneKind::F64 => {
-                let v = v.to_f64();
-                map1::<f64, f64>(x, out, move |x| x + v)
-            }
-            LaneKind::I64 => {
-                let v = v.to_i64();
-                map1::<i64, i64>(x, out, move |x| x.wrapping_add(v))
-            }
-            LaneKind::C128 => {
-                let v = v.to_c128();
-                map1::<C, C>(x, out, move |x| x + v)
-            }
-            LaneKind::Truth => {
-                let v = v.to_bool();
-                map1::<Truth, Truth>(x, out, move |x| Truth::from(x.get() | v))
-            }
-        }
-        Ok(())
+/// The operands of an op on two. A number is brought to the tensor's dtype; where that is half precision, a
+/// factor or divisor is not (`exact`), as in PyTorch.
+fn operands<'a>(scalar: ScalarOperand, inputs: &[Src<'a>], exact: bool) -> [Input<'a>; 2] {
+    let number = |value| Input::Scalar(in_dtype(value, inputs[0].dtype(), exact));
+    match scalar {
+        ScalarOperand::None => [Input::Tensor(inputs[0]), Input::Tensor(inputs[1])],
+        ScalarOperand::Left(value) => [number(value), Input::Tensor(inputs[0])],
+        ScalarOperand::Right(value) => [Input::Tensor(inputs[0]), number(value)],
     }
 }
 
-impl CpuKernel for MulScalar {
-    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-        let (x, out, v) = (&inputs[0], &mut outputs[0], self.value);
-        match LaneKind::of(x.dtype()) {
-            LaneKind::F32 => {
-                let v = v.to_f64() as f32;
-                map1::<f32, f32>(x, out, move |x| x * v)
-            }
-            LaneKind::F64 => {
-                let v = v.to_f64();
-                map1::<f64, f64>(x, out, move |x| x * v)
-            }
-            LaneKind::I64 => {
-                let v = v.to_i64();
-                map1::<i64, i64>(x, out, move |x| x.wrapping_mul(v))
-            }
-            LaneKind::C128 => {
-                let v = v.to_c128();
-                map1::<C, C>(x, out, move |x| x * v)
-            }
-            LaneKind::Truth => {
-                let v = v.to_bool();
-                map1::<Truth, Truth>(x, out, move |x| Truth::from(x.get() & v))
-            }
-        }
-        Ok(())
+/// The number as an element of `dtype` holds it; see [`operands`].
+fn in_dtype(value: Scalar, dtype: DType, exact: bool) -> Scalar {
+    match dtype {
+        DType::U8 => (value.to_i64() as u8).into(),
+        DType::I8 => (value.to_i64() as i8).into(),
+        DType::I16 => (value.to_i64() as i16).into(),
+        DType::I32 => (value.to_i64() as i32).into(),
+        DType::F16 if !exact => f16::from_f32(value.to_f64() as f32).into(),
+        DType::BF16 if !exact => bf16::from_f32(value.to_f64() as f32).into(),
+        DType::Complex64 => Complex::new(value.to_c128().re as f32, value.to_c128().im as f32).into(),
+        _ => value,
     }
 }
 
 macro_rules! binary {
-    ($($Op:ident { $($kind:ident $t:ty => $f:expr),+ $(,)? })*) => {$(
+    ($($Op:ident $exact:literal { $($kind:ident $t:ty => $f:expr),+ $(,)? })*) => {$(
         impl CpuKernel for $Op {
             fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+                let ([a, b], out) = (operands(self.scalar, inputs, $exact), &mut outputs[0]);
                 match LaneKind::of(inputs[0].dtype()) {
-                    $(LaneKind::$kind => map2::<$t, $t, $t>(&inputs[0], &inputs[1], &mut outputs[0], $f),)+
+                    $(LaneKind::$kind => map2::<$t, $t, $t>(a, b, out, $f),)+
                     #[allow(unreachable_patterns)]
                     _ => bail!(Unsupported, stringify!($Op), "no kernel for {}", inputs[0].dtype()),
                 }
@@ -273,47 +242,112 @@ macro_rules! extreme {
 }
 
 binary! {
-    Add {
+    Add false {
         F32 f32 => |a, b| a + b, F64 f64 => |a, b| a + b, I64 i64 => |a, b| a.wrapping_add(b), C128 C => |a, b| a + b,
         Truth Truth => |a, b| Truth::from(a.get() | b.get()),
     }
-    Sub { F32 f32 => |a, b| a - b, F64 f64 => |a, b| a - b, I64 i64 => |a, b| a.wrapping_sub(b), C128 C => |a, b| a - b }
-    Mul {
+    Sub false { F32 f32 => |a, b| a - b, F64 f64 => |a, b| a - b, I64 i64 => |a, b| a.wrapping_sub(b), C128 C => |a, b| a - b }
+    Mul true {
         F32 f32 => |a, b| a * b, F64 f64 => |a, b| a * b, I64 i64 => |a, b| a.wrapping_mul(b), C128 C => |a, b| a * b,
         Truth Truth => |a, b| Truth::from(a.get() & b.get()),
     }
-    Div { F32 f32 => |a, b| a / b, F64 f64 => |a, b| a / b, C128 C => |a, b| a / b }
-    Pow { F32 f32 => #[inline(always)] |a, b| Float::pow(a, b), F64 f64 => #[inline(always)] |a, b| Float::pow(a, b), I64 i64 => int_pow, C128 C => complex_pow }
-    Atan2 { F32 f32 => #[inline(always)] |a, b| Float::atan2(a, b), F64 f64 => #[inline(always)] |a, b| Float::atan2(a, b) }
-    Maximum {
+    Div true { F32 f32 => |a, b| a / b, F64 f64 => |a, b| a / b, C128 C => |a, b| a / b }
+    Atan2 false { F32 f32 => #[inline(always)] |a, b| Float::atan2(a, b), F64 f64 => #[inline(always)] |a, b| Float::atan2(a, b) }
+    Maximum false {
         F32 f32 => |a, b| extreme!(a, b, >), F64 f64 => |a, b| extreme!(a, b, >), I64 i64 => |a, b| a.max(b),
         Truth Truth => |a, b| Truth::from(a.get() | b.get()),
     }
-    Minimum {
+    Minimum false {
         F32 f32 => |a, b| extreme!(a, b, <), F64 f64 => |a, b| extreme!(a, b, <), I64 i64 => |a, b| a.min(b),
         Truth Truth => |a, b| Truth::from(a.get() & b.get()),
     }
-    BitwiseAnd { I64 i64 => |a, b| a & b, Truth Truth => |a, b| Truth::from(a.get() & b.get()) }
-    BitwiseOr { I64 i64 => |a, b| a | b, Truth Truth => |a, b| Truth::from(a.get() | b.get()) }
-    BitwiseXor { I64 i64 => |a, b| a ^ b, Truth Truth => |a, b| Truth::from(a.get() ^ b.get()) }
+    BitwiseAnd false { I64 i64 => |a, b| a & b, Truth Truth => |a, b| Truth::from(a.get() & b.get()) }
+    BitwiseOr false { I64 i64 => |a, b| a | b, Truth Truth => |a, b| Truth::from(a.get() | b.get()) }
+    BitwiseXor false { I64 i64 => |a, b| a ^ b, Truth Truth => |a, b| Truth::from(a.get() ^ b.get()) }
+}
+
+impl CpuKernel for Pow {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        if let ScalarOperand::Right(exponent) = self.scalar {
+            if inputs[0].dtype().is_int() && exponent.to_i64() < 0 {
+                bail!(Argument, "pow", "integers have no power of {exponent}; cast to floating point")
+            }
+            if let Some(done) = short_power(exponent, inputs, outputs) {
+                return done;
+            }
+        }
+        let ([a, b], out) = (operands(self.scalar, inputs, false), &mut outputs[0]);
+        match LaneKind::of(inputs[0].dtype()) {
+            LaneKind::F32 => map2::<f32, f32, f32>(
+                a,
+                b,
+                out,
+                #[inline(always)]
+                |a, b| Float::pow(a, b),
+            ),
+            LaneKind::F64 => map2::<f64, f64, f64>(
+                a,
+                b,
+                out,
+                #[inline(always)]
+                |a, b| Float::pow(a, b),
+            ),
+            LaneKind::I64 => map2::<i64, i64, i64>(a, b, out, int_pow),
+            LaneKind::C128 => map2::<C, C, C>(a, b, out, complex_pow),
+            LaneKind::Truth => bail!(Unsupported, "pow", "no kernel for {}", inputs[0].dtype()),
+        }
+        Ok(())
+    }
+}
+
+/// The power by a number that is a product, a root or a reciprocal; `None` for any other.
+fn short_power(exponent: Scalar, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Option<Result<()>> {
+    let dtype = inputs[0].dtype();
+    let (exponent, float) = match exponent {
+        Scalar::Complex(_) => return None,
+        real => (real.to_f64(), dtype.is_float()),
+    };
+    Some(match exponent {
+        1.0 => Cast { dtype }.run(inputs, outputs),
+        2.0 => Square.run(inputs, outputs),
+        3.0 => Cube.run(inputs, outputs),
+        0.5 if float => Sqrt.run(inputs, outputs),
+        -0.5 if float => Rsqrt.run(inputs, outputs),
+        -1.0 if float => Reciprocal.run(inputs, outputs),
+        -2.0 if float => InverseSquare.run(inputs, outputs),
+        _ => return None,
+    })
+}
+
+/// x³.
+struct Cube;
+/// 1 / x².
+struct InverseSquare;
+
+unary! {
+    Cube {
+        F32 f32 => |x| x * x * x, F64 f64 => |x| x * x * x, I64 i64 => |x| x.wrapping_mul(x).wrapping_mul(x),
+        C128 C => |z| z * z * z,
+    }
+    InverseSquare { F32 f32 => |x| 1.0 / (x * x), F64 f64 => |x| 1.0 / (x * x) }
 }
 
 /// Integer division by zero is an error, as in PyTorch; the other ops here divide, too.
 macro_rules! dividing {
-    ($($Op:ident, $name:literal, $float:expr, $float64:expr, $int:expr;)*) => {$(
+    ($($Op:ident, $name:literal, $exact:literal, $float:expr, $float64:expr, $int:expr;)*) => {$(
         impl CpuKernel for $Op {
             fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-                let (a, b, out) = (&inputs[0], &inputs[1], &mut outputs[0]);
-                match LaneKind::of(a.dtype()) {
+                let ([a, b], out) = (operands(self.scalar, inputs, $exact), &mut outputs[0]);
+                match LaneKind::of(inputs[0].dtype()) {
                     LaneKind::F32 => map2::<f32, f32, f32>(a, b, out, $float),
                     LaneKind::F64 => map2::<f64, f64, f64>(a, b, out, $float64),
                     LaneKind::I64 | LaneKind::Truth => {
-                        if has_zero(b) {
+                        if has_zero(&b) {
                             bail!(Argument, $name, "integer division by zero")
                         }
                         map2::<i64, i64, i64>(a, b, out, $int)
                     }
-                    LaneKind::C128 => bail!(Unsupported, $name, "no kernel for {}", a.dtype()),
+                    LaneKind::C128 => bail!(Unsupported, $name, "no kernel for {}", inputs[0].dtype()),
                 }
                 Ok(())
             }
@@ -322,23 +356,27 @@ macro_rules! dividing {
 }
 
 dividing! {
-    DivFloor, "floor_divide", |a, b| floor_div!(a, b), |a, b| floor_div!(a, b), |a: i64, b: i64| {
+    DivFloor, "floor_divide", true, |a, b| floor_div!(a, b), |a, b| floor_div!(a, b), |a: i64, b: i64| {
         let (q, r) = (a.wrapping_div(b), a.wrapping_rem(b));
         if r != 0 && (r < 0) != (b < 0) { q - 1 } else { q }
     };
-    DivTrunc, "div", |a: f32, b| (a / b).trunc(), |a: f64, b| (a / b).trunc(), |a: i64, b: i64| a.wrapping_div(b);
-    Remainder, "remainder", |a, b| floor_remainder!(a, b), |a, b| floor_remainder!(a, b), |a: i64, b: i64| {
+    DivTrunc, "div", true, |a: f32, b| (a / b).trunc(), |a: f64, b| (a / b).trunc(), |a: i64, b: i64| a.wrapping_div(b);
+    Remainder, "remainder", false, |a, b| floor_remainder!(a, b), |a, b| floor_remainder!(a, b), |a: i64, b: i64| {
         let r = a.wrapping_rem(b);
         if r != 0 && (r < 0) != (b < 0) { r + b } else { r }
     };
-    Fmod, "fmod", |a, b| a % b, |a, b| a % b, |a: i64, b: i64| a.wrapping_rem(b);
+    Fmod, "fmod", false, |a, b| a % b, |a, b| a % b, |a: i64, b: i64| a.wrapping_rem(b);
 }
 
-fn has_zero(x: &Src<'_>) -> bool {
+fn has_zero(x: &Input<'_>) -> bool {
+    let x = match x {
+        Input::Tensor(x) => x,
+        Input::Scalar(value) => return value.to_i64() == 0,
+    };
     macro_rules! any_zero {
         ($($dtype:ident => $t:ty),*) => {
             match x.dtype() {
-                $(crate::DType::$dtype => x.contiguous::<$t>().contains(&(0 as $t)),)*
+                $(DType::$dtype => x.contiguous::<$t>().contains(&(0 as $t)),)*
                 _ => false,
             }
         };
@@ -387,8 +425,8 @@ macro_rules! compare {
     ($($Op:ident, $op:tt $(, $complex:tt)?;)*) => {$(
         impl CpuKernel for $Op {
             fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-                let (a, b, out) = (&inputs[0], &inputs[1], &mut outputs[0]);
-                match LaneKind::of(a.dtype()) {
+                let ([a, b], out) = (operands(self.scalar, inputs, false), &mut outputs[0]);
+                match LaneKind::of(inputs[0].dtype()) {
                     LaneKind::F32 => map2::<f32, f32, Truth>(a, b, out, |a, b| Truth::from(a $op b)),
                     LaneKind::F64 => map2::<f64, f64, Truth>(a, b, out, |a, b| Truth::from(a $op b)),
                     LaneKind::I64 => map2::<i64, i64, Truth>(a, b, out, |a, b| Truth::from(a $op b)),
@@ -409,7 +447,8 @@ macro_rules! logical {
     ($($Op:ident, $op:tt;)*) => {$(
         impl CpuKernel for $Op {
             fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-                map2::<Truth, Truth, Truth>(&inputs[0], &inputs[1], &mut outputs[0], |a, b| Truth::from(a.get() $op b.get()));
+                let [a, b] = operands(self.scalar, inputs, false);
+                map2::<Truth, Truth, Truth>(a, b, &mut outputs[0], |a, b| Truth::from(a.get() $op b.get()));
                 Ok(())
             }
         }
@@ -420,8 +459,14 @@ logical! { LogicalAnd, &; LogicalOr, |; LogicalXor, ^; }
 
 impl CpuKernel for Where {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-        let (ins, out) = ([&inputs[0], &inputs[1], &inputs[2]], &mut outputs[0]);
-        match LaneKind::of(inputs[1].dtype()) {
+        let (dtype, out) = (inputs[1].dtype(), &mut outputs[0]);
+        let mut tensors = inputs.iter().map(Input::from);
+        let mut next = |number: Option<Scalar>| match number {
+            Some(value) => Ok(Input::Scalar(in_dtype(value, dtype, false))),
+            None => tensors.next().ok_or_else(|| Error::new(ErrorKind::Argument, "where", "an operand is missing")),
+        };
+        let ins = [next(None)?, next(self.input)?, next(self.other)?];
+        match LaneKind::of(dtype) {
             LaneKind::F32 => map3::<Truth, f32, f32, f32>(ins, out, |c, a, b| if c.get() { a } else { b }),
             LaneKind::F64 => map3::<Truth, f64, f64, f64>(ins, out, |c, a, b| if c.get() { a } else { b }),
             LaneKind::I64 => map3::<Truth, i64, i64, i64>(ins, out, |c, a, b| if c.get() { a } else { b }),

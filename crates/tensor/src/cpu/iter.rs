@@ -3,15 +3,17 @@
 //! A kernel is a loop over contiguous slices of lanes ([`map1`], [`map2`], [`map3`] wrap a closure into
 //! one). The driver collapses the dimensions of all operands together, splits the work for threads by
 //! size, and hands the kernel chunks: straight from memory where an operand is contiguous and stored as
-//! its lane, else through a buffer on the stack that fits the first-level cache. So broadcasting, strides,
-//! casts and in-place writes need no second loop, and no two slices ever alias.
+//! its lane, else through a buffer on the stack that fits the first-level cache. A number is such a buffer,
+//! filled once. So numbers, broadcasting, strides, casts and in-place writes need no second loop, and no two
+//! slices ever alias.
 
 use super::lanes::{Convert, Lane, LaneKind, copier, loader, storer};
 use super::par;
 use super::view::{Dst, Src};
+use crate::Scalar;
 use crate::dtype::Stored;
 use crate::layout::Layout;
-use crate::shape::{Shape, Strides};
+use crate::shape::{Shape, Strides, copied};
 use smallvec::SmallVec;
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -28,6 +30,51 @@ struct Stage(#[allow(dead_code)] [MaybeUninit<u8>; STAGE_BYTES]);
 /// A loop over `n` lanes of each input into the output; the memory of all is apart.
 type Kernel<'k> = &'k (dyn Fn(&[*const u8], *mut u8, usize) + Sync);
 
+/// An input of an elementwise kernel: a tensor, which is broadcast to the output's shape, or a number.
+#[derive(Clone, Copy)]
+pub(crate) enum Input<'a> {
+    Tensor(Src<'a>),
+    Scalar(Scalar),
+}
+
+impl<'a> From<&Src<'a>> for Input<'a> {
+    #[inline]
+    fn from(src: &Src<'a>) -> Self {
+        Input::Tensor(*src)
+    }
+}
+
+/// An input as the driver sees it.
+#[derive(Clone, Copy)]
+struct Feed<'a> {
+    from: Source<'a>,
+    lane: LaneKind,
+}
+
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    Tensor(Src<'a>),
+    /// One lane, in its first bytes.
+    Value([u64; 2]),
+}
+
+impl<'a> Feed<'a> {
+    #[inline]
+    fn new<T: Lane>(input: impl Into<Input<'a>>) -> Self {
+        const { assert!(size_of::<T>() <= 16 && align_of::<T>() <= 8) };
+        let from = match input.into() {
+            Input::Tensor(src) => Source::Tensor(src),
+            Input::Scalar(value) => {
+                let mut bytes = [0; 2];
+                // SAFETY: a lane fits these bytes, as asserted, and is written as such.
+                unsafe { bytes.as_mut_ptr().cast::<T>().write(T::from_scalar(value)) };
+                Source::Value(bytes)
+            }
+        };
+        Feed { from, lane: T::KIND }
+    }
+}
+
 struct Operand {
     ptr: *mut u8,
     strides: Strides,
@@ -38,6 +85,8 @@ struct Operand {
     staged: Option<Convert>,
     /// Does it lie so along the last dimension, at least?
     in_rows: bool,
+    /// After how many elements it begins anew, where it is broadcast along the first dimensions.
+    period: usize,
 }
 
 impl Operand {
@@ -71,7 +120,7 @@ unsafe impl Sync for Plan {}
 ///
 /// The loop takes copies of what its closure captures, which the compiler cannot tell from what it writes to.
 pub(crate) fn map1<A: Lane, R: Lane>(a: &Src<'_>, out: &mut Dst<'_>, f: impl Fn(A) -> R + Sync + Copy) {
-    drive(&[(*a, A::KIND)], (out, R::KIND), &|ins, out, n| {
+    drive(&[Feed::new::<A>(a)], (out, R::KIND), &|ins, out, n| {
         let (a, out) = (ins[0].cast::<A>(), out.cast::<R>());
         par::simd_over::<A, _>(
             #[inline(always)]
@@ -88,7 +137,7 @@ pub(crate) fn map1<A: Lane, R: Lane>(a: &Src<'_>, out: &mut Dst<'_>, f: impl Fn(
 
 /// [`map1`] for a loop of its own over whole slices.
 pub(crate) fn map_slices<A: Lane, R: Lane>(a: &Src<'_>, out: &mut Dst<'_>, f: impl Fn(&[A], &mut [R]) + Sync + Copy) {
-    drive(&[(*a, A::KIND)], (out, R::KIND), &|ins, out, n| {
+    drive(&[Feed::new::<A>(a)], (out, R::KIND), &|ins, out, n| {
         // SAFETY: the driver gives `n` initialised lanes for each operand, apart from one another.
         let (a, out) = unsafe { (lanes::<A>(ins[0], n), lanes_mut::<R>(out, n)) };
         par::simd_over::<A, _>(
@@ -99,13 +148,13 @@ pub(crate) fn map_slices<A: Lane, R: Lane>(a: &Src<'_>, out: &mut Dst<'_>, f: im
 }
 
 /// `out[i] = f(a[i], b[i])`.
-pub(crate) fn map2<A: Lane, B: Lane, R: Lane>(
-    a: &Src<'_>,
-    b: &Src<'_>,
+pub(crate) fn map2<'a, A: Lane, B: Lane, R: Lane>(
+    a: impl Into<Input<'a>>,
+    b: impl Into<Input<'a>>,
     out: &mut Dst<'_>,
     f: impl Fn(A, B) -> R + Sync + Copy,
 ) {
-    drive(&[(*a, A::KIND), (*b, B::KIND)], (out, R::KIND), &|ins, out, n| {
+    drive(&[Feed::new::<A>(a), Feed::new::<B>(b)], (out, R::KIND), &|ins, out, n| {
         let (a, b, out) = (ins[0].cast::<A>(), ins[1].cast::<B>(), out.cast::<R>());
         par::simd_over::<A, _>(
             #[inline(always)]
@@ -122,11 +171,11 @@ pub(crate) fn map2<A: Lane, B: Lane, R: Lane>(
 
 /// `out[i] = f(a[i], b[i], c[i])`.
 pub(crate) fn map3<A: Lane, B: Lane, C: Lane, R: Lane>(
-    ins: [&Src<'_>; 3],
+    [a, b, c]: [Input<'_>; 3],
     out: &mut Dst<'_>,
     f: impl Fn(A, B, C) -> R + Sync + Copy,
 ) {
-    drive(&[(*ins[0], A::KIND), (*ins[1], B::KIND), (*ins[2], C::KIND)], (out, R::KIND), &|ins, out, n| {
+    drive(&[Feed::new::<A>(a), Feed::new::<B>(b), Feed::new::<C>(c)], (out, R::KIND), &|ins, out, n| {
         let (a, b, c) = (ins[0].cast::<A>(), ins[1].cast::<B>(), ins[2].cast::<C>());
         let out = out.cast::<R>();
         par::simd_over::<A, _>(
@@ -158,7 +207,7 @@ unsafe fn lanes_mut<'a, T: Lane>(ptr: *mut u8, n: usize) -> &'a mut [T] {
     unsafe { std::slice::from_raw_parts_mut(ptr.cast(), n) }
 }
 
-fn drive(inputs: &[(Src<'_>, LaneKind)], (out, out_lane): (&mut Dst<'_>, LaneKind), kernel: Kernel<'_>) {
+fn drive(inputs: &[Feed<'_>], (out, out_lane): (&mut Dst<'_>, LaneKind), kernel: Kernel<'_>) {
     let n = out.numel();
     if n == 0 {
         return;
@@ -170,8 +219,14 @@ fn drive(inputs: &[(Src<'_>, LaneKind)], (out, out_lane): (&mut Dst<'_>, LaneKin
         let range = span_bytes(s.ptr(), s.layout(), s.dtype().size());
         range.1 <= out.0 || out.1 <= range.0
     };
-    let straight = |(s, lane): &(Src<'_>, LaneKind)| {
-        lane.dtype() == s.dtype() && s.is_contiguous() && (!s.shares_storage(out) || same(s) || apart(s))
+    let straight = |feed: &Feed<'_>| match &feed.from {
+        Source::Value(_) => true,
+        Source::Tensor(s) => {
+            feed.lane.dtype() == s.dtype()
+                && s.is_contiguous()
+                && s.numel() == n
+                && (!s.shares_storage(out) || same(s) || apart(s))
+        }
     };
     if out_lane.dtype() == out.dtype() && out.is_contiguous() && inputs.iter().all(straight) {
         let to = Row { ptr: out.ptr(), size: out_lane.size() };
@@ -181,8 +236,7 @@ fn drive(inputs: &[(Src<'_>, LaneKind)], (out, out_lane): (&mut Dst<'_>, LaneKin
         return par::ranges(n, par::GRAIN, |part| run_rows(inputs, &to, kernel, part));
     }
     let plan = plan(inputs, out, out_lane, &apart);
-    let widest = plan.inputs.iter().map(|o| o.lane.size()).chain([out_lane.size()]).max().unwrap_or(8);
-    let chunk = STAGE_BYTES / widest;
+    let chunk = plan.chunk();
     let long = plan.shape.last().is_some_and(|row| *row >= LONG);
     par::ranges(n, par::GRAIN, |part| {
         if long { run_long(&plan, kernel, chunk, part) } else { run_part(&plan, kernel, chunk, part.start, part.end) }
@@ -197,16 +251,19 @@ struct Row {
 // SAFETY: as for `Plan`.
 unsafe impl Sync for Row {}
 
-/// Runs the kernel on part of rows that lie one element after another. Where an input is the output, the kernel
-/// reads a copy of it, chunk by chunk: it takes slices, and these may not overlap.
+/// Runs the kernel on part of rows that lie one element after another.
 #[inline(always)]
-fn run_rows(inputs: &[(Src<'_>, LaneKind)], to: &Row, kernel: Kernel<'_>, part: Range<usize>) {
+fn run_rows(inputs: &[Feed<'_>], to: &Row, kernel: Kernel<'_>, part: Range<usize>) {
     let mut rows = [std::ptr::null(); MAX_INPUTS];
     let mut staged = false;
     for i in 0..inputs.len().min(MAX_INPUTS) {
-        let (s, lane) = &inputs[i];
-        staged |= s.ptr() == to.ptr.cast_const();
-        rows[i] = s.ptr().wrapping_add(part.start * lane.size());
+        match &inputs[i].from {
+            Source::Tensor(s) => {
+                staged |= s.ptr() == to.ptr.cast_const();
+                rows[i] = s.ptr().wrapping_add(part.start * inputs[i].lane.size());
+            }
+            Source::Value(_) => staged = true,
+        }
     }
     let out = to.ptr.wrapping_add(part.start * to.size);
     if staged {
@@ -216,26 +273,44 @@ fn run_rows(inputs: &[(Src<'_>, LaneKind)], to: &Row, kernel: Kernel<'_>, part: 
     }
 }
 
-/// Chunk by chunk, with a copy of the output for the inputs that are the output.
+/// Chunk by chunk, with a stage for each number, and a copy of the output for the inputs that are the output: the
+/// kernel takes slices, and these may not overlap.
 fn run_staged(
-    inputs: &[(Src<'_>, LaneKind)],
+    inputs: &[Feed<'_>],
     rows: &[*const u8; MAX_INPUTS],
     (out, size): (*mut u8, usize),
     kernel: Kernel<'_>,
     n: usize,
 ) {
-    let mut stage = MaybeUninit::<Stage>::uninit();
-    let (stage, chunk) = (stage.as_mut_ptr().cast::<u8>(), STAGE_BYTES / size);
-    for start in (0..n).step_by(chunk) {
-        let (n, to) = (chunk.min(n - start), out.wrapping_add(start * size));
-        // SAFETY: `n` elements of the output, which an input that is the output shares, fit the stage.
-        unsafe { stage.copy_from_nonoverlapping(to, n * size) };
-        let mut at = [std::ptr::null(); MAX_INPUTS];
-        for i in 0..inputs.len().min(MAX_INPUTS) {
-            let same = rows[i] == out.cast_const();
-            at[i] = if same { stage.cast_const() } else { rows[i].wrapping_add(start * inputs[i].1.size()) };
+    let mut stages: [MaybeUninit<Stage>; MAX_INPUTS] = [const { MaybeUninit::uninit() }; MAX_INPUTS];
+    let widest = inputs.iter().fold(size, |widest, feed| widest.max(feed.lane.size()));
+    let chunk = (STAGE_BYTES / widest).min(n);
+    let mut at = *rows;
+    for i in 0..inputs.len().min(MAX_INPUTS) {
+        if let Source::Value(value) = &inputs[i].from {
+            let stage = stages[i].as_mut_ptr().cast::<u8>();
+            // SAFETY: the value holds one lane, and `chunk` lanes fit the stage.
+            unsafe { copier(inputs[i].lane.dtype())(value.as_ptr().cast(), 0, stage, 1, chunk) };
+            at[i] = stage;
         }
-        kernel(&at, to, n);
+    }
+    let mut start = 0;
+    while start < n {
+        let (len, to) = (chunk.min(n - start), out.wrapping_add(start * size));
+        for i in 0..inputs.len().min(MAX_INPUTS) {
+            if let Source::Value(_) = &inputs[i].from {
+                continue;
+            }
+            at[i] = rows[i].wrapping_add(start * inputs[i].lane.size());
+            if rows[i] == out.cast_const() {
+                let stage = stages[i].as_mut_ptr().cast::<u8>();
+                // SAFETY: `len` elements of the output, which this input is, fit the stage.
+                unsafe { stage.copy_from_nonoverlapping(to, len * size) };
+                at[i] = stage;
+            }
+        }
+        kernel(&at, to, len);
+        start += len;
     }
 }
 
@@ -248,57 +323,85 @@ fn span_bytes(ptr: *const u8, layout: &Layout, size: usize) -> (usize, usize) {
     (ptr as usize, ptr as usize + elements * size)
 }
 
-fn plan(inputs: &[(Src<'_>, LaneKind)], out: &Dst<'_>, out_lane: LaneKind, apart: &dyn Fn(&Src<'_>) -> bool) -> Plan {
-    let mut strides: SmallVec<[Strides; 4]> = inputs.iter().map(|(s, _)| s.layout().strides.clone()).collect();
-    strides.push(out.layout().strides.clone());
-    let shape = collapse(out.shape(), &mut strides);
-    let contiguous = |s: &Strides| s[..] == crate::layout::contiguous_strides(&shape)[..];
-    let mut operands = SmallVec::new();
-    for ((src, lane), s) in inputs.iter().zip(&strides) {
-        let as_stored = lane.dtype() == src.dtype() && apart(src);
-        let staged = (!as_stored || !contiguous(s)).then(|| loader(src.dtype(), *lane));
-        operands.push(Operand {
-            ptr: src.ptr().cast_mut(),
-            strides: s.clone(),
-            size: src.dtype().size(),
-            lane: *lane,
-            staged,
-            in_rows: as_stored && s.last() == Some(&1),
+/// The strides of a tensor broadcast to `shape`.
+fn broadcast_strides(layout: &Layout, shape: &[usize]) -> Strides {
+    let mut strides = copied(shape);
+    let lead = shape.len().saturating_sub(layout.rank());
+    for d in 0..shape.len() {
+        strides[d] = if d < lead || layout.shape[d - lead] != shape[d] { 0 } else { layout.strides[d - lead] };
+    }
+    strides
+}
+
+impl Plan {
+    /// How many elements of each operand are staged at a time: as many as fit, and whole periods of one that
+    /// repeats.
+    fn chunk(&self) -> usize {
+        let all = || self.inputs.iter().chain([&self.out]);
+        let fit = STAGE_BYTES / all().fold(1, |widest, o| widest.max(o.lane.size()));
+        let period = self.inputs.iter().map(|o| o.period).filter(|p| *p <= fit).max().unwrap_or(1);
+        fit - fit % period
+    }
+}
+
+fn plan(inputs: &[Feed<'_>], out: &Dst<'_>, out_lane: LaneKind, apart: &dyn Fn(&Src<'_>) -> bool) -> Plan {
+    let mut strides: SmallVec<[Strides; MAX_INPUTS + 1]> = SmallVec::new();
+    for feed in inputs {
+        strides.push(match &feed.from {
+            Source::Tensor(s) => broadcast_strides(s.layout(), out.shape()),
+            Source::Value(_) => SmallVec::from_elem(0, out.shape().len()),
         });
     }
-    let s = &strides[inputs.len()];
-    let as_stored = out_lane.dtype() == out.dtype();
-    let staged = (!as_stored || !contiguous(s)).then(|| storer(out_lane, out.dtype()));
-    let (size, in_rows) = (out.dtype().size(), as_stored && s.last() == Some(&1));
-    let out = Operand { ptr: out.ptr(), strides: s.clone(), size, lane: out_lane, staged, in_rows };
+    strides.push(copied(&out.layout().strides));
+    let shape = collapse(out.shape(), &mut strides);
+    let rows = crate::layout::contiguous_strides(&shape);
+    let Some(out_strides) = strides.pop() else { unreachable!("the output's were pushed last") };
+    let mut operands = SmallVec::new();
+    for (feed, strides) in inputs.iter().zip(strides) {
+        let lane = feed.lane;
+        let (ptr, dtype, as_stored) = match &feed.from {
+            Source::Tensor(s) => (s.ptr().cast_mut(), s.dtype(), lane.dtype() == s.dtype() && apart(s)),
+            Source::Value(value) => (value.as_ptr().cast::<u8>().cast_mut(), lane.dtype(), true),
+        };
+        let staged = (!as_stored || strides != rows).then(|| loader(dtype, lane));
+        let in_rows = as_stored && strides.last() == Some(&1);
+        let repeats = strides.iter().take_while(|s| **s == 0).count();
+        let period = shape[repeats..].iter().product();
+        operands.push(Operand { ptr, strides, size: dtype.size(), lane, staged, in_rows, period });
+    }
+    let (strides, dtype) = (out_strides, out.dtype());
+    let as_stored = out_lane.dtype() == dtype;
+    let staged = (!as_stored || strides != rows).then(|| storer(out_lane, dtype));
+    let in_rows = as_stored && strides.last() == Some(&1);
+    let out = Operand { ptr: out.ptr(), strides, size: dtype.size(), lane: out_lane, staged, in_rows, period: 0 };
     Plan { shape, inputs: operands, out }
 }
 
 /// Drops dimensions of size 1 and joins neighbours that every operand steps through as one; rewrites
 /// `strides` to the result. Never empty.
 pub(crate) fn collapse(shape: &[usize], strides: &mut [Strides]) -> Shape {
-    let (mut sizes, mut kept): (Shape, SmallVec<[Strides; 4]>) =
-        (Shape::new(), strides.iter().map(|_| Strides::new()).collect());
+    let mut sizes = copied(shape);
+    let mut kept = 0;
     for d in 0..shape.len() {
         if shape[d] == 1 {
             continue;
         }
-        let joins =
-            !sizes.is_empty() && kept.iter().zip(strides.iter()).all(|(k, s)| k[k.len() - 1] == s[d] * shape[d]);
+        let joins = kept > 0 && strides.iter().all(|s| s[kept - 1] == s[d] * shape[d]);
         if joins {
-            let last = sizes.len() - 1;
-            sizes[last] *= shape[d];
-            kept.iter_mut().zip(strides.iter()).for_each(|(k, s)| k[last] = s[d]);
+            sizes[kept - 1] *= shape[d];
+            strides.iter_mut().for_each(|s| s[kept - 1] = s[d]);
         } else {
-            sizes.push(shape[d]);
-            kept.iter_mut().zip(strides.iter()).for_each(|(k, s)| k.push(s[d]));
+            sizes[kept] = shape[d];
+            strides.iter_mut().for_each(|s| s[kept] = s[d]);
+            kept += 1;
         }
     }
-    if sizes.is_empty() {
+    sizes.truncate(kept);
+    strides.iter_mut().for_each(|s| s.truncate(kept));
+    if kept == 0 {
         sizes.push(1);
-        kept.iter_mut().for_each(|k| k.push(1));
+        strides.iter_mut().for_each(|s| s.push(1));
     }
-    strides.iter_mut().zip(kept).for_each(|(s, k)| *s = k);
     sizes
 }
 
@@ -412,8 +515,8 @@ fn run_part(plan: &Plan, kernel: Kernel<'_>, chunk: usize, start: usize, end: us
                 None => o.ptr.wrapping_add(at * o.size),
                 Some(load) => {
                     let stage = stages[i].as_mut_ptr().cast::<u8>();
-                    // A single value for all needs to be spread once only.
-                    if at == start || o.strides.iter().any(|s| *s != 0) {
+                    // What repeats itself with each chunk is there already.
+                    if at == start || chunk % o.period.max(1) != 0 {
                         let mut to = stage;
                         walk(&plan.shape, &o.strides, at, n, |place, stride, run| {
                             // SAFETY: `walk` gives places of the operand's layout, which lies inside its

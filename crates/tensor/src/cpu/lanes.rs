@@ -6,8 +6,8 @@
 //! integers in `i64` (two's complement makes the truncated result right), `complex64` in `f64` parts.
 
 use super::halves;
-use crate::DType;
 use crate::dtype::Stored;
+use crate::{DType, Scalar};
 use half::{bf16, f16};
 use num_complex::Complex;
 
@@ -52,12 +52,27 @@ pub(crate) trait Lane: Stored {
     /// True where a loop gains from wider registers than every machine has: those of the others are bound by
     /// memory or do not vectorise, and compiling them twice is time lost.
     const WIDE: bool = matches!(Self::KIND, LaneKind::F32 | LaneKind::F64);
+
+    /// The number, converted as a tensor of one element is.
+    fn from_scalar(value: Scalar) -> Self;
 }
 
 macro_rules! lanes {
-    ($($t:ty => $kind:ident),*) => { $(impl Lane for $t { const KIND: LaneKind = LaneKind::$kind; })* };
+    ($($t:ty => $kind:ident, |$v:ident| $from:expr;)*) => {$(
+        impl Lane for $t {
+            const KIND: LaneKind = LaneKind::$kind;
+            #[inline]
+            fn from_scalar($v: Scalar) -> $t { $from }
+        }
+    )*};
 }
-lanes!(Truth => Truth, i64 => I64, f32 => F32, f64 => F64, Complex<f64> => C128);
+lanes! {
+    Truth => Truth, |v| Truth::from(v.to_bool());
+    i64 => I64, |v| v.to_i64();
+    f32 => F32, |v| v.to_f64() as f32;
+    f64 => F64, |v| v.to_f64();
+    Complex<f64> => C128, |v| v.to_c128();
+}
 
 impl LaneKind {
     /// The lane that holds every value of `dtype`.

@@ -1,10 +1,12 @@
-//! Ops on two tensors, or a tensor and a number, element by element: broadcast and promoted as in
-//! PyTorch before they reach the kernel.
+//! Ops on two operands, element by element: tensors, or a tensor and a number on either side.
+//!
+//! The methods bring the tensors to one dtype, as PyTorch promotes; the op itself broadcasts. A number is a
+//! field of the op ([`ScalarOperand`]), so it costs neither memory nor a pass of its own.
 
 use crate::dtype::Category;
-use crate::op::{Infer, Meta, Metas};
-use crate::shape::broadcast_shapes;
-use crate::{AddScalar, DType, MulScalar, Result, Scalar, Tensor, bail, dispatch, dispatch_into};
+use crate::op::{Infer, Meta, Metas, Op};
+use crate::shape::{Shape, broadcast_shapes};
+use crate::{DType, Device, Result, Scalar, Tensor, bail, dispatch, dispatch_into, ensure};
 use std::borrow::Cow;
 
 /// The other operand of a binary op: a tensor, or a number, which does not take part in promotion
@@ -47,13 +49,46 @@ operand_from!(
     num_complex::Complex<f64>
 );
 
-impl Operand<'_> {
+impl<'a> Operand<'a> {
+    /// The complex conjugate; what is real is its own.
+    #[track_caller]
+    pub fn conj(self) -> Result<Operand<'a>> {
+        match self {
+            Operand::Tensor(t) if t.dtype().is_complex() => Ok(t.conj()?.into()),
+            Operand::Scalar(Scalar::Complex(z)) => Ok(z.conj().into()),
+            real => Ok(real),
+        }
+    }
+
     /// As a tensor of shape `[]` beside `like`: of the dtype that promotes as the number does.
     #[track_caller]
     pub fn to_tensor(&self, like: &Tensor) -> Result<Tensor> {
         match self {
             Operand::Tensor(t) => Ok(t.as_ref().clone()),
             Operand::Scalar(s) => Tensor::scalar_on(*s, s.promote(like.dtype()), like.device()),
+        }
+    }
+}
+
+/// Which operand of an op on two is a number. The others are tensors: the op's inputs, in order.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum ScalarOperand {
+    /// neither
+    #[default]
+    None,
+    /// the first: `2.0 / x`
+    Left(Scalar),
+    /// the second: `x / 2.0`
+    Right(Scalar),
+}
+
+impl ScalarOperand {
+    /// The number, whichever operand it is.
+    #[inline]
+    pub fn value(self) -> Option<Scalar> {
+        match self {
+            ScalarOperand::None => None,
+            ScalarOperand::Left(value) | ScalarOperand::Right(value) => Some(value),
         }
     }
 }
@@ -88,54 +123,138 @@ fn weak(strong: DType, weak: DType) -> DType {
     }
 }
 
+/// The number that a CPU tensor without dimensions is beside a tensor on another device. One whose gradient may
+/// be asked for is no number: it has to move there.
+#[track_caller]
+pub(crate) fn number_beside(t: &Tensor, other: &Tensor) -> Result<Option<Scalar>> {
+    let joins = t.rank() == 0 && t.device() == Device::Cpu && other.device() != Device::Cpu;
+    if joins && !(t.requires_grad() && crate::dispatch::grad_enabled()) { t.scalar().map(Some) } else { Ok(None) }
+}
+
+/// `t` where `other` is, if it is a CPU tensor without dimensions; else as it is, and the op says what is wrong.
+#[track_caller]
+fn beside(t: Tensor, other: &Tensor) -> Result<Tensor> {
+    if t.rank() == 0 && t.device() == Device::Cpu { t.to_device(other.device()) } else { Ok(t) }
+}
+
+/// The shape of both broadcast.
 #[inline]
-fn alike(x: &Tensor, y: &Tensor) -> bool {
+pub(crate) fn broadcast(op: &'static str, a: &[usize], b: &[usize]) -> Result<Shape> {
     // Number by number: a call to compare a few costs more.
-    let (a, b) = (x.shape(), y.shape());
-    x.dtype() == y.dtype() && a.len() == b.len() && (0..a.len()).all(|d| a[d] == b[d])
-}
-
-/// Two operands, borrowed where nothing had to be done.
-type Pair<'a> = (Cow<'a, Tensor>, Cow<'a, Tensor>);
-
-/// Both operands in one dtype and one shape.
-#[inline]
-#[track_caller]
-fn prepare<'a>(op: &'static str, x: &'a Tensor, other: &'a Operand<'_>, dtype: fn(DType) -> DType) -> Result<Pair<'a>> {
-    match other {
-        // The common case first: nothing to be done.
-        Operand::Tensor(y) if alike(x, y) && dtype(x.dtype()) == x.dtype() => {
-            Ok((Cow::Borrowed(x), Cow::Borrowed(y.as_ref())))
-        }
-        _ => convert(op, x, other, dtype),
+    if a.len() == b.len() && (0..a.len()).all(|d| a[d] == b[d]) {
+        return Ok(crate::shape::copied(a));
     }
+    broadcast_shapes(op, a, b)
 }
 
-#[track_caller]
-fn convert<'a>(op: &'static str, x: &'a Tensor, other: &'a Operand<'_>, dtype: fn(DType) -> DType) -> Result<Pair<'a>> {
-    let (y, common) = match other {
-        Operand::Tensor(y) => (Cow::Borrowed(y.as_ref()), result_type(x, y)),
-        Operand::Scalar(s) => {
-            let common = s.promote(x.dtype());
-            (Cow::Owned(Tensor::scalar_on(*s, common, x.device())?), common)
-        }
-    };
-    let dtype = dtype(common);
-    let x = if x.dtype() == dtype { Cow::Borrowed(x) } else { Cow::Owned(x.to_dtype(dtype)?) };
-    let y = if y.dtype() == dtype { y } else { Cow::Owned(y.to_dtype(dtype)?) };
-    broadcast_pair(op, x, y)
+/// What the methods of the ops on two operands differ in.
+struct Method {
+    in_place: &'static str,
+    /// What the op computes in, of the operands' common dtype.
+    dtype: fn(DType) -> DType,
+    op: fn(ScalarOperand) -> Op,
 }
 
-#[track_caller]
-fn broadcast_pair<'a>(op: &'static str, x: Cow<'a, Tensor>, y: Cow<'a, Tensor>) -> Result<Pair<'a>> {
-    if x.shape() == y.shape() {
-        return Ok((x, y));
+/// Operands ready for their op.
+struct Ready<'a> {
+    op: Op,
+    a: Cow<'a, Tensor>,
+    b: Option<Cow<'a, Tensor>>,
+}
+
+impl Method {
+    #[inline]
+    fn computes_in(&self, dtype: DType) -> bool {
+        (self.dtype)(dtype) == dtype
     }
-    let shape = broadcast_shapes(op, x.shape(), y.shape())?;
-    let grow = |t: Cow<'a, Tensor>| -> Result<Cow<'a, Tensor>> {
-        if *t.shape() == shape[..] { Ok(t) } else { Ok(Cow::Owned(t.expand(&shape)?)) }
-    };
-    Ok((grow(x)?, grow(y)?))
+
+    /// True where nothing has to be done to compute with both.
+    #[inline]
+    fn takes(&self, a: &Tensor, b: &Tensor) -> bool {
+        a.dtype() == b.dtype() && a.device() == b.device() && self.computes_in(a.dtype())
+    }
+
+    /// True where nothing has to be done to compute with the tensor and the number.
+    #[inline]
+    fn takes_scalar(&self, x: &Tensor, value: Scalar) -> bool {
+        value.category() <= x.dtype().category() && self.computes_in(x.dtype())
+    }
+
+    #[inline]
+    #[track_caller]
+    fn call(&self, x: &Tensor, other: Operand<'_>) -> Result<Tensor> {
+        match &other {
+            Operand::Tensor(y) if self.takes(x, y) => dispatch((self.op)(ScalarOperand::None), &[x, y]),
+            Operand::Scalar(v) if self.takes_scalar(x, *v) => dispatch((self.op)(ScalarOperand::Right(*v)), &[x]),
+            _ => {
+                let Ready { op, a, b } = self.prepare(x, &other)?;
+                match &b {
+                    Some(b) => dispatch(op, &[&a, b]),
+                    None => dispatch(op, &[&a]),
+                }
+            }
+        }
+    }
+
+    #[inline]
+    #[track_caller]
+    fn call_in_place<'x>(&self, x: &'x Tensor, other: Operand<'_>) -> Result<&'x Tensor> {
+        match &other {
+            Operand::Tensor(y) if self.takes(x, y) => {
+                dispatch_into(self.in_place, (self.op)(ScalarOperand::None), &[x, y], x)?
+            }
+            Operand::Scalar(v) if self.takes_scalar(x, *v) => {
+                dispatch_into(self.in_place, (self.op)(ScalarOperand::Right(*v)), &[x], x)?
+            }
+            _ => {
+                let Ready { op, a, b } = self.prepare(x, &other)?;
+                match &b {
+                    Some(b) => dispatch_into(self.in_place, op, &[&a, b], x)?,
+                    None => dispatch_into(self.in_place, op, &[&a], x)?,
+                }
+            }
+        }
+        Ok(x)
+    }
+
+    /// The op with `other` on the left.
+    #[track_caller]
+    fn call_reversed(&self, x: &Tensor, other: Operand<'_>) -> Result<Tensor> {
+        match other {
+            Operand::Tensor(y) => self.call(&y, x.into()),
+            Operand::Scalar(value) => {
+                let x = x.to_dtype((self.dtype)(value.promote(x.dtype())))?;
+                dispatch((self.op)(ScalarOperand::Left(value)), &[&x])
+            }
+        }
+    }
+
+    /// The operands in the dtype that the op computes in, on one device.
+    #[track_caller]
+    fn prepare<'a>(&self, x: &'a Tensor, other: &'a Operand<'_>) -> Result<Ready<'a>> {
+        let in_dtype = |t: &'a Tensor, dtype| -> Result<Cow<'a, Tensor>> {
+            Ok(if t.dtype() == dtype { Cow::Borrowed(t) } else { Cow::Owned(t.to_dtype(dtype)?) })
+        };
+        let y = match other {
+            Operand::Tensor(y) => y.as_ref(),
+            Operand::Scalar(v) => {
+                let a = in_dtype(x, (self.dtype)(v.promote(x.dtype())))?;
+                return Ok(Ready { op: (self.op)(ScalarOperand::Right(*v)), a, b: None });
+            }
+        };
+        let dtype = (self.dtype)(result_type(x, y));
+        if x.device() != y.device() {
+            if let Some(v) = number_beside(y, x)? {
+                return Ok(Ready { op: (self.op)(ScalarOperand::Right(v)), a: in_dtype(x, dtype)?, b: None });
+            }
+            if let Some(v) = number_beside(x, y)? {
+                return Ok(Ready { op: (self.op)(ScalarOperand::Left(v)), a: in_dtype(y, dtype)?, b: None });
+            }
+            let (a, b) = (beside(x.to_dtype(dtype)?, y)?, beside(y.to_dtype(dtype)?, x)?);
+            return Ok(Ready { op: (self.op)(ScalarOperand::None), a: Cow::Owned(a), b: Some(Cow::Owned(b)) });
+        }
+        Ok(Ready { op: (self.op)(ScalarOperand::None), a: in_dtype(x, dtype)?, b: Some(in_dtype(y, dtype)?) })
+    }
 }
 
 /// Tensors broadcast to one shape, as `torch.broadcast_tensors`.
@@ -159,10 +278,22 @@ enum Takes {
     Integral,
 }
 
-fn infer(name: &'static str, takes: Takes, truth: bool, inputs: &[&Tensor]) -> Result<Metas> {
-    let (a, b) = (inputs[0], inputs[1]);
-    debug_assert!(a.shape() == b.shape() && a.dtype() == b.dtype(), "{name}: the method prepares its operands");
-    let dtype = a.dtype();
+fn infer(name: &'static str, takes: Takes, truth: bool, scalar: ScalarOperand, inputs: &[&Tensor]) -> Result<Metas> {
+    let (dtype, shape) = match (scalar.value(), inputs) {
+        (None, [a, b]) => {
+            ensure!(a.dtype() == b.dtype(), DType, name, "the operands are {} and {}", a.dtype(), b.dtype());
+            (a.dtype(), broadcast(name, a.shape(), b.shape())?)
+        }
+        (Some(value), [x]) => {
+            let fits = value.category() <= x.dtype().category();
+            ensure!(fits, DType, name, "the number {value} is of a higher kind than the {} tensor", x.dtype());
+            (x.dtype(), crate::shape::copied(x.shape()))
+        }
+        (number, _) => {
+            let wanted = 2 - usize::from(number.is_some());
+            bail!(Argument, name, "takes {wanted} tensors, not {}", inputs.len())
+        }
+    };
     let refused = match takes {
         Takes::Any => false,
         Takes::Real => dtype.is_complex(),
@@ -172,70 +303,84 @@ fn infer(name: &'static str, takes: Takes, truth: bool, inputs: &[&Tensor]) -> R
     if refused {
         bail!(DType, name, "not defined for {dtype}")
     }
-    Meta::like(a).with_dtype(if truth { DType::Bool } else { dtype }).one()
+    Meta { shape, dtype: if truth { DType::Bool } else { dtype } }.one()
 }
 
 macro_rules! binary {
-    ($($(#[$doc:meta])* $Op:ident, $name:literal, $takes:ident, $truth:literal $(, $dtype:expr, $method:ident $(, $in_place:ident)?)?;)*) => {
+    ($($(#[$doc:meta])* $Op:ident, $name:literal, $takes:ident, $truth:literal, $dtype:expr, $method:ident $(, in place $in_place:ident)? $(, reversed $reversed:ident)?;)*) => {
         $(
             $(#[$doc])*
-            #[derive(Clone, Copy, Debug)]
-            pub struct $Op;
+            #[derive(Clone, Copy, Debug, Default)]
+            pub struct $Op {
+                /// The operand that is a number.
+                pub scalar: ScalarOperand,
+            }
 
             impl Infer for $Op {
                 const NAME: &'static str = $name;
                 const ELEMENTWISE: bool = true;
                 fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
-                    infer($name, Takes::$takes, $truth, inputs)
+                    infer($name, Takes::$takes, $truth, self.scalar, inputs)
                 }
+            }
+
+            impl $Op {
+                const METHOD: &'static Method = &Method {
+                    in_place: concat!($name, "_"),
+                    dtype: $dtype,
+                    op: |scalar| Op::$Op($Op { scalar }),
+                };
             }
         )*
         impl Tensor {
-            $($(
-                #[doc = concat!("`torch.", $name, "`: operands are promoted and broadcast. See [`", stringify!($Op), "`](struct@", stringify!($Op), ").\n\n# Errors\nWhere the shapes do not broadcast.")]
+            $(
+                #[doc = concat!("`torch.", $name, "` with a tensor or a number: operands are promoted and broadcast. See [`", stringify!($Op), "`](struct@", stringify!($Op), ").\n\n# Errors\nWhere the shapes do not broadcast, or the op is not defined for the dtype.")]
                 #[track_caller]
                 pub fn $method<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Tensor> {
-                    let other = other.into();
-                    let (a, b) = prepare($name, self, &other, $dtype)?;
-                    dispatch($Op, &[&*a, &*b])
+                    $Op::METHOD.call(self, other.into())
                 }
 
                 $(
-                    #[doc = concat!("[`", stringify!($method), "`](Tensor::", stringify!($method), ") in place; `other` is broadcast to this shape.")]
+                    #[doc = concat!("[`", stringify!($method), "`](Tensor::", stringify!($method), ") in place; `other` is broadcast to this shape.\n\n# Errors\nAs for [`", stringify!($method), "`](Tensor::", stringify!($method), "), and where the result does not fit the tensor's shape or dtype.")]
                     #[track_caller]
                     pub fn $in_place<'a>(&self, other: impl Into<Operand<'a>>) -> Result<&Tensor> {
-                        let other = other.into();
-                        let (a, b) = prepare($name, self, &other, $dtype)?;
-                        dispatch_into(concat!($name, "_"), $Op, &[&*a, &*b], self)?;
-                        Ok(self)
+                        $Op::METHOD.call_in_place(self, other.into())
                     }
                 )?
-            )?)*
+
+                $(
+                    #[doc = concat!("[`", stringify!($method), "`](Tensor::", stringify!($method), ") with the operands the other way round: `other` is the left one.\n\n# Errors\nAs for [`", stringify!($method), "`](Tensor::", stringify!($method), ").")]
+                    #[track_caller]
+                    pub fn $reversed<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Tensor> {
+                        $Op::METHOD.call_reversed(self, other.into())
+                    }
+                )?
+            )*
         }
     };
 }
 
 binary! {
     /// x + y.
-    Add, "add", Any, false;
+    Add, "add", Any, false, |d| d, add, in place add_;
     /// x − y.
-    Sub, "sub", NoBool, false, |d| d, sub, sub_;
+    Sub, "sub", NoBool, false, |d| d, sub, in place sub_, reversed rsub;
     /// x · y.
-    Mul, "mul", Any, false;
+    Mul, "mul", Any, false, |d| d, mul, in place mul_;
     /// x / y, true division: integers become the default dtype.
-    Div, "div", Any, false, DType::to_float, div, div_;
+    Div, "div", Any, false, DType::to_float, div, in place div_, reversed rdiv;
     /// ⌊x / y⌋.
-    DivFloor, "floor_divide", Real, false, |d| d, floor_divide, floor_divide_;
+    DivFloor, "floor_divide", Real, false, |d| d, floor_divide, in place floor_divide_, reversed rfloor_divide;
     /// x / y rounded towards zero: `torch.div(rounding_mode="trunc")`.
-    DivTrunc, "div_trunc", Real, false, |d| d, div_trunc, div_trunc_;
+    DivTrunc, "div_trunc", Real, false, |d| d, div_trunc, in place div_trunc_;
     /// The remainder with the sign of the divisor, as Python's `%`.
-    Remainder, "remainder", Real, false, |d| d, remainder, remainder_;
+    Remainder, "remainder", Real, false, |d| d, remainder, in place remainder_, reversed rremainder;
     /// The remainder with the sign of the dividend, as C's `fmod`.
-    Fmod, "fmod", Real, false, |d| d, fmod, fmod_;
+    Fmod, "fmod", Real, false, |d| d, fmod, in place fmod_;
     /// x to the power of y.
-    Pow, "pow", NoBool, false, |d| d, pow, pow_;
+    Pow, "pow", NoBool, false, |d| d, pow, in place pow_, reversed rpow;
     /// The angle of the point (y, x) in radians: `self` is y.
-    Atan2, "atan2", Real, false, DType::to_float, atan2, atan2_;
+    Atan2, "atan2", Real, false, DType::to_float, atan2, in place atan2_;
     /// The larger of the two; NaN if either is.
     Maximum, "maximum", Real, false, |d| d, maximum;
     /// The smaller of the two; NaN if either is.
@@ -259,77 +404,9 @@ binary! {
     /// Just one not zero.
     LogicalXor, "logical_xor", Any, true, |d| d, logical_xor;
     /// Bits set in both.
-    BitwiseAnd, "bitwise_and", Integral, false, |d| d, bitwise_and, bitwise_and_;
+    BitwiseAnd, "bitwise_and", Integral, false, |d| d, bitwise_and, in place bitwise_and_;
     /// Bits set in one or both.
-    BitwiseOr, "bitwise_or", Integral, false, |d| d, bitwise_or, bitwise_or_;
+    BitwiseOr, "bitwise_or", Integral, false, |d| d, bitwise_or, in place bitwise_or_;
     /// Bits set in just one.
-    BitwiseXor, "bitwise_xor", Integral, false, |d| d, bitwise_xor, bitwise_xor_;
-}
-
-/// True where a number may be an op's field, in the tensor's own dtype.
-fn fits(x: &Tensor, other: &Operand<'_>) -> Option<Scalar> {
-    match other {
-        Operand::Scalar(s) if s.promote(x.dtype()) == x.dtype() => Some(*s),
-        _ => None,
-    }
-}
-
-macro_rules! with_scalar {
-    ($($(#[$doc:meta])* $method:ident, $in_place:ident, $name:literal, $Op:ident, $Scalar:ident;)*) => {
-        impl Tensor {
-            $(
-                $(#[$doc])*
-                #[doc = concat!("\n\nFollows `torch.", $name, "`: operands are promoted and broadcast.\n\n# Errors\nWhere the shapes do not broadcast.")]
-                #[track_caller]
-                pub fn $method<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Tensor> {
-                    let other = other.into();
-                    match fits(self, &other) {
-                        Some(value) => dispatch($Scalar { value }, &[self]),
-                        None => {
-                            let (a, b) = prepare($name, self, &other, |d| d)?;
-                            dispatch($Op, &[&*a, &*b])
-                        }
-                    }
-                }
-
-                #[doc = concat!("[`", stringify!($method), "`](Tensor::", stringify!($method), ") in place; `other` is broadcast to this shape.")]
-                #[track_caller]
-                pub fn $in_place<'a>(&self, other: impl Into<Operand<'a>>) -> Result<&Tensor> {
-                    let other = other.into();
-                    match fits(self, &other) {
-                        Some(value) => dispatch_into(concat!($name, "_"), $Scalar { value }, &[self], self)?,
-                        None => {
-                            let (a, b) = prepare($name, self, &other, |d| d)?;
-                            dispatch_into(concat!($name, "_"), $Op, &[&*a, &*b], self)?;
-                        }
-                    }
-                    Ok(self)
-                }
-            )*
-        }
-    };
-}
-
-with_scalar! {
-    /// x + y.
-    add, add_, "add", Add, AddScalar;
-    /// x · y.
-    mul, mul_, "mul", Mul, MulScalar;
-}
-
-impl Tensor {
-    /// other − x, as `torch.rsub`.
-    #[track_caller]
-    pub fn rsub<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Tensor> {
-        match other.into() {
-            Operand::Tensor(y) => y.sub(self),
-            scalar => scalar.to_tensor(self)?.sub(self),
-        }
-    }
-
-    /// other / x.
-    #[track_caller]
-    pub fn rdiv<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Tensor> {
-        other.into().to_tensor(self)?.div(self)
-    }
+    BitwiseXor, "bitwise_xor", Integral, false, |d| d, bitwise_xor, in place bitwise_xor_;
 }

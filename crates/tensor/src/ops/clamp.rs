@@ -87,8 +87,8 @@ impl Tensor {
             return dispatch(Clamp { min, max }, &[&self.to_dtype(dtype)?]);
         }
         match (&min.0, &max.0) {
-            (Some(min), None) => self.maximum(min.to_tensor(self)?),
-            (None, Some(max)) => self.minimum(max.to_tensor(self)?),
+            (Some(min), None) => self.maximum(min.clone()),
+            (None, Some(max)) => self.minimum(max.clone()),
             (Some(min), Some(max)) => {
                 let (min, max) = (min.to_tensor(self)?, max.to_tensor(self)?);
                 let between = self.maximum(&min)?.minimum(&max)?;

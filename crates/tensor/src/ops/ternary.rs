@@ -1,17 +1,32 @@
-//! Ops on three tensors, element by element.
+//! Ops on three operands, element by element.
 
 use crate::op::{Infer, Meta, Metas};
-use crate::{DType, Operand, Result, Scalar, Tensor, broadcast_tensors, dispatch, ensure, result_type};
+use crate::ops::{broadcast, number_beside};
+use crate::{DType, Operand, Result, Scalar, Tensor, bail, dispatch, dispatch_into, ensure, result_type};
 
-/// The second input where the first is true, else the third.
-#[derive(Clone, Copy, Debug)]
-pub struct Where;
+/// The second operand where the first, the condition, is true, else the third. The condition is the first input;
+/// of the others those are inputs that are no numbers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Where {
+    /// The second operand, where it is a number.
+    pub input: Option<Scalar>,
+    /// The third operand, where it is a number.
+    pub other: Option<Scalar>,
+}
 
 impl Infer for Where {
     const NAME: &'static str = "where";
     const ELEMENTWISE: bool = true;
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
-        let (condition, a) = (inputs[0], inputs[1]);
+        let (condition, a, b) = match (self.input.or(self.other), inputs) {
+            (None, [condition, a, b]) => (condition, a, b),
+            (Some(value), [condition, x]) if self.input.is_none() || self.other.is_none() => {
+                let fits = value.category() <= x.dtype().category();
+                ensure!(fits, DType, "where", "the number {value} is of a higher kind than the {} tensor", x.dtype());
+                (condition, x, x)
+            }
+            _ => bail!(Argument, "where", "takes a condition and two operands, at least one of them a tensor"),
+        };
         ensure!(
             condition.dtype() == DType::Bool,
             DType,
@@ -19,7 +34,9 @@ impl Infer for Where {
             "the condition must be bool, it is {}",
             condition.dtype()
         );
-        Meta::like(a).one()
+        ensure!(a.dtype() == b.dtype(), DType, "where", "the operands are {} and {}", a.dtype(), b.dtype());
+        let shape = broadcast("where", a.shape(), b.shape())?;
+        Meta { shape: broadcast("where", condition.shape(), &shape)?, dtype: a.dtype() }.one()
     }
 }
 
@@ -30,15 +47,26 @@ impl Tensor {
     /// Where the three do not broadcast, or `condition` is not bool.
     #[track_caller]
     pub fn where_<'a>(&self, condition: &Tensor, other: impl Into<Operand<'a>>) -> Result<Tensor> {
-        let other = other.into();
-        let y = other.to_tensor(self)?;
-        let dtype = match &other {
-            Operand::Scalar(s) => s.promote(self.dtype()),
-            Operand::Tensor(_) => result_type(self, &y),
+        let (y, dtype) = match other.into() {
+            Operand::Scalar(value) => return self.or_number(condition, value, value.promote(self.dtype())),
+            Operand::Tensor(y) => {
+                let dtype = result_type(self, &y);
+                (y, dtype)
+            }
         };
-        let (a, b) = (self.to_dtype(dtype)?, y.to_dtype(dtype)?);
-        let all = broadcast_tensors(&[condition, &a, &b])?;
-        dispatch(Where, &[&all[0], &all[1], &all[2]])
+        if let Some(value) = number_beside(&y, self)? {
+            return self.or_number(condition, value, dtype);
+        }
+        if let Some(value) = number_beside(self, &y)? {
+            return dispatch(Where { input: Some(value), other: None }, &[condition, &y.to_dtype(dtype)?]);
+        }
+        dispatch(Where::default(), &[condition, &self.to_dtype(dtype)?, &y.to_dtype(dtype)?])
+    }
+
+    /// `self` where `condition` is true, else `value`, both in `dtype`.
+    #[track_caller]
+    fn or_number(&self, condition: &Tensor, value: Scalar, dtype: DType) -> Result<Tensor> {
+        dispatch(Where { input: None, other: Some(value) }, &[condition, &self.to_dtype(dtype)?])
     }
 
     /// `value` where `mask` is true, else `self`: `torch.masked_fill`.
@@ -47,17 +75,39 @@ impl Tensor {
     /// Where the mask is not bool or does not broadcast with the tensor.
     #[track_caller]
     pub fn masked_fill<'a>(&self, mask: &Tensor, value: impl Into<Operand<'a>>) -> Result<Tensor> {
-        let value = value.into().to_tensor(self)?.to_dtype(self.dtype())?;
-        value.where_(mask, self)
+        match self.fill_value(value.into())? {
+            Operand::Scalar(value) => dispatch(Where { input: Some(value), other: None }, &[mask, self]),
+            Operand::Tensor(value) => dispatch(Where::default(), &[mask, &value, self]),
+        }
     }
 
     /// [`masked_fill`](Tensor::masked_fill) in place.
+    ///
+    /// # Errors
+    /// As for [`masked_fill`](Tensor::masked_fill), and where the mask or the value has more elements than the
+    /// tensor.
     #[track_caller]
     pub fn masked_fill_<'a>(&self, mask: &Tensor, value: impl Into<Operand<'a>>) -> Result<&Tensor> {
-        let value = value.into().to_tensor(self)?.to_dtype(self.dtype())?;
-        let (mask, value) = (mask.expand(self.shape())?, value.expand(self.shape())?);
-        crate::dispatch_into("masked_fill_", Where, &[&mask, &value, self], self)?;
+        match self.fill_value(value.into())? {
+            Operand::Scalar(value) => {
+                dispatch_into("masked_fill_", Where { input: Some(value), other: None }, &[mask, self], self)?
+            }
+            Operand::Tensor(value) => dispatch_into("masked_fill_", Where::default(), &[mask, &value, self], self)?,
+        }
         Ok(self)
+    }
+
+    /// A value that is to fill elements of this tensor: a number, or a tensor in this dtype.
+    #[track_caller]
+    fn fill_value<'a>(&self, value: Operand<'a>) -> Result<Operand<'a>> {
+        let value = match value {
+            Operand::Tensor(t) => match number_beside(&t, self)? {
+                None => return Ok(t.to_dtype(self.dtype())?.into()),
+                Some(value) => value,
+            },
+            Operand::Scalar(value) => value,
+        };
+        Ok(value.cast(self.dtype().category()).into())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Ops on one tensor, element by element.
 
 use crate::op::{Infer, Meta, Metas};
-use crate::{DType, Result, Scalar, Tensor, bail, dispatch, dispatch_into};
+use crate::{DType, Result, Tensor, bail, dispatch, dispatch_into};
 
 /// What an op makes of its input's dtype.
 #[derive(Clone, Copy)]
@@ -159,36 +159,6 @@ unary! {
     LogicalNot, "logical_not", Truth, logical_not;
     /// The complex conjugate; a real number is its own.
     Conj, "conj_physical", Same, conj_physical, conj_physical_;
-}
-
-/// x + value, in x's dtype.
-#[derive(Clone, Copy, Debug)]
-pub struct AddScalar {
-    /// What is added; of no higher category than the tensor.
-    pub value: Scalar,
-}
-
-/// x · value, in x's dtype.
-#[derive(Clone, Copy, Debug)]
-pub struct MulScalar {
-    /// The factor; of no higher category than the tensor.
-    pub value: Scalar,
-}
-
-impl Infer for AddScalar {
-    const NAME: &'static str = "add";
-    const ELEMENTWISE: bool = true;
-    fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
-        Meta::like(inputs[0]).one()
-    }
-}
-
-impl Infer for MulScalar {
-    const NAME: &'static str = "mul";
-    const ELEMENTWISE: bool = true;
-    fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
-        Meta::like(inputs[0]).one()
-    }
 }
 
 impl Tensor {
