@@ -14,7 +14,8 @@ pub trait Build {
     /// Makes it.
     ///
     /// # Errors
-    /// Where the options do not go together.
+    /// Where the options do not go together; the error has the caller's line.
+    #[track_caller]
     fn build(self) -> Result<Self::Output>;
 }
 
@@ -86,15 +87,18 @@ macro_rules! builder {
             ///
             /// # Errors
             /// Where they do not go together.
+            #[track_caller]
             $vis fn build(self) -> $crate::Result<$Target> {
-                $Target::from_builder(self)
+                let line = ::std::panic::Location::caller();
+                $Target::from_builder(self).map_err(|e| e.located(line))
             }
         }
 
         impl $crate::Build for $Builder {
             type Output = $Target;
+            #[track_caller]
             fn build(self) -> $crate::Result<$Target> {
-                $Target::from_builder(self)
+                $Builder::build(self)
             }
         }
     };

@@ -38,6 +38,8 @@ pub enum ErrorKind {
     State,
     /// A worker thread that panicked.
     Worker,
+    /// An error of code outside of flambeau, passed on by `?` or [`Error::other`].
+    Other,
 }
 
 /// What went wrong, in which op or file, and on which line of the caller's program.
@@ -74,6 +76,29 @@ impl Error {
     pub fn format(path: impl AsRef<std::path::Path>, message: impl Into<String>) -> Self {
         let place = format!("read {}", path.as_ref().display()).into();
         Error(Box::new(Inner { kind: ErrorKind::Format, place, message: message.into(), at: None, source: None }))
+    }
+
+    /// Any other error as one of flambeau's, with the caller's line: `parse(line).map_err(Error::other)?`.
+    /// A message is an error, too: `Error::other("the file has no header")`.
+    #[track_caller]
+    #[cold]
+    pub fn other(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        foreign(ErrorKind::Other, "error", source.into(), Location::caller())
+    }
+
+    /// The same error as it looks from `place`, where `what` was under way: kind, line and cause stay.
+    ///
+    /// ```
+    /// # use flambeau_tensor::{Error, ErrorKind};
+    /// let e = Error::new(ErrorKind::Index, "select", "there is no row 7").context("DataLoader", "item 3");
+    /// assert!(e.to_string().starts_with("DataLoader: item 3: select: there is no row 7"));
+    /// ```
+    #[must_use]
+    #[cold]
+    pub fn context(mut self, place: impl Into<Cow<'static, str>>, what: impl fmt::Display) -> Self {
+        self.0.message = format!("{what}: {}: {}", self.0.place, self.0.message);
+        self.0.place = place.into();
+        self
     }
 
     /// The same error with `source` as its cause.
@@ -134,6 +159,44 @@ impl std::error::Error for Error {
     }
 }
 
+#[cold]
+fn foreign(
+    kind: ErrorKind,
+    place: &'static str,
+    source: Box<dyn std::error::Error + Send + Sync>,
+    at: &'static Location<'static>,
+) -> Error {
+    let message = source.to_string();
+    Error(Box::new(Inner { kind, place: place.into(), message, at: Some(at), source: Some(source) }))
+}
+
+macro_rules! from_foreign {
+    ($($(#[$doc:meta])* $From:ty => $kind:ident, $place:literal;)*) => {$(
+        $(#[$doc])*
+        impl From<$From> for Error {
+            #[track_caller]
+            fn from(source: $From) -> Self {
+                foreign(ErrorKind::$kind, $place, source.into(), Location::caller())
+            }
+        }
+    )*};
+}
+
+from_foreign! {
+    /// `?` on what reads and writes; the line is that of the `?`.
+    std::io::Error => Io, "io";
+    /// `?` in a function whose errors are boxed.
+    Box<dyn std::error::Error + Send + Sync> => Other, "error";
+    /// `?` on `text.parse::<i64>()`.
+    std::num::ParseIntError => Format, "parse";
+    /// `?` on `text.parse::<f32>()`.
+    std::num::ParseFloatError => Format, "parse";
+    /// `?` on `str::from_utf8(bytes)`.
+    std::str::Utf8Error => Format, "parse";
+    /// `?` on `String::from_utf8(bytes)`.
+    std::string::FromUtf8Error => Format, "parse";
+}
+
 /// Returns early with an [`Error`]: `bail!(Shape, "matmul", "cannot multiply {:?} by {:?}", a, b)`.
 #[macro_export]
 macro_rules! bail {
@@ -148,4 +211,47 @@ macro_rules! ensure {
     ($condition:expr, $kind:ident, $place:expr, $($message:tt)+) => {
         if !$condition { $crate::bail!($kind, $place, $($message)+) }
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read() -> Result<String> {
+        Ok(std::fs::read_to_string("/no/such/file")?)
+    }
+
+    fn parse(text: &str) -> Result<f32> {
+        Ok(text.parse::<f32>()?)
+    }
+
+    fn boxed() -> Result<()> {
+        let fault: std::result::Result<(), Box<dyn std::error::Error + Send + Sync>> =
+            Err("a word of one's own".into());
+        Ok(fault?)
+    }
+
+    #[test]
+    fn other_errors_pass_by_a_question_mark_with_its_line() {
+        for (error, kind, words) in [
+            (read().unwrap_err(), ErrorKind::Io, "No such file"),
+            (parse("x").unwrap_err(), ErrorKind::Format, "invalid float literal"),
+            (boxed().unwrap_err(), ErrorKind::Other, "a word of one's own"),
+            (Error::other("no header"), ErrorKind::Other, "no header"),
+        ] {
+            assert_eq!(error.kind(), kind);
+            assert!(error.message().contains(words), "{error}");
+            assert_eq!(error.location().expect("a line").file(), file!());
+            assert!(std::error::Error::source(&error).is_some());
+        }
+    }
+
+    #[test]
+    fn context_keeps_kind_line_and_cause() {
+        let (plain, line) = (read().unwrap_err(), read().unwrap_err().location());
+        let error = plain.context("DataLoader", format_args!("item {}", 3));
+        assert_eq!((error.kind(), error.place(), error.location()), (ErrorKind::Io, "DataLoader", line));
+        assert!(error.message().starts_with("item 3: io: "), "{error}");
+        assert!(std::error::Error::source(&error).is_some());
+    }
 }
