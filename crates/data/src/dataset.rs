@@ -3,6 +3,9 @@
 use flambeau_tensor::{Generator, Result, Tensor, ensure};
 use std::sync::Arc;
 
+/// This file, as errors that start here name it.
+pub(crate) const FILE: &str = file!();
+
 /// Items by number: `torch.utils.data.Dataset`.
 pub trait Dataset: Send + Sync {
     /// What one item is.
@@ -156,7 +159,7 @@ impl<D: Dataset> ConcatDataset<D> {
 impl<D: Dataset> Dataset for ConcatDataset<D> {
     type Item = D::Item;
     fn len(&self) -> usize {
-        self.0.iter().map(|d| d.len()).sum()
+        self.0.iter().fold(0, |n, d| n.saturating_add(d.len()))
     }
     fn get(&self, index: usize) -> Result<D::Item> {
         check(index, self.len())?;
@@ -183,7 +186,7 @@ pub fn random_split<D: Dataset>(
 ) -> Result<Vec<Subset<Arc<D>>>> {
     let n = dataset.len();
     ensure!(
-        sizes.iter().sum::<usize>() == n,
+        sizes.iter().try_fold(0usize, |sum, size| sum.checked_add(*size)) == Some(n),
         Argument,
         "random_split",
         "sizes {sizes:?} do not sum to {n}, the number of items"
@@ -195,5 +198,6 @@ pub fn random_split<D: Dataset>(
     };
     let mut order = order.to_vec::<i64>()?.into_iter().map(|i| i as usize);
     let whole = Arc::new(dataset);
-    sizes.iter().map(|size| Subset::new(whole.clone(), order.by_ref().take(*size).collect())).collect()
+    let parts = sizes.iter().map(|size| Subset { inner: whole.clone(), indices: order.by_ref().take(*size).collect() });
+    Ok(parts.collect())
 }

@@ -18,7 +18,7 @@ mod dataset;
 mod loader;
 mod sampler;
 
-pub use collate::Collate;
+pub use collate::{Collate, CollateWith, DefaultCollate};
 pub use dataset::{ConcatDataset, Dataset, Map, Subset, TensorDataset, random_split};
 pub use loader::{DataIter, DataLoader, DataLoaderBuilder, LoaderState};
-pub use sampler::{BatchSampler, RandomSampler, Sampler, SequentialSampler, WeightedRandomSampler};
+pub use sampler::{BatchSampler, Order, RandomSampler, Sampler, SequentialSampler, WeightedRandomSampler};

@@ -5,21 +5,29 @@
 //! from a generator of the item's own, seeded from the epoch's base seed and the item's place in the
 //! epoch: the numbers are the same for any number of workers, none included.
 
-use crate::collate::Collate;
+use crate::collate::{CollateWith, DefaultCollate};
 use crate::dataset::Dataset;
-use crate::sampler::{RandomSampler, Sampler, SequentialSampler, draw_seed};
+use crate::sampler::{Order, RandomSampler, Sampler, SequentialSampler, draw_seed};
 use flambeau_tensor::random::with_generator;
 use flambeau_tensor::{Build, Error, ErrorKind, Generator, Result, ensure};
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-/// Batches of a dataset: `torch.utils.data.DataLoader`.
-pub struct DataLoader<D: Dataset> {
+/// The most threads of a loader.
+const MOST_WORKERS: usize = 1024;
+
+/// The most batches that a worker keeps ready.
+const MOST_PREFETCHED: usize = 1024;
+
+/// Batches of a dataset: `torch.utils.data.DataLoader`. `C` makes batches of items: [`Collate`](crate::Collate)
+/// does unless another way is given by [`collate_with`](DataLoaderBuilder::collate_with).
+pub struct DataLoader<D: Dataset, C = DefaultCollate> {
     dataset: Arc<D>,
-    sampler: Box<dyn Sampler>,
+    collate: Arc<C>,
+    sampler: Arc<dyn Sampler>,
     options: Options,
 }
 
@@ -35,9 +43,10 @@ struct Options {
 
 /// Options of [`DataLoader`].
 #[must_use = "a builder makes nothing until `build()`"]
-pub struct DataLoaderBuilder<D: Dataset> {
+pub struct DataLoaderBuilder<D: Dataset, C = DefaultCollate> {
     dataset: D,
-    sampler: Option<Box<dyn Sampler>>,
+    collate: C,
+    sampler: Option<Arc<dyn Sampler>>,
     options: Options,
 }
 
@@ -47,11 +56,11 @@ impl<D: Dataset> DataLoader<D> {
     pub fn new(dataset: D) -> DataLoaderBuilder<D> {
         let options =
             Options { batch_size: 1, shuffle: false, workers: 0, drop_last: false, prefetch: 2, generator: None };
-        DataLoaderBuilder { dataset, sampler: None, options }
+        DataLoaderBuilder { dataset, collate: DefaultCollate, sampler: None, options }
     }
 }
 
-impl<D: Dataset> DataLoaderBuilder<D> {
+impl<D: Dataset, C> DataLoaderBuilder<D, C> {
     /// Items in a batch (1).
     pub fn batch_size(mut self, batch_size: usize) -> Self {
         self.options.batch_size = batch_size;
@@ -64,7 +73,7 @@ impl<D: Dataset> DataLoaderBuilder<D> {
         self
     }
 
-    /// Threads that read items; with 0 the caller's does (0). PyTorch's `num_workers`.
+    /// Threads that read items, at most 1,024; with 0 the caller's does (0). PyTorch's `num_workers`.
     pub fn workers(mut self, workers: usize) -> Self {
         self.options.workers = workers;
         self
@@ -76,7 +85,7 @@ impl<D: Dataset> DataLoaderBuilder<D> {
         self
     }
 
-    /// Batches that each worker reads ahead (2). PyTorch's `prefetch_factor`.
+    /// Batches that each worker reads ahead (2), but not more than 1,024. PyTorch's `prefetch_factor`.
     pub fn prefetch(mut self, prefetch: usize) -> Self {
         self.options.prefetch = prefetch;
         self
@@ -90,18 +99,51 @@ impl<D: Dataset> DataLoaderBuilder<D> {
 
     /// The order of items, instead of one after another or shuffled.
     pub fn sampler(mut self, sampler: impl Sampler + 'static) -> Self {
-        self.sampler = Some(Box::new(sampler));
+        self.sampler = Some(Arc::new(sampler));
         self
+    }
+
+    /// How items become a batch, instead of by their own [`Collate`](crate::Collate). PyTorch's `collate_fn`.
+    ///
+    /// ```
+    /// use flambeau_data::DataLoader;
+    /// use flambeau_tensor::{Result, Tensor, stack};
+    ///
+    /// // Lists of numbers of any length, filled up with zeros.
+    /// let words = vec![vec![3i64, 1], vec![4], vec![1, 5, 9]];
+    /// let padded = |items: Vec<Vec<i64>>| -> Result<Tensor> {
+    ///     let longest = items.iter().map(Vec::len).max().unwrap_or(0);
+    ///     let rows = items.into_iter().map(|mut row| {
+    ///         row.resize(longest, 0);
+    ///         Tensor::from_vec(row, longest)
+    ///     });
+    ///     stack(&rows.collect::<Result<Vec<_>>>()?, 0)
+    /// };
+    /// let loader = DataLoader::new(words).batch_size(3).collate_with(padded).build()?;
+    /// for batch in &loader {
+    ///     assert_eq!(batch?.shape(), [3, 3]);
+    /// }
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    pub fn collate_with<F, B>(self, collate: F) -> DataLoaderBuilder<D, F>
+    where
+        F: Fn(Vec<D::Item>) -> Result<B> + Send + Sync + 'static,
+    {
+        let DataLoaderBuilder { dataset, sampler, options, .. } = self;
+        DataLoaderBuilder { dataset, collate, sampler, options }
     }
 
     /// Checks the options and makes the loader.
     ///
     /// # Errors
-    /// Where batches would be of no items, or a sampler is given and shuffling is on as well.
+    /// Where batches would be of no items, there would be too many threads, or a sampler is given and shuffling is
+    /// on as well.
     #[track_caller]
-    pub fn build(self) -> Result<DataLoader<D>> {
-        let DataLoaderBuilder { dataset, sampler, options } = self;
+    pub fn build(self) -> Result<DataLoader<D, C>> {
+        let DataLoaderBuilder { dataset, collate, sampler, options } = self;
         ensure!(options.batch_size > 0, Argument, "DataLoader", "batches of no items never end");
+        let workers = options.workers;
+        ensure!(workers <= MOST_WORKERS, Argument, "DataLoader", "{workers} workers: {MOST_WORKERS} is the most");
         ensure!(
             !(sampler.is_some() && options.shuffle),
             Argument,
@@ -110,15 +152,16 @@ impl<D: Dataset> DataLoaderBuilder<D> {
         );
         let n = dataset.len();
         let sampler = sampler.unwrap_or_else(|| {
-            if options.shuffle { Box::new(RandomSampler(n)) } else { Box::new(SequentialSampler(n)) }
+            if options.shuffle { Arc::new(RandomSampler(n)) } else { Arc::new(SequentialSampler(n)) }
         });
-        Ok(DataLoader { dataset: Arc::new(dataset), sampler, options })
+        Ok(DataLoader { dataset: Arc::new(dataset), collate: Arc::new(collate), sampler, options })
     }
 }
 
-impl<D: Dataset> Build for DataLoaderBuilder<D> {
-    type Output = DataLoader<D>;
-    fn build(self) -> Result<DataLoader<D>> {
+impl<D: Dataset, C> Build for DataLoaderBuilder<D, C> {
+    type Output = DataLoader<D, C>;
+    #[track_caller]
+    fn build(self) -> Result<DataLoader<D, C>> {
         DataLoaderBuilder::build(self)
     }
 }
@@ -127,23 +170,22 @@ impl<D: Dataset> Build for DataLoaderBuilder<D> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoaderState {
     /// The numbers of the epoch's items, in order.
-    pub order: Vec<usize>,
+    pub order: Order,
     /// What the items' generators are seeded from.
     pub base_seed: u64,
     /// Batches handed out.
     pub batches: usize,
 }
 
-impl<D> DataLoader<D>
-where
-    D: Dataset + 'static,
-    D::Item: Collate + Send + 'static,
-    <D::Item as Collate>::Batch: Send + 'static,
-{
+/// How many batches `items` make.
+fn batches(items: usize, options: &Options) -> usize {
+    if options.drop_last { items / options.batch_size } else { items.div_ceil(options.batch_size) }
+}
+
+impl<D: Dataset, C> DataLoader<D, C> {
     /// Batches in an epoch.
     pub fn len(&self) -> usize {
-        let (n, size) = (self.sampler.len(), self.options.batch_size);
-        if self.options.drop_last { n / size } else { n.div_ceil(size) }
+        batches(self.sampler.len(), &self.options)
     }
 
     /// True where an epoch has no batches.
@@ -155,96 +197,115 @@ where
     pub fn dataset(&self) -> &D {
         &self.dataset
     }
+}
 
+impl<D, C> DataLoader<D, C>
+where
+    D: Dataset + 'static,
+    C: CollateWith<D::Item>,
+{
     /// The batches of a new epoch. Draws the epoch's seed and order at once, as PyTorch does.
-    pub fn iter(&self) -> DataIter<D> {
-        let base_seed = match &self.options.generator {
+    #[track_caller]
+    pub fn iter(&self) -> DataIter<D, C> {
+        let generator = self.options.generator.as_ref();
+        let base_seed = match generator {
             Some(g) => with_generator(g, draw_seed),
             None => draw_seed(),
         };
-        match self.sampler.order(self.options.generator.as_ref()) {
-            Ok(order) => self.iter_from(LoaderState { order, base_seed, batches: 0 }),
-            Err(e) => DataIter::failed(e, self.len()),
-        }
+        let order = if self.sampler.is_sequential() {
+            Ok(Order::Sequential(self.sampler.len()))
+        } else {
+            self.sampler.order(generator).map(Order::from)
+        };
+        let (order, failed) = match order {
+            Ok(order) => (order, None),
+            Err(e) => (Order::Sequential(0), Some(e.located(Location::caller()))),
+        };
+        DataIter { failed, ..self.iter_from(LoaderState { order, base_seed, batches: 0 }) }
     }
 
     /// The batches that an epoch has left.
-    pub fn iter_from(&self, state: LoaderState) -> DataIter<D> {
-        let size = self.options.batch_size;
-        let batches = if self.options.drop_last { state.order.len() / size } else { state.order.len().div_ceil(size) };
-        let epoch = Arc::new(Epoch { dataset: self.dataset.clone(), state: state.clone(), size, batches });
-        let workers = self.options.workers.min(batches.saturating_sub(state.batches));
-        let lanes = (0..workers)
-            .map(|w| Lane::start(epoch.clone(), state.batches + w, workers, self.options.prefetch.max(1)))
-            .collect();
-        DataIter {
-            next: state.batches,
-            epoch: Some(epoch),
-            lanes,
-            first: state.batches,
-            failed: None,
-            left: batches - state.batches.min(batches),
-        }
+    #[track_caller]
+    pub fn iter_from(&self, state: LoaderState) -> DataIter<D, C> {
+        let options = &self.options;
+        let next = state.batches;
+        let epoch = Arc::new(Epoch {
+            dataset: self.dataset.clone(),
+            collate: self.collate.clone(),
+            batches: batches(state.order.len(), options),
+            size: options.batch_size,
+            state,
+            at: Location::caller(),
+        });
+        let left = epoch.batches.saturating_sub(next);
+        let workers = options.workers.min(left);
+        let prefetch = options.prefetch.clamp(1, MOST_PREFETCHED).min(left.div_ceil(workers.max(1)));
+        let lanes = (0..workers).map(|w| Lane::start(epoch.clone(), next + w, workers, prefetch)).collect();
+        let end = Some((self.sampler.clone(), options.generator.clone()));
+        DataIter { next, epoch, lanes, first: next, end, failed: None, left }
     }
 }
 
-impl<'a, D> IntoIterator for &'a DataLoader<D>
+impl<D, C> IntoIterator for &DataLoader<D, C>
 where
     D: Dataset + 'static,
-    D::Item: Collate + Send + 'static,
-    <D::Item as Collate>::Batch: Send + 'static,
+    C: CollateWith<D::Item>,
 {
-    type Item = Result<<D::Item as Collate>::Batch>;
-    type IntoIter = DataIter<D>;
-    fn into_iter(self) -> DataIter<D> {
+    type Item = Result<C::Batch>;
+    type IntoIter = DataIter<D, C>;
+    #[track_caller]
+    fn into_iter(self) -> DataIter<D, C> {
         self.iter()
     }
 }
 
-struct Epoch<D> {
+struct Epoch<D, C> {
     dataset: Arc<D>,
+    collate: Arc<C>,
     state: LoaderState,
     size: usize,
     batches: usize,
+    /// The line that began it.
+    at: &'static Location<'static>,
 }
 
-type BatchOf<D> = <<D as Dataset>::Item as Collate>::Batch;
-
-impl<D: Dataset> Epoch<D>
-where
-    D::Item: Collate,
-{
+impl<D: Dataset, C: CollateWith<D::Item>> Epoch<D, C> {
     /// Reads batch `number`. A panic in the dataset becomes an error.
-    fn batch(&self, number: usize) -> Result<BatchOf<D>> {
-        let range = number * self.size..((number + 1) * self.size).min(self.state.order.len());
-        let mut items = Vec::with_capacity(range.len());
-        for place in range {
-            let index = self.state.order[place];
+    fn batch(&self, number: usize) -> Result<C::Batch> {
+        let first = number.saturating_mul(self.size);
+        let end = first.saturating_add(self.size).min(self.state.order.len());
+        let mut items = Vec::new();
+        for place in first..end {
+            let Some(index) = self.state.order.get(place) else { break };
             // A stream of the item's own, so that it does not matter who reads it.
             let generator = Generator::with_seed(mix(self.state.base_seed, place as u64));
-            let read = catch_unwind(AssertUnwindSafe(|| with_generator(&generator, || self.dataset.get(index))));
-            match read {
-                Ok(item) => items.push(item.map_err(|e| said(&e, index))?),
-                Err(panic) => {
-                    let message = format!("reading item {index} panicked: {}", text(&*panic));
-                    return Err(Error::new(ErrorKind::Worker, "DataLoader", message));
-                }
-            }
+            let read = caught(|| with_generator(&generator, || self.dataset.get(index)));
+            let item = read.map_err(|panic| self.panicked(format!("reading item {index}"), &*panic))?;
+            items.push(item.map_err(|e| self.in_user_code(e).context("DataLoader", format_args!("item {index}")))?);
         }
-        match catch_unwind(AssertUnwindSafe(|| D::Item::collate(items))) {
-            Ok(batch) => batch,
-            Err(panic) => Err(Error::new(
-                ErrorKind::Worker,
-                "DataLoader",
-                format!("making batch {number} panicked: {}", text(&*panic)),
-            )),
+        let batch = caught(|| self.collate.collate(items));
+        let batch = batch.map_err(|panic| self.panicked(format!("making batch {number}"), &*panic))?;
+        batch.map_err(|e| self.in_user_code(e).context("DataLoader", format_args!("batch {number}")))
+    }
+
+    fn panicked(&self, doing: String, panic: &(dyn Any + Send)) -> Error {
+        Error::new(ErrorKind::Worker, "DataLoader", format!("{doing} panicked: {}", text(panic))).located(self.at)
+    }
+
+    /// The error with a line outside of this crate: that of the user's `get`, or else of the loop.
+    fn in_user_code(&self, e: Error) -> Error {
+        match e.location() {
+            Some(at) if !OURS.contains(&at.file()) => e,
+            _ => e.located(self.at),
         }
     }
 }
 
-/// The error, with the number of the item.
-fn said(e: &Error, index: usize) -> Error {
-    Error::new(e.kind(), "DataLoader", format!("item {index}: {}: {}", e.place(), e.message()))
+/// The files of this crate that items and batches are made in.
+const OURS: [&str; 3] = [file!(), crate::collate::FILE, crate::dataset::FILE];
+
+fn caught<T>(f: impl FnOnce() -> T) -> std::thread::Result<T> {
+    catch_unwind(AssertUnwindSafe(f))
 }
 
 fn text(panic: &(dyn Any + Send)) -> &str {
@@ -270,10 +331,10 @@ struct Lane<B> {
 }
 
 impl<B: Send + 'static> Lane<B> {
-    fn start<D>(epoch: Arc<Epoch<D>>, first: usize, step: usize, prefetch: usize) -> Lane<B>
+    fn start<D, C>(epoch: Arc<Epoch<D, C>>, first: usize, step: usize, prefetch: usize) -> Lane<B>
     where
         D: Dataset + 'static,
-        D::Item: Collate<Batch = B>,
+        C: CollateWith<D::Item, Batch = B>,
     {
         let (send, receive): (SyncSender<Result<B>>, _) = sync_channel(prefetch);
         let work = move || {
@@ -300,62 +361,55 @@ impl<B> Drop for Lane<B> {
 }
 
 /// The batches of an epoch, in order.
-pub struct DataIter<D: Dataset>
-where
-    D::Item: Collate,
-{
-    epoch: Option<Arc<Epoch<D>>>,
-    lanes: Vec<Lane<BatchOf<D>>>,
+pub struct DataIter<D: Dataset, C: CollateWith<D::Item> = DefaultCollate> {
+    epoch: Arc<Epoch<D, C>>,
+    lanes: Vec<Lane<C::Batch>>,
     first: usize,
     next: usize,
     left: usize,
+    /// What is told when the epoch is over, and the generator that goes with it.
+    end: Option<(Arc<dyn Sampler>, Option<Generator>)>,
+    /// What comes instead of a next batch.
     failed: Option<Error>,
 }
 
-impl<D: Dataset> DataIter<D>
-where
-    D::Item: Collate,
-{
-    fn failed(error: Error, left: usize) -> Self {
-        DataIter { epoch: None, lanes: Vec::new(), first: 0, next: 0, left: left.max(1), failed: Some(error) }
-    }
-
-    /// Where the epoch is, to go on later with [`DataLoader::iter_from`].
+impl<D: Dataset, C: CollateWith<D::Item>> DataIter<D, C> {
+    /// Where the epoch is, to go on later with [`DataLoader::iter_from`]; none where its order could not be made.
     pub fn state(&self) -> Option<LoaderState> {
-        self.epoch.as_ref().map(|e| LoaderState { batches: self.next, ..e.state.clone() })
+        self.failed.is_none().then(|| LoaderState { batches: self.next, ..self.epoch.state.clone() })
     }
 }
 
-impl<D: Dataset> Iterator for DataIter<D>
-where
-    D::Item: Collate,
-{
-    type Item = Result<BatchOf<D>>;
+impl<D: Dataset, C: CollateWith<D::Item>> Iterator for DataIter<D, C> {
+    type Item = Result<C::Batch>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.left == 0 {
-            return None;
-        }
         if let Some(error) = self.failed.take() {
-            self.left = 0;
+            (self.left, self.end) = (0, None);
             return Some(Err(error));
+        }
+        if self.left == 0 {
+            let (sampler, generator) = self.end.take()?;
+            return sampler.end(generator.as_ref()).err().map(|e| Err(e.located(self.epoch.at)));
         }
         let number = self.next;
         self.next += 1;
         self.left -= 1;
         if self.lanes.is_empty() {
-            return self.epoch.as_ref().map(|e| e.batch(number));
+            return Some(self.epoch.batch(number));
         }
         let lane = &self.lanes[(number - self.first) % self.lanes.len()];
         let received = lane.batches.as_ref().and_then(|b| b.recv().ok());
         Some(received.unwrap_or_else(|| {
-            Err(Error::new(ErrorKind::Worker, "DataLoader", "a worker thread could not be started or ended early"))
+            let message = "a worker thread could not be started or ended early";
+            Err(Error::new(ErrorKind::Worker, "DataLoader", message).located(self.epoch.at))
         }))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
+        let left = if self.failed.is_some() { 1 } else { self.left };
+        (left, Some(left))
     }
 }
 
-impl<D: Dataset> ExactSizeIterator for DataIter<D> where D::Item: Collate {}
+impl<D: Dataset, C: CollateWith<D::Item>> ExactSizeIterator for DataIter<D, C> {}

@@ -1,6 +1,7 @@
 //! Samplers: the order in which items are read.
 
-use flambeau_tensor::{Generator, Result, Tensor, ensure, random::default_generator};
+use flambeau_tensor::{Error, ErrorKind, Generator, Result, Tensor, ensure, random::default_generator};
+use std::sync::Arc;
 
 /// An order of items, made anew for each epoch: `torch.utils.data.Sampler`.
 pub trait Sampler: Send + Sync {
@@ -9,6 +10,19 @@ pub trait Sampler: Send + Sync {
     /// # Errors
     /// Where the order cannot be drawn.
     fn order(&self, generator: Option<&Generator>) -> Result<Vec<usize>>;
+
+    /// Called when an epoch has come to its end, with the generator its order came from.
+    ///
+    /// # Errors
+    /// Where what is drawn then cannot be drawn.
+    fn end(&self, _generator: Option<&Generator>) -> Result<()> {
+        Ok(())
+    }
+
+    /// True where the order is always 0, 1, 2, …: the loader then needs no list of it.
+    fn is_sequential(&self) -> bool {
+        false
+    }
 
     /// How many there are in an epoch.
     fn len(&self) -> usize;
@@ -19,20 +33,69 @@ pub trait Sampler: Send + Sync {
     }
 }
 
+/// The numbers of an epoch's items in order, cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// 0, 1, 2, … so many
+    Sequential(usize),
+    /// as the list says
+    List(Arc<[usize]>),
+}
+
+impl Order {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Order::Sequential(n) => *n,
+            Order::List(list) => list.len(),
+        }
+    }
+
+    /// True where there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The number of the item that comes as number `at`.
+    pub fn get(&self, at: usize) -> Option<usize> {
+        match self {
+            Order::Sequential(n) => (at < *n).then_some(at),
+            Order::List(list) => list.get(at).copied(),
+        }
+    }
+}
+
+impl From<Vec<usize>> for Order {
+    fn from(list: Vec<usize>) -> Order {
+        Order::List(list.into())
+    }
+}
+
 /// 0, 1, 2, …
 #[derive(Clone, Debug)]
 pub struct SequentialSampler(pub usize);
 
 impl Sampler for SequentialSampler {
     fn order(&self, _: Option<&Generator>) -> Result<Vec<usize>> {
-        Ok((0..self.0).collect())
+        let mut order = Vec::new();
+        let memory = |e: std::collections::TryReserveError| {
+            let message = format!("a list of {} numbers cannot be allocated", self.0);
+            Error::new(ErrorKind::Memory, "SequentialSampler", message).with_source(e)
+        };
+        order.try_reserve_exact(self.0).map_err(memory)?;
+        order.extend(0..self.0);
+        Ok(order)
+    }
+    fn is_sequential(&self) -> bool {
+        true
     }
     fn len(&self) -> usize {
         self.0
     }
 }
 
-/// Every item once, in random order; as PyTorch's, to the number.
+/// Every item once, in random order; as PyTorch's, to the number. From a generator that is given it draws once
+/// more at the end of an epoch, as PyTorch's does since 1.11.
 #[derive(Clone, Debug)]
 pub struct RandomSampler(pub usize);
 
@@ -55,6 +118,12 @@ impl Sampler for RandomSampler {
         };
         let order = Tensor::randperm(self.0).generator(generator).build()?.to_vec::<i64>()?;
         Ok(order.into_iter().map(|i| i as usize).collect())
+    }
+    fn end(&self, generator: Option<&Generator>) -> Result<()> {
+        match generator {
+            Some(generator) => Tensor::randperm(self.0).generator(generator).build().map(drop),
+            None => Ok(()),
+        }
     }
     fn len(&self) -> usize {
         self.0
@@ -93,7 +162,12 @@ impl Sampler for WeightedRandomSampler {
     fn order(&self, generator: Option<&Generator>) -> Result<Vec<usize>> {
         let default = default_generator().clone();
         let generator = generator.unwrap_or(&default);
-        let mut picked = vec![0i64; self.samples];
+        let mut picked = Vec::new();
+        picked.try_reserve_exact(self.samples).map_err(|e| {
+            let message = format!("a list of {} numbers cannot be allocated", self.samples);
+            Error::new(ErrorKind::Memory, "WeightedRandomSampler", message).with_source(e)
+        })?;
+        picked.resize(self.samples, 0i64);
         generator.multinomial(&mut picked, &self.weights, self.weights.len(), self.samples, self.replacement)?;
         Ok(picked.into_iter().map(|i| i as usize).collect())
     }
