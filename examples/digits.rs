@@ -56,7 +56,7 @@ impl Net {
             classifier: Sequential::of((
                 AdaptiveAvgPool2d::new(2),
                 Flatten::new(),
-                Dropout::new().p(0.25),
+                Dropout::new(0.25),
                 Linear::new(64 * 4, 10),
             ))?,
         })
@@ -122,7 +122,7 @@ fn main() -> Result<()> {
             loss.backward()?;
             clip_grad_norm_(model.parameters(), 5.0)?;
             optimizer.step()?;
-            scheduler.step();
+            scheduler.step()?;
             losses.push(loss.item::<f64>()?);
             bar.set_message(format!("loss {:.4}  lr {:.1e}", losses[losses.len() - 1], optimizer.lr()[0]));
             bar.inc(1);

@@ -82,7 +82,7 @@ fn network(classes: usize) -> Result<Sequential> {
         block(32, 64)?,
         AdaptiveAvgPool2d::new((1, 4)),
         Flatten::new(),
-        Dropout::new().p(0.3),
+        Dropout::new(0.3),
         Linear::new(64 * 4, classes),
     ))
 }
@@ -125,7 +125,7 @@ fn main() -> Result<()> {
             optimizer.zero_grad();
             loss.backward()?;
             optimizer.step()?;
-            scheduler.step();
+            scheduler.step()?;
             losses.push(loss.item::<f64>()?);
             bar.set_message(format!("loss {:.4}", losses[losses.len() - 1]));
             bar.inc(1);

@@ -54,6 +54,7 @@ pub mod prelude {
     pub use flambeau_autograd::{Autograd, Context, Function, MultiFunction, grad};
     pub use flambeau_data::*;
     pub use flambeau_nn::functional::*;
+    pub use flambeau_nn::utils::*;
     pub use flambeau_nn::*;
     pub use flambeau_nn_derive::ModuleViaFacade as Module;
     pub use flambeau_optim::*;

@@ -17,6 +17,7 @@ mod part;
 mod print;
 mod sequential;
 mod state;
+pub mod utils;
 
 pub use flambeau_nn_derive::Module;
 pub use functional::{Approximate, Reduction};

@@ -206,13 +206,17 @@ pub trait Layers {
     ///
     /// # Errors
     /// Where a builder's options do not go together.
+    #[track_caller]
     fn append_to(self, sequential: &mut Sequential) -> Result<()>;
 }
 
 impl<B: Build<Output: Layer>> Layers for Vec<B> {
     #[track_caller]
     fn append_to(self, sequential: &mut Sequential) -> Result<()> {
-        self.into_iter().try_for_each(|layer| sequential.push(layer).map(drop))
+        for layer in self {
+            sequential.push(layer)?;
+        }
+        Ok(())
     }
 }
 

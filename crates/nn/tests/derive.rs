@@ -200,7 +200,7 @@ impl Described {
 
 #[test]
 fn a_name_and_text_of_its_own() {
-    let described = Described { heads: 8, dropout: Dropout::new().p(0.1).build().unwrap() };
+    let described = Described { heads: 8, dropout: Dropout::new(0.1).build().unwrap() };
     assert_eq!(format!("{described:?}"), "Attention(\n  heads=8\n  (dropout): Dropout(p=0.1, inplace=False)\n)");
 }
 

@@ -100,12 +100,12 @@ fn rows_that_are_too_long_are_shortened_when_used() -> Result<()> {
 #[test]
 fn dropout_drops_and_scales() -> Result<()> {
     let x = Tensor::ones(10_000).build()?;
-    let values = Dropout::new().p(0.2).build()?.forward(&x)?.to_vec::<f32>()?;
+    let values = Dropout::new(0.2).build()?.forward(&x)?.to_vec::<f32>()?;
     let dropped = values.iter().filter(|v| **v == 0.0).count();
     assert!((1800..2200).contains(&dropped), "{dropped} of 10000 were dropped");
     assert!(values.iter().all(|v| *v == 0.0 || *v == 1.25));
-    assert_eq!(Dropout::new().p(1.0).build()?.forward(&x)?.sum(..)?.item::<f32>()?, 0.0);
-    let in_place = Dropout::new().p(1.0).inplace(true).build()?;
+    assert_eq!(Dropout::new(1.0).build()?.forward(&x)?.sum(..)?.item::<f32>()?, 0.0);
+    let in_place = Dropout::new(1.0).inplace(true).build()?;
     assert!(in_place.forward(&x)?.is(&x), "the input itself");
     assert_eq!(x.sum(..)?.item::<f32>()?, 0.0);
     Ok(())
@@ -114,14 +114,14 @@ fn dropout_drops_and_scales() -> Result<()> {
 #[test]
 fn channels_are_dropped_whole() -> Result<()> {
     for (layer, shape) in [
-        (Box::new(Dropout2d::new().build()?) as Box<dyn Layer>, &[4usize, 50, 3, 3][..]),
-        (Box::new(Dropout1d::new().build()?), &[50, 9]),
+        (Box::new(Dropout2d::new(0.5).build()?) as Box<dyn Layer>, &[4usize, 50, 3, 3][..]),
+        (Box::new(Dropout1d::new(0.5).build()?), &[50, 9]),
     ] {
         let y = layer.forward(&Tensor::ones(shape).build()?)?.to_vec::<f32>()?;
         assert!(y.chunks(9).all(|c| c.iter().all(|v| *v == c[0])));
         assert!(y.contains(&0.0) && y.contains(&2.0));
     }
-    assert!(Dropout1d::new().build()?.forward(&Tensor::ones(3).build()?).is_err());
+    assert!(Dropout1d::new(0.5).build()?.forward(&Tensor::ones(3).build()?).is_err());
     Ok(())
 }
 
@@ -184,4 +184,63 @@ fn parameters_of_another_dtype() -> Result<()> {
     assert_eq!(y.dtype(), DType::F64);
     assert!(layer.forward(&Tensor::zeros([1, 3]).build()?).is_err(), "dtypes must be one");
     Ok(())
+}
+
+#[test]
+fn long_rows_are_shortened_in_any_precision() -> Result<()> {
+    let rows = tensor(&[300.0, 400.0, 0.3, 0.4, 3e4, 4e4], &[3, 2]);
+    for (dtype, tolerance) in [(DType::F16, 2e-3), (DType::BF16, 8e-3), (DType::F32, 1e-6), (DType::F64, 1e-6)] {
+        let weight = rows.to_dtype(dtype)?;
+        let indices = Tensor::from_slice(&[0i64, 1, 2, 0], 4)?;
+        let out = functional::embedding_with(&indices, &weight, None, Some(1.0), 2.0)?.to_dtype(DType::F64)?;
+        let values = out.to_vec::<f64>()?;
+        for (v, right) in values.iter().zip([0.6, 0.8, 0.3, 0.4, 0.6, 0.8, 0.6, 0.8]) {
+            assert!((v - right).abs() < tolerance, "{values:?} of {dtype}");
+        }
+    }
+    let weight = tensor(&[3.0, 4.0, 0.3, 0.4, 1.0, -2.0], &[3, 2]);
+    let indices = Tensor::from_slice(&[0u8, 2], 2)?;
+    functional::embedding_with(&indices, &weight, None, Some(1.0), f64::INFINITY)?;
+    close(&weight, &[0.75, 1.0, 0.3, 0.4, 0.5, -1.0]);
+    Ok(())
+}
+
+#[test]
+fn a_bad_index_shortens_nothing() -> Result<()> {
+    let table = Embedding::new(3, 2).max_norm(1.0).build()?;
+    flambeau_nn::init::constant_(&table.weight, 5.0)?;
+    for bad in [3i64, -1] {
+        let fault = table.forward(&Tensor::from_slice(&[0, bad], 2)?).unwrap_err();
+        assert_eq!(fault.kind(), ErrorKind::Index, "{fault}");
+    }
+    let index = Tensor::from_slice(&[0i64], 1)?;
+    assert!(functional::embedding_with(&index, &table.weight, Some(7), Some(1.0), 2.0).is_err());
+    close(&table.weight, &[5.0; 6]);
+    Ok(())
+}
+
+/// A chain in place of a builder, and what it is made for at once.
+#[test]
+fn activations_are_made_alike() -> Result<()> {
+    let x = tensor(&[-1.0, 1.0], &[2]);
+    close(&ReLU::new().forward(&x)?, &[0.0, 1.0]);
+    close(&GELU::new().forward(&x)?, &[-0.158_655, 0.841_345]);
+    close(&GELU::new().approximate(Approximate::Tanh).forward(&x)?, &[-0.158_808, 0.841_192]);
+    close(&LeakyReLU::new().negative_slope(0.5).forward(&x)?, &[-0.5, 1.0]);
+    assert_eq!(Flatten::new().start_dim(0).forward(&Tensor::zeros([2, 3]).build()?)?.shape(), [6]);
+    Ok(())
+}
+
+#[test]
+fn errors_of_builders_have_the_users_line() {
+    let at = |line: u32, fault: flambeau_tensor::Error| {
+        let location = fault.location().expect("a line");
+        assert_eq!((location.file(), location.line()), (file!(), line), "{fault}");
+    };
+    at(line!(), Dropout::new(1.5).build().unwrap_err());
+    at(line!(), Conv2d::new(3, 4, 3).groups(2).build().unwrap_err());
+    at(line!(), Embedding::new(3, 4).padding_idx(3).build().unwrap_err());
+    at(line!(), GroupNorm::new(2, 3).build().unwrap_err());
+    at(line!(), Sequential::of((ReLU::new(), MaxPool2d::new(0))).unwrap_err());
+    at(line!(), Sequential::of(vec![Dropout::new(2.0)]).unwrap_err());
 }

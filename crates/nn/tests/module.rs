@@ -14,7 +14,7 @@ struct Net {
 
 fn net() -> Result<Net> {
     Ok(Net {
-        body: Sequential::of((Linear::new(2, 3), Tanh::new(), Dropout::new()))?,
+        body: Sequential::of((Linear::new(2, 3), Tanh::new(), Dropout::new(0.5)))?,
         fc: Linear::new(3, 1).build()?,
         mean: Buffer::new(Tensor::zeros(()).dtype(DType::I64).build()?),
         table: Buffer::temporary(Tensor::zeros(4).build()?),
@@ -219,5 +219,5 @@ fn sequential_grows_and_refuses_bad_names() {
     }
     let list = Sequential::of(vec![Linear::new(1, 1), Linear::new(1, 1)]).unwrap();
     assert_eq!(list.iter().count(), 2);
-    assert!(Sequential::of((Dropout::new().p(1.5),)).unwrap_err().message().contains("not a probability"));
+    assert!(Sequential::of((Dropout::new(1.5),)).unwrap_err().message().contains("not a probability"));
 }

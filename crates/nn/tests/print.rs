@@ -44,8 +44,8 @@ fn layers_print_as_in_pytorch() -> Result<()> {
     prints(&RMSNorm::new(3).build()?, "RMSNorm((3,), eps=None, elementwise_affine=True)");
     prints(&Embedding::new(3, 4).padding_idx(0).build()?, "Embedding(3, 4, padding_idx=0)");
     prints(&Embedding::new(3, 4).max_norm(1.5).build()?, "Embedding(3, 4, max_norm=1.5)");
-    prints(&Dropout::new().build()?, "Dropout(p=0.5, inplace=False)");
-    prints(&Dropout2d::new().p(0.25).build()?, "Dropout2d(p=0.25, inplace=False)");
+    prints(&Dropout::new(0.5).build()?, "Dropout(p=0.5, inplace=False)");
+    prints(&Dropout2d::new(0.25).build()?, "Dropout2d(p=0.25, inplace=False)");
     prints(&Flatten::new().build()?, "Flatten(start_dim=1, end_dim=-1)");
     prints(&Unflatten::new(1, [2, 3]), "Unflatten(dim=1, unflattened_size=(2, 3))");
     prints(&Identity::new(), "Identity()");
@@ -91,7 +91,7 @@ fn activations_print_as_in_pytorch() -> Result<()> {
 #[test]
 fn a_deep_tree_prints_as_in_pytorch() -> Result<()> {
     let inner =
-        Sequential::of((GELU::new(), Dropout::new(), Embedding::new(3, 4).padding_idx(0), LayerNorm::new([3, 4])))?;
+        Sequential::of((GELU::new(), Dropout::new(0.5), Embedding::new(3, 4).padding_idx(0), LayerNorm::new([3, 4])))?;
     let model = Sequential::of((
         Conv2d::new(3, 64, 7).stride(2).padding(3).bias(false),
         BatchNorm2d::new(64),

@@ -45,7 +45,7 @@ macro_rules! adam {
                 }
                 ensure!(b.eps >= 0.0, Argument, $name, "eps = {} is negative", b.eps);
                 ensure!(b.weight_decay >= 0.0, Argument, $name, "a weight decay of {} is negative", b.weight_decay);
-                let rate = Rate { lr: b.lr, initial_lr: b.lr, momentum: beta1 };
+                let rate = Rate { lr: b.lr, initial_lr: None, momentum: beta1 };
                 let names: &[&str] =
                     if b.amsgrad { &["exp_avg", "exp_avg_sq", "max_exp_avg_sq"] } else { &["exp_avg", "exp_avg_sq"] };
                 let core = Core::new($name, all_groups(b.params, b.groups), rate, names)?;

@@ -11,8 +11,8 @@ use std::sync::Arc;
 pub struct Rate {
     /// The learning rate.
     pub lr: f64,
-    /// The learning rate before any schedule.
-    pub initial_lr: f64,
+    /// The learning rate when the first schedule was made; none before.
+    pub initial_lr: Option<f64>,
     /// SGD's momentum, or Adam's beta1.
     pub momentum: f64,
 }
@@ -53,7 +53,8 @@ pub trait Optimizer {
     /// Where a number does not go into a tensor.
     fn state_dict(&self) -> Result<StateDict>;
 
-    /// Takes what [`state_dict`](Optimizer::state_dict) gave.
+    /// Takes what [`state_dict`](Optimizer::state_dict) gave. State of another precision becomes the
+    /// parameter's, as in PyTorch.
     ///
     /// # Errors
     /// Where a name or shape does not fit the parameters; nothing is changed then.
@@ -107,7 +108,7 @@ impl Core {
         for (tensors, lr) in groups.into_iter().filter(|g| !g.0.is_empty()) {
             let lr = lr.unwrap_or(rate.lr);
             ensure!(lr >= 0.0, Argument, op, "a learning rate of {lr} is negative");
-            rates.push(Rate { lr, initial_lr: lr, ..rate });
+            rates.push(Rate { lr, ..rate });
             for tensor in tensors {
                 let i = params.len();
                 ensure!(
@@ -142,7 +143,9 @@ impl Core {
         }
         for (i, r) in self.rates.get().iter().enumerate() {
             out.insert(format!("param_groups.{i}.lr"), number(r.lr)?);
-            out.insert(format!("param_groups.{i}.initial_lr"), number(r.initial_lr)?);
+            if let Some(initial) = r.initial_lr {
+                out.insert(format!("param_groups.{i}.initial_lr"), number(initial)?);
+            }
             out.insert(format!("param_groups.{i}.momentum"), number(r.momentum)?);
         }
         Ok(out)
@@ -155,28 +158,30 @@ impl Core {
             let mut state = Vec::new();
             for name in self.names {
                 let Some(saved) = from.get(&format!("state.{i}.{name}")) else { break };
+                let (there, here) = (saved.dtype(), p.tensor.dtype());
                 ensure!(
-                    saved.shape() == p.tensor.shape() && saved.dtype() == p.tensor.dtype(),
+                    saved.shape() == p.tensor.shape() && there.can_cast(here),
                     State,
                     op,
-                    "state.{i}.{name} is {} {:?}, the parameter {} {:?}",
-                    saved.dtype(),
+                    "state.{i}.{name} is {there} {:?}, the parameter {here} {:?}",
                     saved.shape(),
-                    p.tensor.dtype(),
                     p.tensor.shape()
                 );
-                state.push(saved.to_device(p.tensor.device())?.copy()?);
+                let saved = saved.detach().to_device(p.tensor.device())?.to_dtype(here)?;
+                state.push(saved.copy()?);
             }
             let step = from.get(&format!("state.{i}.step")).map_or(Ok(0.0), |t| t.item::<f64>())?;
             states.push((step.max(0.0) as u64, state));
         }
         for (i, r) in rates.iter_mut().enumerate() {
-            for (name, to) in [("lr", &mut r.lr), ("initial_lr", &mut r.initial_lr), ("momentum", &mut r.momentum)] {
+            for (name, to) in [("lr", &mut r.lr), ("momentum", &mut r.momentum)] {
                 match from.get(&format!("param_groups.{i}.{name}")) {
                     Some(t) => *to = t.item()?,
                     None => bail!(State, op, "missing key \"param_groups.{i}.{name}\""),
                 }
             }
+            let initial = from.get(&format!("param_groups.{i}.initial_lr"));
+            r.initial_lr = initial.map(|t| t.item::<f64>()).transpose()?;
         }
         let known = |key: &str| {
             let mut parts = key.split('.');

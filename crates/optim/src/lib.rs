@@ -15,20 +15,18 @@
 //!     optimizer.zero_grad();
 //!     w.square()?.sum(..)?.backward()?;
 //!     optimizer.step()?;
-//!     scheduler.step();
+//!     scheduler.step()?;
 //! }
 //! assert!(w.abs()?.sum(..)?.item::<f32>()? < 0.1);
 //! # Ok::<(), flambeau_tensor::Error>(())
 //! ```
 
 mod adam;
-mod clip;
 mod group;
 mod schedule;
 mod sgd;
 
 pub use adam::{Adam, AdamBuilder, AdamW, AdamWBuilder};
-pub use clip::{clip_grad_norm_, clip_grad_value_};
 pub use group::{Optimizer, Rate, Rates};
 pub use schedule::{
     AnnealStrategy, ConstantLR, ConstantLRBuilder, CosineAnnealingLR, CosineAnnealingLRBuilder, ExponentialLR,

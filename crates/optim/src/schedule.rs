@@ -8,7 +8,11 @@ use std::f64::consts::PI;
 /// A schedule of learning rates.
 pub trait Scheduler {
     /// Goes on by one: after an epoch, or a batch, as the schedule counts.
-    fn step(&mut self);
+    ///
+    /// # Errors
+    /// Where a schedule of a given length is at its end ([`OneCycleLR`]); nothing is changed then.
+    #[track_caller]
+    fn step(&mut self) -> Result<()>;
 
     /// The learning rate of each group.
     fn last_lr(&self) -> Vec<f64>;
@@ -40,34 +44,74 @@ impl<O: Optimizer> From<&O> for Target {
 #[derive(Debug)]
 struct Clock {
     rates: Rates,
+    /// The rates that the schedule started from, one for each group.
+    base_lrs: Vec<f64>,
     epoch: u64,
+    /// The last step there is, for a schedule of a given length.
+    end: Option<u64>,
 }
 
 impl Clock {
+    /// Starts from the rates as they are; the first schedule of an optimizer notes them there.
+    fn new(target: Target) -> Clock {
+        let mut base_lrs = Vec::new();
+        target.0.update(|_, r| base_lrs.push(*r.initial_lr.get_or_insert(r.lr)));
+        Clock { rates: target.0, base_lrs, epoch: 0, end: None }
+    }
+
     fn last_lr(&self) -> Vec<f64> {
         self.rates.get().iter().map(|r| r.lr).collect()
+    }
+
+    /// One more step; its number.
+    #[track_caller]
+    fn advance(&mut self, name: &'static str) -> Result<u64> {
+        let t = self.epoch.saturating_add(1);
+        if let Some(end) = self.end {
+            ensure!(t <= end, Argument, name, "step {t} of a schedule of {end} steps: it has ended");
+        }
+        self.epoch = t;
+        Ok(t)
+    }
+
+    #[track_caller]
+    fn load(&mut self, name: &'static str, state: &StateDict) -> Result<()> {
+        let Some(epoch) = state.get("last_epoch") else { bail!(State, name, "missing key \"last_epoch\"") };
+        let epoch = epoch.item::<i64>()?.max(0) as u64;
+        // Files from before it was kept have none.
+        if let Some(base) = state.get("base_lrs") {
+            let (base, groups) = (base.to_vec::<f64>()?, self.base_lrs.len());
+            ensure!(base.len() == groups, State, name, "\"base_lrs\" has {} rates for {groups} groups", base.len());
+            self.base_lrs = base;
+        }
+        self.epoch = epoch;
+        Ok(())
     }
 }
 
 macro_rules! scheduler {
-    ($Name:ident, |$s:ident, $t:ident, $rate:ident| $change:expr) => {
+    ($Name:ident, |$s:ident, $t:ident, $group:ident, $rate:ident| $change:expr) => {
         impl $Name {
             /// The change of a group's rate at `t`, the number of steps so far.
-            fn change(&self, $t: u64, $rate: &mut Rate) {
+            fn change(&self, $t: u64, $group: usize, $rate: &mut Rate) {
                 let $s = self;
                 $change
             }
 
             fn started(self) -> Self {
-                self.clock.rates.update(|_, r| self.change(0, r));
+                self.clock.rates.update(|group, r| self.change(0, group, r));
                 self
             }
 
             /// Goes on by one: after an epoch, or a batch, as the schedule counts.
-            pub fn step(&mut self) {
-                self.clock.epoch += 1;
-                let t = self.clock.epoch;
-                self.clock.rates.update(|_, r| self.change(t, r));
+            ///
+            /// # Errors
+            /// Where a schedule of a given length is at its end ([`OneCycleLR`]); nothing is changed then.
+            #[track_caller]
+            pub fn step(&mut self) -> Result<()> {
+                let t = self.clock.advance(stringify!($Name))?;
+                self.clock.rates.update(|group, r| self.change(t, group, r));
+                Ok(())
             }
 
             /// The learning rate of each group.
@@ -77,29 +121,24 @@ macro_rules! scheduler {
         }
 
         impl Scheduler for $Name {
-            fn step(&mut self) {
-                $Name::step(self);
+            #[track_caller]
+            fn step(&mut self) -> Result<()> {
+                $Name::step(self)
             }
             fn last_lr(&self) -> Vec<f64> {
                 self.clock.last_lr()
             }
             fn state_dict(&self) -> Result<StateDict> {
                 let epoch = Tensor::scalar_on((self.clock.epoch as i64).into(), DType::I64, Default::default())?;
-                Ok([("last_epoch", epoch)].into_iter().collect())
+                let base = Tensor::from_slice(&self.clock.base_lrs, self.clock.base_lrs.len())?;
+                Ok([("last_epoch", epoch), ("base_lrs", base)].into_iter().collect())
             }
+            #[track_caller]
             fn load_state_dict(&mut self, state: &StateDict) -> Result<()> {
-                match state.get("last_epoch") {
-                    Some(t) => self.clock.epoch = t.item::<i64>()?.max(0) as u64,
-                    None => bail!(State, concat!(stringify!($Name), "::load_state_dict"), "missing key \"last_epoch\""),
-                }
-                Ok(())
+                self.clock.load(concat!(stringify!($Name), "::load_state_dict"), state)
             }
         }
     };
-}
-
-fn clock(target: Target) -> Clock {
-    Clock { rates: target.0, epoch: 0 }
 }
 
 /// The rate times `gamma` every `step_size` steps: `StepLR`.
@@ -123,11 +162,11 @@ builder! {
 impl StepLR {
     fn from_builder(b: StepLRBuilder) -> Result<Self> {
         ensure!(b.step_size > 0, Argument, "StepLR", "a step size of zero never comes");
-        Ok(StepLR { clock: clock(b.optimizer), step_size: b.step_size, gamma: b.gamma }.started())
+        Ok(StepLR { clock: Clock::new(b.optimizer), step_size: b.step_size, gamma: b.gamma }.started())
     }
 }
 
-scheduler!(StepLR, |s, t, rate| if t > 0 && t % s.step_size == 0 {
+scheduler!(StepLR, |s, t, _group, rate| if t > 0 && t % s.step_size == 0 {
     rate.lr *= s.gamma;
 });
 
@@ -151,12 +190,12 @@ builder! {
 
 impl MultiStepLR {
     fn from_builder(b: MultiStepLRBuilder) -> Result<Self> {
-        Ok(MultiStepLR { clock: clock(b.optimizer), milestones: b.milestones, gamma: b.gamma }.started())
+        Ok(MultiStepLR { clock: Clock::new(b.optimizer), milestones: b.milestones, gamma: b.gamma }.started())
     }
 }
 
-scheduler!(MultiStepLR, |s, t, rate| {
-    let times = s.milestones.iter().filter(|m| **m == t && t > 0).count();
+scheduler!(MultiStepLR, |s, t, _group, rate| {
+    let times = s.milestones.iter().filter(|m| **m == t).count();
     rate.lr *= s.gamma.powi(times as i32);
 });
 
@@ -176,11 +215,11 @@ builder! {
 
 impl ExponentialLR {
     fn from_builder(b: ExponentialLRBuilder) -> Result<Self> {
-        Ok(ExponentialLR { clock: clock(b.optimizer), gamma: b.gamma }.started())
+        Ok(ExponentialLR { clock: Clock::new(b.optimizer), gamma: b.gamma }.started())
     }
 }
 
-scheduler!(ExponentialLR, |s, t, rate| if t > 0 {
+scheduler!(ExponentialLR, |s, t, _group, rate| if t > 0 {
     rate.lr *= s.gamma;
 });
 
@@ -207,11 +246,11 @@ builder! {
 impl ConstantLR {
     fn from_builder(b: ConstantLRBuilder) -> Result<Self> {
         ensure!(b.factor > 0.0 && b.factor <= 1.0, Argument, "ConstantLR", "a factor of {} is not in 0..=1", b.factor);
-        Ok(ConstantLR { clock: clock(b.optimizer), factor: b.factor, total_iters: b.total_iters }.started())
+        Ok(ConstantLR { clock: Clock::new(b.optimizer), factor: b.factor, total_iters: b.total_iters }.started())
     }
 }
 
-scheduler!(ConstantLR, |s, t, rate| {
+scheduler!(ConstantLR, |s, t, _group, rate| {
     if t == 0 {
         rate.lr *= s.factor;
     } else if t == s.total_iters {
@@ -251,13 +290,17 @@ impl LinearLR {
             "a start factor of {} is not in 0..=1",
             b.start_factor
         );
-        ensure!(b.total_iters > 0, Argument, "LinearLR", "no steps to go");
-        Ok(LinearLR { clock: clock(b.optimizer), start: b.start_factor, end: b.end_factor, total_iters: b.total_iters }
-            .started())
+        Ok(LinearLR {
+            clock: Clock::new(b.optimizer),
+            start: b.start_factor,
+            end: b.end_factor,
+            total_iters: b.total_iters,
+        }
+        .started())
     }
 }
 
-scheduler!(LinearLR, |s, t, rate| {
+scheduler!(LinearLR, |s, t, _group, rate| {
     if t == 0 {
         rate.lr *= s.start;
     } else if t <= s.total_iters {
@@ -288,14 +331,14 @@ builder! {
 impl CosineAnnealingLR {
     fn from_builder(b: CosineAnnealingLRBuilder) -> Result<Self> {
         ensure!(b.t_max > 0, Argument, "CosineAnnealingLR", "no steps to go");
-        Ok(CosineAnnealingLR { clock: clock(b.optimizer), t_max: b.t_max, eta_min: b.eta_min }.started())
+        Ok(CosineAnnealingLR { clock: Clock::new(b.optimizer), t_max: b.t_max, eta_min: b.eta_min }.started())
     }
 }
 
-scheduler!(CosineAnnealingLR, |s, t, rate| {
+scheduler!(CosineAnnealingLR, |s, t, group, rate| {
     let whole = s.t_max as f64;
-    if t > 0 && (t as i64 - 1 - s.t_max as i64) % (2 * s.t_max as i64) == 0 {
-        rate.lr += (rate.initial_lr - s.eta_min) * (1.0 - (PI / whole).cos()) / 2.0;
+    if t > 0 && (i128::from(t) - 1 - i128::from(s.t_max)) % (2 * i128::from(s.t_max)) == 0 {
+        rate.lr += (s.clock.base_lrs[group] - s.eta_min) * (1.0 - (PI / whole).cos()) / 2.0;
     } else if t > 0 {
         let (now, before) = (1.0 + (PI * t as f64 / whole).cos(), 1.0 + (PI * (t - 1) as f64 / whole).cos());
         rate.lr = now / before * (rate.lr - s.eta_min) + s.eta_min;
@@ -354,8 +397,8 @@ impl OneCycleLR {
             b.pct_start
         );
         let initial = b.max_lr / b.div_factor;
-        let clock = clock(b.optimizer.clone());
-        clock.rates.update(|_, r| r.initial_lr = initial);
+        b.optimizer.0.update(|_, r| r.initial_lr = Some(initial));
+        let clock = Clock { end: Some(b.total_steps), ..Clock::new(b.optimizer.clone()) };
         Ok(OneCycleLR { clock, options: b }.started())
     }
 
@@ -377,17 +420,18 @@ impl OneCycleLR {
     }
 }
 
-scheduler!(OneCycleLR, |s, t, rate| {
+scheduler!(OneCycleLR, |s, t, _group, rate| {
     let o = &s.options;
     let between = |[a, b]: [f64; 2], at: f64| match o.anneal_strategy {
         AnnealStrategy::Cos => b + (a - b) / 2.0 * (1.0 + (PI * at).cos()),
         AnnealStrategy::Linear => a + (b - a) * at,
     };
     let (phases, mut start) = (s.phases(), 0.0);
-    let t = (t as f64).min(o.total_steps as f64 - 1.0);
+    let t = t as f64;
     for (i, (end, lr, momentum)) in phases.iter().enumerate() {
         if t <= *end || i == phases.len() - 1 {
-            let at = (t - start) / (end - start);
+            // A phase of no length is over at once.
+            let at = if *end == start { 1.0 } else { (t - start) / (end - start) };
             rate.lr = between(*lr, at);
             if o.cycle_momentum {
                 rate.momentum = between(*momentum, at);

@@ -33,13 +33,13 @@ builder! {
     }
 }
 
-/// The parameters an optimizer is for: anything that gives tensors.
+/// The parameters an optimizer is for: anything that gives tensors or parameters, owned or borrowed.
 #[derive(Clone, Debug)]
 pub struct Params(pub(crate) Vec<Tensor>);
 
-impl<I: IntoIterator<Item = Tensor>> From<I> for Params {
+impl<T: AsRef<Tensor>, I: IntoIterator<Item = T>> From<I> for Params {
     fn from(tensors: I) -> Params {
-        Params(tensors.into_iter().collect())
+        Params(tensors.into_iter().map(|t| t.as_ref().clone()).collect())
     }
 }
 
@@ -60,7 +60,7 @@ impl SGD {
             b.momentum,
             b.dampening
         );
-        let rate = Rate { lr: b.lr, initial_lr: b.lr, momentum: b.momentum };
+        let rate = Rate { lr: b.lr, initial_lr: None, momentum: b.momentum };
         let core = Core::new("SGD", all_groups(b.params, b.groups), rate, &["momentum_buffer"])?;
         let (dampening, weight_decay, nesterov, maximize) = (b.dampening, b.weight_decay, b.nesterov, b.maximize);
         let options =

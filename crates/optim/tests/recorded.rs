@@ -141,7 +141,7 @@ fn follow(name: &str, make: impl Fn(&SGD, &Value) -> Box<dyn Scheduler>) {
             }
             assert_eq!(scheduler.last_lr(), [rate.lr]);
             optimizer.step().expect("a step");
-            scheduler.step();
+            scheduler.step().expect("a step");
         }
         assert_eq!(lrs.len(), 31);
     }

@@ -104,7 +104,7 @@ pub fn run(name: &str, make: Make, json: &Json, data: &SafeTensors<'_>) -> Resul
     let mut ours = [rate(&optimizer)?].to_vec();
     for _ in 1..lrs.len() {
         optimizer.step()?;
-        scheduler.step();
+        scheduler.step()?;
         ours.push(rate(&optimizer)?);
     }
     let (our_lrs, our_momenta) = ours.into_iter().unzip();

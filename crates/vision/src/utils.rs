@@ -113,8 +113,8 @@ options! {
 impl GridBuilder {
     /// With `normalize`, what becomes 0 and what becomes 1; beyond it is cut. The least and the greatest
     /// pixel unless set.
-    pub fn value_range(mut self, least: f64, greatest: f64) -> Self {
-        self.value_range = Some((least, greatest));
+    pub fn value_range(mut self, value_range: (f64, f64)) -> Self {
+        self.value_range = Some(value_range);
         self
     }
 

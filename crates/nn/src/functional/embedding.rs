@@ -1,6 +1,6 @@
 //! Rows of a table by their numbers.
 
-use flambeau_tensor::{Result, Tensor, no_grad};
+use flambeau_tensor::{DType, Result, Tensor, no_grad};
 
 /// The rows of `weight` `[n, d]` whose numbers `indices` `[…]` holds: `[…, d]`.
 ///
@@ -15,7 +15,7 @@ pub fn embedding(indices: &Tensor, weight: &Tensor) -> Result<Tensor> {
 /// used first brought, in `weight`, to a `norm_type`-norm of at most `max_norm`.
 ///
 /// # Errors
-/// As [`embedding`].
+/// As [`embedding`]; `weight` is as it was then.
 #[track_caller]
 pub fn embedding_with(
     indices: &Tensor,
@@ -25,21 +25,31 @@ pub fn embedding_with(
     norm_type: f64,
 ) -> Result<Tensor> {
     if let Some(max_norm) = max_norm {
-        no_grad(|| renorm_rows(indices, weight, max_norm, norm_type))?;
+        no_grad(|| renorm_rows(indices, weight, padding_idx, max_norm, norm_type))?;
     }
     weight.embedding(indices, padding_idx)
 }
 
-fn renorm_rows(indices: &Tensor, weight: &Tensor, max_norm: f64, norm_type: f64) -> Result<()> {
-    let mut used = indices.to_dtype(flambeau_tensor::DType::I64)?.to_vec::<i64>()?;
-    used.sort_unstable();
-    used.dedup();
-    for index in used {
-        let row = weight.select(0, index as isize)?;
-        let norm = row.abs()?.pow(norm_type)?.sum(..)?.item::<f64>()?.powf(1.0 / norm_type);
-        if norm > max_norm {
-            row.mul_(max_norm / (norm + 1e-7))?;
-        }
+/// Shortens the rows that `indices` names. All of them are read before any is written, so that a bad index
+/// changes nothing; and nothing is read back from the device.
+#[track_caller]
+fn renorm_rows(
+    indices: &Tensor,
+    weight: &Tensor,
+    padding_idx: Option<isize>,
+    max_norm: f64,
+    norm_type: f64,
+) -> Result<()> {
+    let indices = indices.reshape(-1)?;
+    let rows = weight.detach().embedding(&indices, padding_idx)?;
+    if rows.numel() == 0 {
+        return Ok(());
     }
+    let wide = if matches!(rows.dtype(), DType::F16 | DType::BF16) { rows.to_dtype(DType::F32)? } else { rows.clone() };
+    let norm = wide.norm_keepdim(norm_type, 1)?;
+    let long = norm.gt(max_norm)?;
+    let short = wide.mul(&norm.add(1e-7)?.rdiv(max_norm)?)?.to_dtype(rows.dtype())?;
+    // A row that is named twice is written twice, with the same numbers.
+    weight.index_put_(&[Some(&indices.to_dtype(DType::I64)?)], &short.where_(&long, &rows)?, false)?;
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! Losses. The plain functions have PyTorch's defaults and give the mean; those with `_with` take the rest.
 
-use flambeau_tensor::{DType, Error, Result, Tensor, bail, ensure};
+use super::bce;
+use flambeau_autograd::MultiFunction;
+use flambeau_tensor::{DType, Error, ErrorKind, Result, Tensor, bail, ensure, no_grad};
 
 /// What becomes of the losses of all elements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -92,8 +94,8 @@ pub fn smooth_l1_loss_with(input: &Tensor, target: &Tensor, beta: f64, reduction
         return l1_loss_with(input, target, reduction);
     }
     let distance = input.sub(target)?.abs()?;
-    let square = distance.square()?.mul(0.5 / beta)?;
-    reduction.of(&square.where_(&distance.lt(beta)?, &distance.sub(0.5 * beta)?)?)
+    let far = distance.ge(beta)?;
+    reduction.of(&distance.sub(0.5 * beta)?.where_(&far, &near(&distance, &far)?.mul(0.5 / beta)?)?)
 }
 
 /// (x − y)² / 2 where |x − y| is at most δ, δ (|x − y| − δ / 2) elsewhere, reduced as said.
@@ -104,8 +106,15 @@ pub fn smooth_l1_loss_with(input: &Tensor, target: &Tensor, beta: f64, reduction
 pub fn huber_loss_with(input: &Tensor, target: &Tensor, delta: f64, reduction: Reduction) -> Result<Tensor> {
     ensure!(delta > 0.0, Argument, "huber_loss", "delta = {delta} is not positive");
     let distance = input.sub(target)?.abs()?;
-    let square = distance.square()?.mul(0.5)?;
-    reduction.of(&square.where_(&distance.le(delta)?, &distance.sub(0.5 * delta)?.mul(delta)?)?)
+    let far = distance.gt(delta)?;
+    reduction.of(&distance.sub(0.5 * delta)?.mul(delta)?.where_(&far, &near(&distance, &far)?.mul(0.5)?)?)
+}
+
+/// The squares of distances that are not `far`, zero elsewhere: what is not used of them would be 0 · ∞ in the
+/// gradient of an infinite distance.
+#[track_caller]
+fn near(distance: &Tensor, far: &Tensor) -> Result<Tensor> {
+    distance.masked_fill(far, 0.0)?.square()
 }
 
 /// [`kl_div`] reduced as said, the target as logarithms too where `log_target`.
@@ -123,10 +132,11 @@ pub fn kl_div_with(input: &Tensor, target: &Tensor, log_target: bool, reduction:
     reduction.of(&entropy.sub(&target.mul(input)?)?)
 }
 
-/// [`binary_cross_entropy`], each loss times `weight`, reduced as said. Logarithms end at −100.
+/// [`binary_cross_entropy`], each loss times `weight`, reduced as said. Logarithms end at −100, and the gradient
+/// is (x − y) / max(x (1 − x), 10⁻¹²): where a probability is 0 or 1 it is large, but a number, as in PyTorch.
 ///
 /// # Errors
-/// Where shapes or dtypes do not go together.
+/// Where shapes or dtypes do not go together, or an element of `input` or `target` is not between 0 and 1.
 #[track_caller]
 pub fn binary_cross_entropy_with(
     input: &Tensor,
@@ -134,11 +144,36 @@ pub fn binary_cross_entropy_with(
     weight: Option<&Tensor>,
     reduction: Reduction,
 ) -> Result<Tensor> {
-    same_shape("binary_cross_entropy", input, target)?;
-    let log = |x: &Tensor| x.log()?.clamp_min(-100.0);
-    let one = target.mul(&log(input)?)?;
-    let zero = target.rsub(1.0)?.mul(&log(&input.rsub(1.0)?)?)?;
-    reduction.of(&weighted(one.add(&zero)?.neg()?, weight)?)
+    const NAME: &str = "binary_cross_entropy";
+    same_shape(NAME, input, target)?;
+    probabilities(NAME, "input", input)?;
+    probabilities(NAME, "target", target)?;
+    // Half precision knows no number as small as the one that denominators end at.
+    let dtype = input.dtype();
+    let loss = if matches!(dtype, DType::F16 | DType::BF16) {
+        let (input, target) = (input.to_dtype(DType::F32)?, target.to_dtype(DType::F32)?);
+        bce::single(bce::BinaryCrossEntropy.apply(&[&input, &target])?)?.to_dtype(dtype)?
+    } else {
+        bce::single(bce::BinaryCrossEntropy.apply(&[input, target])?)?
+    };
+    reduction.of(&weighted(loss, weight)?)
+}
+
+/// All numbers lie between 0 and 1; NaN does not.
+#[track_caller]
+fn probabilities(name: &'static str, what: &str, x: &Tensor) -> Result<()> {
+    if x.numel() == 0 || !x.device().has_data() {
+        return Ok(());
+    }
+    let (least, greatest) = no_grad(|| x.detach().aminmax(..))?;
+    let (least, greatest) = (least.item::<f64>()?, greatest.item::<f64>()?);
+    ensure!(
+        least >= 0.0 && greatest <= 1.0,
+        Argument,
+        name,
+        "the {what} must be probabilities, numbers from 0 to 1; these lie between {least} and {greatest}"
+    );
+    Ok(())
 }
 
 /// [`binary_cross_entropy_with_logits`], each loss times `weight`, what is lost where y is 1 times
@@ -261,7 +296,10 @@ impl Classes {
                     "{classes} classes take a weight of shape [{classes}], not {:?}",
                     weight.shape()
                 );
-                weight.index_select(0, &target.reshape(-1)?).map_err(|e| named(name, &e))?.reshape(target.shape())?
+                match weight.index_select(0, &target.reshape(-1)?) {
+                    Ok(weights) => weights.reshape(target.shape())?,
+                    Err(e) => return Err(no_class(name, &target, shape[dim], e)),
+                }
             }
             None => target.full_like(1)?.to_dtype(input.dtype())?,
         };
@@ -272,8 +310,11 @@ impl Classes {
     /// The weighted loss of each place.
     #[track_caller]
     fn losses(&self, name: &'static str, logs: &Tensor) -> Result<Tensor> {
-        let picked = logs.gather(self.dim, &self.target.unsqueeze(self.dim)?).map_err(|e| named(name, &e))?;
-        picked.squeeze(self.dim)?.neg()?.mul(&self.weights)?.masked_fill(&self.ignored, 0)
+        let picked = match logs.gather(self.dim, &self.target.unsqueeze(self.dim)?) {
+            Ok(picked) => picked.squeeze(self.dim)?,
+            Err(e) => return Err(no_class(name, &self.target, logs.shape()[self.dim as usize], e)),
+        };
+        picked.neg()?.mul(&self.weights)?.masked_fill(&self.ignored, 0)
     }
 
     /// `losses` reduced, the mean weighted.
@@ -290,10 +331,24 @@ impl Classes {
     }
 }
 
-/// The same error as of the function the user called.
+/// `error`, met where classes were looked up, in terms of the target: which class is none.
 #[track_caller]
-fn named(name: &'static str, error: &Error) -> Error {
-    Error::new(error.kind(), name, format!("the target is no class: {}", error.message()))
+fn no_class(name: &'static str, target: &Tensor, classes: usize, error: Error) -> Error {
+    if error.kind() != ErrorKind::Index {
+        return error;
+    }
+    let all = target.to_vec::<i64>().unwrap_or_default();
+    match all.iter().find(|class| usize::try_from(**class).map_or(true, |class| class >= classes)) {
+        Some(class) => Error::new(
+            ErrorKind::Index,
+            name,
+            format!(
+                "class {class} in the target is out of range: there are {classes} classes, 0 to {}",
+                classes as i64 - 1
+            ),
+        ),
+        None => error,
+    }
 }
 
 /// [`nll_loss`] with options.

@@ -3,6 +3,7 @@
 //! `_with` takes them. The work is done by the tensor's own methods.
 
 mod activation;
+mod bce;
 mod conv;
 mod dropout;
 mod embedding;

@@ -93,33 +93,42 @@ in_place! {
 
 macro_rules! with_options {
     ($(
-        $(#[$doc:meta])* $Name:ident, $Builder:ident {
+        $(#[$doc:meta])* $Name:ident {
             $($(#[$option_doc:meta])* $option:ident: $t:ty = $default:expr),*
         }
         |$x:ident, $s:ident| $forward:expr, $describe:expr;
     )*) => {$(
         $(#[$doc])*
-        #[derive(Module)]
+        #[derive(Module, Clone, Copy)]
         #[module(extra_repr = "Self::describe")]
         pub struct $Name {
             $(#[module(skip)] $option: $t,)*
         }
 
-        builder! {
-            #[doc = concat!("Options of [`", stringify!($Name), "`].")]
-            pub struct $Builder => $Name;
-            new {}
-            options { $($(#[$option_doc])* $option: $t = $default),* }
-        }
-
         impl $Name {
-            fn from_builder(b: $Builder) -> Result<Self> {
-                Ok($Name { $($option: b.$option),* })
+            /// One with PyTorch's defaults.
+            pub fn new() -> Self {
+                $Name { $($option: $default),* }
             }
+
+            $(
+                $(#[$option_doc])*
+                #[must_use]
+                pub fn $option(mut self, $option: $t) -> Self {
+                    self.$option = $option;
+                    self
+                }
+            )*
 
             fn describe(&self) -> String {
                 let $s = self;
                 $describe
+            }
+        }
+
+        impl Default for $Name {
+            fn default() -> Self {
+                Self::new()
             }
         }
 
@@ -135,7 +144,7 @@ macro_rules! with_options {
 
 with_options! {
     /// x Φ(x) with the normal distribution function, as `torch.nn.GELU`.
-    GELU, GELUBuilder {
+    GELU {
         /// How Φ is had.
         approximate: Approximate = Approximate::None
     }
@@ -143,21 +152,21 @@ with_options! {
     format!("approximate='{}'", if s.approximate == Approximate::Tanh { "tanh" } else { "none" });
 
     /// x above 0, a slope times x below, as `torch.nn.LeakyReLU`.
-    LeakyReLU, LeakyReLUBuilder {
+    LeakyReLU {
         /// The slope below 0, 0.01 unless set.
         negative_slope: f64 = 0.01
     }
     |x, s| functional::leaky_relu(x, s.negative_slope), format!("negative_slope={}", py_float(s.negative_slope));
 
     /// x above 0, α(eˣ − 1) below, as `torch.nn.ELU`.
-    ELU, ELUBuilder {
+    ELU {
         /// α, 1 unless set.
         alpha: f64 = 1.0
     }
     |x, s| functional::elu(x, s.alpha), format!("alpha={}", py_float(s.alpha));
 
     /// log(1 + exp(βx)) / β, as `torch.nn.Softplus`.
-    Softplus, SoftplusBuilder {
+    Softplus {
         /// β, 1 unless set.
         beta: f64 = 1.0,
         /// Where βx is above this the function is x; 20 unless set.
@@ -166,7 +175,7 @@ with_options! {
     |x, s| functional::softplus(x, s.beta, s.threshold), format!("beta={}, threshold={}", py_float(s.beta), py_float(s.threshold));
 
     /// The first half along a dimension times σ of the second, as `torch.nn.GLU`.
-    GLU, GLUBuilder {
+    GLU {
         /// The dimension, −1 unless set.
         dim: isize = -1
     }

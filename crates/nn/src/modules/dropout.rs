@@ -18,10 +18,10 @@ macro_rules! dropouts {
         builder! {
             #[doc = concat!("Options of [`", $name, "`].")]
             pub struct $Builder => $Name;
-            new {}
+            new {
+                p: f64,
+            }
             options {
-                /// The probability of being dropped, 0.5 unless set.
-                p: f64 = 0.5,
                 /// Write into the input.
                 inplace: bool = false,
             }
@@ -52,14 +52,14 @@ macro_rules! dropouts {
 }
 
 dropouts! {
-    /// While training, zeroes each element with probability p and divides the others by 1 − p, as
+    /// While training, zeroes each element with probability `p` (PyTorch's default is 0.5) and divides the others by 1 − p, as
     /// `torch.nn.Dropout`; gives its input back in evaluation.
     ///
     /// ```
     /// use flambeau_nn::{Dropout, Forward, Module};
     /// use flambeau_tensor::Tensor;
     ///
-    /// let dropout = Dropout::new().p(0.25).build()?;
+    /// let dropout = Dropout::new(0.25).build()?;
     /// dropout.eval();
     /// assert_eq!(dropout.forward(&Tensor::ones(3).build()?)?.to_vec::<f32>()?, [1.0; 3]);
     /// # Ok::<(), flambeau_tensor::Error>(())

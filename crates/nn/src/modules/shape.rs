@@ -3,7 +3,7 @@
 use crate::print::py_tuple;
 use crate::{Forward, Module};
 use flambeau_tensor::shape::IntoShape;
-use flambeau_tensor::{Result, Tensor, builder};
+use flambeau_tensor::{Result, Tensor};
 
 /// Gives its input back, as `torch.nn.Identity`.
 #[derive(Module, Default, Clone, Copy)]
@@ -24,32 +24,41 @@ impl Forward for Identity {
 
 /// Makes the dimensions from `start_dim` to `end_dim` one, as `torch.nn.Flatten`: all but the first
 /// unless set.
-#[derive(Module)]
+#[derive(Module, Clone, Copy)]
 #[module(extra_repr = "Flatten::describe")]
 pub struct Flatten {
     start_dim: isize,
     end_dim: isize,
 }
 
-builder! {
-    /// Options of [`Flatten`].
-    pub struct FlattenBuilder => Flatten;
-    new {}
-    options {
-        /// The first dimension, 1 unless set.
-        start_dim: isize = 1,
-        /// The last dimension, −1 unless set.
-        end_dim: isize = -1,
-    }
-}
-
 impl Flatten {
-    fn from_builder(b: FlattenBuilder) -> Result<Self> {
-        Ok(Flatten { start_dim: b.start_dim, end_dim: b.end_dim })
+    /// One that keeps the first dimension alone.
+    pub fn new() -> Self {
+        Flatten { start_dim: 1, end_dim: -1 }
+    }
+
+    /// The first dimension, 1 unless set.
+    #[must_use]
+    pub fn start_dim(mut self, start_dim: isize) -> Self {
+        self.start_dim = start_dim;
+        self
+    }
+
+    /// The last dimension, −1 unless set.
+    #[must_use]
+    pub fn end_dim(mut self, end_dim: isize) -> Self {
+        self.end_dim = end_dim;
+        self
     }
 
     fn describe(&self) -> String {
         format!("start_dim={}, end_dim={}", self.start_dim, self.end_dim)
+    }
+}
+
+impl Default for Flatten {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

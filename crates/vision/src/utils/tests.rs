@@ -38,7 +38,7 @@ fn normalizing() {
     };
     assert_eq!(rows(make_grid(&images)), [0.0, 0.25, 0.5, 0.5, 0.625, 1.0]);
     assert_eq!(rows(make_grid(&images).scale_each(true)), [0.0, 0.5, 1.0, 0.0, 0.25, 1.0]);
-    assert_eq!(rows(make_grid(&images).value_range(2.0, 4.0)), [0.0, 0.0, 1.0, 1.0, 1.0, 1.0]);
+    assert_eq!(rows(make_grid(&images).value_range((2.0, 4.0))), [0.0, 0.0, 1.0, 1.0, 1.0, 1.0]);
     // The images themselves are as they were.
     assert_eq!(images.to_vec::<f32>().unwrap(), [0.0, 2.0, 4.0, 4.0, 5.0, 8.0]);
 }
