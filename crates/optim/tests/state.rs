@@ -13,7 +13,7 @@ fn trained(dtype: DType, steps: usize) -> Result<(Tensor, Adam)> {
     let p = ones(dtype)?.requires_grad_()?;
     let mut o = Adam::new([&p]).build()?;
     for _ in 0..steps {
-        p.set_grad(Some(ones(dtype)?));
+        p.set_grad(Some(ones(dtype)?))?;
         o.step()?;
     }
     Ok((p, o))
@@ -40,7 +40,7 @@ fn state_of_another_precision_is_cast() -> Result<()> {
             assert!(new.equal(&old.to_dtype(to)?)?, "{new} of {old}");
         }
         assert_eq!(loaded.get("state.0.step").unwrap().item::<f64>()?, 3.0);
-        p.set_grad(Some(ones(to)?));
+        p.set_grad(Some(ones(to)?))?;
         o.step()?;
         // What was loaded is the optimizer's own.
         assert_eq!(state.get("state.0.step").unwrap().item::<f64>()?, 3.0);

@@ -69,8 +69,8 @@ impl Function for ClampedLog {
         clamped_log(x)
     }
 
-    fn backward(&self, ctx: &Context<'_>, grad: &Tensor) -> Result<Vec<Option<Tensor>>> {
-        Ok(vec![Some(grad.div(&ctx.saved(0)?.clamp_min(EPSILON)?)?)])
+    fn backward(&self, ctx: &Context<'_>, grad: &Tensor) -> Result<Tensor> {
+        grad.div(&ctx.saved(0)?.clamp_min(EPSILON)?)
     }
 }
 

@@ -48,7 +48,7 @@ impl Default for ClipGradNorm {
 /// use flambeau_tensor::tensor;
 ///
 /// let w = tensor!([0.0, 0.0]).requires_grad_()?;
-/// w.set_grad(Some(tensor!([3.0, 4.0])));
+/// w.set_grad(Some(tensor!([3.0, 4.0])))?;
 /// assert_eq!(clip_grad_norm_([&w], 1.0)?.item::<f32>()?, 5.0);
 /// assert!((w.grad().unwrap().norm(2.0, ..)?.item::<f32>()? - 1.0).abs() < 1e-6);
 /// # Ok::<(), flambeau_tensor::Error>(())
