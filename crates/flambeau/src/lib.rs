@@ -27,7 +27,7 @@ pub mod data {
     pub use flambeau_data::*;
 }
 
-/// Files of tensors: safetensors.
+/// Files of tensors: safetensors, PyTorch's, NumPy's.
 pub mod serialize {
     pub use flambeau_serialize::*;
 }

@@ -164,4 +164,14 @@ fn checkpoints() {
         Sequential::of((Linear::new(3, 5).build().unwrap(), ReLU::new(), Linear::new(5, 2).build().unwrap())).unwrap();
     let whole = written("net.safetensors", |path| serialize::save(path, &net.state_dict()));
     attack("net.safetensors", &whole, 4 << 20, |path| serialize::load(path).map(drop));
+    for name in ["net.pt", "net.npz"] {
+        let whole = written(name, |path| serialize::save(path, &net.state_dict()));
+        attack(name, &whole, 4 << 20, |path| serialize::load(path).map(drop));
+    }
+    for name in ["resnet_legacy.pt", "everything.pt", "packed.npz"] {
+        let whole = data(&format!("../crates/serialize/tests/data/{name}"));
+        attack(name, &whole, 4 << 20, |path| serialize::load(path).map(drop));
+    }
+    let whole = data("../crates/serialize/tests/data/fortran.npy");
+    attack("fortran.npy", &whole, 4 << 20, |path| serialize::npy::load(path).map(drop));
 }

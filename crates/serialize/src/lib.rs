@@ -1,5 +1,11 @@
-//! Checkpoints: named tensors in files. The file's extension says the format; this is the place where
-//! formats are chosen, one module each reads and writes them.
+//! Checkpoints: named tensors in files. [`load`] knows a file by its content, [`save`] takes the format from the
+//! extension; this is the place where formats are chosen, one module each reads and writes them.
+//!
+//! | files | read | written | beside named tensors |
+//! | --- | --- | --- | --- |
+//! | `.safetensors` | yes | yes | [`open`]: tensor by tensor; text fields |
+//! | `.pt`, `.pth` of PyTorch's | yes, TorchScript too | yes | [`torch`]: nested values, optimizer states |
+//! | `.npz`, `.npy` of NumPy's | yes | yes | [`npy`]: a single array |
 //!
 //! ```
 //! use flambeau_tensor::{StateDict, Tensor};
@@ -24,13 +30,16 @@
 mod checkpoint;
 mod file;
 mod json;
+pub mod npy;
 mod safetensors;
 mod source;
 mod stored;
+pub mod torch;
+mod zip;
 
 pub use checkpoint::{Checkpoint, open};
 
-use flambeau_tensor::{Error, ErrorKind, NamedTensors, Result, StateDict};
+use flambeau_tensor::{Error, ErrorKind, NamedTensors, Result, StateDict, bail};
 use source::Source;
 use std::io::Write;
 use std::path::Path;
@@ -42,32 +51,35 @@ pub type Metadata = Vec<(String, String)>;
 #[derive(Clone, Copy)]
 enum Format {
     Safetensors,
+    Torch,
+    Npz,
 }
 
 impl Format {
-    fn of(place: &'static str, path: &Path) -> Result<Format> {
+    fn of(path: &Path) -> Result<Format> {
+        const KNOWN: &str = "`.safetensors`, `.pt`, `.pth` and `.npz` are known";
         let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
         let message = match extension.as_deref() {
             Some("safetensors") => return Ok(Format::Safetensors),
-            Some(other) => {
-                format!("{}: no format for the extension `.{other}`; `.safetensors` is known", path.display())
-            }
-            None => {
-                format!("{}: the name has no extension to tell the format by; `.safetensors` is known", path.display())
-            }
+            Some("pt" | "pth") => return Ok(Format::Torch),
+            Some("npz") => return Ok(Format::Npz),
+            Some(other) => format!("{}: no format for the extension `.{other}`; {KNOWN}", path.display()),
+            None => format!("{}: the name has no extension to tell the format by; {KNOWN}", path.display()),
         };
-        Err(Error::new(ErrorKind::Unsupported, place, message))
+        Err(Error::new(ErrorKind::Unsupported, "save", message))
     }
 }
 
-/// Writes `tensors` to the file `path`, in the format of its extension: `.safetensors`.
+/// Writes `tensors` to the file `path`, in the format of its extension: `.safetensors`, `.pt` or `.pth` (which
+/// PyTorch loads, with `weights_only=True` as well), `.npz`.
 ///
-/// Tensors that share memory are written each in full; none is changed. Anything that names tensors is
-/// taken: a [`StateDict`], a map, a vector of pairs.
+/// Tensors that share memory are written each in full, but to PyTorch's format, where they share a storage; none
+/// is changed. Anything that names tensors is taken: a [`StateDict`], a map, a vector of pairs.
 ///
 /// # Errors
 /// Where the extension names no known format, two tensors have one name, a dtype has no place in the
-/// format (`complex128`), a tensor has no data, or the file cannot be written. The file then is as it was.
+/// format (`complex128` in safetensors, `bfloat16` in NumPy's), a tensor has no data, or the file cannot be
+/// written. The file then is as it was.
 #[track_caller]
 pub fn save(path: impl AsRef<Path>, tensors: &(impl NamedTensors + ?Sized)) -> Result<()> {
     save_with_metadata(path, tensors, &[])
@@ -77,7 +89,7 @@ pub fn save(path: impl AsRef<Path>, tensors: &(impl NamedTensors + ?Sized)) -> R
 /// `("format", "pt")`.)
 ///
 /// # Errors
-/// As [`save`]; and where two fields have one name.
+/// As [`save`]; and where two fields have one name, or the format is another than safetensors.
 #[track_caller]
 pub fn save_with_metadata(
     path: impl AsRef<Path>,
@@ -85,9 +97,18 @@ pub fn save_with_metadata(
     metadata: &[(&str, &str)],
 ) -> Result<()> {
     let path = path.as_ref();
-    match Format::of("save", path)? {
+    let format = Format::of(path)?;
+    if let (Format::Torch | Format::Npz, [(name, _), ..]) = (format, metadata) {
+        bail!(Unsupported, "save", "{}: only `.safetensors` keeps text fields, as {name:?}", path.display())
+    }
+    match format {
         Format::Safetensors => {
             let plan = safetensors::Plan::new(tensors, metadata)?;
+            file::replace(path, |to| plan.write(to, path))
+        }
+        Format::Torch => torch::save(path, &torch::Value::of(tensors)),
+        Format::Npz => {
+            let plan = npy::Plan::new(tensors)?;
             file::replace(path, |to| plan.write(to, path))
         }
     }
@@ -103,42 +124,73 @@ pub fn save_to(mut writer: impl Write, tensors: &(impl NamedTensors + ?Sized)) -
     plan.write(&mut writer, Path::new("<writer>"))
 }
 
-/// The tensors of the file `path`, on the CPU, in the order of its header: what [`save`] or PyTorch's
-/// `safetensors.torch.save_file` wrote.
+/// The tensors of the file `path`, on the CPU, in the order of the file. What the file is, its content says:
+/// safetensors; PyTorch's `.pt`, `.pth`, `.bin`, of today or from before 1.6; NumPy's `.npz`.
 ///
-/// Types that flambeau lacks come in the dtype that holds all of their values: `U16` as `int32`, `U32` and
-/// `U64` as `int64`, `F8_E8M0` as `float32`, the other `F8` as `float16`. Elements of less than a byte (`F4`,
-/// `F6`, `I4`, `U4`) come in none, so the file as a whole is refused rather than given without them; [`open`]
-/// gives its other tensors.
+/// Of PyTorch's nested values all tensors come, each under the path that leads to it: the names of a state dict as
+/// they are, those in `{"model": …}` with `model.` before them. Numbers and texts are left out;
+/// [`torch::load`] gives the whole value.
+///
+/// Types that flambeau lacks come in the dtype that holds all of their values: unsigned integers of 16 bits as
+/// `int32`, of 32 and 64 as `int64`, `F8_E8M0` as `float32`, the other `F8` as `float16`. Elements of less than a
+/// byte (`F4`, `F6`, `I4`, `U4`) come in none, so the file as a whole is refused rather than given without them;
+/// [`open`] gives its other tensors.
 ///
 /// # Errors
-/// Where the extension names no known format, the file cannot be read, is not what it says it is, or holds
-/// what no dtype can. The message names the file and the byte at fault, or the tensor.
+/// Where the file cannot be read, is of no known format, is not what it says it is, or holds what no dtype can.
+/// The message names the file and the byte at fault, or the tensor.
 #[track_caller]
 pub fn load(path: impl AsRef<Path>) -> Result<StateDict> {
     Ok(load_with_metadata(path)?.0)
 }
 
-/// [`load`] with the text fields of the file.
+/// [`load`] with the text fields of a safetensors file; other formats have none.
 ///
 /// # Errors
 /// As [`load`].
 #[track_caller]
 pub fn load_with_metadata(path: impl AsRef<Path>) -> Result<(StateDict, Metadata)> {
-    let path = path.as_ref();
-    match Format::of("load", path)? {
-        Format::Safetensors => {
-            let checkpoint = open(path)?;
-            Ok((checkpoint.load()?, checkpoint.metadata().clone()))
-        }
-    }
+    read(&Source::open(path.as_ref())?)
 }
 
-/// The tensors of a safetensors file that lies in memory.
+/// The tensors of a file that lies in memory: [`load`].
 ///
 /// # Errors
 /// As [`load`].
 pub fn load_from(bytes: &[u8]) -> Result<StateDict> {
-    let source = Source::Bytes(bytes);
-    safetensors::contents(&source)?.load(&source)
+    Ok(read(&Source::Bytes(bytes))?.0)
+}
+
+fn read(source: &Source<'_>) -> Result<(StateDict, Metadata)> {
+    let mut start = [0; 32];
+    let there = usize::try_from(source.len()).unwrap_or(usize::MAX).min(start.len());
+    source.read(0, &mut start[..there])?;
+    let start = &start[..there];
+    // The length of a safetensors header may begin like a pickle, so its brace is looked at first.
+    if !safetensors::is_safetensors(start) {
+        if zip::is_zip(start) {
+            let archive = zip::Archive::open(source)?;
+            if !torch::is_torch(&archive) {
+                return Ok((npy::read_archive(&archive)?, Metadata::new()));
+            }
+            return Ok((state_dict(source, &torch::read_archive(&archive)?)?, Metadata::new()));
+        }
+        if torch::is_legacy(start) {
+            return Ok((state_dict(source, &torch::read(source)?)?, Metadata::new()));
+        }
+        if npy::is_npy(start) {
+            return Err(source.unsupported("an .npy file has one array and no name for it; `npy::load` reads it"));
+        }
+    }
+    let contents = safetensors::contents(source)?;
+    Ok((contents.load(source)?, contents.metadata))
+}
+
+/// The tensors of a nested value.
+fn state_dict(source: &Source<'_>, value: &torch::Value) -> Result<StateDict> {
+    use torch::Value;
+    if !matches!(value, Value::Dict(_) | Value::List(_) | Value::Tuple(_)) {
+        return Err(source.unsupported("the file holds a single value and no name for it; `torch::load` gives it"));
+    }
+    Ok(value.state_dict())
 }

@@ -5,7 +5,7 @@ use crate::source::Source;
 use flambeau_tensor::{DType, Result, Tensor, f16};
 
 /// A type of elements in a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Stored {
     /// One that flambeau has.
     Is(DType),
@@ -18,7 +18,7 @@ pub(crate) enum Stored {
 }
 
 /// The floating point numbers of one byte, named as PyTorch names them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum F8 {
     E4M3,
     E5M2,

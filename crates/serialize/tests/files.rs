@@ -374,11 +374,17 @@ fn what_the_format_cannot_hold_is_refused() {
     assert_eq!(kind(&[("x", meta)]), ErrorKind::Device);
     assert!(save_with_metadata(&path, &StateDict::new(), &[("a", ""), ("a", "")]).is_err());
     assert!(!path.exists(), "nothing was begun");
-    for name in ["x.pth", "x", "x.SAFETENSOR"] {
+    for name in ["x.pkl", "x", "x.SAFETENSOR"] {
         let error = save(folder.path().join(name), &StateDict::new()).expect_err("no such format");
         assert_eq!(error.kind(), ErrorKind::Unsupported);
-        assert!(error.to_string().contains("`.safetensors` is known"), "{error}");
-        assert_eq!(load(folder.path().join(name)).expect_err("no such format").kind(), ErrorKind::Unsupported);
+        assert!(error.to_string().contains("`.safetensors`, `.pt`, `.pth` and `.npz` are known"), "{error}");
+        // What a file is, its content says.
+        fs::write(folder.path().join(name), bytes_of(&one_of_each())).expect("written");
+        assert_same(&one_of_each(), &load(folder.path().join(name)).expect("loaded"));
+    }
+    for name in ["x.pt", "x.npz"] {
+        let error = save_with_metadata(folder.path().join(name), &StateDict::new(), &[("a", "")]).expect_err("refused");
+        assert!(error.to_string().contains("only `.safetensors` keeps text fields, as \"a\""), "{error}");
     }
     save(folder.path().join("x.SafeTensors"), &StateDict::new()).expect("case does not matter");
     let error = load(folder.path().join("absent.safetensors")).expect_err("not there");

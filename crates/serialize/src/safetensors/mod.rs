@@ -10,6 +10,11 @@ use crate::checkpoint::{Contents, Entry};
 use crate::source::Source;
 use flambeau_tensor::{Error, Result};
 
+/// True for the start of a file: a header of less than 2^48 bytes, which opens with a brace.
+pub(crate) fn is_safetensors(start: &[u8]) -> bool {
+    matches!(start, [_, _, _, _, _, _, 0, 0, b'{', ..])
+}
+
 /// What the header says, held against the length of the file.
 pub(crate) fn contents(source: &Source<'_>) -> Result<Contents> {
     let len = source.len();
