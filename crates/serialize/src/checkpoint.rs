@@ -2,10 +2,10 @@
 
 use crate::source::Source;
 use crate::stored::Stored;
-use crate::{Metadata, safetensors};
+use crate::{Metadata, gguf, npy, safetensors, sharded, torch, zip};
 use flambeau_tensor::{DType, Result, StateDict, Tensor, bail};
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A tensor in a file, whose bytes the file has.
 pub(crate) struct Entry {
@@ -43,6 +43,24 @@ impl Entry {
     }
 }
 
+/// What the file says that it holds: safetensors or GGUF.
+pub(crate) fn contents(source: &Source<'_>) -> Result<Contents> {
+    let mut start = [0; 32];
+    let there = usize::try_from(source.len()).unwrap_or(usize::MAX).min(start.len());
+    source.read(0, &mut start[..there])?;
+    let start = &start[..there];
+    if gguf::is_gguf(start) {
+        return gguf::contents(source);
+    }
+    let other = zip::is_zip(start) || torch::is_legacy(start) || npy::is_npy(start);
+    if other && !safetensors::is_safetensors(start) {
+        return Err(
+            source.unsupported("tensor by tensor safetensors and GGUF are read; `load` reads this file as a whole")
+        );
+    }
+    safetensors::contents(source)
+}
+
 /// An open checkpoint: names and shapes are known, each tensor is read when it is asked for. Made by [`open`].
 ///
 /// ```
@@ -58,53 +76,83 @@ impl Entry {
 /// # Ok::<(), flambeau_tensor::Error>(())
 /// ```
 pub struct Checkpoint {
-    source: Source<'static>,
-    contents: Contents,
+    path: PathBuf,
+    /// One for each file, with what each holds.
+    files: Vec<(Source<'static>, Contents)>,
+    /// The file of each tensor, and its place there.
+    tensors: Vec<(usize, usize)>,
     places: HashMap<String, usize>,
+    metadata: Metadata,
 }
 
-/// Opens the checkpoint `path` without reading its tensors. Follows `safetensors.safe_open`.
+/// Opens the checkpoint `path` (safetensors, GGUF, or the index of safetensors in several files) without reading
+/// its tensors. Follows `safetensors.safe_open`.
 ///
 /// # Errors
-/// Where the file cannot be read or is not what it says it is; the message names the file and the byte at
+/// Where a file cannot be read or is not what it says it is; the message names the file and the byte at
 /// fault. A tensor of a type that flambeau lacks is none: asking for it is.
 pub fn open(path: impl AsRef<Path>) -> Result<Checkpoint> {
     let source = Source::open(path.as_ref())?;
-    let contents = safetensors::contents(&source)?;
+    if sharded::is_index(&source) {
+        return open_sharded(&source);
+    }
+    let mut contents = contents(&source)?;
+    let metadata = std::mem::take(&mut contents.metadata);
+    let tensors = (0..contents.entries.len()).map(|i| (0, i)).collect();
     let places = contents.entries.iter().enumerate().map(|(i, e)| (e.name.clone(), i)).collect();
-    Ok(Checkpoint { source, contents, places })
+    Ok(Checkpoint { path: path.as_ref().to_path_buf(), files: vec![(source, contents)], tensors, places, metadata })
+}
+
+fn open_sharded(source: &Source<'_>) -> Result<Checkpoint> {
+    let index = sharded::read(source)?;
+    let (mut files, mut found) = (Vec::new(), Vec::new());
+    for path in &index.files {
+        let shard = Source::open(path)?;
+        let contents = contents(&shard)?;
+        let names: HashMap<String, usize> =
+            contents.entries.iter().enumerate().map(|(i, e)| (e.name.clone(), i)).collect();
+        found.push(names);
+        files.push((shard, contents));
+    }
+    let place = |(name, file): &(String, usize)| match found[*file].get(name) {
+        Some(place) => Ok((*file, *place)),
+        None => Err(index.missing(source, name, *file)),
+    };
+    let tensors = index.tensors.iter().map(place).collect::<Result<_>>()?;
+    let places = index.tensors.iter().enumerate().map(|(i, (name, _))| (name.clone(), i)).collect();
+    Ok(Checkpoint { path: source.path().to_path_buf(), files, tensors, places, metadata: Metadata::new() })
 }
 
 impl Checkpoint {
     /// The names of the tensors, in the order of the file.
     pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.contents.entries.iter().map(|e| e.name.as_str())
+        (0..self.tensors.len()).map(|i| self.entry(i).name.as_str())
     }
 
     /// The number of tensors.
     pub fn len(&self) -> usize {
-        self.contents.entries.len()
+        self.tensors.len()
     }
 
     /// True without tensors.
     pub fn is_empty(&self) -> bool {
-        self.contents.entries.is_empty()
+        self.tensors.is_empty()
     }
 
     /// The shape of the tensor called `name`.
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
-        Some(&self.contents.entries[*self.places.get(name)?].shape)
+        Some(&self.entry(*self.places.get(name)?).shape)
     }
 
     /// The dtype in which the tensor called `name` is given: its own, or for a type that flambeau lacks the one it
     /// is widened to. None where there is no such tensor, or no dtype that holds it.
     pub fn dtype(&self, name: &str) -> Option<DType> {
-        self.contents.entries[*self.places.get(name)?].stored.dtype()
+        self.entry(*self.places.get(name)?).stored.dtype()
     }
 
-    /// The text fields of the file.
+    /// The text fields of the file, in order; of GGUF all fields, numbers as text and lists as JSON.
     pub fn metadata(&self) -> &Metadata {
-        &self.contents.metadata
+        &self.metadata
     }
 
     /// Reads the tensor called `name`, on the CPU; types that flambeau lacks are widened as by
@@ -115,9 +163,9 @@ impl Checkpoint {
     #[track_caller]
     pub fn tensor(&self, name: &str) -> Result<Tensor> {
         let Some(&place) = self.places.get(name) else {
-            bail!(Argument, format!("read {}", self.source.path().display()), "there is no tensor called {name:?}")
+            bail!(Argument, format!("read {}", self.path.display()), "there is no tensor called {name:?}")
         };
-        self.contents.entries[place].load(&self.source)
+        self.entry(place).load(&self.files[self.tensors[place].0].0)
     }
 
     /// Reads all tensors, in the order of the file.
@@ -126,6 +174,18 @@ impl Checkpoint {
     /// As [`tensor`](Checkpoint::tensor).
     #[track_caller]
     pub fn load(&self) -> Result<StateDict> {
-        self.contents.load(&self.source)
+        // From the front of each file to its end.
+        let mut order: Vec<usize> = (0..self.tensors.len()).collect();
+        order.sort_by_key(|i| (self.tensors[*i].0, self.entry(*i).at));
+        let mut read: Vec<Option<Tensor>> = vec![None; order.len()];
+        for i in order {
+            read[i] = Some(self.entry(i).load(&self.files[self.tensors[i].0].0)?);
+        }
+        Ok(self.names().zip(read).filter_map(|(name, t)| Some((name.to_string(), t?))).collect())
+    }
+
+    fn entry(&self, i: usize) -> &Entry {
+        let (file, place) = self.tensors[i];
+        &self.files[file].1.entries[place]
     }
 }

@@ -6,6 +6,8 @@
 //! | `.safetensors` | yes | yes | [`open`]: tensor by tensor; text fields |
 //! | `.pt`, `.pth` of PyTorch's | yes, TorchScript too | yes | [`torch`]: nested values, optimizer states |
 //! | `.npz`, `.npy` of NumPy's | yes | yes | [`npy`]: a single array |
+//! | `.safetensors.index.json`, `.bin.index.json` | yes | [`save_sharded`] | [`open`] of safetensors |
+//! | `.gguf` of llama.cpp's | yes, quantized ones as `float32` | no | [`open`]: tensor by tensor; fields |
 //!
 //! ```
 //! use flambeau_tensor::{StateDict, Tensor};
@@ -29,15 +31,18 @@
 
 mod checkpoint;
 mod file;
+mod gguf;
 mod json;
 pub mod npy;
 mod safetensors;
+mod sharded;
 mod source;
 mod stored;
 pub mod torch;
 mod zip;
 
 pub use checkpoint::{Checkpoint, open};
+pub use sharded::save_sharded;
 
 use flambeau_tensor::{Error, ErrorKind, NamedTensors, Result, StateDict, bail};
 use source::Source;
@@ -125,14 +130,16 @@ pub fn save_to(mut writer: impl Write, tensors: &(impl NamedTensors + ?Sized)) -
 }
 
 /// The tensors of the file `path`, on the CPU, in the order of the file. What the file is, its content says:
-/// safetensors; PyTorch's `.pt`, `.pth`, `.bin`, of today or from before 1.6; NumPy's `.npz`.
+/// safetensors; PyTorch's `.pt`, `.pth`, `.bin`, of today or from before 1.6; NumPy's `.npz`; GGUF. A file that is
+/// called `….json` is the index of a checkpoint in several files, which are read all.
 ///
 /// Of PyTorch's nested values all tensors come, each under the path that leads to it: the names of a state dict as
 /// they are, those in `{"model": …}` with `model.` before them. Numbers and texts are left out;
 /// [`torch::load`] gives the whole value.
 ///
 /// Types that flambeau lacks come in the dtype that holds all of their values: unsigned integers of 16 bits as
-/// `int32`, of 32 and 64 as `int64`, `F8_E8M0` as `float32`, the other `F8` as `float16`. Elements of less than a
+/// `int32`, of 32 and 64 as `int64`, `F8_E8M0` and the quantized blocks of GGUF (`Q4_0`, `Q4_1`, `Q5_0`, `Q5_1`,
+/// `Q8_0`, `Q2_K` to `Q6_K`, `Q8_K`) as `float32`, the other `F8` as `float16`. Elements of less than a
 /// byte (`F4`, `F6`, `I4`, `U4`) come in none, so the file as a whole is refused rather than given without them;
 /// [`open`] gives its other tensors.
 ///
@@ -144,13 +151,18 @@ pub fn load(path: impl AsRef<Path>) -> Result<StateDict> {
     Ok(load_with_metadata(path)?.0)
 }
 
-/// [`load`] with the text fields of a safetensors file; other formats have none.
+/// [`load`] with the text fields of a safetensors file, or all fields of GGUF as text; other formats have none.
 ///
 /// # Errors
 /// As [`load`].
 #[track_caller]
 pub fn load_with_metadata(path: impl AsRef<Path>) -> Result<(StateDict, Metadata)> {
-    read(&Source::open(path.as_ref())?)
+    let source = Source::open(path.as_ref())?;
+    if sharded::is_index(&source) {
+        let shard = |path: &Path| Ok(read(&Source::open(path)?)?.0);
+        return Ok((sharded::read(&source)?.load(&source, shard)?, Metadata::new()));
+    }
+    read(&source)
 }
 
 /// The tensors of a file that lies in memory: [`load`].
@@ -182,7 +194,7 @@ fn read(source: &Source<'_>) -> Result<(StateDict, Metadata)> {
             return Err(source.unsupported("an .npy file has one array and no name for it; `npy::load` reads it"));
         }
     }
-    let contents = safetensors::contents(source)?;
+    let contents = checkpoint::contents(source)?;
     Ok((contents.load(source)?, contents.metadata))
 }
 

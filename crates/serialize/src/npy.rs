@@ -213,7 +213,7 @@ impl Array {
             let mut bytes = source.bytes(at, len)?;
             match self.stored {
                 Stored::Is(dtype) => swap(dtype, &mut bytes),
-                other => bytes.chunks_exact_mut((other.bits() / 8).max(1)).for_each(<[u8]>::reverse),
+                other => bytes.chunks_exact_mut(other.width()).for_each(<[u8]>::reverse),
             }
             self.stored.read(&Source::Bytes(&bytes), &self.shape, 0, "the array")
         } else {

@@ -1,7 +1,9 @@
 //! How files keep elements: in flambeau's dtypes, or in others that are widened to one of these as they are
 //! read.
 
+use crate::gguf::Quant;
 use crate::source::Source;
+use flambeau_tensor::shape::checked_numel;
 use flambeau_tensor::{DType, Result, Tensor, f16};
 
 /// A type of elements in a file.
@@ -15,6 +17,8 @@ pub(crate) enum Stored {
     F8(F8),
     /// Elements of less than a byte, of so many bits.
     Bits(usize),
+    /// Blocks of elements with a scale.
+    Quantized(Quant),
 }
 
 /// The floating point numbers of one byte, named as PyTorch names them.
@@ -29,22 +33,26 @@ pub(crate) enum F8 {
 }
 
 impl Stored {
-    /// Bits of an element.
-    pub(crate) fn bits(self) -> usize {
+    /// Bytes of an element; one, where elements are no whole bytes.
+    pub(crate) fn width(self) -> usize {
         match self {
-            Stored::Is(dtype) => 8 * dtype.size(),
-            Stored::Unsigned(bytes) => 8 * bytes,
-            Stored::F8(_) => 8,
-            Stored::Bits(bits) => bits,
+            Stored::Is(dtype) => dtype.size(),
+            Stored::Unsigned(bytes) => bytes,
+            Stored::F8(_) | Stored::Bits(_) | Stored::Quantized(_) => 1,
         }
     }
 
-    /// Bytes of `shape`; none where they cannot be counted, or are no whole ones.
+    /// Bytes of `shape`; none where they cannot be counted, or are no whole ones or whole blocks.
     pub(crate) fn bytes(self, shape: &[usize]) -> Option<usize> {
-        let numel = flambeau_tensor::shape::checked_numel(shape)?;
-        match self.bits() {
-            bits if bits.is_multiple_of(8) => numel.checked_mul(bits / 8),
-            bits => numel.checked_mul(bits).filter(|b| b.is_multiple_of(8)).map(|b| b / 8),
+        let numel = checked_numel(shape)?;
+        match self {
+            Stored::Bits(bits) => numel.checked_mul(bits).filter(|b| b.is_multiple_of(8)).map(|b| b / 8),
+            Stored::Quantized(quant) => {
+                let (elements, bytes) = quant.block();
+                shape.last().filter(|row| row.is_multiple_of(elements))?;
+                (numel / elements).checked_mul(bytes)
+            }
+            _ => numel.checked_mul(self.width()),
         }
     }
 
@@ -56,7 +64,7 @@ impl Stored {
             Stored::Unsigned(2) => DType::I32,
             Stored::Unsigned(_) => DType::I64,
             // Its range is that of f32.
-            Stored::F8(F8::E8M0) => DType::F32,
+            Stored::F8(F8::E8M0) | Stored::Quantized(_) => DType::F32,
             Stored::F8(_) => DType::F16,
             Stored::Bits(_) => return None,
         })
@@ -88,6 +96,13 @@ impl Stored {
             Stored::F8(F8::E8M0) => Tensor::from_vec(bytes()?.iter().map(|b| F8::E8M0.value(*b)).collect(), shape),
             Stored::F8(kind) => {
                 Tensor::from_vec(bytes()?.iter().map(|b| f16::from_f32(kind.value(*b))).collect(), shape)
+            }
+            Stored::Quantized(quant) => {
+                let packed = bytes()?;
+                Tensor::from_bytes_with(DType::F32, shape, |to| {
+                    quant.unpack(&packed, to);
+                    Ok(())
+                })
             }
             Stored::Bits(bits) => {
                 Err(source.unsupported(format!("{name:?} has elements of {bits} bits, which flambeau lacks")))

@@ -4,6 +4,7 @@
 use super::pickle::{self, Item, Node, Pickled, Root, What};
 use super::{Place, Value, told, unfold};
 use crate::source::Source;
+use crate::stored::Stored;
 use flambeau_tensor::Result;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -85,7 +86,7 @@ fn storages(source: &Source<'_>, value: &Pickled, keys: &Pickled, at: u64, big: 
         let mut count = [0; 8];
         source.read(at, &mut count)?;
         let count = if big { u64::from_be_bytes(count) } else { u64::from_le_bytes(count) };
-        let width = root.stored.map_or(1, |s| s.bits() / 8) as u64;
+        let width = root.stored.map_or(1, Stored::width) as u64;
         if count.checked_mul(width) != Some(root.bytes as u64) {
             let needed = root.bytes as u64 / width;
             let message =

@@ -268,7 +268,7 @@ impl Unfolding<'_> {
         if let Some(storage) = self.storages.get(&(root, stored)) {
             return Ok(storage.clone());
         }
-        let numel = self.heap.roots[root].bytes / (stored.bits() / 8).max(1);
+        let numel = self.heap.roots[root].bytes / stored.width();
         let storage = self.read(root, stored, &[numel])?;
         self.storages.insert((root, stored), storage.clone());
         Ok(storage)

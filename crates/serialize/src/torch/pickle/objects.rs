@@ -136,7 +136,7 @@ impl Machine<'_> {
                 _ => None,
             },
         };
-        let width = stored.map_or(1, |s| s.bits() / 8);
+        let width = stored.map_or(1, Stored::width);
         let (Some(part), Some((numel, bytes))) = (part, numel.and_then(|n| Some((n, n.checked_mul(width)?)))) else {
             return self.fault(format!("the storage {key:?} has no size"));
         };
@@ -183,7 +183,7 @@ impl Machine<'_> {
             return self.fault("a tensor whose sizes, strides or offset are no whole numbers");
         };
         // An untyped storage counts bytes.
-        let numel = if self.heap.roots[root].stored.is_none() { numel / (stored.bits() / 8).max(1) } else { numel };
+        let numel = if self.heap.roots[root].stored.is_none() { numel / stored.width() } else { numel };
         let empty = shape.contains(&0);
         let last = shape
             .iter()
