@@ -19,6 +19,8 @@ pub const FLOORS: &[(&str, u8)] = &[
     ("flambeau-autograd", 2),
     ("flambeau-serialize", 2),
     ("flambeau-cuda", 2),
+    // Not published: a backend for tests.
+    ("flambeau-mirror", 2),
     ("flambeau-nn", 3),
     ("flambeau-nn-derive", 3),
     ("flambeau-optim", 4),

@@ -3,12 +3,18 @@
 //! A fresh 40 MB output from the system costs more than the addition that fills it, and a small one's three
 //! pieces more than the addition, too. So tensors that nobody holds any more are kept whole, with their
 //! storage, by size class: first in a small cache of the thread, then in one that all threads share, both
-//! under a limit. Every block is zeroed when it comes from the system and so holds initialised bytes for ever
+//! under a limit. Memory of other devices is kept in the same way, in one cache for each device.
+//!
+//! Every block is zeroed when it comes from the system and so holds initialised bytes for ever
 //! after; that is what lets kernels view an output as `&mut [f32]` before they fill it.
 
+use crate::backend::backend_for;
+use crate::storage::{Memory, Storage};
 use crate::tensor::Inner;
+use crate::{Device, Error, ErrorKind, Result};
 use parking_lot::Mutex;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::any::Any;
 use std::cell::RefCell;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,6 +30,8 @@ const LOCAL_LARGEST: usize = 4 << 20;
 
 static LIMIT: AtomicUsize = AtomicUsize::new(2 << 30);
 static SHARED: Mutex<Cache> = Mutex::new(Cache::new());
+/// What is kept of devices other than the CPU.
+static DEVICES: Mutex<Vec<(Device, Box<Cache>)>> = Mutex::new(Vec::new());
 
 thread_local! {
     static LOCAL: RefCell<LocalCache> = const { RefCell::new(LocalCache(Cache::new())) };
@@ -50,6 +58,8 @@ pub struct Block {
     ptr: NonNull<u8>,
     size: usize,
     class: usize,
+    /// Where it is not the system's: what gives it back when it is dropped.
+    keeper: Option<Box<dyn Any + Send + Sync>>,
 }
 
 // SAFETY: a block is the sole owner of its memory; access goes through the storage's guards.
@@ -64,7 +74,31 @@ impl Block {
         let layout = Layout::from_size_align(size, ALIGN).ok()?;
         // SAFETY: the size is at least 64.
         let ptr = NonNull::new(unsafe { alloc_zeroed(layout) })?;
-        Some(Block { ptr, size, class })
+        Some(Block { ptr, size, class, keeper: None })
+    }
+
+    /// Page-locked bytes of a backend, which `keeper` gives back when it is dropped.
+    ///
+    /// # Safety
+    /// `ptr` leads to `size` initialised bytes, aligned to [`ALIGN`], that nobody else touches while `keeper` lives
+    /// but the backend's own queued copies; a device that still copies when `keeper` is dropped is its business.
+    pub unsafe fn pinned(ptr: NonNull<u8>, size: usize, keeper: Box<dyn Any + Send + Sync>) -> Block {
+        Block { ptr, size, class: 0, keeper: Some(keeper) }
+    }
+
+    /// True for page-locked bytes of a backend.
+    pub fn is_pinned(&self) -> bool {
+        self.keeper.is_some()
+    }
+
+    /// What gives page-locked bytes back.
+    pub fn keeper(&self) -> Option<&(dyn Any + Send + Sync)> {
+        self.keeper.as_deref()
+    }
+
+    /// How many bytes it has.
+    pub fn size(&self) -> usize {
+        self.size
     }
 
     /// The first byte.
@@ -76,6 +110,9 @@ impl Block {
 
 impl Drop for Block {
     fn drop(&mut self) {
+        if self.keeper.is_some() {
+            return;
+        }
         // SAFETY: allocated in `new` with this size and alignment.
         unsafe { dealloc(self.ptr.as_ptr(), Layout::from_size_align_unchecked(self.size, ALIGN)) }
     }
@@ -84,10 +121,13 @@ impl Drop for Block {
 /// A tensor that nobody holds, over a storage of its own with a block.
 type Kept = UniqueArc<Inner>;
 
-/// A kept tensor with a block of at least `bytes` bytes, as its last owner left it.
+/// A kept tensor with at least `bytes` bytes on `device`, as its last owner left it.
 #[inline]
-pub(crate) fn take(bytes: usize) -> Option<Kept> {
+pub(crate) fn take(device: Device, bytes: usize) -> Option<Kept> {
     let (class, size) = class_of(bytes)?;
+    if device != Device::Cpu {
+        return cache_of(&mut DEVICES.lock(), device)?.pop(class, size);
+    }
     let own = LOCAL.try_with(|local| local.try_borrow_mut().ok()?.0.pop(class, size)).ok().flatten();
     own.or_else(|| take_shared(class, size))
 }
@@ -97,16 +137,46 @@ fn take_shared(class: usize, size: usize) -> Option<Kept> {
     SHARED.lock().pop(class, size)
 }
 
+fn cache_of(caches: &mut [(Device, Box<Cache>)], device: Device) -> Option<&mut Cache> {
+    caches.iter_mut().find(|c| c.0 == device).map(|c| &mut *c.1)
+}
+
+/// Memory for a new storage of `bytes` bytes on `device`, and how much it is. Where the device has no room, what is
+/// kept of it for reuse is given back first.
+#[cold]
+pub(crate) fn allocate(op: &'static str, device: Device, bytes: usize) -> Result<Storage> {
+    let backend = backend_for(op, device)?;
+    // In sizes that another tensor can take over, but where a backend keeps nothing.
+    let capacity = if device.has_data() { class_of(bytes).map_or(bytes, |c| c.1) } else { 0 };
+    let memory = match backend.allocate(device, capacity) {
+        Err(e) if e.kind() == ErrorKind::Memory => {
+            empty_cache();
+            backend.allocate(device, capacity)
+        }
+        first => first,
+    };
+    match memory {
+        // Host memory on a device that is not the host would come back as the CPU's.
+        Ok(Memory::Host(_)) if device != Device::Cpu => {
+            Err(Error::new(ErrorKind::Memory, op, format!("the backend of {device} gave host memory")))
+        }
+        Ok(memory) => Ok(Storage::new(device, bytes, capacity, memory)),
+        Err(e) => {
+            Err(Error::new(e.kind(), op, format!("no {bytes} bytes on {device} for the result: {}", e.message())))
+        }
+    }
+}
+
 /// The class and size of its block, where it has one.
 #[inline]
 fn class_and_size(tensor: &Kept) -> Option<(usize, usize)> {
-    tensor.block().map(|block| (block.class, block.size))
+    tensor.block().filter(|block| !block.is_pinned()).map(|block| (block.class, block.size))
 }
 
 /// Keeps `tensor` for another owner, if it has a block.
 #[inline]
 pub(crate) fn keep(tensor: Kept) {
-    let Some((class, size)) = class_and_size(&tensor) else { return };
+    let Some((class, size)) = class_and_size(&tensor) else { return keep_of_device(tensor) };
     if size > LOCAL_LARGEST {
         return share(class, size, tensor);
     }
@@ -121,6 +191,29 @@ pub(crate) fn keep(tensor: Kept) {
     if let Some(tensor) = tensor {
         share(class, size, tensor);
     }
+}
+
+/// Keeps a tensor of another device than the CPU, if it has memory there.
+#[cold]
+fn keep_of_device(tensor: Kept) {
+    let (device, capacity) = (tensor.storage().device(), tensor.storage().capacity());
+    let Some((class, size)) = class_of(capacity).filter(|_| matches!(tensor.storage().memory(), Memory::Device(_)))
+    else {
+        return;
+    };
+    let mut caches = DEVICES.lock();
+    if cache_of(&mut caches, device).is_none() {
+        caches.push((device, Box::new(Cache::new())));
+    }
+    let Some(cache) = cache_of(&mut caches, device) else { return };
+    if size == capacity && cache.bytes + size <= LIMIT.load(Ordering::Relaxed) {
+        cache.lists[class].push(tensor);
+        cache.bytes += size;
+        return;
+    }
+    // Given back without the lock: a backend may wait there.
+    drop(caches);
+    drop(tensor);
 }
 
 /// Gives a tensor to the shared cache, or its memory back to the system where that is full.
@@ -186,7 +279,8 @@ pub fn set_cache_limit(bytes: usize) {
 pub fn empty_cache() {
     let own = LOCAL.try_with(|local| local.try_borrow_mut().map(|mut local| local.0.empty()));
     let shared = SHARED.lock().empty();
-    drop((own, shared));
+    let devices: Vec<Kept> = DEVICES.lock().iter_mut().flat_map(|c| c.1.empty()).collect();
+    drop((own, shared, devices));
 }
 
 /// Bytes that the shared cache holds for reuse.
@@ -197,7 +291,7 @@ pub fn cached_bytes() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{DType, Device, Tensor};
+    use crate::{DType, Tensor};
 
     #[test]
     fn classes_hold_what_is_asked() {

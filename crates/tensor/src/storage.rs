@@ -11,21 +11,38 @@ use crate::{Device, Error, ErrorKind, Result, Tensor};
 use parking_lot::Mutex;
 use parking_lot::RawRwLock;
 use parking_lot::lock_api::{RawRwLock as _, RawRwLockRecursive as _};
+use smallvec::SmallVec;
 use std::any::Any;
 use std::cell::RefCell;
 use std::panic::Location;
-use std::sync::atomic::{self, AtomicU32};
+use std::sync::atomic::{self, AtomicBool, AtomicU32};
 use triomphe::Arc;
 
 /// Memory as a backend gives it.
-pub enum Buffer {
+pub enum Memory {
     /// Bytes of this process.
     Host(Block),
     /// None at all: the meta device's.
-    Meta,
-    /// What another backend keeps; only that backend looks inside.
+    None,
+    /// What a backend keeps; only that backend looks inside.
     Device(Box<dyn Any + Send + Sync>),
 }
+
+/// Something queued on a device that uses a storage. See [`backend`](crate::backend) for who waits for whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Use {
+    /// The device.
+    pub device: Device,
+    /// The stream it is queued on, by the backend's own number.
+    pub stream: u64,
+    /// Which of the things queued there, by the backend's own number; later ones have higher numbers.
+    pub ticket: u64,
+    /// It writes to the storage.
+    pub writes: bool,
+}
+
+/// What is queued on a storage: a use by each stream to read, and one to write, as far as anybody must still know.
+type Uses = SmallVec<[Use; 2]>;
 
 /// Shared ownership of a block of memory.
 #[derive(Clone)]
@@ -36,8 +53,12 @@ struct Inner {
     version: AtomicU32,
     device: Device,
     bytes: usize,
-    buffer: Buffer,
+    capacity: usize,
+    memory: Memory,
     writer: Mutex<Option<Writer>>,
+    /// Are there uses?
+    pending: AtomicBool,
+    uses: Mutex<Uses>,
 }
 
 /// The in-place op that wrote last, for the error message of a backward that needed the old value.
@@ -50,28 +71,11 @@ pub struct Writer {
 }
 
 impl Storage {
-    /// `bytes` bytes on `device`, of any content.
-    #[track_caller]
-    pub fn new(op: &'static str, device: Device, bytes: usize) -> Result<Storage> {
-        let no_memory = |why: String| Error::new(ErrorKind::Memory, op, why);
-        let buffer = match device {
-            Device::Cpu => Buffer::Host(
-                Block::new(bytes)
-                    .ok_or_else(|| no_memory(format!("the system has no {bytes} bytes for the result")))?,
-            ),
-            Device::Meta => Buffer::Meta,
-            other => match backend_of(other) {
-                Some(backend) => backend.allocate(other, bytes)?,
-                None => return Err(Error::new(ErrorKind::Device, op, format!("no backend for {other} is registered"))),
-            },
-        };
-        Ok(Storage::from_buffer(device, bytes, buffer))
-    }
-
-    /// A storage of `bytes` bytes that `buffer` holds.
-    pub fn from_buffer(device: Device, bytes: usize, buffer: Buffer) -> Storage {
+    /// A storage of `bytes` bytes in `memory`, which holds `capacity`.
+    pub(crate) fn new(device: Device, bytes: usize, capacity: usize, memory: Memory) -> Storage {
         let (lock, version, writer) = (RawRwLock::INIT, AtomicU32::new(0), Mutex::new(None));
-        Storage(Arc::new(Inner { lock, version, device, bytes, buffer, writer }))
+        let (pending, uses) = (AtomicBool::new(false), Mutex::new(Uses::new()));
+        Storage(Arc::new(Inner { lock, version, device, bytes, capacity, memory, writer, pending, uses }))
     }
 
     /// Where it is.
@@ -87,8 +91,50 @@ impl Storage {
     }
 
     /// What the backend gave.
-    pub fn buffer(&self) -> &Buffer {
-        &self.0.buffer
+    #[inline]
+    pub fn memory(&self) -> &Memory {
+        &self.0.memory
+    }
+
+    /// For a backend: what is queued on the storage by other streams than `stream` and stands in the way of a use
+    /// that writes or reads it.
+    pub fn uses_before(&self, stream: u64, writes: bool) -> SmallVec<[Use; 2]> {
+        if !self.0.pending.load(atomic::Ordering::Acquire) {
+            return Uses::new();
+        }
+        self.0.uses.lock().iter().filter(|u| u.stream != stream && (writes || u.writes)).copied().collect()
+    }
+
+    /// For a backend: writes down that `new` is queued. It stands for all earlier uses of its stream, and, where it
+    /// writes, for all that it had to wait for.
+    pub fn add_use(&self, new: Use) {
+        let mut uses = self.0.uses.lock();
+        uses.retain(|u| !(new.writes || u.stream == new.stream && u.device == new.device && !u.writes));
+        uses.push(new);
+        self.0.pending.store(true, atomic::Ordering::Release);
+    }
+
+    /// Waits until the host may look at its own memory again.
+    #[cold]
+    fn settle(inner: &Inner) -> Result<()> {
+        // Held to the end: another thread that reads, too, must not go on before.
+        let mut uses = inner.uses.lock();
+        // All are waited for, whatever fails: the memory must be at rest.
+        let wait = |u: Use| backend_of(u.device).map_or(Ok(()), |b| b.wait(&u));
+        let result = uses.drain(..).map(wait).fold(Ok(()), Result::and);
+        inner.pending.store(false, atomic::Ordering::Release);
+        result
+    }
+
+    /// True for host memory that a backend page-locked.
+    pub fn is_pinned(&self) -> bool {
+        self.block().is_some_and(Block::is_pinned)
+    }
+
+    /// For the allocator: the size of its memory, of which it needs [`bytes`](Storage::bytes).
+    #[inline]
+    pub(crate) fn capacity(&self) -> usize {
+        self.0.capacity
     }
 
     /// How often an in-place op wrote to it.
@@ -126,8 +172,8 @@ impl Storage {
     /// The memory, where it is this process's.
     #[inline]
     pub(crate) fn block(&self) -> Option<&Block> {
-        match &self.0.buffer {
-            Buffer::Host(block) => Some(block),
+        match &self.0.memory {
+            Memory::Host(block) => Some(block),
             _ => None,
         }
     }
@@ -272,6 +318,18 @@ impl<'a> Guard<'a> {
         if !got {
             acquire_slowly(op, inner, write)?;
         }
+        // The host's own memory: what a device still copies from or to it comes first.
+        if inner.pending.load(atomic::Ordering::Acquire) && inner.device == Device::Cpu {
+            self.push(held);
+            return Storage::settle(inner);
+        }
+        self.push(held);
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn push(&mut self, held: Held<'a>) {
+        let Held { inner, write } = held;
         if self.count < FEW {
             self.few[self.count] = Some(inner);
             self.writes |= u8::from(write) << self.count;
@@ -279,7 +337,6 @@ impl<'a> Guard<'a> {
         } else {
             self.many.push(held);
         }
-        Ok(())
     }
 
     #[inline(always)]

@@ -1,10 +1,10 @@
 //! The [`Tensor`]: a layout over shared storage, and what every part of the house may ask of it.
 
-use crate::backend::backend_of;
+use crate::backend::Backend;
 use crate::dtype::{Element, Stored};
 use crate::layout::Layout;
 use crate::shape::{IntoShape, checked_numel};
-use crate::storage::{Guard, Storage, lock};
+use crate::storage::{Guard, Memory, Storage, lock};
 use crate::{DType, Device, Error, ErrorKind, Result, Scalar, alloc, bail, dispatch, ensure};
 use parking_lot::Mutex;
 use std::any::Any;
@@ -96,6 +96,10 @@ impl Inner {
     pub(crate) fn block(&self) -> Option<&alloc::Block> {
         self.storage.block()
     }
+
+    pub(crate) fn storage(&self) -> &Storage {
+        &self.storage
+    }
 }
 
 impl Tensor {
@@ -130,19 +134,33 @@ impl Tensor {
         else {
             bail!(Memory, op, "a {dtype} tensor of shape {shape:?} has more bytes than memory has addresses")
         };
-        if device == Device::Cpu {
-            if let Some(mut kept) = alloc::take(bytes) {
-                if kept.storage.renew(bytes) {
-                    let inference = dispatch::inference_mode_enabled();
-                    let Inner { contiguous, tracks, recorded, .. } = &mut *kept;
-                    (*contiguous, *tracks.get_mut(), *recorded.get_mut()) = (true, false, false);
-                    (kept.layout, kept.numel, kept.dtype, kept.inference) = (layout, numel, dtype, inference);
-                    return Ok(Tensor(ManuallyDrop::new(kept.shareable())));
-                }
+        if let Some(mut kept) = alloc::take(device, bytes) {
+            if kept.storage.renew(bytes) {
+                let inference = dispatch::inference_mode_enabled();
+                let Inner { contiguous, tracks, recorded, .. } = &mut *kept;
+                (*contiguous, *tracks.get_mut(), *recorded.get_mut()) = (true, false, false);
+                (kept.layout, kept.numel, kept.dtype, kept.inference) = (layout, numel, dtype, inference);
+                return Ok(Tensor(ManuallyDrop::new(kept.shareable())));
             }
         }
-        let storage = Storage::new(op, device, bytes)?;
+        let storage = alloc::allocate(op, device, bytes)?;
         Ok(Tensor::known(storage, layout, dtype, None, numel, true))
+    }
+
+    /// Contiguous, of any content, in page-locked host memory of `backend`.
+    #[track_caller]
+    pub(crate) fn pinned(op: &'static str, shape: &[usize], dtype: DType, backend: &dyn Backend) -> Result<Tensor> {
+        let Some((layout, numel)) = Layout::rows(shape).filter(|l| l.1.checked_mul(dtype.size()).is_some()) else {
+            bail!(Memory, op, "a {dtype} tensor of shape {shape:?} has more bytes than memory has addresses")
+        };
+        let bytes = numel * dtype.size();
+        let memory = backend.allocate_pinned(bytes)?;
+        let there = match &memory {
+            Memory::Host(block) if block.is_pinned() => block.size(),
+            _ => bail!(Memory, op, "the backend gave memory that is not page-locked"),
+        };
+        ensure!(there >= bytes, Memory, op, "the backend gave {there} bytes instead of {bytes}");
+        Ok(Tensor::known(Storage::new(Device::Cpu, bytes, there, memory), layout, dtype, None, numel, true))
     }
 
     /// The elements of `data` in row-major order under `shape`.
@@ -433,13 +451,14 @@ impl Tensor {
 
     /// The elements as bytes, for `by`.
     fn bytes(&self, by: &'static str) -> Result<Vec<u8>> {
-        let rows = dispatch::no_grad(|| dispatch::uninterpreted(|| self.contiguous()))?;
-        let Some(backend) = backend_of(self.device()) else {
-            bail!(Device, by, "no backend for {} is registered", self.device())
-        };
+        let rows = dispatch::no_grad(|| dispatch::uninterpreted(|| self.contiguous()?.to_device(Device::Cpu)))?;
         let _guard = lock(by, &[&rows], &[])?;
-        // SAFETY: contiguous, and locked to read.
-        unsafe { backend.download(&rows) }
+        let (at, len) = (rows.storage_offset() * rows.dtype().size(), rows.numel() * rows.dtype().size());
+        if len == 0 {
+            return Ok(Vec::new());
+        }
+        // SAFETY: a contiguous layout inside its storage, which is initialised and locked to read.
+        Ok(unsafe { std::slice::from_raw_parts(rows.storage().host_ptr().add(at), len) }.to_vec())
     }
 
     /// The value of a tensor of one element, converted as by `as` where the dtypes differ.

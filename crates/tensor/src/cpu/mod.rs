@@ -33,10 +33,10 @@ pub(crate) mod sort;
 pub(crate) mod view;
 pub(crate) mod words;
 
-use crate::backend::Backend;
+use crate::backend::{Backend, Ran, Work};
 use crate::op::Op;
 use crate::ops::Transfer;
-use crate::storage::Buffer;
+use crate::storage::Memory;
 use crate::{Device, Error, ErrorKind, Result, Tensor};
 use smallvec::SmallVec;
 pub(crate) use view::{Dst, Src};
@@ -69,14 +69,14 @@ impl CpuKernel for Transfer {
 }
 
 impl Backend for CpuBackend {
-    fn allocate(&self, _: Device, bytes: usize) -> Result<Buffer> {
+    fn allocate(&self, _: Device, bytes: usize) -> Result<Memory> {
         match crate::alloc::Block::new(bytes) {
-            Some(block) => Ok(Buffer::Host(block)),
+            Some(block) => Ok(Memory::Host(block)),
             None => Err(Error::new(ErrorKind::Memory, "allocate", format!("the system has no {bytes} bytes"))),
         }
     }
 
-    unsafe fn run(&self, op: &Op, inputs: &[&Tensor], outputs: &[&Tensor]) -> Result<()> {
+    unsafe fn run(&self, Work { op, inputs, outputs, .. }: Work<'_>) -> Result<Ran> {
         // SAFETY: the contract of `Backend::run`: inputs are locked to read, outputs fresh or locked to
         // write, for the length of this call.
         unsafe {
@@ -89,20 +89,20 @@ impl Backend for CpuBackend {
                     let mut outputs: SmallVec<[Dst<'_>; 2]> = outputs.iter().map(|t| Dst::new(t)).collect();
                     run_kernel(op, &inputs, &mut outputs)
                 }
-            }
+            }?;
         }
+        Ok(Ran::Queued)
     }
 
-    unsafe fn upload(&self, from: &[u8], to: &Tensor) -> Result<()> {
-        // SAFETY: the contract of `Backend::run` holds for `to`.
-        let mut to = unsafe { Dst::new(to) };
-        to.bytes_mut().copy_from_slice(from);
+    unsafe fn upload(&self, from: &Tensor, to: &Tensor, _: bool) -> Result<()> {
+        // SAFETY: `from` is locked to read, `to` fresh or locked to write.
+        let (from, mut to) = unsafe { (Src::new(from), Dst::new(to)) };
+        to.bytes_mut().copy_from_slice(from.bytes());
         Ok(())
     }
 
-    unsafe fn download(&self, from: &Tensor) -> Result<Vec<u8>> {
-        // SAFETY: the caller holds the lock to read.
-        let from = unsafe { Src::new(from) };
-        Ok(from.bytes().to_vec())
+    unsafe fn download(&self, from: &Tensor, to: &Tensor, _: bool) -> Result<()> {
+        // SAFETY: the same contract the other way round.
+        unsafe { self.upload(from, to, false) }
     }
 }

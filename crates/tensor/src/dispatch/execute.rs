@@ -4,9 +4,9 @@
 use super::hook::hook;
 use super::modes::{grad_enabled, inference_mode_enabled, no_grad};
 use super::{Call, Output, dispatch};
-use crate::backend::{Backend, backend_of};
+use crate::backend::{Backend, Ran, Work, backend_for};
 use crate::op::{Meta, Op, Outputs};
-use crate::ops::Cast;
+use crate::ops::{Cast, Transfer};
 use crate::storage::{Guard, lock};
 use crate::tensor::View;
 use crate::{Device, Error, ErrorKind, Result, Tensor, bail, ensure};
@@ -32,7 +32,7 @@ pub(super) fn run(call: Call<'_>) -> Result<Outputs> {
 
 /// [`fresh`] for an op of one output: no lists to be made.
 pub(super) fn fresh_one(op: Op, inputs: &[&Tensor], at: At) -> Result<Tensor> {
-    let mut out = run_one(&op, inputs).map_err(|e| e.located(at))?;
+    let mut out = run_one(&op, inputs, at).map_err(|e| e.located(at))?;
     if is_recorded(inputs) {
         record(op, inputs, std::slice::from_mut(&mut out), at).map_err(|e| e.located(at))?;
     }
@@ -41,7 +41,7 @@ pub(super) fn fresh_one(op: Op, inputs: &[&Tensor], at: At) -> Result<Tensor> {
 
 /// An op whose outputs are new tensors.
 fn fresh(op: Op, inputs: &[&Tensor], at: At) -> Result<Outputs> {
-    let mut outputs = run_all(&op, inputs).map_err(|e| e.located(at))?;
+    let mut outputs = run_all(&op, inputs, at).map_err(|e| e.located(at))?;
     if is_recorded(inputs) {
         record(op, inputs, &mut outputs, at).map_err(|e| e.located(at))?;
     }
@@ -124,7 +124,7 @@ fn update_all(name: &'static str, op: &Op, inputs: &[&Tensor], targets: &[&Tenso
         "an update is not recorded; run it under `no_grad`"
     );
     let everything: SmallVec<[&Tensor; 8]> = all().copied().collect();
-    let (_, backend) = common_device(op, &everything)?;
+    let (device, backend) = common_device(op, &everything)?;
     let metas = op.infer(&everything)?;
     for (i, (meta, target)) in metas.iter().zip(targets).enumerate() {
         check_target(name, meta, target)?;
@@ -140,7 +140,8 @@ fn update_all(name: &'static str, op: &Op, inputs: &[&Tensor], targets: &[&Tenso
     }
     let _guard = lock(name, inputs, targets)?;
     // SAFETY: shapes and dtypes are as inferred, all storages are locked, targets are contiguous and apart.
-    unsafe { backend.run(op, inputs, targets)? };
+    let ran = unsafe { backend.run(Work { op, inputs, outputs: targets, at })? };
+    ensure!(ran == Ran::Queued, Unsupported, name, "{device} has no kernel for this update");
     targets.iter().for_each(|t| t.storage().bump(name, at));
     Ok(())
 }
@@ -158,7 +159,7 @@ fn write_and_record(name: &'static str, op: Op, inputs: &[&Tensor], target: &Ten
         hook()?.check_in_place(name, target)?;
     }
     let old = if tracking { Some(hook()?.before_in_place(&op, inputs, target)?) } else { None };
-    write(name, &op, inputs, target, &metas[0])?;
+    write(name, &op, inputs, target, &metas[0], at)?;
     if !inference_mode_enabled() || !target.is_inference() {
         target.storage().bump(name, at);
     }
@@ -194,7 +195,7 @@ fn check_target(name: &'static str, meta: &Meta, target: &Tensor) -> Result<()> 
 }
 
 /// The kernel's part of [`into`].
-fn write(name: &'static str, op: &Op, inputs: &[&Tensor], target: &Tensor, meta: &Meta) -> Result<()> {
+fn write(name: &'static str, op: &Op, inputs: &[&Tensor], target: &Tensor, meta: &Meta, at: At) -> Result<()> {
     let clashes = |t: &Tensor| {
         !t.is(target)
             && t.storage().is(target.storage())
@@ -204,7 +205,7 @@ fn write(name: &'static str, op: &Op, inputs: &[&Tensor], target: &Tensor, meta:
         // What shares memory with the target but not its places must be read before it is written.
         let apart = |t: &Tensor| if clashes(t) { dispatch(Cast { dtype: t.dtype() }, &[t]) } else { Ok(t.clone()) };
         let apart = no_grad(|| inputs.iter().map(|t| apart(t)).collect::<Result<Outputs>>())?;
-        return write(name, op, &apart.iter().collect::<SmallVec<[&Tensor; 4]>>(), target, meta);
+        return write(name, op, &apart.iter().collect::<SmallVec<[&Tensor; 4]>>(), target, meta, at);
     }
     let (device, backend) = common_device(op, inputs)?;
     ensure!(
@@ -219,36 +220,40 @@ fn write(name: &'static str, op: &Op, inputs: &[&Tensor], target: &Tensor, meta:
         guard.lock_all(name, inputs, &[target])?;
         // SAFETY: shapes are as inferred, all storages are locked, the target has no overlap, and inputs are the
         // target itself or apart from it.
-        return unsafe { backend.run(op, inputs, &[target]) };
+        if unsafe { backend.run(Work { op, inputs, outputs: &[target], at })? } == Ran::Queued {
+            return Ok(());
+        }
     }
-    let made = Tensor::uninit(name, &meta.shape, meta.dtype, device)?;
-    {
-        let _guard = lock(name, inputs, &[])?;
-        // SAFETY: shapes are as inferred, inputs locked to read, the output is fresh.
-        unsafe { backend.run(op, inputs, &[&made])? };
-    }
-    let _guard = lock(name, &[], &[target])?;
-    // SAFETY: the target has the shape of what was made, no overlap, and is locked to write.
-    unsafe { backend.run(&Op::Cast(Cast { dtype: target.dtype() }), &[&made], &[target]) }
+    let made = run_one(op, inputs, at)?;
+    let _guard = lock(name, &[&made], &[target])?;
+    let cast = Op::Cast(Cast { dtype: target.dtype() });
+    // SAFETY: the target has the shape of what was made, no overlap, and both are locked.
+    let ran = unsafe { backend.run(Work { op: &cast, inputs: &[&made], outputs: &[target], at })? };
+    ensure!(ran == Ran::Queued, Unsupported, name, "{device} has no kernel to copy with");
+    Ok(())
 }
 
-fn run_all(op: &Op, inputs: &[&Tensor]) -> Result<Outputs> {
+fn run_all(op: &Op, inputs: &[&Tensor], at: At) -> Result<Outputs> {
     if let (Op::Transfer(op), [x]) = (op, inputs) {
-        return Ok(Outputs::from_iter([transfer(x, op.to)?]));
+        return Ok(Outputs::from_iter([transfer(*op, x)?]));
     }
     let (device, backend) = common_device(op, inputs)?;
     let made = |meta: &Meta| Tensor::uninit(op.name(), &meta.shape, meta.dtype, device);
     let outputs = op.infer(inputs)?.iter().map(made).collect::<Result<Outputs>>()?;
-    let _guard = lock(op.name(), inputs, &[])?;
-    // SAFETY: outputs are as inferred and fresh, inputs locked to read.
-    unsafe { backend.run(op, inputs, &outputs.iter().collect::<SmallVec<[&Tensor; 4]>>())? };
-    Ok(outputs)
+    let guard = lock(op.name(), inputs, &[])?;
+    let ran = {
+        let outputs: SmallVec<[&Tensor; 4]> = outputs.iter().collect();
+        // SAFETY: outputs are as inferred and fresh, inputs locked to read.
+        unsafe { backend.run(Work { op, inputs, outputs: &outputs, at })? }
+    };
+    drop(guard);
+    if ran == Ran::Queued { Ok(outputs) } else { decomposed(op, inputs, device) }
 }
 
 /// [`run_all`] for an op of one output: no lists to be made.
-fn run_one(op: &Op, inputs: &[&Tensor]) -> Result<Tensor> {
+fn run_one(op: &Op, inputs: &[&Tensor], at: At) -> Result<Tensor> {
     if let (Op::Transfer(op), [x]) = (op, inputs) {
-        return transfer(x, op.to);
+        return transfer(*op, x);
     }
     let (device, backend) = common_device(op, inputs)?;
     // Looked at where it stands: to move it would cost as much as to make it.
@@ -260,24 +265,48 @@ fn run_one(op: &Op, inputs: &[&Tensor]) -> Result<Tensor> {
     let mut guard = Guard::default();
     guard.lock_all(op.name(), inputs, &[])?;
     // SAFETY: the output is as inferred and fresh, inputs are locked to read.
-    unsafe { backend.run(op, inputs, &[&out])? };
-    Ok(out)
+    if unsafe { backend.run(Work { op, inputs, outputs: &[&out], at })? } == Ran::Queued {
+        return Ok(out);
+    }
+    drop(guard);
+    decomposed(op, inputs, device)?.pop().ok_or_else(|| Error::new(ErrorKind::Unsupported, op.name(), "no output"))
 }
 
-/// A copy of `x` on another device, by way of host memory.
+/// An op that the backend lacks, by its mathematics in other ops.
 #[cold]
-fn transfer(x: &Tensor, to: Device) -> Result<Tensor> {
-    let backend = |device| match backend_of(device) {
-        Some(backend) => Ok(backend),
-        None => Err(Error::new(ErrorKind::Device, "to", format!("this program has no backend for {device}"))),
-    };
-    let (source, target) = (backend(x.device())?, backend(to)?);
-    let out = Tensor::uninit("to", x.shape(), x.dtype(), to)?;
-    if to.has_data() {
-        let rows = no_grad(|| x.contiguous())?;
-        let _guard = lock("to", &[&rows], &[])?;
-        // SAFETY: contiguous and locked to read; what takes it is fresh, contiguous and of the same size.
-        unsafe { target.upload(&source.download(&rows)?, &out)? };
+fn decomposed(op: &Op, inputs: &[&Tensor], device: Device) -> Result<Outputs> {
+    match no_grad(|| op.decompose(inputs)) {
+        Some(outputs) => outputs,
+        None => bail!(Unsupported, op.name(), "{device} has no kernel for it, and it has no decomposition"),
+    }
+}
+
+/// A copy of `x` on another device.
+#[cold]
+fn transfer(Transfer { to, non_blocking, .. }: Transfer, x: &Tensor) -> Result<Tensor> {
+    let (source, target) = (backend_for("to", x.device())?, backend_for("to", to)?);
+    if !to.has_data() {
+        return Tensor::uninit("to", x.shape(), x.dtype(), to);
+    }
+    let rows = no_grad(|| x.contiguous())?;
+    let out = match (x.device(), to) {
+        // Only into page-locked memory can a device copy behind the program's back.
+        (_, Device::Cpu) if non_blocking => Tensor::pinned("to", x.shape(), x.dtype(), source),
+        _ => Tensor::uninit("to", x.shape(), x.dtype(), to),
+    }?;
+    let _guard = lock("to", &[&rows], &[])?;
+    // SAFETY: contiguous and locked to read; what takes it is fresh, contiguous, of the same shape and dtype.
+    unsafe {
+        match (x.device(), to) {
+            (Device::Cpu, _) => target.upload(&rows, &out, non_blocking)?,
+            (_, Device::Cpu) => source.download(&rows, &out, non_blocking)?,
+            (a, b) if a.is_same_kind(b) && source.copy(&rows, &out)? == Ran::Queued => {}
+            _ => {
+                let host = Tensor::uninit("to", x.shape(), x.dtype(), Device::Cpu)?;
+                source.download(&rows, &host, false)?;
+                target.upload(&host, &out, false)?;
+            }
+        }
     }
     Ok(out)
 }
@@ -299,8 +328,5 @@ fn common_device(op: &Op, inputs: &[&Tensor]) -> Result<(Device, &'static dyn Ba
             device
         }
     };
-    match backend_of(device) {
-        Some(backend) => Ok((device, backend)),
-        None => bail!(Device, op.name(), "this program has no backend for {device}"),
-    }
+    Ok((device, backend_for(op.name(), device)?))
 }

@@ -1,7 +1,8 @@
 //! Copies: to another dtype, into another tensor, into rows, to another device.
 
+use crate::backend::backend_for;
 use crate::op::{Infer, Meta, Metas};
-use crate::{DType, Device, Result, Scalar, Tensor, dispatch, dispatch_into, ensure};
+use crate::{DType, Device, Result, Scalar, Tensor, dispatch, dispatch_into, ensure, no_grad};
 
 /// A copy in dtype `dtype`.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +26,8 @@ pub struct Transfer {
     pub from: Device,
     /// Where the copy is to be.
     pub to: Device,
+    /// The call may return before the copy is done, where page-locked host memory makes that possible.
+    pub non_blocking: bool,
 }
 
 impl Infer for Transfer {
@@ -80,10 +83,47 @@ impl Tensor {
     /// From the meta device, which has no data; to a device without a backend.
     #[track_caller]
     pub fn to_device(&self, device: Device) -> Result<Tensor> {
+        self.transfer(device, false)
+    }
+
+    /// [`to_device`](Tensor::to_device) that need not wait: `Tensor.to(device, non_blocking=True)`. From the host it
+    /// returns early where the tensor is [pinned](Tensor::pin_memory); to the host the copy is pinned. Whoever looks at
+    /// the values waits for them.
+    ///
+    /// # Errors
+    /// As [`to_device`](Tensor::to_device); to the host, where the backend has no page-locked memory.
+    #[track_caller]
+    pub fn to_device_non_blocking(&self, device: Device) -> Result<Tensor> {
+        self.transfer(device, true)
+    }
+
+    #[track_caller]
+    fn transfer(&self, device: Device, non_blocking: bool) -> Result<Tensor> {
         if self.device() == device {
             return Ok(self.clone());
         }
-        dispatch(Transfer { from: self.device(), to: device }, &[self])
+        dispatch(Transfer { from: self.device(), to: device, non_blocking }, &[self])
+    }
+
+    /// A copy in page-locked host memory, from which `device` copies without the processor:
+    /// `Tensor.pin_memory()`. Itself where it is so already. Without history.
+    ///
+    /// # Errors
+    /// Where the tensor is not on the CPU, or the device's backend has no page-locked memory.
+    #[track_caller]
+    pub fn pin_memory(&self, device: Device) -> Result<Tensor> {
+        ensure!(self.device() == Device::Cpu, Device, "pin_memory", "a tensor on {} cannot be pinned", self.device());
+        if self.is_pinned() {
+            return Ok(self.clone());
+        }
+        let out = Tensor::pinned("pin_memory", self.shape(), self.dtype(), backend_for("pin_memory", device)?)?;
+        no_grad(|| out.copy_(self).map(drop))?;
+        Ok(out)
+    }
+
+    /// Does it lie in page-locked host memory?
+    pub fn is_pinned(&self) -> bool {
+        self.storage().is_pinned()
     }
 
     /// Every element becomes `value`: `Tensor.fill_`.
