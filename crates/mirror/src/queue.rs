@@ -1,7 +1,7 @@
 //! The queues of all streams, and the thread that empties them: late, and in an adverse order.
 
 use flambeau_tensor::storage::Use;
-use flambeau_tensor::{Error, Result};
+use flambeau_tensor::{Error, ErrorKind, Result};
 use parking_lot::{Condvar, Mutex};
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
@@ -28,7 +28,16 @@ struct State {
     over: BTreeMap<u64, u64>,
     waiting: usize,
     seed: u64,
-    fault: Option<Error>,
+    /// The first fault of a stream that nobody was told yet.
+    faults: BTreeMap<u64, Fault>,
+}
+
+#[derive(Clone)]
+struct Fault {
+    kind: ErrorKind,
+    name: &'static str,
+    message: String,
+    at: &'static Location<'static>,
 }
 
 #[derive(Clone)]
@@ -86,7 +95,7 @@ impl Queues {
         self.0.0.lock().given.iter().filter(|(s, _)| of(**s)).map(|(s, t)| (*s, *t)).collect()
     }
 
-    /// Waits until these tickets are over; the first fault that was not told yet is the error.
+    /// Waits until these tickets are over; the first fault of their streams that was not told yet is the error.
     pub fn wait(&self, goals: &[(u64, u64)]) -> Result<()> {
         let (state, changed) = &*self.0;
         let mut state = state.lock();
@@ -96,7 +105,10 @@ impl Queues {
             changed.wait(&mut state);
         }
         state.waiting -= 1;
-        state.fault.take().map_or(Ok(()), Err)
+        let fault = goals.iter().find_map(|(stream, _)| state.faults.remove(stream));
+        fault.map_or(Ok(()), |f| {
+            Err(Error::new(f.kind, f.name, format!("{} (queued earlier)", f.message)).queued_at(f.at))
+        })
     }
 
     fn work(&self) {
@@ -108,15 +120,17 @@ impl Queues {
                 changed.wait(&mut state);
                 continue;
             };
-            let Job { name, at, stream, work, .. } = job;
+            let Job { name, at, stream, work, after } = job;
             let result = parking_lot::MutexGuard::unlocked(&mut state, || catch_unwind(AssertUnwindSafe(work)));
-            let fault = match result {
+            let own = match result {
                 Ok(Ok(())) => None,
                 Ok(Err(e)) => Some((e.kind(), e.message().to_string())),
-                Err(_) => Some((flambeau_tensor::ErrorKind::Device, "the kernel panicked".to_string())),
+                Err(_) => Some((ErrorKind::Device, "the kernel panicked".to_string())),
             };
-            if let (None, Some((kind, message))) = (&state.fault, fault) {
-                state.fault = Some(Error::new(kind, name, format!("{message} (queued earlier)")).located(at));
+            // What came out of a fault is one, too.
+            let inherited = after.iter().find_map(|u| state.faults.get(&u.stream).cloned());
+            if let Some(fault) = inherited.or(own.map(|(kind, message)| Fault { kind, name, message, at })) {
+                state.faults.entry(stream).or_insert(fault);
             }
             state.over.insert(stream, ticket);
             changed.notify_all();

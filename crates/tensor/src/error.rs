@@ -50,6 +50,8 @@ struct Inner {
     place: Cow<'static, str>,
     message: String,
     at: Option<&'static Location<'static>>,
+    /// The line stays, whoever passes the error on.
+    settled: bool,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -60,7 +62,7 @@ impl Error {
     #[cold]
     pub fn new(kind: ErrorKind, place: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         let at = Some(Location::caller());
-        Error(Box::new(Inner { kind, place: place.into(), message: message.into(), at, source: None }))
+        Error(Box::new(Inner { kind, place: place.into(), message: message.into(), at, settled: false, source: None }))
     }
 
     /// An operating system error on `path`, as met by `place` (`"read"`, `"create"`).
@@ -68,14 +70,21 @@ impl Error {
     pub fn io(place: &str, path: impl AsRef<std::path::Path>, source: std::io::Error) -> Self {
         let place = format!("{place} {}", path.as_ref().display());
         let (message, source) = (source.to_string(), Some(Box::new(source) as _));
-        Error(Box::new(Inner { kind: ErrorKind::Io, place: place.into(), message, at: None, source }))
+        Error(Box::new(Inner { kind: ErrorKind::Io, place: place.into(), message, at: None, settled: false, source }))
     }
 
     /// A file that is not what it says it is: `path`, and the fault with its byte offset in `message`.
     #[cold]
     pub fn format(path: impl AsRef<std::path::Path>, message: impl Into<String>) -> Self {
         let place = format!("read {}", path.as_ref().display()).into();
-        Error(Box::new(Inner { kind: ErrorKind::Format, place, message: message.into(), at: None, source: None }))
+        Error(Box::new(Inner {
+            kind: ErrorKind::Format,
+            place,
+            message: message.into(),
+            at: None,
+            settled: false,
+            source: None,
+        }))
     }
 
     /// Any other error as one of flambeau's, with the caller's line: `parse(line).map_err(Error::other)?`.
@@ -111,7 +120,16 @@ impl Error {
     /// The same error, said to have happened at `at`.
     #[must_use]
     pub fn located(mut self, at: &'static Location<'static>) -> Self {
-        self.0.at = Some(at);
+        if !self.0.settled {
+            self.0.at = Some(at);
+        }
+        self
+    }
+
+    /// For a backend: the fault of something that was queued at `at`, whoever meets it later.
+    #[must_use]
+    pub fn queued_at(mut self, at: &'static Location<'static>) -> Self {
+        (self.0.at, self.0.settled) = (Some(at), true);
         self
     }
 
