@@ -185,7 +185,7 @@ fn foreign(
     at: &'static Location<'static>,
 ) -> Error {
     let message = source.to_string();
-    Error(Box::new(Inner { kind, place: place.into(), message, at: Some(at), source: Some(source) }))
+    Error(Box::new(Inner { kind, place: place.into(), message, at: Some(at), settled: false, source: Some(source) }))
 }
 
 macro_rules! from_foreign {
