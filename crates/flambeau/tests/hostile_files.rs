@@ -7,6 +7,7 @@ use flambeau::prelude::*;
 use flambeau::vision::datasets::{Cifar10, Cifar100, ImageFolder, read_idx};
 use flambeau::vision::io as image;
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::io::Write;
 use std::panic::catch_unwind;
 use std::path::Path;
 use std::sync::Mutex;
@@ -126,6 +127,26 @@ fn pictures() {
         let whole = written(name, |path| image::write_image(&picture, path));
         attack(name, &whole, 16 << 20, |path| image::read_image(path).map(drop));
     }
+}
+
+/// A colour profile is compressed, and nobody looks at it: 2×2 pixels with one of 64 MiB take no more than others.
+#[test]
+fn pictures_with_swollen_profiles() {
+    let picture = Tensor::zeros([3, 2, 2]).dtype(DType::U8).build().unwrap();
+    let mut whole = written("profile.png", |path| image::write_image(&picture, path));
+    let mut zlib = flate2::write::ZlibEncoder::new(b"iCCPname\0\0".to_vec(), flate2::Compression::best());
+    for _ in 0..64 {
+        zlib.write_all(&[0; 1 << 20]).unwrap();
+    }
+    let mut chunk = zlib.finish().unwrap();
+    let mut sum = flate2::Crc::new();
+    sum.update(&chunk);
+    let len = chunk.len() as u32 - 4;
+    chunk.splice(..0, len.to_be_bytes());
+    chunk.extend(sum.sum().to_be_bytes());
+    // Behind the header.
+    whole.splice(33..33, chunk);
+    attack("profile.png", &whole, 4 << 20, |path| image::read_image(path).map(drop));
 }
 
 #[test]

@@ -111,6 +111,8 @@ pub enum Kind {
     Scheduler,
     /// Seeded calls of the generator.
     Random,
+    /// Files and their decoded samples.
+    Image,
     /// A kind that this runner does not know: all its cases are unsupported.
     Other(String),
 }
@@ -123,6 +125,7 @@ impl Kind {
             "optim" => Self::Optim,
             "scheduler" => Self::Scheduler,
             "random" => Self::Random,
+            "image" => Self::Image,
             other => Self::Other(other.to_owned()),
         }
     }
@@ -135,6 +138,7 @@ impl Kind {
             Self::Optim => "optim",
             Self::Scheduler => "scheduler",
             Self::Random => "random",
+            Self::Image => "image",
             Self::Other(name) => name,
         }
     }

@@ -10,6 +10,7 @@
 pub mod call;
 pub mod case;
 pub mod compare;
+pub mod images;
 pub mod modules;
 pub mod ops;
 pub mod optims;

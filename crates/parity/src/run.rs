@@ -15,7 +15,7 @@ use crate::{
     call::{Call, Trouble, plain, revive},
     case::{Arguments, Expected, Gradients, Kind, OpCase, Subject},
     compare::{Plain, What, same, same_tensor, tolerance},
-    modules, ops, optims, random, schedulers, tape,
+    images, modules, ops, optims, random, schedulers, tape,
     value::{Recorded, Value},
 };
 
@@ -75,6 +75,7 @@ pub fn run(subject: &Subject) -> Vec<CaseReport> {
             Some(make) => cases.map(|c| plain_case(name, || schedulers::run(name, make, c, &data))).collect(),
         },
         Kind::Random => cases.map(|c| plain_case(random::about(c), || random::run(c, &data))).collect(),
+        Kind::Image => cases.map(|c| plain_case(name, || images::run(c, &data))).collect(),
         Kind::Other(kind) => {
             all(subject, &Verdict::Unsupported(format!("cases of kind `{kind}` are unknown to the runner")))
         }

@@ -98,3 +98,10 @@ fn seeded_draws_are_pytorchs() -> Result<(), Box<dyn Error>> {
     assert_eq!(row.first_failure, None);
     Ok(())
 }
+
+#[test]
+fn every_kind_of_jpeg_is_as_libjpeg_has_it() -> Result<(), Box<dyn Error>> {
+    let report = packed("jpeg")?;
+    assert_eq!(report.rows().map(|(_, row)| row.cases).sum::<usize>(), 1196);
+    all_right("jpeg", |_| true, &[])
+}

@@ -1,9 +1,11 @@
 //! Image files to tensors and back, as `torchvision.io`: PNG and JPEG, `u8` of shape `[C, H, W]`.
 //!
-//! A file is taken for hostile. Before any pixel is decoded its structure is walked (`png.rs`, `jpeg.rs`):
-//! a file that ends too early is an error that says where, and one whose header promises more pixels
-//! than its compressed bytes can hold is turned away before memory for them is asked for.
+//! A file is taken for hostile. One that ends too early or is damaged is an error that says where, and one whose
+//! header promises more pixels than its bytes can hold is turned away before memory for them is asked for: an
+//! image takes at most 1,032 bytes for each byte of its file (what deflate and a JPEG's blocks can come to),
+//! or 64 MiB where that is more, and its decoder as much again. A panic in a decoder would be an error, too.
 
+mod exif;
 mod jpeg;
 mod png;
 mod write;
@@ -11,9 +13,7 @@ mod write;
 pub use write::{encode_jpeg, encode_png, write_image, write_jpeg, write_png};
 
 use flambeau_tensor::{Error, Result, Tensor, bail};
-use image::codecs::{jpeg::JpegDecoder, png::PngDecoder};
-use image::{DynamicImage, ImageDecoder, Limits};
-use std::io::Cursor;
+use std::panic::catch_unwind;
 use std::path::Path;
 
 /// Which channels a decoded image has, as `torchvision.io.ImageReadMode`.
@@ -32,9 +32,50 @@ pub enum ImageReadMode {
     RgbAlpha,
 }
 
+/// How an image file is read: the further arguments of `torchvision.io.read_image`.
+///
+/// ```
+/// use flambeau_vision::io::{ImageReadMode, ImageReadOptions};
+///
+/// let options = ImageReadOptions::new().mode(ImageReadMode::Rgb).apply_exif_orientation(true);
+/// # let _ = options;
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct ImageReadOptions {
+    mode: ImageReadMode,
+    apply_exif_orientation: bool,
+}
+
+impl ImageReadOptions {
+    /// The channels of the file, the pixels as they lie in it.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The channels of the image.
+    pub fn mode(mut self, mode: ImageReadMode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// Turn and mirror the image as the orientation in the file's EXIF data says; false unless set. Data that make
+    /// no sense change nothing.
+    pub fn apply_exif_orientation(mut self, apply: bool) -> Self {
+        self.apply_exif_orientation = apply;
+        self
+    }
+}
+
+impl From<ImageReadMode> for ImageReadOptions {
+    fn from(mode: ImageReadMode) -> Self {
+        Self::new().mode(mode)
+    }
+}
+
 /// The pixels of an image file: `u8`, `[C, H, W]`. Follows `torchvision.io.read_image`, except that a
 /// palette gives colours instead of indices, transparency a fourth channel, CMYK is converted to RGB, and 16
-/// bits are rounded to 8.
+/// bits are rounded to 8. JPEG files give the levels of libjpeg.
 ///
 /// ```
 /// use flambeau_tensor::Tensor;
@@ -50,18 +91,18 @@ pub enum ImageReadMode {
 /// # Errors
 /// Where the file cannot be read, or is no whole PNG or JPEG; the error names it and the fault.
 pub fn read_image(path: impl AsRef<Path>) -> Result<Tensor> {
-    read_image_as(path, ImageReadMode::Unchanged)
+    read_image_as(path, ImageReadOptions::new())
 }
 
-/// [`read_image`] with the channels of `mode`.
+/// [`read_image`] with the channels of a mode, or with [`ImageReadOptions`].
 ///
 /// # Errors
 /// As [`read_image`].
-pub fn read_image_as(path: impl AsRef<Path>, mode: ImageReadMode) -> Result<Tensor> {
+pub fn read_image_as(path: impl AsRef<Path>, options: impl Into<ImageReadOptions>) -> Result<Tensor> {
     let path = path.as_ref();
     let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
-    match decode(&bytes, mode) {
-        Ok(pixels) => pixels.into_tensor(),
+    match decode(&bytes, options.into()) {
+        Ok((pixels, orientation)) => exif::upright(pixels.into_tensor()?, orientation),
         Err(fault) => Err(Error::format(path, fault)),
     }
 }
@@ -73,22 +114,22 @@ pub fn read_image_as(path: impl AsRef<Path>, mode: ImageReadMode) -> Result<Tens
 /// Where `bytes` are no whole PNG or JPEG.
 #[track_caller]
 pub fn decode_image(bytes: &[u8]) -> Result<Tensor> {
-    decode_image_as(bytes, ImageReadMode::Unchanged)
+    decode_image_as(bytes, ImageReadOptions::new())
 }
 
-/// [`decode_image`] with the channels of `mode`.
+/// [`decode_image`] with the channels of a mode, or with [`ImageReadOptions`].
 ///
 /// # Errors
 /// As [`decode_image`].
 #[track_caller]
-pub fn decode_image_as(bytes: &[u8], mode: ImageReadMode) -> Result<Tensor> {
-    match decode(bytes, mode) {
-        Ok(pixels) => pixels.into_tensor(),
+pub fn decode_image_as(bytes: &[u8], options: impl Into<ImageReadOptions>) -> Result<Tensor> {
+    match decode(bytes, options.into()) {
+        Ok((pixels, orientation)) => exif::upright(pixels.into_tensor()?, orientation),
         Err(fault) => bail!(Format, "decode_image", "{fault}"),
     }
 }
 
-/// Decoded pixels, the channels of a pixel side by side.
+/// Decoded pixels, one channel after the other.
 struct Pixels {
     channels: usize,
     height: usize,
@@ -99,102 +140,90 @@ struct Pixels {
 /// What is wrong with a file, with the byte where it shows.
 type Fault = String;
 
-fn decode(bytes: &[u8], mode: ImageReadMode) -> Result<Pixels, Fault> {
-    // The libraries under torchvision differ: libpng cuts brightness down, libjpeg rounds it.
-    let (image, round) = if bytes.starts_with(&png::SIGNATURE) {
-        png::check(bytes)?;
-        let decoder = PngDecoder::with_limits(Cursor::new(bytes), Limits::no_limits());
-        (decoder.and_then(pixels), 0)
+/// The pixels, and the orientation where it is to be applied.
+fn decode(bytes: &[u8], options: ImageReadOptions) -> Result<(Pixels, Option<u8>), Fault> {
+    let (decode, orientation): (fn(&[u8], ImageReadMode) -> _, fn(&[u8]) -> _) = if bytes.starts_with(&png::SIGNATURE) {
+        (png::decode, png::orientation)
     } else if bytes.starts_with(&jpeg::START) {
-        jpeg::check(bytes)?;
-        (JpegDecoder::new(Cursor::new(bytes)).and_then(pixels), 1 << 14)
+        (jpeg::decode, jpeg::orientation)
     } else if bytes.is_empty() {
         return Err("the file is empty".into());
     } else {
         let start: Vec<String> = bytes.iter().take(4).map(|b| format!("{b:02x}")).collect();
         return Err(format!("neither PNG nor JPEG: it starts with {}", start.join(" ")));
     };
-    Ok(image.map_err(|e| e.to_string())?.converted(mode, round))
+    guarded(|| decode(bytes, options.mode)).map(|pixels| {
+        let turned = options.apply_exif_orientation.then(|| orientation(bytes)).flatten();
+        (pixels, turned)
+    })
 }
 
-/// Decodes to 8 bits a sample.
-fn pixels(decoder: impl ImageDecoder) -> image::ImageResult<Pixels> {
-    let image = DynamicImage::from_decoder(decoder)?;
-    let (width, height) = (image.width() as usize, image.height() as usize);
-    let (channels, samples) = match image {
-        DynamicImage::ImageLuma8(i) => (1, i.into_raw()),
-        DynamicImage::ImageLumaA8(i) => (2, i.into_raw()),
-        DynamicImage::ImageRgb8(i) => (3, i.into_raw()),
-        DynamicImage::ImageRgba8(i) => (4, i.into_raw()),
-        DynamicImage::ImageLuma16(i) => (1, narrow(&i)),
-        DynamicImage::ImageLumaA16(i) => (2, narrow(&i)),
-        DynamicImage::ImageRgb16(i) => (3, narrow(&i)),
-        other => (4, other.into_rgba8().into_raw()),
-    };
-    Ok(Pixels { channels, height, width, samples })
+/// What `decode` gives; should it panic, an error. Decoders have been found to panic on files that nobody
+/// had thought of, and that must not end a program which reads files of others.
+fn guarded<T>(decode: impl FnOnce() -> Result<T, Fault> + std::panic::UnwindSafe) -> Result<T, Fault> {
+    catch_unwind(decode).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref().copied());
+        Err(format!("its decoder failed: {}", text.unwrap_or("a panic")))
+    })
 }
 
-/// 16 bits rounded to 8.
-fn narrow(samples: &[u16]) -> Vec<u8> {
-    samples.iter().map(|s| ((u32::from(*s) + 128) / 257) as u8).collect()
+/// How many bytes a compressed one can come to: deflate's limit.
+const MOST_FROM_ONE: usize = 1032;
+
+/// Any file may come to so much: pages of a scanner are white.
+const ALWAYS: usize = 64 << 20;
+
+/// Holds the memory for the pixels that a header promises against the size of the file.
+fn check_size(width: usize, height: usize, bytes_a_pixel: usize, file: usize) -> Result<(), Fault> {
+    let most = file.saturating_mul(MOST_FROM_ONE).max(ALWAYS);
+    match width.checked_mul(height).and_then(|n| n.checked_mul(bytes_a_pixel)) {
+        Some(size) if size <= most => Ok(()),
+        _ => Err(format!(
+            "header promises {width}×{height} pixels of {bytes_a_pixel} bytes, more than the {most} that a file of {file} bytes may come to"
+        )),
+    }
 }
 
-/// Brightness of a colour by the weights of ITU-R BT.601, as libpng has them.
-fn luma(rgb: &[u8], round: u32) -> u8 {
-    ((9794 * u32::from(rgb[0]) + 19235 * u32::from(rgb[1]) + 3739 * u32::from(rgb[2]) + round) >> 15) as u8
+/// Brightness of a colour by the weights of ITU-R BT.601, cut down, as libpng has it.
+fn luma(red: u8, green: u8, blue: u8) -> u8 {
+    ((9794 * u32::from(red) + 19235 * u32::from(green) + 3739 * u32::from(blue)) >> 15) as u8
 }
 
 impl Pixels {
-    fn converted(self, mode: ImageReadMode, round: u32) -> Pixels {
-        let channels = match mode {
-            ImageReadMode::Unchanged => self.channels,
-            ImageReadMode::Gray => 1,
-            ImageReadMode::GrayAlpha => 2,
-            ImageReadMode::Rgb => 3,
-            ImageReadMode::RgbAlpha => 4,
+    fn converted(mut self, mode: ImageReadMode) -> Pixels {
+        let (colored, opaque) = (self.channels > 2, self.channels % 2 == 1);
+        let (color, opacity) = match mode {
+            ImageReadMode::Unchanged => return self,
+            ImageReadMode::Gray => (false, false),
+            ImageReadMode::GrayAlpha => (false, true),
+            ImageReadMode::Rgb => (true, false),
+            ImageReadMode::RgbAlpha => (true, true),
         };
-        if channels == self.channels {
-            return self;
-        }
-        let mut samples = Vec::with_capacity(self.width * self.height * channels);
-        for pixel in self.samples.chunks_exact(self.channels) {
-            let (color, opacity) = match self.channels {
-                1 => (pixel, 255),
-                3 => (pixel, 255),
-                n => (&pixel[..n - 1], pixel[n - 1]),
-            };
-            match (color, channels) {
-                ([_, _, _], 1 | 2) => samples.push(luma(color, round)),
-                ([gray], 3 | 4) => samples.extend([*gray; 3]),
-                (same, _) => samples.extend(same),
+        let n = self.width * self.height;
+        let alpha = if opaque { None } else { Some(self.samples.split_off(self.samples.len() - n)) };
+        match (colored, color) {
+            (true, false) => {
+                let (red, rest) = self.samples.split_at_mut(n);
+                let (green, blue) = rest.split_at(n);
+                red.iter_mut().zip(green).zip(blue).for_each(|((r, g), b)| *r = luma(*r, *g, *b));
+                self.samples.truncate(n);
             }
-            if channels == 2 || channels == 4 {
-                samples.push(opacity);
-            }
+            (false, true) => self.samples = self.samples.repeat(3),
+            _ => {}
         }
-        Pixels { channels, samples, ..self }
+        match alpha {
+            Some(alpha) if opacity => self.samples.extend(alpha),
+            None if opacity => self.samples.resize(self.samples.len() + n, 255),
+            _ => {}
+        }
+        self.channels = if color { 3 } else { 1 } + usize::from(opacity);
+        self
     }
 
     /// As `[C, H, W]`.
     #[track_caller]
     fn into_tensor(self) -> Result<Tensor> {
-        let (c, n) = (self.channels, self.width * self.height);
-        let shape = [c, self.height, self.width];
-        if c == 1 {
-            return Tensor::from_vec(self.samples, shape);
-        }
-        let mut planes = vec![0u8; self.samples.len()];
-        if let (3, Some((red, rest))) = (c, planes.split_at_mut_checked(n)) {
-            let (green, blue) = rest.split_at_mut(n);
-            for (((pixel, r), g), b) in self.samples.as_chunks::<3>().0.iter().zip(red).zip(green).zip(blue) {
-                [*r, *g, *b] = *pixel;
-            }
-        } else {
-            for (channel, plane) in planes.chunks_exact_mut(n.max(1)).enumerate() {
-                plane.iter_mut().zip(self.samples[channel..].iter().step_by(c)).for_each(|(to, from)| *to = *from);
-            }
-        }
-        Tensor::from_vec(planes, shape)
+        Tensor::from_vec(self.samples, [self.channels, self.height, self.width])
     }
 }
 

@@ -1,17 +1,69 @@
-//! The structure of a PNG, walked before it is decoded: whole to its end, and no more pixels promised
-//! than its compressed bytes can hold.
+//! PNG files. Their structure is walked before anything is decoded: whole to the end, a palette of whole colours,
+//! and no more pixels promised than the compressed bytes can hold. Texts and colour profiles, which may be
+//! compressed without bound, are not looked into.
 
-use super::Fault;
+use super::{Fault, ImageReadMode, Pixels};
+use png::{BitDepth, Decoder, Transformations};
+use std::io::Cursor;
 
 /// How every PNG starts.
 pub(super) const SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
 
-/// Deflate makes at most this many bytes of one.
-const MOST_FROM_ONE: u64 = 1032;
+/// The pixels of a whole file.
+pub(super) fn decode(bytes: &[u8], mode: ImageReadMode) -> Result<Pixels, Fault> {
+    check(bytes)?;
+    let mut decoder = Decoder::new(Cursor::new(bytes));
+    decoder.set_ignore_text_chunk(true);
+    decoder.set_ignore_iccp_chunk(true);
+    decoder.set_transformations(Transformations::EXPAND);
+    let mut reader = decoder.read_info().map_err(|e| e.to_string())?;
+    let (width, height) = (reader.info().width as usize, reader.info().height as usize);
+    let (color, depth) = reader.output_color_type();
+    let (channels, wide) = (color.samples(), depth == BitDepth::Sixteen);
+    super::check_size(width, height, channels * if wide { 2 } else { 1 }, bytes.len())?;
+    let size = reader.output_buffer_size().ok_or("its pixels do not fit into memory")?;
+    let mut samples = vec![0; size];
+    reader.next_frame(&mut samples).map_err(|e| e.to_string())?;
+    if wide {
+        samples = samples.as_chunks::<2>().0.iter().map(|s| narrow(u16::from_be_bytes(*s))).collect();
+    }
+    let all = channels * width * height;
+    if samples.len() < all {
+        return Err(format!("{} samples instead of {all}", samples.len()));
+    }
+    Ok(Pixels { channels, height, width, samples: planes(&samples[..all], channels) }.converted(mode))
+}
 
-/// Walks the chunks from the signature to `IEND`.
-pub(super) fn check(bytes: &[u8]) -> Result<(), Fault> {
-    let (mut at, mut promised, mut compressed) = (SIGNATURE.len(), None, 0u64);
+/// The orientation in its EXIF data.
+pub(super) fn orientation(bytes: &[u8]) -> Option<u8> {
+    super::exif::orientation(check(bytes).ok()?)
+}
+
+/// 16 bits rounded to 8.
+fn narrow(sample: u16) -> u8 {
+    ((u32::from(sample) + 128) / 257) as u8
+}
+
+/// The channels of each pixel, side by side, as one plane after the other.
+fn planes(samples: &[u8], channels: usize) -> Vec<u8> {
+    let mut planes = vec![0u8; samples.len()];
+    let n = samples.len() / channels.max(1);
+    if let (3, Some((red, rest))) = (channels, planes.split_at_mut_checked(n)) {
+        let (green, blue) = rest.split_at_mut(n);
+        for (((pixel, r), g), b) in samples.as_chunks::<3>().0.iter().zip(red).zip(green).zip(blue) {
+            [*r, *g, *b] = *pixel;
+        }
+    } else {
+        for (channel, plane) in planes.chunks_exact_mut(n.max(1)).enumerate() {
+            plane.iter_mut().zip(samples[channel..].iter().step_by(channels)).for_each(|(to, from)| *to = *from);
+        }
+    }
+    planes
+}
+
+/// Walks the chunks from the signature to `IEND`. Returns the EXIF data, empty where there are none.
+fn check(bytes: &[u8]) -> Result<&[u8], Fault> {
+    let (mut at, mut promised, mut compressed, mut exif) = (SIGNATURE.len(), None, 0u64, &bytes[..0]);
     loop {
         let Some(head) = bytes.get(at..at + 8) else {
             return Err(format!("the file ends at byte {}, before the end of the image", bytes.len()));
@@ -30,15 +82,21 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), Fault> {
         match (kind, &promised) {
             (b"IHDR", None) => promised = Some(scanlines(content)?),
             (_, None) => return Err(format!("the chunk at byte {at} is {}, not IHDR", kind.escape_ascii())),
+            (b"PLTE", _) if len % 3 != 0 || !(1..=256).contains(&(len / 3)) => {
+                return Err(format!(
+                    "the palette at byte {at} has {len} bytes: it takes 3 for each of 1 to 256 colours"
+                ));
+            }
+            (b"eXIf", _) if exif.is_empty() => exif = content,
             (b"IDAT", _) => compressed += u64::from(len),
             (b"IEND", Some((raw, text))) => {
-                let most = compressed.saturating_mul(MOST_FROM_ONE);
+                let most = compressed.saturating_mul(super::MOST_FROM_ONE as u64);
                 if *raw > u128::from(most) {
                     return Err(format!(
                         "header promises {text} ({raw} bytes), {compressed} compressed bytes cannot hold them"
                     ));
                 }
-                return Ok(());
+                return Ok(exif);
             }
             _ => {}
         }

@@ -1,9 +1,7 @@
 //! Tensors to image files.
 
 use flambeau_tensor::{DType, Error, Result, Tensor, bail, ensure};
-use image::codecs::jpeg::JpegEncoder;
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::{ExtendedColorType, ImageEncoder};
+use png::ColorType;
 use std::path::Path;
 
 /// Writes `u8` of shape `[C, H, W]` as PNG or JPEG (quality 75), by the ending of the name: 1 or 3
@@ -51,55 +49,57 @@ fn write(bytes: &[u8], path: &Path) -> Result<()> {
 /// Where the tensor is no image of 1 to 4 channels.
 #[track_caller]
 pub fn encode_png(image: &Tensor) -> Result<Vec<u8>> {
+    let colors = [ColorType::Grayscale, ColorType::GrayscaleAlpha, ColorType::Rgb, ColorType::Rgba];
+    let (channels, height, width) = checked("encode_png", image, &[1, 2, 3, 4])?;
+    let (Ok(height), Ok(width)) = (u32::try_from(height), u32::try_from(width)) else {
+        bail!(Shape, "encode_png", "{width}×{height} pixels are more than a PNG can count")
+    };
+    let rows = image.permute([1, 2, 0])?.to_vec::<u8>()?;
     let mut bytes = Vec::new();
-    encode(
-        "encode_png",
-        image,
-        PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive),
-        &COLORS,
-    )?;
-    Ok(bytes)
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(colors[channels - 1]);
+    let written = encoder.write_header().and_then(|mut file| {
+        file.write_image_data(&rows)?;
+        file.finish()
+    });
+    match written {
+        Ok(()) => Ok(bytes),
+        Err(e) => bail!(Argument, "encode_png", "{e}"),
+    }
 }
 
-/// The bytes of a JPEG file of `quality` 1 to 100, as `torchvision.io.encode_jpeg`.
+/// The bytes of a JPEG file of `quality` 1 to 100, as `torchvision.io.encode_jpeg`: byte for byte those of libjpeg by
+/// its defaults, chroma halved along both sides.
 ///
 /// # Errors
-/// Where the tensor is no image of 1 or 3 channels, or `quality` out of range.
+/// Where the tensor is no image of 1 or 3 channels, a side is longer than 65,500 pixels, or `quality` is out of range.
 #[track_caller]
 pub fn encode_jpeg(image: &Tensor, quality: u8) -> Result<Vec<u8>> {
     ensure!((1..=100).contains(&quality), Argument, "encode_jpeg", "quality {quality} is not in 1 to 100");
-    let mut bytes = Vec::new();
-    encode("encode_jpeg", image, JpegEncoder::new_with_quality(&mut bytes, quality), &[COLORS[0], COLORS[2]])?;
-    Ok(bytes)
+    let (_, height, width) = checked("encode_jpeg", image, &[1, 3])?;
+    let side = |n: usize| u16::try_from(n).ok().filter(|n| *n <= LONGEST);
+    let (Some(h), Some(w)) = (side(height), side(width)) else {
+        bail!(Shape, "encode_jpeg", "{width}×{height} pixels: a side of a JPEG has at most {LONGEST}")
+    };
+    Ok(super::jpeg::encode(&image.to_vec::<u8>()?, w, h, quality))
 }
 
-const COLORS: [(usize, ExtendedColorType); 4] = [
-    (1, ExtendedColorType::L8),
-    (2, ExtendedColorType::La8),
-    (3, ExtendedColorType::Rgb8),
-    (4, ExtendedColorType::Rgba8),
-];
+/// libjpeg's limit for a side.
+const LONGEST: u16 = 65_500;
 
+/// The channels, height and width of an image that a file can hold.
 #[track_caller]
-fn encode(
-    op: &'static str,
-    image: &Tensor,
-    encoder: impl ImageEncoder,
-    colors: &[(usize, ExtendedColorType)],
-) -> Result<()> {
+fn checked(op: &'static str, image: &Tensor, channels: &[usize]) -> Result<(usize, usize, usize)> {
     let (dtype, shape) = (image.dtype(), image.shape());
     ensure!(dtype == DType::U8, DType, op, "an image file holds uint8, the tensor is {dtype}");
-    let Some(&(_, color)) = colors.iter().find(|(channels, _)| shape.len() == 3 && shape[0] == *channels) else {
-        let channels: Vec<String> = colors.iter().map(|(n, _)| n.to_string()).collect();
-        bail!(Shape, op, "shape {shape:?} is not [C, H, W] with C one of {}", channels.join(", "))
+    let &[c, height, width] = shape else {
+        bail!(Shape, op, "shape {shape:?} is not [C, H, W] with C one of {}", listed(channels))
     };
-    let (Ok(height), Ok(width)) = (u32::try_from(shape[1]), u32::try_from(shape[2])) else {
-        bail!(Shape, op, "{}×{} pixels are more than an image file can count", shape[2], shape[1])
-    };
+    ensure!(channels.contains(&c), Shape, op, "shape {shape:?} is not [C, H, W] with C one of {}", listed(channels));
     ensure!(width > 0 && height > 0, Shape, op, "an image of {width}×{height} pixels has nothing in it");
-    let rows = image.permute([1, 2, 0])?.to_vec::<u8>()?;
-    match encoder.write_image(&rows, width, height, color) {
-        Ok(()) => Ok(()),
-        Err(e) => bail!(Argument, op, "{e}"),
-    }
+    Ok((c, height, width))
+}
+
+fn listed(channels: &[usize]) -> String {
+    channels.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
 }

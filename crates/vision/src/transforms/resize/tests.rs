@@ -118,3 +118,13 @@ fn errors() {
     assert!(Resize::new(0).build().is_err());
     assert!(Resize::new(5).interpolation(Lanczos).antialias(false).build().is_err());
 }
+
+/// vision#2950, #7671, #8216: from large to small the weights sum up to one, and what overshoots is cut off.
+#[test]
+fn antialias_keeps_to_the_range() {
+    let ones = resize(&Tensor::ones([1, 941, 941]).build().unwrap(), 10, 10, Bilinear, true).unwrap();
+    assert!(ones.to_vec::<f32>().unwrap().iter().all(|x| (x - 1.0).abs() <= 1e-5));
+    let steps = Tensor::from_slice(&[0u8, 0, 255, 255, 0, 255], [1, 1, 6]).unwrap();
+    let smooth = resize(&steps, 1, 11, Bicubic, true).unwrap();
+    assert_eq!(smooth.to_vec::<u8>().unwrap(), [0, 0, 0, 99, 248, 255, 248, 81, 13, 181, 255]);
+}

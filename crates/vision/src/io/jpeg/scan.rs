@@ -1,0 +1,418 @@
+//! The scans of a JPEG: from bits to coefficients, and from these to the samples of each component.
+
+use super::frame::{Colors, Component, Frame, Scan, Tables, ZIGZAG};
+use super::huffman::{Bits, Huffman, NoCode};
+use super::idct::{self, Block};
+use super::{early, next_marker};
+use crate::io::{Fault, ImageReadMode};
+
+/// What a file may make a decoder do without spending bits on it.
+pub(super) struct Work(usize);
+
+impl Work {
+    /// A refining scan passes over blocks at 32 bits for 32,767 of them, and scans are cheap: 64 blocks for a
+    /// byte of the file are far more than any encoder writes.
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        Work(bytes.len().saturating_mul(64))
+    }
+}
+
+/// What the scans so far have given, for each component.
+#[derive(Default)]
+pub(super) struct Planes {
+    /// As they are when the first scan begins.
+    pub(super) colors: Option<Colors>,
+    /// Rows of `8 * padded.0` samples; empty where nobody asks for them.
+    samples: Vec<Vec<u8>>,
+    /// The coefficients of a progressive file.
+    blocks: Vec<Vec<Block>>,
+}
+
+/// A component within a scan.
+struct Part<'a> {
+    /// Its number in the frame.
+    component: usize,
+    dc: Option<&'a Huffman>,
+    ac: Option<&'a Huffman>,
+    /// Its blocks in a unit of the scan, along x and y.
+    unit: (usize, usize),
+    /// Blocks from one row to the next where all of the component is kept.
+    stride: usize,
+    /// The first coefficient of its last block.
+    level: i32,
+}
+
+impl Planes {
+    /// The samples of each component, rows of `8 * padded.0`.
+    pub(super) fn into_samples(mut self, frame: &Frame) -> Vec<Vec<u8>> {
+        for (i, component) in frame.components.iter().enumerate() {
+            if let Some(blocks) = self.blocks.get(i).filter(|_| wanted(i, &self.samples)) {
+                let samples = &mut self.samples[i];
+                for (row, blocks) in blocks.chunks_exact(component.padded.0).enumerate() {
+                    inverse(component, blocks, row, samples);
+                }
+            }
+        }
+        self.samples
+    }
+
+    /// Reads the scan whose header ends before byte `at`; returns where its data end.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn read_scan(
+        &mut self,
+        frame: &mut Frame,
+        tables: &Tables,
+        bytes: &[u8],
+        header: &[u8],
+        at: usize,
+        mode: ImageReadMode,
+        work: &mut Work,
+    ) -> Result<usize, Fault> {
+        let scan = Scan::read(header, at, frame, tables)?;
+        if self.colors.is_none() {
+            self.allocate(frame, Colors::of(frame, tables), mode);
+        }
+        let single = scan.parts.len() == 1;
+        let mut parts: Vec<Part> = scan
+            .parts
+            .iter()
+            .map(|&(component, dc, ac)| Part {
+                component,
+                dc: tables.dc.get(dc).and_then(Option::as_ref),
+                ac: tables.ac.get(ac).and_then(Option::as_ref),
+                unit: if single { (1, 1) } else { frame.components[component].factors },
+                stride: frame.components[component].padded.0,
+                level: 0,
+            })
+            .collect();
+        let units = if single { frame.components[parts[0].component].blocks } else { frame.units };
+        let mut walk = Walk { bytes, start: at, bits: Bits::new(bytes, at), units, restart: tables.restart, next: 0 };
+        let (band, (after, from)) = (scan.band, scan.bits);
+        match (frame.progressive, band.0, after) {
+            (false, ..) => self.sequential(frame, &mut walk, &mut parts)?,
+            (true, 0, 0) => self.first_levels(&mut walk, &mut parts, from)?,
+            (true, 0, _) => self.refined_levels(&mut walk, &mut parts, from)?,
+            (true, _, 0) => self.first_band(&mut walk, &parts[0], band, from)?,
+            (true, _, _) => self.refined_band(&mut walk, &parts[0], band, from, work)?,
+        }
+        Ok(walk.bits.at)
+    }
+
+    fn allocate(&mut self, frame: &Frame, colors: Colors, mode: ImageReadMode) {
+        self.colors = Some(colors);
+        let gray = matches!(mode, ImageReadMode::Gray | ImageReadMode::GrayAlpha);
+        for (i, c) in frame.components.iter().enumerate() {
+            let blocks = c.padded.0 * c.padded.1;
+            let wanted = i == 0 || !(gray && colors == Colors::YCbCr);
+            self.samples.push(vec![0; if wanted { 64 * blocks } else { 0 }]);
+            if frame.progressive {
+                self.blocks.push(vec![[0; 64]; blocks]);
+            }
+        }
+    }
+
+    /// All of the coefficients of the scan's components, row by row of units, each row turned into samples.
+    fn sequential(&mut self, frame: &Frame, walk: &mut Walk, parts: &mut [Part]) -> Result<(), Fault> {
+        let mut rows: Vec<Vec<Block>> =
+            parts.iter().map(|p| vec![[0; 64]; walk.units.0 * p.unit.0 * p.unit.1]).collect();
+        for y in 0..walk.units.1 {
+            rows.iter_mut().for_each(|row| row.fill([0; 64]));
+            for x in 0..walk.units.0 {
+                walk.begin_unit(parts)?;
+                for (part, row) in parts.iter_mut().zip(&mut rows) {
+                    let width = walk.units.0 * part.unit.0;
+                    for v in 0..part.unit.1 {
+                        for block in &mut row[v * width + x * part.unit.0..][..part.unit.0] {
+                            whole_block(&mut walk.bits, part, block).map_err(|NoCode| walk.no_code())?;
+                        }
+                    }
+                }
+                walk.end_unit()?;
+            }
+            for (part, row) in parts.iter().zip(&rows) {
+                if wanted(part.component, &self.samples) {
+                    let width = walk.units.0 * part.unit.0;
+                    for (v, blocks) in row.chunks_exact(width).enumerate() {
+                        let samples = &mut self.samples[part.component];
+                        inverse(&frame.components[part.component], blocks, y * part.unit.1 + v, samples);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls `f` with each block of the scan.
+    fn each_block(
+        &mut self,
+        walk: &mut Walk,
+        parts: &mut [Part],
+        f: impl Fn(&mut Bits, &mut Part, &mut Block) -> Result<(), NoCode>,
+    ) -> Result<(), Fault> {
+        for y in 0..walk.units.1 {
+            for x in 0..walk.units.0 {
+                walk.begin_unit(parts)?;
+                for part in parts.iter_mut() {
+                    for v in 0..part.unit.1 {
+                        let first = (y * part.unit.1 + v) * part.stride + x * part.unit.0;
+                        for h in 0..part.unit.0 {
+                            let block = &mut self.blocks[part.component][first + h];
+                            f(&mut walk.bits, part, block).map_err(|NoCode| walk.no_code())?;
+                        }
+                    }
+                }
+                walk.end_unit()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn first_levels(&mut self, walk: &mut Walk, parts: &mut [Part], from: u8) -> Result<(), Fault> {
+        self.each_block(walk, parts, |bits, part, block| {
+            block[0] = (level(bits, part)? as i16).wrapping_shl(u32::from(from));
+            Ok(())
+        })
+    }
+
+    fn refined_levels(&mut self, walk: &mut Walk, parts: &mut [Part], from: u8) -> Result<(), Fault> {
+        self.each_block(walk, parts, |bits, _, block| {
+            block[0] |= (bits.take(1) as i16) << from;
+            Ok(())
+        })
+    }
+
+    fn first_band(&mut self, walk: &mut Walk, part: &Part, band: (usize, usize), from: u8) -> Result<(), Fault> {
+        let Some(ac) = part.ac else { return Ok(()) };
+        let (blocks, total) = (&mut self.blocks[part.component], walk.units.0 * walk.units.1);
+        let (mut at, mut empty) = (0, 0);
+        while at < total {
+            if walk.begin_block(at)? {
+                empty = 0;
+            }
+            if empty > 0 {
+                // As many as there are before the next restart.
+                let n = walk.until_restart(at).min(empty).min(total - at);
+                (at, empty) = (at + n, empty - n);
+                continue;
+            }
+            let block = &mut blocks[at / walk.units.0 * part.stride + at % walk.units.0];
+            let mut k = band.0;
+            while k <= band.1 {
+                let (run, number) = walk.bits.run(ac).map_err(|NoCode| walk.no_code())?;
+                if number == 0 && run < 15 {
+                    empty = (1 << run) - 1 + walk.bits.take(run as u32) as usize;
+                    break;
+                }
+                k += run;
+                block[usize::from(ZIGZAG[k])] = number << from;
+                k += 1;
+            }
+            if k > band.1 + 1 {
+                return Err(walk.no_code());
+            }
+            walk.end_unit()?;
+            at += 1;
+        }
+        Ok(())
+    }
+
+    fn refined_band(
+        &mut self,
+        walk: &mut Walk,
+        part: &Part,
+        band: (usize, usize),
+        from: u8,
+        work: &mut Work,
+    ) -> Result<(), Fault> {
+        let Some(ac) = part.ac else { return Ok(()) };
+        let (blocks, total) = (&mut self.blocks[part.component], walk.units.0 * walk.units.1);
+        let mut empty = 0;
+        for at in 0..total {
+            if walk.begin_block(at)? {
+                empty = 0;
+            }
+            let block = &mut blocks[at / walk.units.0 * part.stride + at % walk.units.0];
+            let mut k = band.0;
+            if empty == 0 {
+                empty = refined_block(&mut walk.bits, ac, block, (&mut k, band.1), from)
+                    .map_err(|NoCode| walk.no_code())?;
+            } else {
+                work.0 = work.0.checked_sub(1).ok_or_else(|| {
+                    format!("the scan at byte {} refines more empty blocks than a file of this size has", walk.start)
+                })?;
+            }
+            if empty > 0 {
+                refine(&mut walk.bits, block, (&mut k, band.1), from, usize::MAX);
+                empty -= 1;
+            }
+            walk.end_unit()?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the samples of this component are asked for.
+fn wanted(component: usize, samples: &[Vec<u8>]) -> bool {
+    !samples[component].is_empty()
+}
+
+/// One row of blocks as samples.
+fn inverse(component: &Component, blocks: &[Block], row: usize, samples: &mut [u8]) {
+    let stride = 8 * component.padded.0;
+    let Some(quantization) = &component.quantization else { return };
+    if let Some(to) = samples.get_mut(8 * row * stride..8 * (row + 1) * stride) {
+        idct::row(blocks, quantization, to, stride);
+    }
+}
+
+/// The first coefficient, which is sent as the difference from the block before.
+#[inline(always)]
+fn level(bits: &mut Bits, part: &mut Part) -> Result<i32, NoCode> {
+    let Some(dc) = part.dc else { return Err(NoCode) };
+    let size = bits.symbol(dc)?;
+    if size > 16 {
+        return Err(NoCode);
+    }
+    part.level = part.level.wrapping_add(bits.number(u32::from(size)));
+    Ok(part.level)
+}
+
+/// All coefficients of a block.
+#[inline(always)]
+fn whole_block(bits: &mut Bits, part: &mut Part, block: &mut Block) -> Result<(), NoCode> {
+    block[0] = level(bits, part)? as i16;
+    let Some(ac) = part.ac else { return Err(NoCode) };
+    let mut k = 1;
+    while k < 64 {
+        let (run, number) = bits.run(ac)?;
+        if number == 0 && run < 15 {
+            break;
+        }
+        k += run;
+        block[usize::from(ZIGZAG[k])] = number;
+        k += 1;
+    }
+    if k > 64 { Err(NoCode) } else { Ok(()) }
+}
+
+/// One block of a refining scan up to where its band ends (0) or a run of blocks begins in which nothing
+/// becomes other than zero: how many these are, with this one.
+fn refined_block(
+    bits: &mut Bits,
+    ac: &Huffman,
+    block: &mut Block,
+    (k, last): (&mut usize, usize),
+    from: u8,
+) -> Result<usize, NoCode> {
+    while *k <= last {
+        let symbol = bits.symbol(ac)?;
+        let (run, size) = (usize::from(symbol >> 4), symbol & 15);
+        let mut new = 0;
+        if size > 0 {
+            new = if bits.take(1) == 1 { 1 << from } else { -1 << from };
+        } else if run < 15 {
+            return Ok((1 << run) + bits.take(run as u32) as usize);
+        }
+        refine(bits, block, (k, last), from, run);
+        if *k > last {
+            return if new == 0 { Ok(0) } else { Err(NoCode) };
+        }
+        if new != 0 {
+            block[usize::from(ZIGZAG[*k])] = new;
+        }
+        *k += 1;
+    }
+    Ok(0)
+}
+
+/// Gives the coefficients that are not zero their next bit, up to the zero behind `zeros` others.
+fn refine(bits: &mut Bits, block: &mut Block, (k, last): (&mut usize, usize), from: u8, mut zeros: usize) {
+    let bit = 1i16 << from;
+    while *k <= last {
+        let coefficient = &mut block[usize::from(ZIGZAG[*k])];
+        if *coefficient != 0 {
+            if bits.take(1) == 1 && *coefficient & bit == 0 {
+                *coefficient = coefficient.wrapping_add(if *coefficient > 0 { bit } else { -bit });
+            }
+        } else if zeros == 0 {
+            return;
+        } else {
+            zeros -= 1;
+        }
+        *k += 1;
+    }
+}
+
+/// The way through a scan's units and restart markers.
+struct Walk<'a> {
+    bytes: &'a [u8],
+    /// Where the data start.
+    start: usize,
+    bits: Bits<'a>,
+    /// Units along x and y.
+    units: (usize, usize),
+    /// Units between restart markers, 0 for none.
+    restart: usize,
+    /// The number of the next unit.
+    next: usize,
+}
+
+impl Walk<'_> {
+    #[inline(always)]
+    fn begin_unit(&mut self, parts: &mut [Part]) -> Result<(), Fault> {
+        if self.begin_block(self.next)? {
+            parts.iter_mut().for_each(|part| part.level = 0);
+        }
+        self.next += 1;
+        Ok(())
+    }
+
+    /// Passes the restart marker before unit `at`, if there is one.
+    #[inline(always)]
+    fn begin_block(&mut self, at: usize) -> Result<bool, Fault> {
+        if self.restart == 0 || at == 0 || at % self.restart != 0 {
+            return Ok(false);
+        }
+        self.pass_marker(at / self.restart - 1)?;
+        Ok(true)
+    }
+
+    #[cold]
+    fn pass_marker(&mut self, number: usize) -> Result<(), Fault> {
+        let (marker, after) = next_marker(self.bytes, self.bits.at)?;
+        let due = 0xd0 + (number % 8) as u8;
+        if marker != due {
+            return Err(format!("marker {marker:02x} at byte {} instead of restart marker {due:02x}", after - 2));
+        }
+        self.bits.restart(after);
+        Ok(())
+    }
+
+    /// Units from `at` to the next restart marker.
+    fn until_restart(&self, at: usize) -> usize {
+        if self.restart == 0 { usize::MAX } else { self.restart - at % self.restart }
+    }
+
+    #[inline(always)]
+    fn end_unit(&self) -> Result<(), Fault> {
+        if self.bits.overrun() { Err(self.overrun()) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn overrun(&self) -> Fault {
+        match next_marker(self.bytes, self.bits.at) {
+            Ok((marker, after)) => {
+                format!("the scan at byte {} ends too early, at marker {marker:02x} at byte {}", self.start, after - 2)
+            }
+            Err(_) => early(self.bytes),
+        }
+    }
+
+    #[cold]
+    fn no_code(&self) -> Fault {
+        if self.bits.overrun() {
+            return self.overrun();
+        }
+        format!("the scan at byte {} is damaged near byte {}", self.start, self.bits.at)
+    }
+}
