@@ -302,6 +302,10 @@ fn apply(node: &Arc<Node>, needs: &[bool], grads: &[Option<Tensor>]) -> Result<G
             rules::vjp(op, &saved, grads)
         }
         Kind::Alias => Ok(grads.iter().cloned().collect()),
+        Kind::Replaced(replaced) => match grads {
+            [Some(grad)] => replaced.vjp(grad, needs),
+            _ => Ok(needs.iter().map(|_| None).collect()),
+        },
         Kind::Custom(custom) => custom.backward(&saved, grads),
     }
 }

@@ -1,9 +1,11 @@
 //! Custom functions: forward and backward of one's own, as `torch.autograd.Function`.
 
+use crate::forward;
 use crate::meta::set_edge;
 use crate::node::{Edge, Edges, Kind, Node, SavedTensors, Slot, backward_error};
 use crate::record::edge_of;
 use crate::rules::{Grads, Saved};
+use flambeau_tensor::dispatch::uninterpreted;
 use flambeau_tensor::op::Meta;
 use flambeau_tensor::{Device, ErrorKind, Result, Tensor, ensure, grad_enabled, no_grad};
 use smallvec::SmallVec;
@@ -215,12 +217,17 @@ impl Saved<'_> {
 }
 
 fn run<F: MultiFunction>(function: F, inputs: &[&Tensor], at: &'static Location<'static>) -> Result<Vec<Tensor>> {
-    let needs: SmallVec<[bool; 4]> =
-        inputs.iter().map(|t| t.requires_grad() && t.dtype().is_differentiable()).collect();
+    let seen = forward::seen(inputs)?;
+    let recorded = |t: &Tensor| t.requires_grad() && t.dtype().is_differentiable();
+    let changes = |i: usize| seen.iter().any(|(_, tangents)| tangents[i].is_some());
+    let needs: SmallVec<[bool; 4]> = inputs.iter().enumerate().map(|(i, t)| recorded(t) || changes(i)).collect();
     let mut ctx = Context { saved: Vec::new(), needs: needs.clone(), back: None };
     let versions: Vec<u32> = inputs.iter().map(|t| t.version()).collect();
-    let mut outputs = no_grad(|| function.forward(&mut ctx, inputs))?;
-    if !grad_enabled() || !needs.contains(&true) {
+    let mut forward = || no_grad(|| function.forward(&mut ctx, inputs));
+    // What passes through it forward is its own derivative's affair.
+    let mut outputs = if seen.is_empty() { forward()? } else { uninterpreted(forward)? };
+    let recording = grad_enabled() && inputs.iter().any(|t| recorded(t));
+    if !recording && seen.is_empty() {
         return Ok(outputs);
     }
     let written = inputs.iter().zip(&versions).position(|(t, v)| t.version() != *v);
@@ -239,7 +246,7 @@ fn run<F: MultiFunction>(function: F, inputs: &[&Tensor], at: &'static Location<
             *out = no_grad(|| out.copy())?;
         }
     }
-    let edges: Edges = inputs.iter().zip(&needs).map(|(t, n)| if *n { edge_of(t) } else { Edge::None }).collect();
+    let edges: Edges = inputs.iter().map(|t| if recorded(t) { edge_of(t) } else { Edge::None }).collect();
     let mut saved = SavedTensors::default();
     for (i, (tensor, output)) in ctx.saved.iter().zip(&output_of).enumerate() {
         match output {
@@ -252,9 +259,10 @@ fn run<F: MultiFunction>(function: F, inputs: &[&Tensor], at: &'static Location<
     let custom = Applied { function, needs, inputs: given, outputs: output_of };
     let node = Node::new(Kind::Custom(Box::new(custom)), edges, metas, Some(saved), at);
     for (nr, out) in outputs.iter().enumerate() {
-        if out.dtype().is_differentiable() {
+        if recording && out.dtype().is_differentiable() {
             set_edge(out, node.clone(), nr as u32);
         }
     }
+    forward::custom(&seen, &node, inputs, &outputs)?;
     Ok(outputs)
 }

@@ -17,6 +17,8 @@
 
 mod api;
 mod engine;
+mod forward;
+pub mod func;
 mod function;
 mod gradcheck;
 mod meta;
@@ -24,6 +26,7 @@ mod node;
 mod record;
 mod release;
 mod rules;
+mod views;
 
 pub use api::{Autograd, BackwardOptions, GradOptions, HookHandle, grad, grad_with, recorded_ops};
 pub use flambeau_tensor::{enable_grad, grad_enabled, inference_mode, no_grad};

@@ -1,9 +1,11 @@
 //! What autograd keeps with a tensor: its gradient, its place in the graph, its hooks.
 
+use crate::forward::Tangent;
 use crate::node::{Edge, Node};
 use crate::release::{self, Remains};
 use flambeau_tensor::{History, Result, Tensor};
 use parking_lot::Mutex;
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// A function that sees a gradient on its way and may replace it.
@@ -16,6 +18,8 @@ pub(crate) struct GradMeta {
     pub cell: Arc<GradCell>,
     /// A leaf's hooks, by id. A tensor with a node keeps them there.
     pub hooks: Mutex<Vec<(u64, HookFn)>>,
+    /// Tangents of the forward passes that are on; see [`forward`](crate::forward).
+    pub tangents: Mutex<SmallVec<[Arc<Tangent>; 1]>>,
 }
 
 /// See [`release`](crate::release).

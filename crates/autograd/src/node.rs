@@ -4,6 +4,7 @@
 use crate::meta::{GradCell, HookFn};
 use crate::release::{self, Remains};
 use crate::rules::Saves;
+use crate::views::Replaced;
 use flambeau_tensor::op::{Meta, Op};
 use flambeau_tensor::{Error, ErrorKind, Result, Tensor};
 use parking_lot::Mutex;
@@ -43,6 +44,8 @@ pub(crate) enum Kind {
     Op(Op),
     /// The input under a name of its own; see [`alias`](crate::record::alias).
     Alias,
+    /// The first input with the elements of a view replaced by the second.
+    Replaced(Box<Replaced>),
     Custom(Box<dyn crate::function::Custom>),
 }
 
@@ -147,6 +150,7 @@ impl Node {
         match &self.kind {
             Kind::Op(op) => op.name(),
             Kind::Alias => "alias",
+            Kind::Replaced(_) => "copy_slices",
             Kind::Custom(f) => f.name(),
         }
     }
@@ -162,6 +166,7 @@ impl Node {
                 format!("{name}Backward0")
             }
             Kind::Alias => "AliasBackward0".to_string(),
+            Kind::Replaced(_) => "CopySlices".to_string(),
             Kind::Custom(f) => format!("{}Backward", f.name()),
         }
     }
@@ -197,6 +202,12 @@ impl Node {
             Some(saved) => Ok(saved.tensors.iter().find(|x| x.0 == slot).map(|x| x.1.clone())),
             None => Ok(None),
         }
+    }
+
+    /// The handle that is kept, whatever became of its elements.
+    pub fn kept_value(&self, slot: Slot) -> Option<Tensor> {
+        let saved = self.saved.lock();
+        saved.as_ref()?.tensors.iter().find(|x| x.0 == slot).map(|x| x.1.tensor.clone())
     }
 
     /// Shape and dtype of input `i`, where they are kept.
@@ -248,7 +259,7 @@ impl Drop for Node {
             // A gradient that it accumulated may have a history.
             Edge::Leaf(leaf) => leaf.grad_meta().get().is_some(),
         };
-        let plain = matches!(self.kind, Kind::Op(_) | Kind::Alias) && self.extras.get().is_none();
+        let plain = !matches!(self.kind, Kind::Custom(_)) && self.extras.get().is_none();
         if plain && self.saved.get_mut().as_ref().is_none_or(SavedTensors::is_empty) && !self.edges.iter().any(leads_on)
         {
             return;

@@ -1,18 +1,18 @@
 //! Recording: the hook that the tensor crate calls after an op, and what keeps the history of views and
 //! in-place ops right.
 //!
-//! An in-place op is recorded as the op itself on the old value, and the tensor takes the new node. Where
-//! the tensor is a view, its base becomes "the old base with the view's elements replaced"
-//! (`AsStridedScatter`), and every other view of it takes its history from the base again, by
-//! `AsStrided`, the next time it is used.
+//! An in-place op is recorded as the op itself on the old value, and the tensor takes the new node. Where the tensor
+//! is a view, its base and the other views have a history to renew; see [`views`](crate::views).
 
 use crate::Autograd;
+use crate::forward;
 use crate::meta::{is_leaf, own_edge, set_edge};
 use crate::node::{Edge, Edges, Kind, Node, select};
 use crate::rules::{self, RuleKind, Saves};
+use crate::views::{Replaced, take_history_from_base};
 use flambeau_tensor::dispatch::{AutogradHook, set_autograd_hook};
 use flambeau_tensor::op::{Meta, Op};
-use flambeau_tensor::{AsStrided, AsStridedScatter, Result, Tensor, bail, ensure, no_grad, set_grad_fn_name};
+use flambeau_tensor::{Result, Tensor, bail, ensure, no_grad, set_grad_fn_name};
 use smallvec::smallvec;
 use std::borrow::Cow;
 use std::panic::Location;
@@ -36,9 +36,7 @@ pub(crate) fn edge_of(tensor: &Tensor) -> Edge {
     if let Some(view) = tensor.as_view() {
         let now = tensor.version();
         if !view.no_grad && view.base.requires_grad() && view.version.load(Ordering::Acquire) != now {
-            if tensor.dtype() == view.base.dtype() {
-                take_history_from_base(tensor, &view.base);
-            }
+            take_history_from_base(tensor, view);
             view.version.store(now, Ordering::Release);
         }
     }
@@ -52,19 +50,12 @@ pub(crate) fn edge_of(tensor: &Tensor) -> Edge {
 /// there, whatever `x` came from, and two aliases of one tensor have a gradient each.
 pub(crate) fn alias(x: &Tensor) -> Result<Tensor> {
     let out = x.detach();
+    forward::share(x, &out)?;
     let edge = edge_of(x);
     if !matches!(edge, Edge::None) {
         set_edge(&out, Node::new(Kind::Alias, smallvec![edge], smallvec![Meta::like(x)], None, Location::caller()), 0);
     }
     Ok(out)
-}
-
-fn take_history_from_base(tensor: &Tensor, base: &Tensor) {
-    let at = own_edge(base).map_or(Location::caller(), |(node, _)| node.at);
-    let op = Op::from(AsStrided { layout: Box::new(tensor.layout().clone()) });
-    let saved = select(rules::saves(&op, &[true]), &[base], std::slice::from_ref(tensor));
-    let node = Node::new(Kind::Op(op), smallvec![edge_of(base)], smallvec![Meta::like(tensor)], saved, at);
-    set_edge(tensor, node, 0);
 }
 
 /// Which inputs need a gradient; a short list stands in `room`.
@@ -165,13 +156,6 @@ impl AutogradHook for Recorder {
                     "the tensor is a view of a leaf that requires grad, which cannot be written in place; do it under `no_grad`"
                 )
             }
-            let (ours, base) = (target.dtype(), view.base.dtype());
-            ensure!(
-                ours == base,
-                Unsupported,
-                op,
-                "the gradient of writing to a {base} tensor through its {ours} view is not recorded"
-            );
         }
         Ok(())
     }
@@ -207,9 +191,9 @@ impl AutogradHook for Recorder {
         let node = make_node(op, saves, &needs, inputs, std::slice::from_ref(target), at)?;
         set_edge(target, node.clone(), 0);
         if let (Some((base, old)), Some(view)) = (base, target.as_view()) {
-            let op = Op::from(AsStridedScatter { base: base.layout().clone(), view: target.layout().clone() });
+            let kind = Kind::Replaced(Box::new(Replaced::through(view, target)));
             let edges = smallvec![old, Edge::Node(node, 0)];
-            set_edge(base, Node::new(Kind::Op(op), edges, smallvec![Meta::like(base)], None, at), 0);
+            set_edge(base, Node::new(kind, edges, smallvec![Meta::like(base)], None, at), 0);
             view.version.store(target.version(), Ordering::Release);
         }
         Ok(())

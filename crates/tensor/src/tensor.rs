@@ -5,8 +5,9 @@ use crate::dtype::{Element, Stored};
 use crate::layout::Layout;
 use crate::shape::{IntoShape, checked_numel};
 use crate::storage::{Guard, Memory, Storage, lock};
-use crate::{DType, Device, Error, ErrorKind, Result, Scalar, alloc, bail, dispatch, ensure};
+use crate::{AsStrided, DType, Device, Error, ErrorKind, Op, Result, Scalar, alloc, bail, dispatch, ensure};
 use parking_lot::Mutex;
+use smallvec::SmallVec;
 use std::any::Any;
 use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
@@ -84,10 +85,34 @@ pub type Node = std::sync::Arc<dyn Any + Send + Sync>;
 pub struct View {
     /// The tensor that owns the storage; never itself a view.
     pub base: Tensor,
+    /// The view ops that lead from the base to it.
+    pub ops: SmallVec<[Op; 1]>,
     /// Made under `no_grad`: an in-place op that records a gradient is refused.
     pub no_grad: bool,
     /// The storage's version when the view's history was last right.
     pub version: AtomicU32,
+}
+
+impl View {
+    /// More ops than these are put together.
+    const MOST: usize = 8;
+
+    /// What the view with `layout` that `op` makes of `x` remembers.
+    pub(crate) fn of(x: &Tensor, op: &Op, layout: &Layout, no_grad: bool) -> View {
+        let version = AtomicU32::new(x.version());
+        let Some(v) = x.as_view() else {
+            return View { base: x.clone(), ops: SmallVec::from_elem(op.clone(), 1), no_grad, version };
+        };
+        let mut ops = v.ops.clone();
+        ops.push(op.clone());
+        if ops.len() > View::MOST {
+            // Whatever came after the last change of dtype comes down to where the elements lie.
+            let changes = |op: &Op| matches!(op, Op::ViewAsReal(_) | Op::ViewAsComplex(_));
+            ops.truncate(ops.iter().rposition(changes).map_or(0, |i| i + 1));
+            ops.push(AsStrided { layout: Box::new(layout.clone()) }.into());
+        }
+        View { base: v.base.clone(), ops, no_grad: no_grad || v.no_grad, version }
+    }
 }
 
 impl Inner {
@@ -409,6 +434,7 @@ impl Tensor {
     pub fn shadow(&self) -> Tensor {
         let view = self.0.view.as_ref().map(|v| View {
             base: v.base.clone(),
+            ops: v.ops.clone(),
             no_grad: v.no_grad,
             version: AtomicU32::new(v.version.load(Ordering::Relaxed)),
         });

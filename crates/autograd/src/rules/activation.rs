@@ -1,12 +1,13 @@
 //! Derivatives of activation functions.
 
-use super::{Grads, Rule, Saved, Saves, via_decomposition};
+use super::{Forward, Grads, Rule, Saved, Saves, via_decomposition};
 use flambeau_tensor::{Result, Tensor, dispatch, ops::*};
 
 macro_rules! by_backward_op {
     ($($Op:ident => $Backward:ident),* $(,)?) => {
         $(
             impl Rule for $Op {
+                const FORWARD: Forward = Forward::Elementwise;
                 fn saves(&self, _: &[bool]) -> Saves {
                     Saves::NONE.input(0)
                 }

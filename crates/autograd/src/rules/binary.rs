@@ -1,7 +1,7 @@
 //! Derivatives of the ops on two operands, of which one may be a number. A rule is written for both forms at once:
 //! it sees the operands as a [`Pair`], which sums the gradients over what the op broadcast.
 
-use super::{Grads, Rule, Saved, Saves, no_gradient};
+use super::{Forward, Grads, Rule, Saved, Saves, no_gradient};
 use flambeau_tensor::{Operand, Result, Scalar, ScalarOperand, Tensor, ops::*};
 
 /// What an op keeps of its operands, tensors all: whether the left and the right one.
@@ -56,18 +56,21 @@ impl Pair<'_> {
 }
 
 impl Rule for Add {
+    const FORWARD: Forward = Forward::Elementwise;
     fn vjp(&self, s: &Saved<'_>, g: &Tensor) -> Result<Grads> {
         Pair(s, self.scalar).grads(|| Ok(g.clone()), || Ok(g.clone()))
     }
 }
 
 impl Rule for Sub {
+    const FORWARD: Forward = Forward::Elementwise;
     fn vjp(&self, s: &Saved<'_>, g: &Tensor) -> Result<Grads> {
         Pair(s, self.scalar).grads(|| Ok(g.clone()), || g.neg())
     }
 }
 
 impl Rule for Mul {
+    const FORWARD: Forward = Forward::Elementwise;
     fn saves(&self, needs: &[bool]) -> Saves {
         let [left, right] = needed(self.scalar, needs);
         keep(self.scalar, [right, left])
@@ -79,6 +82,7 @@ impl Rule for Mul {
 }
 
 impl Rule for Div {
+    const FORWARD: Forward = Forward::Elementwise;
     fn saves(&self, needs: &[bool]) -> Saves {
         keep(self.scalar, [needed(self.scalar, needs)[1], true])
     }
@@ -95,6 +99,7 @@ impl Rule for Div {
 }
 
 impl Rule for Pow {
+    const FORWARD: Forward = Forward::Elementwise;
     fn saves(&self, needs: &[bool]) -> Saves {
         keep(self.scalar, [true, true]).output_if(0, needed(self.scalar, needs)[1])
     }
@@ -109,8 +114,11 @@ impl Rule for Pow {
                         // b·a^(b−1), and 0 where b is 0, whatever a is: the power there is a^0, which has slopes.
                         // Where the slope by b is asked for it is 1/a, if a has one.
                         let zero = b.eq(0)?;
-                        let flat =
-                            if b.requires_grad() { zero.logical_and(a.abs()?.gt(0)?.logical_not()?)? } else { zero };
+                        let flat = if is_differentiated(&b) {
+                            zero.logical_and(a.abs()?.gt(0)?.logical_not()?)?
+                        } else {
+                            zero
+                        };
                         b.mul(a.pow(b.sub(1)?.masked_fill(&flat, 0)?)?)?
                     }
                 };
@@ -127,6 +135,11 @@ impl Rule for Pow {
     }
 }
 
+/// May a derivative by `x` be asked for, backward or forward?
+fn is_differentiated(x: &Tensor) -> bool {
+    x.requires_grad() || crate::forward::moves(x)
+}
+
 /// b·a^(b−1) for a number b: 0 where b is 0, whatever a is.
 fn slope_of_power(a: &Tensor, b: Scalar) -> Result<Tensor> {
     let less = match b {
@@ -139,6 +152,7 @@ fn slope_of_power(a: &Tensor, b: Scalar) -> Result<Tensor> {
 }
 
 impl Rule for Atan2 {
+    const FORWARD: Forward = Forward::Elementwise;
     fn saves(&self, _: &[bool]) -> Saves {
         keep(self.scalar, [true, true])
     }
@@ -162,6 +176,7 @@ fn share(pair: Pair<'_>, g: &Tensor, loses: impl Fn(&Tensor, &Operand<'static>) 
 }
 
 impl Rule for Maximum {
+    const FORWARD: Forward = Forward::Elementwise;
     fn saves(&self, _: &[bool]) -> Saves {
         keep(self.scalar, [true, true])
     }
@@ -171,6 +186,7 @@ impl Rule for Maximum {
 }
 
 impl Rule for Minimum {
+    const FORWARD: Forward = Forward::Elementwise;
     fn saves(&self, _: &[bool]) -> Saves {
         keep(self.scalar, [true, true])
     }
@@ -180,6 +196,7 @@ impl Rule for Minimum {
 }
 
 impl Rule for Remainder {
+    const FORWARD: Forward = Forward::Elementwise;
     fn saves(&self, needs: &[bool]) -> Saves {
         let right = needed(self.scalar, needs)[1];
         keep(self.scalar, [right, right])
@@ -192,6 +209,7 @@ impl Rule for Remainder {
 }
 
 impl Rule for Fmod {
+    const FORWARD: Forward = Forward::Elementwise;
     fn saves(&self, needs: &[bool]) -> Saves {
         let right = needed(self.scalar, needs)[1];
         keep(self.scalar, [right, right])
@@ -207,6 +225,7 @@ impl Rule for Fmod {
 macro_rules! flat {
     ($($Op:ident),*) => {$(
         impl Rule for $Op {
+            const FORWARD: Forward = Forward::Elementwise;
             fn vjp(&self, s: &Saved<'_>, g: &Tensor) -> Result<Grads> {
                 Pair(s, self.scalar).grads(|| g.zeros_like(), || g.zeros_like())
             }

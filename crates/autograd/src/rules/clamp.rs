@@ -1,9 +1,10 @@
 //! The derivative of `clamp`: the gradient passes strictly between the bounds, as PyTorch has it.
 
-use super::{Grads, Rule, Saved, Saves};
+use super::{Forward, Grads, Rule, Saved, Saves};
 use flambeau_tensor::{Result, Tensor, ops::*};
 
 impl Rule for Clamp {
+    const FORWARD: Forward = Forward::Elementwise;
     fn saves(&self, _: &[bool]) -> Saves {
         Saves::NONE.input(0)
     }

@@ -3,7 +3,7 @@
 //! With x the input, w the weight and g the output's gradient, each op is linear in both of its operands,
 //! and Σ g·conv(x, w) = Σ x·input_grad(g, w) = Σ w·weight_grad(x, g).
 
-use super::{Grads, Rule, Saved, Saves};
+use super::{Forward, Grads, Rule, Saved, Saves};
 use flambeau_tensor::shape::Spatial;
 use flambeau_tensor::{Result, Tensor, dispatch, ops::*};
 
@@ -28,6 +28,7 @@ fn weight_grad(conv: Conv, x: &Tensor, g: &Tensor, shape: &[usize]) -> Result<Te
 }
 
 impl Rule for Conv {
+    const FORWARD: Forward = Forward::Bilinear;
     fn saves(&self, needs: &[bool]) -> Saves {
         operands(needs)
     }
@@ -45,6 +46,7 @@ impl Rule for Conv {
 }
 
 impl Rule for ConvInputGrad {
+    const FORWARD: Forward = Forward::Bilinear;
     fn saves(&self, needs: &[bool]) -> Saves {
         operands(needs)
     }
@@ -57,6 +59,7 @@ impl Rule for ConvInputGrad {
 }
 
 impl Rule for ConvWeightGrad {
+    const FORWARD: Forward = Forward::Bilinear;
     fn saves(&self, needs: &[bool]) -> Saves {
         operands(needs)
     }

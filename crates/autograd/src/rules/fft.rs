@@ -1,7 +1,7 @@
 //! Derivatives of the Fourier transforms: each is the other's adjoint, up to the weights of the
 //! coefficients that a one-sided spectrum leaves out.
 
-use super::{Grads, Rule, Saved, Saves};
+use super::{Forward, Grads, Rule, Saved, Saves};
 use flambeau_tensor::{Result, Tensor, dispatch, ops::*};
 
 /// 1 at both ends of the spectrum of `n` samples, `inner` between.
@@ -13,6 +13,7 @@ fn weights(n: usize, inner: f64, like: &Tensor) -> Result<Tensor> {
 }
 
 impl Rule for Rfft {
+    const FORWARD: Forward = Forward::Linear;
     fn saves(&self, _: &[bool]) -> Saves {
         Saves::NONE.meta(0)
     }
@@ -24,6 +25,7 @@ impl Rule for Rfft {
 }
 
 impl Rule for Irfft {
+    const FORWARD: Forward = Forward::Linear;
     fn vjp(&self, s: &Saved<'_>, g: &Tensor) -> Result<Grads> {
         s.one(|| {
             let spectrum = dispatch(Rfft, &[g])?;

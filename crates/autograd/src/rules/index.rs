@@ -1,7 +1,7 @@
 //! Derivatives of reading and writing by number: what was read from several places of the output is added
 //! up at the one it came from.
 
-use super::{Grads, Rule, Saved, Saves, no_gradient};
+use super::{Forward, Grads, Rule, Saved, Saves, no_gradient};
 use flambeau_tensor::op::Meta;
 use flambeau_tensor::{Result, Tensor, dispatch, ops::*};
 use smallvec::SmallVec;
@@ -26,6 +26,7 @@ fn run(op: impl Into<flambeau_tensor::Op>, fixed: &[&Tensor], indices: &[Tensor]
 }
 
 impl Rule for Index {
+    const FORWARD: Forward = Forward::Linear;
     fn saves(&self, needs: &[bool]) -> Saves {
         saves_from(1, needs.len()).meta(0)
     }
@@ -40,6 +41,7 @@ impl Rule for Index {
 }
 
 impl Rule for IndexPut {
+    const FORWARD: Forward = Forward::Linear;
     fn saves(&self, needs: &[bool]) -> Saves {
         saves_from(2, needs.len()).meta(1)
     }
@@ -59,6 +61,7 @@ impl Rule for IndexPut {
 }
 
 impl Rule for Embedding {
+    const FORWARD: Forward = Forward::Linear;
     fn saves(&self, _: &[bool]) -> Saves {
         Saves::NONE.input(1).meta(0)
     }

@@ -1,9 +1,10 @@
 //! Derivatives of putting together and turning round.
 
-use super::{Grads, Rule, Saved};
+use super::{Forward, Grads, Rule, Saved};
 use flambeau_tensor::{Result, Tensor, ops::*};
 
 impl Rule for Cat {
+    const FORWARD: Forward = Forward::Linear;
     fn vjp(&self, s: &Saved<'_>, g: &Tensor) -> Result<Grads> {
         let mut at = 0;
         let mut part = |(i, size): (usize, &usize)| {
@@ -16,6 +17,7 @@ impl Rule for Cat {
 }
 
 impl Rule for Flip {
+    const FORWARD: Forward = Forward::Linear;
     fn vjp(&self, s: &Saved<'_>, g: &Tensor) -> Result<Grads> {
         s.one(|| g.flip(self.dims.clone()))
     }

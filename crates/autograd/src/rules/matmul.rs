@@ -1,9 +1,10 @@
 //! Derivatives of the matrix products.
 
-use super::{Grads, Rule, Saved, Saves};
+use super::{Forward, Grads, Rule, Saved, Saves};
 use flambeau_tensor::{Result, Tensor, ops::*};
 
 impl Rule for Matmul {
+    const FORWARD: Forward = Forward::Bilinear;
     fn saves(&self, needs: &[bool]) -> Saves {
         Saves::NONE.input_if(0, needs[1]).input_if(1, needs[0])
     }
@@ -14,6 +15,7 @@ impl Rule for Matmul {
 }
 
 impl Rule for Linear {
+    const FORWARD: Forward = Forward::Bilinear;
     fn saves(&self, needs: &[bool]) -> Saves {
         Saves::NONE.input_if(0, needs[1]).input_if(1, needs[0])
     }

@@ -9,6 +9,7 @@ mod clamp;
 mod conv;
 mod factory;
 mod fft;
+mod forward;
 mod index;
 mod join;
 mod matmul;
@@ -32,6 +33,9 @@ use flambeau_tensor::ops::*;
 use flambeau_tensor::{ErrorKind, Result, Tensor};
 use smallvec::{SmallVec, smallvec};
 
+pub use forward::{Forward, Tangents};
+pub(crate) use forward::{by_transpose, zeros_like};
+pub(crate) use saved::Ran;
 pub use saved::{Saved, Saves};
 
 /// Gradients of an op's inputs; `None` for one that needs none, or that the output does not depend on.
@@ -53,6 +57,9 @@ pub enum RuleKind {
 pub trait Rule {
     /// Whether it does.
     const KIND: RuleKind = RuleKind::Rule;
+
+    /// How tangents pass through it.
+    const FORWARD: Forward = Forward::Transpose;
 
     /// What is to be kept; `needs` says which inputs need a gradient.
     fn saves(&self, _needs: &[bool]) -> Saves {
@@ -140,6 +147,15 @@ macro_rules! lead_to_rules {
             }
         }
 
+        /// [`Rule::FORWARD`] of an op.
+        fn forward(op: &Op) -> Forward {
+            match op {
+                $(Op::$k(_) => <$k as Rule>::FORWARD,)*
+                $(Op::$l(_) => <$l as Rule>::FORWARD,)*
+                $(Op::$v(_) => <$v as Rule>::FORWARD,)*
+            }
+        }
+
         /// [`Rule::vjp_all`] of an op.
         pub(crate) fn vjp(op: &Op, s: &Saved<'_>, grads: &[Option<Tensor>]) -> Result<Grads> {
             match op {
@@ -151,3 +167,18 @@ macro_rules! lead_to_rules {
     };
 }
 flambeau_tensor::for_each_op!(lead_to_rules);
+
+/// The tangents of what has just run, from those of its inputs: the Jacobian-vector product.
+pub(crate) fn jvp(ran: Ran<'_>, tangents: &[Option<Tensor>]) -> Result<Tangents> {
+    match kind(ran.op) {
+        RuleKind::NoGradient => return Ok(ran.outputs.iter().map(|_| None).collect()),
+        RuleKind::NotDifferentiable => {
+            let message = format!("{} has no derivative", Saved::of(ran, &[]).place());
+            return Err(backward_error(ErrorKind::NotDifferentiable, message));
+        }
+        RuleKind::Rule => {}
+    }
+    let found = forward::tangents(forward(ran.op), ran, tangents, &|s, grads| vjp(ran.op, s, grads))?;
+    let typed = |(tangent, out): (Option<Tensor>, &Tensor)| tangent.map(|t| t.to_dtype(out.dtype())).transpose();
+    found.into_iter().zip(ran.outputs).map(typed).collect()
+}

@@ -1,6 +1,6 @@
 //! Derivatives of pooling.
 
-use super::{Grads, Rule, Saved, Saves};
+use super::{Forward, Grads, Rule, Saved, Saves};
 use flambeau_tensor::shape::Spatial;
 use flambeau_tensor::{Result, Tensor, dispatch, ops::*};
 use smallvec::smallvec;
@@ -22,6 +22,7 @@ impl Rule for MaxPool {
 }
 
 impl Rule for MaxPoolBackward {
+    const FORWARD: Forward = Forward::Linear;
     fn saves(&self, _: &[bool]) -> Saves {
         Saves::NONE.input(1)
     }
@@ -35,6 +36,7 @@ impl Rule for MaxPoolBackward {
 }
 
 impl Rule for AvgPool {
+    const FORWARD: Forward = Forward::Linear;
     fn saves(&self, _: &[bool]) -> Saves {
         Saves::NONE.meta(0)
     }
@@ -45,6 +47,7 @@ impl Rule for AvgPool {
 }
 
 impl Rule for AvgPoolBackward {
+    const FORWARD: Forward = Forward::Linear;
     fn vjp(&self, s: &Saved<'_>, g: &Tensor) -> Result<Grads> {
         s.one(|| dispatch(self.pool, &[g]))
     }

@@ -1,7 +1,7 @@
 //! Derivatives of reductions. The ops keep what they reduce with size 1, so gradients broadcast back.
 
 use super::scan::shifted;
-use super::{Grads, Rule, Saved, Saves, no_gradient};
+use super::{Forward, Grads, Rule, Saved, Saves, no_gradient};
 use flambeau_tensor::op::Meta;
 use flambeau_tensor::{Result, Tensor, ops::*};
 use smallvec::smallvec;
@@ -9,6 +9,7 @@ use smallvec::smallvec;
 no_gradient!(Argmax, Argmin, Any, All, CountNonzero);
 
 impl Rule for Sum {
+    const FORWARD: Forward = Forward::Linear;
     fn saves(&self, _: &[bool]) -> Saves {
         Saves::NONE.meta(0)
     }
@@ -23,6 +24,7 @@ fn count(shape: &[usize], dims: &[usize]) -> f64 {
 }
 
 impl Rule for Mean {
+    const FORWARD: Forward = Forward::Linear;
     fn saves(&self, _: &[bool]) -> Saves {
         Saves::NONE.meta(0)
     }

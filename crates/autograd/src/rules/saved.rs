@@ -108,7 +108,6 @@ enum Values<'a> {
     /// With the node that recorded the op: what its rule had asked for.
     Kept(&'a Arc<Node>),
     /// All there: the op has just run.
-    #[allow(dead_code)] // Forward mode makes these.
     Live(Ran<'a>),
 }
 
@@ -128,7 +127,6 @@ impl<'a> Saved<'a> {
     }
 
     /// What has just run.
-    #[allow(dead_code)]
     pub(crate) fn of(ran: Ran<'a>, needs: &'a [bool]) -> Self {
         Saved { needs, values: Values::Live(ran) }
     }
@@ -192,6 +190,7 @@ impl<'a> Saved<'a> {
             Values::Kept(node) => {
                 let kept = self.there(node.kept(Slot::Output(i as u32))?, "output", i)?.get(node)?;
                 let value = kept.detach();
+                crate::forward::share(&kept, &value)?;
                 crate::meta::set_edge(&value, node.clone(), i as u32);
                 Ok(value)
             }
@@ -258,6 +257,15 @@ impl<'a> Saved<'a> {
         Ok(grads)
     }
 
+    /// An alias of input `i`, which is tracked where its gradient is wanted.
+    fn own_input(&self, i: usize) -> Result<Tensor> {
+        let x = alias(&self.input(i)?)?;
+        if self.needs(i) && !x.requires_grad() {
+            x.set_tracks(true);
+        }
+        Ok(x)
+    }
+
     /// The gradients by differentiating `decompose` of the saved inputs (all of them must be saved): the
     /// second order of fused ops. The inputs may have histories, also in each other: their aliases are where the
     /// walk ends.
@@ -266,11 +274,10 @@ impl<'a> Saved<'a> {
             Values::Live(ran) => Some(ran.op),
             Values::Kept(node) => match &node.kind {
                 Kind::Op(op) => Some(op),
-                Kind::Alias | Kind::Custom(_) => None,
+                Kind::Alias | Kind::Replaced(_) | Kind::Custom(_) => None,
             },
         };
-        let inputs: Vec<Tensor> =
-            (0..self.inputs()).map(|i| self.input(i).and_then(|x| alias(&x))).collect::<Result<_>>()?;
+        let inputs: Vec<Tensor> = (0..self.inputs()).map(|i| self.own_input(i)).collect::<Result<_>>()?;
         let refs: Vec<&Tensor> = inputs.iter().collect();
         let outputs = flambeau_tensor::enable_grad(|| match op.and_then(|op| op.decompose(&refs)) {
             Some(outputs) => outputs,

@@ -1,7 +1,7 @@
 //! Derivatives of running reductions: recurrences that run the other way.
 
 use super::reduce::at_places;
-use super::{Grads, Rule, Saved, Saves};
+use super::{Forward, Grads, Rule, Saved, Saves};
 use flambeau_tensor::{Result, Tensor, ops::*};
 
 /// Along `dim`, `y[k] = x[k − 1]`, or `x[k + 1]` where it goes `back`; `fill` at the end that stays free.
@@ -17,6 +17,7 @@ pub(super) fn shifted(x: &Tensor, dim: usize, back: bool, fill: f64) -> Result<T
 }
 
 impl Rule for Cumsum {
+    const FORWARD: Forward = Forward::Linear;
     fn vjp(&self, s: &Saved<'_>, g: &Tensor) -> Result<Grads> {
         let dim = self.dim as isize;
         s.one(|| if self.reverse { g.cumsum(dim) } else { g.cumsum_reversed(dim) })

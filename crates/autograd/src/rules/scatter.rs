@@ -1,13 +1,14 @@
 //! Derivatives of picking along one dimension.
 
 use super::index::zeros;
-use super::{Grads, Rule, Saved, Saves};
+use super::{Forward, Grads, Rule, Saved, Saves};
 use crate::node::backward_error;
 use crate::{Context, Function};
 use flambeau_tensor::{Device, ErrorKind, Result, Tensor, dispatch, grad_enabled, ops::*};
 use smallvec::smallvec;
 
 impl Rule for Gather {
+    const FORWARD: Forward = Forward::Linear;
     fn saves(&self, _: &[bool]) -> Saves {
         Saves::NONE.input(1).meta(0)
     }

@@ -1,10 +1,11 @@
 //! Derivatives of the ops on three operands.
 
-use super::{Grads, Rule, Saved, Saves};
+use super::{Forward, Grads, Rule, Saved, Saves};
 use flambeau_tensor::{Result, Tensor, ops::*};
 use smallvec::smallvec;
 
 impl Rule for Where {
+    const FORWARD: Forward = Forward::Elementwise;
     fn saves(&self, _: &[bool]) -> Saves {
         Saves::NONE.input(0)
     }

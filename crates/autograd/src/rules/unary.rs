@@ -1,6 +1,6 @@
 //! Derivatives of the ops on one tensor.
 
-use super::{Grads, Rule, Saved, Saves, no_gradient};
+use super::{Forward, Grads, Rule, Saved, Saves, no_gradient};
 use flambeau_tensor::{Result, Tensor, dispatch, ops::*};
 use std::f64::consts::{LN_2, LN_10, PI};
 
@@ -8,6 +8,7 @@ use std::f64::consts::{LN_2, LN_10, PI};
 macro_rules! from_input {
     ($($Op:ident |$g:ident, $x:ident| $f:expr;)*) => {$(
         impl Rule for $Op {
+            const FORWARD: Forward = Forward::Elementwise;
             fn saves(&self, _: &[bool]) -> Saves { Saves::NONE.input(0) }
             fn vjp(&self, s: &Saved<'_>, $g: &Tensor) -> Result<Grads> {
                 let $x = &s.input(0)?.conj()?;
@@ -21,6 +22,7 @@ macro_rules! from_input {
 macro_rules! from_output {
     ($($Op:ident |$g:ident, $y:ident| $f:expr;)*) => {$(
         impl Rule for $Op {
+            const FORWARD: Forward = Forward::Elementwise;
             fn saves(&self, _: &[bool]) -> Saves { Saves::NONE.output(0) }
             fn vjp(&self, s: &Saved<'_>, $g: &Tensor) -> Result<Grads> {
                 let $y = &s.output(0)?.conj()?;
@@ -34,6 +36,7 @@ macro_rules! from_output {
 macro_rules! from_nothing {
     ($($Op:ident |$this:ident, $g:ident| $f:expr;)*) => {$(
         impl Rule for $Op {
+            const FORWARD: Forward = Forward::Elementwise;
             fn vjp(&self, s: &Saved<'_>, $g: &Tensor) -> Result<Grads> {
                 let $this = self;
                 s.one(|| $f)
@@ -53,6 +56,7 @@ from_nothing! {
 }
 
 impl Rule for Cast {
+    const FORWARD: Forward = Forward::Linear;
     fn vjp(&self, s: &Saved<'_>, g: &Tensor) -> Result<Grads> {
         // The engine brings the gradient to the input's dtype.
         s.one(|| Ok(g.clone()))
@@ -60,6 +64,7 @@ impl Rule for Cast {
 }
 
 impl Rule for Transfer {
+    const FORWARD: Forward = Forward::Linear;
     fn vjp(&self, s: &Saved<'_>, g: &Tensor) -> Result<Grads> {
         s.one(|| g.to_device(self.from))
     }

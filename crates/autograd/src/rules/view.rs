@@ -1,6 +1,6 @@
 //! Derivatives of views: each sends the gradient back to where the elements came from.
 
-use super::{Grads, Rule, Saved, Saves, no_gradient};
+use super::{Forward, Grads, Rule, Saved, Saves, no_gradient};
 use flambeau_tensor::shape::DimList;
 use flambeau_tensor::{Result, Tensor, dispatch, no_grad, ops::*};
 use smallvec::smallvec;
@@ -8,6 +8,7 @@ use smallvec::smallvec;
 no_gradient!(Detach);
 
 impl Rule for Permute {
+    const FORWARD: Forward = Forward::Linear;
     fn vjp(&self, s: &Saved<'_>, g: &Tensor) -> Result<Grads> {
         let mut inverse: DimList = (0..self.order.len()).collect();
         self.order.iter().enumerate().for_each(|(place, d)| inverse[*d] = place);
@@ -16,6 +17,7 @@ impl Rule for Permute {
 }
 
 impl Rule for Expand {
+    const FORWARD: Forward = Forward::Linear;
     fn saves(&self, _: &[bool]) -> Saves {
         Saves::NONE.meta(0)
     }
@@ -25,6 +27,7 @@ impl Rule for Expand {
 }
 
 impl Rule for Reshape {
+    const FORWARD: Forward = Forward::Linear;
     fn saves(&self, _: &[bool]) -> Saves {
         Saves::NONE.meta(0)
     }
@@ -47,6 +50,7 @@ fn placed(s: &Saved<'_>, g: &Tensor, place: impl Fn(&Tensor) -> Result<Tensor>) 
 }
 
 impl Rule for Slice {
+    const FORWARD: Forward = Forward::Linear;
     fn saves(&self, _: &[bool]) -> Saves {
         Saves::NONE.meta(0)
     }
@@ -56,6 +60,7 @@ impl Rule for Slice {
 }
 
 impl Rule for Diagonal {
+    const FORWARD: Forward = Forward::Linear;
     fn saves(&self, _: &[bool]) -> Saves {
         Saves::NONE.meta(0)
     }
@@ -65,6 +70,7 @@ impl Rule for Diagonal {
 }
 
 impl Rule for Unfold {
+    const FORWARD: Forward = Forward::Linear;
     fn saves(&self, _: &[bool]) -> Saves {
         Saves::NONE.meta(0)
     }
@@ -104,6 +110,7 @@ impl Rule for AsStridedBackward {
 }
 
 impl Rule for AsStridedScatter {
+    const FORWARD: Forward = Forward::Linear;
     fn vjp(&self, s: &Saved<'_>, g: &Tensor) -> Result<Grads> {
         // g lies in rows; brought to where the base lay, the view's places are read or cleared.
         let room = self.base.end().unwrap_or(0).max(self.view.end().unwrap_or(0));
@@ -123,12 +130,14 @@ impl Rule for AsStridedScatter {
 }
 
 impl Rule for ViewAsReal {
+    const FORWARD: Forward = Forward::Linear;
     fn vjp(&self, s: &Saved<'_>, g: &Tensor) -> Result<Grads> {
         s.one(|| g.contiguous()?.view_as_complex())
     }
 }
 
 impl Rule for ViewAsComplex {
+    const FORWARD: Forward = Forward::Linear;
     fn vjp(&self, s: &Saved<'_>, g: &Tensor) -> Result<Grads> {
         s.one(|| g.view_as_real())
     }

@@ -12,7 +12,6 @@ use crate::tensor::View;
 use crate::{Device, Error, ErrorKind, Result, Tensor, bail, ensure};
 use smallvec::SmallVec;
 use std::panic::Location;
-use std::sync::atomic::AtomicU32;
 
 type At = &'static Location<'static>;
 
@@ -102,11 +101,7 @@ fn view_of(op: &Op, x: &Tensor) -> Result<Tensor> {
     if let Op::Detach(_) = op {
         return Ok(Tensor::over(x.storage().clone(), layout, dtype, None));
     }
-    let (base, hidden) = match x.as_view() {
-        Some(v) => (v.base.clone(), v.no_grad),
-        None => (x.clone(), false),
-    };
-    let view = View { base, no_grad: hidden || !grad_enabled(), version: AtomicU32::new(x.version()) };
+    let view = View::of(x, op, &layout, !grad_enabled());
     Ok(Tensor::over(x.storage().clone(), layout, dtype, Some(view)))
 }
 
