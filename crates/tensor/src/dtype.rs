@@ -228,6 +228,13 @@ elements! {
     Complex<f32> => Complex64, Complex<f64> => Complex128,
 }
 
+// SAFETY: plain bits.
+unsafe impl Stored for u16 {}
+// SAFETY: plain bits.
+unsafe impl Stored for u32 {}
+// SAFETY: plain bits.
+unsafe impl Stored for u64 {}
+
 impl sealed::Sealed for bool {}
 impl Element for bool {
     const DTYPE: DType = DType::Bool;

@@ -308,3 +308,139 @@ fn a_cpu_tensor_without_dimensions_is_a_number_on_another_device() {
     assert_eq!(there.add(&tensor!([1.0])).unwrap_err().kind(), ErrorKind::Device);
     assert_eq!(half.add_(&there).unwrap_err().kind(), ErrorKind::Shape);
 }
+
+const INTS: [DType; 5] = [DType::U8, DType::I8, DType::I16, DType::I32, DType::I64];
+
+/// Integers of `dtype` from its whole range, both ends among them.
+fn integers(dtype: DType, n: usize, seed: u64) -> Tensor {
+    let bits = 8 * dtype.size() as u32;
+    let wide = Tensor::randint(i64::MIN / 2, i64::MAX / 2, n).generator(&Generator::with_seed(seed)).build().unwrap();
+    let ends = [0, 1, -1, i64::MAX >> (64 - bits), i64::MIN >> (64 - bits), 1 << (bits - 1).min(62)];
+    let wide = wide.to_vec::<i64>().unwrap().into_iter().enumerate();
+    let mixed =
+        wide.map(|(i, x)| if i % 5 == 0 { ends[(i / 5 + seed as usize) % ends.len()] } else { x >> (64 - bits) });
+    Tensor::from_vec(mixed.collect(), n).unwrap().to_dtype(dtype).unwrap()
+}
+
+#[test]
+fn integers_wrap_in_their_own_width() {
+    for dtype in INTS {
+        let (a, b) = (integers(dtype, 1003, 1), integers(dtype, 1003, 2));
+        // Every third one, backwards in memory order of another tensor.
+        let strided = |x: &Tensor| x.slice(0, 1, 1000, 3).unwrap();
+        for (a, b) in
+            [(a.clone(), b.clone()), (strided(&a), strided(&b)), (a.clone(), strided(&b).slice(0, 3, 4, 1).unwrap())]
+        {
+            let wide = |x: &Tensor| x.to_dtype(DType::I64).unwrap();
+            for (name, op, ..) in OPS {
+                if ["div", "atan2", "floor_divide", "div_trunc", "remainder", "fmod", "pow"].contains(name) {
+                    continue;
+                }
+                // The same in 64 bits, cut to the width: what wraps twice is what wraps once.
+                let (got, want) = (op(&a, &b).unwrap(), op(&wide(&a), &wide(&b)).unwrap());
+                same(&format!("{name} of {dtype}"), &got, &want.to_dtype(got.dtype()).unwrap());
+            }
+            type Unary = fn(&Tensor) -> Result<Tensor>;
+            let unary: &[(&str, Unary)] = &[
+                ("neg", Tensor::neg),
+                ("abs", Tensor::abs),
+                ("sign", Tensor::sign),
+                ("square", Tensor::square),
+                ("relu", Tensor::relu),
+                ("floor", Tensor::floor),
+                ("clamp", |x| x.clamp(3, 100)),
+                ("pow 3", |x| x.pow(3)),
+            ];
+            for (name, op) in unary {
+                let (got, want) = (op(&a).unwrap(), op(&wide(&a)).unwrap());
+                same(&format!("{name} of {dtype}"), &got, &want.to_dtype(dtype).unwrap());
+            }
+        }
+    }
+    let x = tensor!([1, 255]; DType::U8);
+    assert_eq!(x.clamp(-3, 1000).unwrap().to_vec::<u8>().unwrap(), [1, 255]);
+    // In place, into a narrower and a wider one.
+    let x = tensor!([100, -100]; DType::I8);
+    x.add_(&tensor!([100, 1000]; DType::I32)).unwrap();
+    assert_eq!(x.to_vec::<i8>().unwrap(), [-56, -124]);
+    let x = tensor!([100.0, -100.0]);
+    x.add_(&tensor!([-7, 8]; DType::I8)).unwrap();
+    assert_eq!(x.to_vec::<f32>().unwrap(), [93.0, -92.0]);
+}
+
+#[test]
+fn casts_agree_between_all_dtypes() {
+    // What every dtype holds, as integers; of these a cast from any to any is a choice of what it keeps.
+    let numbers = [0i64, 1, 2, 100, 127];
+    let all = [&REAL[..], &[DType::Complex64, DType::Complex128]].concat();
+    for from in &all {
+        for to in &all {
+            for n in [1usize, 5, 200, 1501] {
+                let values: Vec<i64> = (0..n).map(|i| numbers[i % 5]).collect();
+                let x = Tensor::from_vec(values.clone(), n).unwrap().to_dtype(*from).unwrap();
+                let kept = |v: i64| if *from == DType::Bool || *to == DType::Bool { i64::from(v != 0) } else { v };
+                let want: Vec<f64> = values.iter().map(|v| kept(*v) as f64).collect();
+                let cast = x.to_dtype(*to).unwrap();
+                assert_eq!(cast.dtype(), *to);
+                assert_eq!(cast.to_dtype(DType::F64).unwrap().to_vec::<f64>().unwrap(), want, "{from} to {to}");
+                // Strided on the way in, and on the way out.
+                let spread = x.unsqueeze(1).unwrap().expand([n, 3]).unwrap().copy().unwrap().select(1, 1).unwrap();
+                same(&format!("strided {from} to {to}"), &spread.to_dtype(*to).unwrap(), &cast);
+                let target = Tensor::zeros([n, 2]).dtype(*to).build().unwrap().select(1, 1).unwrap();
+                if from.can_cast(*to) {
+                    target.copy_(&x).unwrap();
+                    same(&format!("{from} to strided {to}"), &target.contiguous().unwrap(), &cast);
+                }
+                let one = x.slice(0, 0, 1, 1).unwrap().expand([n]).unwrap();
+                assert!(one.to_dtype(*to).unwrap().eq(0).unwrap().to_vec::<bool>().unwrap().iter().all(|b| *b));
+            }
+        }
+    }
+    // Truncated and wrapped, as in PyTorch; not zero is true.
+    let x = tensor!([-1.5, 300.7, 0.25, -129.0]);
+    assert_eq!(x.to_dtype(DType::U8).unwrap().to_vec::<u8>().unwrap(), [255, 44, 0, 127]);
+    assert_eq!(x.to_dtype(DType::I8).unwrap().to_vec::<i8>().unwrap(), [-1, 44, 0, 127]);
+    assert_eq!(x.to_dtype(DType::Bool).unwrap().to_vec::<bool>().unwrap(), [true; 4]);
+    let x = tensor!([-1i64, 70_000, 1 << 40]);
+    assert_eq!(x.to_dtype(DType::I16).unwrap().to_vec::<i16>().unwrap(), [-1, 4464, 0]);
+    assert_eq!(x.to_dtype(DType::F32).unwrap().to_vec::<f32>().unwrap(), [-1.0, 70_000.0, 1_099_511_627_776.0]);
+}
+
+#[test]
+fn complex_numbers_compute_in_their_own_parts() {
+    let parts = |seed| Tensor::randn([1003, 2]).generator(&Generator::with_seed(seed)).build().unwrap();
+    let (a, b) = (parts(1).view_as_complex().unwrap(), parts(2).view_as_complex().unwrap());
+    let wide = |x: &Tensor| x.to_dtype(DType::Complex128).unwrap();
+    for (a, b) in [(a.clone(), b.clone()), (a.slice(0, 0, 1000, 2).unwrap(), b.slice(0, 3, 1003, 2).unwrap())] {
+        for (name, op, ..) in OPS.iter().filter(|op| ["add", "sub", "mul", "div"].contains(&op.0)) {
+            let (got, want) = (op(&a, &b).unwrap(), op(&wide(&a), &wide(&b)).unwrap());
+            assert_eq!(got.dtype(), DType::Complex64);
+            assert!(wide(&got).allclose(&want, 1e-5, 1e-6, false).unwrap(), "{name}");
+        }
+        for (got, want) in [(a.abs(), wide(&a).abs()), (a.square(), wide(&a).square()), (a.conj(), wide(&a).conj())] {
+            let (got, want) = (got.unwrap(), want.unwrap());
+            assert!(got.to_dtype(want.dtype()).unwrap().allclose(&want, 1e-6, 1e-6, false).unwrap());
+        }
+    }
+    let huge = tensor!([Complex::new(3e30f32, 4e30), Complex::new(0.0, -1e-30)]);
+    assert_eq!(huge.abs().unwrap().to_vec::<f32>().unwrap(), [5e30, 1e-30]);
+    assert_eq!(huge.eq(&huge).unwrap().to_vec::<bool>().unwrap(), [true; 2]);
+}
+
+#[test]
+fn a_choice_moves_every_dtype_bit_by_bit() {
+    let all = [&REAL[..], &[DType::Complex64, DType::Complex128]].concat();
+    for dtype in all {
+        let (a, b) = (digits(dtype, &[70, 3]), digits(dtype, &[3]).add(digits(dtype, &[3])).unwrap());
+        let mask = digits(DType::F32, &[70, 1]).gt(4).unwrap();
+        let wide = |x: &Tensor| x.to_dtype(DType::Complex128).unwrap();
+        let want = wide(&a).where_(&mask, wide(&b)).unwrap();
+        same("where", &wide(&a.where_(&mask, &b).unwrap()), &want);
+        let value = if dtype == DType::Bool { Scalar::Bool(true) } else { Scalar::Int(7) };
+        let filled = wide(&a).masked_fill(&mask, if dtype == DType::Bool { 1 } else { 7 }).unwrap();
+        same("masked_fill", &wide(&a.masked_fill(&mask, value).unwrap()), &filled);
+        let target = a.t().unwrap();
+        target.masked_fill_(&mask.t().unwrap(), value).unwrap();
+        same("masked_fill_", &wide(&a), &filled);
+    }
+}

@@ -1,6 +1,6 @@
 //! Kernels that fill from nothing, and those that write a view's elements back.
 
-use super::lanes::{LaneKind, copier, storer};
+use super::lanes::{Convert, LaneKind, storer};
 use super::{CpuKernel, Dst, Src, par};
 use crate::dtype::Stored;
 use crate::layout::Layout;
@@ -18,7 +18,7 @@ fn fill<L: super::lanes::Lane>(out: &mut Dst<'_>, f: impl Fn(usize) -> L) {
         let value = f(i);
         let to = &mut bytes[i * size..(i + 1) * size];
         // SAFETY: `value` is one lane, `to` has room for one element; storage is aligned for its dtype.
-        unsafe { store((&raw const value).cast(), 1, to.as_mut_ptr(), 1, 1) };
+        unsafe { store.run((&raw const value).cast(), 1, to.as_mut_ptr(), 1, 1) };
     }
 }
 
@@ -191,14 +191,14 @@ impl CpuKernel for AsStridedScatter {
 
 /// The elements in row-major order, as bytes.
 fn row_bytes(x: &Src<'_>) -> Vec<u8> {
-    let (size, copy) = (x.dtype().size(), copier(x.dtype()));
+    let (size, copy) = (x.dtype().size(), Convert::copy(x.dtype().size()));
     let mut rows = vec![0u8; x.numel() * size];
     for (to, i) in rows.chunks_exact_mut(size).zip(0..) {
         let from = x.ptr().wrapping_add((x.layout().place(i) - x.layout().offset) * size);
         // Through an aligned cell: the vector of bytes need not be aligned for the element.
         let mut cell = [0u128; 1];
         // SAFETY: `from` is a place of the layout, inside the locked storage; the cell has room for any element.
-        unsafe { copy(from, 1, cell.as_mut_ptr().cast(), 1, 1) };
+        unsafe { copy.run(from, 1, cell.as_mut_ptr().cast(), 1, 1) };
         to.copy_from_slice(&cell[0].to_ne_bytes()[..size]);
     }
     rows

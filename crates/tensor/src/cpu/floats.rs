@@ -35,7 +35,7 @@ pub(crate) fn read<'a, T: Compute>(src: &Src<'a>) -> Cow<'a, [T]> {
         let mut to = vec![T::default(); from.len()];
         let load = loader(src.dtype(), T::KIND);
         // SAFETY: both slices hold `from.len()` elements, of the dtype and of its lane; they are apart.
-        unsafe { load(from.as_ptr().cast(), 1, to.as_mut_ptr().cast(), 1, from.len()) };
+        unsafe { load.run(from.as_ptr().cast(), 1, to.as_mut_ptr().cast(), 1, from.len()) };
         to
     }
     assert!(LaneKind::of(src.dtype()) == T::KIND, "{} does not compute in {}", src.dtype(), std::any::type_name::<T>());
@@ -53,7 +53,7 @@ pub(crate) fn read<'a, T: Compute>(src: &Src<'a>) -> Cow<'a, [T]> {
 /// As [`read`].
 pub(crate) fn write<T: Compute, R>(dst: &mut Dst<'_>, f: impl FnOnce(&mut [T]) -> R) -> R {
     assert!(LaneKind::of(dst.dtype()) == T::KIND, "{} does not compute in {}", dst.dtype(), std::any::type_name::<T>());
-    if dst.dtype() == T::KIND.dtype() {
+    if T::KIND.stores(dst.dtype()) {
         return f(dst.slice::<T>());
     }
     let mut rows = vec![T::default(); dst.numel()];
@@ -61,7 +61,7 @@ pub(crate) fn write<T: Compute, R>(dst: &mut Dst<'_>, f: impl FnOnce(&mut [T]) -
     let store = storer(T::KIND, dst.dtype());
     let bytes = dst.bytes_mut();
     // SAFETY: the output holds as many elements of its dtype as `rows` has lanes; they are apart.
-    unsafe { store(rows.as_ptr().cast(), 1, bytes.as_mut_ptr(), 1, rows.len()) };
+    unsafe { store.run(rows.as_ptr().cast(), 1, bytes.as_mut_ptr(), 1, rows.len()) };
     result
 }
 

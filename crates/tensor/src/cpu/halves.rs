@@ -1,9 +1,108 @@
-//! Conversions between `f32` and its halves, without branches: loops around them become vector code.
+//! Conversions between `f32` and its halves: the one place for elementwise ops, products and pooling.
 //!
-//! Values and rounding (to the nearest, ties to even) are those of `half`; what is not a number becomes
-//! PyTorch's one, `0x7e00` or `0x7fc0`. Source of the way to `f16`: F. Giesen, "float→half variants".
+//! Slices of `f16` are converted by the processor's instructions where it has them ([`widen`], [`narrow`]). The
+//! functions for one number have no branches, so that loops around them become vector code. Values and rounding
+//! (to the nearest, ties to even) are those of `half`; what is not a number becomes PyTorch's one, `0x7e00` or
+//! `0x7fc0`. Source of the way to `f16`: F. Giesen, "float→half variants".
 
+use super::par;
 use half::{bf16, f16};
+
+/// Exactly, number by number; both slices have one length.
+pub(crate) fn widen(from: &[f16], to: &mut [f32]) {
+    #[cfg(target_arch = "x86_64")]
+    if from.len() >= x86::WIDTH && x86::is_there() {
+        // SAFETY: the machine has the instructions.
+        return unsafe { x86::widen(from, to) };
+    }
+    par::simd(
+        #[inline(always)]
+        || {
+            for (to, from) in to.iter_mut().zip(from) {
+                *to = f16_to_f32(*from);
+            }
+        },
+    );
+}
+
+/// To the nearest, number by number; both slices have one length.
+pub(crate) fn narrow(from: &[f32], to: &mut [f16]) {
+    #[cfg(target_arch = "x86_64")]
+    if from.len() >= x86::WIDTH && x86::is_there() {
+        // SAFETY: the machine has the instructions.
+        return unsafe { x86::narrow(from, to) };
+    }
+    par::simd(
+        #[inline(always)]
+        || {
+            for (to, from) in to.iter_mut().zip(from) {
+                *to = f32_to_f16(*from);
+            }
+        },
+    );
+}
+
+/// Conversion by the instructions of F16C. The last, partial register begins earlier, over what is done already.
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use half::f16;
+    use std::arch::x86_64::*;
+
+    pub(super) const WIDTH: usize = 8;
+
+    pub(super) fn is_there() -> bool {
+        is_x86_feature_detected!("f16c") && is_x86_feature_detected!("avx")
+    }
+
+    /// Calls `f` with the start of each register, the last one so that it ends with the slice.
+    #[inline(always)]
+    fn starts(n: usize, mut f: impl FnMut(usize)) {
+        (0..n / WIDTH).for_each(|i| f(i * WIDTH));
+        if n % WIDTH > 0 {
+            f(n - WIDTH);
+        }
+    }
+
+    /// # Safety
+    /// The machine has AVX and F16C.
+    #[target_feature(enable = "avx,f16c")]
+    pub(super) unsafe fn widen(from: &[f16], to: &mut [f32]) {
+        assert!(from.len() == to.len() && from.len() >= WIDTH);
+        let (src, dst) = (from.as_ptr(), to.as_mut_ptr());
+        starts(
+            from.len(),
+            #[inline(always)]
+            |i| {
+                // SAFETY: eight numbers from `i` on lie inside both slices.
+                unsafe { _mm256_storeu_ps(dst.add(i), _mm256_cvtph_ps(_mm_loadu_si128(src.add(i).cast()))) };
+            },
+        );
+    }
+
+    /// # Safety
+    /// The machine has AVX and F16C.
+    #[target_feature(enable = "avx,f16c")]
+    pub(super) unsafe fn narrow(from: &[f32], to: &mut [f16]) {
+        assert!(from.len() == to.len() && from.len() >= WIDTH);
+        let (src, dst) = (from.as_ptr(), to.as_mut_ptr());
+        let not_a_number = _mm256_set1_ps(f32::NAN);
+        starts(
+            from.len(),
+            #[inline(always)]
+            |i| {
+                // SAFETY: eight numbers from `i` on lie inside both slices.
+                unsafe {
+                    let x = _mm256_loadu_ps(src.add(i));
+                    // One form of what is not a number, with its sign.
+                    let odd = _mm256_or_ps(not_a_number, _mm256_and_ps(x, _mm256_set1_ps(-0.0)));
+                    let x = _mm256_blendv_ps(x, odd, _mm256_cmp_ps::<_CMP_UNORD_Q>(x, x));
+                    let half = _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(x);
+                    _mm_storeu_si128(dst.add(i).cast(), half);
+                }
+            },
+        );
+    }
+}
 
 /// Exactly.
 #[inline(always)]
@@ -59,6 +158,24 @@ mod tests {
             assert!(bf16_to_f32(b) == b.to_f32() || b.is_nan() && bf16_to_f32(b).is_nan(), "{bits:#x}");
             assert!(f32_to_f16(h.to_f32()) == h || h.is_nan(), "{bits:#x}");
             assert!(f32_to_bf16(b.to_f32()) == b || b.is_nan(), "{bits:#x}");
+        }
+    }
+
+    #[test]
+    fn slices_are_converted_as_their_numbers() {
+        let all: Vec<f16> = (0..=u16::MAX).map(f16::from_bits).collect();
+        for halves in [&all[..], &all[..7], &all[5..16], &all[3..12]] {
+            let mut wide = vec![0.0; halves.len()];
+            widen(halves, &mut wide);
+            let number = |x: f32| if x.is_nan() { 0 } else { x.to_bits() };
+            assert!(wide.iter().zip(halves).all(|(x, h)| number(*x) == number(f16_to_f32(*h))));
+            // Between two halves, and on them.
+            for shift in [1.0, 1.0 + 1e-4, 1.0 + 4.8828125e-4] {
+                let from: Vec<f32> = wide.iter().map(|x| x * shift).collect();
+                let mut back = vec![f16::ZERO; from.len()];
+                narrow(&from, &mut back);
+                assert!(back.iter().zip(&from).all(|(h, x)| h.to_bits() == f32_to_f16(*x).to_bits()));
+            }
         }
     }
 

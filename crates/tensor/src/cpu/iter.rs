@@ -7,7 +7,7 @@
 //! filled once. So numbers, broadcasting, strides, casts and in-place writes need no second loop, and no two
 //! slices ever alias.
 
-use super::lanes::{Convert, Lane, LaneKind, copier, loader, storer};
+use super::lanes::{Convert, Lane, LaneKind, loader, storer};
 use super::par;
 use super::view::{Dst, Src};
 use crate::Scalar;
@@ -35,6 +35,8 @@ type Kernel<'k> = &'k (dyn Fn(&[*const u8], *mut u8, usize) + Sync);
 pub(crate) enum Input<'a> {
     Tensor(Src<'a>),
     Scalar(Scalar),
+    /// A number as it is stored, in the first bytes.
+    Element([u64; 2]),
 }
 
 impl<'a> From<&Src<'a>> for Input<'a> {
@@ -64,6 +66,7 @@ impl<'a> Feed<'a> {
         const { assert!(size_of::<T>() <= 16 && align_of::<T>() <= 8) };
         let from = match input.into() {
             Input::Tensor(src) => Source::Tensor(src),
+            Input::Element(bytes) => Source::Value(bytes),
             Input::Scalar(value) => {
                 let mut bytes = [0; 2];
                 // SAFETY: a lane fits these bytes, as asserted, and is written as such.
@@ -147,6 +150,17 @@ pub(crate) fn map_slices<A: Lane, R: Lane>(a: &Src<'_>, out: &mut Dst<'_>, f: im
     });
 }
 
+/// `out[i] = a[i]`, converted as PyTorch casts.
+pub(crate) fn convert(a: &Src<'_>, out: &mut Dst<'_>) {
+    let (from, to) = (LaneKind::stored(a.dtype()), LaneKind::stored(out.dtype()));
+    let convert = loader(a.dtype(), to);
+    drive(&[Feed { from: Source::Tensor(*a), lane: from }], (out, to), &|ins, out, n| {
+        // SAFETY: the driver gives `n` initialised elements as they are stored, and room for as many of the
+        // output, apart from them.
+        unsafe { convert.run(ins[0], 1, out, 1, n) };
+    });
+}
+
 /// `out[i] = f(a[i], b[i])`.
 pub(crate) fn map2<'a, A: Lane, B: Lane, R: Lane>(
     a: impl Into<Input<'a>>,
@@ -222,13 +236,18 @@ fn drive(inputs: &[Feed<'_>], (out, out_lane): (&mut Dst<'_>, LaneKind), kernel:
     let straight = |feed: &Feed<'_>| match &feed.from {
         Source::Value(_) => true,
         Source::Tensor(s) => {
-            feed.lane.dtype() == s.dtype()
+            feed.lane.stores(s.dtype())
                 && s.is_contiguous()
                 && s.numel() == n
                 && (!s.shares_storage(out) || same(s) || apart(s))
         }
     };
-    if out_lane.dtype() == out.dtype() && out.is_contiguous() && inputs.iter().all(straight) {
+    let signed = |feed: &Feed<'_>| match &feed.from {
+        Source::Tensor(s) => Some(s.dtype()),
+        Source::Value(_) => None,
+    };
+    let out_lane = inputs.iter().find_map(signed).map_or(out_lane, |dtype| out_lane.with_sign_of(dtype));
+    if out_lane.stores(out.dtype()) && out.is_contiguous() && inputs.iter().all(straight) {
         let to = Row { ptr: out.ptr(), size: out_lane.size() };
         if n <= par::GRAIN {
             return run_rows(inputs, &to, kernel, 0..n);
@@ -290,7 +309,7 @@ fn run_staged(
         if let Source::Value(value) = &inputs[i].from {
             let stage = stages[i].as_mut_ptr().cast::<u8>();
             // SAFETY: the value holds one lane, and `chunk` lanes fit the stage.
-            unsafe { copier(inputs[i].lane.dtype())(value.as_ptr().cast(), 0, stage, 1, chunk) };
+            unsafe { Convert::copy(inputs[i].lane.size()).run(value.as_ptr().cast(), 0, stage, 1, chunk) };
             at[i] = stage;
         }
     }
@@ -359,18 +378,23 @@ fn plan(inputs: &[Feed<'_>], out: &Dst<'_>, out_lane: LaneKind, apart: &dyn Fn(&
     let mut operands = SmallVec::new();
     for (feed, strides) in inputs.iter().zip(strides) {
         let lane = feed.lane;
-        let (ptr, dtype, as_stored) = match &feed.from {
-            Source::Tensor(s) => (s.ptr().cast_mut(), s.dtype(), lane.dtype() == s.dtype() && apart(s)),
-            Source::Value(value) => (value.as_ptr().cast::<u8>().cast_mut(), lane.dtype(), true),
+        let (ptr, as_stored, load, size) = match &feed.from {
+            Source::Tensor(s) => {
+                let load = loader(s.dtype(), lane);
+                (s.ptr().cast_mut(), lane.stores(s.dtype()) && apart(s), load, s.dtype().size())
+            }
+            Source::Value(value) => {
+                (value.as_ptr().cast::<u8>().cast_mut(), true, Convert::copy(lane.size()), lane.size())
+            }
         };
-        let staged = (!as_stored || strides != rows).then(|| loader(dtype, lane));
+        let staged = (!as_stored || strides != rows).then_some(load);
         let in_rows = as_stored && strides.last() == Some(&1);
         let repeats = strides.iter().take_while(|s| **s == 0).count();
         let period = shape[repeats..].iter().product();
-        operands.push(Operand { ptr, strides, size: dtype.size(), lane, staged, in_rows, period });
+        operands.push(Operand { ptr, strides, size, lane, staged, in_rows, period });
     }
     let (strides, dtype) = (out_strides, out.dtype());
-    let as_stored = out_lane.dtype() == dtype;
+    let as_stored = out_lane.stores(dtype);
     let staged = (!as_stored || strides != rows).then(|| storer(out_lane, dtype));
     let in_rows = as_stored && strides.last() == Some(&1);
     let out = Operand { ptr: out.ptr(), strides, size: dtype.size(), lane: out_lane, staged, in_rows, period: 0 };
@@ -471,9 +495,9 @@ fn run_long(plan: &Plan, kernel: Kernel<'_>, chunk: usize, part: Range<usize>) {
                     // for `chunk` lanes and is memory of our own.
                     unsafe {
                         if o.last_stride() > 0 {
-                            load(place, o.last_stride(), stage(i), 1, n);
+                            load.run(place, o.last_stride(), stage(i), 1, n);
                         } else if spread[i] != place {
-                            load(place, 0, stage(i), 1, chunk);
+                            load.run(place, 0, stage(i), 1, chunk);
                             spread[i] = place;
                         }
                     }
@@ -493,7 +517,7 @@ fn run_long(plan: &Plan, kernel: Kernel<'_>, chunk: usize, part: Range<usize>) {
                         std::ptr::write_bytes(stage, 0, STAGE_BYTES);
                     }
                     kernel(ptrs, stage, n);
-                    store(stage, 1, place, plan.out.last_stride(), n);
+                    store.run(stage, 1, place, plan.out.last_stride(), n);
                 }
             }
             _ => kernel(ptrs, place, n),
@@ -521,7 +545,7 @@ fn run_part(plan: &Plan, kernel: Kernel<'_>, chunk: usize, start: usize, end: us
                         walk(&plan.shape, &o.strides, at, n, |place, stride, run| {
                             // SAFETY: `walk` gives places of the operand's layout, which lies inside its
                             // storage; the stage has room for `chunk` lanes and is memory of our own.
-                            unsafe { load(o.ptr.add(place * o.size), stride, to, 1, run) };
+                            unsafe { load.run(o.ptr.add(place * o.size), stride, to, 1, run) };
                             to = to.wrapping_add(run * o.lane.size());
                         });
                     }
@@ -542,7 +566,7 @@ fn run_part(plan: &Plan, kernel: Kernel<'_>, chunk: usize, start: usize, end: us
                 let mut from: *const u8 = stage;
                 walk(&plan.shape, &plan.out.strides, at, n, |place, stride, run| {
                     // SAFETY: as above; the kernel has filled `n` lanes of the stage.
-                    unsafe { store(from, 1, plan.out.ptr.add(place * plan.out.size), stride, run) };
+                    unsafe { store.run(from, 1, plan.out.ptr.add(place * plan.out.size), stride, run) };
                     from = from.wrapping_add(run * plan.out.lane.size());
                 });
             }
@@ -560,14 +584,14 @@ pub(crate) fn gather<T: Stored>(src: &Src<'_>, to: &mut [T]) {
     }
     let mut strides = [src.layout().strides.clone()];
     let shape = collapse(src.shape(), &mut strides);
-    let (copy, size) = (copier(src.dtype()), size_of::<T>());
+    let (copy, size) = (Convert::copy(size_of::<T>()), size_of::<T>());
     let from = Ptrs(src.ptr(), to.as_mut_ptr().cast());
     let from = &from;
     par::ranges(n, par::GRAIN, |part| {
         let mut to = from.1.wrapping_add(part.start * size);
         walk(&shape, &strides[0], part.start, part.len(), |place, stride, run| {
             // SAFETY: places of the layout, inside the locked storage; parts of `to` are disjoint.
-            unsafe { copy(from.0.add(place * size), stride, to, 1, run) };
+            unsafe { copy.run(from.0.add(place * size), stride, to, 1, run) };
             to = to.wrapping_add(run * size);
         });
     });

@@ -1,15 +1,16 @@
-//! Lanes: the few types that elementwise kernels compute in, and the conversions between them and the
-//! twelve that tensors store.
+//! Lanes: the types that elementwise kernels compute in, and the conversions between them and the dtypes that
+//! tensors store.
 //!
-//! A kernel is written for `f32`, `f64`, `i64`, truth values and `Complex<f64>`; the iterator
-//! converts a chunk at a time on the way in and out. Half precision is computed in `f32`, small
-//! integers in `i64` (two's complement makes the truncated result right), `complex64` in `f64` parts.
+//! Most dtypes are computed in as they are stored. Half precision is computed in `f32`, and a kernel may ask for
+//! more: integers as `i64`, complex numbers in `f64` parts ([`LaneKind::of`]). The iterator converts a chunk at a
+//! time on the way in and out. [`by_dtype!`] picks the lane of a kernel by dtype.
 
 use super::halves;
 use crate::dtype::Stored;
 use crate::{DType, Scalar};
-use half::{bf16, f16};
+use half::bf16;
 use num_complex::Complex;
+use std::mem::MaybeUninit;
 
 /// A truth value as stored: any byte, true where it is not zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -36,46 +37,81 @@ impl From<bool> for Truth {
     }
 }
 
-/// Which lane type.
+/// An element that is only moved: its bits, whatever they mean.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[repr(transparent)]
+pub(crate) struct Bits<T>(pub(crate) T);
+
+// SAFETY: as transparent as what it wraps.
+unsafe impl<T: Stored> Stored for Bits<T> {}
+
+/// What one lane is, in memory: the type of the lane, or of an element that is converted to one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LaneKind {
     Truth,
+    U8,
+    I8,
+    U16,
+    I16,
+    U32,
+    I32,
+    U64,
     I64,
+    F16,
+    BF16,
     F32,
     F64,
+    C64,
     C128,
+    /// So many bytes.
+    Bits(u8),
 }
 
 /// A type that kernels compute in.
 pub(crate) trait Lane: Stored {
     const KIND: LaneKind;
-    /// True where a loop gains from wider registers than every machine has: those of the others are bound by
-    /// memory or do not vectorise, and compiling them twice is time lost.
-    const WIDE: bool = matches!(Self::KIND, LaneKind::F32 | LaneKind::F64);
+    /// True where a loop gains from wider registers than every machine has. The others are bound by memory or do
+    /// not vectorise, and compiling them twice is time lost.
+    const WIDE: bool = !matches!(Self::KIND, LaneKind::Truth | LaneKind::C128);
 
     /// The number, converted as a tensor of one element is.
     fn from_scalar(value: Scalar) -> Self;
 }
 
 macro_rules! lanes {
-    ($($t:ty => $kind:ident, |$v:ident| $from:expr;)*) => {$(
+    ($($t:ty => $kind:expr, |$v:ident| $from:expr;)*) => {$(
         impl Lane for $t {
-            const KIND: LaneKind = LaneKind::$kind;
+            const KIND: LaneKind = $kind;
             #[inline]
             fn from_scalar($v: Scalar) -> $t { $from }
         }
     )*};
 }
 lanes! {
-    Truth => Truth, |v| Truth::from(v.to_bool());
-    i64 => I64, |v| v.to_i64();
-    f32 => F32, |v| v.to_f64() as f32;
-    f64 => F64, |v| v.to_f64();
-    Complex<f64> => C128, |v| v.to_c128();
+    Truth => LaneKind::Truth, |v| Truth::from(v.to_bool());
+    u8 => LaneKind::U8, |v| v.to_i64() as u8;
+    i8 => LaneKind::I8, |v| v.to_i64() as i8;
+    u16 => LaneKind::U16, |v| v.to_i64() as u16;
+    i16 => LaneKind::I16, |v| v.to_i64() as i16;
+    u32 => LaneKind::U32, |v| v.to_i64() as u32;
+    i32 => LaneKind::I32, |v| v.to_i64() as i32;
+    u64 => LaneKind::U64, |v| v.to_i64() as u64;
+    i64 => LaneKind::I64, |v| v.to_i64();
+    f32 => LaneKind::F32, |v| v.to_f64() as f32;
+    f64 => LaneKind::F64, |v| v.to_f64();
+    Complex<f32> => LaneKind::C64, |v| Complex::new(v.to_c128().re as f32, v.to_c128().im as f32);
+    Complex<f64> => LaneKind::C128, |v| v.to_c128();
+    // The numbers whose bits they are come ready made: see `Input::Element`.
+    Bits<u8> => LaneKind::Bits(1), |v| Bits(v.to_i64() as u8);
+    Bits<u16> => LaneKind::Bits(2), |v| Bits(v.to_i64() as u16);
+    Bits<u32> => LaneKind::Bits(4), |v| Bits(v.to_i64() as u32);
+    Bits<u64> => LaneKind::Bits(8), |v| Bits(v.to_i64() as u64);
+    Bits<Complex<f64>> => LaneKind::Bits(16), |v| Bits(v.to_c128());
 }
 
 impl LaneKind {
-    /// The lane that holds every value of `dtype`.
+    /// The widest lane of the kind of number that `dtype` holds: what is exact for all of its values, but not the
+    /// fastest.
     pub(crate) fn of(dtype: DType) -> LaneKind {
         match dtype {
             DType::Bool => LaneKind::Truth,
@@ -86,177 +122,439 @@ impl LaneKind {
         }
     }
 
-    /// The dtype that is stored just as this lane.
-    pub(crate) fn dtype(self) -> DType {
-        match self {
-            LaneKind::Truth => DType::Bool,
-            LaneKind::I64 => DType::I64,
-            LaneKind::F32 => DType::F32,
-            LaneKind::F64 => DType::F64,
-            LaneKind::C128 => DType::Complex128,
+    /// How an element of `dtype` is stored.
+    pub(crate) fn stored(dtype: DType) -> LaneKind {
+        match dtype {
+            DType::Bool => LaneKind::Truth,
+            DType::U8 => LaneKind::U8,
+            DType::I8 => LaneKind::I8,
+            DType::I16 => LaneKind::I16,
+            DType::I32 => LaneKind::I32,
+            DType::I64 => LaneKind::I64,
+            DType::F16 => LaneKind::F16,
+            DType::BF16 => LaneKind::BF16,
+            DType::F32 => LaneKind::F32,
+            DType::F64 => LaneKind::F64,
+            DType::Complex64 => LaneKind::C64,
+            DType::Complex128 => LaneKind::C128,
         }
     }
 
-    pub(crate) fn size(self) -> usize {
-        self.dtype().size()
+    /// Bytes of one.
+    #[inline]
+    pub(crate) const fn size(self) -> usize {
+        match self {
+            LaneKind::Truth | LaneKind::U8 | LaneKind::I8 => 1,
+            LaneKind::U16 | LaneKind::I16 | LaneKind::F16 | LaneKind::BF16 => 2,
+            LaneKind::U32 | LaneKind::I32 | LaneKind::F32 => 4,
+            LaneKind::U64 | LaneKind::I64 | LaneKind::F64 | LaneKind::C64 => 8,
+            LaneKind::C128 => 16,
+            LaneKind::Bits(bytes) => bytes as usize,
+        }
+    }
+
+    #[inline]
+    const fn is_int(self) -> bool {
+        use LaneKind::*;
+        matches!(self, U8 | I8 | U16 | I16 | U32 | I32 | U64 | I64)
+    }
+
+    /// The same number of bits, without a sign.
+    const fn unsigned(self) -> LaneKind {
+        match self {
+            LaneKind::I8 => LaneKind::U8,
+            LaneKind::I16 => LaneKind::U16,
+            LaneKind::I32 => LaneKind::U32,
+            LaneKind::I64 => LaneKind::U64,
+            other => other,
+        }
+    }
+
+    /// True where both are the same bits: a conversion is a copy.
+    #[inline]
+    fn is_stored_as(self, other: LaneKind) -> bool {
+        let bits = |k: LaneKind| matches!(k, LaneKind::Bits(_));
+        let alike = self.is_int() && other.is_int() || bits(self) || bits(other);
+        self == other || alike && self.size() == other.size()
+    }
+
+    /// True where an element of `dtype` is such a lane, bit by bit.
+    #[inline]
+    pub(crate) fn stores(self, dtype: DType) -> bool {
+        self.is_stored_as(LaneKind::stored(dtype))
+    }
+
+    /// This lane, with the sign that `dtype` has: kernels for which signs make no difference leave them out.
+    #[inline]
+    pub(crate) fn with_sign_of(self, dtype: DType) -> LaneKind {
+        let stored = LaneKind::stored(dtype);
+        if self.is_int() && stored.is_int() && self.size() == stored.size() { stored } else { self }
     }
 }
 
-/// Conversion as PyTorch casts: to integers by truncation and wrapping, to truth by "not zero", from
-/// complex by the real part.
-pub(crate) trait CastTo<D> {
+/// Picks the lane of a kernel by dtype: the arms name kinds of numbers, each with the type that stands for the
+/// lane in its expression. A dtype of none of the kinds is an error.
+///
+/// | arm | dtypes | lanes |
+/// | --- | --- | --- |
+/// | `real T` | floating point | `f32`, which half precision computes in too, `f64` |
+/// | `int T` | integers | themselves |
+/// | `modular T` | integers, where signs make no difference | unsigned, of their size |
+/// | `whole T` | integers | `i64` |
+/// | `complex T` | complex | themselves |
+/// | `wide_complex T` | complex | `Complex<f64>` |
+/// | `truth T` | bool | `Truth` |
+macro_rules! by_dtype {
+    ($op:expr, $dtype:expr, { $($arms:tt)* }) => { $crate::cpu::lanes::by_dtype!(@ [$op, $dtype] [] $($arms)*) };
+    (@ $head:tt [$($done:tt)*] real $T:ident => $body:expr, $($rest:tt)*) => {
+        $crate::cpu::lanes::by_dtype!(@ $head [$($done)*
+            [$crate::DType::F16 | $crate::DType::BF16 | $crate::DType::F32 => f32, $T, $body]
+            [$crate::DType::F64 => f64, $T, $body]
+        ] $($rest)*)
+    };
+    (@ $head:tt [$($done:tt)*] int $T:ident => $body:expr, $($rest:tt)*) => {
+        $crate::cpu::lanes::by_dtype!(@ $head [$($done)*
+            [$crate::DType::U8 => u8, $T, $body] [$crate::DType::I8 => i8, $T, $body]
+            [$crate::DType::I16 => i16, $T, $body] [$crate::DType::I32 => i32, $T, $body]
+            [$crate::DType::I64 => i64, $T, $body]
+        ] $($rest)*)
+    };
+    (@ $head:tt [$($done:tt)*] modular $T:ident => $body:expr, $($rest:tt)*) => {
+        $crate::cpu::lanes::by_dtype!(@ $head [$($done)*
+            [$crate::DType::U8 | $crate::DType::I8 => u8, $T, $body] [$crate::DType::I16 => u16, $T, $body]
+            [$crate::DType::I32 => u32, $T, $body] [$crate::DType::I64 => u64, $T, $body]
+        ] $($rest)*)
+    };
+    (@ $head:tt [$($done:tt)*] whole $T:ident => $body:expr, $($rest:tt)*) => {
+        $crate::cpu::lanes::by_dtype!(@ $head [$($done)*
+            [$crate::DType::U8 | $crate::DType::I8 | $crate::DType::I16 | $crate::DType::I32 | $crate::DType::I64
+                => i64, $T, $body]
+        ] $($rest)*)
+    };
+    (@ $head:tt [$($done:tt)*] complex $T:ident => $body:expr, $($rest:tt)*) => {
+        $crate::cpu::lanes::by_dtype!(@ $head [$($done)*
+            [$crate::DType::Complex64 => num_complex::Complex<f32>, $T, $body]
+            [$crate::DType::Complex128 => num_complex::Complex<f64>, $T, $body]
+        ] $($rest)*)
+    };
+    (@ $head:tt [$($done:tt)*] wide_complex $T:ident => $body:expr, $($rest:tt)*) => {
+        $crate::cpu::lanes::by_dtype!(@ $head [$($done)*
+            [$crate::DType::Complex64 | $crate::DType::Complex128 => num_complex::Complex<f64>, $T, $body]
+        ] $($rest)*)
+    };
+    (@ $head:tt [$($done:tt)*] truth $T:ident => $body:expr, $($rest:tt)*) => {
+        $crate::cpu::lanes::by_dtype!(@ $head [$($done)* [$crate::DType::Bool => $crate::cpu::lanes::Truth, $T, $body]] $($rest)*)
+    };
+    (@ [$op:expr, $dtype:expr] [$([$dtypes:pat => $lane:ty, $T:ident, $body:expr])*]) => {
+        match $dtype {
+            $($dtypes => {
+                #[allow(dead_code)]
+                type $T = $lane;
+                $body
+            })*
+            #[allow(unreachable_patterns)]
+            other => $crate::bail!(Unsupported, $op, "not defined for {}", other),
+        }
+    };
+}
+pub(crate) use by_dtype;
+
+/// Conversion as PyTorch casts: to integers by truncation and wrapping, to truth by "not zero", from complex by the
+/// real part.
+trait CastTo<D> {
     fn cast(self) -> D;
 }
 
-macro_rules! cast_numbers {
-    ($($s:ty => [$($d:ty),*]);* $(;)?) => {$($(
-        impl CastTo<$d> for $s { #[inline(always)] fn cast(self) -> $d { self as $d } }
-    )*)*};
+macro_rules! cast {
+    ($($s:ty => $($d:ty),+ , |$x:ident| $f:expr;)*) => {$($(
+        impl CastTo<$d> for $s { #[inline(always)] fn cast(self) -> $d { let $x = self; $f as $d } }
+    )+)*};
 }
-cast_numbers! {
-    u8 => [f32, f64, i64]; i8 => [f32, f64, i64]; i16 => [f32, f64, i64]; i32 => [f32, f64, i64];
-    i64 => [f32, f64, i64, u8, i8, i16, i32]; f32 => [f32, f64, i64]; f64 => [f32, f64, i64];
-}
-
-macro_rules! cast_via_i64 {
-    ($($s:ty),*) => {$(
-        impl CastTo<u8> for $s { #[inline(always)] fn cast(self) -> u8 { self as i64 as u8 } }
-        impl CastTo<i8> for $s { #[inline(always)] fn cast(self) -> i8 { self as i64 as i8 } }
-        impl CastTo<i16> for $s { #[inline(always)] fn cast(self) -> i16 { self as i64 as i16 } }
-        impl CastTo<i32> for $s { #[inline(always)] fn cast(self) -> i32 { self as i64 as i32 } }
-    )*};
-}
-cast_via_i64!(f32, f64);
-
-macro_rules! cast_general {
-    // to truth, to complex, to halves
-    ($($s:ty),*) => {$(
-        impl CastTo<Truth> for $s { #[inline(always)] fn cast(self) -> Truth { Truth::from(self != 0 as $s) } }
-        impl CastTo<Complex<f64>> for $s { #[inline(always)] fn cast(self) -> Complex<f64> { Complex::new(self as f64, 0.0) } }
-        impl CastTo<Complex<f32>> for $s { #[inline(always)] fn cast(self) -> Complex<f32> { Complex::new(self as f32, 0.0) } }
-    )*};
-}
-cast_general!(u8, i8, i16, i32, i64, f32, f64);
-
-macro_rules! cast_to_half {
-    ($($s:ty),*) => {$(
-        impl CastTo<f16> for $s { #[inline(always)] fn cast(self) -> f16 { halves::f32_to_f16(self as f32) } }
-        impl CastTo<bf16> for $s { #[inline(always)] fn cast(self) -> bf16 { halves::f32_to_bf16(self as f32) } }
-    )*};
-}
-cast_to_half!(i64, f32, f64);
-
-macro_rules! cast_via {
-    // $s first becomes $via by $how, then whatever is asked for
-    ($($s:ty, $via:ty, $how:expr => [$($d:ty),*]);* $(;)?) => {$($(
-        impl CastTo<$d> for $s { #[inline(always)] fn cast(self) -> $d { let via: $via = ($how)(self); CastTo::<$d>::cast(via) } }
-    )*)*};
-}
-cast_via! {
-    f16, f32, halves::f16_to_f32 => [f32, f64, i64, Truth, Complex<f64>];
-    bf16, f32, halves::bf16_to_f32 => [f32, f64, i64, Truth, Complex<f64>];
-    Truth, i64, |x: Truth| x.get() as i64 => [f32, f64, i64, u8, i8, i16, i32, f16, bf16, Complex<f32>, Complex<f64>];
-    Complex<f32>, f32, |z: Complex<f32>| z.re => [f32, f64, i64];
-    Complex<f64>, f64, |z: Complex<f64>| z.re => [f32, f64, i64, u8, i8, i16, i32, f16, bf16];
-}
-impl CastTo<Truth> for Truth {
-    #[inline(always)]
-    fn cast(self) -> Truth {
-        Truth::from(self.get())
-    }
-}
-impl CastTo<Truth> for Complex<f32> {
-    #[inline(always)]
-    fn cast(self) -> Truth {
-        Truth::from(self.re != 0.0 || self.im != 0.0)
-    }
-}
-impl CastTo<Truth> for Complex<f64> {
-    #[inline(always)]
-    fn cast(self) -> Truth {
-        Truth::from(self.re != 0.0 || self.im != 0.0)
-    }
-}
-impl CastTo<Complex<f64>> for Complex<f32> {
-    #[inline(always)]
-    fn cast(self) -> Complex<f64> {
-        Complex::new(self.re as f64, self.im as f64)
-    }
-}
-impl CastTo<Complex<f32>> for Complex<f64> {
-    #[inline(always)]
-    fn cast(self) -> Complex<f32> {
-        Complex::new(self.re as f32, self.im as f32)
-    }
-}
-impl CastTo<Complex<f64>> for Complex<f64> {
-    #[inline(always)]
-    fn cast(self) -> Complex<f64> {
-        self
-    }
+cast! {
+    u8 => u16, u32, u64, f32, f64, |x| x;
+    i8 => u16, u32, u64, f32, f64, |x| x;
+    u16 => u8, u32, u64, f32, f64, |x| x;
+    i16 => u32, u64, f32, f64, |x| x;
+    u32 => u8, u16, u64, f32, f64, |x| x;
+    i32 => u64, f32, f64, |x| x;
+    u64 => u8, u16, u32, f32, f64, |x| x;
+    i64 => f32, f64, |x| x;
+    f32 => u64, |x| x as i64;
+    f32 => f64, |x| x;
+    f64 => u64, |x| x as i64;
+    f64 => f32, |x| x;
+    Truth => u8, u64, |x| x.get();
+    Complex<f32> => f32, |z| z.re;
+    Complex<f64> => f64, |z| z.re;
 }
 
-/// Converts `n` elements from `src` (`from` elements apart) to `dst` (`to` apart).
-pub(crate) type Convert = unsafe fn(src: *const u8, from: usize, dst: *mut u8, to: usize, n: usize);
+macro_rules! cast_to {
+    ($d:ty: $($s:ty),+ , |$x:ident| $f:expr) => {$(
+        impl CastTo<$d> for $s { #[inline(always)] fn cast(self) -> $d { let $x = self; $f } }
+    )+};
+}
+cast_to!(Truth: u8, u16, u32, u64, |x| Truth::from(x != 0));
+cast_to!(Truth: f32, f64, |x| Truth::from(x != 0.0));
+cast_to!(Truth: Complex<f32>, Complex<f64>, |z| Truth::from(z.re != 0.0 || z.im != 0.0));
+cast_to!(Truth: Truth, |x| Truth::from(x.get()));
+cast_to!(f32: Truth, |x| x.get() as u8 as f32);
+cast_to!(Complex<f32>: f32, |x| Complex::new(x, 0.0));
+cast_to!(Complex<f64>: f64, |x| Complex::new(x, 0.0));
+cast_to!(Complex<f32>: Complex<f64>, |z| Complex::new(z.re as f32, z.im as f32));
+cast_to!(Complex<f64>: Complex<f32>, |z| Complex::new(z.re as f64, z.im as f64));
+cast_to!(bf16: f32, |x| halves::f32_to_bf16(x));
+cast_to!(f32: bf16, |x| halves::bf16_to_f32(x));
+
+/// From real numbers to integers of less than 64 bits. Those of the size of an `i32` go through one, for which
+/// machines have an instruction.
+trait ToInt<D>: Copy {
+    fn is_far(self) -> bool;
+    fn near(self) -> D;
+    fn far(self) -> D;
+}
+
+macro_rules! to_int {
+    ($($s:ty => $($d:ty),+;)*) => {$($(
+        impl ToInt<$d> for $s {
+            #[inline(always)]
+            fn is_far(self) -> bool { !(self.abs() < 2_147_483_648.0) }
+            #[inline(always)]
+            fn near(self) -> $d { self as i32 as $d }
+            #[inline(always)]
+            fn far(self) -> $d { self as i64 as $d }
+        }
+    )+)*};
+}
+to_int! { f32 => u8, u16, u32; f64 => u8, u16, u32; }
+
+/// Converts `n` elements, one behind the other.
+type CastFn = unsafe fn(src: *const u8, dst: *mut u8, n: usize);
 
 /// # Safety
-/// `src` holds `S`s at the `n` places, readable; `dst` has room for `D`s at its places, writable, and
-/// the two do not overlap.
-unsafe fn convert<S: Copy + CastTo<D>, D: Copy>(src: *const u8, from: usize, dst: *mut u8, to: usize, n: usize) {
+/// `src` holds `n` readable `S`s; `dst` has room for `n` `D`s, writable; the two do not overlap.
+unsafe fn cast_all<S: Copy + CastTo<D>, D: Copy>(src: *const u8, dst: *mut u8, n: usize) {
     let (src, dst) = (src.cast::<S>(), dst.cast::<D>());
-    // SAFETY: the caller's promise covers each place that is read and written below.
-    unsafe {
-        if from == 1 && to == 1 {
-            super::par::simd(
-                #[inline(always)]
-                || {
-                    let (src, dst, n) = (src, dst, n);
-                    for i in 0..n {
-                        *dst.add(i) = (*src.add(i)).cast();
-                    }
-                },
-            );
-        } else if from == 0 {
-            spread((*src).cast(), dst, to, n);
-        } else {
-            (0..n).for_each(|i| *dst.add(i * to) = (*src.add(i * from)).cast());
+    super::par::simd(
+        #[inline(always)]
+        || {
+            let (src, dst, n) = (src, dst, n);
+            for i in 0..n {
+                // SAFETY: the caller's promise.
+                unsafe { *dst.add(i) = (*src.add(i)).cast() };
+            }
+        },
+    );
+}
+
+/// # Safety
+/// As for [`cast_all`].
+unsafe fn to_int_all<S: ToInt<D>, D: Copy>(src: *const u8, dst: *mut u8, n: usize) {
+    let (src, dst) = (src.cast::<S>(), dst.cast::<D>());
+    let far = super::par::simd(
+        #[inline(always)]
+        || {
+            let (src, dst, n) = (src, dst, n);
+            let mut far = false;
+            for i in 0..n {
+                // SAFETY: the caller's promise.
+                unsafe {
+                    far |= (*src.add(i)).is_far();
+                    *dst.add(i) = (*src.add(i)).near();
+                }
+            }
+            far
+        },
+    );
+    if far {
+        // SAFETY: as above.
+        (0..n).for_each(|i| unsafe { *dst.add(i) = (*src.add(i)).far() });
+    }
+}
+
+/// # Safety
+/// As for [`cast_all`].
+unsafe fn widen_f16(src: *const u8, dst: *mut u8, n: usize) {
+    // SAFETY: the caller's promise; stored elements are aligned and initialised.
+    let (src, dst) =
+        unsafe { (std::slice::from_raw_parts(src.cast(), n), std::slice::from_raw_parts_mut(dst.cast(), n)) };
+    halves::widen(src, dst);
+}
+
+/// # Safety
+/// As for [`cast_all`].
+unsafe fn narrow_f16(src: *const u8, dst: *mut u8, n: usize) {
+    // SAFETY: as above.
+    let (src, dst) =
+        unsafe { (std::slice::from_raw_parts(src.cast(), n), std::slice::from_raw_parts_mut(dst.cast(), n)) };
+    halves::narrow(src, dst);
+}
+
+/// The loop from one to the other, where there is one.
+fn direct(from: LaneKind, to: LaneKind) -> Option<CastFn> {
+    macro_rules! table {
+        ($($S:ident $s:ty => $($D:ident $d:ty),+;)*) => {
+            match (from, to) {
+                $($((LaneKind::$S, LaneKind::$D) => Some(cast_all::<$s, $d>),)+)*
+                (LaneKind::F32, LaneKind::U8) => Some(to_int_all::<f32, u8>),
+                (LaneKind::F32, LaneKind::U16) => Some(to_int_all::<f32, u16>),
+                (LaneKind::F32, LaneKind::U32) => Some(to_int_all::<f32, u32>),
+                (LaneKind::F64, LaneKind::U8) => Some(to_int_all::<f64, u8>),
+                (LaneKind::F64, LaneKind::U16) => Some(to_int_all::<f64, u16>),
+                (LaneKind::F64, LaneKind::U32) => Some(to_int_all::<f64, u32>),
+                (LaneKind::F16, LaneKind::F32) => Some(widen_f16),
+                (LaneKind::F32, LaneKind::F16) => Some(narrow_f16),
+                _ => None,
+            }
+        };
+    }
+    // Integers as `canonical` names them.
+    table! {
+        Truth Truth => U8 u8, U64 u64, F32 f32;
+        U8 u8 => Truth Truth, U16 u16, U32 u32, U64 u64, F32 f32, F64 f64;
+        I8 i8 => U16 u16, U32 u32, U64 u64, F32 f32, F64 f64;
+        U16 u16 => Truth Truth, U8 u8, U32 u32, U64 u64, F32 f32, F64 f64;
+        I16 i16 => U32 u32, U64 u64, F32 f32, F64 f64;
+        U32 u32 => Truth Truth, U8 u8, U16 u16, U64 u64, F32 f32, F64 f64;
+        I32 i32 => U64 u64, F32 f32, F64 f64;
+        U64 u64 => Truth Truth, U8 u8, U16 u16, U32 u32, F32 f32, F64 f64;
+        I64 i64 => F32 f32, F64 f64;
+        BF16 bf16 => F32 f32;
+        F32 f32 => Truth Truth, U64 u64, BF16 bf16, F64 f64, C64 Complex<f32>;
+        F64 f64 => Truth Truth, U64 u64, F32 f32, C128 Complex<f64>;
+        C64 Complex<f32> => Truth Truth, F32 f32, C128 Complex<f64>;
+        C128 Complex<f64> => Truth Truth, F64 f64, C64 Complex<f32>;
+    }
+}
+
+/// The pair whose loop does the same: a sign makes a difference only where an integer is widened or becomes a real
+/// number.
+fn canonical(from: LaneKind, to: LaneKind) -> (LaneKind, LaneKind) {
+    let signless = to == LaneKind::Truth || to.is_int() && to.size() < from.size();
+    (if from.is_int() && signless { from.unsigned() } else { from }, to.unsigned())
+}
+
+/// What lies on the way between two that have no loop of their own.
+fn between(from: LaneKind, to: LaneKind) -> LaneKind {
+    use LaneKind::*;
+    match (from, to) {
+        (Truth, _) => U8,
+        (F16 | BF16 | C64, _) => F32,
+        (C128, _) => F64,
+        (_, C128) => F64,
+        _ => F32,
+    }
+}
+
+const MOST_STEPS: usize = 3;
+/// Elements that are converted at a time where it takes several steps, or they do not lie one behind the other.
+const CHUNK: usize = 64;
+
+/// Memory for a chunk of any element.
+#[repr(align(64))]
+struct Chunk(#[allow(dead_code)] [MaybeUninit<u8>; 16 * CHUNK]);
+
+/// A conversion from one kind of element to another.
+#[derive(Clone, Copy)]
+pub(crate) struct Convert {
+    from: u8,
+    to: u8,
+    steps: [Option<CastFn>; MOST_STEPS],
+}
+
+impl Convert {
+    fn new(from: LaneKind, to: LaneKind) -> Convert {
+        let mut convert = Convert { from: from.size() as u8, to: to.size() as u8, steps: [None; MOST_STEPS] };
+        let mut at = from;
+        for step in &mut convert.steps {
+            if at.is_stored_as(to) {
+                break;
+            }
+            let (a, b) = canonical(at, to);
+            *step = direct(a, b);
+            if step.is_some() {
+                break;
+            }
+            let next = between(at, to);
+            let (a, b) = canonical(at, next);
+            (*step, at) = (direct(a, b), next);
+        }
+        convert
+    }
+
+    /// Elements of `size` bytes as they are.
+    pub(crate) fn copy(size: usize) -> Convert {
+        Convert { from: size as u8, to: size as u8, steps: [None; MOST_STEPS] }
+    }
+
+    /// Converts `n` elements from `src` (`from` elements apart) to `dst` (`to` apart).
+    ///
+    /// # Safety
+    /// `src` holds elements to convert from at the `n` places, aligned and readable; `dst` has room for those to
+    /// convert to at its places, aligned and writable; the two do not overlap.
+    pub(crate) unsafe fn run(&self, src: *const u8, from: usize, dst: *mut u8, to: usize, n: usize) {
+        let Some(first) = self.steps[0] else {
+            // SAFETY: the caller's promise.
+            return unsafe { copier(self.from)(src, from, dst, to, n) };
+        };
+        if from == 1 && to == 1 && self.steps[1].is_none() {
+            // SAFETY: the caller's promise.
+            return unsafe { first(src, dst, n) };
+        }
+        // SAFETY: the caller's promise.
+        unsafe { self.run_chunks(src, from, dst, to, n) }
+    }
+
+    /// [`run`](Convert::run), chunk by chunk: gathered, converted step by step, spread.
+    ///
+    /// # Safety
+    /// As for [`run`](Convert::run).
+    unsafe fn run_chunks(&self, src: *const u8, from: usize, dst: *mut u8, to: usize, n: usize) {
+        let mut chunks = [const { MaybeUninit::<Chunk>::uninit() }; 2];
+        let [a, b] = &mut chunks;
+        let (mut now, mut next) = (a.as_mut_ptr().cast::<u8>(), b.as_mut_ptr().cast::<u8>());
+        let (gather, spread) = (copier(self.from), copier(self.to));
+        // One value for all is converted once.
+        let (distinct, size) = if from == 0 { (n.min(1), 1) } else { (n, CHUNK) };
+        for start in (0..distinct).step_by(size) {
+            let len = size.min(distinct - start);
+            // SAFETY: `len` elements of at most 16 bytes fit a chunk, which is aligned for each; the rest is the
+            // caller's promise.
+            unsafe {
+                gather(src.add(start * from * self.from as usize), from, now, 1, len);
+                for step in self.steps.iter().flatten() {
+                    step(now, next, len);
+                    (now, next) = (next, now);
+                }
+                let (step, len) = if from == 0 { (0, n) } else { (1, len) };
+                spread(now, step, dst.add(start * to * self.to as usize), to, len);
+            }
         }
     }
 }
 
 /// # Safety
-/// `dst` has room for `n` values `to` apart.
-#[inline(always)]
-unsafe fn spread<T: Copy>(value: T, dst: *mut T, to: usize, n: usize) {
-    // SAFETY: the caller's promise; a loop of its own for neighbours, which becomes vector code.
-    unsafe {
-        if to == 1 {
-            (0..n).for_each(|i| *dst.add(i) = value);
-        } else {
-            (0..n).for_each(|i| *dst.add(i * to) = value);
-        }
-    }
-}
-
-/// # Safety
-/// As for [`convert`], for elements of the size of `T`.
+/// As for [`Convert::run`], for elements of the size of `T` that stay as they are.
 unsafe fn copy<T: Copy>(src: *const u8, from: usize, dst: *mut u8, to: usize, n: usize) {
     let (src, dst) = (src.cast::<T>(), dst.cast::<T>());
     // SAFETY: the caller's promise covers each place that is read and written below.
     unsafe {
         if from == 1 && to == 1 {
             std::ptr::copy_nonoverlapping(src, dst, n);
-        } else if from == 0 {
-            spread(*src, dst, to, n);
+        } else if from == 0 && n > 0 {
+            let value = *src;
+            if to == 1 {
+                (0..n).for_each(|i| *dst.add(i) = value);
+            } else {
+                (0..n).for_each(|i| *dst.add(i * to) = value);
+            }
         } else {
             (0..n).for_each(|i| *dst.add(i * to) = *src.add(i * from));
         }
     }
 }
 
-/// The copy of elements of `dtype` unconverted.
-pub(crate) fn copier(dtype: DType) -> Convert {
-    match dtype.size() {
+fn copier(size: u8) -> unsafe fn(*const u8, usize, *mut u8, usize, usize) {
+    match size {
         1 => copy::<u8>,
         2 => copy::<u16>,
         4 => copy::<u32>,
@@ -266,100 +564,47 @@ pub(crate) fn copier(dtype: DType) -> Convert {
     }
 }
 
-macro_rules! for_dtype {
-    ($dtype:expr, $t:ident => $body:expr) => {
-        match $dtype {
-            DType::Bool => {
-                type $t = Truth;
-                $body
-            }
-            DType::U8 => {
-                type $t = u8;
-                $body
-            }
-            DType::I8 => {
-                type $t = i8;
-                $body
-            }
-            DType::I16 => {
-                type $t = i16;
-                $body
-            }
-            DType::I32 => {
-                type $t = i32;
-                $body
-            }
-            DType::I64 => {
-                type $t = i64;
-                $body
-            }
-            DType::F16 => {
-                type $t = f16;
-                $body
-            }
-            DType::BF16 => {
-                type $t = bf16;
-                $body
-            }
-            DType::F32 => {
-                type $t = f32;
-                $body
-            }
-            DType::F64 => {
-                type $t = f64;
-                $body
-            }
-            DType::Complex64 => {
-                type $t = Complex<f32>;
-                $body
-            }
-            DType::Complex128 => {
-                type $t = Complex<f64>;
-                $body
-            }
-        }
-    };
-}
-
-macro_rules! for_lane {
-    ($kind:expr, $t:ident => $body:expr) => {
-        match $kind {
-            LaneKind::Truth => {
-                type $t = Truth;
-                $body
-            }
-            LaneKind::I64 => {
-                type $t = i64;
-                $body
-            }
-            LaneKind::F32 => {
-                type $t = f32;
-                $body
-            }
-            LaneKind::F64 => {
-                type $t = f64;
-                $body
-            }
-            LaneKind::C128 => {
-                type $t = Complex<f64>;
-                $body
-            }
-        }
-    };
-}
-
 /// From `dtype` into the lane.
 pub(crate) fn loader(dtype: DType, lane: LaneKind) -> Convert {
-    if dtype == lane.dtype() {
-        return copier(dtype);
-    }
-    for_dtype!(dtype, S => for_lane!(lane, D => convert::<S, D>))
+    Convert::new(LaneKind::stored(dtype), lane)
 }
 
 /// From the lane into `dtype`.
 pub(crate) fn storer(lane: LaneKind, dtype: DType) -> Convert {
-    if dtype == lane.dtype() {
-        return copier(dtype);
+    Convert::new(lane, LaneKind::stored(dtype))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::LaneKind::*;
+    use super::{Convert, LaneKind, between, canonical, direct};
+
+    const ALL: [LaneKind; 15] = [Truth, U8, I8, U16, I16, U32, I32, U64, I64, F16, BF16, F32, F64, C64, C128];
+
+    #[test]
+    fn every_pair_has_a_way() {
+        for from in ALL {
+            for to in ALL {
+                let steps = Convert::new(from, to).steps.iter().flatten().count();
+                assert_eq!(steps == 0, from.is_stored_as(to), "{from:?} to {to:?}");
+                // What a pair takes and gives is what the next one takes.
+                let (mut at, mut left) = (from, steps);
+                while left > 0 && direct(canonical(at, to).0, canonical(at, to).1).is_none() {
+                    let next = between(at, to);
+                    assert!(direct(canonical(at, next).0, canonical(at, next).1).is_some(), "{at:?} to {next:?}");
+                    (at, left) = (next, left - 1);
+                }
+                assert!(left == usize::from(steps > 0), "{from:?} to {to:?}: {steps} steps");
+            }
+        }
     }
-    for_lane!(lane, S => for_dtype!(dtype, D => convert::<S, D>))
+
+    #[test]
+    fn large_and_odd_numbers_are_truncated_and_wrap() {
+        let x = [0.0f32, -1.9, 300.7, -300.2, 3e9, -3e9, 1e30, f32::NAN];
+        let mut to = [0u8; 8];
+        // SAFETY: both hold eight elements.
+        unsafe { Convert::new(F32, U8).run(x.as_ptr().cast(), 1, to.as_mut_ptr(), 1, 8) };
+        assert_eq!(to, x.map(|x| x as i64 as u8));
+    }
 }

@@ -5,9 +5,10 @@
 //! slices. `unsafe` stays in `view`, `iter` and `lanes`.
 
 pub(crate) mod activation;
+pub(crate) mod binary;
+pub(crate) mod cast;
 pub(crate) mod clamp;
 pub(crate) mod conv;
-pub(crate) mod elementwise;
 pub(crate) mod factory;
 pub(crate) mod fft;
 pub(crate) mod floats;
@@ -30,6 +31,8 @@ pub(crate) mod scan;
 pub(crate) mod scatter;
 pub(crate) mod softmax;
 pub(crate) mod sort;
+pub(crate) mod ternary;
+pub(crate) mod unary;
 pub(crate) mod view;
 pub(crate) mod words;
 

@@ -279,7 +279,7 @@ impl<'a> Source<'a> {
     fn new(x: &Src<'a>, lane: LaneKind) -> Self {
         let span = x.layout().end().map_or(0, |end| end.saturating_sub(x.layout().offset));
         let (ptr, size, load) = (x.ptr(), x.dtype().size(), loader(x.dtype(), lane));
-        Source { ptr, size, load, lane, span, direct: x.dtype() == lane.dtype(), locked: PhantomData }
+        Source { ptr, size, load, lane, span, direct: lane.stores(x.dtype()), locked: PhantomData }
     }
 
     /// The elements as they lie, where they are stored as `T`.
@@ -300,14 +300,14 @@ impl<'a> Source<'a> {
         // aligned for every lane, and has room for `n` lanes, all of which are filled here.
         unsafe {
             if rows.1 == columns.0 * columns.1 || rows.0 == 1 {
-                (self.load)(source(at), columns.1, to, 1, n);
+                self.load.run(source(at), columns.1, to, 1, n);
             } else if columns.0 < rows.0 && columns.0 <= 16 {
                 for c in 0..columns.0 {
-                    (self.load)(source(at + c * columns.1), rows.1, to.add(c * size), columns.0, rows.0);
+                    self.load.run(source(at + c * columns.1), rows.1, to.add(c * size), columns.0, rows.0);
                 }
             } else {
                 for r in 0..rows.0 {
-                    (self.load)(source(at + r * rows.1), columns.1, to.add(r * columns.0 * size), 1, columns.0);
+                    self.load.run(source(at + r * rows.1), columns.1, to.add(r * columns.0 * size), 1, columns.0);
                 }
             }
         }
@@ -494,7 +494,7 @@ impl<R: Reduction> Job<'_, R> {
                 let place = (to + i * N * step) * sink.size;
                 // SAFETY: the places are the output's for this unit, which no other task writes; `from`
                 // holds lanes of the kind that `store` converts.
-                unsafe { (sink.store)(from, 1, sink.ptr.wrapping_add(place), step, totals.len()) };
+                unsafe { sink.store.run(from, 1, sink.ptr.wrapping_add(place), step, totals.len()) };
             }
         }
     }
