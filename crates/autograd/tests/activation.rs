@@ -10,8 +10,8 @@ use flambeau_tensor::{DType, ErrorKind, Result, Tensor, ops::*};
 type F = fn(&Tensor) -> Result<Tensor>;
 
 const FUNCTIONS: &[(&str, F)] = &[
-    ("gelu", |x| x.gelu(false)),
-    ("gelu_tanh", |x| x.gelu(true)),
+    ("gelu", |x| x.gelu()),
+    ("gelu_tanh", |x| x.gelu_with(Approximate::Tanh)),
     ("silu", Tensor::silu),
     ("mish", Tensor::mish),
     ("softplus", |x| x.softplus(2.0, 5.0)),
@@ -193,7 +193,7 @@ fn faults_are_named() {
     assert_eq!(x.softshrink(-1.0).unwrap_err().kind(), ErrorKind::Argument);
     assert_eq!(x.prelu(&Tensor::zeros([2]).build().unwrap()).unwrap_err().kind(), ErrorKind::Shape);
     let whole = Tensor::zeros([2]).dtype(DType::I64).build().unwrap();
-    let message = whole.gelu(false).unwrap_err().to_string();
+    let message = whole.gelu().unwrap_err().to_string();
     assert!(message.starts_with("gelu: not defined for int64"), "{message}");
     assert_eq!(Tensor::from_vec(vec![-3i64, 4, 9], 3).unwrap().relu6().unwrap().to_vec::<i64>().unwrap(), [0, 4, 6]);
 }

@@ -1,7 +1,7 @@
 //! The engine: accumulation, higher orders, freeing, hooks, long chains, threads.
 
 use flambeau_autograd::{Autograd, BackwardOptions, GradOptions, grad, grad_with};
-use flambeau_tensor::{DType, ErrorKind, Result, Tensor, inference_mode, no_grad};
+use flambeau_tensor::{DType, ErrorKind, Result, Tensor, ValuesIndices, inference_mode, no_grad};
 
 fn leaf(values: &[f64]) -> Result<Tensor> {
     Tensor::from_slice(values, values.len())?.requires_grad_()
@@ -276,7 +276,7 @@ fn integers_have_no_history() {
     let x = Tensor::from_slice(&[1.5f32, 2.5], [2]).unwrap().requires_grad_().unwrap();
     let whole = x.mul(3.0).unwrap().to_dtype(DType::I64).unwrap();
     assert!(!whole.requires_grad() && whole.grad_fn().is_none());
-    let (values, places) = x.sort(0, true).unwrap();
+    let ValuesIndices { values, indices: places } = x.sort(0, true).unwrap();
     assert!(values.requires_grad() && !places.requires_grad());
 }
 

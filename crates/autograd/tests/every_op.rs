@@ -10,8 +10,8 @@ mod common;
 use common::{check, check_forward, sample, seeded};
 use flambeau_autograd::{Autograd, GradOptions, RULES, RuleKind, enable_grad, grad_with, recorded_ops};
 use flambeau_tensor::{
-    Arange, AvgPoolOptions, Complex, ConvOptions, ConvTransposeOptions, DType, Full, MaxPoolOptions, Op, Reduce,
-    Result, Tensor, Transfer, cat, dispatch, tensor,
+    Approximate, Arange, AvgPoolOptions, BatchNormOptions, Complex, ConvOptions, ConvTransposeOptions, DType, Full,
+    MaxPoolOptions, Op, Reduce, Result, StdAndMean, Tensor, TopkOptions, Transfer, cat, dispatch, tensor,
 };
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -149,12 +149,12 @@ fn unary(t: &mut Table) {
         ("Maximum", |x| x.maximum(0.3), -2.0, 0.2),
         ("Maximum", |x| x.maximum(0.3), 0.4, 2.0),
         ("Minimum", |x| x.minimum(0.3), -2.0, 2.0),
-        ("Where", |x| x.where_(&x.detach().gt(0.1)?, 3.0), -2.0, 2.0),
+        ("Where", |x| x.where_cond(&x.detach().gt(0.1)?, 3.0), -2.0, 2.0),
         ("Where", |x| x.masked_fill(&x.detach().gt(0.1)?, 3.0), -2.0, 2.0),
         ("Clamp", |x| x.clamp(-0.6, 0.7), -2.0, 2.0),
         ("Clamp", |x| x.clamp(.., 0.7), -2.0, 2.0),
-        ("Gelu", |x| x.gelu(false), -2.0, 2.0),
-        ("Gelu", |x| x.gelu(true), -2.0, 2.0),
+        ("Gelu", |x| x.gelu(), -2.0, 2.0),
+        ("Gelu", |x| x.gelu_with(Approximate::Tanh), -2.0, 2.0),
         ("Silu", Tensor::silu, -2.0, 2.0),
         ("Mish", Tensor::mish, -2.0, 2.0),
         ("Softplus", |x| x.softplus(2.0, 3.0), -2.0, 2.0),
@@ -214,8 +214,8 @@ fn unary(t: &mut Table) {
         t.add(op, [strided(complex)], move |[z]| f(z));
     }
     let backwards: &[(&str, Unary)] = &[
-        ("GeluBackward", |x| x.gelu(false)),
-        ("GeluBackward", |x| x.gelu(true)),
+        ("GeluBackward", |x| x.gelu()),
+        ("GeluBackward", |x| x.gelu_with(Approximate::Tanh)),
         ("SiluBackward", Tensor::silu),
         ("MishBackward", Tensor::mish),
         ("SoftplusBackward", |x| x.softplus(2.0, 3.0)),
@@ -259,7 +259,7 @@ fn binary(t: &mut Table) {
         ("Atan2", |a, b| a.atan2(b)),
         ("Maximum", |a, b| a.maximum(b)),
         ("Minimum", |a, b| a.minimum(b)),
-        ("Where", |a, b| a.where_(&a.detach().gt(0.1)?, b)),
+        ("Where", |a, b| a.where_cond(&a.detach().gt(0.1)?, b)),
     ];
     for (op, f) in all.iter().copied() {
         let b = |shape: &[usize]| seeded(13, shape, 0.4, 1.9);
@@ -282,7 +282,7 @@ fn binary(t: &mut Table) {
         t.add(op, [complex(&[3]), seeded(13, &[3], 0.4, 1.9)], move |[a, b]| f(a, b));
         t.add(op, [seeded(13, &[3], 0.4, 1.9), complex(&[3])], move |[a, b]| f(a, b));
     }
-    t.add("Where", [complex(&[3]), complex(&[1])], |[a, b]| a.where_(&tensor!([true, false, true]), b));
+    t.add("Where", [complex(&[3]), complex(&[1])], |[a, b]| a.where_cond(&tensor!([true, false, true]), b));
     // Powers of 0, and powers whose exponent is 0.
     t.add("Pow", [tensor!([0.0, 0.0, 0.0, -1.5]; DType::F64)], |[a]| a.pow(&tensor!([3.0, 2.0, 0.0, 3.0]; DType::F64)));
     t.add("Pow", [tensor!([1.5, 2.0, 0.7]; DType::F64)], |[b]| tensor!([0.0, 0.0, 1.5]; DType::F64).pow(b));
@@ -299,12 +299,12 @@ fn reductions(t: &mut Table) {
         ("Prod", |x| x.prod(..)),
         ("Amax", |x| x.amax(1)),
         ("Amin", |x| x.amin(..)),
-        ("MaxDim", |x| Ok(x.max_dim(0)?.0)),
-        ("MinDim", |x| Ok(x.min_dim_keepdim(1)?.0)),
+        ("MaxDim", |x| Ok(x.max_dim(0)?.values)),
+        ("MinDim", |x| Ok(x.min_dim_keepdim(1)?.values)),
         ("VarMean", |x| x.var(1, 1.0)),
         ("VarMean", |x| x.std(.., 0.5)),
         ("VarMean", |x| {
-            let (std, mean) = x.std_mean(0, 1.0)?;
+            let StdAndMean { std, mean } = x.std_mean(0, 1.0)?;
             std.mul(&mean)
         }),
         ("LogSumExp", |x| x.logsumexp(0)),
@@ -321,13 +321,13 @@ fn reductions(t: &mut Table) {
         ("Cumprod", |x| x.cumprod(1)),
         ("Cumprod", |x| x.cumprod_reversed(0)),
         ("Logcumsumexp", |x| x.logcumsumexp(1)),
-        ("Cummax", |x| Ok(x.cummax(1)?.0)),
-        ("Cummin", |x| Ok(x.cummin(0)?.0)),
-        ("Sort", |x| Ok(x.sort(1, true)?.0)),
-        ("Sort", |x| Ok(x.sort(0, false)?.0)),
-        ("Topk", |x| Ok(x.topk(2, 0, true)?.0)),
-        ("Topk", |x| Ok(x.topk(1, 1, false)?.0)),
-        ("Kthvalue", |x| Ok(x.kthvalue(2, 1)?.0)),
+        ("Cummax", |x| Ok(x.cummax(1)?.values)),
+        ("Cummin", |x| Ok(x.cummin(0)?.values)),
+        ("Sort", |x| Ok(x.sort(1, true)?.values)),
+        ("Sort", |x| Ok(x.sort(0, false)?.values)),
+        ("Topk", |x| Ok(x.topk_with(2, TopkOptions::new().dim(0))?.values)),
+        ("Topk", |x| Ok(x.topk_with(1, TopkOptions::new().dim(1).largest(false))?.values)),
+        ("Kthvalue", |x| Ok(x.kthvalue(2, 1)?.values)),
         ("Softmax", |x| x.softmax(0)),
         ("Softmax", |x| x.softmax(1)),
         ("LogSoftmax", |x| x.log_softmax(0)),
@@ -348,9 +348,9 @@ fn reductions(t: &mut Table) {
         ("Cumsum", |x| x.cumsum(0)),
         ("Cumprod", |x| x.cumprod(0)),
         ("Logcumsumexp", |x| x.logcumsumexp(0)),
-        ("Cummax", |x| Ok(x.cummax(0)?.0)),
-        ("Sort", |x| Ok(x.sort(0, true)?.0)),
-        ("Kthvalue", |x| Ok(x.kthvalue(1, 0)?.0)),
+        ("Cummax", |x| Ok(x.cummax(0)?.values)),
+        ("Sort", |x| Ok(x.sort(0, true)?.values)),
+        ("Kthvalue", |x| Ok(x.kthvalue(1, 0)?.values)),
         ("Softmax", |x| x.softmax(0)),
         ("LogSoftmax", |x| x.log_softmax(0)),
     ];
@@ -447,14 +447,14 @@ fn pools_and_norms(t: &mut Table) {
     t.add("GroupNorm", affine(real(&[2, 4, 2]), 4), |[x, w, b]| x.group_norm(2, Some(w), Some(b), 1e-2));
     t.backward("GroupNormBackward", affine(real(&[1, 4, 2]), 4), |[x, w, b]| x.group_norm(2, Some(w), Some(b), 1e-1));
     t.add("BatchNorm", affine(real(&[4, 2, 2]), 2), |[x, w, b]| {
-        x.batch_norm(None, None, Some(w), Some(b), true, 0.1, 1e-2)
+        x.batch_norm(BatchNormOptions::new().weight(w).bias(b).training(true).eps(1e-2))
     });
     t.add("BatchNorm", affine(strided(real), 2), |[x, w, b]| {
         let (mean, var) = (tensor!([0.1, -0.2]; DType::F64), tensor!([0.5, 1.5]; DType::F64));
-        x.batch_norm(Some(&mean), Some(&var), Some(w), Some(b), false, 0.1, 1e-2)
+        x.batch_norm(BatchNormOptions::new().running_mean(&mean).running_var(&var).weight(w).bias(b).eps(1e-2))
     });
     t.backward("BatchNormBackward", affine(real(&[4, 2]), 2), |[x, w, b]| {
-        x.batch_norm(None, None, Some(w), Some(b), true, 0.1, 1e-1)
+        x.batch_norm(BatchNormOptions::new().weight(w).bias(b).training(true).eps(1e-1))
     });
 }
 

@@ -5,7 +5,7 @@ mod common;
 
 use common::{close, gradients, sum_of_squares, values};
 use flambeau_autograd::{Autograd, BackwardOptions};
-use flambeau_tensor::{DType, Result, Tensor, tensor};
+use flambeau_tensor::{Approximate, BatchNormOptions, DType, Result, Tensor, tensor};
 
 type F = fn(&Tensor) -> Result<Tensor>;
 
@@ -22,8 +22,8 @@ fn gradient(y: &Tensor, x: &Tensor) -> Result<Tensor> {
 fn the_gradient_of_a_gradient_of_squares() -> Result<()> {
     let known: &[(&str, F, f64)] = &[
         ("silu", Tensor::silu, 52.994722908546045),
-        ("gelu", |x| x.gelu(false), 49.53643466353462),
-        ("gelu, tanh", |x| x.gelu(true), 49.49873231879947),
+        ("gelu", |x| x.gelu(), 49.53643466353462),
+        ("gelu, tanh", |x| x.gelu_with(Approximate::Tanh), 49.49873231879947),
         ("elu", |x| x.elu(1.0), 49.84567867851134),
         ("selu", Tensor::selu, 59.46342464429485),
         ("leaky_relu", |x| x.leaky_relu(0.2), 49.968),
@@ -56,10 +56,10 @@ fn norms_to_the_third_order() -> Result<()> {
         ("rms_norm", |x| x.rms_norm([3], None, None), rms, rms_third),
         ("layer_norm", |x| x.layer_norm([3], None, None, 1e-5), layer, layer_third),
         ("group_norm", |x| x.unsqueeze(-1)?.group_norm(1, None, None, 1e-5), layer, layer_third),
-        ("batch_norm", |x| x.t()?.batch_norm(None, None, None, None, true, 0.1, 1e-5), layer, layer_third),
+        ("batch_norm", |x| x.t()?.batch_norm(BatchNormOptions::new().training(true)), layer, layer_third),
         (
             "instance_norm",
-            |x| x.unsqueeze(1)?.instance_norm(None, None, None, None, true, 0.1, 1e-5),
+            |x| x.unsqueeze(1)?.instance_norm(BatchNormOptions::new().training(true)),
             layer,
             layer_third,
         ),
@@ -87,7 +87,7 @@ fn gradient_penalties_through_norms() -> Result<()> {
         ("layer_norm", |h| h.layer_norm([4], None, None, 1e-5), 0.9477228041976677, layer),
         (
             "instance_norm",
-            |h| h.unsqueeze(1)?.instance_norm(None, None, None, None, true, 0.1, 1e-5),
+            |h| h.unsqueeze(1)?.instance_norm(BatchNormOptions::new().training(true)),
             0.947722804197668,
             layer,
         ),
@@ -108,7 +108,7 @@ fn gradient_penalties_through_norms() -> Result<()> {
         ),
         (
             "batch_norm",
-            |h| h.batch_norm(None, None, None, None, true, 0.1, 1e-5),
+            |h| h.batch_norm(BatchNormOptions::new().training(true)),
             0.9993826974716672,
             [2e-6, -1e-6, 2e-6, -4.4e-4, 4.74e-4, -4.23e-4, -0.005086, 0.007145, -0.003728, -1.4e-5, 3.8e-5, 3e-6],
         ),

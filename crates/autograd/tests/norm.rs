@@ -38,11 +38,13 @@ fn batch_norm_moves_the_running_statistics() {
     // Channel 0: 1, 3, mean 2, unbiased variance 2; channel 1: 0, 8, mean 4, unbiased variance 32.
     let x = Tensor::from_vec(vec![1.0f32, 0.0, 3.0, 8.0], [2, 2]).unwrap();
     let (mean, variance) = (Tensor::zeros([2]).build().unwrap(), Tensor::ones([2]).build().unwrap());
-    let y = x.batch_norm(Some(&mean), Some(&variance), None, None, true, 0.1, 0.0).unwrap();
+    let y = x
+        .batch_norm(BatchNormOptions::new().running_mean(&mean).running_var(&variance).training(true).eps(0.0))
+        .unwrap();
     close("normalised", &values(&y), &[-1.0, -1.0, 1.0, 1.0], 1e-6);
     close("mean", &values(&mean), &[0.2, 0.4], 1e-6);
     close("variance", &values(&variance), &[1.1, 4.1], 1e-6);
-    let y = x.batch_norm(Some(&mean), Some(&variance), None, None, false, 0.1, 0.0).unwrap();
+    let y = x.batch_norm(BatchNormOptions::new().running_mean(&mean).running_var(&variance).eps(0.0)).unwrap();
     let (a, b) = (1.1f64.sqrt(), 4.1f64.sqrt());
     close("by the running ones", &values(&y), &[0.8 / a, -0.4 / b, 2.8 / a, 7.6 / b], 1e-6);
     close("which stay", &values(&mean), &[0.2, 0.4], 1e-6);
@@ -51,14 +53,17 @@ fn batch_norm_moves_the_running_statistics() {
 #[test]
 fn instance_norm_is_batch_norm_of_each_sample() {
     let x = sample(&[3, 2, 5], -2.0, 2.0);
-    let y = x.instance_norm(None, None, Some(&p(1, 2)), Some(&p(2, 2)), true, 0.1, 1e-5).unwrap();
+    let y = x.instance_norm(BatchNormOptions::new().weight(&p(1, 2)).bias(&p(2, 2)).training(true)).unwrap();
     for i in 0..3 {
-        let alone =
-            x.narrow(0, i, 1).unwrap().batch_norm(None, None, Some(&p(1, 2)), Some(&p(2, 2)), true, 0.1, 1e-5).unwrap();
+        let alone = x
+            .narrow(0, i, 1)
+            .unwrap()
+            .batch_norm(BatchNormOptions::new().weight(&p(1, 2)).bias(&p(2, 2)).training(true))
+            .unwrap();
         close("sample", &values(&y.narrow(0, i, 1).unwrap()), &values(&alone), 1e-12);
     }
     let mean = Tensor::zeros([2]).dtype(DType::F64).build().unwrap();
-    x.instance_norm(Some(&mean), None, None, None, true, 0.5, 1e-5).unwrap();
+    x.instance_norm(BatchNormOptions::new().running_mean(&mean).training(true).momentum(0.5)).unwrap();
     let expected = values(&x.sum([0, 2]).unwrap().mul(0.5 / 15.0).unwrap());
     close("running mean", &values(&mean), &expected, 1e-12);
 }
@@ -85,7 +90,15 @@ fn derivatives() {
         let (mean, variance) = (seeded(4, &[4], -0.5, 0.5), p(5, 4));
         let running = (!training).then_some((&mean, &variance));
         let norm = |t: &[Tensor], w: Option<&Tensor>, b: Option<&Tensor>| {
-            t[0].batch_norm(running.map(|r| r.0), running.map(|r| r.1), w, b, training, 0.1, 1e-2)
+            t[0].batch_norm(
+                BatchNormOptions::new()
+                    .running_mean(running.map(|r| r.0))
+                    .running_var(running.map(|r| r.1))
+                    .weight(w)
+                    .bias(b)
+                    .training(training)
+                    .eps(1e-2),
+            )
         };
         check("batch_norm", |t| norm(t, None, None), &[x.clone()]);
         check("batch_norm, affine", |t| norm(t, Some(&t[1]), Some(&t[2])), &[x.clone(), p(1, 4), p(2, 4)]);
@@ -94,7 +107,11 @@ fn derivatives() {
     }
     check("group_norm", |t| t[0].group_norm(2, Some(&t[1]), Some(&t[2]), 1e-2), &[x.clone(), p(1, 4), p(2, 4)]);
     check("group_norm, plain", |t| t[0].group_norm(1, None, None, 1e-2), &[x.clone()]);
-    check("instance_norm", |t| t[0].instance_norm(None, None, Some(&t[1]), None, true, 0.1, 1e-2), &[x, p(1, 4)]);
+    check(
+        "instance_norm",
+        |t| t[0].instance_norm(BatchNormOptions::new().weight(&t[1]).training(true).eps(1e-2)),
+        &[x, p(1, 4)],
+    );
 }
 
 #[test]
@@ -195,7 +212,7 @@ fn backward_kernels_are_their_decompositions() {
 fn nothing_in_nothing_out() {
     let x = Tensor::zeros([0, 3]).build().unwrap();
     assert_eq!(x.layer_norm([3], None, None, 1e-5).unwrap().shape(), [0, 3]);
-    assert_eq!(x.batch_norm(None, None, None, None, true, 0.1, 1e-5).unwrap().shape(), [0, 3]);
+    assert_eq!(x.batch_norm(BatchNormOptions::new().training(true)).unwrap().shape(), [0, 3]);
     assert_eq!(Tensor::zeros([2, 4, 0]).build().unwrap().group_norm(2, None, None, 1e-5).unwrap().shape(), [2, 4, 0]);
     assert_eq!(Tensor::zeros([2, 0]).build().unwrap().layer_norm([0], None, None, 1e-5).unwrap().shape(), [2, 0]);
 }
@@ -210,10 +227,13 @@ fn faults_are_named() {
         "{message}"
     );
     assert_eq!(x.layer_norm([3], Some(&two), None, 1e-5).unwrap_err().kind(), ErrorKind::Shape);
-    assert_eq!(x.batch_norm(Some(&two), None, None, None, true, 0.1, 1e-5).unwrap_err().kind(), ErrorKind::Shape);
-    assert_eq!(x.batch_norm(None, None, None, None, false, 0.1, 1e-5).unwrap_err().kind(), ErrorKind::Argument);
     assert_eq!(
-        x.narrow(0, 0, 1).unwrap().batch_norm(None, None, None, None, true, 0.1, 1e-5).unwrap_err().kind(),
+        x.batch_norm(BatchNormOptions::new().running_mean(&two).training(true)).unwrap_err().kind(),
+        ErrorKind::Shape
+    );
+    assert_eq!(x.batch_norm(BatchNormOptions::new()).unwrap_err().kind(), ErrorKind::Argument);
+    assert_eq!(
+        x.narrow(0, 0, 1).unwrap().batch_norm(BatchNormOptions::new().training(true)).unwrap_err().kind(),
         ErrorKind::Argument
     );
     assert_eq!(x.group_norm(2, None, None, 1e-5).unwrap_err().kind(), ErrorKind::Argument);

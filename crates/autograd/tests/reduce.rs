@@ -5,7 +5,7 @@ mod common;
 
 use common::{check, close, sample, values};
 use flambeau_autograd::{Autograd, GradOptions, grad_with};
-use flambeau_tensor::{Complex, DType, Result, Tensor};
+use flambeau_tensor::{Complex, DType, Result, StdAndMean, Tensor, TopkOptions, VarAndMean};
 
 type F = fn(&Tensor) -> Result<Tensor>;
 
@@ -31,18 +31,18 @@ fn reductions() {
         ("prod of two", |x| x.prod([0, 2])),
         ("amax", |x| x.amax([0, 1])),
         ("amin", |x| x.amin(..)),
-        ("max", |x| Ok(x.max_dim(1)?.0)),
-        ("min", |x| Ok(x.min_dim_keepdim(-1)?.0)),
+        ("max", |x| Ok(x.max_dim(1)?.values)),
+        ("min", |x| Ok(x.min_dim_keepdim(-1)?.values)),
         ("logsumexp", |x| x.logsumexp([0, 2])),
         ("var", |x| x.var([1, 2], 1.0)),
         ("var of the population", |x| x.var(0, 0.0)),
         ("std", |x| x.std(1, 1.0)),
         ("var_mean", |x| {
-            let (var, mean) = x.var_mean(-1, 0.5)?;
+            let VarAndMean { var, mean } = x.var_mean(-1, 0.5)?;
             var.mul(&mean)
         }),
         ("std_mean", |x| {
-            let (std, mean) = x.std_mean_keepdim([0, 1], 1.0)?;
+            let StdAndMean { std, mean } = x.std_mean_keepdim([0, 1], 1.0)?;
             std.add(&mean)
         }),
         ("norm", |x| x.norm(2.0, 1)),
@@ -89,8 +89,8 @@ fn running() {
         ("cumprod", |x| x.cumprod(1)),
         ("cumprod from the end", |x| x.cumprod_reversed(-1)),
         ("logcumsumexp", |x| x.logcumsumexp(1)),
-        ("cummax", |x| Ok(x.cummax(1)?.0)),
-        ("cummin", |x| Ok(x.cummin(0)?.0)),
+        ("cummax", |x| Ok(x.cummax(1)?.values)),
+        ("cummin", |x| Ok(x.cummin(0)?.values)),
     ];
     for (name, f) in cases {
         check(name, |x| f(&x[0])?.square(), &[sample(&[2, 4, 3], -1.5, 1.5)]);
@@ -104,12 +104,12 @@ fn running() {
 #[test]
 fn order() {
     let cases: &[(&str, F)] = &[
-        ("sort", |x| Ok(x.sort(1, true)?.0.select(1, 1)?.mul(&x.sort(1, false)?.0.select(1, 0)?)?)),
-        ("topk", |x| Ok(x.topk(2, 0, true)?.0)),
-        ("kthvalue", |x| Ok(x.kthvalue(2, 1)?.0)),
-        ("median", |x| Ok(x.median(-1)?.0)),
-        ("nanmedian", |x| Ok(x.nanmedian_keepdim(0)?.0)),
-        ("mode", |x| Ok(x.mode(0)?.0)),
+        ("sort", |x| Ok(x.sort(1, true)?.values.select(1, 1)?.mul(&x.sort(1, false)?.values.select(1, 0)?)?)),
+        ("topk", |x| Ok(x.topk_with(2, TopkOptions::new().dim(0))?.values)),
+        ("kthvalue", |x| Ok(x.kthvalue(2, 1)?.values)),
+        ("median", |x| Ok(x.median(-1)?.values)),
+        ("nanmedian", |x| Ok(x.nanmedian_keepdim(0)?.values)),
+        ("mode", |x| Ok(x.mode(0)?.values)),
         ("median of all", |x| x.median_all()),
     ];
     for (name, f) in cases {
@@ -133,7 +133,7 @@ fn a_norm_has_a_second_slope_where_an_element_is_zero() {
 fn conventions() {
     close("amax: equals share", &gradient(|x| x.amax(0), &[1.0, 3.0, 3.0]), &[0.0, 0.5, 0.5], 0.0);
     close("max_all: equals share", &gradient(|x| x.max_all(), &[2.0, 2.0, 1.0]), &[0.5, 0.5, 0.0], 0.0);
-    close("max_dim: the first", &gradient(|x| Ok(x.max_dim(0)?.0), &[1.0, 3.0, 3.0]), &[0.0, 1.0, 0.0], 0.0);
+    close("max_dim: the first", &gradient(|x| Ok(x.max_dim(0)?.values), &[1.0, 3.0, 3.0]), &[0.0, 1.0, 0.0], 0.0);
     close("norm inf: equals share", &gradient(|x| x.norm(f64::INFINITY, 0), &[-2.0, 2.0, 1.0]), &[-0.5, 0.5, 0.0], 0.0);
     close("norm at 0", &gradient(|x| x.norm(2.0, 0), &[0.0, 0.0]), &[0.0, 0.0], 0.0);
     close("norm 3 at 0", &gradient(|x| x.norm(3.0, 0), &[0.0, 0.0]), &[0.0, 0.0], 0.0);
@@ -143,13 +143,18 @@ fn conventions() {
     close("prod, one zero", &gradient(|x| x.prod(0), &[2.0, 0.0, 3.0]), &[0.0, 6.0, 0.0], 0.0);
     close("prod, two zeros", &gradient(|x| x.prod(0), &[0.0, 0.0, 3.0]), &[0.0; 3], 0.0);
     close("cumprod, a zero", &gradient(|x| x.cumprod(0), &[2.0, 0.0, 3.0]), &[1.0, 8.0, 0.0], 0.0);
-    close("cummax: the last of equals", &gradient(|x| Ok(x.cummax(0)?.0), &[1.0, 1.0, 0.0]), &[1.0, 2.0, 0.0], 0.0);
+    close(
+        "cummax: the last of equals",
+        &gradient(|x| Ok(x.cummax(0)?.values), &[1.0, 1.0, 0.0]),
+        &[1.0, 2.0, 0.0],
+        0.0,
+    );
     close("nansum", &gradient(|x| x.nansum(0), &[1.0, f64::NAN]), &[1.0, 0.0], 0.0);
     let low = f64::NEG_INFINITY;
     close("logcumsumexp from -inf", &gradient(|x| x.logcumsumexp(0), &[low, 0.0, 0.0]), &[0.0, 1.5, 0.5], 1e-12);
     close(
         "a scalar",
-        &gradient(|x| x.select(0, 0)?.max_dim(0)?.0.add(&x.select(0, 0)?.sort(0, true)?.0), &[3.0]),
+        &gradient(|x| x.select(0, 0)?.max_dim(0)?.values.add(&x.select(0, 0)?.sort(0, true)?.values), &[3.0]),
         &[2.0],
         0.0,
     );

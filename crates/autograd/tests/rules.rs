@@ -1,7 +1,7 @@
 //! Every rule of the elementwise and view families against finite differences, first and second order.
 
 use flambeau_autograd::{Autograd, gradcheck, gradgradcheck, recorded_ops};
-use flambeau_tensor::{Complex, Generator, Result, Tensor};
+use flambeau_tensor::{CloseOptions, Complex, Generator, Result, Tensor};
 
 /// Values in `low..high`, some distance from 0 so that kinks are not stepped over.
 fn sample(shape: &[usize], low: f64, high: f64) -> Tensor {
@@ -132,7 +132,7 @@ fn binary() {
         check(name, |x| f(&x[0], &x[1]), &[sample(&[2, 1], -2.0, 2.0), sample(&[3], 0.4, 1.9)]);
     }
     let mask = Tensor::from_vec(vec![true, false, true], 3).unwrap();
-    check("where", |x| x[0].where_(&mask, &x[1]), &[sample(&[2, 3], -2.0, 2.0), sample(&[3], 0.4, 1.9)]);
+    check("where", |x| x[0].where_cond(&mask, &x[1]), &[sample(&[2, 3], -2.0, 2.0), sample(&[3], 0.4, 1.9)]);
     check("masked_fill", |x| x[0].masked_fill(&mask, 3.0), &[sample(&[2, 3], -2.0, 2.0)]);
 }
 
@@ -204,7 +204,7 @@ fn a_number_or_a_broadcast_operand_is_part_of_the_op() {
         ("Atan2", &|x| x.atan2(&row)),
         ("Maximum", &|x| x.maximum(0.5)),
         ("Where", &|x| x.masked_fill(&mask, 0.5)),
-        ("Where", &|x| x.where_(&mask, &row)),
+        ("Where", &|x| x.where_cond(&mask, &row)),
         ("Clamp", &|x| x.clamp(0.5, 1.0)),
     ];
     for (op, f) in cases {
@@ -215,5 +215,5 @@ fn a_number_or_a_broadcast_operand_is_part_of_the_op() {
     let sums = x.detach().sum(0).unwrap();
     let grad = row.grad().unwrap();
     assert_eq!(grad.shape(), [3]);
-    assert!(grad.allclose(&sums, 1e-12, 0.0, false).unwrap());
+    assert!(grad.allclose_with(&sums, CloseOptions::new().rtol(1e-12).atol(0.0)).unwrap());
 }

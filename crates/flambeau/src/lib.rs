@@ -1,9 +1,16 @@
 #![doc = include_str!("../../../README.md")]
 
+// What has a name in a signature can be named.
 pub use flambeau_tensor::{
-    Build, Complex, DType, Device, Dims, Element, Error, ErrorKind, Generator, Layout, Op, Operand, Result, Scalar,
-    Shape, StateDict, Tensor, bf16, enable_grad, f16, get_num_threads, grad_enabled, inference_mode, initial_seed,
-    manual_seed, no_grad, set_num_threads, tensor,
+    Approximate, AvgPoolOptions, BatchNormOptions, Bound, CloseOptions, ConvOptions, ConvTransposeOptions,
+    Distribution, Ellipsis, Indexing, MaxPoolOptions, MinMax, NewAxis, PadMode, Padding, Reduce, StdAndMean,
+    StftOptions, TopkOptions, ValuesIndices, VarAndMean, shape::Spatial,
+};
+pub use flambeau_tensor::{
+    Build, Complex, DType, Device, Dims, Element, Error, ErrorKind, Generator, IntoIndex, IntoShape, Layout, Op,
+    Operand, PrintOptions, Result, Scalar, Shape, Size, StateDict, Tensor, bail, bf16, cat, enable_grad, ensure, f16,
+    get_num_threads, grad_enabled, inference_mode, initial_seed, manual_seed, no_grad, print_options, set_num_threads,
+    set_print_options, stack, tensor,
 };
 
 /// The tape: `backward`, `grad`, hooks, custom functions, gradcheck.

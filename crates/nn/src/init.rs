@@ -278,7 +278,7 @@ fn draw_until_inside(like: &Tensor, mean: f64, std: f64, a: f64, b: f64) -> Resu
         }
         let fresh = result.zeros_like()?;
         fresh.normal_(mean, std)?;
-        result = fresh.where_(&outside, &result)?;
+        result = fresh.where_cond(&outside, &result)?;
     }
 }
 
@@ -291,7 +291,7 @@ fn draw_by_density(like: &Tensor, mean: f64, std: f64, a: f64, b: f64) -> Result
         let candidates = like.zeros_like()?;
         candidates.uniform_(a, b)?;
         result = match &pending {
-            Some(pending) => candidates.where_(pending, &result)?,
+            Some(pending) => candidates.where_cond(pending, &result)?,
             None => candidates.clone(),
         };
         let log_density = candidates.sub(mean)?.div(std)?.square()?.mul(-0.5)?.sub(log_peak)?;

@@ -12,6 +12,7 @@ pub mod functional;
 pub mod init;
 mod module;
 mod modules;
+mod operators;
 mod parameter;
 mod part;
 mod print;

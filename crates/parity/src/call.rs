@@ -6,7 +6,7 @@
 
 use std::cell::RefCell;
 
-use flambeau_tensor::{DType, Error, Operand, Scalar, Tensor};
+use flambeau_tensor::{DType, Error, MinMax, Operand, Scalar, StdAndMean, Tensor, ValuesIndices, VarAndMean};
 use num_complex::Complex;
 
 use crate::{
@@ -76,6 +76,10 @@ value_from! {
     };
     Vec<Tensor>: x => Value::Seq(x.into_iter().map(Value::Tensor).collect());
     (Tensor, Tensor): x => Value::Seq(vec![x.0.into(), x.1.into()]);
+    ValuesIndices: x => (x.values, x.indices).into();
+    MinMax: x => (x.min, x.max).into();
+    VarAndMean: x => (x.var, x.mean).into();
+    StdAndMean: x => (x.std, x.mean).into();
     (Tensor, Tensor, Tensor): x => Value::Seq(vec![x.0.into(), x.1.into(), x.2.into()]);
 }
 

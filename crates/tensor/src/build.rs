@@ -105,3 +105,65 @@ macro_rules! builder {
     (@arg into $ty:ty) => { impl Into<$ty> };
     (@arg $ty:ty) => { $ty };
 }
+
+/// Writes the options of a function: a struct of public fields with PyTorch's names, `new()` with PyTorch's
+/// defaults, and a method for each field, so that what is set stands in a chain. What a function cannot do
+/// without is an argument of `new`.
+///
+/// `~into` before a type makes the argument `impl Into<type>`.
+///
+/// ```
+/// use flambeau_tensor::options;
+///
+/// options! {
+///     /// How to round.
+///     #[derive(Clone, Copy, Debug)]
+///     pub struct RoundOptions {
+///         /// Digits behind the point.
+///         decimals: i32 = 0,
+///     }
+/// }
+///
+/// assert_eq!(RoundOptions::new().decimals(2).decimals, 2);
+/// ```
+#[macro_export]
+macro_rules! options {
+    ($(
+        $(#[$meta:meta])*
+        $vis:vis struct $Options:ident $(<$life:lifetime>)? $(($($req:ident : $(~ $req_into:ident)? $req_ty:ty),+))? {
+            $($(#[$field_meta:meta])* $field:ident : $(~ $into:ident)? $ty:ty = $default:expr),* $(,)?
+        }
+    )*) => {$(
+        $(#[$meta])*
+        #[must_use]
+        $vis struct $Options $(<$life>)? {
+            $($(#[doc = concat!("What `new` was given as `", stringify!($req), "`.")] pub $req: $req_ty,)+)?
+            $($(#[$field_meta])* pub $field: $ty,)*
+        }
+
+        #[allow(clippy::useless_conversion, clippy::new_without_default)]
+        impl $(<$life>)? $Options $(<$life>)? {
+            /// PyTorch's defaults.
+            $vis fn new($($($req: $crate::builder!(@arg $($req_into)? $req_ty)),+)?) -> Self {
+                $Options { $($($req: $req.into(),)+)? $($field: $default,)* }
+            }
+            $(
+                $(#[$field_meta])*
+                $vis fn $field(mut self, $field: $crate::builder!(@arg $($into)? $ty)) -> Self {
+                    self.$field = $field.into();
+                    self
+                }
+            )*
+        }
+
+        $crate::options!(@default $Options $(<$life>)? $(($($req)+))?);
+    )*};
+    (@default $Options:ident $(<$life:lifetime>)?) => {
+        impl $(<$life>)? Default for $Options $(<$life>)? {
+            fn default() -> Self {
+                $Options::new()
+            }
+        }
+    };
+    (@default $Options:ident $(<$life:lifetime>)? ($($req:ident)+)) => {};
+}

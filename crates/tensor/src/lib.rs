@@ -45,7 +45,7 @@ pub use op::{Op, Outputs};
 pub use ops::*;
 pub use random::{Generator, initial_seed, manual_seed};
 pub use scalar::Scalar;
-pub use shape::{Dims, IntoShape, Shape};
+pub use shape::{Dims, IntoShape, Shape, Size};
 pub use state_dict::{NamedTensors, StateDict};
 pub use tensor::{Data, DataMut, FromScalar, History, Node, Tensor, View};
 

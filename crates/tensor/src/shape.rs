@@ -1,7 +1,7 @@
 //! Shapes and dimension arguments: small inline lists, what users may pass for them, and the
 //! broadcasting rule.
 
-use crate::{Result, bail, ensure};
+use crate::{Result, Tensor, bail, ensure};
 use smallvec::SmallVec;
 use std::ops::RangeFull;
 
@@ -30,8 +30,23 @@ pub(crate) fn copied(list: &[usize]) -> Shape {
 /// The highest rank a tensor may have, as in PyTorch.
 pub const MAX_RANK: usize = 64;
 
-/// What may stand for a shape: `[2, 3]`, `(2, 3)`-like arrays of any integer type, a slice, a `Vec`,
-/// or one number. `-1` ("as many as are left") is for the methods that say they take it.
+/// An integer that may stand for a size or a dimension.
+pub trait Size: Copy {
+    /// As a signed size; one beyond its range is the largest there is, which no tensor has.
+    fn size(self) -> isize;
+}
+
+/// What may stand for a shape: `[2, 3]`, `[]` for a scalar's, a tuple of integers of several types (`(-1, n)`), a
+/// slice, a `Vec`, or one number. `-1` ("as many as are left") is for the methods that say they take it.
+///
+/// ```
+/// # use flambeau_tensor::Tensor;
+/// let x = Tensor::zeros([2, 3, 4]).build()?;
+/// let [b, t, c] = x.dims()?;
+/// assert_eq!(x.view((-1, c))?.shape(), [b * t, c]);
+/// assert_eq!(Tensor::zeros([]).build()?.rank(), 0);
+/// # Ok::<(), flambeau_tensor::Error>(())
+/// ```
 pub trait IntoShape {
     /// The sizes, signed.
     fn into_sizes(self) -> SmallVec<[isize; 6]>;
@@ -62,40 +77,113 @@ pub enum Dims {
 
 macro_rules! int_arguments {
     ($($t:ty),*) => {$(
+        impl Size for $t {
+            fn size(self) -> isize { isize::try_from(self).unwrap_or(isize::MAX) }
+        }
         impl IntoShape for $t {
-            fn into_sizes(self) -> SmallVec<[isize; 6]> { SmallVec::from_slice(&[self as isize]) }
-        }
-        impl<const N: usize> IntoShape for [$t; N] {
-            fn into_sizes(self) -> SmallVec<[isize; 6]> { self.iter().map(|s| *s as isize).collect() }
-        }
-        impl<const N: usize> IntoShape for &[$t; N] {
-            fn into_sizes(self) -> SmallVec<[isize; 6]> { self.iter().map(|s| *s as isize).collect() }
-        }
-        impl IntoShape for &[$t] {
-            fn into_sizes(self) -> SmallVec<[isize; 6]> { self.iter().map(|s| *s as isize).collect() }
-        }
-        impl IntoShape for Vec<$t> {
-            fn into_sizes(self) -> SmallVec<[isize; 6]> { self.iter().map(|s| *s as isize).collect() }
-        }
-        impl IntoShape for &Vec<$t> {
-            fn into_sizes(self) -> SmallVec<[isize; 6]> { self.iter().map(|s| *s as isize).collect() }
+            fn into_sizes(self) -> SmallVec<[isize; 6]> { SmallVec::from_slice(&[self.size()]) }
         }
         impl From<$t> for Dims {
-            fn from(d: $t) -> Dims { Dims::Some(SmallVec::from_slice(&[d as isize])) }
-        }
-        impl<const N: usize> From<[$t; N]> for Dims {
-            fn from(d: [$t; N]) -> Dims { Dims::Some(d.iter().map(|s| *s as isize).collect()) }
-        }
-        impl From<&[$t]> for Dims {
-            fn from(d: &[$t]) -> Dims { Dims::Some(d.iter().map(|s| *s as isize).collect()) }
-        }
-        impl From<Vec<$t>> for Dims {
-            fn from(d: Vec<$t>) -> Dims { Dims::Some(d.iter().map(|s| *s as isize).collect()) }
+            fn from(d: $t) -> Dims { Dims::Some(SmallVec::from_slice(&[d.size()])) }
         }
     )*};
 }
 
 int_arguments!(i32, i64, isize, usize);
+
+fn sizes<T: Size>(list: &[T]) -> SmallVec<[isize; 6]> {
+    list.iter().map(|s| s.size()).collect()
+}
+
+impl<T: Size> IntoShape for &[T] {
+    fn into_sizes(self) -> SmallVec<[isize; 6]> {
+        sizes(self)
+    }
+}
+
+impl<T: Size> IntoShape for Vec<T> {
+    fn into_sizes(self) -> SmallVec<[isize; 6]> {
+        sizes(&self)
+    }
+}
+
+impl<T: Size> IntoShape for &Vec<T> {
+    fn into_sizes(self) -> SmallVec<[isize; 6]> {
+        sizes(self)
+    }
+}
+
+impl<T: Size, const N: usize> From<[T; N]> for Dims {
+    fn from(d: [T; N]) -> Dims {
+        Dims::Some(sizes(&d))
+    }
+}
+
+impl<T: Size> From<&[T]> for Dims {
+    fn from(d: &[T]) -> Dims {
+        Dims::Some(sizes(d))
+    }
+}
+
+impl<T: Size> From<Vec<T>> for Dims {
+    fn from(d: Vec<T>) -> Dims {
+        Dims::Some(sizes(&d))
+    }
+}
+
+/// Arrays by length, and not for every length at once, so that `[]` need not say what it has none of.
+macro_rules! array_arguments {
+    ($($t:ident: $n:literal),*) => {$(
+        impl<$t: Size> IntoShape for [$t; $n] {
+            fn into_sizes(self) -> SmallVec<[isize; 6]> { sizes(&self) }
+        }
+        impl<$t: Size> IntoShape for &[$t; $n] {
+            fn into_sizes(self) -> SmallVec<[isize; 6]> { sizes(self) }
+        }
+    )*};
+}
+
+array_arguments!(T: 1, T: 2, T: 3, T: 4, T: 5, T: 6, T: 7, T: 8, T: 9, T: 10, T: 11, T: 12);
+
+impl IntoShape for [usize; 0] {
+    fn into_sizes(self) -> SmallVec<[isize; 6]> {
+        SmallVec::new()
+    }
+}
+
+impl IntoShape for &[usize; 0] {
+    fn into_sizes(self) -> SmallVec<[isize; 6]> {
+        SmallVec::new()
+    }
+}
+
+macro_rules! tuple_arguments {
+    ($($($t:ident)*;)*) => {$(
+        impl<$($t: Size),*> IntoShape for ($($t,)*) {
+            fn into_sizes(self) -> SmallVec<[isize; 6]> {
+                #[allow(non_snake_case)]
+                let ($($t,)*) = self;
+                SmallVec::from_slice(&[$($t.size()),*])
+            }
+        }
+    )*};
+}
+
+tuple_arguments! { A; A B; A B C; A B C D; A B C D E; A B C D E F; A B C D E F G; A B C D E F G H; }
+
+impl Tensor {
+    /// The sizes, of a tensor that has `N` dimensions: `let [b, t, c] = x.dims()?`.
+    ///
+    /// # Errors
+    /// Where it has another number of dimensions.
+    #[track_caller]
+    pub fn dims<const N: usize>(&self) -> Result<[usize; N]> {
+        match self.shape().try_into() {
+            Ok(sizes) => Ok(sizes),
+            Err(_) => bail!(Shape, "dims", "shape {:?} has {} dimensions, not {N}", self.shape(), self.rank()),
+        }
+    }
+}
 
 /// The shape of no dimensions: a scalar's.
 impl IntoShape for () {

@@ -1,7 +1,7 @@
 //! Elementwise ops give the same whatever memory their operands share, however it lies, and whether an operand is
 //! a tensor of the output's shape, one that is broadcast, or a number.
 
-use flambeau_tensor::{Complex, DType, Device, ErrorKind, Generator, Result, Scalar, Tensor, tensor};
+use flambeau_tensor::{CloseOptions, Complex, DType, Device, ErrorKind, Generator, Result, Scalar, Tensor, tensor};
 
 fn numbers(shape: &[usize]) -> Tensor {
     Tensor::randn(shape).generator(&Generator::with_seed(5)).build().unwrap()
@@ -215,8 +215,8 @@ fn what_is_broadcast_is_not_copied_and_gives_the_same() {
                 let mask = y.ne(4).unwrap();
                 same(
                     "where",
-                    &x.where_(&mask, &y).unwrap(),
-                    &p.where_(&mask.expand(p.shape()).unwrap().copy().unwrap(), &q).unwrap(),
+                    &x.where_cond(&mask, &y).unwrap(),
+                    &p.where_cond(&mask.expand(p.shape()).unwrap().copy().unwrap(), &q).unwrap(),
                 );
                 if x.shape() == p.shape() {
                     let (target, strided) =
@@ -302,7 +302,7 @@ fn a_cpu_tensor_without_dimensions_is_a_number_on_another_device() {
     assert_eq!(ints.mul(&half).unwrap().dtype(), DType::F64);
     there.add_(&half).unwrap();
     let mask = there.gt(&half).unwrap();
-    assert_eq!(there.where_(&mask, &whole).unwrap().dtype(), DType::F16);
+    assert_eq!(there.where_cond(&mask, &whole).unwrap().dtype(), DType::F16);
     assert_eq!(there.masked_fill(&mask, &whole).unwrap().dtype(), DType::F16);
     // Any other mix is an error.
     assert_eq!(there.add(&tensor!([1.0])).unwrap_err().kind(), ErrorKind::Device);
@@ -415,11 +415,16 @@ fn complex_numbers_compute_in_their_own_parts() {
         for (name, op, ..) in OPS.iter().filter(|op| ["add", "sub", "mul", "div"].contains(&op.0)) {
             let (got, want) = (op(&a, &b).unwrap(), op(&wide(&a), &wide(&b)).unwrap());
             assert_eq!(got.dtype(), DType::Complex64);
-            assert!(wide(&got).allclose(&want, 1e-5, 1e-6, false).unwrap(), "{name}");
+            assert!(wide(&got).allclose_with(&want, CloseOptions::new().atol(1e-6)).unwrap(), "{name}");
         }
         for (got, want) in [(a.abs(), wide(&a).abs()), (a.square(), wide(&a).square()), (a.conj(), wide(&a).conj())] {
             let (got, want) = (got.unwrap(), want.unwrap());
-            assert!(got.to_dtype(want.dtype()).unwrap().allclose(&want, 1e-6, 1e-6, false).unwrap());
+            assert!(
+                got.to_dtype(want.dtype())
+                    .unwrap()
+                    .allclose_with(&want, CloseOptions::new().rtol(1e-6).atol(1e-6))
+                    .unwrap()
+            );
         }
     }
     let huge = tensor!([Complex::new(3e30f32, 4e30), Complex::new(0.0, -1e-30)]);
@@ -434,8 +439,8 @@ fn a_choice_moves_every_dtype_bit_by_bit() {
         let (a, b) = (digits(dtype, &[70, 3]), digits(dtype, &[3]).add(digits(dtype, &[3])).unwrap());
         let mask = digits(DType::F32, &[70, 1]).gt(4).unwrap();
         let wide = |x: &Tensor| x.to_dtype(DType::Complex128).unwrap();
-        let want = wide(&a).where_(&mask, wide(&b)).unwrap();
-        same("where", &wide(&a.where_(&mask, &b).unwrap()), &want);
+        let want = wide(&a).where_cond(&mask, wide(&b)).unwrap();
+        same("where", &wide(&a.where_cond(&mask, &b).unwrap()), &want);
         let value = if dtype == DType::Bool { Scalar::Bool(true) } else { Scalar::Int(7) };
         let filled = wide(&a).masked_fill(&mask, if dtype == DType::Bool { 1 } else { 7 }).unwrap();
         same("masked_fill", &wide(&a.masked_fill(&mask, value).unwrap()), &filled);

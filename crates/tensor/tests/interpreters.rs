@@ -221,7 +221,7 @@ fn a_program_runs_again_with_other_inputs() {
     let f = |x: &Tensor| -> Result<Tensor> {
         let y = x.matmul(&w)?;
         y.select(0, 0)?.mul_(10.0)?; // in place, through a view
-        y.detach().sort(-1, false).map(|s| s.0)?.to_device(Device::Meta)?;
+        y.detach().sort(-1, false).map(|s| s.values)?.to_device(Device::Meta)?;
         y.relu()?.add(&x.sum(-1)?.unsqueeze(-1)?)
     };
     let program = trace(&[&x], |x| Ok(vec![f(x[0])?])).unwrap();

@@ -1,6 +1,6 @@
 //! Sorting, picking by order, and running reductions: known values, and against the standard library's sort.
 
-use flambeau_tensor::{DType, Generator, Tensor};
+use flambeau_tensor::{DType, Generator, Tensor, TopkOptions, ValuesIndices};
 
 const NAN: f32 = f32::NAN;
 
@@ -23,10 +23,10 @@ fn same(a: &[f32], b: &[f32]) {
 #[test]
 fn nan_is_largest_and_equals_keep_their_order() {
     let x = Tensor::from_vec(vec![2.0, NAN, -0.0, 2.0, 0.0, f32::NEG_INFINITY, NAN], 7).unwrap();
-    let (values, at) = x.sort(0, false).unwrap();
+    let ValuesIndices { values, indices: at } = x.sort(0, false).unwrap();
     same(&floats(&values), &[f32::NEG_INFINITY, 0.0, 0.0, 2.0, 2.0, NAN, NAN]);
     assert_eq!(places(&at), [5, 2, 4, 0, 3, 1, 6]);
-    let (values, at) = x.sort(0, true).unwrap();
+    let ValuesIndices { values, indices: at } = x.sort(0, true).unwrap();
     same(&floats(&values), &[NAN, NAN, 2.0, 2.0, 0.0, 0.0, f32::NEG_INFINITY]);
     assert_eq!(places(&at), [1, 6, 0, 3, 2, 4, 5]);
     assert_eq!(places(&x.argsort(-1, false).unwrap()), [5, 2, 4, 0, 3, 1, 6]);
@@ -40,7 +40,7 @@ fn every_dtype_on_both_sides_of_the_radix_sort() {
             let x = Tensor::randint(low, 101, [2, n]).generator(&Generator::with_seed(n as u64)).build().unwrap();
             let x = x.to_dtype(dtype).unwrap();
             for descending in [false, true] {
-                let (values, at) = x.sort(1, descending).unwrap();
+                let ValuesIndices { values, indices: at } = x.sort(1, descending).unwrap();
                 let (values, at) = (values.to_dtype(DType::I64).unwrap().to_vec::<i64>().unwrap(), places(&at));
                 for (r, row) in x.to_dtype(DType::I64).unwrap().to_vec::<i64>().unwrap().chunks(n).enumerate() {
                     let mut order: Vec<i64> = (0..n as i64).collect();
@@ -61,7 +61,7 @@ fn wide_numbers() {
     let x = Tensor::from_vec(vec![1e300, -1e-300, f64::NAN, -1e300, 0.0, f64::INFINITY], 6).unwrap();
     assert_eq!(places(&x.argsort(0, false).unwrap()), [3, 1, 4, 0, 5, 2]);
     let x = Tensor::from_vec(vec![i64::MAX, i64::MIN, 0, -1], 4).unwrap();
-    assert_eq!(x.sort(0, false).unwrap().0.to_vec::<i64>().unwrap(), [i64::MIN, -1, 0, i64::MAX]);
+    assert_eq!(x.sort(0, false).unwrap().values.to_vec::<i64>().unwrap(), [i64::MIN, -1, 0, i64::MAX]);
     let x = Tensor::from_vec(vec![true, false, true], 3).unwrap();
     assert_eq!(places(&x.argsort(0, true).unwrap()), [0, 2, 1]);
 }
@@ -76,40 +76,41 @@ fn topk_is_the_head_of_the_sort() {
             .to_dtype(DType::F32)
             .unwrap();
         for largest in [false, true] {
-            let (values, at) = x.topk(k, 1, largest).unwrap();
-            let (all, order) = x.sort(1, largest).unwrap();
+            let ValuesIndices { values, indices: at } =
+                x.topk_with(k, TopkOptions::new().dim(1).largest(largest)).unwrap();
+            let ValuesIndices { values: all, indices: order } = x.sort(1, largest).unwrap();
             assert_eq!(floats(&values), floats(&all.narrow(1, 0, k).unwrap()), "{n} {k}");
             assert_eq!(places(&at), places(&order.narrow(1, 0, k).unwrap().contiguous().unwrap()), "{n} {k}");
         }
     }
     let x = Tensor::from_vec(vec![3.0f32, 1.0, 2.0, 5.0, 4.0, 6.0], [2, 3]).unwrap();
-    assert_eq!(floats(&x.topk(1, 0, false).unwrap().0), [3.0, 1.0, 2.0]);
-    let message = x.topk(4, 1, true).unwrap_err().to_string();
+    assert_eq!(floats(&x.topk_with(1, TopkOptions::new().dim(0).largest(false)).unwrap().values), [3.0, 1.0, 2.0]);
+    let message = x.topk_with(4, TopkOptions::new().dim(1)).unwrap_err().to_string();
     assert!(message.starts_with("topk: k = 4, but dimension 1 has size 3"), "{message}");
 }
 
 #[test]
 fn any_dimension() {
     let x = Tensor::from_vec(vec![3.0f32, 1.0, 2.0, 1.0, 3.0, 1.0], [3, 2]).unwrap();
-    let (values, at) = x.sort(0, false).unwrap();
+    let ValuesIndices { values, indices: at } = x.sort(0, false).unwrap();
     assert_eq!((values.shape(), floats(&values)), (&[3, 2][..], vec![2.0, 1.0, 3.0, 1.0, 3.0, 1.0]));
     assert_eq!(places(&at), [1, 0, 0, 1, 2, 2]);
     assert_eq!(floats(&x.msort().unwrap()), floats(&values));
     let scalar = Tensor::full((), 2.0).build().unwrap();
-    assert_eq!(places(&scalar.sort(-1, true).unwrap().1), [0]);
-    assert_eq!(Tensor::zeros([0, 3]).build().unwrap().sort(0, false).unwrap().0.shape(), [0, 3]);
-    assert_eq!(Tensor::zeros([3, 0]).build().unwrap().sort(1, false).unwrap().0.shape(), [3, 0]);
+    assert_eq!(places(&scalar.sort(-1, true).unwrap().indices), [0]);
+    assert_eq!(Tensor::zeros([0, 3]).build().unwrap().sort(0, false).unwrap().values.shape(), [0, 3]);
+    assert_eq!(Tensor::zeros([3, 0]).build().unwrap().sort(1, false).unwrap().values.shape(), [3, 0]);
 }
 
 #[test]
 fn picks() {
     let x = Tensor::from_vec(vec![4.0f32, NAN, 1.0, 3.0, 5.0, 5.0, 2.0, 2.0], [2, 4]).unwrap();
-    let (values, at) = x.median(1).unwrap();
+    let ValuesIndices { values, indices: at } = x.median(1).unwrap();
     same(&floats(&values), &[NAN, 2.0]);
     assert_eq!(places(&at), [1, 3]);
-    same(&floats(&x.nanmedian(1).unwrap().0), &[3.0, 2.0]);
-    same(&floats(&x.kthvalue(2, 1).unwrap().0), &[3.0, 2.0]);
-    let (values, at) = x.narrow(0, 1, 1).unwrap().mode_keepdim(1).unwrap();
+    same(&floats(&x.nanmedian(1).unwrap().values), &[3.0, 2.0]);
+    same(&floats(&x.kthvalue(2, 1).unwrap().values), &[3.0, 2.0]);
+    let ValuesIndices { values, indices: at } = x.narrow(0, 1, 1).unwrap().mode_keepdim(1).unwrap();
     assert_eq!((floats(&values), places(&at)), (vec![2.0], vec![3]));
     assert!(x.median_all().unwrap().item::<f32>().unwrap().is_nan());
     assert_eq!(x.nanmedian_all().unwrap().item::<f32>().unwrap(), 3.0);
@@ -150,11 +151,11 @@ fn running() {
 #[test]
 fn running_extremes() {
     let x = Tensor::from_vec(vec![1.0f32, 1.0, 0.0, NAN, 5.0, NAN], 6).unwrap();
-    let (values, at) = x.cummax(0).unwrap();
+    let ValuesIndices { values, indices: at } = x.cummax(0).unwrap();
     same(&floats(&values), &[1.0, 1.0, 1.0, NAN, NAN, NAN]);
     assert_eq!(places(&at), [0, 1, 1, 3, 3, 5]);
     let x = Tensor::from_vec(vec![3i32, 5, 3, 1, 2, 0], [3, 2]).unwrap();
-    let (values, at) = x.cummin(0).unwrap();
+    let ValuesIndices { values, indices: at } = x.cummin(0).unwrap();
     assert_eq!(values.to_vec::<i32>().unwrap(), [3, 5, 3, 1, 2, 0]);
     assert_eq!(places(&at), [0, 0, 1, 1, 2, 2]);
 }

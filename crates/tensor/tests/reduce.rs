@@ -1,6 +1,6 @@
 //! Reductions against a plain loop over indices, in every dtype, on layouts of every kind.
 
-use flambeau_tensor::{Complex, DType, Generator, Result, Tensor};
+use flambeau_tensor::{Complex, DType, Generator, Result, Tensor, ValuesIndices};
 
 /// Whole numbers in −20..20, so that sums are exact in every dtype.
 fn whole(shape: &[usize], dtype: DType) -> Tensor {
@@ -79,7 +79,7 @@ fn against_loops(x: &Tensor, what: &str) {
         if let [dim] = list[..] {
             check(&format!("{what}: argmax"), x.argmax(dim), of(|v| first(v, |a, b| a > b)), 0.0);
             check(&format!("{what}: argmin"), x.argmin(dim), of(|v| first(v, |a, b| a < b)), 0.0);
-            let (value, place) = x.max_dim(dim).unwrap();
+            let ValuesIndices { values: value, indices: place } = x.max_dim(dim).unwrap();
             check(&format!("{what}: max"), Ok(value), of(|v| v.iter().fold(f64::MIN, |a, b| a.max(*b))), 0.0);
             check(&format!("{what}: max"), Ok(place), of(|v| first(v, |a, b| a > b)), 0.0);
         }
@@ -239,7 +239,7 @@ fn dims_and_dtypes() {
     assert!(message.starts_with("mean: defined for floating point, the tensor is bool"), "{message}");
     let scalar = Tensor::full((), 3.0).build().unwrap();
     assert_eq!(scalar.sum(-1).unwrap().item::<f32>().unwrap(), 3.0);
-    assert_eq!(scalar.max_dim(0).unwrap().1.item::<i64>().unwrap(), 0);
+    assert_eq!(scalar.max_dim(0).unwrap().indices.item::<i64>().unwrap(), 0);
     assert_eq!(scalar.var(.., 0.0).unwrap().item::<f32>().unwrap(), 0.0);
 }
 

@@ -45,7 +45,7 @@ impl MelScaleKind {
             MelScaleKind::Slaney => {
                 let edge = SLANEY_BREAK_HZ / SLANEY_HZ;
                 let above = mels.sub(edge)?.mul(slaney_step())?.exp()?.mul(SLANEY_BREAK_HZ)?;
-                above.where_(&mels.ge(edge)?, &mels.mul(SLANEY_HZ)?)
+                above.where_cond(&mels.ge(edge)?, &mels.mul(SLANEY_HZ)?)
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Waveforms to spectrograms.
 
-use flambeau_tensor::{PadMode, Result, Stft, Tensor, ensure};
+use flambeau_tensor::{PadMode, Result, StftOptions, Tensor, ensure};
 
 /// What a spectrogram is divided by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,7 +73,7 @@ pub fn spectrogram(waveform: &Tensor, window: &Tensor, options: &SpectrogramOpti
         Some(mode) => signal.pad_with(&half, mode)?,
         None => signal.pad(&half, 0.0)?,
     };
-    let stft = Stft {
+    let stft = StftOptions {
         hop_length: Some(options.hop_length),
         win_length: Some(window.numel()),
         window: Some(window.clone()),

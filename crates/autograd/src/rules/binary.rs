@@ -170,7 +170,7 @@ fn share(pair: Pair<'_>, g: &Tensor, loses: impl Fn(&Tensor, &Operand<'static>) 
     let half = g.div(2)?;
     let part = |x: Operand<'static>, y: Operand<'static>| {
         let x = x.to_tensor(g)?;
-        half.where_(&x.eq(y.clone())?, g)?.masked_fill(&loses(&x, &y)?, 0)
+        half.where_cond(&x.eq(y.clone())?, g)?.masked_fill(&loses(&x, &y)?, 0)
     };
     pair.grads(|| part(pair.left()?, pair.right()?), || part(pair.right()?, pair.left()?))
 }

@@ -17,6 +17,6 @@ impl Rule for Clamp {
             (Some(one), None) | (None, Some(one)) => one,
             (None, None) => return s.one(|| Ok(g.clone())),
         };
-        s.one(|| g.where_(&inside, 0))
+        s.one(|| g.where_cond(&inside, 0))
     }
 }

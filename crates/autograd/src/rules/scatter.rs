@@ -89,7 +89,7 @@ impl Parts for Scatter {
         let without = again(&base, &source.masked_fill(&only_zero, 1)?)?;
         let through_zero = g.mul(&without)?.gather(dim, index)?;
         let through_rest = g.mul(&result)?.gather(dim, index)?.div(&source.masked_fill(&zero, 1)?)?;
-        let of_source = through_zero.where_(&only_zero, &through_rest)?;
+        let of_source = through_zero.where_cond(&only_zero, &through_rest)?;
         // Two zeros that met have a mixed second derivative, which nothing above computes.
         let recorded = grad_enabled() && of_source.requires_grad() && of_source.device() != Device::Meta;
         let of_source = match recorded && zeros_met.gt(1)?.any(..)?.item()? {

@@ -18,7 +18,7 @@ impl Rule for Where {
             }
             let i = grads.len();
             grads.push(if s.needs(i) {
-                let grad = if taken { g.where_(&condition, 0)? } else { g.masked_fill(&condition, 0)? };
+                let grad = if taken { g.where_cond(&condition, 0)? } else { g.masked_fill(&condition, 0)? };
                 Some(s.sum_to_input(i, grad)?)
             } else {
                 None

@@ -56,15 +56,7 @@ activations! {
     log_softmax(dim: isize);
 }
 
-/// How [`gelu_with`] and [`GELU`](crate::GELU) get the normal distribution function.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Approximate {
-    /// by the error function
-    #[default]
-    None,
-    /// by an approximation with tanh, as GPT-2 has it
-    Tanh,
-}
+pub use flambeau_tensor::Approximate;
 
 /// x Φ(x).
 ///
@@ -72,7 +64,7 @@ pub enum Approximate {
 /// Where the dtype is not floating.
 #[track_caller]
 pub fn gelu(x: &Tensor) -> Result<Tensor> {
-    x.gelu(false)
+    x.gelu()
 }
 
 /// x Φ(x), Φ approximated as said.
@@ -81,5 +73,5 @@ pub fn gelu(x: &Tensor) -> Result<Tensor> {
 /// Where the dtype is not floating.
 #[track_caller]
 pub fn gelu_with(x: &Tensor, approximate: Approximate) -> Result<Tensor> {
-    x.gelu(approximate == Approximate::Tanh)
+    x.gelu_with(approximate)
 }

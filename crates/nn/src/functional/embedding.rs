@@ -50,6 +50,6 @@ fn renorm_rows(
     let long = norm.gt(max_norm)?;
     let short = wide.mul(&norm.add(1e-7)?.rdiv(max_norm)?)?.to_dtype(rows.dtype())?;
     // A row that is named twice is written twice, with the same numbers.
-    weight.index_put_(&[Some(&indices.to_dtype(DType::I64)?)], &short.where_(&long, &rows)?, false)?;
+    weight.index_put_(&[Some(&indices.to_dtype(DType::I64)?)], &short.where_cond(&long, &rows)?, false)?;
     Ok(())
 }

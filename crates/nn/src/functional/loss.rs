@@ -2,7 +2,7 @@
 
 use super::bce;
 use flambeau_autograd::MultiFunction;
-use flambeau_tensor::{DType, Error, ErrorKind, Result, Tensor, bail, ensure, no_grad};
+use flambeau_tensor::{DType, Error, ErrorKind, MinMax, Result, Tensor, bail, ensure, no_grad};
 
 /// What becomes of the losses of all elements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -95,7 +95,7 @@ pub fn smooth_l1_loss_with(input: &Tensor, target: &Tensor, beta: f64, reduction
     }
     let distance = input.sub(target)?.abs()?;
     let far = distance.ge(beta)?;
-    reduction.of(&distance.sub(0.5 * beta)?.where_(&far, &near(&distance, &far)?.mul(0.5 / beta)?)?)
+    reduction.of(&distance.sub(0.5 * beta)?.where_cond(&far, &near(&distance, &far)?.mul(0.5 / beta)?)?)
 }
 
 /// (x − y)² / 2 where |x − y| is at most δ, δ (|x − y| − δ / 2) elsewhere, reduced as said.
@@ -107,7 +107,7 @@ pub fn huber_loss_with(input: &Tensor, target: &Tensor, delta: f64, reduction: R
     ensure!(delta > 0.0, Argument, "huber_loss", "delta = {delta} is not positive");
     let distance = input.sub(target)?.abs()?;
     let far = distance.gt(delta)?;
-    reduction.of(&distance.sub(0.5 * delta)?.mul(delta)?.where_(&far, &near(&distance, &far)?.mul(0.5)?)?)
+    reduction.of(&distance.sub(0.5 * delta)?.mul(delta)?.where_cond(&far, &near(&distance, &far)?.mul(0.5)?)?)
 }
 
 /// The squares of distances that are not `far`, zero elsewhere: what is not used of them would be 0 · ∞ in the
@@ -165,7 +165,7 @@ fn probabilities(name: &'static str, what: &str, x: &Tensor) -> Result<()> {
     if x.numel() == 0 || !x.device().has_data() {
         return Ok(());
     }
-    let (least, greatest) = no_grad(|| x.detach().aminmax(..))?;
+    let MinMax { min: least, max: greatest } = no_grad(|| x.detach().aminmax(..))?;
     let (least, greatest) = (least.item::<f64>()?, greatest.item::<f64>()?);
     ensure!(
         least >= 0.0 && greatest <= 1.0,

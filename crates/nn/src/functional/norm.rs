@@ -1,7 +1,7 @@
 //! Normalisation.
 
 use flambeau_tensor::shape::IntoShape;
-use flambeau_tensor::{Result, Tensor};
+use flambeau_tensor::{BatchNormOptions, Result, Tensor};
 
 /// Mean 0 and variance 1 over the last dimensions, whose shape is `normalized_shape`, then times `weight`,
 /// plus `bias`, both of that shape. PyTorch's default for `eps` is 1e-5.
@@ -34,25 +34,14 @@ pub fn rms_norm(
     x.rms_norm(normalized_shape, weight, eps)
 }
 
-/// Mean 0 and variance 1 for each channel (dimension 1), then times `weight`, plus `bias`. In `training`
-/// with the batch's own mean and variance, towards which the running ones move by `momentum`; else with
-/// the running ones. PyTorch's defaults are momentum 0.1 and eps 1e-5.
+/// Mean 0 and variance 1 for each channel (dimension 1), then times the weight, plus the bias:
+/// [`Tensor::batch_norm`].
 ///
 /// # Errors
 /// Where shapes do not fit, training has one value for a channel, or running statistics are missing.
 #[track_caller]
-#[allow(clippy::too_many_arguments)] // PyTorch's
-pub fn batch_norm(
-    x: &Tensor,
-    running_mean: Option<&Tensor>,
-    running_var: Option<&Tensor>,
-    weight: Option<&Tensor>,
-    bias: Option<&Tensor>,
-    training: bool,
-    momentum: f64,
-    eps: f64,
-) -> Result<Tensor> {
-    x.batch_norm(running_mean, running_var, weight, bias, training, momentum, eps)
+pub fn batch_norm(x: &Tensor, options: BatchNormOptions<'_>) -> Result<Tensor> {
+    x.batch_norm(options)
 }
 
 /// [`batch_norm`] of each sample by itself.
@@ -60,18 +49,8 @@ pub fn batch_norm(
 /// # Errors
 /// As [`batch_norm`].
 #[track_caller]
-#[allow(clippy::too_many_arguments)] // PyTorch's
-pub fn instance_norm(
-    x: &Tensor,
-    running_mean: Option<&Tensor>,
-    running_var: Option<&Tensor>,
-    weight: Option<&Tensor>,
-    bias: Option<&Tensor>,
-    use_input_stats: bool,
-    momentum: f64,
-    eps: f64,
-) -> Result<Tensor> {
-    x.instance_norm(running_mean, running_var, weight, bias, use_input_stats, momentum, eps)
+pub fn instance_norm(x: &Tensor, options: BatchNormOptions<'_>) -> Result<Tensor> {
+    x.instance_norm(options)
 }
 
 /// Mean 0 and variance 1 for each sample and each of `groups` groups of channels, then times `weight`, plus

@@ -1,7 +1,7 @@
 //! Pooling.
 
 use flambeau_tensor::shape::Spatial;
-use flambeau_tensor::{AvgPoolOptions, MaxPoolOptions, Result, Tensor};
+use flambeau_tensor::{AvgPoolOptions, MaxPoolOptions, Result, Tensor, ValuesIndices};
 
 macro_rules! max_pools {
     ($($name:ident, $with_indices:ident, $at:ident;)*) => {$(
@@ -13,7 +13,7 @@ macro_rules! max_pools {
 
         #[doc = concat!("[`", stringify!($name), "`] and the place of each element in its plane: `return_indices=True`.\n\n# Errors\nWhere no window fits.")]
         #[track_caller]
-        pub fn $with_indices(x: &Tensor, options: impl Into<MaxPoolOptions>) -> Result<(Tensor, Tensor)> {
+        pub fn $with_indices(x: &Tensor, options: impl Into<MaxPoolOptions>) -> Result<ValuesIndices> {
             x.$at(options)
         }
     )*};

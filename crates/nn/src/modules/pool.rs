@@ -3,7 +3,7 @@
 use crate::print::{py_bool, py_tuple};
 use crate::{Forward, Module, functional};
 use flambeau_tensor::shape::Spatial;
-use flambeau_tensor::{AvgPoolOptions, MaxPoolOptions, Result, Tensor, builder};
+use flambeau_tensor::{AvgPoolOptions, MaxPoolOptions, Result, Tensor, ValuesIndices, builder};
 
 /// Sizes as PyTorch prints them: a number where one was given, else a tuple.
 fn given(values: Spatial) -> String {
@@ -72,7 +72,7 @@ macro_rules! max_pools {
             /// # Errors
             /// Where no window fits.
             #[track_caller]
-            pub fn forward_with_indices(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
+            pub fn forward_with_indices(&self, x: &Tensor) -> Result<ValuesIndices> {
                 functional::$with_indices(x, self.options)
             }
         }

@@ -7,8 +7,8 @@ pub(super) const TABLE: &[Entry] = &[
     ("nn.functional.celu", |c| ok(c.x()?.celu(c.float_or(1, "alpha", 1.0)?)?)),
     ("nn.functional.elu", |c| ok(c.x()?.elu(c.float_or(1, "alpha", 1.0)?)?)),
     ("nn.functional.gelu", |c| match c.text_or(1, "approximate", "none")? {
-        "none" => ok(c.x()?.gelu(false)?),
-        "tanh" => ok(c.x()?.gelu(true)?),
+        "none" => ok(c.x()?.gelu()?),
+        "tanh" => ok(c.x()?.gelu_with(flambeau_tensor::Approximate::Tanh)?),
         other => unsupported(format!("approximate {other}")),
     }),
     ("nn.functional.glu", |c| ok(c.x()?.glu(c.dim_or(1, "dim", -1)?)?)),

@@ -1,6 +1,6 @@
 //! Bounds and closeness.
 
-use flambeau_tensor::Operand;
+use flambeau_tensor::{CloseOptions, Operand};
 
 use super::Entry;
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
 pub(super) const TABLE: &[Entry] = &[
     ("allclose", |c| {
         let (rtol, atol, equal_nan) = closeness(c)?;
-        ok(c.x()?.allclose(c.tensor(1, "other")?, rtol, atol, equal_nan)?)
+        ok(c.x()?.allclose_with(c.tensor(1, "other")?, CloseOptions { rtol, atol, equal_nan })?)
     }),
     ("clamp", |c| ok(c.x()?.clamp(bound(c, 1, "min")?, bound(c, 2, "max")?)?)),
     ("clamp_max", |c| ok(c.x()?.clamp_max(c.operand(1, "max")?)?)),
@@ -19,7 +19,7 @@ pub(super) const TABLE: &[Entry] = &[
     ("equal", |c| ok(c.x()?.equal(c.tensor(1, "other")?)?)),
     ("isclose", |c| {
         let (rtol, atol, equal_nan) = closeness(c)?;
-        ok(c.x()?.isclose(c.tensor(1, "other")?, rtol, atol, equal_nan)?)
+        ok(c.x()?.isclose_with(c.tensor(1, "other")?, CloseOptions { rtol, atol, equal_nan })?)
     }),
 ];
 

@@ -1,6 +1,6 @@
 //! Fourier transforms.
 
-use flambeau_tensor::Stft;
+use flambeau_tensor::StftOptions;
 
 use super::Entry;
 use crate::call::{ok, unsupported};
@@ -15,7 +15,7 @@ pub(super) const TABLE: &[Entry] = &[("stft", |c| {
         return unsupported("onesided=False");
     }
     let given = |position, name| c.int_opt(position, name).map(|n| n.map(|n| n as usize));
-    let options = Stft {
+    let options = StftOptions {
         hop_length: given(2, "hop_length")?,
         win_length: given(3, "win_length")?,
         window: c.tensor_opt(4, "window")?.cloned(),

@@ -1,18 +1,18 @@
 //! Normalisation and dropout.
 
 use flambeau_nn::functional;
-use flambeau_tensor::Tensor;
+use flambeau_tensor::{BatchNormOptions, Tensor};
 
 use super::Entry;
 use crate::call::{Call, Outcome, ok};
 
 pub(super) const TABLE: &[Entry] = &[
     ("nn.functional.batch_norm", |c| {
-        let (mean, var) = (c.tensor_opt(1, "running_mean")?, c.tensor_opt(2, "running_var")?);
+        let (running_mean, running_var) = (c.tensor_opt(1, "running_mean")?, c.tensor_opt(2, "running_var")?);
         let (weight, bias) = (c.tensor_opt(3, "weight")?, c.tensor_opt(4, "bias")?);
         let (training, momentum) = (c.flag(5, "training", false)?, c.float_or(6, "momentum", 0.1)?);
         let eps = c.float_or(7, "eps", 1e-5)?;
-        ok(c.x()?.batch_norm(mean, var, weight, bias, training, momentum, eps)?)
+        ok(c.x()?.batch_norm(BatchNormOptions { running_mean, running_var, weight, bias, training, momentum, eps })?)
     }),
     ("nn.functional.alpha_dropout", |c| drop(c, functional::alpha_dropout, false)),
     ("nn.functional.dropout", |c| drop(c, functional::dropout, true)),
@@ -25,11 +25,19 @@ pub(super) const TABLE: &[Entry] = &[
         ok(c.x()?.group_norm(groups, weight, bias, c.float_or(4, "eps", 1e-5)?)?)
     }),
     ("nn.functional.instance_norm", |c| {
-        let (mean, var) = (c.tensor_opt(1, "running_mean")?, c.tensor_opt(2, "running_var")?);
+        let (running_mean, running_var) = (c.tensor_opt(1, "running_mean")?, c.tensor_opt(2, "running_var")?);
         let (weight, bias) = (c.tensor_opt(3, "weight")?, c.tensor_opt(4, "bias")?);
-        let own = c.flag(5, "use_input_stats", true)?;
+        let training = c.flag(5, "use_input_stats", true)?;
         let (momentum, eps) = (c.float_or(6, "momentum", 0.1)?, c.float_or(7, "eps", 1e-5)?);
-        ok(c.x()?.instance_norm(mean, var, weight, bias, own, momentum, eps)?)
+        ok(c.x()?.instance_norm(BatchNormOptions {
+            running_mean,
+            running_var,
+            weight,
+            bias,
+            training,
+            momentum,
+            eps,
+        })?)
     }),
     ("nn.functional.layer_norm", |c| {
         let shape = c.ints(1, "normalized_shape")?;

@@ -121,7 +121,7 @@ pub(super) const OTHERS: &[Entry] = &[
     }),
     ("lerp", |c| ok(c.x()?.lerp(c.tensor(1, "end")?, c.operand(2, "weight")?)?)),
     ("masked_fill", |c| ok(c.x()?.masked_fill(c.tensor(1, "mask")?, c.operand(2, "value")?)?)),
-    ("where", |c| ok(c.x()?.where_(c.tensor(1, "condition")?, c.operand(2, "other")?)?)),
+    ("where", |c| ok(c.x()?.where_cond(c.tensor(1, "condition")?, c.operand(2, "other")?)?)),
     ("round", |c| match c.int_or(1, "decimals", 0)? {
         0 => ok(c.x()?.round()?),
         _ => unsupported("rounding to decimals"),

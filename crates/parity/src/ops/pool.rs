@@ -1,6 +1,6 @@
 //! Pooling.
 
-use flambeau_tensor::{AvgPoolOptions, MaxPoolOptions, Tensor, shape::Spatial};
+use flambeau_tensor::{AvgPoolOptions, MaxPoolOptions, Tensor, ValuesIndices, shape::Spatial};
 
 use super::{Entry, conv::spatial};
 use crate::{
@@ -53,7 +53,7 @@ fn places(
     c: &Call,
     position: usize,
     values: impl FnOnce(&Tensor) -> Result<Tensor, Trouble>,
-    both: impl FnOnce(&Tensor) -> Result<(Tensor, Tensor), Trouble>,
+    both: impl FnOnce(&Tensor) -> Result<ValuesIndices, Trouble>,
 ) -> Outcome {
     if c.flag(position, "return_indices", false)? { ok(both(c.x()?)?) } else { ok(values(c.x()?)?) }
 }

@@ -3,7 +3,7 @@
 use super::{Entry, view::dims};
 use crate::call::{Call, Outcome, Trouble, ok, unsupported};
 use crate::value::Value;
-use flambeau_tensor::{Dims, Result, Tensor};
+use flambeau_tensor::{Dims, Result, Tensor, TopkOptions};
 
 /// `input`, in the dtype that the call asks for.
 fn x_as(c: &Call) -> Result<Tensor, Trouble> {
@@ -148,7 +148,7 @@ pub(super) const TABLE: &[Entry] = &[
         let (k, dim, largest) = (c.size(1, "k")?, c.dim_or(2, "dim", -1)?, c.flag(3, "largest", true)?);
         // Ours is always in order.
         c.flag(4, "sorted", true)?;
-        ok(c.x()?.topk(k, dim, largest)?)
+        ok(c.x()?.topk_with(k, TopkOptions::new().dim(dim).largest(largest))?)
     }),
     ("var", |c| spread(c, |x, d, n| x.var(d, n), |x, d, n| x.var_keepdim(d, n))),
     ("var_mean", |c| spread(c, |x, d, n| x.var_mean(d, n), |x, d, n| x.var_mean_keepdim(d, n))),

@@ -317,7 +317,7 @@ impl CpuKernel for AvgPoolBackward {
 
 #[cfg(test)]
 mod tests {
-    use crate::{AvgPoolOptions, MaxPoolOptions, Tensor};
+    use crate::{AvgPoolOptions, MaxPoolOptions, Tensor, ValuesIndices};
 
     fn ramp(shape: &[usize]) -> Tensor {
         let n: usize = shape.iter().product();
@@ -327,9 +327,9 @@ mod tests {
     #[test]
     fn two_by_two_as_by_the_general_loops() {
         let x = ramp(&[2, 3, 5, 7]);
-        let (fast, places) = x.max_pool2d_with_indices(2).unwrap();
+        let ValuesIndices { values: fast, indices: places } = x.max_pool2d_with_indices(2).unwrap();
         // The same windows, said so that the special case does not take them.
-        let (slow, same) = x
+        let ValuesIndices { values: slow, indices: same } = x
             .narrow(2, 0, 4)
             .unwrap()
             .narrow(3, 0, 6)
@@ -345,7 +345,7 @@ mod tests {
     #[test]
     fn nan_is_the_largest() {
         let x = Tensor::from_vec(vec![1.0f32, f32::NAN, 3.0, 2.0], [1, 4]).unwrap();
-        let (y, places) = x.max_pool1d_with_indices(2).unwrap();
+        let ValuesIndices { values: y, indices: places } = x.max_pool1d_with_indices(2).unwrap();
         let y = y.to_vec::<f32>().unwrap();
         assert!(y[0].is_nan() && y[1] == 3.0);
         assert_eq!(places.to_vec::<i64>().unwrap(), [1, 2]);

@@ -103,6 +103,16 @@ fn gelu_tanh(x: &Tensor) -> Result<Tensor> {
     x.add(&x.pow(3)?.mul(GELU_CUBE)?)?.mul(GELU_TANH)?.tanh()
 }
 
+/// How [`Tensor::gelu_with`] computes Φ, the normal distribution's cumulative function.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Approximate {
+    /// by the error function: `"none"`
+    #[default]
+    None,
+    /// by a hyperbolic tangent: `"tanh"`
+    Tanh,
+}
+
 macro_rules! activations {
     // Op, the op that gives its gradient, their names; the function and its derivative in primitive ops
     ($($Op:ident, $Backward:ident, $name:literal, |$op:ident, $x:ident| $value:expr, $slope:expr;)*) => {$(
@@ -163,19 +173,19 @@ activations! {
     };
     Softplus, SoftplusBackward, "softplus", |op, x| {
         let z = x.mul(op.beta)?;
-        x.where_(&z.gt(op.threshold)?, &softplus(&z)?.div(op.beta)?)
+        x.where_cond(&z.gt(op.threshold)?, &softplus(&z)?.div(op.beta)?)
     }, {
         let z = x.mul(op.beta)?;
         z.sigmoid()?.masked_fill(&z.gt(op.threshold)?, 1)
     };
     Elu, EluBackward, "elu", |op, x| {
         let low = below(x)?.mul(op.input_scale)?.expm1()?.mul(op.alpha * op.scale)?;
-        x.mul(op.scale)?.where_(&x.gt(0)?, &low)
+        x.mul(op.scale)?.where_cond(&x.gt(0)?, &low)
     }, {
         let low = below(x)?.mul(op.input_scale)?.exp()?.mul(op.alpha * op.scale * op.input_scale)?;
         low.masked_fill(&x.gt(0)?, op.scale)
     };
-    LeakyRelu, LeakyReluBackward, "leaky_relu", |op, x| x.where_(&x.gt(0)?, &x.mul(op.slope)?), {
+    LeakyRelu, LeakyReluBackward, "leaky_relu", |op, x| x.where_cond(&x.gt(0)?, &x.mul(op.slope)?), {
         x.full_like(op.slope)?.masked_fill(&x.gt(0)?, 1)
     };
     Hardtanh, HardtanhBackward, "hardtanh", |op, x| x.maximum(op.min)?.minimum(op.max), {
@@ -251,8 +261,10 @@ macro_rules! methods {
 }
 
 methods! {
-    /// x Φ(x), as `nn.functional.gelu`; `tanh` approximates Φ (`approximate="tanh"`).
-    gelu, gelu_(tanh: bool) => Gelu { tanh };
+    /// x Φ(x), as `nn.functional.gelu`.
+    gelu, gelu_() => Gelu { tanh: false };
+    /// [`gelu`](Tensor::gelu) with Φ computed as `approximate` says.
+    gelu_with, gelu_with_(approximate: Approximate) => Gelu { tanh: approximate == Approximate::Tanh };
     /// x tanh(softplus(x)), as `nn.functional.mish`.
     mish, mish_() => Mish;
     /// A smooth relu, as `nn.functional.softplus` (there β = 1, threshold = 20 by default).
@@ -363,7 +375,8 @@ impl Tensor {
     /// # Errors
     /// Where `weight` has neither one element nor one for each channel.
     #[track_caller]
-    pub fn prelu(&self, weight: &Tensor) -> Result<Tensor> {
+    pub fn prelu(&self, weight: impl AsRef<Tensor>) -> Result<Tensor> {
+        let weight = weight.as_ref();
         ensure!(
             result_type(self, weight) == self.dtype(),
             DType,
@@ -388,7 +401,7 @@ impl Tensor {
             shape[1] = n;
         }
         let weight = weight.reshape(shape)?;
-        self.where_(&self.gt(0)?, &self.mul(&weight)?)
+        self.where_cond(&self.gt(0)?, &self.mul(&weight)?)
     }
 }
 

@@ -19,9 +19,11 @@ pub enum Operand<'a> {
     Scalar(Scalar),
 }
 
-impl<'a> From<&'a Tensor> for Operand<'a> {
-    fn from(t: &'a Tensor) -> Self {
-        Operand::Tensor(Cow::Borrowed(t))
+/// A tensor, or what is one: a module's parameter.
+impl<'a, T: AsRef<Tensor>> From<&'a T> for Operand<'a> {
+    #[inline]
+    fn from(t: &'a T) -> Self {
+        Operand::Tensor(Cow::Borrowed(t.as_ref()))
     }
 }
 

@@ -64,7 +64,8 @@ impl Tensor {
     /// # Errors
     /// Where `source` does not broadcast to this shape.
     #[track_caller]
-    pub fn copy_(&self, source: &Tensor) -> Result<&Tensor> {
+    pub fn copy_(&self, source: impl AsRef<Tensor>) -> Result<&Tensor> {
+        let source = source.as_ref();
         let here;
         let source = if source.device() == self.device() {
             source

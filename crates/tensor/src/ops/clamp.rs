@@ -44,7 +44,13 @@ impl<'a, T: Into<Operand<'a>>> From<Option<T>> for Bound<'a> {
 macro_rules! bounds {
     ($($t:ty),*) => { $(impl<'a> From<$t> for Bound<'a> { fn from(x: $t) -> Self { Bound(Some(x.into())) } })* };
 }
-bounds!(u8, i8, i16, i32, i64, usize, f32, f64, bool, Scalar, Operand<'a>, Tensor, &'a Tensor);
+bounds!(u8, i8, i16, i32, i64, usize, f32, f64, bool, Scalar, Operand<'a>, Tensor);
+
+impl<'a, T: AsRef<Tensor>> From<&'a T> for Bound<'a> {
+    fn from(t: &'a T) -> Self {
+        Bound(Some(t.into()))
+    }
+}
 
 /// A bound as a field of the op; `Err` for a tensor.
 fn number(bound: &Bound<'_>) -> std::result::Result<Option<Scalar>, ()> {
@@ -59,7 +65,7 @@ fn number(bound: &Bound<'_>) -> std::result::Result<Option<Scalar>, ()> {
 #[track_caller]
 fn bounded(x: &Tensor, bound: &Tensor, kept: fn(&Tensor, &Tensor) -> Result<Tensor>) -> Result<Tensor> {
     let keep = kept(x, bound)?.logical_or(&x.isnan()?)?;
-    x.where_(&keep, bound)
+    x.where_cond(&keep, bound)
 }
 
 impl Tensor {
@@ -94,7 +100,7 @@ impl Tensor {
                 let between = self.maximum(&min)?.minimum(&max)?;
                 // Bounds that meet share nothing: the one that the element lies beyond takes all.
                 let met = bounded(&bounded(self, &min, |x, min| x.ge(min))?, &max, |x, max| x.le(max))?;
-                met.where_(&min.eq(&max)?, &between)
+                met.where_cond(&min.eq(&max)?, &between)
             }
             (None, None) => Ok(self.clone()),
         }

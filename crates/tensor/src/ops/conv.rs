@@ -259,72 +259,35 @@ impl<S: Into<Spatial>> From<S> for Padding {
     }
 }
 
-/// The options of [`Tensor::conv2d`] and its fellows, with PyTorch's names and defaults.
-#[derive(Clone, Copy, Debug)]
-pub struct ConvOptions {
-    /// See [`Conv::stride`]; 1.
-    pub stride: Spatial,
-    /// None.
-    pub padding: Padding,
-    /// See [`Conv::dilation`]; 1.
-    pub dilation: Spatial,
-    /// See [`Conv::groups`]; 1.
-    pub groups: usize,
-}
+crate::options! {
+    /// The options of [`Tensor::conv2d`] and its fellows, with PyTorch's names and defaults.
+    #[derive(Clone, Copy, Debug)]
+    pub struct ConvOptions {
+        /// See [`Conv::stride`]; 1.
+        stride: ~into Spatial = 1.into(),
+        /// Zeros around the input, or how many of them; none.
+        padding: ~into Padding = Padding::Valid,
+        /// See [`Conv::dilation`]; 1.
+        dilation: ~into Spatial = 1.into(),
+        /// See [`Conv::groups`]; 1.
+        groups: usize = 1,
+    }
 
-/// The options of [`Tensor::conv_transpose2d`] and its fellows, with PyTorch's names and defaults.
-#[derive(Clone, Copy, Debug)]
-pub struct ConvTransposeOptions {
-    /// From one element's window to the next's; 1.
-    pub stride: Spatial,
-    /// What is left out on both sides; 0.
-    pub padding: Spatial,
-    /// What is added at the end, below stride or dilation; 0.
-    pub output_padding: Spatial,
-    /// From one element of a window to the next; 1.
-    pub dilation: Spatial,
-    /// See [`Conv::groups`]; 1.
-    pub groups: usize,
-}
-
-impl Default for ConvOptions {
-    fn default() -> Self {
-        ConvOptions { stride: 1.into(), padding: Padding::Valid, dilation: 1.into(), groups: 1 }
+    /// The options of [`Tensor::conv_transpose2d`] and its fellows, with PyTorch's names and defaults.
+    #[derive(Clone, Copy, Debug)]
+    pub struct ConvTransposeOptions {
+        /// From one element's window to the next's; 1.
+        stride: ~into Spatial = 1.into(),
+        /// What is left out on both sides; 0.
+        padding: ~into Spatial = 0.into(),
+        /// What is added at the end, below stride or dilation; 0.
+        output_padding: ~into Spatial = 0.into(),
+        /// From one element of a window to the next; 1.
+        dilation: ~into Spatial = 1.into(),
+        /// See [`Conv::groups`]; 1.
+        groups: usize = 1,
     }
 }
-
-impl Default for ConvTransposeOptions {
-    fn default() -> Self {
-        ConvTransposeOptions {
-            stride: 1.into(),
-            padding: 0.into(),
-            output_padding: 0.into(),
-            dilation: 1.into(),
-            groups: 1,
-        }
-    }
-}
-
-macro_rules! chain {
-    ($Options:ident: $($(#[$doc:meta])* $name:ident: $T:ty),*) => {
-        impl $Options {
-            /// PyTorch's defaults.
-            pub fn new() -> Self {
-                Self::default()
-            }
-            $(
-                #[doc = concat!("Sets [`", stringify!($name), "`](", stringify!($Options), "::", stringify!($name), ").")]
-                #[must_use]
-                pub fn $name(mut self, $name: impl Into<$T>) -> Self {
-                    self.$name = $name.into();
-                    self
-                }
-            )*
-        }
-    };
-}
-chain!(ConvOptions: stride: Spatial, padding: Padding, dilation: Spatial, groups: usize);
-chain!(ConvTransposeOptions: stride: Spatial, padding: Spatial, output_padding: Spatial, dilation: Spatial, groups: usize);
 
 macro_rules! methods {
     ($($rank:literal, $conv:ident, $transpose:ident, $sizes:literal;)*) => {
@@ -335,16 +298,16 @@ macro_rules! methods {
                 /// Where shapes, channels, groups or dtypes do not go together, or the kernel is larger than the
                 /// padded input.
                 #[track_caller]
-                pub fn $conv(&self, weight: &Tensor, bias: Option<&Tensor>, options: ConvOptions) -> Result<Tensor> {
-                    self.conv(stringify!($conv), $rank, weight, bias, options)
+                pub fn $conv(&self, weight: impl AsRef<Tensor>, bias: Option<&Tensor>, options: ConvOptions) -> Result<Tensor> {
+                    self.conv(stringify!($conv), $rank, weight.as_ref(), bias, options)
                 }
 
                 #[doc = concat!("Transposed convolution of `[n, c, ", $sizes, "]` (or without `n`) with a `weight` `[c, o / groups, k…]` and a")]
                 #[doc = concat!("`bias` `[o]`, the gradient of a convolution with respect to its input: `torch.nn.functional.", stringify!($transpose), "`.\n\n# Errors\n")]
                 /// As for the convolution, and where the output padding is not below stride or dilation.
                 #[track_caller]
-                pub fn $transpose(&self, weight: &Tensor, bias: Option<&Tensor>, options: ConvTransposeOptions) -> Result<Tensor> {
-                    self.conv_transpose(stringify!($transpose), $rank, weight, bias, options)
+                pub fn $transpose(&self, weight: impl AsRef<Tensor>, bias: Option<&Tensor>, options: ConvTransposeOptions) -> Result<Tensor> {
+                    self.conv_transpose(stringify!($transpose), $rank, weight.as_ref(), bias, options)
                 }
             )*
         }

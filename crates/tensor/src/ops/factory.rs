@@ -209,6 +209,7 @@ impl TensorBuilder {
 
 impl Build for TensorBuilder {
     type Output = Tensor;
+    #[track_caller]
     fn build(self) -> Result<Tensor> {
         TensorBuilder::build(self)
     }

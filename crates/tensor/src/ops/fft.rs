@@ -58,26 +58,22 @@ impl Infer for Irfft {
     }
 }
 
-/// Options of [`Tensor::stft`]; PyTorch's names and defaults.
-#[derive(Clone, Debug)]
-pub struct Stft {
-    /// Samples from one frame to the next; a quarter of `n_fft` unless set.
-    pub hop_length: Option<usize>,
-    /// Samples of a window that is centred in the frame; `n_fft` unless set.
-    pub win_length: Option<usize>,
-    /// The window, of `win_length` values; ones unless set.
-    pub window: Option<Tensor>,
-    /// Pad by half a frame on either side, so that frame t is centred at `t * hop_length`.
-    pub center: bool,
-    /// What the signal is padded with: its reflection, or zeros.
-    pub reflect: bool,
-    /// Scale by 1 / √n_fft.
-    pub normalized: bool,
-}
-
-impl Default for Stft {
-    fn default() -> Self {
-        Stft { hop_length: None, win_length: None, window: None, center: true, reflect: true, normalized: false }
+crate::options! {
+    /// Options of [`Tensor::stft`]; PyTorch's names and defaults.
+    #[derive(Clone, Debug)]
+    pub struct StftOptions {
+        /// Samples from one frame to the next; a quarter of `n_fft` unless set.
+        hop_length: ~into Option<usize> = None,
+        /// Samples of a window that is centred in the frame; `n_fft` unless set.
+        win_length: ~into Option<usize> = None,
+        /// The window, of `win_length` values; ones unless set.
+        window: ~into Option<Tensor> = None,
+        /// Pad by half a frame on either side, so that frame t is centred at `t * hop_length`? Yes.
+        center: bool = true,
+        /// What the signal is padded with: its reflection, or zeros; its reflection.
+        reflect: bool = true,
+        /// Scale by 1 / √n_fft? No.
+        normalized: bool = false,
     }
 }
 
@@ -129,7 +125,7 @@ impl Tensor {
     /// # Errors
     /// Where the signal is shorter than a frame, or window, hop and frame do not go together.
     #[track_caller]
-    pub fn stft(&self, n_fft: usize, options: &Stft) -> Result<Tensor> {
+    pub fn stft(&self, n_fft: usize, options: &StftOptions) -> Result<Tensor> {
         ensure!(
             matches!(self.rank(), 1 | 2),
             Shape,

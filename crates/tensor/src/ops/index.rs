@@ -228,14 +228,26 @@ impl Tensor {
     /// # Errors
     /// As for [`index`](Tensor::index), and where `values` does not broadcast or has another dtype.
     #[track_caller]
-    pub fn index_put(&self, indices: &[Option<&Tensor>], values: &Tensor, accumulate: bool) -> Result<Tensor> {
+    pub fn index_put(
+        &self,
+        indices: &[Option<&Tensor>],
+        values: impl AsRef<Tensor>,
+        accumulate: bool,
+    ) -> Result<Tensor> {
+        let values = values.as_ref();
         let (dims, list) = self.indices("index_put", indices)?;
         self.put_op(IndexPut { op: "index_put", dims, wrap: true, accumulate }, &list, values, false)
     }
 
     /// [`index_put`](Tensor::index_put) in place. Nothing is written where it fails.
     #[track_caller]
-    pub fn index_put_(&self, indices: &[Option<&Tensor>], values: &Tensor, accumulate: bool) -> Result<&Tensor> {
+    pub fn index_put_(
+        &self,
+        indices: &[Option<&Tensor>],
+        values: impl AsRef<Tensor>,
+        accumulate: bool,
+    ) -> Result<&Tensor> {
+        let values = values.as_ref();
         let (dims, list) = self.indices("index_put_", indices)?;
         self.put_op(IndexPut { op: "index_put_", dims, wrap: true, accumulate }, &list, values, true)?;
         Ok(self)
@@ -256,7 +268,8 @@ impl Tensor {
     /// # Errors
     /// Where a number is negative or beyond the size.
     #[track_caller]
-    pub fn index_select(&self, dim: isize, index: &Tensor) -> Result<Tensor> {
+    pub fn index_select(&self, dim: isize, index: impl AsRef<Tensor>) -> Result<Tensor> {
+        let index = index.as_ref();
         let (x, d, index) = self.along("index_select", dim, index)?;
         let out = x.pick(Index { op: "index_select", dims: DimList::from_slice(&[d]), wrap: false }, &[index])?;
         if self.rank() == 0 { out.reshape(()) } else { Ok(out) }
@@ -298,10 +311,11 @@ impl Tensor {
     pub fn index_add(
         &self,
         dim: isize,
-        index: &Tensor,
-        source: &Tensor,
+        index: impl AsRef<Tensor>,
+        source: impl AsRef<Tensor>,
         alpha: impl Into<crate::Scalar>,
     ) -> Result<Tensor> {
+        let (index, source) = (index.as_ref(), source.as_ref());
         let alpha = alpha.into();
         let scaled = if alpha.is_one() {
             Cow::Borrowed(source)
@@ -317,7 +331,8 @@ impl Tensor {
     /// # Errors
     /// As for [`index_add`](Tensor::index_add).
     #[track_caller]
-    pub fn index_copy(&self, dim: isize, index: &Tensor, source: &Tensor) -> Result<Tensor> {
+    pub fn index_copy(&self, dim: isize, index: impl AsRef<Tensor>, source: impl AsRef<Tensor>) -> Result<Tensor> {
+        let (index, source) = (index.as_ref(), source.as_ref());
         self.put_along("index_copy", dim, index, source, (false, false))
     }
 
@@ -327,7 +342,13 @@ impl Tensor {
     /// # Errors
     /// Where a number is out of range, or `value` has more than one element.
     #[track_caller]
-    pub fn index_fill<'a>(&self, dim: isize, index: &Tensor, value: impl Into<Operand<'a>>) -> Result<Tensor> {
+    pub fn index_fill<'a>(
+        &self,
+        dim: isize,
+        index: impl AsRef<Tensor>,
+        value: impl Into<Operand<'a>>,
+    ) -> Result<Tensor> {
+        let index = index.as_ref();
         let value = value.into().to_tensor(self)?;
         ensure!(
             value.rank() == 0,
@@ -343,7 +364,7 @@ impl Tensor {
         let all = Tensor::scalar_on(true.into(), DType::Bool, self.device())?;
         let chosen = none.put_op(op, &[index], &all, false)?;
         let shape: Shape = (0..x.rank()).map(|k| if k == d { x.shape()[d] } else { 1 }).collect();
-        value.to_dtype(self.dtype())?.where_(&chosen.reshape(shape)?, &x)?.reshape(self.shape())
+        value.to_dtype(self.dtype())?.where_cond(&chosen.reshape(shape)?, &x)?.reshape(self.shape())
     }
 
     /// The elements with the numbers `index` in row-major order, in the shape of `index`: `torch.take`.
@@ -351,7 +372,8 @@ impl Tensor {
     /// # Errors
     /// Where a number is out of range; negative ones count from the end.
     #[track_caller]
-    pub fn take(&self, index: &Tensor) -> Result<Tensor> {
+    pub fn take(&self, index: impl AsRef<Tensor>) -> Result<Tensor> {
+        let index = index.as_ref();
         let index = as_index("take", index, self.device())?;
         self.reshape(-1)?.pick(Index { op: "take", dims: DimList::from_slice(&[0]), wrap: true }, &[index])
     }
@@ -361,7 +383,8 @@ impl Tensor {
     /// # Errors
     /// Where a number is out of range, or `source` has another number of elements than `index`.
     #[track_caller]
-    pub fn put(&self, index: &Tensor, source: &Tensor, accumulate: bool) -> Result<Tensor> {
+    pub fn put(&self, index: impl AsRef<Tensor>, source: impl AsRef<Tensor>, accumulate: bool) -> Result<Tensor> {
+        let (index, source) = (index.as_ref(), source.as_ref());
         let index = as_index("put", index, self.device())?;
         ensure!(
             source.numel() == index.numel(),
@@ -382,7 +405,8 @@ impl Tensor {
     /// # Errors
     /// Where this is no matrix, or a number is negative or beyond the rows.
     #[track_caller]
-    pub fn embedding(&self, indices: &Tensor, padding_idx: Option<isize>) -> Result<Tensor> {
+    pub fn embedding(&self, indices: impl AsRef<Tensor>, padding_idx: Option<isize>) -> Result<Tensor> {
+        let indices = indices.as_ref();
         ensure!(self.rank() == 2, Shape, "embedding", "the weight must be a matrix, its shape is {:?}", self.shape());
         let rows = self.shape()[0] as isize;
         let padding = match padding_idx {
@@ -438,7 +462,8 @@ impl Tensor {
     /// # Errors
     /// Where the mask is not bool or does not broadcast with the tensor.
     #[track_caller]
-    pub fn masked_select(&self, mask: &Tensor) -> Result<Tensor> {
+    pub fn masked_select(&self, mask: impl AsRef<Tensor>) -> Result<Tensor> {
+        let mask = mask.as_ref();
         ensure!(mask.dtype() == DType::Bool, DType, "masked_select", "the mask must be bool, it is {}", mask.dtype());
         let both = broadcast_tensors(&[self, mask])?;
         let found = both[1].reshape(-1)?.nonzero()?.reshape(-1)?;
@@ -451,7 +476,8 @@ impl Tensor {
     /// # Errors
     /// Where the mask is not bool or does not broadcast to the tensor, or `source` has too few elements.
     #[track_caller]
-    pub fn masked_scatter(&self, mask: &Tensor, source: &Tensor) -> Result<Tensor> {
+    pub fn masked_scatter(&self, mask: impl AsRef<Tensor>, source: impl AsRef<Tensor>) -> Result<Tensor> {
+        let (mask, source) = (mask.as_ref(), source.as_ref());
         ensure!(mask.dtype() == DType::Bool, DType, "masked_scatter", "the mask must be bool, it is {}", mask.dtype());
         let both = broadcast_tensors(&[self, mask])?;
         let found = both[1].reshape(-1)?.nonzero()?.reshape(-1)?;

@@ -380,7 +380,8 @@ impl Tensor {
     /// # Errors
     /// Where there are not as many numbers as elements along `dim`, or one is negative.
     #[track_caller]
-    pub fn repeat_interleave_each(&self, times: &Tensor, dim: Option<isize>) -> Result<Tensor> {
+    pub fn repeat_interleave_each(&self, times: impl AsRef<Tensor>, dim: Option<isize>) -> Result<Tensor> {
+        let times = times.as_ref();
         const OP: &str = "repeat_interleave";
         let Some(dim) = dim else { return self.reshape(-1)?.repeat_interleave_each(times, Some(0)) };
         let x = self.at_least(1)?;
@@ -419,7 +420,8 @@ impl Tensor {
     /// # Errors
     /// Where it is not there, or `source` has another shape.
     #[track_caller]
-    pub fn select_scatter(&self, source: &Tensor, dim: isize, index: isize) -> Result<Tensor> {
+    pub fn select_scatter(&self, source: impl AsRef<Tensor>, dim: isize, index: isize) -> Result<Tensor> {
+        let source = source.as_ref();
         self.with_view("select_scatter", source, |x| x.select(dim, index))
     }
 
@@ -428,7 +430,15 @@ impl Tensor {
     /// # Errors
     /// Where `source` has another shape than the slice.
     #[track_caller]
-    pub fn slice_scatter(&self, source: &Tensor, dim: isize, start: isize, end: isize, step: usize) -> Result<Tensor> {
+    pub fn slice_scatter(
+        &self,
+        source: impl AsRef<Tensor>,
+        dim: isize,
+        start: isize,
+        end: isize,
+        step: usize,
+    ) -> Result<Tensor> {
+        let source = source.as_ref();
         self.with_view("slice_scatter", source, |x| x.slice(dim, start, end, step))
     }
 
@@ -437,7 +447,14 @@ impl Tensor {
     /// # Errors
     /// Where `source` has another shape than the diagonal.
     #[track_caller]
-    pub fn diagonal_scatter(&self, source: &Tensor, offset: isize, dim1: isize, dim2: isize) -> Result<Tensor> {
+    pub fn diagonal_scatter(
+        &self,
+        source: impl AsRef<Tensor>,
+        offset: isize,
+        dim1: isize,
+        dim2: isize,
+    ) -> Result<Tensor> {
+        let source = source.as_ref();
         self.with_view("diagonal_scatter", source, |x| x.diagonal(offset, dim1, dim2))
     }
 

@@ -160,7 +160,8 @@ impl Tensor {
     /// # Errors
     /// Where inner sizes differ, batches do not broadcast, or dtypes are not the same.
     #[track_caller]
-    pub fn matmul(&self, other: &Tensor) -> Result<Tensor> {
+    pub fn matmul(&self, other: impl AsRef<Tensor>) -> Result<Tensor> {
+        let other = other.as_ref();
         check_inner("matmul", self, other)?;
         match (self.rank(), other.rank()) {
             (2, 2) => dispatch(Matmul, &[self, other]),
@@ -204,14 +205,16 @@ impl Tensor {
 
     /// The product of two matrices: `torch.mm`.
     #[track_caller]
-    pub fn mm(&self, other: &Tensor) -> Result<Tensor> {
+    pub fn mm(&self, other: impl AsRef<Tensor>) -> Result<Tensor> {
+        let other = other.as_ref();
         check("mm", self, other, (2, 2))?;
         dispatch(Matmul, &[self, other])
     }
 
     /// The products of two batches `[b, m, k]` and `[b, k, n]`: `torch.bmm`.
     #[track_caller]
-    pub fn bmm(&self, other: &Tensor) -> Result<Tensor> {
+    pub fn bmm(&self, other: impl AsRef<Tensor>) -> Result<Tensor> {
+        let other = other.as_ref();
         check("bmm", self, other, (3, 3))?;
         ensure!(
             self.shape()[0] == other.shape()[0],
@@ -226,28 +229,32 @@ impl Tensor {
 
     /// A matrix by a vector: `torch.mv`.
     #[track_caller]
-    pub fn mv(&self, vector: &Tensor) -> Result<Tensor> {
+    pub fn mv(&self, vector: impl AsRef<Tensor>) -> Result<Tensor> {
+        let vector = vector.as_ref();
         check("mv", self, vector, (2, 1))?;
         self.matmul(vector)
     }
 
     /// The sum of the products of two vectors' elements: `torch.dot`.
     #[track_caller]
-    pub fn dot(&self, other: &Tensor) -> Result<Tensor> {
+    pub fn dot(&self, other: impl AsRef<Tensor>) -> Result<Tensor> {
+        let other = other.as_ref();
         check("dot", self, other, (1, 1))?;
         self.matmul(other)
     }
 
     /// [`dot`](Tensor::dot) with this vector conjugated: `torch.vdot`.
     #[track_caller]
-    pub fn vdot(&self, other: &Tensor) -> Result<Tensor> {
+    pub fn vdot(&self, other: impl AsRef<Tensor>) -> Result<Tensor> {
+        let other = other.as_ref();
         check("vdot", self, other, (1, 1))?;
         self.conj()?.matmul(other)
     }
 
     /// All products of an element of this vector and one of `other`, `[n, m]`: `torch.outer`.
     #[track_caller]
-    pub fn outer(&self, other: &Tensor) -> Result<Tensor> {
+    pub fn outer(&self, other: impl AsRef<Tensor>) -> Result<Tensor> {
+        let other = other.as_ref();
         ensure!(
             self.rank() == 1 && other.rank() == 1,
             Shape,
@@ -261,7 +268,8 @@ impl Tensor {
 
     /// Products summed over the last dimension of both: `torch.inner`. A scalar multiplies.
     #[track_caller]
-    pub fn inner(&self, other: &Tensor) -> Result<Tensor> {
+    pub fn inner(&self, other: impl AsRef<Tensor>) -> Result<Tensor> {
+        let other = other.as_ref();
         if self.rank() == 0 || other.rank() == 0 {
             return self.mul(other);
         }
@@ -273,34 +281,69 @@ impl Tensor {
     /// β·self + α·(a·b), `self` broadcast to the product: `torch.addmm`. With β = 0 what is in `self`
     /// does not matter.
     #[track_caller]
-    pub fn addmm(&self, a: &Tensor, b: &Tensor, beta: impl Into<Scalar>, alpha: impl Into<Scalar>) -> Result<Tensor> {
+    pub fn addmm(
+        &self,
+        a: impl AsRef<Tensor>,
+        b: impl AsRef<Tensor>,
+        beta: impl Into<Scalar>,
+        alpha: impl Into<Scalar>,
+    ) -> Result<Tensor> {
+        let (a, b) = (a.as_ref(), b.as_ref());
         check("addmm", a, b, (2, 2))?;
         self.plus_product("addmm", dispatch(Matmul, &[a, b])?, beta.into(), alpha.into())
     }
 
     /// β·self + α·(a·v): `torch.addmv`.
     #[track_caller]
-    pub fn addmv(&self, a: &Tensor, v: &Tensor, beta: impl Into<Scalar>, alpha: impl Into<Scalar>) -> Result<Tensor> {
+    pub fn addmv(
+        &self,
+        a: impl AsRef<Tensor>,
+        v: impl AsRef<Tensor>,
+        beta: impl Into<Scalar>,
+        alpha: impl Into<Scalar>,
+    ) -> Result<Tensor> {
+        let (a, v) = (a.as_ref(), v.as_ref());
         check("addmv", a, v, (2, 1))?;
         self.plus_product("addmv", a.matmul(v)?, beta.into(), alpha.into())
     }
 
     /// β·self + α·(v ⊗ w): `torch.addr`.
     #[track_caller]
-    pub fn addr(&self, v: &Tensor, w: &Tensor, beta: impl Into<Scalar>, alpha: impl Into<Scalar>) -> Result<Tensor> {
+    pub fn addr(
+        &self,
+        v: impl AsRef<Tensor>,
+        w: impl AsRef<Tensor>,
+        beta: impl Into<Scalar>,
+        alpha: impl Into<Scalar>,
+    ) -> Result<Tensor> {
+        let (v, w) = (v.as_ref(), w.as_ref());
         self.plus_product("addr", v.outer(w)?, beta.into(), alpha.into())
     }
 
     /// β·self + α·(the product of each pair of the batches): `torch.baddbmm`.
     #[track_caller]
-    pub fn baddbmm(&self, a: &Tensor, b: &Tensor, beta: impl Into<Scalar>, alpha: impl Into<Scalar>) -> Result<Tensor> {
+    pub fn baddbmm(
+        &self,
+        a: impl AsRef<Tensor>,
+        b: impl AsRef<Tensor>,
+        beta: impl Into<Scalar>,
+        alpha: impl Into<Scalar>,
+    ) -> Result<Tensor> {
+        let (a, b) = (a.as_ref(), b.as_ref());
         check("baddbmm", a, b, (3, 3))?;
         self.plus_product("baddbmm", a.bmm(b)?, beta.into(), alpha.into())
     }
 
     /// β·self + α·(the sum of the products of the batches): `torch.addbmm`.
     #[track_caller]
-    pub fn addbmm(&self, a: &Tensor, b: &Tensor, beta: impl Into<Scalar>, alpha: impl Into<Scalar>) -> Result<Tensor> {
+    pub fn addbmm(
+        &self,
+        a: impl AsRef<Tensor>,
+        b: impl AsRef<Tensor>,
+        beta: impl Into<Scalar>,
+        alpha: impl Into<Scalar>,
+    ) -> Result<Tensor> {
+        let (a, b) = (a.as_ref(), b.as_ref());
         check("addbmm", a, b, (3, 3))?;
         self.plus_product("addbmm", a.tensordot(b, [0, 2], [0, 1])?, beta.into(), alpha.into())
     }
@@ -327,7 +370,8 @@ impl Tensor {
     /// x·wᵀ + b for the rows `[…, k]` of this tensor, `weight` `[n, k]` and `bias` `[n]`:
     /// `torch.nn.functional.linear`. The weight is read where it lies.
     #[track_caller]
-    pub fn linear(&self, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    pub fn linear(&self, weight: impl AsRef<Tensor>, bias: Option<&Tensor>) -> Result<Tensor> {
+        let weight = weight.as_ref();
         if weight.rank() == 2 && bias.is_none_or(|b| *b.shape() == weight.shape()[..1]) {
             return match bias {
                 Some(bias) => dispatch(Linear, &[self, weight, bias]),
@@ -356,10 +400,11 @@ impl Tensor {
     #[track_caller]
     pub fn tensordot(
         &self,
-        other: &Tensor,
+        other: impl AsRef<Tensor>,
         dims: impl Into<crate::Dims>,
         others: impl Into<crate::Dims>,
     ) -> Result<Tensor> {
+        let other = other.as_ref();
         let (da, db) =
             (dims.into().resolve("tensordot", self.rank())?, others.into().resolve("tensordot", other.rank())?);
         // A size of 1 goes with any: what would be broadcast to the other's size is summed there instead.

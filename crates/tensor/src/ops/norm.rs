@@ -436,6 +436,28 @@ fn trailing(op: &'static str, x: &Tensor, shape: impl IntoShape) -> Result<usize
     Ok(shape.len())
 }
 
+crate::options! {
+    /// Parameters and options of [`Tensor::batch_norm`] and [`Tensor::instance_norm`], with PyTorch's names and
+    /// defaults.
+    #[derive(Clone, Copy, Debug)]
+    pub struct BatchNormOptions<'a> {
+        /// The running mean of each channel; none.
+        running_mean: ~into Option<&'a Tensor> = None,
+        /// The running variance of each channel; none.
+        running_var: ~into Option<&'a Tensor> = None,
+        /// Factors of the channels; none.
+        weight: ~into Option<&'a Tensor> = None,
+        /// Summands of the channels; none.
+        bias: ~into Option<&'a Tensor> = None,
+        /// Take the input's own mean and variance, and move the running ones towards them? No.
+        training: bool = false,
+        /// How far the running statistics move; 0.1.
+        momentum: f64 = 0.1,
+        /// What is added to the variance; 1e-5.
+        eps: f64 = 1e-5,
+    }
+}
+
 impl Tensor {
     /// Mean 0 and variance 1 over the last dimensions, whose shape is `normalized_shape`, then times
     /// `weight`, plus `bias`, both of that shape: `nn.functional.layer_norm` (there eps = 1e-5 by default).
@@ -479,7 +501,7 @@ impl Tensor {
     }
 
     /// Mean 0 and variance 1 for each channel (dimension 1), then times `weight`, plus `bias`:
-    /// `nn.functional.batch_norm` (there momentum = 0.1 and eps = 1e-5 by default). In `training`, mean and
+    /// `nn.functional.batch_norm`. In `training`, mean and
     /// variance are those of the input, and the running ones, where given, move towards them by `momentum`
     /// in place (the variance as the unbiased one); else the running ones are used.
     ///
@@ -487,17 +509,8 @@ impl Tensor {
     /// Where shapes do not fit, where training has but one value for each channel, and where running
     /// statistics are missing without training.
     #[track_caller]
-    #[allow(clippy::too_many_arguments)] // PyTorch's
-    pub fn batch_norm(
-        &self,
-        running_mean: Option<&Tensor>,
-        running_var: Option<&Tensor>,
-        weight: Option<&Tensor>,
-        bias: Option<&Tensor>,
-        training: bool,
-        momentum: f64,
-        eps: f64,
-    ) -> Result<Tensor> {
+    pub fn batch_norm(&self, options: BatchNormOptions<'_>) -> Result<Tensor> {
+        let BatchNormOptions { running_mean, running_var, weight, bias, training, momentum, eps } = options;
         const OP: &str = "batch_norm";
         if self.numel() == 0 {
             return empty(self, weight, bias);
@@ -577,27 +590,19 @@ impl Tensor {
     }
 
     /// [`batch_norm`](Tensor::batch_norm) of each sample by itself (Ulyanov et al., arXiv:1607.08022):
-    /// `nn.functional.instance_norm`. `use_input_stats` is training; the running statistics move towards the
+    /// `nn.functional.instance_norm`. `training` is its `use_input_stats`; the running statistics move towards the
     /// mean over the samples.
     ///
     /// # Errors
     /// As [`batch_norm`](Tensor::batch_norm).
     #[track_caller]
-    #[allow(clippy::too_many_arguments)] // PyTorch's
-    pub fn instance_norm(
-        &self,
-        running_mean: Option<&Tensor>,
-        running_var: Option<&Tensor>,
-        weight: Option<&Tensor>,
-        bias: Option<&Tensor>,
-        use_input_stats: bool,
-        momentum: f64,
-        eps: f64,
-    ) -> Result<Tensor> {
+    pub fn instance_norm(&self, options: BatchNormOptions<'_>) -> Result<Tensor> {
+        let BatchNormOptions { running_mean, running_var, weight, bias, training: use_input_stats, momentum, eps } =
+            options;
         const OP: &str = "instance_norm";
         ensure!(self.rank() >= 3, Shape, OP, "shape {:?} is not [samples, channels, length, …]", self.shape());
         if !use_input_stats {
-            return self.batch_norm(running_mean, running_var, weight, bias, false, momentum, eps);
+            return self.batch_norm(options);
         }
         let (channels, n) = (self.shape()[1], numel(&self.shape()[2..]));
         ensure!(

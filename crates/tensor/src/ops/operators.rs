@@ -24,7 +24,8 @@ macro_rules! operators {
             #[track_caller]
             fn $op(self, other: R) -> Tensor { must((&self).$method(other)) }
         }
-        operators!(@scalars $Trait, $op, |$s, $t| $reversed; f32, f64, i32, i64);
+        // One type for each kind of literal: so `0.5 * x` says what it is without being asked.
+        operators!(@scalars $Trait, $op, |$s, $t| $reversed; f64, i64);
     )*};
     (@scalars $Trait:ident, $op:ident, |$s:ident, $t:ident| $reversed:expr; $($scalar:ty),*) => {$(
         impl $Trait<&Tensor> for $scalar {

@@ -3,9 +3,10 @@
 //! pooled apart, so a batch may stand there or not.
 
 use crate::autocast::Policy;
-use crate::op::{Infer, Meta, Metas, Outputs};
+use crate::op::{Infer, Meta, Metas};
+use crate::ops::results::{ValuesIndices, values_indices};
 use crate::shape::{Shape, Spatial};
-use crate::{DType, Error, ErrorKind, Result, Tensor, bail, dispatch, dispatch_all, ensure};
+use crate::{DType, Result, Tensor, bail, dispatch, ensure};
 use smallvec::{SmallVec, smallvec};
 
 /// Which elements an output is made of. Spatial values are given for each dimension.
@@ -366,14 +367,9 @@ impl Tensor {
     }
 
     #[track_caller]
-    fn max_pooled(&self, op: &'static str, rank: usize, windows: Windows) -> Result<(Tensor, Tensor)> {
+    fn max_pooled(&self, op: &'static str, rank: usize, windows: Windows) -> Result<ValuesIndices> {
         self.check_planes(op, rank)?;
-        let outputs: Outputs = dispatch_all(MaxPool { windows }.into(), &[self])?;
-        let mut outputs = outputs.into_iter();
-        match (outputs.next(), outputs.next()) {
-            (Some(values), Some(places)) => Ok((values, places)),
-            _ => Err(Error::new(ErrorKind::Unsupported, op, "two outputs are expected")),
-        }
+        values_indices(MaxPool { windows }, &[self])
     }
 
     /// `output` with the input's own size where it is −1.
@@ -396,12 +392,12 @@ macro_rules! methods {
                 /// Where no window fits, or the padding is more than half of one.
                 #[track_caller]
                 pub fn $max(&self, options: impl Into<MaxPoolOptions>) -> Result<Tensor> {
-                    Ok(self.$max_at(options)?.0)
+                    Ok(self.$max_at(options)?.values)
                 }
 
                 #[doc = concat!("[`", stringify!($max), "`](Tensor::", stringify!($max), ") and the place of each element in its plane: `return_indices=True`.")]
                 #[track_caller]
-                pub fn $max_at(&self, options: impl Into<MaxPoolOptions>) -> Result<(Tensor, Tensor)> {
+                pub fn $max_at(&self, options: impl Into<MaxPoolOptions>) -> Result<ValuesIndices> {
                     self.max_pooled(stringify!($max), $rank, sliding(stringify!($max), $rank, &options.into())?)
                 }
 
@@ -420,12 +416,12 @@ macro_rules! methods {
                 /// −1 keeps a size.
                 #[track_caller]
                 pub fn $amax(&self, output: impl Into<Spatial>) -> Result<Tensor> {
-                    Ok(self.$amax_at(output)?.0)
+                    Ok(self.$amax_at(output)?.values)
                 }
 
                 #[doc = concat!("[`", stringify!($amax), "`](Tensor::", stringify!($amax), ") and the place of each element in its plane: `return_indices=True`.")]
                 #[track_caller]
-                pub fn $amax_at(&self, output: impl Into<Spatial>) -> Result<(Tensor, Tensor)> {
+                pub fn $amax_at(&self, output: impl Into<Spatial>) -> Result<ValuesIndices> {
                     self.max_pooled(stringify!($amax), $rank, self.adaptive(stringify!($amax), $rank, output.into())?)
                 }
 

@@ -9,8 +9,9 @@
 
 use crate::autocast::full_precision;
 use crate::op::{Infer, Meta, Metas};
+use crate::ops::results::{MinMax, StdAndMean, ValuesIndices, VarAndMean, pair, values_indices};
 use crate::shape::{DimList, Dims, Shape, dim_index};
-use crate::{DType, Error, ErrorKind, Result, Tensor, bail, dispatch, dispatch_all, ensure};
+use crate::{DType, Result, Tensor, bail, dispatch, ensure};
 
 macro_rules! over_dims {
     ($($(#[$doc:meta])* $Op:ident;)*) => {$(
@@ -219,16 +220,6 @@ pub(crate) fn sum_dtype(dtype: DType) -> DType {
     if dtype.is_differentiable() { dtype } else { DType::I64 }
 }
 
-/// Both outputs of an op that has two.
-#[track_caller]
-pub(crate) fn pair(op: impl Into<crate::Op>, inputs: &[&Tensor]) -> Result<(Tensor, Tensor)> {
-    let mut outputs = dispatch_all(op.into(), inputs)?.into_iter();
-    match (outputs.next(), outputs.next()) {
-        (Some(a), Some(b)) => Ok((a, b)),
-        _ => Err(Error::new(ErrorKind::Unsupported, "dispatch", "an op with fewer than two outputs")),
-    }
-}
-
 impl Tensor {
     /// The dimensions to reduce, in rising order; a scalar has none.
     #[track_caller]
@@ -373,10 +364,10 @@ with_place! {
     "argmin", Argmin => Tensor, dispatch, |x, dim| x.drop_dims(&[dim]); argmin, argmin_keepdim;
     /// The largest value along `dim` and its place, as `torch.max(x, dim)`. The gradient goes to that place
     /// alone; see [`amax`](Tensor::amax) for one that equal values share.
-    "max", MaxDim => (Tensor, Tensor), pair, |x, dim| Ok((x.0.drop_dims(&[dim])?, x.1.drop_dims(&[dim])?)); max_dim, max_dim_keepdim;
+    "max", MaxDim => ValuesIndices, values_indices, |x, dim| x.map(|t| t.drop_dims(&[dim])); max_dim, max_dim_keepdim;
     /// The smallest value along `dim` and its place, as `torch.min(x, dim)`. The gradient goes to that place
     /// alone; see [`amin`](Tensor::amin) for one that equal values share.
-    "min", MinDim => (Tensor, Tensor), pair, |x, dim| Ok((x.0.drop_dims(&[dim])?, x.1.drop_dims(&[dim])?)); min_dim, min_dim_keepdim;
+    "min", MinDim => ValuesIndices, values_indices, |x, dim| x.map(|t| t.drop_dims(&[dim])); min_dim, min_dim_keepdim;
 }
 
 impl Tensor {
@@ -421,16 +412,16 @@ impl Tensor {
     /// # Errors
     /// Where there is nothing to choose from, or the tensor is complex.
     #[track_caller]
-    pub fn aminmax(&self, dims: impl Into<Dims>) -> Result<(Tensor, Tensor)> {
+    pub fn aminmax(&self, dims: impl Into<Dims>) -> Result<MinMax> {
         let dims = dims.into();
-        Ok((self.amin(dims.clone())?, self.amax(dims)?))
+        Ok(MinMax { min: self.amin(dims.clone())?, max: self.amax(dims)? })
     }
 
     /// [`aminmax`](Tensor::aminmax), the dimensions kept with size 1.
     #[track_caller]
-    pub fn aminmax_keepdim(&self, dims: impl Into<Dims>) -> Result<(Tensor, Tensor)> {
+    pub fn aminmax_keepdim(&self, dims: impl Into<Dims>) -> Result<MinMax> {
         let dims = dims.into();
-        Ok((self.amin_keepdim(dims.clone())?, self.amax_keepdim(dims)?))
+        Ok(MinMax { min: self.amin_keepdim(dims.clone())?, max: self.amax_keepdim(dims)? })
     }
 
     /// The sum over `dims` of what is not NaN, as `torch.nansum`.
@@ -539,9 +530,9 @@ variances! {
     /// it is 0 is 0.
     "std", true, Tensor, |both| both.0, |x, dims| x.drop_dims(&dims); std, std_keepdim;
     /// Variance and mean over `dims` in one pass, as `torch.var_mean`. See [`var`](Tensor::var).
-    "var_mean", false, (Tensor, Tensor), |both| both, |x, dims| Ok((x.0.drop_dims(&dims)?, x.1.drop_dims(&dims)?)); var_mean, var_mean_keepdim;
+    "var_mean", false, VarAndMean, |both| VarAndMean { var: both.0, mean: both.1 }, |x, dims| Ok(VarAndMean { var: x.var.drop_dims(&dims)?, mean: x.mean.drop_dims(&dims)? }); var_mean, var_mean_keepdim;
     /// Standard deviation and mean over `dims` in one pass, as `torch.std_mean`. See [`var`](Tensor::var).
-    "std_mean", true, (Tensor, Tensor), |both| both, |x, dims| Ok((x.0.drop_dims(&dims)?, x.1.drop_dims(&dims)?)); std_mean, std_mean_keepdim;
+    "std_mean", true, StdAndMean, |both| StdAndMean { std: both.0, mean: both.1 }, |x, dims| Ok(StdAndMean { std: x.std.drop_dims(&dims)?, mean: x.mean.drop_dims(&dims)? }); std_mean, std_mean_keepdim;
 }
 
 impl Tensor {

@@ -1,7 +1,8 @@
 //! Running reductions along a dimension: each element of the result is made of those up to its place.
 
 use crate::op::{Infer, Meta, Metas};
-use crate::ops::reduce::{pair, sum_dtype};
+use crate::ops::reduce::sum_dtype;
+use crate::ops::results::{ValuesIndices, values_indices};
 use crate::shape::dim_index;
 use crate::{DType, Result, Tensor, dispatch, ensure};
 
@@ -130,8 +131,8 @@ impl Tensor {
     /// # Errors
     /// Where the tensor is complex.
     #[track_caller]
-    pub fn cummax(&self, dim: isize) -> Result<(Tensor, Tensor)> {
-        pair(Cummax { dim: dim_index("cummax", dim, self.rank())? }, &[self])
+    pub fn cummax(&self, dim: isize) -> Result<ValuesIndices> {
+        values_indices(Cummax { dim: dim_index("cummax", dim, self.rank())? }, &[self])
     }
 
     /// The running minimum along `dim` and its place, as `torch.cummin`: of equal ones the last, and NaN
@@ -140,8 +141,8 @@ impl Tensor {
     /// # Errors
     /// Where the tensor is complex.
     #[track_caller]
-    pub fn cummin(&self, dim: isize) -> Result<(Tensor, Tensor)> {
-        pair(Cummin { dim: dim_index("cummin", dim, self.rank())? }, &[self])
+    pub fn cummin(&self, dim: isize) -> Result<ValuesIndices> {
+        values_indices(Cummin { dim: dim_index("cummin", dim, self.rank())? }, &[self])
     }
 
     /// `y[k] = a[k] · y[k − 1] + b[k]` along `dim`, `self` being a, and `y[−1] = 0`: a linear recurrence, a filter of
@@ -150,7 +151,8 @@ impl Tensor {
     /// # Errors
     /// Where shapes or dtypes differ.
     #[track_caller]
-    pub fn recurrence(&self, b: &Tensor, dim: isize, reverse: bool) -> Result<Tensor> {
+    pub fn recurrence(&self, b: impl AsRef<Tensor>, dim: isize, reverse: bool) -> Result<Tensor> {
+        let b = b.as_ref();
         let same = self.shape() == b.shape() && self.dtype() == b.dtype();
         ensure!(
             same,

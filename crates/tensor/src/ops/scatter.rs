@@ -109,7 +109,8 @@ impl Tensor {
     /// Where a number is negative or beyond the size, or `index` has another rank or is larger in another
     /// dimension.
     #[track_caller]
-    pub fn gather(&self, dim: isize, index: &Tensor) -> Result<Tensor> {
+    pub fn gather(&self, dim: isize, index: impl AsRef<Tensor>) -> Result<Tensor> {
+        let index = index.as_ref();
         if index.numel() == 0 {
             return self.reshape(-1)?.narrow(0, 0, 0)?.reshape(index.shape());
         }
@@ -121,10 +122,11 @@ impl Tensor {
     /// As [`gather`](Tensor::gather), tensor and index broadcast in the other dimensions; without `dim`
     /// over all elements in a row: `torch.take_along_dim`.
     #[track_caller]
-    pub fn take_along_dim(&self, index: &Tensor, dim: Option<isize>) -> Result<Tensor> {
+    pub fn take_along_dim(&self, index: impl AsRef<Tensor>, dim: Option<isize>) -> Result<Tensor> {
+        let index = index.as_ref();
         const OP: &str = "take_along_dim";
         // Unlike `gather`, it counts negative numbers from the end.
-        let wrapped = |index: &Tensor, size: usize| index.add(size)?.where_(&index.lt(0)?, index);
+        let wrapped = |index: &Tensor, size: usize| index.add(size)?.where_cond(&index.lt(0)?, index);
         let Some(dim) = dim else {
             return self.reshape(-1)?.gather(0, &wrapped(&index.reshape(-1)?, self.numel())?);
         };
@@ -208,14 +210,21 @@ impl Tensor {
     /// # Errors
     /// Where a number is negative or beyond the size, or `index` or `source` has a shape that does not fit.
     #[track_caller]
-    pub fn scatter<'a>(&self, dim: isize, index: &Tensor, source: impl Into<Operand<'a>>) -> Result<Tensor> {
+    pub fn scatter<'a>(&self, dim: isize, index: impl AsRef<Tensor>, source: impl Into<Operand<'a>>) -> Result<Tensor> {
+        let index = index.as_ref();
         let op = Scatter { dim: 0, reduce: None, include_self: true };
         self.scattered(op, dim, index, &self.source(index, source)?, None)
     }
 
     /// [`scatter`](Tensor::scatter) in place. Nothing is written where it fails.
     #[track_caller]
-    pub fn scatter_<'a>(&self, dim: isize, index: &Tensor, source: impl Into<Operand<'a>>) -> Result<&Tensor> {
+    pub fn scatter_<'a>(
+        &self,
+        dim: isize,
+        index: impl AsRef<Tensor>,
+        source: impl Into<Operand<'a>>,
+    ) -> Result<&Tensor> {
+        let index = index.as_ref();
         let op = Scatter { dim: 0, reduce: None, include_self: true };
         self.scattered(op, dim, index, &self.source(index, source)?, Some("scatter_"))?;
         Ok(self)
@@ -227,13 +236,15 @@ impl Tensor {
     /// # Errors
     /// As for [`scatter`](Tensor::scatter).
     #[track_caller]
-    pub fn scatter_add(&self, dim: isize, index: &Tensor, source: &Tensor) -> Result<Tensor> {
+    pub fn scatter_add(&self, dim: isize, index: impl AsRef<Tensor>, source: impl AsRef<Tensor>) -> Result<Tensor> {
+        let (index, source) = (index.as_ref(), source.as_ref());
         self.scattered(Scatter { dim: 0, reduce: Some(Reduce::Sum), include_self: true }, dim, index, source, None)
     }
 
     /// [`scatter_add`](Tensor::scatter_add) in place. Nothing is written where it fails.
     #[track_caller]
-    pub fn scatter_add_(&self, dim: isize, index: &Tensor, source: &Tensor) -> Result<&Tensor> {
+    pub fn scatter_add_(&self, dim: isize, index: impl AsRef<Tensor>, source: impl AsRef<Tensor>) -> Result<&Tensor> {
+        let (index, source) = (index.as_ref(), source.as_ref());
         let op = Scatter { dim: 0, reduce: Some(Reduce::Sum), include_self: true };
         self.scattered(op, dim, index, source, Some("scatter_add_"))?;
         Ok(self)
@@ -248,11 +259,12 @@ impl Tensor {
     pub fn scatter_reduce(
         &self,
         dim: isize,
-        index: &Tensor,
-        source: &Tensor,
+        index: impl AsRef<Tensor>,
+        source: impl AsRef<Tensor>,
         reduce: Reduce,
         include_self: bool,
     ) -> Result<Tensor> {
+        let (index, source) = (index.as_ref(), source.as_ref());
         self.scattered(Scatter { dim: 0, reduce: Some(reduce), include_self }, dim, index, source, None)
     }
 
@@ -265,11 +277,12 @@ impl Tensor {
     pub fn index_reduce(
         &self,
         dim: isize,
-        index: &Tensor,
-        source: &Tensor,
+        index: impl AsRef<Tensor>,
+        source: impl AsRef<Tensor>,
         reduce: Reduce,
         include_self: bool,
     ) -> Result<Tensor> {
+        let (index, source) = (index.as_ref(), source.as_ref());
         let (d, source) = (dim_index("index_reduce", dim, self.rank())?, lifted(source)?);
         let fits = index.rank() <= 1 && source.shape().get(d) == Some(&index.numel());
         ensure!(

@@ -4,7 +4,7 @@
 //! elements were taken from. The ops work along the last dimension; the methods bring another one there.
 
 use crate::op::{Infer, Meta, Metas};
-use crate::ops::reduce::pair;
+use crate::ops::results::{ValuesIndices, values_indices};
 use crate::shape::{Shape, dim_index};
 use crate::{DType, Result, Tensor, ensure};
 
@@ -44,6 +44,17 @@ pub struct Kthvalue {
     pub pick: Pick,
 }
 
+crate::options! {
+    /// Options of [`Tensor::topk_with`], with PyTorch's names and defaults.
+    #[derive(Clone, Copy, Debug)]
+    pub struct TopkOptions {
+        /// The dimension; the last.
+        dim: isize = -1,
+        /// The largest elements rather than the smallest? Yes.
+        largest: bool = true,
+    }
+}
+
 fn meta(op: &'static str, x: &Tensor, last: Option<usize>) -> Result<Metas> {
     ensure!(!x.dtype().is_complex(), DType, op, "complex numbers have no order ({}); take `abs()` first", x.dtype());
     let mut shape = Shape::from_slice(x.shape());
@@ -78,30 +89,29 @@ impl Infer for Kthvalue {
 impl Tensor {
     /// Runs an op of the last dimension along `dim`.
     #[track_caller]
-    fn ordered_along(&self, op: impl Into<crate::Op>, dim: usize) -> Result<(Tensor, Tensor)> {
+    fn ordered_along(&self, op: impl Into<crate::Op>, dim: usize) -> Result<ValuesIndices> {
         if dim + 1 >= self.rank() {
-            return pair(op, &[self]);
+            return values_indices(op, &[self]);
         }
-        let (values, places) = pair(op, &[&self.transpose(dim as isize, -1)?])?;
-        let back = |t: Tensor| t.transpose(dim as isize, -1)?.contiguous();
-        Ok((back(values)?, back(places)?))
+        let last = self.transpose(dim as isize, -1)?;
+        values_indices(op, &[&last])?.map(|t| t.transpose(dim as isize, -1)?.contiguous())
     }
 
-    /// The elements of `dim` in order, and the places they were taken from: `torch.sort`. Always stable: equal
+    /// The elements of `dim` in order, and the indices they had: `torch.sort`. Always stable: equal
     /// elements keep their order. NaN counts as the largest number.
     ///
     /// ```
     /// # use flambeau_tensor::Tensor;
-    /// let (values, places) = Tensor::from_vec(vec![3.0f32, 1.0, 2.0], [3])?.sort(0, false)?;
-    /// assert_eq!(values.to_vec::<f32>()?, [1.0, 2.0, 3.0]);
-    /// assert_eq!(places.to_vec::<i64>()?, [1, 2, 0]);
+    /// let sorted = Tensor::from_vec(vec![3.0f32, 1.0, 2.0], [3])?.sort(0, false)?;
+    /// assert_eq!(sorted.values.to_vec::<f32>()?, [1.0, 2.0, 3.0]);
+    /// assert_eq!(sorted.indices.to_vec::<i64>()?, [1, 2, 0]);
     /// # Ok::<(), flambeau_tensor::Error>(())
     /// ```
     ///
     /// # Errors
     /// Where the tensor is complex.
     #[track_caller]
-    pub fn sort(&self, dim: isize, descending: bool) -> Result<(Tensor, Tensor)> {
+    pub fn sort(&self, dim: isize, descending: bool) -> Result<ValuesIndices> {
         self.ordered_along(Sort { descending }, dim_index("sort", dim, self.rank())?)
     }
 
@@ -112,7 +122,7 @@ impl Tensor {
     /// Where the tensor is complex.
     #[track_caller]
     pub fn argsort(&self, dim: isize, descending: bool) -> Result<Tensor> {
-        Ok(self.detach().ordered_along(Sort { descending }, dim_index("argsort", dim, self.rank())?)?.1)
+        Ok(self.detach().ordered_along(Sort { descending }, dim_index("argsort", dim, self.rank())?)?.indices)
     }
 
     /// The elements of the first dimension in rising order, as `torch.msort`.
@@ -121,16 +131,35 @@ impl Tensor {
     /// Where the tensor is complex.
     #[track_caller]
     pub fn msort(&self) -> Result<Tensor> {
-        Ok(self.sort(0, false)?.0)
+        Ok(self.sort(0, false)?.values)
     }
 
-    /// The `k` largest elements of `dim` (the smallest, unless `largest`) in order, and the places they were taken
-    /// from: `torch.topk`. NaN counts as the largest number; of equal ones the first are taken.
+    /// The `k` largest elements of the last dimension in order, and the indices they had: `torch.topk`. NaN counts
+    /// as the largest number; of equal ones the first are taken. [`topk_with`](Tensor::topk_with) takes another
+    /// dimension, or the smallest.
+    ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// let best = tensor!([0.1, 0.7, 0.2]).topk(2)?;
+    /// assert_eq!(best.values.to_vec::<f32>()?, [0.7, 0.2]);
+    /// assert_eq!(best.indices.to_vec::<i64>()?, [1, 2]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Where the dimension has fewer than `k` elements, or the tensor is complex.
     #[track_caller]
-    pub fn topk(&self, k: usize, dim: isize, largest: bool) -> Result<(Tensor, Tensor)> {
+    pub fn topk(&self, k: usize) -> Result<ValuesIndices> {
+        self.topk_with(k, TopkOptions::new())
+    }
+
+    /// [`topk`](Tensor::topk) with all of `torch.topk`'s options.
+    ///
+    /// # Errors
+    /// As for [`topk`](Tensor::topk).
+    #[track_caller]
+    pub fn topk_with(&self, k: usize, options: TopkOptions) -> Result<ValuesIndices> {
+        let TopkOptions { dim, largest } = options;
         let d = dim_index("topk", dim, self.rank())?;
         let size = self.shape().get(d).copied().unwrap_or(1);
         ensure!(k <= size, Argument, "topk", "k = {k}, but dimension {dim} has size {size}");
@@ -149,15 +178,14 @@ macro_rules! picks {
                 /// # Errors
                 /// Where the dimension has no such element, or the tensor is complex.
                 #[track_caller]
-                pub fn $method(&self, $($arg: $t,)? dim: isize) -> Result<(Tensor, Tensor)> {
-                    let (values, places) = self.$keepdim($($arg,)? dim)?;
+                pub fn $method(&self, $($arg: $t,)? dim: isize) -> Result<ValuesIndices> {
                     let dims = [dim_index($name, dim, self.rank())?];
-                    Ok((values.drop_dims(&dims)?, places.drop_dims(&dims)?))
+                    self.$keepdim($($arg,)? dim)?.map(|t| t.drop_dims(&dims))
                 }
 
                 #[doc = concat!("[`", stringify!($method), "`](Tensor::", stringify!($method), "), the dimension kept with size 1.")]
                 #[track_caller]
-                pub fn $keepdim(&self, $($arg: $t,)? dim: isize) -> Result<(Tensor, Tensor)> {
+                pub fn $keepdim(&self, $($arg: $t,)? dim: isize) -> Result<ValuesIndices> {
                     let d = dim_index($name, dim, self.rank())?;
                     let $size = self.shape().get(d).copied().unwrap_or(1);
                     ensure!($size > 0, Shape, $name, "dimension {dim} of shape {:?} has size 0: there is nothing to choose from", self.shape());
@@ -195,7 +223,7 @@ impl Tensor {
         if self.numel() == 0 && self.dtype().is_float() {
             return self.sum(..)?.add(f64::NAN);
         }
-        Ok(self.flatten(0, -1)?.median(0)?.0)
+        Ok(self.flatten(0, -1)?.median(0)?.values)
     }
 
     /// The median of all elements that are not NaN, as `torch.nanmedian(x)`: see [`median_all`](Tensor::median_all).
@@ -207,6 +235,6 @@ impl Tensor {
         if self.numel() == 0 && self.dtype().is_float() {
             return self.sum(..)?.add(f64::NAN);
         }
-        Ok(self.flatten(0, -1)?.nanmedian(0)?.0)
+        Ok(self.flatten(0, -1)?.nanmedian(0)?.values)
     }
 }

@@ -43,10 +43,18 @@ impl Infer for Where {
 impl Tensor {
     /// `self` where `condition` is true, else `other`: `torch.where(condition, self, other)`.
     ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// let x = tensor!([-1.0, 2.0]);
+    /// assert_eq!(x.where_cond(x.gt(0.0)?, 0.0)?.to_vec::<f32>()?, [0.0, 2.0]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Where the three do not broadcast, or `condition` is not bool.
     #[track_caller]
-    pub fn where_<'a>(&self, condition: &Tensor, other: impl Into<Operand<'a>>) -> Result<Tensor> {
+    pub fn where_cond<'a>(&self, condition: impl AsRef<Tensor>, other: impl Into<Operand<'a>>) -> Result<Tensor> {
+        let condition = condition.as_ref();
         let (y, dtype) = match other.into() {
             Operand::Scalar(value) => return self.or_number(condition, value, value.promote(self.dtype())),
             Operand::Tensor(y) => {
@@ -74,7 +82,9 @@ impl Tensor {
     /// # Errors
     /// Where the mask is not bool or does not broadcast with the tensor.
     #[track_caller]
-    pub fn masked_fill<'a>(&self, mask: &Tensor, value: impl Into<Operand<'a>>) -> Result<Tensor> {
+    pub fn masked_fill<'a>(&self, mask: impl AsRef<Tensor>, value: impl Into<Operand<'a>>) -> Result<Tensor> {
+        let mask = mask.as_ref();
+        check_mask("masked_fill", self, mask)?;
         match self.fill_value(value.into())? {
             Operand::Scalar(value) => dispatch(Where { input: Some(value), other: None }, &[mask, self]),
             Operand::Tensor(value) => dispatch(Where::default(), &[mask, &value, self]),
@@ -87,7 +97,9 @@ impl Tensor {
     /// As for [`masked_fill`](Tensor::masked_fill), and where the mask or the value has more elements than the
     /// tensor.
     #[track_caller]
-    pub fn masked_fill_<'a>(&self, mask: &Tensor, value: impl Into<Operand<'a>>) -> Result<&Tensor> {
+    pub fn masked_fill_<'a>(&self, mask: impl AsRef<Tensor>, value: impl Into<Operand<'a>>) -> Result<&Tensor> {
+        let mask = mask.as_ref();
+        check_mask("masked_fill_", self, mask)?;
         match self.fill_value(value.into())? {
             Operand::Scalar(value) => {
                 dispatch_into("masked_fill_", Where { input: Some(value), other: None }, &[mask, self], self)?
@@ -117,7 +129,8 @@ impl Tensor {
     /// # Errors
     /// Where the shapes do not broadcast, or the dtypes differ.
     #[track_caller]
-    pub fn lerp<'a>(&self, end: &Tensor, weight: impl Into<Operand<'a>>) -> Result<Tensor> {
+    pub fn lerp<'a>(&self, end: impl AsRef<Tensor>, weight: impl Into<Operand<'a>>) -> Result<Tensor> {
+        let end = end.as_ref();
         ensure!(
             self.dtype() == end.dtype(),
             DType,
@@ -133,7 +146,7 @@ impl Tensor {
             Operand::Tensor(w) => {
                 let near = self.add(&way.mul(w.as_ref())?)?;
                 let far = end.sub(&way.mul(&w.rsub(1)?)?)?;
-                near.where_(&w.abs()?.lt(0.5)?, &far)
+                near.where_cond(&w.abs()?.lt(0.5)?, &far)
             }
         }
     }
@@ -143,7 +156,8 @@ impl Tensor {
     /// # Errors
     /// Where the shapes do not broadcast.
     #[track_caller]
-    pub fn addcmul(&self, a: &Tensor, b: &Tensor, value: impl Into<Scalar>) -> Result<Tensor> {
+    pub fn addcmul(&self, a: impl AsRef<Tensor>, b: impl AsRef<Tensor>, value: impl Into<Scalar>) -> Result<Tensor> {
+        let (a, b) = (a.as_ref(), b.as_ref());
         let value = value.into();
         let product = if value.is_one() { a.mul(b)? } else { a.mul(value)?.mul(b)? };
         self.add(&product)
@@ -154,7 +168,8 @@ impl Tensor {
     /// # Errors
     /// Where the shapes do not broadcast, or all three are integers.
     #[track_caller]
-    pub fn addcdiv(&self, a: &Tensor, b: &Tensor, value: impl Into<Scalar>) -> Result<Tensor> {
+    pub fn addcdiv(&self, a: impl AsRef<Tensor>, b: impl AsRef<Tensor>, value: impl Into<Scalar>) -> Result<Tensor> {
+        let (a, b) = (a.as_ref(), b.as_ref());
         let whole = !a.dtype().is_differentiable() && !b.dtype().is_differentiable();
         ensure!(
             !whole,
@@ -168,6 +183,13 @@ impl Tensor {
         let quotient = if value.is_one() { a.div(b)? } else { a.mul(value)?.div(b)? };
         self.add(&quotient)
     }
+}
+
+/// A mask is bool and broadcasts with the tensor.
+#[track_caller]
+fn check_mask(op: &'static str, x: &Tensor, mask: &Tensor) -> Result<()> {
+    ensure!(mask.dtype() == DType::Bool, DType, op, "the mask must be bool, it is {}", mask.dtype());
+    broadcast(op, x.shape(), mask.shape()).map(drop)
 }
 
 /// 1 − w.

@@ -556,7 +556,8 @@ impl Tensor {
 
     /// A copy of this tensor in which `source` stands at the places of `view`, both layouts of one storage.
     #[track_caller]
-    pub fn as_strided_scatter(&self, source: &Tensor, view: &Layout) -> Result<Tensor> {
+    pub fn as_strided_scatter(&self, source: impl AsRef<Tensor>, view: &Layout) -> Result<Tensor> {
+        let source = source.as_ref();
         check_inside("as_strided_scatter", view, self)?;
         ensure!(
             *source.shape() == view.shape[..],

@@ -1,8 +1,8 @@
 //! Layers that normalise each channel: over the batch, or each sample by itself.
 
 use crate::print::{py_bool, py_float, py_option};
-use crate::{Buffer, Forward, Mode, Module, Parameter, functional};
-use flambeau_tensor::{DType, Device, Result, Tensor, builder, ensure, no_grad};
+use crate::{Buffer, Forward, Mode, Module, Parameter};
+use flambeau_tensor::{BatchNormOptions, DType, Device, Result, Tensor, builder, ensure, no_grad};
 
 /// What the builders of this family gather.
 struct Options {
@@ -158,16 +158,15 @@ macro_rules! normalisations {
                 ensure!(channels == self.num_features, Shape, name, "shape {:?} has {channels} channels, {} are normalised", x.shape(), self.num_features);
                 let training = self.mode.is_training();
                 let momentum = if stringify!($function) == "batch_norm" { self.count_batch()? } else { self.momentum.unwrap_or(0.0) };
-                let out = functional::$function(
-                    &batch,
-                    self.running_mean.as_deref(),
-                    self.running_var.as_deref(),
-                    self.weight.as_deref(),
-                    self.bias.as_deref(),
-                    training || self.running_mean.is_none(),
+                let out = batch.$function(BatchNormOptions {
+                    running_mean: self.running_mean.as_deref(),
+                    running_var: self.running_var.as_deref(),
+                    weight: self.weight.as_deref(),
+                    bias: self.bias.as_deref(),
+                    training: training || self.running_mean.is_none(),
                     momentum,
-                    self.eps,
-                )?;
+                    eps: self.eps,
+                })?;
                 if alone { out.squeeze(0) } else { Ok(out) }
             }
         }
