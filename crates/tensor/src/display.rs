@@ -12,7 +12,7 @@ use std::sync::{OnceLock, RwLock};
 /// How tensors print: `torch.set_printoptions`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PrintOptions {
-    /// Digits after the point.
+    /// Digits after the point; beyond 1074, as many as an `f64` can have, none are printed.
     pub precision: usize,
     /// The most elements that print in full; above it only the edges do.
     pub threshold: usize,
@@ -145,6 +145,9 @@ fn with_suffixes(mut text: String, suffixes: &[String], options: &PrintOptions) 
     text + ")"
 }
 
+/// Digits after the point that the smallest `f64` has.
+const MOST_DIGITS: usize = 1074;
+
 /// The format that the numbers of one tensor share.
 #[derive(Debug, PartialEq)]
 struct Style {
@@ -178,12 +181,13 @@ impl Style {
         }
         let (min, max) = shown().fold((f64::INFINITY, 0.0f64), |(min, max), v| (min.min(v.abs()), max.max(v.abs())));
         let scientific = options.sci_mode.unwrap_or(max / min > 1000.0 || max > 1.0e8 || min < 1.0e-4);
+        let precision = options.precision.min(MOST_DIGITS);
         let form = if scientific {
-            Form::Scientific(options.precision)
+            Form::Scientific(precision)
         } else if shown().all(|v| v == v.ceil()) {
             Form::Integral
         } else {
-            Form::Fixed(options.precision)
+            Form::Fixed(precision)
         };
         let mut style = Style { form, width: 1 };
         style.width = shown().map(|v| style.bare(Scalar::Float(v)).len()).max().unwrap_or(1);
@@ -276,7 +280,7 @@ impl<'a> Body<'a> {
             return;
         }
         let edge = self.options.edgeitems;
-        let cut = self.summarize && self.shape[d] > 2 * edge;
+        let cut = self.summarize && self.shape[d] > edge.saturating_mul(2);
         let count = if cut { 2 * edge } else { self.shape[d] };
         out.push('[');
         if d + 1 == rank {
@@ -328,7 +332,7 @@ impl<'a> Body<'a> {
 
 /// The elements of `x` in row-major order; with `edge`, only so many at both ends of each dimension.
 fn collect(x: &Tensor, edge: Option<usize>, values: &mut Vec<Scalar>) -> Result<()> {
-    let long = |d: usize| edge.is_some_and(|e| x.shape()[d] > 2 * e);
+    let long = |d: usize| edge.is_some_and(|e| x.shape()[d] > e.saturating_mul(2));
     let Some(d) = (0..x.rank()).find(|d| long(*d)) else { return read(x, values) };
     let (e, n) = (edge.unwrap_or(0), x.shape()[d]);
     if e == 0 {

@@ -5,6 +5,7 @@
 //! first if they are not.
 
 use crate::ops::Operand;
+use crate::shape::Size;
 use crate::{DType, Result, Tensor, bail, ensure};
 use smallvec::{SmallVec, smallvec};
 use std::ops::{Range, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive};
@@ -71,23 +72,23 @@ pub trait Every {
 macro_rules! pick_ranges {
     ($($t:ty),*) => {$(
         impl IntoPick for $t {
-            fn into_pick(self) -> Result<Pick> { Ok(Pick::At(self as isize)) }
+            fn into_pick(self) -> Result<Pick> { Ok(Pick::At(self.size())) }
         }
         impl IntoPick for Vec<$t> {
-            fn into_pick(self) -> Result<Pick> { list(self.iter().map(|i| *i as i64).collect()) }
+            fn into_pick(self) -> Result<Pick> { list(self.iter().map(|i| i.size() as i64).collect()) }
         }
         impl IntoPick for &[$t] {
-            fn into_pick(self) -> Result<Pick> { list(self.iter().map(|i| *i as i64).collect()) }
+            fn into_pick(self) -> Result<Pick> { list(self.iter().map(|i| i.size() as i64).collect()) }
         }
         impl<const N: usize> IntoPick for [$t; N] {
-            fn into_pick(self) -> Result<Pick> { list(self.iter().map(|i| *i as i64).collect()) }
+            fn into_pick(self) -> Result<Pick> { list(self.iter().map(|i| i.size() as i64).collect()) }
         }
         pick_ranges! { @range
-            Range<$t>, |r| (r.start as isize, Some(r.end as isize));
-            RangeFrom<$t>, |r| (r.start as isize, None);
-            RangeTo<$t>, |r| (0, Some(r.end as isize));
-            RangeInclusive<$t>, |r| (*r.start() as isize, behind(*r.end() as isize));
-            RangeToInclusive<$t>, |r| (0, behind(r.end as isize));
+            Range<$t>, |r| (r.start.size(), Some(r.end.size()));
+            RangeFrom<$t>, |r| (r.start.size(), None);
+            RangeTo<$t>, |r| (0, Some(r.end.size()));
+            RangeInclusive<$t>, |r| (r.start().size(), behind(r.end().size()));
+            RangeToInclusive<$t>, |r| (0, behind(r.end.size()));
         }
     )*};
     (@range $($range:ty, |$r:ident| $ends:expr;)*) => {$(
@@ -107,7 +108,7 @@ pick_ranges!(i32, i64, isize, usize);
 
 /// The end behind the last element `last`; `-1` is the last one of all.
 fn behind(last: isize) -> Option<isize> {
-    if last == -1 { None } else { Some(last + 1) }
+    if last == -1 { None } else { Some(last.saturating_add(1)) }
 }
 
 fn list(numbers: Vec<i64>) -> Result<Pick> {

@@ -43,6 +43,7 @@ impl Layout {
                 let (next, over) = step.overflowing_mul(shape[d].max(1));
                 (step, fits) = (next, fits & !over);
             }
+            fits &= step <= isize::MAX as usize;
         }
         if !fits {
             return Some((Layout::contiguous(Shape::from_slice(shape)), checked_numel(shape)?));
@@ -95,6 +96,9 @@ impl Layout {
 
     /// True where two indices may lead to the same element (never false for such a layout).
     pub fn may_overlap(&self) -> bool {
+        if self.shape.contains(&0) {
+            return false;
+        }
         let mut dims: SmallVec<[(usize, usize); 6]> =
             self.strides.iter().copied().zip(self.shape.iter().copied()).filter(|d| d.1 > 1).collect();
         dims.sort_unstable();
@@ -149,7 +153,7 @@ impl Layout {
         let mut out = self.clone();
         out.shape[dim] = len;
         out.offset += if len == 0 { 0 } else { start * self.strides[dim] };
-        out.strides[dim] = self.strides[dim].saturating_mul(step);
+        out.strides[dim] = stride(self.strides[dim], step);
         out
     }
 
@@ -181,6 +185,11 @@ impl Layout {
         }
         place
     }
+}
+
+/// `stride` times `by`. Where that cannot be counted, there is no second element to step to, and any stride is right.
+pub(crate) fn stride(stride: usize, by: usize) -> usize {
+    stride.checked_mul(by).unwrap_or(stride)
 }
 
 /// Row-major strides.

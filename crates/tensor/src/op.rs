@@ -88,8 +88,15 @@ pub trait ViewOp: Clone + Debug + Send + Sync + 'static {
     /// PyTorch's name.
     const NAME: &'static str;
 
-    /// The layout and dtype of the view of `x`. Its elements lie inside what `x` spans.
+    /// The layout and dtype of the view of `x`, or what is wrong with the op or `x`.
     fn layout(&self, x: &Tensor) -> Result<(Layout, DType)>;
+
+    /// [`layout`](ViewOp::layout), which is checked to lie inside the storage: all that reads and writes trusts it.
+    fn view(&self, x: &Tensor) -> Result<(Layout, DType)> {
+        let (layout, dtype) = self.layout(x)?;
+        check_inside(Self::NAME, &layout, dtype, x)?;
+        Ok((layout, dtype))
+    }
 }
 
 /// The list of all ops: calls `$callback! { kernels { … } large { … } views { … } }`. A large op is a kernel
@@ -205,14 +212,14 @@ macro_rules! define_ops {
                 match self {
                     $(Op::$k(op) => op.infer(inputs),)*
                     $(Op::$l(op) => op.infer(inputs),)*
-                    $(Op::$v(op) => op.layout(inputs[0]).and_then(|(layout, dtype)| Meta { shape: layout.shape, dtype }.one()),)*
+                    $(Op::$v(op) => op.view(inputs[0]).and_then(|(layout, dtype)| Meta { shape: layout.shape, dtype }.one()),)*
                 }
             }
 
             /// The view's layout, for an op that makes one.
             pub fn view_layout(&self, x: &Tensor) -> Option<Result<(Layout, DType)>> {
                 match self {
-                    $(Op::$v(op) => Some(op.layout(x)),)*
+                    $(Op::$v(op) => Some(op.view(x)),)*
                     _ => None,
                 }
             }

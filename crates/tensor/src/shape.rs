@@ -194,13 +194,13 @@ impl IntoShape for () {
 
 impl IntoShape for Shape {
     fn into_sizes(self) -> SmallVec<[isize; 6]> {
-        self.iter().map(|s| *s as isize).collect()
+        self.iter().map(|s| s.size()).collect()
     }
 }
 
 impl IntoShape for &Shape {
     fn into_sizes(self) -> SmallVec<[isize; 6]> {
-        self.iter().map(|s| *s as isize).collect()
+        self.iter().map(|s| s.size()).collect()
     }
 }
 
@@ -212,7 +212,7 @@ impl From<RangeFull> for Dims {
 
 impl From<DimList> for Dims {
     fn from(d: DimList) -> Dims {
-        Dims::Some(d.iter().map(|s| *s as isize).collect())
+        Dims::Some(d.iter().map(|s| s.size()).collect())
     }
 }
 
@@ -251,18 +251,28 @@ pub fn dim_index(op: &'static str, dim: isize, rank: usize) -> Result<usize> {
     Ok(if dim < 0 { (dim + n) as usize } else { dim as usize })
 }
 
-/// The number of elements of `shape`, if it can be counted.
+/// The number of elements of `shape`, if a tensor may have it: its sizes, zeros taken as one, multiply to what fits
+/// an `isize`. So no stride, no offset and no product of some of a tensor's sizes can wrap, elements or not; PyTorch
+/// refuses the same shapes.
 pub fn checked_numel(shape: &[usize]) -> Option<usize> {
-    if shape.contains(&0) {
-        return Some(0);
-    }
-    shape.iter().try_fold(1usize, |n, s| n.checked_mul(*s))
+    let most = shape.iter().try_fold(1usize, |n, s| n.checked_mul((*s).max(1)))?;
+    (most <= isize::MAX as usize).then(|| if shape.contains(&0) { 0 } else { most })
 }
 
 /// The number of elements of the shape of a tensor that exists.
 #[inline]
 pub fn numel(shape: &[usize]) -> usize {
     shape.iter().product()
+}
+
+/// Dimensions of an op made by hand: each is there (0 also for a tensor without dimensions), and none twice.
+#[track_caller]
+pub(crate) fn check_dims(op: &'static str, dims: &[usize], rank: usize) -> Result<()> {
+    for (i, d) in dims.iter().enumerate() {
+        ensure!(*d < rank.max(1), Index, op, "dimension {d} is out of range for a tensor of rank {rank}");
+        ensure!(!dims[..i].contains(d), Index, op, "dimension {d} appears twice in {dims:?}");
+    }
+    Ok(())
 }
 
 /// The shape both broadcast to, by PyTorch's rule: aligned at the right, sizes equal or one of them 1.
@@ -369,13 +379,13 @@ impl std::fmt::Debug for Spatial {
 macro_rules! spatial_arguments {
     ($($t:ty),*) => {$(
         impl From<$t> for Spatial {
-            fn from(x: $t) -> Spatial { Spatial { values: [x as isize, 0, 0], given: 1 } }
+            fn from(x: $t) -> Spatial { Spatial { values: [x.size(), 0, 0], given: 1 } }
         }
         impl From<($t, $t)> for Spatial {
-            fn from((x, y): ($t, $t)) -> Spatial { Spatial { values: [x as isize, y as isize, 0], given: 2 } }
+            fn from((x, y): ($t, $t)) -> Spatial { Spatial { values: [x.size(), y.size(), 0], given: 2 } }
         }
         impl From<($t, $t, $t)> for Spatial {
-            fn from((x, y, z): ($t, $t, $t)) -> Spatial { Spatial { values: [x as isize, y as isize, z as isize], given: 3 } }
+            fn from((x, y, z): ($t, $t, $t)) -> Spatial { Spatial { values: [x.size(), y.size(), z.size()], given: 3 } }
         }
         impl From<[$t; 1]> for Spatial {
             fn from([x]: [$t; 1]) -> Spatial { x.into() }

@@ -30,8 +30,9 @@ impl Rule for MaxPoolBackward {
         // Each element went to one place: its gradient is what stands there.
         let places = s.input(1)?;
         let rank = self.size.given().len() as isize;
-        let picked = g.flatten(-rank, -1)?.gather(-1, &places.flatten(-rank, -1)?)?;
-        Ok(smallvec![Some(picked.reshape(places.shape())?), None])
+        // A window beside the input has none: −1.
+        let picked = g.flatten(-rank, -1)?.gather(-1, &places.clamp_min(0)?.flatten(-rank, -1)?)?;
+        Ok(smallvec![Some(picked.reshape(places.shape())?.masked_fill(&places.lt(0)?, 0)?), None])
     }
 }
 

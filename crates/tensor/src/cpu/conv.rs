@@ -26,25 +26,28 @@ const TASK: usize = 1 << 19;
 
 /// Memory for one task, from the caching allocator.
 struct Scratch<T> {
-    memory: Option<Tensor>,
-    spare: Vec<T>,
+    memory: Tensor,
     len: usize,
+    of: PhantomData<T>,
 }
 
 impl<T: Stored> Scratch<T> {
-    /// `len` numbers of any value.
-    fn new(len: usize) -> Scratch<T> {
-        let memory = Tensor::uninit("conv", &[len * size_of::<T>()], DType::U8, Device::Cpu).ok();
-        let spare = if memory.is_none() { vec![T::default(); len] } else { Vec::new() };
-        Scratch { memory, spare, len }
+    /// Numbers of any value, as many as the product of `sizes`.
+    ///
+    /// # Errors
+    /// Where they cannot be counted, or the system has no memory for them.
+    fn new(sizes: &[usize]) -> Result<Scratch<T>> {
+        let len = sizes.iter().try_fold(1usize, |n, size| n.checked_mul(*size));
+        let (len, bytes) = match len.and_then(|n| Some((n, n.checked_mul(size_of::<T>())?))) {
+            Some(both) => both,
+            None => bail!(Memory, "conv", "{sizes:?} numbers are more than memory has addresses"),
+        };
+        Ok(Scratch { memory: Tensor::uninit("conv", &[bytes], DType::U8, Device::Cpu)?, len, of: PhantomData })
     }
 
     fn slice(&mut self) -> &mut [T] {
-        match &self.memory {
-            // SAFETY: the memory is ours alone, initialised, aligned to 64 and holds `len` numbers.
-            Some(memory) => unsafe { std::slice::from_raw_parts_mut(memory.storage().host_ptr().cast(), self.len) },
-            None => &mut self.spare,
-        }
+        // SAFETY: the memory is ours alone, initialised, aligned to 64 and holds `len` numbers, as `new` counted.
+        unsafe { std::slice::from_raw_parts_mut(self.memory.storage().host_ptr().cast(), self.len) }
     }
 }
 
@@ -63,11 +66,11 @@ fn lanes_of<T: Real>() -> usize {
 /// The three directions, on operands in rows.
 trait Number: Stored {
     /// `out = conv(x, w) + b`.
-    fn forward(g: &Geometry, x: &[Self], w: &[Self], b: Option<&[Self]>, out: &mut [Self]);
+    fn forward(g: &Geometry, x: &[Self], w: &[Self], b: Option<&[Self]>, out: &mut [Self]) -> Result<()>;
     /// The gradient of the input.
-    fn input(g: &Geometry, grad: &[Self], w: &[Self], out: &mut [Self]);
+    fn input(g: &Geometry, grad: &[Self], w: &[Self], out: &mut [Self]) -> Result<()>;
     /// The gradient of the weight.
-    fn weight(g: &Geometry, x: &[Self], grad: &[Self], out: &mut [Self]);
+    fn weight(g: &Geometry, x: &[Self], grad: &[Self], out: &mut [Self]) -> Result<()>;
 }
 
 fn sizes(g: &Geometry) -> (usize, usize, usize) {
@@ -75,8 +78,20 @@ fn sizes(g: &Geometry) -> (usize, usize, usize) {
     (product(|d| d.input), product(|d| d.output), product(|d| d.kernel))
 }
 
-fn forward<T: Real + matmul::Number>(g: &Geometry, x: &[T], w: &[T], b: Option<&[T]>, out: &mut [T]) {
+/// The bias in each channel's outputs, or zero where there is none.
+fn fill_bias<T: Stored>(outputs: usize, bias: Option<&[T]>, out: &mut [T]) {
+    match bias {
+        Some(bias) => out.chunks_mut(outputs.max(1)).zip(bias.iter().cycle()).for_each(|(row, b)| row.fill(*b)),
+        None => out.fill(T::default()),
+    }
+}
+
+fn forward<T: Real + matmul::Number>(g: &Geometry, x: &[T], w: &[T], b: Option<&[T]>, out: &mut [T]) -> Result<()> {
     let (_, outputs, taps) = sizes(g);
+    if out.is_empty() || g.channels == 0 {
+        fill_bias(outputs, b, out);
+        return Ok(());
+    }
     let axes = window::forward(g);
     let [_, height, width] = axes.each_ref().map(|a| a.grid);
     let job = Gather {
@@ -97,51 +112,64 @@ fn forward<T: Real + matmul::Number>(g: &Geometry, x: &[T], w: &[T], b: Option<&
             steps: [height * width, width, 1],
         },
     };
-    gather::run(&job, out);
+    gather::run(&job, out)
 }
 
-fn input<T: Real + matmul::Number>(g: &Geometry, grad: &[T], w: &[T], out: &mut [T]) {
+fn input<T: Real + matmul::Number>(g: &Geometry, grad: &[T], w: &[T], out: &mut [T]) -> Result<()> {
     let (inputs, _, taps) = sizes(g);
     let strides = g.dims.map(|d| d.stride);
     let [_, h, width] = g.dims.map(|d| d.input);
-    for phase in 0..strides.iter().product() {
-        let phases = [phase / (strides[1] * strides[2]), phase / strides[2] % strides[1], phase % strides[2]];
-        let axes = std::array::from_fn(|i| Axis::backward(&g.dims[i], phases[i]));
-        // Phases of a stride lie apart in the output.
-        let axes = if strides == [1; 3] { window::merged(axes) } else { axes };
-        let job = Gather {
-            axes,
-            batch: g.batch,
-            groups: g.groups,
-            channels: g.features,
-            rows: g.channels,
-            source: grad,
-            weight: w,
-            weight_steps: [g.features * g.channels * taps, taps, g.channels * taps],
-            kernel: g.dims.map(|d| d.kernel),
-            bias: None,
-            place: Place {
-                base: (phases[0] * h + phases[1]) * width + phases[2],
-                batch: g.groups * g.channels * inputs,
-                row: inputs,
-                steps: [strides[0] * h * width, strides[1] * width, strides[2]],
-            },
-        };
-        gather::run(&job, out);
+    let phases = g.dims.each_ref().map(Axis::phases);
+    // Nothing leads to the inputs of the other phases.
+    if (0..3).any(|i| phases[i].len() < strides[i].min(g.dims[i].input)) || g.features == 0 {
+        out.fill(T::default());
     }
+    if out.is_empty() || g.features == 0 {
+        return Ok(());
+    }
+    // Where a stride is longer than the input, no step of it is taken.
+    let steps: [usize; 3] = std::array::from_fn(|i| strides[i].min(g.dims[i].input));
+    for (depth, row) in phases[0].iter().flat_map(|depth| phases[1].iter().map(move |row| (*depth, *row))) {
+        for &column in &phases[2] {
+            let phase = [depth, row, column];
+            let axes = std::array::from_fn(|i| Axis::backward(&g.dims[i], phase[i]));
+            // Phases of a stride lie apart in the output.
+            let axes = if strides == [1; 3] { window::merged(axes) } else { axes };
+            let job = Gather {
+                axes,
+                batch: g.batch,
+                groups: g.groups,
+                channels: g.features,
+                rows: g.channels,
+                source: grad,
+                weight: w,
+                weight_steps: [g.features * g.channels * taps, taps, g.channels * taps],
+                kernel: g.dims.map(|d| d.kernel),
+                bias: None,
+                place: Place {
+                    base: (depth * h + row) * width + column,
+                    batch: g.groups * g.channels * inputs,
+                    row: inputs,
+                    steps: [steps[0] * h * width, steps[1] * width, steps[2]],
+                },
+            };
+            gather::run(&job, out)?;
+        }
+    }
+    Ok(())
 }
 
 macro_rules! real {
     ($($t:ty),*) => {$(
         impl Number for $t {
-            fn forward(g: &Geometry, x: &[$t], w: &[$t], b: Option<&[$t]>, out: &mut [$t]) {
-                forward(g, x, w, b, out);
+            fn forward(g: &Geometry, x: &[$t], w: &[$t], b: Option<&[$t]>, out: &mut [$t]) -> Result<()> {
+                forward(g, x, w, b, out)
             }
-            fn input(g: &Geometry, grad: &[$t], w: &[$t], out: &mut [$t]) {
-                input(g, grad, w, out);
+            fn input(g: &Geometry, grad: &[$t], w: &[$t], out: &mut [$t]) -> Result<()> {
+                input(g, grad, w, out)
             }
-            fn weight(g: &Geometry, x: &[$t], grad: &[$t], out: &mut [$t]) {
-                weights::run(g, x, grad, out);
+            fn weight(g: &Geometry, x: &[$t], grad: &[$t], out: &mut [$t]) -> Result<()> {
+                weights::run(g, x, grad, out)
             }
         }
     )*};
@@ -149,7 +177,7 @@ macro_rules! real {
 real!(f32, f64);
 
 /// A direction of a convolution as a function of two operands and its output.
-type Bilinear<'f, T> = &'f dyn Fn(&[T], &[T], &mut [T]);
+type Bilinear<'f, T> = &'f dyn Fn(&[T], &[T], &mut [T]) -> Result<()>;
 
 /// A product of complex operands by four of their parts: (a + ib)(c + id) = ac − bd + i(ad + bc).
 fn by_parts<T: Real + std::ops::Sub<Output = T>>(
@@ -157,34 +185,35 @@ fn by_parts<T: Real + std::ops::Sub<Output = T>>(
     b: &[Complex<T>],
     out: &mut [Complex<T>],
     f: Bilinear<'_, T>,
-) {
+) -> Result<()> {
     let parts =
         |z: &[Complex<T>]| -> (Vec<T>, Vec<T>) { (z.iter().map(|z| z.re).collect(), z.iter().map(|z| z.im).collect()) };
     let ((ar, ai), (br, bi)) = (parts(a), parts(b));
     let product = |a: &[T], b: &[T]| {
         let mut part = vec![T::default(); out.len()];
-        f(a, b, &mut part);
-        part
+        f(a, b, &mut part).map(|()| part)
     };
-    let (rr, ii, ri, ir) = (product(&ar, &br), product(&ai, &bi), product(&ar, &bi), product(&ai, &br));
+    let (rr, ii, ri, ir) = (product(&ar, &br)?, product(&ai, &bi)?, product(&ar, &bi)?, product(&ai, &br)?);
     out.iter_mut().enumerate().for_each(|(i, z)| *z = Complex::new(rr[i] - ii[i], ri[i] + ir[i]));
+    Ok(())
 }
 
 macro_rules! complex {
     ($($t:ty),*) => {$(
         impl Number for Complex<$t> {
-            fn forward(g: &Geometry, x: &[Self], w: &[Self], b: Option<&[Self]>, out: &mut [Self]) {
-                by_parts(x, w, out, &|x, w, out| forward::<$t>(g, x, w, None, out));
+            fn forward(g: &Geometry, x: &[Self], w: &[Self], b: Option<&[Self]>, out: &mut [Self]) -> Result<()> {
+                by_parts(x, w, out, &|x, w, out| forward::<$t>(g, x, w, None, out))?;
                 if let Some(b) = b {
                     let (_, outputs, _) = sizes(g);
                     out.chunks_mut(outputs.max(1)).zip(b.iter().cycle()).for_each(|(row, b)| row.iter_mut().for_each(|z| *z += b));
                 }
+                Ok(())
             }
-            fn input(g: &Geometry, grad: &[Self], w: &[Self], out: &mut [Self]) {
-                by_parts(grad, w, out, &|grad, w, out| input::<$t>(g, grad, w, out));
+            fn input(g: &Geometry, grad: &[Self], w: &[Self], out: &mut [Self]) -> Result<()> {
+                by_parts(grad, w, out, &|grad, w, out| input::<$t>(g, grad, w, out))
             }
-            fn weight(g: &Geometry, x: &[Self], grad: &[Self], out: &mut [Self]) {
-                by_parts(x, grad, out, &|x, grad, out| weights::run::<$t>(g, x, grad, out));
+            fn weight(g: &Geometry, x: &[Self], grad: &[Self], out: &mut [Self]) -> Result<()> {
+                by_parts(x, grad, out, &|x, grad, out| weights::run::<$t>(g, x, grad, out))
             }
         }
     )*};
@@ -195,6 +224,9 @@ complex!(f32, f64);
 fn meetings(g: &Geometry, mut f: impl FnMut(usize, usize, usize)) {
     let (inputs, outputs, taps) = sizes(g);
     let [d, h, w] = &g.dims;
+    if [g.batch, g.features, g.channels, inputs].contains(&0) {
+        return;
+    }
     // Where output `o` of an axis meets the input with tap `t`.
     let at = |dim: &crate::ops::Dim, o: usize, t: usize| {
         (o * dim.stride + t * dim.dilation).checked_sub(dim.padding).filter(|i| *i < dim.input)
@@ -219,19 +251,20 @@ fn meetings(g: &Geometry, mut f: impl FnMut(usize, usize, usize)) {
 macro_rules! integer {
     ($($t:ty),*) => {$(
         impl Number for $t {
-            fn forward(g: &Geometry, x: &[$t], w: &[$t], b: Option<&[$t]>, out: &mut [$t]) {
-                let (_, outputs, _) = sizes(g);
-                let rows = out.chunks_mut(outputs.max(1)).enumerate();
-                rows.for_each(|(i, row)| row.fill(b.map_or(0, |b| b[i % b.len().max(1)])));
+            fn forward(g: &Geometry, x: &[$t], w: &[$t], b: Option<&[$t]>, out: &mut [$t]) -> Result<()> {
+                fill_bias(sizes(g).1, b, out);
                 meetings(g, |i, k, o| out[o] = out[o].wrapping_add(x[i].wrapping_mul(w[k])));
+                Ok(())
             }
-            fn input(g: &Geometry, grad: &[$t], w: &[$t], out: &mut [$t]) {
+            fn input(g: &Geometry, grad: &[$t], w: &[$t], out: &mut [$t]) -> Result<()> {
                 out.fill(0);
                 meetings(g, |i, k, o| out[i] = out[i].wrapping_add(grad[o].wrapping_mul(w[k])));
+                Ok(())
             }
-            fn weight(g: &Geometry, x: &[$t], grad: &[$t], out: &mut [$t]) {
+            fn weight(g: &Geometry, x: &[$t], grad: &[$t], out: &mut [$t]) -> Result<()> {
                 out.fill(0);
                 meetings(g, |i, k, o| out[k] = out[k].wrapping_add(x[i].wrapping_mul(grad[o])));
+                Ok(())
             }
         }
     )*};
@@ -248,7 +281,7 @@ macro_rules! by_dtype {
                 let $xs: Vec<&[f32]> = wide.iter().map(|x| &x[..]).collect();
                 let mut sums = vec![0.0; $out.numel()];
                 let $to = &mut sums[..];
-                $body;
+                $body?;
                 narrow(&sums, $out);
             }
             DType::Bool => bail!(DType, "conv", "not defined for bool"),
@@ -268,7 +301,7 @@ macro_rules! by_dtype {
         let rows: Vec<std::borrow::Cow<'_, [$t]>> = $inputs.iter().map(|x| x.contiguous::<$t>()).collect();
         let $xs: Vec<&[$t]> = rows.iter().map(|x| &x[..]).collect();
         let $to = $out.slice::<$t>();
-        $body;
+        $body?;
     }};
 }
 
@@ -326,11 +359,11 @@ mod tests {
         });
         let (mut got_y, mut got_x, mut got_w) =
             (vec![f32::NAN; y.len()], vec![f32::NAN; x.len()], vec![f32::NAN; w.len()]);
-        f32::forward(&g, &x, &w, Some(&b), &mut got_y);
+        f32::forward(&g, &x, &w, Some(&b), &mut got_y).unwrap();
         assert_eq!(got_y, want_y, "forward of {g:?}");
-        f32::input(&g, &y, &w, &mut got_x);
+        f32::input(&g, &y, &w, &mut got_x).unwrap();
         assert_eq!(got_x, want_x, "input gradient of {g:?}");
-        f32::weight(&g, &x, &y, &mut got_w);
+        f32::weight(&g, &x, &y, &mut got_w).unwrap();
         assert_eq!(got_w, want_w, "weight gradient of {g:?}");
     }
 
@@ -386,9 +419,9 @@ mod tests {
         let run = |threads| {
             let mut all = (vec![0.0; y.len()], vec![0.0; x.len()], vec![0.0; w.len()]);
             crate::cpu::par::with_threads(threads, || {
-                f32::forward(&g, &x, &w, None, &mut all.0);
-                f32::input(&g, &y, &w, &mut all.1);
-                f32::weight(&g, &x, &y, &mut all.2);
+                f32::forward(&g, &x, &w, None, &mut all.0).unwrap();
+                f32::input(&g, &y, &w, &mut all.1).unwrap();
+                f32::weight(&g, &x, &y, &mut all.2).unwrap();
             });
             all
         };

@@ -6,7 +6,7 @@ use crate::dtype::Stored;
 use crate::layout::Layout;
 use crate::ops::{Arange, AsStridedBackward, AsStridedScatter, Distribution, Full, Linspace, Random};
 use crate::random::{RandomElement, default_generator};
-use crate::{DType, Result, Scalar, bail};
+use crate::{DType, Result, Scalar, bail, ensure};
 use half::{bf16, f16};
 use num_complex::Complex;
 
@@ -174,7 +174,8 @@ impl CpuKernel for AsStridedScatter {
         let size = outputs[0].dtype().size();
         let (base, source) = (row_bytes(&inputs[0]), row_bytes(&inputs[1]));
         let room = self.base.end().unwrap_or(0).max(self.view.end().unwrap_or(0));
-        let mut memory = vec![0u8; room * size];
+        let mut memory = Vec::new();
+        fill_memory(&mut memory, room.saturating_mul(size), 0u8)?;
         let mut put = |layout: &Layout, from: &[u8]| {
             for (place, element) in places(layout).zip(from.chunks_exact(size)) {
                 memory[place * size..(place + 1) * size].copy_from_slice(element);
@@ -187,6 +188,14 @@ impl CpuKernel for AsStridedScatter {
         }
         Ok(())
     }
+}
+
+/// A stand-in for a storage, as large as layouts ask.
+fn fill_memory<T: Copy>(memory: &mut Vec<T>, room: usize, value: T) -> Result<()> {
+    let got = memory.try_reserve_exact(room);
+    ensure!(got.is_ok(), Memory, "as_strided", "the system has no memory for the {room} places that layouts span");
+    memory.resize(room, value);
+    Ok(())
 }
 
 /// The elements in row-major order, as bytes.
@@ -211,19 +220,22 @@ impl CpuKernel for AsStridedBackward {
             grad: &Src<'_>,
             out: &mut Dst<'_>,
             scale: impl Fn(T, usize) -> T,
-        ) {
+        ) -> Result<()> {
             let room = op.base.end().unwrap_or(0).max(op.view.end().unwrap_or(0));
-            let mut memory = vec![T::default(); room];
+            let mut memory = Vec::new();
+            fill_memory(&mut memory, room, T::default())?;
             for (place, g) in places(&op.view).zip(grad.contiguous::<T>().iter()) {
                 memory[place] += *g;
             }
-            let mut shared = vec![0usize; if op.base.may_overlap() { room } else { 0 }];
+            let mut shared = Vec::new();
+            fill_memory(&mut shared, if op.base.may_overlap() { room } else { 0 }, 0usize)?;
             if !shared.is_empty() {
                 places(&op.base).for_each(|p| shared[p] += 1);
             }
             for (to, place) in out.slice::<T>().iter_mut().zip(places(&op.base)) {
                 *to = if shared.is_empty() { memory[place] } else { scale(memory[place], shared[place]) };
             }
+            Ok(())
         }
         let (grad, out) = (&inputs[0], &mut outputs[0]);
         match grad.dtype() {
@@ -235,6 +247,5 @@ impl CpuKernel for AsStridedBackward {
             DType::Complex128 => go::<Complex<f64>>(self, grad, out, |x, n| x / n as f64),
             other => bail!(DType, "as_strided", "{other} has no gradient"),
         }
-        Ok(())
     }
 }

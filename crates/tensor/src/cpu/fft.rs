@@ -93,6 +93,9 @@ where
 
 impl CpuKernel for Rfft {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        if outputs[0].numel() == 0 {
+            return Ok(()); // A plan would have tables as long as the lines that are not there.
+        }
         match inputs[0].dtype() {
             DType::F32 => forward::<f32>(&inputs[0], &mut outputs[0]),
             DType::F64 => forward::<f64>(&inputs[0], &mut outputs[0]),
@@ -103,6 +106,9 @@ impl CpuKernel for Rfft {
 
 impl CpuKernel for Irfft {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        if outputs[0].numel() == 0 {
+            return Ok(()); // A plan would have tables as long as the lines that are not there.
+        }
         match inputs[0].dtype() {
             DType::Complex64 => backward::<f32>(self.n, &inputs[0], &mut outputs[0]),
             DType::Complex128 => backward::<f64>(self.n, &inputs[0], &mut outputs[0]),

@@ -74,6 +74,10 @@ impl Plan {
                 .zip(numbers.iter())
                 .for_each(|(p, i)| *p += (if *i < 0 { i + size } else { *i }) as usize * step);
         }
+        if shape.contains(&0) || places.is_empty() {
+            // Nothing is read or written; the other dimensions may have any size.
+            return Ok(Plan { outer: Vec::new(), places, inner: None, block: 0 });
+        }
         let lead = if adjacent(dims) { dims[0] } else { 0 };
         let rest = |keep: &dyn Fn(usize) -> bool| -> (Shape, Strides) {
             (0..shape.len()).filter(|d| !dims.contains(d) && keep(*d)).map(|d| (shape[d], strides[d])).unzip()

@@ -340,8 +340,11 @@ fn matmul<'a, T: Number>(inputs: &[Src<'a>], read: impl Fn(&Src<'a>) -> Read<'a,
 
 fn linear<'a, T: Number>(inputs: &[Src<'a>], read: impl Fn(&Src<'a>) -> Read<'a, T>, out: &mut [T]) {
     let ((x, lx), (w, lw)) = (read(&inputs[0]), read(&inputs[1]));
+    if out.is_empty() {
+        return;
+    }
     let (n, k) = (lw.shape[0], lw.shape[1]);
-    let s = Sizes { m: out.len().checked_div(n).unwrap_or(0), n, k };
+    let s = Sizes { m: out.len() / n, n, k };
     // The rows of all leading dimensions are rows of one product, where they lie evenly.
     let (x, lx) = match lx.reshape(&[s.m, k]) {
         Some(rows) => (x, rows),
@@ -349,7 +352,7 @@ fn linear<'a, T: Number>(inputs: &[Src<'a>], read: impl Fn(&Src<'a>) -> Read<'a,
     };
     let bias = inputs.get(2).map(|b| {
         let (b, l) = read(b);
-        out.chunks_exact_mut(n.max(1))
+        out.chunks_exact_mut(n)
             .for_each(|row| row.iter_mut().enumerate().for_each(|(j, to)| *to = b[j * l.strides[0]]));
     });
     products(s, (&x, &lx), (&w, &lw.permute(&[1, 0])), out, bias.is_some());

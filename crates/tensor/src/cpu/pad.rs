@@ -16,16 +16,16 @@ impl CpuKernel for Pad {
             Full { value: self.value, shape: shape.clone(), dtype: x.dtype(), device: Device::Cpu }
                 .run(&[], outputs)?;
         }
-        // The box common to both: where it starts in each, and its sizes.
-        let (strides, mut start, mut from, mut sizes) = (contiguous_strides(&shape), 0, 0, Shape::new());
-        for (d, &(before, behind)) in self.pads.iter().enumerate() {
-            start += before.max(0) as usize * strides[d];
-            from += before.min(0).unsigned_abs() * x.layout().strides[d];
-            let crop = before.min(0).unsigned_abs() + behind.min(0).unsigned_abs();
-            sizes.push(x.shape()[d] - crop);
-        }
+        // The box common to both: its sizes, and where it starts in each.
+        let crop = |pair: &(isize, isize)| pair.0.min(0).unsigned_abs() + pair.1.min(0).unsigned_abs();
+        let sizes: Shape = self.pads.iter().zip(x.shape()).map(|(pair, size)| size - crop(pair)).collect();
         if sizes.contains(&0) {
             return Ok(());
+        }
+        let (strides, mut start, mut from) = (contiguous_strides(&shape), 0, 0);
+        for (d, (before, _)) in self.pads.iter().enumerate() {
+            start += before.max(&0).unsigned_abs() * strides[d];
+            from += before.min(&0).unsigned_abs() * x.layout().strides[d];
         }
         for_word!(x.dtype(), T => {
             copy_box::<T>(&sizes, &span(x)[from..], &x.layout().strides, &mut out(&mut outputs[0])[start..], &strides);

@@ -6,6 +6,7 @@
 //! which the op holds, and a pool that is busy or asleep costs nothing.
 
 use super::lanes::Lane;
+use crate::Result;
 use parking_lot::Mutex;
 use rayon_core::{ThreadPool, ThreadPoolBuilder};
 use std::any::Any;
@@ -29,10 +30,20 @@ static HELPERS: Mutex<Option<Helpers>> = Mutex::new(None);
 fn start(count: usize) -> Helpers {
     let told = || std::env::var("RAYON_NUM_THREADS").ok()?.parse().ok().filter(|n| *n > 0);
     let machine = || std::thread::available_parallelism().map_or(1, NonZero::get);
-    let count = if count == 0 { told().unwrap_or_else(machine) } else { count };
-    let builder = ThreadPoolBuilder::new().num_threads(count - 1).thread_name(|i| format!("flambeau-{i}"));
-    Arc::new(if count > 1 { builder.build().ok() } else { None })
+    let mut count = if count == 0 { told().unwrap_or_else(machine) } else { count }.min(MOST_THREADS);
+    let build = |n| ThreadPoolBuilder::new().num_threads(n).thread_name(|i| format!("flambeau-{i}")).build().ok();
+    while count > 1 {
+        match build(count - 1) {
+            Some(pool) => return Arc::new(Some(pool)),
+            // The system gives fewer.
+            None => count /= 2,
+        }
+    }
+    Arc::new(None)
 }
+
+/// Threads that one op uses at most, whatever is asked for.
+const MOST_THREADS: usize = 1024;
 
 fn helpers() -> Helpers {
     HELPERS.lock().get_or_insert_with(|| start(0)).clone()
@@ -44,7 +55,8 @@ pub fn get_num_threads() -> usize {
 }
 
 /// Sets the number of threads that one op uses, 0 for as many as there are processors:
-/// `torch.set_num_threads`. Results do not depend on it.
+/// `torch.set_num_threads`. Results do not depend on it. More than 1024, or than the system has to give, are not
+/// made: [`get_num_threads`] says how many there are.
 pub fn set_num_threads(threads: usize) {
     let made = start(threads);
     // The old pool ends where the last op that uses it does, and not under the lock.
@@ -173,6 +185,17 @@ pub(crate) fn each<A: Send>(tasks: Vec<A>, f: impl Fn(A) + Sync) {
 /// Calls `f` with the parts of `0..n`, each of `grain` indices (the last one shorter), on all threads.
 pub(crate) fn ranges(n: usize, grain: usize, f: impl Fn(Range<usize>) + Sync) {
     pieces(n, grain, 1, &|_, range| f(range));
+}
+
+/// [`ranges`] for tasks that may fail: the error is that of one of them.
+pub(crate) fn try_ranges(n: usize, grain: usize, f: impl Fn(Range<usize>) -> Result<()> + Sync) -> Result<()> {
+    let failure = Mutex::new(None);
+    ranges(n, grain, |range| {
+        if let Err(e) = f(range) {
+            *failure.lock() = Some(e);
+        }
+    });
+    failure.into_inner().map_or(Ok(()), Err)
 }
 
 /// Calls `f` with the parts of `0..n`, each of `size` indices (the last one shorter), and their numbers;

@@ -210,6 +210,11 @@ impl Planes {
         moving: bool,
         out: Gradients<'_, T>,
     ) {
+        if x.is_empty() {
+            // A sum of nothing, whatever the sizes are.
+            [out.weight, out.bias].into_iter().flatten().for_each(|gradient| gradient.fill(T::ZERO));
+            return;
+        }
         let weight = |c: usize| weight.map_or(1.0, |w| w[c].to_f64());
         if !moving && out.weight.is_none() && out.bias.is_none() {
             if let Some(gx) = out.x {

@@ -70,7 +70,9 @@ fn max<T: Ordered>(axes: &Axes, size: [usize; 3], x: &[T], values: &mut [T], ind
         for d in &axes[0] {
             for h in &axes[1] {
                 for w in &axes[2] {
-                    let mut at = (d.start * size[1] + h.start) * size[2] + w.start;
+                    // A window beside the input has no place: −1, which no gradient goes to.
+                    let beside = d.start >= d.end || h.start >= h.end || w.start >= w.end;
+                    let mut at = if beside { usize::MAX } else { (d.start * size[1] + h.start) * size[2] + w.start };
                     let mut best = T::LEAST;
                     for z in places(d) {
                         for y in places(h) {
@@ -133,6 +135,9 @@ impl CpuKernel for MaxPool {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let (x, rank) = (&inputs[0], self.windows.rank());
         let [values, indices] = outputs else { bail!(Unsupported, "max_pool", "two outputs are expected") };
+        if values.numel() == 0 {
+            return Ok(());
+        }
         let size = plane(x.shape(), rank);
         let axes = self.windows.axes("max_pool", &x.shape()[x.shape().len() - rank..], false)?;
         let two = is_two(&self.windows);
@@ -169,13 +174,14 @@ fn scatter<T: Stored + std::ops::AddAssign>(
     inputs: usize,
     out: &mut [T],
 ) -> Result<()> {
-    if let Some(place) = places.iter().find(|i| !(0..inputs as i64).contains(i)) {
+    if let Some(place) = places.iter().find(|i| !(-1..inputs as i64).contains(i)) {
         bail!(Index, "max_pool_backward", "place {place} is outside of a plane of {inputs} elements")
     }
     par::chunks(out, inputs, inputs + pooled, |p, out| {
         out.fill(T::default());
         let range = p * pooled..(p + 1) * pooled;
-        grad[range.clone()].iter().zip(&places[range]).for_each(|(g, i)| out[*i as usize] += *g);
+        let there = grad[range.clone()].iter().zip(&places[range]).filter(|(_, i)| **i >= 0);
+        there.for_each(|(g, i)| out[*i as usize] += *g);
     });
     Ok(())
 }
@@ -222,7 +228,8 @@ fn windows<T: Mean>(axes: &Axes, over: Option<isize>, mut f: impl FnMut(usize, [
     for d in &axes[0] {
         for h in &axes[1] {
             for w in &axes[2] {
-                f(i, [d, h, w], T::from_count(over.unwrap_or((d.count * h.count * w.count) as isize)));
+                let count = d.count.saturating_mul(h.count).saturating_mul(w.count).min(isize::MAX as usize);
+                f(i, [d, h, w], T::from_count(over.unwrap_or(count as isize)));
                 i += 1;
             }
         }
@@ -288,6 +295,9 @@ macro_rules! by_dtype {
 impl CpuKernel for AvgPool {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let (x, out, rank) = (&inputs[0], &mut outputs[0], self.windows.rank());
+        if out.numel() == 0 {
+            return Ok(());
+        }
         let axes = self.windows.axes("avg_pool", &x.shape()[x.shape().len() - rank..], self.count_include_pad)?;
         let size = plane(x.shape(), rank);
         by_dtype!("avg_pool", x, out, |xs, to| mean(&axes, self.divisor_override, size, xs, to));
@@ -298,6 +308,9 @@ impl CpuKernel for AvgPool {
 impl CpuKernel for AvgPoolBackward {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let (grad, out, rank) = (&inputs[0], &mut outputs[0], self.size.given().len());
+        if out.numel() == 0 {
+            return Ok(());
+        }
         let axes = self.pool.windows.axes(
             "avg_pool_backward",
             &out.shape()[out.shape().len() - rank..],

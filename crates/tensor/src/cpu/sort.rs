@@ -140,8 +140,8 @@ impl<P: Packed> Scratch<P> {
 
     /// The `k` smallest keys in order, in one pass that keeps few of them.
     fn smallest<T: Sortable<Packed = P>>(&mut self, line: &[T], k: usize, flip: bool) {
-        let room = (2 * k).max(1024);
-        if k == 0 || line.len() <= 2 * room {
+        let room = k.saturating_mul(2).max(1024);
+        if k == 0 || line.len() / 2 <= room {
             pack(line, flip, &mut self.keys);
             select(&mut self.keys, k);
         } else {

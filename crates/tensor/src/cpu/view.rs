@@ -92,7 +92,7 @@ impl<'a> Src<'a> {
     /// The bytes of a contiguous input.
     #[inline]
     pub(crate) fn bytes(&self) -> &'a [u8] {
-        debug_assert!(self.is_contiguous());
+        assert!(self.is_contiguous());
         if self.numel() == 0 {
             return &[];
         }
@@ -148,7 +148,7 @@ impl<'a> Dst<'a> {
     #[inline]
     pub(crate) fn slice<T: Stored>(&mut self) -> &mut [T] {
         assert!(stored_as::<T>(self.dtype()), "{} written as {}", self.dtype(), std::any::type_name::<T>());
-        debug_assert!(self.is_contiguous());
+        assert!(self.is_contiguous());
         if self.numel() == 0 {
             return &mut [];
         }
@@ -159,6 +159,7 @@ impl<'a> Dst<'a> {
     /// The bytes of a contiguous output.
     #[inline]
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        assert!(self.is_contiguous());
         if self.numel() == 0 {
             return &mut [];
         }

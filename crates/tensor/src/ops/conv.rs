@@ -110,6 +110,8 @@ impl Conv {
         let (stride, dilation) =
             (self.stride.at_least(1, op, "stride", rank)?, self.dilation.at_least(1, op, "dilation", rank)?);
         let (padding, end) = (self.padding.at_least(0, op, "padding", rank)?, self.end.spread(op, "padding", rank)?);
+        // What follows is the one place where sizes are computed from attributes. It bounds them: no place of the
+        // padded input is beyond an `isize`, and a kernel lies inside of it. Kernels rely on that.
         let one = Dim { input: 1, output: 1, kernel: 1, stride: 1, padding: 0, dilation: 1 };
         let mut dims = [one; 3];
         for d in 0..rank {
@@ -440,7 +442,15 @@ fn same(op: &'static str, options: &ConvOptions, kernel: &[usize]) -> Result<(Sp
         options.stride
     );
     let dilation = options.dilation.at_least(1, op, "dilation", kernel.len())?;
-    let total = |i: usize| (dilation[i] * kernel[i].saturating_sub(1)) as isize;
+    let reach = |i: usize| dilation[i].checked_mul(kernel[i].saturating_sub(1)).filter(|n| *n <= isize::MAX as usize);
+    ensure!(
+        (0..kernel.len()).all(|i| reach(i).is_some()),
+        Argument,
+        op,
+        "a kernel of sizes {kernel:?} with dilation {:?} is too large",
+        options.dilation
+    );
+    let total = |i: usize| reach(i).unwrap_or(0) as isize;
     let before: SmallVec<[isize; 3]> = (0..kernel.len()).map(|i| total(i) / 2).collect();
     let behind: SmallVec<[isize; 3]> = (0..kernel.len()).map(|i| total(i) - total(i) / 2).collect();
     Ok((Spatial::from_slice(&before)?, Spatial::from_slice(&behind)?))

@@ -88,7 +88,10 @@ impl Tensor {
         if size > n {
             return self.narrow(dim, 0, n);
         }
-        self.movedim(dim, -1)?.pad(&[0, (n - size) as isize], 0.0)?.movedim(-1, dim)
+        let Ok(missing) = isize::try_from(n - size) else {
+            bail!(Memory, "fft", "{n} samples are more than can be counted")
+        };
+        self.movedim(dim, -1)?.pad(&[0, missing], 0.0)?.movedim(-1, dim)
     }
 
     /// The one-sided Fourier transform along `dim`, of `n` samples (cut or filled with zeros; all unless
@@ -137,6 +140,14 @@ impl Tensor {
         let win = options.win_length.unwrap_or(n_fft);
         ensure!(n_fft > 0 && hop > 0, Argument, "stft", "n_fft {n_fft} and hop_length {hop} must not be zero");
         ensure!(win > 0 && win <= n_fft, Argument, "stft", "win_length {win} must be in 1..={n_fft}, n_fft");
+        // Before anything of the frame's size is made.
+        let around = if options.center { n_fft / 2 } else { 0 };
+        let frames = self.size(-1)?.saturating_add(around.saturating_mul(2));
+        ensure!(frames >= n_fft, Shape, "stft", "a signal of {frames} samples is shorter than a frame of {n_fft}");
+        if self.numel() == 0 && self.size(-1)? > 0 {
+            let coefficients = [0, n_fft / 2 + 1, (frames - n_fft) / hop + 1];
+            return self.to_dtype(self.dtype().to_float().to_complex())?.reshape(coefficients);
+        }
         let window = match &options.window {
             Some(w) => {
                 ensure!(
@@ -157,7 +168,7 @@ impl Tensor {
         };
         let signal = if self.rank() == 1 { self.unsqueeze(0)? } else { self.clone() };
         let signal = if options.center {
-            let half = (n_fft / 2) as isize;
+            let half = around as isize;
             if options.reflect {
                 signal.pad_with(&[half, half], crate::PadMode::Reflect)?
             } else {
@@ -166,8 +177,6 @@ impl Tensor {
         } else {
             signal
         };
-        let frames = signal.size(-1)?;
-        ensure!(frames >= n_fft, Shape, "stft", "a signal of {frames} samples is shorter than a frame of {n_fft}");
         let coefficients = signal.unfold(-1, n_fft, hop)?.mul(&window)?.rfft(None, -1)?.transpose(1, 2)?;
         let scaled = if options.normalized { coefficients.mul(1.0 / (n_fft as f64).sqrt())? } else { coefficients };
         if self.rank() == 1 { scaled.squeeze(0) } else { Ok(scaled) }
@@ -191,7 +200,10 @@ impl Tensor {
         ensure!(dtype.is_float(), DType, "window", "a window is of floating point numbers, not {dtype}");
         let period = if periodic { n } else { n.max(2) - 1 } as f64;
         let value = |i: usize| alpha - (1.0 - alpha) * (2.0 * std::f64::consts::PI * i as f64 / period).cos();
-        let values: Vec<f64> = if n == 1 { vec![1.0] } else { (0..n).map(value).collect() };
-        Tensor::from_vec(values, n)?.to_dtype(dtype)
+        let window = Tensor::ones(n).dtype(DType::F64).build()?;
+        if n > 1 {
+            window.data_mut::<f64>()?.iter_mut().enumerate().for_each(|(i, x)| *x = value(i));
+        }
+        window.to_dtype(dtype)
     }
 }

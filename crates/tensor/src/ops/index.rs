@@ -65,9 +65,29 @@ fn picked(shape: &[usize], dims: &[usize], index: &[usize]) -> Shape {
     rest[..lead].iter().chain(index).chain(&rest[lead..]).copied().collect()
 }
 
+/// Index tensors must be one for each of `dims`, which rise, of `int64`, and of one shape.
+fn check_index(op: &'static str, x: &Tensor, dims: &[usize], index: &[&Tensor]) -> Result<()> {
+    let rising = dims.windows(2).all(|pair| pair[0] < pair[1]) && dims.last().is_some_and(|d| *d < x.rank());
+    ensure!(rising, Index, op, "dimensions {dims:?} are not some of a tensor of rank {}, in order", x.rank());
+    ensure!(index.len() == dims.len(), Argument, op, "{} index tensors for dimensions {dims:?}", index.len());
+    for i in index {
+        ensure!(i.dtype() == DType::I64, DType, op, "an index tensor is {}, int64 is right", i.dtype());
+        ensure!(
+            i.shape() == index[0].shape(),
+            Shape,
+            op,
+            "index tensors have shapes {:?} and {:?}; all must have one",
+            index[0].shape(),
+            i.shape()
+        );
+    }
+    Ok(())
+}
+
 impl Infer for Index {
     const NAME: &'static str = "index";
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
+        check_index(self.op, inputs[0], &self.dims, &inputs[1..])?;
         Meta::new(picked(inputs[0].shape(), &self.dims, inputs[1].shape()), inputs[0].dtype()).one()
     }
 }
@@ -75,7 +95,19 @@ impl Infer for Index {
 impl Infer for IndexPut {
     const NAME: &'static str = "index_put";
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
-        debug_assert_eq!(picked(inputs[0].shape(), &self.dims, inputs[2].shape())[..], *inputs[1].shape());
+        let (x, values) = (inputs[0], inputs[1]);
+        check_index(self.op, x, &self.dims, &inputs[2..])?;
+        let shape = picked(x.shape(), &self.dims, inputs[2].shape());
+        ensure!(
+            shape[..] == *values.shape() && x.dtype() == values.dtype(),
+            Shape,
+            self.op,
+            "values {} {:?} do not stand where {} {:?} are indexed",
+            values.dtype(),
+            values.shape(),
+            x.dtype(),
+            &shape[..]
+        );
         Meta::like(inputs[0]).one()
     }
 }
@@ -83,6 +115,7 @@ impl Infer for IndexPut {
 impl Infer for Embedding {
     const NAME: &'static str = "embedding";
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
+        check_index("embedding", inputs[0], &[0], &inputs[1..])?;
         Meta::new(picked(inputs[0].shape(), &[0], inputs[1].shape()), inputs[0].dtype()).one()
     }
 }
@@ -90,6 +123,8 @@ impl Infer for Embedding {
 impl Infer for Nonzero {
     const NAME: &'static str = "nonzero";
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
+        let dtype = inputs[0].dtype();
+        ensure!(dtype == DType::Bool, DType, "nonzero", "the tensor must be bool, it is {dtype}");
         Meta::new([self.count, inputs[0].rank()].as_slice(), DType::I64).one()
     }
 }
@@ -106,6 +141,17 @@ pub(crate) fn as_index(op: &'static str, index: &Tensor, device: Device) -> Resu
         index.dtype()
     );
     no_grad(|| index.to_device(device)?.to_dtype(DType::I64))
+}
+
+/// Numbers that an index is made of, `fill`ed in: a list by an argument, whose memory is asked for first.
+///
+/// # Errors
+/// Where the system has no memory for it.
+#[track_caller]
+pub(crate) fn list(op: &'static str, shape: &[usize], fill: impl FnOnce(&mut [i64])) -> Result<Tensor> {
+    let list = Tensor::uninit(op, shape, DType::I64, Device::Cpu)?;
+    fill(&mut list.data_mut::<i64>()?);
+    Ok(list)
 }
 
 /// Index tensors that broadcast together, and the dimensions they pick from.
@@ -358,6 +404,11 @@ impl Tensor {
             value.shape()
         );
         let (x, d, index) = self.along("index_fill", dim, index)?;
+        if x.numel() == 0 {
+            // Nothing to fill, but numbers to check.
+            let op = IndexPut { op: "index_fill", dims: DimList::from_slice(&[d]), wrap: true, accumulate: false };
+            return x.put_op(op, &[index], &value.to_dtype(self.dtype())?, false)?.reshape(self.shape());
+        }
         // Through a mask: an element that the index names twice is one element, also for the value's gradient.
         let none = Tensor::zeros([x.shape()[d]]).dtype(DType::Bool).device(self.device()).build()?;
         let op = IndexPut { op: "index_fill", dims: DimList::from_slice(&[0]), wrap: true, accumulate: false };
@@ -452,7 +503,10 @@ impl Tensor {
     #[track_caller]
     pub fn nonzero_static(&self, size: usize, fill: i64) -> Result<Tensor> {
         let found = self.nonzero()?;
-        let missing = size as isize - found.shape()[0] as isize;
+        let rows = found.shape()[0];
+        let Some(missing) = isize::try_from(size).ok().and_then(|size| size.checked_sub(rows as isize)) else {
+            bail!(Memory, "nonzero_static", "{size} rows are more than can be counted")
+        };
         found.pad(&[0, 0, 0, missing], fill)
     }
 
@@ -500,7 +554,7 @@ impl Tensor {
             Some(classes) => classes,
             None => {
                 ensure!(index.numel() > 0, Argument, "one_hot", "no numbers: the number of classes must be given");
-                index.to_vec::<i64>()?.into_iter().max().map_or(0, |m| (m + 1).max(0) as usize)
+                index.to_vec::<i64>()?.into_iter().max().map_or(0, |most| most.max(-1).wrapping_add(1) as u64 as usize)
             }
         };
         let shape: Shape = self.shape().iter().copied().chain([classes]).collect();

@@ -3,9 +3,10 @@
 
 use crate::autocast::Policy;
 use crate::op::{Infer, Meta, Metas};
-use crate::shape::{DimList, Dims, IntoShape, Shape, dim_index};
+use crate::shape::{DimList, Dims, IntoShape, Shape, check_dims, dim_index};
 use crate::{Device, Layout, Result, Tensor, bail, dispatch, ensure, no_grad, result_type};
 use smallvec::SmallVec;
+use std::ops::Range;
 
 /// The inputs one after another along `dim`; all other sizes are equal.
 #[derive(Clone, Debug)]
@@ -29,8 +30,24 @@ impl Infer for Cat {
         Policy::Promote
     }
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
-        let mut meta = Meta::like(inputs[0]);
-        meta.shape[self.dim] = self.sizes.iter().sum();
+        let (mut meta, dim) = (Meta::like(inputs[0]), self.dim);
+        let alike = |t: &Tensor, size: usize| {
+            t.dtype() == meta.dtype
+                && t.rank() == meta.shape.len()
+                && (0..t.rank()).all(|d| t.shape()[d] == if d == dim { size } else { meta.shape[d] })
+        };
+        let fit = self.sizes.len() == inputs.len() && inputs.iter().zip(&self.sizes).all(|(t, size)| alike(t, *size));
+        ensure!(
+            dim < inputs[0].rank() && fit,
+            Shape,
+            "cat",
+            "inputs differ in more than dimension {dim}, of which they are to have the sizes {:?}",
+            &self.sizes[..]
+        );
+        let Some(sum) = self.sizes.iter().try_fold(0usize, |sum, size| sum.checked_add(*size)) else {
+            bail!(Memory, "cat", "sizes {:?} are more together than can be counted", &self.sizes[..])
+        };
+        meta.shape[dim] = sum;
         meta.one()
     }
 }
@@ -38,6 +55,7 @@ impl Infer for Cat {
 impl Infer for Flip {
     const NAME: &'static str = "flip";
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
+        check_dims("flip", &self.dims, inputs[0].rank())?;
         Meta::like(inputs[0]).one()
     }
 }
@@ -171,7 +189,9 @@ pub fn column_stack<T: AsRef<Tensor>>(tensors: &[T]) -> Result<Tensor> {
 #[track_caller]
 pub fn block_diag<T: AsRef<Tensor>>(tensors: &[T]) -> Result<Tensor> {
     let blocks = at_least(tensors, 2)?;
-    let width: usize = blocks.iter().map(|b| b.shape()[1]).sum();
+    let Some(width) = blocks.iter().try_fold(0usize, |sum, b| sum.checked_add(b.shape()[1])) else {
+        bail!(Memory, "block_diag", "the blocks have more columns together than can be counted")
+    };
     let (mut rows, mut at) = (Vec::new(), 0);
     for b in &blocks {
         ensure!(b.rank() == 2, Shape, "block_diag", "a block of shape {:?} is no matrix", b.shape());
@@ -369,7 +389,10 @@ impl Tensor {
         let mut spread = Shape::from_slice(x.shape());
         spread.insert(d + 1, times);
         let mut joined = Shape::from_slice(x.shape());
-        joined[d] *= times;
+        let Some(size) = joined[d].checked_mul(times) else {
+            bail!(Memory, "repeat_interleave", "{times} times {} elements are more than can be counted", joined[d])
+        };
+        joined[d] = size;
         let out = x.unsqueeze(d as isize + 1)?.expand(spread)?.contiguous()?.reshape(joined)?;
         if out.storage().is(self.storage()) { out.copy() } else { Ok(out) }
     }
@@ -395,9 +418,23 @@ impl Tensor {
             OP,
             "an element cannot be repeated a negative number of times"
         );
-        let numbers: Vec<i64> =
-            (0..size).flat_map(|i| std::iter::repeat_n(i as i64, counts[i.min(counts.len() - 1)] as usize)).collect();
-        x.index_select(d as isize, &Tensor::from_slice(&numbers, numbers.len())?.to_device(self.device())?)
+        let times = || (0..size).map(|i| counts[i.min(counts.len() - 1)] as usize);
+        let len = match counts[..] {
+            [n] => size.checked_mul(n as usize),
+            _ => times().try_fold(0usize, |sum, n| sum.checked_add(n)),
+        };
+        let Some(len) = len else { bail!(Memory, OP, "the elements are more together than can be counted") };
+        if x.numel() == 0 {
+            // What has no elements still has none.
+            let mut shape = Shape::from_slice(x.shape());
+            shape[d] = len;
+            return x.reshape(shape);
+        }
+        let numbers = super::list(OP, &[len], |to| {
+            let all = times().enumerate().flat_map(|(i, n)| std::iter::repeat_n(i as i64, n));
+            to.iter_mut().zip(all).for_each(|(to, i)| *to = i);
+        })?;
+        x.index_select(d as isize, &numbers.to_device(self.device())?)
     }
 
     /// A copy with `source` in the place of a view of this tensor.
@@ -483,7 +520,10 @@ impl Tensor {
         let x = self.at_least(1)?;
         let (a, b) = (dim_index("diag_embed", dim1, x.rank() + 1)?, dim_index("diag_embed", dim2, x.rank() + 1)?);
         ensure!(a != b, Index, "diag_embed", "two dimensions are needed, {dim1} and {dim2} are one");
-        let (batch, len) = (&x.shape()[..x.rank() - 1], x.shape()[x.rank() - 1] + offset.unsigned_abs());
+        let (batch, last) = (&x.shape()[..x.rank() - 1], x.shape()[x.rank() - 1]);
+        let Some(len) = last.checked_add(offset.unsigned_abs()) else {
+            bail!(Memory, "diag_embed", "a diagonal of {last} elements at {offset} is larger than can be counted")
+        };
         let mut shape = Shape::from_slice(batch);
         for d in [a.min(b), a.max(b)] {
             shape.insert(d, len);
@@ -512,25 +552,37 @@ impl Tensor {
     /// The lower triangle of the last two dimensions, zero above `diagonal`: `torch.tril`.
     #[track_caller]
     pub fn tril(&self, diagonal: isize) -> Result<Tensor> {
+        if self.numel() == 0 && self.rank() >= 2 {
+            return self.copy();
+        }
         self.masked_fill(&self.triangle("tril", true, diagonal)?, false)
     }
 
     /// The upper triangle of the last two dimensions, zero below `diagonal`: `torch.triu`.
     #[track_caller]
     pub fn triu(&self, diagonal: isize) -> Result<Tensor> {
+        if self.numel() == 0 && self.rank() >= 2 {
+            return self.copy();
+        }
         self.masked_fill(&self.triangle("triu", false, diagonal)?, false)
     }
 
     /// Rows and columns of the lower triangle of a matrix, `[2, n]`: `torch.tril_indices`.
     #[track_caller]
     pub fn tril_indices(rows: usize, columns: usize, offset: isize) -> Result<Tensor> {
-        triangle_indices(rows, columns, |row, column| column as isize - row as isize <= offset)
+        // Row `r` has the columns up to `r + offset`.
+        let first = offset.min(0).unsigned_abs().min(rows);
+        let row = move |r: usize| 0..r.saturating_add_signed(offset).saturating_add(1).min(columns);
+        triangle_indices("tril_indices", if columns == 0 { 0..0 } else { first..rows }, columns, row)
     }
 
     /// Rows and columns of the upper triangle of a matrix, `[2, n]`: `torch.triu_indices`.
     #[track_caller]
     pub fn triu_indices(rows: usize, columns: usize, offset: isize) -> Result<Tensor> {
-        triangle_indices(rows, columns, |row, column| column as isize - row as isize >= offset)
+        // Row `r` has the columns from `r + offset` on.
+        let end = (columns as i128 - offset as i128).clamp(0, rows as i128) as usize;
+        let row = move |r: usize| r.saturating_add_signed(offset).min(columns)..columns;
+        triangle_indices("triu_indices", if columns == 0 { 0..0 } else { 0..end }, columns, row)
     }
 
     /// All choices of `r` elements of this list, one in a row: `torch.combinations`.
@@ -544,25 +596,56 @@ impl Tensor {
             return Tensor::zeros([0]).dtype(self.dtype()).device(self.device()).build();
         }
         let n = self.numel();
-        let mut chosen: Vec<Vec<i64>> = vec![vec![]];
-        for _ in 0..r {
-            chosen = chosen
-                .into_iter()
-                .flat_map(|c| {
-                    let from = c.last().map_or(0, |l| *l as usize + !with_replacement as usize);
-                    (from..n).map(move |i| c.iter().copied().chain([i as i64]).collect())
-                })
-                .collect();
-        }
-        let count = chosen.len();
-        let numbers = Tensor::from_slice(&chosen.concat(), [count, r])?.to_device(self.device())?;
-        self.take(&numbers)
+        let Some(count) = combinations(n, r, with_replacement) else {
+            bail!(Memory, "combinations", "{r} of {n} elements can be chosen in more ways than memory holds")
+        };
+        let numbers = super::list("combinations", &[count, r], |to| {
+            // Each row follows from the one before: the last place that can rises, those behind follow it.
+            let step = !with_replacement as usize;
+            let mut row: Vec<usize> = (0..if count > 0 { r } else { 0 }).map(|i| i * step).collect();
+            for to in to.chunks_exact_mut(r) {
+                to.iter_mut().zip(&row).for_each(|(to, i)| *to = *i as i64);
+                let most = |i: usize| n - 1 - (r - 1 - i) * step;
+                if let Some(place) = (0..r).rev().find(|i| row[*i] < most(*i)) {
+                    let next = row[place] + 1;
+                    row[place..].iter_mut().enumerate().for_each(|(k, i)| *i = next + k * step);
+                }
+            }
+        })?;
+        self.take(&numbers.to_device(self.device())?)
     }
 }
 
-fn triangle_indices(rows: usize, columns: usize, inside: impl Fn(usize, usize) -> bool) -> Result<Tensor> {
-    let found: Vec<(usize, usize)> =
-        (0..rows).flat_map(|r| (0..columns).map(move |c| (r, c))).filter(|(r, c)| inside(*r, *c)).collect();
-    let numbers: Vec<i64> = found.iter().map(|f| f.0 as i64).chain(found.iter().map(|f| f.1 as i64)).collect();
-    Tensor::from_slice(&numbers, [2, found.len()])
+/// How many ways there are to choose `r` of `n` elements, if they can be counted.
+fn combinations(n: usize, r: usize, with_replacement: bool) -> Option<usize> {
+    let n = if with_replacement && n > 0 { n.checked_add(r - 1)? } else { n };
+    if r > n {
+        return Some(0);
+    }
+    let few = r.min(n - r);
+    // Each product is a number of combinations itself; beyond 2^64 none of them is of use.
+    (1..=few).try_fold(1usize, |count, i| {
+        usize::try_from(count as u128 * (n - few + i) as u128 / i as u128).ok().filter(|c| *c <= isize::MAX as usize)
+    })
+}
+
+/// The numbers of rows, then of columns, of the elements of `rows`: those columns of each that `row` names, one at
+/// least, and in the longest row `columns`; neighbouring rows differ by one, or are as long as that.
+#[track_caller]
+fn triangle_indices(
+    op: &'static str,
+    rows: Range<usize>,
+    columns: usize,
+    row: impl Fn(usize) -> Range<usize>,
+) -> Result<Tensor> {
+    let ends = [rows.start, rows.end.saturating_sub(1)].map(|r| row(r).len());
+    let (shortest, n) = (ends[0].min(ends[1]) as u128, rows.len() as u128);
+    let growing = n.min(columns as u128 - shortest);
+    let count = growing * shortest + growing * growing.saturating_sub(1) / 2 + (n - growing) * columns as u128;
+    let Ok(count) = usize::try_from(count) else { bail!(Memory, op, "{count} elements are more than can be counted") };
+    super::list(op, &[2, count], |to| {
+        let (up, along) = to.split_at_mut(count);
+        let all = rows.flat_map(|r| row(r).map(move |c| (r, c)));
+        up.iter_mut().zip(along).zip(all).for_each(|((up, along), (r, c))| (*up, *along) = (r as i64, c as i64));
+    })
 }

@@ -117,8 +117,8 @@ fn check_dtypes(op: &'static str, a: &Tensor, b: &Tensor) -> Result<()> {
 /// The last dimension of `a` against the last but one (or the only one) of `b`.
 #[track_caller]
 fn check_inner(op: &'static str, a: &Tensor, b: &Tensor) -> Result<()> {
-    let inner = |s: &[usize], from_end: usize| s.len().checked_sub(from_end).map(|d| s[d]);
-    match (inner(a.shape(), 1), inner(b.shape(), b.rank().min(2))) {
+    let rows = |s: &[usize]| s.len().checked_sub(2).map_or(s.first().copied(), |d| Some(s[d]));
+    match (a.shape().last().copied(), rows(b.shape())) {
         (Some(x), Some(y)) if x == y => Ok(()),
         (Some(x), Some(y)) => {
             bail!(Shape, op, "cannot multiply {:?} by {:?}: inner sizes {x} and {y} differ", a.shape(), b.shape())
@@ -407,6 +407,8 @@ impl Tensor {
         let other = other.as_ref();
         let (da, db) =
             (dims.into().resolve("tensordot", self.rank())?, others.into().resolve("tensordot", other.rank())?);
+        let there = da.iter().all(|d| *d < self.rank()) && db.iter().all(|d| *d < other.rank());
+        ensure!(there, Index, "tensordot", "a tensor without dimensions has none to sum over");
         // A size of 1 goes with any: what would be broadcast to the other's size is summed there instead.
         for (&a, &b) in da.iter().zip(&db) {
             match (self.shape().get(a), other.shape().get(b)) {

@@ -134,6 +134,42 @@ fn check_parameters(op: &'static str, x: &Tensor, shape: &[usize], parameters: &
     Ok(())
 }
 
+/// Of `inputs`, the first `fixed` are always there, the others where `given` says so.
+fn check_count(op: &'static str, inputs: &[&Tensor], fixed: usize, given: &[bool]) -> Result<()> {
+    let count = fixed + given.iter().filter(|given| **given).count();
+    ensure!(inputs.len() == count, Argument, op, "{} inputs where {count} are right", inputs.len());
+    Ok(())
+}
+
+/// The shape of `x` before its last `dims` dimensions, and that of those.
+fn split<'a>(op: &'static str, x: &'a Tensor, dims: usize) -> Result<(&'a [usize], &'a [usize])> {
+    match x.rank().checked_sub(dims) {
+        Some(lead) => Ok(x.shape().split_at(lead)),
+        None => bail!(Shape, op, "a tensor of shape {:?} has no {dims} last dimensions", x.shape()),
+    }
+}
+
+/// The size of dimension 1.
+fn channels<'a>(op: &'static str, x: &'a Tensor) -> Result<&'a [usize]> {
+    ensure!(x.rank() >= 2, Shape, op, "shape {:?} has no channels; [samples, channels, …] is expected", x.shape());
+    Ok(&x.shape()[1..2])
+}
+
+/// What a backward op takes must be as the forward op gave it: a gradient like x, statistics of shape `lead`.
+fn check_saved(op: &'static str, g: &Tensor, x: &Tensor, lead: &[usize], saved: &[&Tensor]) -> Result<()> {
+    ensure!(
+        g.shape() == x.shape() && g.dtype() == x.dtype(),
+        Shape,
+        op,
+        "the gradient is {} {:?}, the input {} {:?}",
+        g.dtype(),
+        g.shape(),
+        x.dtype(),
+        x.shape()
+    );
+    check_parameters(op, x, lead, saved)
+}
+
 /// The gradients asked for: like x, and like a parameter of shape `shape`.
 fn gradient_metas(needs: &[bool], x: &Tensor, shape: &[usize], weight: Option<&&Tensor>) -> Metas {
     let dtype = weight.map_or(x.dtype(), |w| w.dtype());
@@ -210,7 +246,8 @@ impl Infer for LayerNorm {
     const NAME: &'static str = "layer_norm";
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
         let x = inputs[0];
-        let (lead, over) = x.shape().split_at(x.rank() - self.dims);
+        let (lead, over) = split(Self::NAME, x, self.dims)?;
+        check_count(Self::NAME, inputs, 1, &[self.weight, self.bias])?;
         check_parameters(Self::NAME, x, over, &inputs[1..])?;
         let stats = Meta::new(Shape::from_slice(lead), statistics(x));
         Ok(Metas::from_iter([Meta::like(x), stats.clone(), stats]))
@@ -233,8 +270,12 @@ impl Infer for LayerNorm {
 impl Infer for LayerNormBackward {
     const NAME: &'static str = "layer_norm_backward";
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
-        let x = inputs[1];
-        Ok(gradient_metas(&self.needs, x, &x.shape()[x.rank() - self.of.dims..], inputs.get(4)))
+        check_count(Self::NAME, inputs, 4, &[self.of.weight])?;
+        let (x, weight) = (inputs[1], &inputs[4..]);
+        let (lead, over) = split(Self::NAME, x, self.of.dims)?;
+        check_saved(Self::NAME, inputs[0], x, lead, &inputs[2..4])?;
+        check_parameters(Self::NAME, x, over, weight)?;
+        Ok(gradient_metas(&self.needs, x, over, weight.first()))
     }
     fn decompose(&self, inputs: &[&Tensor]) -> Option<Result<Outputs>> {
         Some(self.of.gradients(self.needs, inputs))
@@ -245,7 +286,8 @@ impl Infer for RmsNorm {
     const NAME: &'static str = "rms_norm";
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
         let x = inputs[0];
-        let (lead, over) = x.shape().split_at(x.rank() - self.dims);
+        let (lead, over) = split(Self::NAME, x, self.dims)?;
+        check_count(Self::NAME, inputs, 1, &[self.weight])?;
         check_parameters(Self::NAME, x, over, &inputs[1..])?;
         Ok(Metas::from_iter([Meta::like(x), Meta::new(Shape::from_slice(lead), statistics(x))]))
     }
@@ -263,8 +305,12 @@ impl Infer for RmsNorm {
 impl Infer for RmsNormBackward {
     const NAME: &'static str = "rms_norm_backward";
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
-        let x = inputs[1];
-        Ok(gradient_metas(&self.needs, x, &x.shape()[x.rank() - self.of.dims..], inputs.get(3)))
+        check_count(Self::NAME, inputs, 3, &[self.of.weight])?;
+        let (x, weight) = (inputs[1], &inputs[3..]);
+        let (lead, over) = split(Self::NAME, x, self.of.dims)?;
+        check_saved(Self::NAME, inputs[0], x, lead, &inputs[2..3])?;
+        check_parameters(Self::NAME, x, over, weight)?;
+        Ok(gradient_metas(&self.needs, x, over, weight.first()))
     }
     fn decompose(&self, inputs: &[&Tensor]) -> Option<Result<Outputs>> {
         let run = || {
@@ -296,7 +342,8 @@ impl Infer for BatchNorm {
     const NAME: &'static str = "batch_norm";
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
         let x = inputs[0];
-        let channels = &x.shape()[1..2];
+        let channels = channels(Self::NAME, x)?;
+        check_count(Self::NAME, inputs, if self.training { 1 } else { 3 }, &[self.weight, self.bias])?;
         check_parameters(Self::NAME, x, channels, &inputs[1..])?;
         let stats = Meta::new(Shape::from_slice(channels), statistics(x));
         let mut metas = Metas::from_iter([Meta::like(x)]);
@@ -333,7 +380,12 @@ impl Infer for BatchNorm {
 impl Infer for BatchNormBackward {
     const NAME: &'static str = "batch_norm_backward";
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
-        Ok(gradient_metas(&self.needs, inputs[1], &inputs[1].shape()[1..2], inputs.get(4)))
+        check_count(Self::NAME, inputs, 4, &[self.of.weight])?;
+        let (x, weight) = (inputs[1], &inputs[4..]);
+        let channels = channels(Self::NAME, x)?;
+        check_saved(Self::NAME, inputs[0], x, channels, &inputs[2..4])?;
+        check_parameters(Self::NAME, x, channels, weight)?;
+        Ok(gradient_metas(&self.needs, x, channels, weight.first()))
     }
     fn decompose(&self, inputs: &[&Tensor]) -> Option<Result<Outputs>> {
         let run = || {
@@ -362,11 +414,29 @@ fn grouped(x: &Tensor, groups: usize) -> Result<Tensor> {
     x.reshape([samples, groups, numel(&x.shape()[1..]) / groups.max(1)])
 }
 
+impl GroupNorm {
+    #[track_caller]
+    fn check_groups(&self, op: &'static str, x: &Tensor, channels: usize) -> Result<()> {
+        let groups = self.groups;
+        ensure!(
+            groups > 0 && channels % groups == 0,
+            Argument,
+            op,
+            "the {channels} channels of shape {:?} do not divide into {groups} groups",
+            x.shape()
+        );
+        Ok(())
+    }
+}
+
 impl Infer for GroupNorm {
     const NAME: &'static str = "group_norm";
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
         let x = inputs[0];
-        check_parameters(Self::NAME, x, &x.shape()[1..2], &inputs[1..])?;
+        let channels = channels(Self::NAME, x)?;
+        self.check_groups(Self::NAME, x, channels[0])?;
+        check_count(Self::NAME, inputs, 1, &[self.weight, self.bias])?;
+        check_parameters(Self::NAME, x, channels, &inputs[1..])?;
         let stats = Meta::new(Shape::from_slice(&[x.shape()[0], self.groups]), statistics(x));
         Ok(Metas::from_iter([Meta::like(x), stats.clone(), stats]))
     }
@@ -387,7 +457,13 @@ impl Infer for GroupNorm {
 impl Infer for GroupNormBackward {
     const NAME: &'static str = "group_norm_backward";
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
-        Ok(gradient_metas(&self.needs, inputs[1], &inputs[1].shape()[1..2], inputs.get(4)))
+        check_count(Self::NAME, inputs, 4, &[self.of.weight])?;
+        let (x, weight) = (inputs[1], &inputs[4..]);
+        let channels = channels(Self::NAME, x)?;
+        self.of.check_groups(Self::NAME, x, channels[0])?;
+        check_saved(Self::NAME, inputs[0], x, &[x.shape()[0], self.of.groups], &inputs[2..4])?;
+        check_parameters(Self::NAME, x, channels, weight)?;
+        Ok(gradient_metas(&self.needs, x, channels, weight.first()))
     }
     fn decompose(&self, inputs: &[&Tensor]) -> Option<Result<Outputs>> {
         let run = || {
@@ -569,22 +645,6 @@ impl Tensor {
         bias: Option<&Tensor>,
         eps: f64,
     ) -> Result<Tensor> {
-        const OP: &str = "group_norm";
-        ensure!(
-            self.rank() >= 2,
-            Shape,
-            OP,
-            "shape {:?} has no channels; [samples, channels, …] is expected",
-            self.shape()
-        );
-        let channels = self.shape()[1];
-        ensure!(
-            groups > 0 && channels % groups == 0,
-            Argument,
-            OP,
-            "the {channels} channels of shape {:?} do not divide into {groups} groups",
-            self.shape()
-        );
         let op = GroupNorm { groups, eps, weight: weight.is_some(), bias: bias.is_some() };
         first(dispatch_all(op.into(), &there([Some(self), weight, bias]))?)
     }

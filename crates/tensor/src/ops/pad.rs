@@ -1,8 +1,8 @@
 //! Padding: more elements at the ends of dimensions, or fewer.
 
 use crate::op::{Infer, Meta, Metas};
-use crate::shape::DimList;
-use crate::{Index, Result, Scalar, Tensor, bail, dispatch, ensure};
+use crate::shape::Shape;
+use crate::{Result, Scalar, Tensor, bail, cat, dispatch, ensure};
 use smallvec::SmallVec;
 
 /// `value` added before and behind each dimension; negative counts crop.
@@ -29,10 +29,12 @@ impl Infer for Pad {
     const NAME: &'static str = "pad";
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
         let mut meta = Meta::like(inputs[0]);
+        let (pairs, rank) = (self.pads.len(), meta.shape.len());
+        ensure!(pairs == rank, Argument, "pad", "{pairs} pairs of counts for {rank} dimensions");
         for (d, (size, (before, behind))) in meta.shape.iter_mut().zip(&self.pads).enumerate() {
             let padded = size.checked_add_signed(*before).and_then(|s| s.checked_add_signed(*behind));
             // A crop may not reach beyond the other end either.
-            let crop = before.min(&0).unsigned_abs() + behind.min(&0).unsigned_abs();
+            let crop = before.min(&0).unsigned_abs().saturating_add(behind.min(&0).unsigned_abs());
             match padded {
                 Some(padded) if crop <= *size => *size = padded,
                 _ => bail!(
@@ -68,17 +70,6 @@ fn pairs(x: &Tensor, pads: &[isize]) -> Result<SmallVec<[(isize, isize); 6]>> {
     let mut pairs = SmallVec::from_elem((0, 0), x.rank());
     pads.chunks_exact(2).zip(pairs.iter_mut().rev()).for_each(|(counts, pair)| *pair = (counts[0], counts[1]));
     Ok(pairs)
-}
-
-/// The number of the element that stands at place `at`, counted from the start of the unpadded dimension.
-fn source(mode: PadMode, at: isize, size: isize) -> isize {
-    match mode {
-        PadMode::Replicate => at.clamp(0, size - 1),
-        PadMode::Circular => at.rem_euclid(size),
-        PadMode::Reflect if at < 0 => -at,
-        PadMode::Reflect if at >= size => 2 * (size - 1) - at,
-        PadMode::Reflect => at,
-    }
 }
 
 impl Tensor {
@@ -118,7 +109,8 @@ impl Tensor {
             if before == 0 && behind == 0 {
                 continue;
             }
-            let (size, most) = (x.shape()[d] as isize, before.max(behind));
+            let (size, more) = (x.shape()[d], [before.max(0) as usize, behind.max(0) as usize]);
+            let most = more[0].max(more[1]);
             let enough = match mode {
                 PadMode::Reflect => most < size,
                 PadMode::Circular => most <= size,
@@ -130,18 +122,38 @@ impl Tensor {
                 "pad",
                 "{mode:?} by {before} and {behind} needs more than the {size} elements of dimension {d}"
             );
-            let len = size + before + behind;
-            ensure!(
-                len >= 0,
-                Shape,
-                "pad",
-                "{before} before and {behind} behind leave nothing of dimension {d} of size {size}"
-            );
-            let numbers: Vec<i64> = (0..len).map(|i| source(mode, i - before, size) as i64).collect();
-            let index = Tensor::from_slice(&numbers, numbers.len())?.to_device(x.device())?;
-            x = dispatch(Index { op: "pad", dims: DimList::from_slice(&[d]), wrap: false }, &[&x, &index])?;
+            let whole = x.surrounded(d, more, mode)?;
+            // What is cropped goes from the end that it is counted at, with what was added at the other.
+            let crop = [before, behind].map(|n| n.min(0).unsigned_abs());
+            let left = whole.shape()[d].checked_sub(crop[0]).and_then(|left| left.checked_sub(crop[1]));
+            let Some(left) = left else {
+                bail!(Shape, "pad", "{before} before and {behind} behind leave nothing of dimension {d} of size {size}")
+            };
+            x = if crop == [0, 0] { whole } else { whole.narrow(d as isize, crop[0] as isize, left)?.copy()? };
         }
         if x.is(self) { self.copy() } else { Ok(x) }
+    }
+
+    /// With as many elements of its own before and behind dimension `d` as `more` says, which the mode allows.
+    #[track_caller]
+    fn surrounded(&self, d: usize, more: [usize; 2], mode: PadMode) -> Result<Tensor> {
+        let (dim, size) = (d as isize, self.shape()[d]);
+        let part = |start: usize, len: usize| self.narrow(dim, start as isize, len);
+        let repeated = |at: usize, len: usize| {
+            let mut shape = Shape::from_slice(self.shape());
+            shape[d] = len;
+            part(at, 1)?.expand(shape)
+        };
+        let [before, behind] = more;
+        let side = |first: bool| match (mode, if first { before } else { behind }) {
+            (_, 0) => Ok(None),
+            (PadMode::Reflect, n) => part(if first { 1 } else { size - 1 - n }, n)?.flip(dim).map(Some),
+            (PadMode::Replicate, n) => repeated(if first { 0 } else { size - 1 }, n).map(Some),
+            (PadMode::Circular, n) => part(if first { size - n } else { 0 }, n).map(Some),
+        };
+        let (first, last) = (side(true)?, side(false)?);
+        let all: SmallVec<[Tensor; 3]> = first.into_iter().chain([self.clone()]).chain(last).collect();
+        if let [one] = &all[..] { Ok(one.clone()) } else { cat(&all, dim) }
     }
 
     /// Padded to `size` in dimension `dim`, behind, with `value`; or cropped there.
@@ -151,7 +163,10 @@ impl Tensor {
     #[track_caller]
     pub fn fit(&self, dim: isize, size: usize, value: impl Into<Scalar>) -> Result<Tensor> {
         let d = crate::shape::dim_index("fit", dim, self.rank())?;
-        let missing = size as isize - self.size(dim)? as isize;
+        let have = self.size(dim)?;
+        let Some(missing) = isize::try_from(size).ok().and_then(|size| size.checked_sub(have as isize)) else {
+            bail!(Memory, "fit", "{size} elements are more than can be counted")
+        };
         let mut pads: SmallVec<[(isize, isize); 6]> = SmallVec::from_elem((0, 0), self.rank());
         pads[d] = (0, missing);
         dispatch(Pad { pads, value: value.into() }, &[self])

@@ -110,17 +110,19 @@ impl Windows {
                     "padding {} is more than half of the window's size {reach}",
                     p[i]
                 );
+                // Below 2^64, each of the two being below 2^63; the stride makes them more only in `ceil_mode`.
                 let padded = size[i] + 2 * p[i];
+                let up = if *ceil_mode { s[i] - 1 } else { 0 };
+                let room = padded.checked_add(up).and_then(|room| room.checked_sub(reach));
                 ensure!(
-                    size[i] > 0 && (padded >= reach || *ceil_mode && padded + s[i] > reach),
+                    size[i] > 0 && room.is_some(),
                     Shape,
                     op,
                     "a window of {reach} does not fit size {} padded by {}: there is no output",
                     size[i],
                     p[i]
                 );
-                let up = if *ceil_mode { s[i] - 1 } else { 0 };
-                let mut n = (padded + up - reach) / s[i] + 1;
+                let mut n = room.unwrap_or(0) / s[i] + 1;
                 // A window that starts behind the last element is not taken.
                 if *ceil_mode && (n - 1) * s[i] >= size[i] + p[i] {
                     n -= 1;
@@ -131,7 +133,8 @@ impl Windows {
             .collect()
     }
 
-    /// All windows over planes of `size`. Padding counts where `padded`.
+    /// All windows over planes of `size`. Padding counts where `padded`. As many as the output has places: it has
+    /// elements.
     #[track_caller]
     pub(crate) fn axes(&self, op: &'static str, size: &[usize], padded: bool) -> Result<Axes> {
         let rank = size.len();
@@ -141,7 +144,9 @@ impl Windows {
             axes[3 - rank + i] = match self {
                 Windows::Adaptive { .. } => (0..outputs)
                     .map(|o| {
-                        let (start, end) = (o * n / outputs, ((o + 1) * n).div_ceil(outputs));
+                        let at = |o: usize| o as u128 * n as u128;
+                        let (start, end) = (at(o) / outputs as u128, at(o + 1).div_ceil(outputs as u128));
+                        let (start, end) = (start as usize, end as usize);
                         Window { start, end, step: 1, count: end - start }
                     })
                     .collect(),
@@ -252,6 +257,9 @@ impl Infer for AvgPool {
 impl Infer for AvgPoolBackward {
     const NAME: &'static str = "avg_pool_backward";
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
+        let (rank, sizes) = (self.pool.windows.rank(), self.size.given().len());
+        ensure!(rank == sizes, Argument, "avg_pool_backward", "windows of {rank} dimensions over planes of {sizes}");
+        ensure!(self.pool.divisor_override != Some(0), Argument, "avg_pool", "the divisor must not be zero");
         let shape = planes("avg_pool_backward", inputs[0].shape(), &self.size)?;
         let pooled = self.pool.windows.shape("avg_pool_backward", &shape)?;
         ensure!(

@@ -10,7 +10,7 @@
 use crate::autocast::full_precision;
 use crate::op::{Infer, Meta, Metas};
 use crate::ops::results::{MinMax, StdAndMean, ValuesIndices, VarAndMean, pair, values_indices};
-use crate::shape::{DimList, Dims, Shape, dim_index};
+use crate::shape::{DimList, Dims, Shape, check_dims, dim_index};
 use crate::{DType, Result, Tensor, bail, dispatch, ensure};
 
 macro_rules! over_dims {
@@ -145,6 +145,7 @@ fn need_elements(op: &'static str, x: &Tensor, dims: &[usize]) -> Result<()> {
 impl Infer for Sum {
     const NAME: &'static str = "sum";
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
+        check_dims("sum", &self.dims, inputs[0].rank())?;
         meta(inputs[0], &self.dims, self.dtype).one()
     }
 }
@@ -152,6 +153,7 @@ impl Infer for Sum {
 impl Infer for Prod {
     const NAME: &'static str = "prod";
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
+        check_dims("prod", &[self.dim], inputs[0].rank())?;
         meta(inputs[0], &[self.dim], self.dtype).one()
     }
 }
@@ -163,6 +165,7 @@ macro_rules! infer {
             fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
                 let ($op, $x) = (self, inputs[0]);
                 let dims: &[usize] = $dims;
+                check_dims($name, dims, $x.rank())?;
                 $($check($name, $x, dims)?;)?
                 Ok([$(meta($x, dims, $dtype)),+].into_iter().collect())
             }
@@ -207,6 +210,7 @@ infer! {
 impl Infer for Norm {
     const NAME: &'static str = "norm";
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
+        check_dims("norm", &self.dims, inputs[0].rank())?;
         real_float("norm", inputs[0], &self.dims)?;
         if self.ord < 0.0 || self.ord.is_infinite() {
             need_elements("norm", inputs[0], &self.dims)?;

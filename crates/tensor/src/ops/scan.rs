@@ -3,7 +3,7 @@
 use crate::op::{Infer, Meta, Metas};
 use crate::ops::reduce::sum_dtype;
 use crate::ops::results::{ValuesIndices, values_indices};
-use crate::shape::dim_index;
+use crate::shape::{check_dims, dim_index};
 use crate::{DType, Result, Tensor, dispatch, ensure};
 
 macro_rules! running {
@@ -49,11 +49,11 @@ fn same(op: &'static str, x: &Tensor) -> Result<Metas> {
 }
 
 macro_rules! infer {
-    ($($Op:ident, $name:literal, |$x:ident| $metas:expr;)*) => {$(
+    ($($Op:ident, $name:literal, |$inputs:ident| $metas:expr;)*) => {$(
         impl Infer for $Op {
             const NAME: &'static str = $name;
-            fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
-                let $x = inputs[0];
+            fn infer(&self, $inputs: &[&Tensor]) -> Result<Metas> {
+                check_dims($name, &[self.dim], $inputs[0].rank())?;
                 $metas
             }
         }
@@ -65,16 +65,36 @@ fn with_place(op: &'static str, x: &Tensor) -> Result<Metas> {
     Ok([Meta::like(x), Meta::like(x).with_dtype(DType::I64)].into_iter().collect())
 }
 
+/// Factors and summands of one shape and dtype.
+#[track_caller]
+fn alike(a: &Tensor, b: &Tensor) -> Result<()> {
+    ensure!(
+        a.shape() == b.shape() && a.dtype() == b.dtype(),
+        Shape,
+        "recurrence",
+        "factors and summands must be alike, they are {:?} {} and {:?} {}",
+        a.shape(),
+        a.dtype(),
+        b.shape(),
+        b.dtype()
+    );
+    Ok(())
+}
+
 infer! {
-    Cumsum, "cumsum", |x| same("cumsum", x);
-    Cumprod, "cumprod", |x| same("cumprod", x);
+    Cumsum, "cumsum", |x| same("cumsum", x[0]);
+    Cumprod, "cumprod", |x| same("cumprod", x[0]);
     Logcumsumexp, "logcumsumexp", |x| {
-        ensure!(x.dtype().is_float(), DType, "logcumsumexp", "defined for floating point, the tensor is {}", x.dtype());
-        Meta::like(x).one()
+        let dtype = x[0].dtype();
+        ensure!(dtype.is_float(), DType, "logcumsumexp", "defined for floating point, the tensor is {dtype}");
+        Meta::like(x[0]).one()
     };
-    Cummax, "cummax", |x| with_place("cummax", x);
-    Cummin, "cummin", |x| with_place("cummin", x);
-    Recurrence, "recurrence", |x| same("recurrence", x);
+    Cummax, "cummax", |x| with_place("cummax", x[0]);
+    Cummin, "cummin", |x| with_place("cummin", x[0]);
+    Recurrence, "recurrence", |x| {
+        alike(x[0], x[1])?;
+        same("recurrence", x[0])
+    };
 }
 
 impl Tensor {
@@ -153,17 +173,7 @@ impl Tensor {
     #[track_caller]
     pub fn recurrence(&self, b: impl AsRef<Tensor>, dim: isize, reverse: bool) -> Result<Tensor> {
         let b = b.as_ref();
-        let same = self.shape() == b.shape() && self.dtype() == b.dtype();
-        ensure!(
-            same,
-            Shape,
-            "recurrence",
-            "factors and summands must be alike, they are {:?} {} and {:?} {}",
-            self.shape(),
-            self.dtype(),
-            b.shape(),
-            b.dtype()
-        );
+        alike(self, b)?;
         dispatch(Recurrence { dim: dim_index("recurrence", dim, self.rank())?, reverse }, &[self, b])
     }
 }

@@ -4,7 +4,7 @@
 use crate::op::{Infer, Meta, Metas};
 use crate::ops::{Operand, as_index};
 use crate::shape::{Shape, broadcast_shapes, dim_index};
-use crate::{Result, Tensor, dispatch, dispatch_into, ensure};
+use crate::{DType, Result, Tensor, dispatch, dispatch_into, ensure};
 
 /// `out[i][j][k] = x[index[i][j][k]][j][k]` for dimension 0, and likewise for the others. Inputs: the
 /// tensor and the index, `int64` and in no other dimension larger.
@@ -52,9 +52,35 @@ impl Scatter {
     }
 }
 
+/// An index for dimension `d` of `x`: of the same rank, and in no other dimension larger.
+#[track_caller]
+fn check_index(op: &'static str, x: &Tensor, d: usize, index: &Tensor) -> Result<()> {
+    ensure!(index.dtype() == DType::I64, DType, op, "the index is {}, int64 is right", index.dtype());
+    ensure!(
+        x.rank() == index.rank() && d < x.rank(),
+        Shape,
+        op,
+        "the index of shape {:?} must have as many dimensions as the tensor of shape {:?}, {d} among them",
+        index.shape(),
+        x.shape()
+    );
+    for (k, (have, size)) in index.shape().iter().zip(x.shape()).enumerate() {
+        ensure!(
+            k == d || have <= size,
+            Shape,
+            op,
+            "the index of shape {:?} is larger in dimension {k} than the tensor of shape {:?}",
+            index.shape(),
+            x.shape()
+        );
+    }
+    Ok(())
+}
+
 impl Infer for Gather {
     const NAME: &'static str = "gather";
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
+        check_index("gather", inputs[0], self.dim, inputs[1])?;
         Meta::new(inputs[1].shape(), inputs[0].dtype()).one()
     }
 }
@@ -62,7 +88,18 @@ impl Infer for Gather {
 impl Infer for Scatter {
     const NAME: &'static str = "scatter";
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
-        let x = inputs[0];
+        let (x, index, source) = (inputs[0], inputs[1], inputs[2]);
+        check_index(self.called(), x, self.dim, index)?;
+        ensure!(
+            source.shape() == index.shape() && source.dtype() == x.dtype(),
+            Shape,
+            self.called(),
+            "a source {} {:?} does not go by an index of shape {:?} into a {} tensor",
+            source.dtype(),
+            source.shape(),
+            index.shape(),
+            x.dtype()
+        );
         let ordered = !x.dtype().is_complex() || !matches!(self.reduce, Some(Reduce::Amax | Reduce::Amin));
         ensure!(ordered, DType, self.called(), "complex numbers have no order");
         Meta::like(x).one()
@@ -80,24 +117,7 @@ fn lifted(x: &Tensor) -> Result<Tensor> {
 fn prepared(op: &'static str, x: &Tensor, dim: isize, index: &Tensor) -> Result<(Tensor, usize, Tensor)> {
     let d = dim_index(op, dim, x.rank())?;
     let (x, index) = (lifted(x)?, lifted(&as_index(op, index, x.device())?)?);
-    ensure!(
-        x.rank() == index.rank(),
-        Shape,
-        op,
-        "the index of shape {:?} must have as many dimensions as the tensor of shape {:?}",
-        index.shape(),
-        x.shape()
-    );
-    for (k, (have, size)) in index.shape().iter().zip(x.shape()).enumerate() {
-        ensure!(
-            k == d || have <= size,
-            Shape,
-            op,
-            "the index of shape {:?} is larger in dimension {k} than the tensor of shape {:?}",
-            index.shape(),
-            x.shape()
-        );
-    }
+    check_index(op, &x, d, &index)?;
     Ok((x, d, index))
 }
 

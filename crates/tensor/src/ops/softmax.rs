@@ -2,8 +2,8 @@
 
 use crate::op::{Infer, Metas, Outputs};
 use crate::ops::activation::float_like;
-use crate::shape::dim_index;
-use crate::{DType, Result, Tensor, dispatch};
+use crate::shape::{check_dims, dim_index};
+use crate::{DType, Result, Tensor, dispatch, ensure};
 use smallvec::smallvec;
 
 macro_rules! ops {
@@ -18,6 +18,8 @@ macro_rules! ops {
         impl Infer for $Op {
             const NAME: &'static str = $name;
             fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
+                check_dims($name, &[self.dim], inputs[0].rank())?;
+                check_alike($name, inputs)?;
                 float_like($name, inputs[0])
             }
             fn decompose(&self, inputs: &[&Tensor]) -> Option<Result<Outputs>> {
@@ -49,6 +51,23 @@ ops! {
         let (g, y) = (x[0], x[1]);
         g.sub(&y.exp()?.mul(&g.sum_keepdim(dim)?)?)
     };
+}
+
+/// All inputs of one shape and dtype.
+fn check_alike(op: &'static str, inputs: &[&Tensor]) -> Result<()> {
+    for t in inputs {
+        ensure!(
+            t.shape() == inputs[0].shape() && t.dtype() == inputs[0].dtype(),
+            Shape,
+            op,
+            "operands must be alike, they are {} {:?} and {} {:?}",
+            inputs[0].dtype(),
+            inputs[0].shape(),
+            t.dtype(),
+            t.shape()
+        );
+    }
+    Ok(())
 }
 
 /// x less its largest value, which changes nothing but that exponentials stay finite.

@@ -55,6 +55,11 @@ crate::options! {
     }
 }
 
+/// Elements along the last dimension.
+fn line(x: &Tensor) -> usize {
+    x.shape().last().copied().unwrap_or(1)
+}
+
 fn meta(op: &'static str, x: &Tensor, last: Option<usize>) -> Result<Metas> {
     ensure!(!x.dtype().is_complex(), DType, op, "complex numbers have no order ({}); take `abs()` first", x.dtype());
     let mut shape = Shape::from_slice(x.shape());
@@ -75,6 +80,14 @@ impl Infer for Sort {
 impl Infer for Topk {
     const NAME: &'static str = "topk";
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
+        let (k, size) = (self.k, line(inputs[0]));
+        // The only element of a tensor without dimensions is all there is to take.
+        ensure!(
+            k <= size && (k == 1 || inputs[0].rank() > 0),
+            Argument,
+            "topk",
+            "k = {k}, but the last dimension has size {size}"
+        );
         meta("topk", inputs[0], Some(self.k))
     }
 }
@@ -82,6 +95,12 @@ impl Infer for Topk {
 impl Infer for Kthvalue {
     const NAME: &'static str = "kthvalue";
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
+        let size = line(inputs[0]);
+        let least = match self.pick {
+            Pick::Place(place) => place,
+            Pick::Median | Pick::NanMedian | Pick::Mode => 0,
+        };
+        ensure!(least < size, Index, "kthvalue", "element {least} of a line of {size} is asked for");
         meta("kthvalue", inputs[0], Some(1))
     }
 }

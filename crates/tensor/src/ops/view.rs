@@ -1,9 +1,9 @@
 //! Views: the same storage under another layout. No data moves, writes are seen by all, and gradients
 //! pass back through the rule of each.
 
-use crate::layout::Layout;
+use crate::layout::{Layout, stride};
 use crate::op::{Infer, Meta, Metas, ViewOp};
-use crate::shape::{DimList, Dims, IntoShape, Shape, Strides, broadcast_shapes, dim_index};
+use crate::shape::{DimList, Dims, IntoShape, MAX_RANK, Shape, Strides, check_dims, checked_numel, dim_index};
 use crate::{DType, Result, Tensor, bail, dispatch, dispatch_view, ensure};
 use smallvec::SmallVec;
 
@@ -92,6 +92,9 @@ impl ViewOp for Detach {
 impl ViewOp for Permute {
     const NAME: &'static str = "permute";
     fn layout(&self, x: &Tensor) -> Result<(Layout, DType)> {
+        let (named, rank) = (self.order.len(), x.rank());
+        ensure!(named == rank, Shape, "permute", "{named} dimensions are named, the tensor has {rank}");
+        check_dims("permute", &self.order, rank)?;
         Ok((x.layout().permute(&self.order), x.dtype()))
     }
 }
@@ -99,6 +102,12 @@ impl ViewOp for Permute {
 impl ViewOp for Expand {
     const NAME: &'static str = "expand";
     fn layout(&self, x: &Tensor) -> Result<(Layout, DType)> {
+        let (from, to) = (x.shape(), &self.shape[..]);
+        let reached = to
+            .len()
+            .checked_sub(from.len())
+            .is_some_and(|lead| from.iter().zip(&to[lead..]).all(|(from, to)| from == to || *from == 1));
+        ensure!(reached, Shape, "expand", "shape {from:?} does not expand to {to:?}");
         Ok((x.layout().expand(&self.shape), x.dtype()))
     }
 }
@@ -123,6 +132,17 @@ impl ViewOp for Reshape {
 impl ViewOp for Slice {
     const NAME: &'static str = "slice";
     fn layout(&self, x: &Tensor) -> Result<(Layout, DType)> {
+        let &Slice { dim, start, len, step } = self;
+        let Some(&size) = x.shape().get(dim) else {
+            bail!(Index, "slice", "dimension {dim} is out of range for a tensor of rank {}", x.rank())
+        };
+        let last = len.checked_sub(1).map(|n| n.checked_mul(step).and_then(|n| n.checked_add(start)));
+        ensure!(
+            step > 0 && last.is_none_or(|last| last.is_some_and(|last| last < size)),
+            Index,
+            "slice",
+            "{len} elements from {start}, {step} apart, are not inside dimension {dim} of size {size}"
+        );
         Ok((x.layout().slice(self.dim, self.start, self.len, self.step), x.dtype()))
     }
 }
@@ -131,6 +151,13 @@ impl ViewOp for Diagonal {
     const NAME: &'static str = "diagonal";
     fn layout(&self, x: &Tensor) -> Result<(Layout, DType)> {
         let mut layout = x.layout().clone();
+        let (one, other, rank) = (self.dim1, self.dim2, layout.rank());
+        ensure!(
+            one != other && one.max(other) < rank,
+            Index,
+            "diagonal",
+            "dimensions {one} and {other} are not two of a tensor of rank {rank}"
+        );
         let (rows, columns) = (layout.shape[self.dim1], layout.shape[self.dim2]);
         let (step1, step2) = (layout.strides[self.dim1], layout.strides[self.dim2]);
         let below = self.offset.min(0).unsigned_abs();
@@ -145,7 +172,8 @@ impl ViewOp for Diagonal {
             layout.strides.remove(d);
         }
         layout.shape.push(len);
-        layout.strides.push(step1 + step2);
+        // Where they do not add up, there are no two elements.
+        layout.strides.push(step1.checked_add(step2).unwrap_or(step1));
         Ok((layout, x.dtype()))
     }
 }
@@ -154,16 +182,26 @@ impl ViewOp for Unfold {
     const NAME: &'static str = "unfold";
     fn layout(&self, x: &Tensor) -> Result<(Layout, DType)> {
         let mut layout = x.layout().clone();
+        let &Unfold { dim, size, step } = self;
+        let whole = if layout.rank() == 0 { Some(1) } else { layout.shape.get(dim).copied() };
+        ensure!(step > 0, Argument, "unfold", "a step of zero leads nowhere");
+        ensure!(
+            whole.is_some_and(|whole| size <= whole),
+            Shape,
+            "unfold",
+            "a window of {size} does not fit dimension {dim} of shape {:?}",
+            x.shape()
+        );
         if layout.rank() == 0 {
             layout.shape.push(self.size);
             layout.strides.push(1);
             return Ok((layout, x.dtype()));
         }
-        let step = layout.strides[self.dim];
-        layout.shape[self.dim] = (layout.shape[self.dim] - self.size) / self.step + 1;
-        layout.strides[self.dim] = step * self.step;
-        layout.shape.push(self.size);
-        layout.strides.push(step);
+        let along = layout.strides[dim];
+        layout.shape[dim] = (layout.shape[dim] - size) / step + 1;
+        layout.strides[dim] = stride(along, step);
+        layout.shape.push(size);
+        layout.strides.push(along);
         Ok((layout, x.dtype()))
     }
 }
@@ -171,16 +209,25 @@ impl ViewOp for Unfold {
 impl ViewOp for AsStrided {
     const NAME: &'static str = "as_strided";
     fn layout(&self, x: &Tensor) -> Result<(Layout, DType)> {
-        check_inside("as_strided", &self.layout, x)?;
         Ok(((*self.layout).clone(), x.dtype()))
     }
 }
 
-/// A layout from the user's hands must lie inside the storage: all reads and writes trust it.
-fn check_inside(op: &'static str, layout: &Layout, x: &Tensor) -> Result<()> {
-    let room = x.storage().bytes() / x.dtype().size();
+/// A view's layout must be one that a tensor may have, and lie inside the storage.
+pub(crate) fn check_inside(op: &'static str, layout: &Layout, dtype: DType, x: &Tensor) -> Result<()> {
+    let (shape, rank) = (&layout.shape[..], layout.rank());
+    ensure!(rank <= MAX_RANK, Shape, op, "{rank} dimensions, at most {MAX_RANK} are possible");
+    ensure!(
+        rank == layout.strides.len(),
+        Shape,
+        op,
+        "shape {shape:?} and strides {:?} have different lengths",
+        &layout.strides[..]
+    );
+    ensure!(checked_numel(shape).is_some(), Memory, op, "shape {shape:?} has more elements than can be counted");
+    let room = x.storage().bytes() / dtype.size();
     match layout.end() {
-        Some(end) if end <= room => Ok(()),
+        Some(end) if end.max(layout.offset) <= room => Ok(()),
         _ => bail!(
             Index,
             op,
@@ -197,7 +244,7 @@ impl ViewOp for ViewAsReal {
     fn layout(&self, x: &Tensor) -> Result<(Layout, DType)> {
         ensure!(x.dtype().is_complex(), DType, "view_as_real", "the tensor is {}, not complex", x.dtype());
         let mut layout = x.layout().clone();
-        layout.strides.iter_mut().for_each(|s| *s *= 2);
+        layout.strides.iter_mut().for_each(|s| *s = stride(*s, 2));
         layout.offset *= 2;
         layout.shape.push(2);
         layout.strides.push(1);
@@ -253,9 +300,21 @@ pub struct AsStridedBackward {
     pub view: Layout,
 }
 
+/// Layouts of one memory, with the shape that each must have.
+fn check_layouts(op: &'static str, layouts: [(&Layout, &[usize]); 2]) -> Result<()> {
+    for (layout, shape) in layouts {
+        let right = layout.shape[..] == *shape && layout.strides.len() == shape.len() && layout.end().is_some();
+        ensure!(right, Shape, op, "a tensor of shape {shape:?} does not lie as {layout:?} says");
+    }
+    Ok(())
+}
+
 impl Infer for AsStridedScatter {
     const NAME: &'static str = "as_strided_scatter";
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
+        check_layouts(Self::NAME, [(&self.base, inputs[0].shape()), (&self.view, inputs[1].shape())])?;
+        let (to, from) = (inputs[0].dtype(), inputs[1].dtype());
+        ensure!(to == from, DType, Self::NAME, "a source of {from} does not go into a {to} tensor");
         Meta::like(inputs[0]).one()
     }
 }
@@ -263,6 +322,7 @@ impl Infer for AsStridedScatter {
 impl Infer for AsStridedBackward {
     const NAME: &'static str = "as_strided_backward";
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
+        check_layouts(Self::NAME, [(&self.base, &self.base.shape), (&self.view, inputs[0].shape())])?;
         Meta::new(self.base.shape.clone(), inputs[0].dtype()).one()
     }
 }
@@ -275,14 +335,6 @@ impl Tensor {
     #[track_caller]
     pub fn permute(&self, dims: impl Into<Dims>) -> Result<Tensor> {
         let order = dims.into().resolve("permute", self.rank())?;
-        ensure!(
-            order.len() == self.rank(),
-            Shape,
-            "permute",
-            "{} dimensions are named, the tensor has {}",
-            order.len(),
-            self.rank()
-        );
         dispatch_view(Permute { order }, self)
     }
 
@@ -356,8 +408,6 @@ impl Tensor {
         if shape[..] == *self.shape() {
             return Ok(self.clone());
         }
-        let reached = broadcast_shapes("expand", self.shape(), &shape)?;
-        ensure!(reached == shape, Shape, "expand", "shape {:?} does not expand to {:?}", self.shape(), &shape[..]);
         dispatch_view(Expand { shape }, self)
     }
 
@@ -431,7 +481,7 @@ impl Tensor {
         let d = dim_index("unflatten", dim, self.rank())?;
         let mut shape: SmallVec<[isize; 6]> = self.shape().iter().map(|s| *s as isize).collect();
         let sizes = sizes.into_sizes();
-        let known: isize = sizes.iter().filter(|s| **s != -1).product();
+        let known = sizes.iter().filter(|s| **s != -1).try_fold(1isize, |n, s| n.checked_mul(*s)).unwrap_or(0);
         let whole = shape.get(d).copied().unwrap_or(1);
         let sizes = sizes.iter().map(|s| if *s == -1 && known > 0 { whole / known } else { *s });
         shape.splice_range(d, sizes);
@@ -530,9 +580,6 @@ impl Tensor {
     #[track_caller]
     pub fn unfold(&self, dim: isize, size: usize, step: usize) -> Result<Tensor> {
         let d = dim_index("unfold", dim, self.rank())?;
-        let whole = self.shape().get(d).copied().unwrap_or(1);
-        ensure!(step > 0, Argument, "unfold", "a step of zero leads nowhere");
-        ensure!(size <= whole, Shape, "unfold", "a window of {size} does not fit dimension {dim} of size {whole}");
         dispatch_view(Unfold { dim: d, size, step }, self)
     }
 
@@ -558,7 +605,7 @@ impl Tensor {
     #[track_caller]
     pub fn as_strided_scatter(&self, source: impl AsRef<Tensor>, view: &Layout) -> Result<Tensor> {
         let source = source.as_ref();
-        check_inside("as_strided_scatter", view, self)?;
+        check_inside("as_strided_scatter", view, self.dtype(), self)?;
         ensure!(
             *source.shape() == view.shape[..],
             Shape,
@@ -583,9 +630,14 @@ impl Tensor {
     }
 
     /// The slices along `dim`, without that dimension: `torch.unbind`.
+    ///
+    /// # Errors
+    /// Where there are too many of them: each is a tensor.
     #[track_caller]
     pub fn unbind(&self, dim: isize) -> Result<Vec<Tensor>> {
-        (0..self.size(dim)?).map(|i| self.select(dim, i as isize)).collect()
+        let size = self.size(dim)?;
+        check_pieces("unbind", size)?;
+        (0..size).map(|i| self.select(dim, i as isize)).collect()
     }
 
     /// Pieces of `size` along `dim`, the last one shorter: `torch.split`.
@@ -596,6 +648,7 @@ impl Tensor {
         if whole == 0 {
             return Ok(vec![self.narrow(dim, 0, 0)?]);
         }
+        check_pieces("split", whole.div_ceil(size))?;
         (0..whole).step_by(size).map(|at| self.narrow(dim, at as isize, size.min(whole - at))).collect()
     }
 
@@ -604,7 +657,7 @@ impl Tensor {
     pub fn split_with_sizes(&self, sizes: &[usize], dim: isize) -> Result<Vec<Tensor>> {
         let whole = self.size(dim)?;
         ensure!(
-            sizes.iter().sum::<usize>() == whole,
+            sizes.iter().try_fold(0usize, |sum, size| sum.checked_add(*size)) == Some(whole),
             Shape,
             "split_with_sizes",
             "sizes {sizes:?} do not sum to {whole}, the size of dimension {dim}"
@@ -624,10 +677,25 @@ impl Tensor {
         ensure!(chunks > 0, Argument, "chunk", "at least one chunk is needed");
         let whole = self.size(dim)?;
         if whole == 0 {
+            check_pieces("chunk", chunks)?;
             return (0..chunks).map(|_| self.narrow(dim, 0, 0)).collect();
         }
         self.split(whole.div_ceil(chunks), dim)
     }
+}
+
+/// The most pieces that a tensor is cut into at once: some gigabytes of tensors.
+const MOST_PIECES: usize = 1 << 24;
+
+#[track_caller]
+fn check_pieces(op: &'static str, count: usize) -> Result<()> {
+    ensure!(
+        count <= MOST_PIECES,
+        Memory,
+        op,
+        "{count} pieces are too many: each is a tensor, {MOST_PIECES} may be made"
+    );
+    Ok(())
 }
 
 /// Replacing one element of a small vector by several.

@@ -8,6 +8,7 @@
 
 use super::window::{self, Axis, Frames, Part, Window, boxes};
 use super::{Scratch, TASK, lanes_of};
+use crate::Result;
 use crate::cpu::matmul::{Number, Sizes, products};
 use crate::cpu::micro::{Real, full, load, load_tile, numbers_by_panel, rows_by_lanes, starts, store, store_tile};
 use crate::cpu::par::{self, Shared};
@@ -109,15 +110,16 @@ fn by_product<T: Real + Number>(g: &Gather<'_, T>, outputs: usize, out: &mut [T]
     products(sizes, (g.weight, &weight), (g.source, &source), out, g.bias.is_some());
 }
 
-/// Runs the gathering into `out`.
-pub(super) fn run<T: Real + Number>(g: &Gather<'_, T>, out: &mut [T]) {
+/// Runs the gathering into `out`, which has elements; there are channels and taps.
+///
+/// # Errors
+/// Where the system has no memory for it.
+pub(super) fn run<T: Real + Number>(g: &Gather<'_, T>, out: &mut [T]) -> Result<()> {
     let grid: [usize; 3] = std::array::from_fn(|i| g.axes[i].grid);
     let outputs: usize = grid.iter().product();
-    if g.batch * g.groups * g.rows * outputs == 0 {
-        return;
-    }
     if g.axes.iter().all(Axis::is_plain) && g.place.steps[2] == 1 && outputs >= PLAIN {
-        return by_product(g, outputs, out);
+        by_product(g, outputs, out);
+        return Ok(());
     }
     let taps: usize = g.axes.iter().map(|a| a.taps.len()).product();
     let lanes = lanes_of::<T>();
@@ -126,13 +128,13 @@ pub(super) fn run<T: Real + Number>(g: &Gather<'_, T>, out: &mut [T]) {
         Shape::Lanes(m, _) => m,
         Shape::Panel => 2 * lanes,
     };
-    let blocks = (g.channels * taps).div_ceil(DEPTH).clamp(1, g.channels.max(1));
+    let blocks = (g.channels * taps).div_ceil(DEPTH).clamp(1, g.channels);
     let block = g.channels.div_ceil(blocks);
     let len = box_len(g, grid, block, lanes);
     let parts = boxes(grid, len);
     let samples = match &parts[..] {
         [whole] => {
-            let bytes = Window::new(&g.axes, whole.len, lanes).channel() * block.max(1) * size_of::<T>();
+            let bytes = Window::bytes::<T>(&g.axes, whole.len, lanes, block);
             (OUTPUTS / outputs).min(WINDOW / bytes).clamp(1, g.batch)
         }
         _ => 1,
@@ -142,20 +144,20 @@ pub(super) fn run<T: Real + Number>(g: &Gather<'_, T>, out: &mut [T]) {
     let splits = TASKS.div_ceil(boxes).clamp(1, panel_count);
     let panels = pack(g, taps, panel_rows);
     let tasks = boxes * splits;
-    let cost = (samples * outputs * g.rows * g.channels * taps) / (parts.len() * splits);
+    let cost = (samples * outputs * g.rows).saturating_mul(g.channels * taps) / (parts.len() * splits);
     let out = Shared::new(out.as_mut_ptr());
     let unit = if shape == Shape::Panel { 1 } else { lanes };
-    let sizes = window::Sizes { channels: block.max(1), lanes, unit };
+    let sizes = window::Sizes { channels: block, lanes, unit };
     let frames = Frames::new(&g.axes, &sizes, &parts, &[samples, g.batch % samples], |[s, d, h, w], n| {
         let [depth, row, column] = g.place.steps;
         (s * g.place.batch + d * depth + h * row + w * column, n)
-    });
-    par::ranges(tasks, (TASK / cost.max(1)).max(1), |tasks| {
+    })?;
+    par::try_ranges(tasks, (TASK / cost.max(1)).max(1), |tasks| {
         let panels = &panels;
         let (parts, frames, out) = (&parts[..], &frames, &out);
         let job = Job { g, shape, panel_rows, panels, block, parts, frames, samples, splits, out, tasks };
-        pulp::Arch::new().dispatch(job);
-    });
+        pulp::Arch::new().dispatch(job)
+    })
 }
 
 /// The tile with the least work lost at its edges.
@@ -185,7 +187,7 @@ fn choose<T>(g: &Gather<'_, T>, grid: [usize; 3], taps: usize, lanes: usize) -> 
 
 /// How large a box may be for its window to stay in cache, and for all threads to have some.
 fn box_len<T>(g: &Gather<'_, T>, grid: [usize; 3], block: usize, lanes: usize) -> [usize; 3] {
-    let bytes = |len: [usize; 3]| Window::new(&g.axes, len, lanes).channel() * block.max(1) * size_of::<T>();
+    let bytes = |len: [usize; 3]| Window::bytes::<T>(&g.axes, len, lanes, block);
     let mut len = grid;
     for axis in 0..3 {
         // Whole rows first; long ones are cut at multiples of the registers.
@@ -236,9 +238,9 @@ fn pack<T: Real>(g: &Gather<'_, T>, taps: usize, panel_rows: usize) -> Vec<T> {
 }
 
 impl<T: Real> WithSimd for Job<'_, T> {
-    type Output = ();
+    type Output = Result<()>;
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
+    fn with_simd<S: Simd>(self, simd: S) -> Result<()> {
         // Closures that hold registers must be inlined (see `micro`).
         macro_rules! tasks {
             ($compute:expr) => {
@@ -273,9 +275,9 @@ struct Task<'a, T> {
 impl<'j, T: Real> Job<'j, T> {
     /// Calls `compute` for each task and each block of channels.
     #[inline(always)]
-    fn tasks(self, compute: impl Fn(&Job<'j, T>, &Frame, Task<'_, T>)) {
+    fn tasks(self, compute: impl Fn(&Job<'j, T>, &Frame, Task<'_, T>)) -> Result<()> {
         let g = self.g;
-        let mut scratch = Scratch::<T>::new(self.frames.room());
+        let mut scratch = Scratch::<T>::new(&[self.frames.room()])?;
         for task in self.tasks.clone() {
             let (split, rest) = (task % self.splits, task / self.splits);
             let (part, rest) = (self.parts[rest % self.parts.len()], rest / self.parts.len());
@@ -306,13 +308,14 @@ impl<'j, T: Real> Job<'j, T> {
                 }
             }
         }
+        Ok(())
     }
 
     /// Numbers of the panel that belong to the block, and the offsets that go with them.
     #[inline(always)]
     fn block<'f>(&self, frame: &'f Frame, task: &Task<'_, T>, panel: usize) -> (*const T, &'f [u32]) {
         let g = self.g;
-        let taps = if self.block == 0 { 0 } else { frame.taps.len() / self.block };
+        let taps = frame.taps.len() / self.block;
         let size = self.panel_rows * g.channels * taps;
         let start = (task.group * g.rows.div_ceil(self.panel_rows) + panel) * size
             + task.channels.start * taps * self.panel_rows;

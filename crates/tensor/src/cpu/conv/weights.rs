@@ -8,6 +8,7 @@
 
 use super::window::{self, Axis, Frame, Frames, Part, Window, boxes, forward};
 use super::{Scratch, TASK, lanes_of, sizes};
+use crate::Result;
 use crate::cpu::matmul::{Matrix, Number, Sizes};
 use crate::cpu::micro::{Real, lanes_by_lanes, load, load_tile, numbers_by_panel, starts, store_tile};
 use crate::cpu::par::{self, Shared};
@@ -60,14 +61,15 @@ struct Job<'a, T> {
 }
 
 /// The gradient of the weight into `out`.
-pub(super) fn run<T: Real + Number>(g: &Geometry, x: &[T], grad: &[T], out: &mut [T]) {
+///
+/// # Errors
+/// Where the system has no memory for it.
+pub(super) fn run<T: Real + Number>(g: &Geometry, x: &[T], grad: &[T], out: &mut [T]) -> Result<()> {
     let axes = forward(g);
     let (_, outputs, taps) = sizes(g);
-    if out.is_empty() {
-        return;
-    }
-    if g.batch * outputs == 0 {
-        return out.fill(T::default());
+    if out.is_empty() || grad.is_empty() {
+        out.fill(T::default());
+        return Ok(());
     }
     let lanes = lanes_of::<T>();
     let shape = match (g.channels * taps >= DEEP && g.features >= lanes, g.features) {
@@ -75,7 +77,7 @@ pub(super) fn run<T: Real + Number>(g: &Geometry, x: &[T], grad: &[T], out: &mut
         (false, 1) => Shape::Single,
         (false, _) => Shape::Lanes,
     };
-    let work = g.batch * outputs * g.features * g.channels * taps;
+    let work = (g.batch * outputs * g.features).saturating_mul(g.channels * taps);
     let wanted = TASKS.div_ceil(g.groups).min((work / TASK).max(1));
     let (sample_chunks, channel_chunks) =
         split(g, wanted, grad.len() / g.groups, out.len() / g.groups, size_of_val(out));
@@ -86,7 +88,7 @@ pub(super) fn run<T: Real + Number>(g: &Geometry, x: &[T], grad: &[T], out: &mut
     let parts = boxes(grid, box_len::<T>(&axes, grid, channels, lanes));
     let together = match &parts[..] {
         [whole] => {
-            let bytes = Window::new(&axes, whole.len, lanes).channel() * channels * size_of::<T>();
+            let bytes = Window::bytes::<T>(&axes, whole.len, lanes, channels);
             (OUTPUTS / outputs).min(WINDOW / bytes).clamp(1, samples)
         }
         _ => 1,
@@ -94,18 +96,22 @@ pub(super) fn run<T: Real + Number>(g: &Geometry, x: &[T], grad: &[T], out: &mut
     let unit = if shape == Shape::Panel { 1 } else { lanes };
     // Chunks of samples, the last one of them short, are taken `together` at a time.
     let counts = [together, samples % together, (g.batch % samples) % together];
-    let frames = Frames::new(&axes, &window::Sizes { channels, lanes, unit }, &parts, &counts, |_, _| ());
+    let frames = Frames::new(&axes, &window::Sizes { channels, lanes, unit }, &parts, &counts, |_, _| ())?;
     let size = out.len();
     let mut partial = if sample_chunks > 1 { vec![T::default(); size * sample_chunks] } else { Vec::new() };
     let sums = Shared::new(if sample_chunks > 1 { partial.as_mut_ptr() } else { out.as_mut_ptr() });
     let plain = shape == Shape::Panel && outputs >= PLAIN && axes.iter().all(Axis::is_plain);
     let tasks = g.groups * channel_chunks * sample_chunks;
-    par::ranges(tasks, (TASK * tasks / work.max(1)).max(1), |tasks| {
+    par::try_ranges(tasks, (TASK * tasks / work.max(1)).max(1), |tasks| {
         let (channels, samples) = ((channels, channel_chunks), (samples, sample_chunks));
         let (axes, parts, frames, sums) = (&axes, &parts[..], &frames, &sums);
         let job = Job { g, axes, x, grad, shape, parts, frames, channels, samples, together, sums, tasks };
-        if plain { job.products() } else { pulp::Arch::new().dispatch(job) }
-    });
+        if plain {
+            job.products();
+            return Ok(());
+        }
+        pulp::Arch::new().dispatch(job)
+    })?;
     if sample_chunks > 1 {
         par::chunks(out, par::GRAIN / sample_chunks, par::GRAIN, |i, to| {
             let start = i * (par::GRAIN / sample_chunks);
@@ -116,6 +122,7 @@ pub(super) fn run<T: Real + Number>(g: &Geometry, x: &[T], grad: &[T], out: &mut
             }
         });
     }
+    Ok(())
 }
 
 /// How many chunks of samples and of channels make about `wanted` tasks at the least cost: each chunk of
@@ -134,7 +141,7 @@ fn split(g: &Geometry, wanted: usize, grad: usize, out: usize, bytes: usize) -> 
 }
 
 fn box_len<T>(axes: &[Axis; 3], grid: [usize; 3], channels: usize, lanes: usize) -> [usize; 3] {
-    let bytes = |len: [usize; 3]| Window::new(axes, len, lanes).channel() * channels * size_of::<T>();
+    let bytes = |len: [usize; 3]| Window::bytes::<T>(axes, len, lanes, channels);
     let mut len = grid;
     for axis in 0..3 {
         let unit = if axis == 2 { 4 * lanes } else { 1 };
@@ -146,9 +153,9 @@ fn box_len<T>(axes: &[Axis; 3], grid: [usize; 3], channels: usize, lanes: usize)
 }
 
 impl<T: Real> WithSimd for Job<'_, T> {
-    type Output = ();
+    type Output = Result<()>;
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
+    fn with_simd<S: Simd>(self, simd: S) -> Result<()> {
         match self.shape {
             Shape::Panel => self.panels::<S>(simd),
             Shape::Lanes => self.lanes::<S, 3, 3>(simd),
@@ -232,13 +239,13 @@ impl<T: Real> Job<'_, T> {
     }
 
     #[inline(always)]
-    fn panels<S: Simd>(self, simd: S) {
+    fn panels<S: Simd>(self, simd: S) -> Result<()> {
         let (g, width) = (self.g, 2 * T::lanes::<S>());
         let panels = g.features.div_ceil(width);
         let (_, _, taps) = sizes(g);
-        let mut window = Scratch::<T>::new(self.frames.room());
-        let mut turned = Scratch::<T>::new(self.frames.units() * panels * width);
-        let mut sums = Scratch::<T>::new((self.channels.0 * taps).div_ceil(6) * panels * 6 * width);
+        let mut window = Scratch::<T>::new(&[self.frames.room()])?;
+        let mut turned = Scratch::<T>::new(&[self.frames.units(), panels, width])?;
+        let mut sums = Scratch::<T>::new(&[(self.channels.0 * taps).div_ceil(6), panels, 6 * width])?;
         for task in self.tasks.clone() {
             let (group, channels, samples, to) = self.task(task);
             let rows = channels.len() * taps;
@@ -277,6 +284,7 @@ impl<T: Real> Job<'_, T> {
                 }
             }
         }
+        Ok(())
     }
 
     /// The gradient of a box, output by output, `width` features side by side in each panel.
@@ -318,13 +326,13 @@ impl<T: Real> Job<'_, T> {
     }
 
     #[inline(always)]
-    fn lanes<S: Simd, const M: usize, const N: usize>(self, simd: S) {
+    fn lanes<S: Simd, const M: usize, const N: usize>(self, simd: S) -> Result<()> {
         let (g, lanes) = (self.g, T::lanes::<S>());
         let (_, _, taps) = sizes(g);
-        let mut window = Scratch::<T>::new(self.frames.room());
-        let mut padded = Scratch::<T>::new(self.frames.units() * lanes * g.features);
+        let mut window = Scratch::<T>::new(&[self.frames.room()])?;
+        let mut padded = Scratch::<T>::new(&[self.frames.units(), lanes, g.features])?;
         let across = (self.channels.0 * taps).div_ceil(N);
-        let mut sums = Scratch::<T>::new(g.features.div_ceil(M) * across * M * N * lanes);
+        let mut sums = Scratch::<T>::new(&[g.features.div_ceil(M), across, M * N * lanes])?;
         for task in self.tasks.clone() {
             let (group, channels, samples, to) = self.task(task);
             let rows = channels.len() * taps;
@@ -370,5 +378,6 @@ impl<T: Real> Job<'_, T> {
                 }
             }
         }
+        Ok(())
     }
 }

@@ -2,11 +2,13 @@
 //!
 //! Forward convolution and (for each phase of the stride) its input gradient are one pattern: a grid of
 //! outputs steps over a source, and each output sums the source at a list of taps. A [`Window`] is a copy
-//! of a box of the source with the zeros around it, its rows parted by the step, so that neighbours in the
-//! grid are neighbours in memory and a tap is one fixed offset from any of them.
+//! of what a box of outputs reads, with the zeros around the source, parted by the step, so that neighbours
+//! in the grid are neighbours in memory and a tap is one fixed offset from any of them. All its lengths are
+//! computed in one place, `Axis::runs` and `Window::new`, where they cannot wrap: kernels trust them.
 
 use crate::dtype::Stored;
 use crate::ops::{Dim, Geometry};
+use crate::{Result, bail};
 use smallvec::SmallVec;
 
 /// One weight element along an axis: its index, and where its source lies from the grid's position.
@@ -23,26 +25,45 @@ pub(super) struct Axis {
     pub(super) grid: usize,
     pub(super) step: usize,
     pub(super) taps: SmallVec<[Tap; 8]>,
+    /// The numbers of the taps, sorted by the rest of `off` by the step, then by `off`.
+    order: SmallVec<[usize; 8]>,
 }
 
 impl Axis {
+    fn new(source: usize, grid: usize, step: usize, taps: impl Iterator<Item = Tap>) -> Axis {
+        let taps: SmallVec<[Tap; 8]> = taps.collect();
+        let mut order: SmallVec<[usize; 8]> = (0..taps.len()).collect();
+        order.sort_unstable_by_key(|i| (taps[*i].off.rem_euclid(step as isize), taps[*i].off));
+        Axis { source, grid, step, taps, order }
+    }
+
     /// Of the forward pass.
     pub(super) fn forward(d: &Dim) -> Axis {
         let off = |t: usize| (t * d.dilation) as isize - d.padding as isize;
-        let taps = (0..d.kernel).map(|t| Tap { index: t, off: off(t) }).collect();
-        Axis { source: d.input, grid: d.output, step: d.stride, taps }
+        Axis::new(d.input, d.output, d.stride, (0..d.kernel).map(|t| Tap { index: t, off: off(t) }))
+    }
+
+    /// The inputs of the first stride that taps lead to from the outputs, in rising order.
+    pub(super) fn phases(d: &Dim) -> Vec<usize> {
+        let mut all: Vec<usize> = (0..d.kernel).map(|t| Axis::lead(d, t).0).filter(|phase| *phase < d.input).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// The first input that tap `t` leads to, counted modulo the stride, and the distance from that input's
+    /// number, in strides, to the output's.
+    fn lead(d: &Dim, t: usize) -> (usize, isize) {
+        let (from, stride) = ((t * d.dilation) as isize - d.padding as isize, d.stride as isize);
+        (from.rem_euclid(stride) as usize, -from.div_euclid(stride))
     }
 
     /// Of the input gradient, for the inputs `phase`, `phase + stride`, …: the source is the output's
     /// gradient, and only the taps that meet this phase are there.
     pub(super) fn backward(d: &Dim, phase: usize) -> Axis {
-        let stride = d.stride as isize;
-        let taps = (0..d.kernel)
-            .map(|t| Tap { index: t, off: (phase + d.padding) as isize - (t * d.dilation) as isize })
-            .filter(|t| t.off.rem_euclid(stride) == 0)
-            .map(|t| Tap { off: t.off / stride, ..t })
-            .collect();
-        Axis { source: d.output, grid: d.input.saturating_sub(phase).div_ceil(d.stride), step: 1, taps }
+        let taps = (0..d.kernel).map(|t| (t, Axis::lead(d, t))).filter(|(_, lead)| lead.0 == phase);
+        let grid = d.input.saturating_sub(phase).div_ceil(d.stride);
+        Axis::new(d.output, grid, 1, taps.map(|(index, (_, off))| Tap { index, off }))
     }
 
     /// Does each output read just the source element at its own place?
@@ -50,18 +71,44 @@ impl Axis {
         self.step == 1 && self.source == self.grid && self.taps[..] == [Tap { index: 0, off: 0 }]
     }
 
-    fn first(&self) -> isize {
-        self.taps.iter().map(|t| t.off).min().unwrap_or(0)
+    /// The positions that `len` neighbouring outputs read, as runs one behind the other; `tap` is told where in
+    /// them each tap of the first output is. None where they are too many to count.
+    fn runs(&self, len: usize, mut tap: impl FnMut(usize, usize)) -> Option<Runs> {
+        let (mut runs, step) = (Runs::new(), self.step as isize);
+        // Of the last run: the rest by the step, and the first position in steps.
+        let mut last = (0, 0);
+        for &i in &self.order {
+            let off = self.taps[i].off;
+            let (rest, at) = (off.rem_euclid(step), off.div_euclid(step));
+            match runs.last_mut() {
+                Some(run) if last.0 == rest && (at - last.1) as usize <= run.len => {
+                    run.len = ((at - last.1) as usize).checked_add(len)?;
+                }
+                _ => {
+                    runs.push(Run { first: off, len, place: length(&runs)? });
+                    last = (rest, at);
+                }
+            }
+            tap(i, runs.last()?.place + (at - last.1) as usize);
+        }
+        Some(runs)
     }
+}
 
-    fn reach(&self) -> usize {
-        (self.taps.iter().map(|t| t.off).max().unwrap_or(0) - self.first()) as usize
-    }
+/// Positions `first`, `first + step`, … of a source along an axis, from the place of a box's first output, and where
+/// they are in the copy.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    first: isize,
+    len: usize,
+    place: usize,
+}
 
-    /// Does any output read the source at `rest` past a multiple of the step (from the first tap)?
-    fn reads(&self, rest: usize) -> bool {
-        self.taps.iter().any(|t| (t.off - self.first()) as usize % self.step == rest % self.step)
-    }
+type Runs = SmallVec<[Run; 2]>;
+
+/// Positions of all runs.
+fn length(runs: &[Run]) -> Option<usize> {
+    runs.last().map_or(Some(0), |run| run.place.checked_add(run.len))
 }
 
 /// A box of the grid.
@@ -91,35 +138,29 @@ pub(super) fn boxes(grid: [usize; 3], len: [usize; 3]) -> Vec<Part> {
     all
 }
 
-/// How a box of the source lies in the copy.
+/// How a box of the source lies in the copy: the positions that some tap reads, and no others, so that it does not
+/// grow with strides, dilation or padding.
 #[derive(Clone, Debug)]
 pub(super) struct Window {
-    /// Positions along depth and height, and numbers in a row of one plane.
-    extent: [usize; 3],
-    /// For each rest of the column by the step: its plane, if any tap reads it.
-    planes: SmallVec<[Option<usize>; 4]>,
+    /// Outputs along each axis; along the last one a multiple of the lanes.
+    len: [usize; 3],
+    /// The positions along each axis.
+    runs: [Runs; 3],
     /// Numbers from one channel, depth, height to the next.
     strides: [usize; 3],
 }
 
 impl Window {
-    /// For boxes of `len`, rows long enough to read `lanes` numbers from any multiple of `lanes`.
-    pub(super) fn new(axes: &[Axis; 3], len: [usize; 3], lanes: usize) -> Window {
-        let [_, _, w] = axes;
-        let mut planes: SmallVec<[Option<usize>; 4]> = (0..w.step).map(|_| None).collect();
-        let mut count = 0;
-        for (rest, plane) in planes.iter_mut().enumerate() {
-            if w.reads(rest) {
-                *plane = Some(count);
-                count += 1;
-            }
-        }
-        let span = |d: usize| (len[d] - 1) * axes[d].step + axes[d].reach() + 1;
-        let row = len[2].next_multiple_of(lanes) + w.reach() / w.step;
-        let extent = [span(0), span(1), row];
-        let h = row * count.max(1);
-        let d = h * extent[1];
-        Window { extent, planes, strides: [d * extent[0], d, h] }
+    /// For boxes of `len`, rows long enough to read `lanes` numbers from any multiple of `lanes`. None where its
+    /// numbers cannot be counted.
+    pub(super) fn new(axes: &[Axis; 3], len: [usize; 3], lanes: usize) -> Option<Window> {
+        let len = [len[0], len[1], len[2].checked_next_multiple_of(lanes)?];
+        let runs = |i: usize| axes[i].runs(len[i], |_, _| ());
+        let runs = [runs(0)?, runs(1)?, runs(2)?];
+        let h = length(&runs[2])?;
+        let d = h.checked_mul(length(&runs[1])?)?;
+        let strides = [d.checked_mul(length(&runs[0])?)?, d, h];
+        Some(Window { len, runs, strides })
     }
 
     /// Numbers of one channel.
@@ -127,29 +168,34 @@ impl Window {
         self.strides[0]
     }
 
+    /// Bytes of as many channels, in elements of `T`; the most there can be where they cannot be counted.
+    pub(super) fn bytes<T>(axes: &[Axis; 3], len: [usize; 3], lanes: usize, channels: usize) -> usize {
+        let numbers = Window::new(axes, len, lanes).map_or(usize::MAX, |window| window.channel());
+        numbers.saturating_mul(channels).saturating_mul(size_of::<T>())
+    }
+
     /// Numbers from one output to the next along each axis.
-    pub(super) fn steps(&self, axes: &[Axis; 3]) -> [usize; 3] {
-        [axes[0].step * self.strides[1], axes[1].step * self.strides[2], 1]
+    fn steps(&self) -> [usize; 3] {
+        [self.strides[1], self.strides[2], 1]
     }
 
     /// The offset of each tap of one channel from the output's place, in the order of the taps, the last
     /// axis fastest.
-    pub(super) fn taps(&self, axes: &[Axis; 3]) -> Vec<u32> {
-        let from = |a: &Axis, t: &Tap| (t.off - a.first()) as usize;
-        let mut all = Vec::new();
-        for d in &axes[0].taps {
-            for h in &axes[1].taps {
-                for w in &axes[2].taps {
-                    let column = from(&axes[2], w);
-                    let plane = self.planes[column % axes[2].step].unwrap_or(0);
-                    let row = from(&axes[0], d) * self.strides[1]
-                        + from(&axes[1], h) * self.strides[2]
-                        + plane * self.extent[2];
-                    all.push((row + column / axes[2].step) as u32);
-                }
+    fn taps(&self, axes: &[Axis; 3]) -> Option<Vec<usize>> {
+        let steps = self.steps();
+        let places = |i: usize| {
+            let mut places = vec![0; axes[i].taps.len()];
+            axes[i].runs(self.len[i], |tap, place| places[tap] = place * steps[i])?;
+            Some(places)
+        };
+        let (depth, height, width) = (places(0)?, places(1)?, places(2)?);
+        let mut all = Vec::with_capacity(depth.len() * height.len() * width.len());
+        for d in &depth {
+            for h in &height {
+                all.extend(width.iter().map(|w| d + h + w));
             }
         }
-        all
+        Some(all)
     }
 
     /// Copies channels of the source, which lie in rows one behind the other, with zeros outside of them, for
@@ -160,20 +206,24 @@ impl Window {
         if size == 0 {
             return to.fill(T::default());
         }
-        let at = |a: &Axis, i: usize, axis: usize| (start[axis] * a.step + i) as isize + a.first();
+        // Wraps on the way only: the position is one of the padded source.
+        let at = |axis: usize, run: &Run, i: usize| {
+            run.first.wrapping_add((start[axis] + i).wrapping_mul(axes[axis].step) as isize)
+        };
         let inside = |a: &Axis, i: isize| (0..a.source as isize).contains(&i);
+        let positions = |axis: usize| {
+            self.runs[axis].iter().flat_map(move |run| (0..run.len).map(move |i| (run.place + i, at(axis, run, i))))
+        };
         // Where a row goes, and where it comes from.
         let mut rows: SmallVec<[(usize, Option<usize>); 16]> = SmallVec::new();
-        for (i, z) in (0..self.extent[0]).filter(|i| d.reads(*i)).map(|i| (i, at(d, i, 0))) {
-            for (j, y) in (0..self.extent[1]).filter(|j| h.reads(*j)).map(|j| (j, at(h, j, 1))) {
+        for (i, z) in positions(0) {
+            for (j, y) in positions(1) {
                 let from = (inside(d, z) && inside(h, y)).then(|| (z as usize * h.source + y as usize) * w.source);
                 rows.push((i * self.strides[1] + j * self.strides[2], from));
             }
         }
-        let planes = self.planes.iter().enumerate().filter_map(|(rest, plane)| plane.map(|plane| (rest, plane)));
-        let columns: SmallVec<[(usize, Span); 4]> = planes
-            .map(|(rest, plane)| (plane * self.extent[2], Span::new(w, at(w, rest, 2), self.extent[2])))
-            .collect();
+        let columns: SmallVec<[(Run, Span); 4]> =
+            self.runs[2].iter().map(|run| (*run, Span::new(w, at(2, run, 0), run.len))).collect();
         for (from, to) in source.chunks_exact(size).zip(to.chunks_exact_mut(self.channel())) {
             for &(place, row) in &rows {
                 let to = &mut to[place..place + self.strides[2]];
@@ -181,8 +231,8 @@ impl Window {
                     to.fill(T::default());
                     continue;
                 };
-                for (place, span) in &columns {
-                    span.copy(&from[row..row + w.source], &mut to[*place..place + self.extent[2]]);
+                for (run, span) in &columns {
+                    span.copy(&from[row..row + w.source], &mut to[run.place..run.place + run.len]);
                 }
             }
         }
@@ -211,11 +261,14 @@ impl<U> Frame<U> {
         sizes: &Sizes,
         key: ([usize; 3], usize),
         note: &impl Fn([usize; 4], usize) -> U,
-    ) -> Self {
+    ) -> Option<Self> {
         let (len, samples) = key;
-        let (one, steps) = (window.taps(axes), window.steps(axes));
+        // Places in the windows of all samples are kept as `u32`.
+        let room = window.channel().checked_mul(sizes.channels)?.checked_mul(samples)?;
+        u32::try_from(room).ok()?;
+        let (one, steps) = (window.taps(axes)?, window.steps());
         let taps = (0..sizes.channels).flat_map(|c| one.iter().map(move |t| (c, *t)));
-        let taps = taps.map(|(c, t)| (c * window.channel()) as u32 + t).collect();
+        let taps = taps.map(|(c, t)| (c * window.channel() + t) as u32).collect();
         let count = samples * len[0] * len[1] * len[2].div_ceil(sizes.unit);
         let (mut units, mut notes) = (Vec::with_capacity(count), Vec::with_capacity(count));
         for (s, d) in (0..samples).flat_map(|s| (0..len[0]).map(move |d| (s, d))) {
@@ -225,7 +278,7 @@ impl<U> Frame<U> {
                 notes.push(note([s, d, h, w], sizes.unit.min(len[2] - w)));
             }
         }
-        Frame { len, samples, channels: sizes.channels, window, taps, units, notes }
+        Some(Frame { len, samples, channels: sizes.channels, window, taps, units, notes })
     }
 
     /// Numbers of all samples' windows.
@@ -261,20 +314,28 @@ pub(super) struct Frames<U>(Vec<Frame<U>>);
 
 impl<U> Frames<U> {
     /// `note` is told the sample, depth, row and column of each unit in its box, and how many outputs it has.
+    ///
+    /// # Errors
+    /// Where a window has more numbers than 32 bits count, which takes a kernel of as many.
     pub(super) fn new(
         axes: &[Axis; 3],
         sizes: &Sizes,
         parts: &[Part],
         samples: &[usize],
         note: impl Fn([usize; 4], usize) -> U,
-    ) -> Self {
+    ) -> Result<Self> {
         let mut all: Vec<Frame<U>> = Vec::new();
         for key in parts.iter().flat_map(|part| samples.iter().map(|n| (part.len, *n))) {
             if key.1 > 0 && !all.iter().any(|f| (f.len, f.samples) == key) {
-                all.push(Frame::new(Window::new(axes, key.0, sizes.lanes), axes, sizes, key, &note));
+                let window = Window::new(axes, key.0, sizes.lanes);
+                let Some(frame) = window.and_then(|window| Frame::new(window, axes, sizes, key, &note)) else {
+                    let taps = axes.each_ref().map(|a| a.taps.len());
+                    bail!(Unsupported, "conv", "kernels of {taps:?} elements are larger than the CPU backend can take")
+                };
+                all.push(frame);
             }
         }
-        Frames(all)
+        Ok(Frames(all))
     }
 
     pub(super) fn of(&self, part: &Part, samples: usize) -> &Frame<U> {
@@ -374,18 +435,18 @@ mod tests {
     fn rows_are_parted_by_the_step() {
         // Source 0..7, padding 2, stride 2, kernel 3, dilation 1: windows start at −2, 0, 2, 4, 6.
         let d = Dim { input: 7, output: 5, kernel: 3, stride: 2, padding: 2, dilation: 1 };
-        let one = Axis { source: 1, grid: 1, step: 1, taps: smallvec::smallvec![Tap { index: 0, off: 0 }] };
+        let one = Axis::new(1, 1, 1, std::iter::once(Tap { index: 0, off: 0 }));
         let axes = [one.clone(), one, Axis::forward(&d)];
-        let window = Window::new(&axes, [1, 1, 5], 4);
+        let window = Window::new(&axes, [1, 1, 5], 4).unwrap();
         let source: Vec<i32> = (10..17).collect();
         let mut copy = vec![-1; window.channel()];
         window.fill(&axes, [0; 3], &source, &mut copy);
-        let taps = window.taps(&axes);
+        let taps = window.taps(&axes).unwrap();
         for q in 0..5 {
             for t in 0..3 {
                 let at = 2 * q as isize + t as isize - 2;
                 let want = if (0..7).contains(&at) { source[at as usize] } else { 0 };
-                assert_eq!(copy[taps[t] as usize + q], want, "output {q}, tap {t}");
+                assert_eq!(copy[taps[t] + q], want, "output {q}, tap {t}");
             }
         }
     }

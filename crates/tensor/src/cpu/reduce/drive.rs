@@ -186,7 +186,7 @@ impl Cut {
         let block = block.min(plan.kept.size);
         let blocks = plan.kept.size.div_ceil(block);
         let units = blocks * plan.outer.iter().map(|d| d.size).product::<usize>();
-        let work = block * each;
+        let work = block.saturating_mul(each);
         let sizes = |i: usize| if i == 0 { plan.line.size } else { plan.inner[i - 1].size };
         let along = (0..=plan.inner.len()).rev().max_by_key(|i| sizes(*i)).unwrap_or(0);
         let parts = (work / GRAIN).min(TASKS / units).min(sizes(along)).max(1);

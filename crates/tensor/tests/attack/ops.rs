@@ -1,0 +1,510 @@
+//! Every op there is, made by hand with whatever attributes, and inputs that go with it often, but not always.
+
+use super::Gen;
+use flambeau_tensor::ops::Pick;
+use flambeau_tensor::shape::{DimList, Strides};
+use flambeau_tensor::*;
+
+type Made = (Op, Vec<Tensor>);
+type Maker = fn(&mut Gen) -> Made;
+
+fn dims(g: &mut Gen) -> DimList {
+    g.list(4, dim).into_iter().collect()
+}
+
+fn dim(g: &mut Gen) -> usize {
+    if g.one_in(6) { g.u() } else { g.next() as usize % 3 }
+}
+
+fn shape(g: &mut Gen) -> Shape {
+    g.shape().into_iter().collect()
+}
+
+fn layout(g: &mut Gen, x: &Tensor) -> Layout {
+    match g.next() % 3 {
+        0 => x.layout().clone(),
+        1 => Layout::contiguous(shape(g)),
+        _ => Layout { shape: g.list(3, Gen::u).into(), strides: Strides::from_vec(g.list(3, Gen::u)), offset: g.u() },
+    }
+}
+
+fn float(g: &mut Gen) -> Tensor {
+    let shape = g.shape();
+    let dtype = g.pick(&[DType::F32, DType::F32, DType::F64, DType::F16]);
+    g.tensor_of(&shape, dtype)
+}
+
+/// `n` inputs, mostly alike.
+fn like(g: &mut Gen, x: Tensor, n: usize) -> Vec<Tensor> {
+    let mut all = vec![x];
+    while all.len() < n {
+        let next = if g.one_in(3) { g.other(&all[0]) } else { all[0].clone() };
+        all.push(next);
+    }
+    all
+}
+
+fn windows(g: &mut Gen) -> Windows {
+    if g.one_in(3) {
+        return Windows::Adaptive { output: g.spatial() };
+    }
+    let ceil_mode = g.one_in(2);
+    let (kernel, stride, dilation) = (g.spatial(), g.spatial(), g.spatial());
+    let padding = if g.one_in(2) { 0.into() } else { g.spatial() };
+    Windows::Sliding { kernel, stride, padding, dilation, ceil_mode }
+}
+
+fn conv(g: &mut Gen) -> Conv {
+    let groups = if g.one_in(4) { g.u() } else { 1 };
+    let (padding, end) = (g.spatial(), g.spatial());
+    Conv { stride: g.spatial(), padding, end, dilation: g.spatial(), groups }
+}
+
+/// Inputs of a convolution, a tensor with a channel and two others of its rank.
+fn signals(g: &mut Gen) -> [Tensor; 3] {
+    let (rank, dtype) = (1 + g.next() as usize % 3, g.pick(&[DType::F32, DType::I32, DType::Complex64, DType::BF16]));
+    [0; 3].map(|_| {
+        let mut shape = vec![g.next() as usize % 3, 1 + g.next() as usize % 2];
+        shape.extend((0..rank).map(|_| g.next() as usize % 4));
+        g.tensor_of(&shape, dtype)
+    })
+}
+
+/// The input of a norm, a parameter for its last dimensions and one for what comes before.
+fn normed(g: &mut Gen, n: usize) -> (Tensor, Tensor, Tensor) {
+    let x = float(g);
+    let (lead, over) = x.shape().split_at(x.rank().saturating_sub(n));
+    let stats = if x.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
+    let (lead, over) = (lead.to_vec(), over.to_vec());
+    (g.tensor_of(&over, x.dtype()), g.tensor_of(&lead, stats), x)
+}
+
+fn by_channel(g: &mut Gen) -> (Tensor, Tensor) {
+    let x = float(g);
+    let channels = x.shape().get(1).copied().unwrap_or(1);
+    (g.tensor_of(&[channels], x.dtype()), x)
+}
+
+/// Leaves one out now and then, or has one twice.
+fn count(g: &mut Gen, mut inputs: Vec<Tensor>) -> Vec<Tensor> {
+    match g.next() % 8 {
+        0 if inputs.len() > 1 => drop(inputs.pop()),
+        1 => inputs.push(inputs[0].clone()),
+        _ => {}
+    }
+    inputs
+}
+
+fn indexed(g: &mut Gen) -> (DimList, Vec<Tensor>) {
+    let (x, shape) = (g.tensor(), g.shape());
+    let dims: DimList = if g.one_in(3) { dims(g) } else { DimList::from_slice(&[dim(g)]) };
+    let mut inputs = vec![x];
+    inputs.extend((0..dims.len()).map(|_| g.index(&shape)));
+    (dims, count(g, inputs))
+}
+
+macro_rules! unary {
+    ($($Op:ident),*) => { &[$(|g| { let x = g.tensor(); ($Op.into(), vec![x]) }),*] };
+}
+macro_rules! binary {
+    ($($Op:expr),*) => { &[$(|g| { let x = g.tensor(); ($Op.into(), vec![x.clone(), x]) }),*] };
+}
+macro_rules! over {
+    ($($Op:ident),*) => { &[$(|g| { let x = g.tensor(); ($Op { dims: dims(g) }.into(), vec![x]) }),*] };
+}
+macro_rules! along {
+    ($($Op:ident { $($name:ident: $value:expr),* } of $n:literal),*) => {
+        &[$(|g| { let x = g.tensor(); ($Op { dim: dim(g), $($name: $value),* }.into(), like(g, x, $n)) }),*]
+    };
+}
+
+const UNARY: &[Maker] = unary!(
+    Neg,
+    Abs,
+    Sign,
+    Exp,
+    Exp2,
+    Expm1,
+    Log,
+    Log2,
+    Log10,
+    Log1p,
+    Sqrt,
+    Rsqrt,
+    Square,
+    Reciprocal,
+    Sin,
+    Cos,
+    Tan,
+    Asin,
+    Acos,
+    Atan,
+    Sinh,
+    Cosh,
+    Tanh,
+    Asinh,
+    Acosh,
+    Atanh,
+    Sigmoid,
+    Relu,
+    Erf,
+    Erfc,
+    Erfinv,
+    Floor,
+    Ceil,
+    Round,
+    Trunc,
+    IsNan,
+    IsInf,
+    IsFinite,
+    LogicalNot,
+    Conj,
+    Silu,
+    Mish,
+    Hardswish,
+    Hardsigmoid,
+    LogSigmoid,
+    Rfft,
+    ViewAsReal,
+    ViewAsComplex
+);
+
+const BINARY: &[Maker] = binary!(
+    Add,
+    Sub,
+    Mul,
+    Div,
+    DivFloor,
+    DivTrunc,
+    Remainder,
+    Fmod,
+    Pow,
+    Atan2,
+    Maximum,
+    Minimum,
+    Eq,
+    Ne,
+    Lt,
+    Le,
+    Gt,
+    Ge,
+    LogicalAnd,
+    LogicalOr,
+    LogicalXor,
+    BitwiseAnd,
+    BitwiseOr,
+    BitwiseXor,
+    SiluBackward(Silu),
+    MishBackward(Mish),
+    GeluBackward(Gelu { tanh: true }),
+    SoftplusBackward(Softplus { beta: 1.0, threshold: 20.0 }),
+    EluBackward(Elu { alpha: 1.0, scale: 1.0, input_scale: 1.0 }),
+    LeakyReluBackward(LeakyRelu { slope: 0.1 }),
+    HardtanhBackward(Hardtanh { min: -1.0, max: 1.0 }),
+    HardswishBackward(Hardswish),
+    HardsigmoidBackward(Hardsigmoid),
+    LogSigmoidBackward(LogSigmoid),
+    ReluBackward,
+    TanhBackward,
+    SigmoidBackward
+);
+
+const OVER: &[Maker] = over!(Mean, Amax, Amin, Any, All, CountNonzero, LogSumExp, Flip);
+
+const ALONG: &[Maker] = along!(
+    Argmax {} of 1, Argmin {} of 1, MaxDim {} of 1, MinDim {} of 1, Cumsum { reverse: true } of 1, Cumprod { reverse: false } of 1,
+    Logcumsumexp {} of 1, Cummax {} of 1, Cummin {} of 1, Recurrence { reverse: true } of 2, Softmax {} of 1, LogSoftmax {} of 1,
+    SoftmaxBackward {} of 2, LogSoftmaxBackward {} of 2
+);
+
+const OTHERS: &[Maker] = &[
+    // factories
+    |g| {
+        (
+            Full { value: 1.into(), shape: g.list(3, Gen::u).into(), dtype: g.dtype(), device: Device::Cpu }.into(),
+            vec![],
+        )
+    },
+    |g| {
+        (Arange { start: 1.into(), step: 2.5.into(), len: g.u(), dtype: g.dtype(), device: Device::Cpu }.into(), vec![])
+    },
+    |g| (Linspace { start: 0.0, end: 1.0, len: g.u(), dtype: g.dtype(), device: Device::Cpu }.into(), vec![]),
+    |g| {
+        let distribution = g.pick(&[Distribution::Permutation, Distribution::Normal { mean: 0.0, std: 1.0 }]);
+        let (shape, dtype) = (shape(g), g.dtype());
+        (Random { distribution, generator: None, shape, dtype, device: Device::Cpu }.into(), vec![])
+    },
+    // element by element
+    |g| {
+        let x = g.tensor();
+        (Cast { dtype: g.dtype() }.into(), vec![x])
+    },
+    |g| {
+        let x = g.tensor();
+        (AddScalar { value: 2.into() }.into(), vec![x])
+    },
+    |g| {
+        let x = g.tensor();
+        (MulScalar { value: 2.into() }.into(), vec![x])
+    },
+    |g| {
+        let x = g.tensor();
+        (Where.into(), vec![x.ne(0).unwrap(), x.clone(), x])
+    },
+    |g| {
+        let x = g.tensor();
+        (Clamp { min: Some(1.into()), max: None }.into(), vec![x])
+    },
+    |g| (Gelu { tanh: g.one_in(2) }.into(), vec![float(g)]),
+    |g| (Softplus { beta: 1.0, threshold: 20.0 }.into(), vec![float(g)]),
+    |g| (Elu { alpha: 1.0, scale: 1.0, input_scale: 1.0 }.into(), vec![float(g)]),
+    |g| (LeakyRelu { slope: 0.1 }.into(), vec![float(g)]),
+    |g| (Hardtanh { min: -1.0, max: 1.0 }.into(), vec![float(g)]),
+    // reductions
+    |g| {
+        let x = g.tensor();
+        (Sum { dims: dims(g), dtype: g.dtype() }.into(), vec![x])
+    },
+    |g| {
+        let x = g.tensor();
+        (Prod { dim: dim(g), dtype: g.dtype() }.into(), vec![x])
+    },
+    |g| (VarMean { dims: dims(g), correction: 1.0, root: g.one_in(2) }.into(), vec![float(g)]),
+    |g| (Norm { dims: dims(g), ord: g.pick(&[0.0, 2.0, f64::INFINITY]) }.into(), vec![float(g)]),
+    // order
+    |g| {
+        let x = g.tensor();
+        (Sort { descending: true }.into(), vec![x])
+    },
+    |g| {
+        let x = g.tensor();
+        (Topk { k: g.u(), largest: true }.into(), vec![x])
+    },
+    |g| {
+        let place = Pick::Place(g.u());
+        let x = g.tensor();
+        (Kthvalue { pick: g.pick(&[place, Pick::Median, Pick::NanMedian, Pick::Mode]) }.into(), vec![x])
+    },
+    // products
+    |g| {
+        let x = g.tensor();
+        (Matmul.into(), like(g, x, 2))
+    },
+    |g| {
+        let (x, n) = (g.tensor(), 2 + g.next() as usize % 2);
+        (Linear.into(), like(g, x, n))
+    },
+    // windows
+    |g| (MaxPool { windows: windows(g) }.into(), vec![float(g)]),
+    |g| {
+        let grad = float(g);
+        let places = g.index(&grad.shape().to_vec());
+        (MaxPoolBackward { size: g.spatial() }.into(), vec![grad, places])
+    },
+    |g| {
+        let divisor_override = if g.one_in(3) { Some(g.i()) } else { None };
+        (AvgPool { windows: windows(g), count_include_pad: g.one_in(2), divisor_override }.into(), vec![float(g)])
+    },
+    |g| {
+        let pool = AvgPool { windows: windows(g), count_include_pad: g.one_in(2), divisor_override: None };
+        (AvgPoolBackward { pool, size: g.spatial() }.into(), vec![float(g)])
+    },
+    |g| {
+        let (op, n, all) = (conv(g), 2 + g.next() as usize % 2, signals(g));
+        (op.into(), all[..n].to_vec())
+    },
+    |g| {
+        let [x, w, _] = signals(g);
+        (ConvInputGrad { conv: conv(g), size: g.spatial() }.into(), vec![x, w])
+    },
+    |g| {
+        let [x, y, _] = signals(g);
+        (ConvWeightGrad { conv: conv(g), kernel: g.spatial() }.into(), vec![x, y])
+    },
+    // norms
+    |g| {
+        let (dims, weight, bias) = (dim(g), g.one_in(2), g.one_in(2));
+        let (over, _, x) = normed(g, dims);
+        let n = 1 + weight as usize + bias as usize;
+        (LayerNorm { dims, eps: 1e-5, weight, bias }.into(), count(g, [x, over.clone(), over][..n].to_vec()))
+    },
+    |g| {
+        let (dims, weight) = (dim(g), g.one_in(2));
+        let (over, lead, x) = normed(g, dims);
+        let of = LayerNorm { dims, eps: 1e-5, weight, bias: false };
+        let n = 4 + weight as usize;
+        let all = [x.clone(), x, lead.clone(), lead, over];
+        (LayerNormBackward { of, needs: [true, g.one_in(2), g.one_in(2)] }.into(), count(g, all[..n].to_vec()))
+    },
+    |g| {
+        let (dims, weight) = (dim(g), g.one_in(2));
+        let (over, _, x) = normed(g, dims);
+        (RmsNorm { dims, eps: 1e-5, weight }.into(), count(g, [x, over][..1 + weight as usize].to_vec()))
+    },
+    |g| {
+        let (dims, weight) = (dim(g), g.one_in(2));
+        let (over, lead, x) = normed(g, dims);
+        let of = RmsNorm { dims, eps: 1e-5, weight };
+        let all = [x.clone(), x, lead, over];
+        (RmsNormBackward { of, needs: [true, g.one_in(2)] }.into(), count(g, all[..3 + weight as usize].to_vec()))
+    },
+    |g| {
+        let (training, weight) = (g.one_in(2), g.one_in(2));
+        let (p, x) = by_channel(g);
+        let n = if training { 1 } else { 3 } + weight as usize;
+        let all = [x, p.clone(), p.clone(), p];
+        (BatchNorm { training, eps: 1e-5, weight, bias: false }.into(), count(g, all[..n].to_vec()))
+    },
+    |g| {
+        let (training, weight) = (g.one_in(2), g.one_in(2));
+        let (p, x) = by_channel(g);
+        let of = BatchNorm { training, eps: 1e-5, weight, bias: false };
+        let all = [x.clone(), x, p.clone(), p.clone(), p];
+        let all = count(g, all[..4 + weight as usize].to_vec());
+        (BatchNormBackward { of, needs: [true, g.one_in(2), g.one_in(2)] }.into(), all)
+    },
+    |g| {
+        let (groups, weight) = (g.u(), g.one_in(2));
+        let (p, x) = by_channel(g);
+        let all = count(g, [x, p][..1 + weight as usize].to_vec());
+        (GroupNorm { groups, eps: 1e-5, weight, bias: false }.into(), all)
+    },
+    |g| {
+        let (groups, weight) = (g.pick(&[0, 1, 1, 2, usize::MAX]), g.one_in(2));
+        let (p, x) = by_channel(g);
+        let of = GroupNorm { groups, eps: 1e-5, weight, bias: false };
+        let stats = g.tensor_of(&[x.shape().first().copied().unwrap_or(1), groups.min(9)], DType::F32);
+        let all = [x.clone(), x, stats.clone(), stats, p];
+        let all = count(g, all[..4 + weight as usize].to_vec());
+        (GroupNormBackward { of, needs: [true, g.one_in(2), g.one_in(2)] }.into(), all)
+    },
+    // elements by number, joining, padding
+    |g| {
+        let x = g.tensor();
+        let i = index(g);
+        (Embedding { padding: None }.into(), vec![x, i])
+    },
+    |g| {
+        let x = g.tensor().ne(0).unwrap();
+        (Nonzero { count: g.u() }.into(), vec![x])
+    },
+    |g| {
+        let x = g.tensor();
+        (Nonzero { count: g.u() }.into(), vec![x])
+    },
+    |g| {
+        let x = g.tensor();
+        let i = g.index(&x.shape().to_vec());
+        (Gather { dim: dim(g) }.into(), vec![x, i])
+    },
+    |g| {
+        let x = g.tensor();
+        let i = index(g);
+        (Gather { dim: dim(g) }.into(), vec![x, i])
+    },
+    |g| {
+        let x = g.tensor();
+        let i = if g.one_in(3) { index(g) } else { g.index(&x.shape().to_vec()) };
+        let reduce = g.pick(&[None, Some(Reduce::Sum), Some(Reduce::Mean), Some(Reduce::Amax)]);
+        let source = if g.one_in(2) { g.other(&x) } else { g.tensor_of(&i.shape().to_vec(), x.dtype()) };
+        (Scatter { dim: dim(g), reduce, include_self: g.one_in(2) }.into(), vec![x, i, source])
+    },
+    |g| {
+        let x = g.tensor();
+        let all = like(g, x, 1 + (g.0 % 3) as usize);
+        let sizes =
+            all.iter().map(|t| if g.one_in(4) { g.u() } else { t.shape().first().copied().unwrap_or(0) }).collect();
+        (Cat { dim: g.pick(&[0, 0, 0, 1, 2, usize::MAX]), sizes }.into(), all)
+    },
+    |g| {
+        let (dims, all) = indexed(g);
+        (Index { op: "index", dims, wrap: g.one_in(2) }.into(), all)
+    },
+    |g| {
+        let (dims, mut all) = indexed(g);
+        let values = if g.one_in(2) { g.other(&all[0]) } else { all[0].clone() };
+        all.insert(1, values);
+        (IndexPut { op: "index_put", dims, wrap: g.one_in(2), accumulate: g.one_in(2) }.into(), all)
+    },
+    |g| {
+        let x = g.tensor();
+        let pads = (0..if g.one_in(4) { g.next() as usize % 4 } else { x.rank() }).map(|_| (g.i(), g.i())).collect();
+        (Pad { pads, value: 1.into() }.into(), vec![x])
+    },
+    // steps, transforms
+    |g| {
+        let momentum = if g.one_in(2) { 0.9 } else { 0.0 };
+        let (dampening, weight_decay) = (0.0, 0.0);
+        let op = SgdStep { lr: 0.1, momentum, dampening, weight_decay, nesterov: false, maximize: false, first: false };
+        let x = float(g);
+        (op.into(), like(g, x, if momentum == 0.0 { 2 } else { 3 }))
+    },
+    |g| {
+        let (amsgrad, eps, weight_decay) = (g.one_in(2), 1e-8, 0.0);
+        let (lr, beta1, beta2, step) = (0.1, 0.9, 0.99, g.u() as u64);
+        let op = AdamStep { lr, beta1, beta2, eps, weight_decay, decoupled: true, amsgrad, maximize: false, step };
+        let x = float(g);
+        (op.into(), like(g, x, if amsgrad { 5 } else { 4 }))
+    },
+    |g| {
+        let x = float(g).to_dtype(DType::Complex64).unwrap();
+        (Irfft { n: g.u() }.into(), vec![x])
+    },
+    // views
+    |g| {
+        let x = g.tensor();
+        (Permute { order: dims(g) }.into(), vec![x])
+    },
+    |g| {
+        let x = g.tensor();
+        (Expand { shape: g.list(4, Gen::u).into() }.into(), vec![x])
+    },
+    |g| {
+        let x = g.tensor();
+        (Reshape { shape: g.list(4, Gen::u).into() }.into(), vec![x])
+    },
+    |g| {
+        let x = g.tensor();
+        (Slice { dim: dim(g), start: g.u(), len: g.u(), step: g.u() }.into(), vec![x])
+    },
+    |g| {
+        let x = g.tensor();
+        (Diagonal { offset: g.i(), dim1: dim(g), dim2: dim(g) }.into(), vec![x])
+    },
+    |g| {
+        let x = g.tensor();
+        (Unfold { dim: dim(g), size: g.u(), step: g.u() }.into(), vec![x])
+    },
+    |g| {
+        let x = g.tensor();
+        (AsStrided { layout: Box::new(layout(g, &x)) }.into(), vec![x])
+    },
+    |g| {
+        let (x, y) = (g.tensor(), g.tensor());
+        (AsStridedScatter { base: layout(g, &x), view: layout(g, &y) }.into(), vec![x, y])
+    },
+    |g| {
+        let x = g.tensor();
+        (AsStridedBackward { base: layout(g, &x), view: layout(g, &x) }.into(), vec![x])
+    },
+];
+
+fn index(g: &mut Gen) -> Tensor {
+    let shape = g.shape();
+    g.index(&shape)
+}
+
+/// Op number `nr`, the list from the start again, with attributes and inputs.
+pub fn op(g: &mut Gen, nr: usize) -> Made {
+    // Ops with attributes are met more often.
+    let lists = [UNARY, BINARY, OVER, ALONG, OTHERS, OVER, ALONG, OTHERS, OTHERS];
+    let all = lists.iter().map(|list| list.len()).sum::<usize>();
+    let mut nr = nr % all;
+    for list in lists {
+        if nr < list.len() {
+            return list[nr](g);
+        }
+        nr -= list.len();
+    }
+    unreachable!("the number is below the sum of the lengths")
+}
