@@ -26,6 +26,7 @@ pub mod shape;
 mod state_dict;
 pub mod storage;
 mod tensor;
+mod waits;
 
 pub use build::Build;
 pub use cpu::par::{get_num_threads, set_num_threads};

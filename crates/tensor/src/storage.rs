@@ -2,18 +2,21 @@
 //! keep safe code free of data races.
 //!
 //! Every access to the bytes holds the storage's lock, shared to read and exclusive to write. An op
-//! takes all its locks at once in address order ([`lock`]), so two threads cannot lock each other
-//! out. A fresh output, which nobody else has seen, needs none.
+//! takes all its locks at once in address order ([`lock`]), so two ops cannot lock each other
+//! out. A fresh output, which nobody else has seen, needs none. Slices that users hold can: who waits for
+//! one looks whether the wait can end (`waits`).
 
 use crate::alloc::Block;
 use crate::backend::backend_of;
-use crate::{Device, Error, ErrorKind, Result, Tensor};
+use crate::waits::{self, Claim, Holder};
+use crate::{Device, Result, Tensor};
 use parking_lot::Mutex;
 use parking_lot::RawRwLock;
-use parking_lot::lock_api::{RawRwLock as _, RawRwLockRecursive as _};
+use parking_lot::lock_api::{
+    RawRwLock as _, RawRwLockRecursive as _, RawRwLockRecursiveTimed as _, RawRwLockTimed as _,
+};
 use smallvec::SmallVec;
 use std::any::Any;
-use std::cell::RefCell;
 use std::panic::Location;
 use std::sync::atomic::{self, AtomicBool, AtomicU32};
 use triomphe::Arc;
@@ -196,12 +199,6 @@ impl Storage {
     }
 }
 
-thread_local! {
-    /// Storages that this thread's user holds a slice of: an op that wants to write there must not wait
-    /// for its own thread.
-    static HELD: RefCell<Vec<(usize, bool)>> = const { RefCell::new(Vec::new()) };
-}
-
 #[derive(Clone, Copy)]
 struct Held<'a> {
     inner: &'a Inner,
@@ -221,14 +218,30 @@ pub struct Guard<'a> {
     count: usize,
     /// Those beyond the few.
     many: Vec<Held<'a>>,
+    /// The thread that the user holds them on, where it is no op that does.
+    user: Option<std::sync::Arc<Holder>>,
 }
 
-/// Locks the storages of `reads` to read and those of `writes` to write, in address order.
+/// Locks the storages of `reads` to read and those of `writes` to write, in address order, until the guard is
+/// dropped. An op on this thread that would need one of them otherwise is an error meanwhile, and other threads'
+/// ops wait: drop the guard before this thread waits for another one in its turn.
 ///
 /// # Errors
-/// Where this thread itself holds a slice of one of them that stands in the way.
+/// Where this thread itself holds a slice of one of them that stands in the way; where another thread does that
+/// waits for what this one holds, or does not give it back within ten seconds.
 #[track_caller]
 pub fn lock<'a>(op: &'static str, reads: &[&'a Tensor], writes: &[&'a Tensor]) -> Result<Guard<'a>> {
+    let mut guard = lock_for_op(op, reads, writes)?;
+    guard.user = waits::own();
+    if let Some(user) = &guard.user {
+        user.take(guard.claims(op, Location::caller()));
+    }
+    Ok(guard)
+}
+
+/// [`lock`] for an op, which gives the locks back before it returns to the user.
+#[track_caller]
+pub(crate) fn lock_for_op<'a>(op: &'static str, reads: &[&'a Tensor], writes: &[&'a Tensor]) -> Result<Guard<'a>> {
     let mut guard = Guard::default();
     guard.lock_all(op, reads, writes)?;
     Ok(guard)
@@ -250,23 +263,6 @@ fn insert<'a>(few: &mut [Option<Held<'a>>; FEW], mut next: Held<'a>) {
 #[inline]
 fn address(inner: &Inner) -> usize {
     inner as *const Inner as usize
-}
-
-#[cold]
-#[track_caller]
-fn acquire_slowly(op: &'static str, inner: &Inner, write: bool) -> Result<()> {
-    let own = HELD.with(|held| held.borrow().iter().any(|h| h.0 == address(inner) && (write || h.1)));
-    if own {
-        let message =
-            "this thread holds a slice of the tensor's data (`data()` or `data_mut()`); drop it before the op";
-        return Err(Error::new(ErrorKind::Argument, op, message));
-    }
-    if write {
-        inner.lock.lock_exclusive()
-    } else {
-        inner.lock.lock_shared_recursive()
-    }
-    Ok(())
 }
 
 impl<'a> Guard<'a> {
@@ -316,7 +312,7 @@ impl<'a> Guard<'a> {
         let Held { inner, write } = held;
         let got = if write { inner.lock.try_lock_exclusive() } else { inner.lock.try_lock_shared_recursive() };
         if !got {
-            acquire_slowly(op, inner, write)?;
+            self.lock_slowly(op, held)?;
         }
         // The host's own memory: what a device still copies from or to it comes first.
         if inner.pending.load(atomic::Ordering::Acquire) && inner.device == Device::Cpu {
@@ -339,6 +335,29 @@ impl<'a> Guard<'a> {
         }
     }
 
+    #[cold]
+    #[track_caller]
+    fn lock_slowly(&self, op: &'static str, Held { inner, write }: Held<'a>) -> Result<()> {
+        let at = Location::caller();
+        let wanted = Claim { storage: address(inner), write, op, at };
+        waits::wait(
+            wanted,
+            || self.claims(op, at).collect(),
+            |time| {
+                if write {
+                    inner.lock.try_lock_exclusive_for(time)
+                } else {
+                    inner.lock.try_lock_shared_recursive_for(time)
+                }
+            },
+        )
+    }
+
+    /// What it holds, for `op` at `at`.
+    fn claims(&self, op: &'static str, at: &'static Location<'static>) -> impl Iterator<Item = Claim> {
+        self.all().map(move |h| Claim { storage: address(h.inner), write: h.write, op, at })
+    }
+
     #[inline(always)]
     fn few(&self, i: usize) -> Option<Held<'a>> {
         Some(Held { inner: (*self.few.get(i)?)?, write: self.writes >> i & 1 == 1 })
@@ -347,29 +366,14 @@ impl<'a> Guard<'a> {
     fn all(&self) -> impl Iterator<Item = Held<'a>> + '_ {
         (0..self.count).filter_map(|i| self.few(i)).chain(self.many.iter().copied())
     }
-
-    /// Notes that the thread's user holds these, until [`UserGuard`] is dropped.
-    pub(crate) fn for_user(self) -> Self {
-        HELD.with(|held| held.borrow_mut().extend(self.all().map(|h| (address(h.inner), h.write))));
-        self
-    }
-
-    pub(crate) fn from_user(&self) {
-        let _ = HELD.try_with(|held| {
-            for h in self.all() {
-                let key = (address(h.inner), h.write);
-                let mut held = held.borrow_mut();
-                if let Some(at) = held.iter().position(|k| *k == key) {
-                    held.swap_remove(at);
-                }
-            }
-        });
-    }
 }
 
 impl Drop for Guard<'_> {
     #[inline]
     fn drop(&mut self) {
+        if let Some(user) = self.user.take() {
+            self.all().for_each(|h| user.give_back(address(h.inner), h.write));
+        }
         let unlock = |h: Held<'_>| {
             // SAFETY: `lock` took this lock in this mode, and the guard gives it back once.
             unsafe { if h.write { h.inner.lock.unlock_exclusive() } else { h.inner.lock.unlock_shared() } }

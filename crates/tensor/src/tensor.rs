@@ -4,7 +4,7 @@ use crate::backend::Backend;
 use crate::dtype::{Element, Stored};
 use crate::layout::Layout;
 use crate::shape::{IntoShape, checked_numel};
-use crate::storage::{Guard, Memory, Storage, lock};
+use crate::storage::{Guard, Memory, Storage, lock, lock_for_op};
 use crate::{AsStrided, DType, Device, Error, ErrorKind, Op, Result, Scalar, alloc, bail, dispatch, ensure};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
@@ -478,7 +478,7 @@ impl Tensor {
     /// The elements as bytes, for `by`.
     fn bytes(&self, by: &'static str) -> Result<Vec<u8>> {
         let rows = dispatch::no_grad(|| dispatch::uninterpreted(|| self.contiguous()?.to_device(Device::Cpu)))?;
-        let _guard = lock(by, &[&rows], &[])?;
+        let _guard = lock_for_op(by, &[&rows], &[])?;
         let (at, len) = (rows.storage_offset() * rows.dtype().size(), rows.numel() * rows.dtype().size());
         if len == 0 {
             return Ok(Vec::new());
@@ -525,8 +525,12 @@ impl Tensor {
     /// The elements of a contiguous CPU tensor in place, locked against writers while the guard lives.
     /// `T` is the stored form: `u8` for `bool`.
     ///
+    /// Drop it before this thread waits for another one that may write to the tensor (a loader's worker, a join).
+    ///
     /// # Errors
-    /// Where `T` is not the tensor's dtype, or it is not contiguous, or not on the CPU.
+    /// Where `T` is not the tensor's dtype, or it is not contiguous, or not on the CPU. Where another thread writes
+    /// and waits for what this one holds, or does not give the tensor back within ten seconds: then the message
+    /// names where it is held.
     #[track_caller]
     pub fn data<T: Stored>(&self) -> Result<Data<'_, T>> {
         dispatch::reading("data", self)?;
@@ -536,12 +540,12 @@ impl Tensor {
     #[track_caller]
     fn locked<T: Stored>(&self, by: &'static str) -> Result<Data<'_, T>> {
         self.expect_slice::<T>(by)?;
-        let guard = lock(by, &[self], &[])?.for_user();
-        Ok(Data { tensor: self, guard, stored: std::marker::PhantomData })
+        let guard = lock(by, &[self], &[])?;
+        Ok(Data { tensor: self, _guard: guard, stored: std::marker::PhantomData })
     }
 
     /// The elements of a contiguous CPU tensor in place, to write, locked against everybody else while
-    /// the guard lives. Counts as an in-place op: a backward that needs the old values will say so.
+    /// the guard lives: drop it before this thread waits for another one that may want the tensor. Counts as an in-place op: a backward that needs the old values will say so.
     ///
     /// # Errors
     /// As for [`data`](Tensor::data); and where the tensor's history is recorded, for autograd cannot
@@ -562,9 +566,9 @@ impl Tensor {
             "data_mut",
             "the tensor is a view made under `no_grad`: autograd cannot see what is written to its base; use `no_grad` or `detach`"
         );
-        let guard = lock("data_mut", &[], &[self])?.for_user();
+        let guard = lock("data_mut", &[], &[self])?;
         self.storage().bump("data_mut", Location::caller());
-        Ok(DataMut { tensor: self, guard, stored: std::marker::PhantomData })
+        Ok(DataMut { tensor: self, _guard: guard, stored: std::marker::PhantomData })
     }
 
     #[track_caller]
@@ -612,7 +616,7 @@ pub(crate) fn stored_as<T: Stored>(dtype: DType) -> bool {
 /// A tensor's elements, locked to read. See [`Tensor::data`].
 pub struct Data<'a, T> {
     tensor: &'a Tensor,
-    guard: Guard<'a>,
+    _guard: Guard<'a>,
     stored: std::marker::PhantomData<*const T>,
 }
 
@@ -629,16 +633,10 @@ impl<T: Stored> Deref for Data<'_, T> {
     }
 }
 
-impl<T> Drop for Data<'_, T> {
-    fn drop(&mut self) {
-        self.guard.from_user();
-    }
-}
-
 /// A tensor's elements, locked to write. See [`Tensor::data_mut`].
 pub struct DataMut<'a, T> {
     tensor: &'a Tensor,
-    guard: Guard<'a>,
+    _guard: Guard<'a>,
     stored: std::marker::PhantomData<*mut T>,
 }
 
@@ -663,12 +661,6 @@ impl<T: Stored> DerefMut for DataMut<'_, T> {
         // SAFETY: as for `Data`; the guard is exclusive and borrowed mutably, and a contiguous layout
         // has no two indices on one element.
         unsafe { std::slice::from_raw_parts_mut(self.tensor.storage().host_ptr().cast::<T>().add(at), n) }
-    }
-}
-
-impl<T> Drop for DataMut<'_, T> {
-    fn drop(&mut self) {
-        self.guard.from_user();
     }
 }
 
