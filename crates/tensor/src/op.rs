@@ -8,7 +8,7 @@ use crate::autocast::Policy;
 use crate::layout::Layout;
 use crate::ops::*;
 use crate::shape::Shape;
-use crate::{DType, Device, Result, Tensor};
+use crate::{DType, Device, Result, Tensor, bail, ensure};
 use smallvec::SmallVec;
 use std::fmt::Debug;
 
@@ -59,6 +59,9 @@ pub trait Infer: Clone + Debug + Send + Sync + 'static {
     /// PyTorch's name.
     const NAME: &'static str;
 
+    /// How many inputs it takes at least. More are the business of [`infer`](Infer::infer), which may count on these.
+    const INPUTS: usize = 1;
+
     /// True where each output element comes from the input elements at its own place, once the inputs are
     /// broadcast to the output's shape: such an op may write into any layout, and in place.
     const ELEMENTWISE: bool = false;
@@ -83,6 +86,14 @@ pub trait Infer: Clone + Debug + Send + Sync + 'static {
     }
 }
 
+/// [`Infer::infer`] on as many inputs as it counts on.
+#[inline(always)]
+fn infer<O: Infer>(op: &O, inputs: &[&Tensor]) -> Result<Metas> {
+    let (given, needed) = (inputs.len(), O::INPUTS);
+    ensure!(given >= needed, Argument, O::NAME, "{given} inputs where {needed} are needed");
+    op.infer(inputs)
+}
+
 /// What a view op says of itself: the same storage, another layout.
 pub trait ViewOp: Clone + Debug + Send + Sync + 'static {
     /// PyTorch's name.
@@ -93,7 +104,10 @@ pub trait ViewOp: Clone + Debug + Send + Sync + 'static {
 
     /// [`layout`](ViewOp::layout), which is checked to lie inside the storage: all that reads and writes trusts it.
     fn view(&self, x: &Tensor) -> Result<(Layout, DType)> {
-        let (layout, dtype) = self.layout(x)?;
+        let (mut layout, dtype) = self.layout(x)?;
+        if layout.shape.contains(&0) {
+            layout.offset = 0; // What has no first element needs no place for it.
+        }
         check_inside(Self::NAME, &layout, dtype, x)?;
         Ok((layout, dtype))
     }
@@ -210,9 +224,12 @@ macro_rules! define_ops {
             /// What the outputs will be, for an op that computes; a view's meta for one that doesn't.
             pub fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
                 match self {
-                    $(Op::$k(op) => op.infer(inputs),)*
-                    $(Op::$l(op) => op.infer(inputs),)*
-                    $(Op::$v(op) => op.view(inputs[0]).and_then(|(layout, dtype)| Meta { shape: layout.shape, dtype }.one()),)*
+                    $(Op::$k(op) => infer(op, inputs),)*
+                    $(Op::$l(op) => infer(&**op, inputs),)*
+                    $(Op::$v(op) => match inputs {
+                        [] => bail!(Argument, self.name(), "no input where one is right"),
+                        [x, ..] => op.view(x).and_then(|(layout, dtype)| Meta { shape: layout.shape, dtype }.one()),
+                    },)*
                 }
             }
 

@@ -155,6 +155,7 @@ impl Plan {
 }
 
 impl CpuKernel for Index {
+    const IN_PLACE: bool = true;
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let (x, to) = (&inputs[0], &mut outputs[0]);
         let plan = Plan::new(self.op, &self.dims, self.wrap, x.shape(), &x.layout().strides, &inputs[1..])?;
@@ -164,6 +165,7 @@ impl CpuKernel for Index {
 }
 
 impl CpuKernel for Embedding {
+    const IN_PLACE: bool = true;
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let (x, to) = (&inputs[0], &mut outputs[0]);
         let plan = Plan::new("embedding", &[0], false, x.shape(), &x.layout().strides, &inputs[1..])?;

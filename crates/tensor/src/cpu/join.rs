@@ -8,6 +8,7 @@ use crate::ops::{Cat, Flip};
 use crate::shape::Strides;
 
 impl CpuKernel for Cat {
+    const IN_PLACE: bool = true;
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let to = &mut outputs[0];
         let strides = contiguous_strides(to.shape());
@@ -24,6 +25,7 @@ impl CpuKernel for Cat {
 }
 
 impl CpuKernel for Flip {
+    const IN_PLACE: bool = true;
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let (x, to) = (&inputs[0], &mut outputs[0]);
         for_word!(x.dtype(), T => flip::<T>(x, &self.dims, out(to)));

@@ -318,6 +318,7 @@ macro_rules! by_dtype {
 }
 
 impl CpuKernel for Matmul {
+    const IN_PLACE: bool = true;
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         by_dtype!(matmul, inputs, &mut outputs[0]);
         Ok(())
@@ -325,6 +326,7 @@ impl CpuKernel for Matmul {
 }
 
 impl CpuKernel for Linear {
+    const IN_PLACE: bool = true;
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         by_dtype!(linear, inputs, &mut outputs[0]);
         Ok(())

@@ -37,18 +37,37 @@ pub(crate) mod view;
 pub(crate) mod words;
 
 use crate::backend::{Backend, Ran, Work};
-use crate::op::Op;
+use crate::op::{Infer, Op};
 use crate::ops::Transfer;
 use crate::storage::Memory;
-use crate::{Device, Error, ErrorKind, Result, Tensor};
+use crate::{Device, Error, ErrorKind, Result, Tensor, bail};
 use smallvec::SmallVec;
 pub(crate) use view::{Dst, Src};
 
 /// How the CPU runs an op.
 pub(crate) trait CpuKernel {
+    /// True where inputs are read where they lie; else one that does not lie in rows may be copied.
+    const IN_PLACE: bool = false;
+
     /// Reads `inputs`, fills `outputs`; shapes and dtypes are as `infer` said.
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()>;
 }
+
+/// There must be memory for copies of inputs in rows: that of an expanded one is larger by far than what it is made
+/// of.
+fn check_room(op: &'static str, inputs: &[Src<'_>]) -> Result<()> {
+    for x in inputs.iter().filter(|x| !x.is_contiguous()) {
+        // As wide as it may be computed.
+        let bytes = x.numel().saturating_mul(x.dtype().size().max(4));
+        if bytes > CHECKED && Vec::<u8>::new().try_reserve_exact(bytes).is_err() {
+            bail!(Memory, op, "the system has no {bytes} bytes for a copy in rows of an input of shape {:?}", x.shape())
+        }
+    }
+    Ok(())
+}
+
+/// Bytes that are not worth the question.
+const CHECKED: usize = 1 << 20;
 
 pub(crate) struct CpuBackend;
 
@@ -56,14 +75,22 @@ macro_rules! run_kernel {
     (kernels { $($k:ident,)* } large { $($l:ident,)* } views { $($v:ident,)* }) => {
         fn run_kernel(op: &Op, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
             match op {
-                $(Op::$k(op) => op.run(inputs, outputs),)*
-                $(Op::$l(op) => op.run(inputs, outputs),)*
+                $(Op::$k(op) => run(op, inputs, outputs),)*
+                $(Op::$l(op) => run(&**op, inputs, outputs),)*
                 view => Err(Error::new(ErrorKind::Unsupported, view.name(), "a view op has no kernel")),
             }
         }
     };
 }
 crate::for_each_op!(run_kernel);
+
+#[inline(always)]
+fn run<K: CpuKernel + Infer>(kernel: &K, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+    if !K::IN_PLACE && !K::ELEMENTWISE {
+        check_room(K::NAME, inputs)?;
+    }
+    kernel.run(inputs, outputs)
+}
 
 impl CpuKernel for Transfer {
     fn run(&self, _: &[Src<'_>], _: &mut [Dst<'_>]) -> Result<()> {

@@ -8,6 +8,7 @@ use crate::shape::Shape;
 use crate::{Device, Result};
 
 impl CpuKernel for Pad {
+    const IN_PLACE: bool = true;
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let x = &inputs[0];
         let shape = Shape::from_slice(outputs[0].shape());

@@ -42,12 +42,14 @@ fn sum(op: &'static str, x: &Src<'_>, dims: &[usize], outputs: &mut [Dst<'_>], n
 }
 
 impl CpuKernel for Sum {
+    const IN_PLACE: bool = true;
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         sum("sum", &inputs[0], &self.dims, outputs, 1.0)
     }
 }
 
 impl CpuKernel for Mean {
+    const IN_PLACE: bool = true;
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let x = &inputs[0];
         let n: usize = self.dims.iter().filter_map(|d| x.shape().get(*d)).product();
@@ -56,6 +58,7 @@ impl CpuKernel for Mean {
 }
 
 impl CpuKernel for Prod {
+    const IN_PLACE: bool = true;
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         match_lane!("prod", LaneKind::of(outputs[0].dtype()), [F32 => f32, F64 => f64, I64 => i64, C128 => C], T => {
             reduce(&Folded(Multiplying::<T>(PhantomData)), &inputs[0], &[self.dim], outputs)
@@ -72,18 +75,21 @@ fn extremum<const MAX: bool>(op: &'static str, x: &Src<'_>, dims: &[usize], outp
 }
 
 impl CpuKernel for Amax {
+    const IN_PLACE: bool = true;
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         extremum::<true>("amax", &inputs[0], &self.dims, outputs)
     }
 }
 
 impl CpuKernel for Amin {
+    const IN_PLACE: bool = true;
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         extremum::<false>("amin", &inputs[0], &self.dims, outputs)
     }
 }
 
 impl CpuKernel for Any {
+    const IN_PLACE: bool = true;
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         reduce(&extreme::<Truth, true>(false), &inputs[0], &self.dims, outputs);
         Ok(())
@@ -91,6 +97,7 @@ impl CpuKernel for Any {
 }
 
 impl CpuKernel for All {
+    const IN_PLACE: bool = true;
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         reduce(&extreme::<Truth, false>(false), &inputs[0], &self.dims, outputs);
         Ok(())
@@ -98,6 +105,7 @@ impl CpuKernel for All {
 }
 
 impl CpuKernel for CountNonzero {
+    const IN_PLACE: bool = true;
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         reduce(&adding(|x: Truth| x.get() as i64, |w: i64| w), &inputs[0], &self.dims, outputs);
         Ok(())
@@ -107,6 +115,7 @@ impl CpuKernel for CountNonzero {
 macro_rules! with_place {
     ($($Op:ident, $max:literal, $reduce:ident;)*) => {$(
         impl CpuKernel for $Op {
+            const IN_PLACE: bool = true;
             fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
                 let x = &inputs[0];
                 match_lane!($Op::NAME, LaneKind::of(x.dtype()), [F32 => f32, F64 => f64, I64 => i64, Truth => Truth], T => {
@@ -125,6 +134,7 @@ with_place! {
 }
 
 impl CpuKernel for VarMean {
+    const IN_PLACE: bool = true;
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let x = &inputs[0];
         match_lane!("var_mean", LaneKind::of(x.dtype()), [F32 => f32, F64 => f64], T => {
@@ -136,6 +146,7 @@ impl CpuKernel for VarMean {
 }
 
 impl CpuKernel for LogSumExp {
+    const IN_PLACE: bool = true;
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let x = &inputs[0];
         match_lane!("logsumexp", LaneKind::of(x.dtype()), [F32 => f32, F64 => f64], T => {
@@ -146,6 +157,7 @@ impl CpuKernel for LogSumExp {
 }
 
 impl CpuKernel for Norm {
+    const IN_PLACE: bool = true;
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let x = &inputs[0];
         match_lane!("norm", LaneKind::of(x.dtype()), [F32 => f32, F64 => f64], T => norm::<T>(self, x, outputs));

@@ -20,6 +20,7 @@ fn check(op: &'static str, numbers: &[i64], size: usize, dim: usize) -> Result<(
 }
 
 impl CpuKernel for Gather {
+    const IN_PLACE: bool = true;
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let (x, index, to) = (&inputs[0], &inputs[1], &mut outputs[0]);
         let numbers = rows::<i64>(index);

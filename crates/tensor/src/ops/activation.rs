@@ -70,6 +70,24 @@ pub struct Hardsigmoid;
 #[derive(Clone, Copy, Debug)]
 pub struct LogSigmoid;
 
+/// All inputs of one shape and dtype: a gradient and what it is of.
+pub(crate) fn check_alike(op: &'static str, inputs: &[&Tensor]) -> Result<()> {
+    let first = inputs[0];
+    for t in &inputs[1..] {
+        ensure!(
+            t.shape() == first.shape() && t.dtype() == first.dtype(),
+            Shape,
+            op,
+            "operands must be alike, they are {} {:?} and {} {:?}",
+            first.dtype(),
+            first.shape(),
+            t.dtype(),
+            t.shape()
+        );
+    }
+    Ok(())
+}
+
 pub(crate) fn float_like(op: &'static str, x: &Tensor) -> Result<Metas> {
     ensure!(x.dtype().is_float(), DType, op, "not defined for {}, only for floating point", x.dtype());
     Meta::like(x).one()
@@ -137,8 +155,10 @@ macro_rules! activations {
 
         impl Infer for $Backward {
             const NAME: &'static str = concat!($name, "_backward");
+            const INPUTS: usize = 2;
             const ELEMENTWISE: bool = true;
             fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
+                check_alike(Self::NAME, &inputs[..2])?;
                 float_like(Self::NAME, inputs[0])
             }
             fn decompose(&self, inputs: &[&Tensor]) -> Option<Result<Outputs>> {
@@ -215,8 +235,10 @@ macro_rules! from_output {
 
         impl Infer for $Backward {
             const NAME: &'static str = $name;
+            const INPUTS: usize = 2;
             const ELEMENTWISE: bool = true;
             fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
+                check_alike($name, &inputs[..2])?;
                 float_like($name, inputs[0])
             }
             fn decompose(&self, inputs: &[&Tensor]) -> Option<Result<Outputs>> {

@@ -153,6 +153,7 @@ fn check_dtypes(op: &'static str, inputs: &[&Tensor]) -> Result<()> {
 
 impl Infer for Conv {
     const NAME: &'static str = "conv";
+    const INPUTS: usize = 2;
     fn autocast(&self) -> Policy {
         Policy::Lower
     }
@@ -195,6 +196,7 @@ impl ConvInputGrad {
 
 impl Infer for ConvInputGrad {
     const NAME: &'static str = "conv_transpose";
+    const INPUTS: usize = 2;
     fn autocast(&self) -> Policy {
         Policy::Lower
     }
@@ -235,6 +237,7 @@ impl ConvWeightGrad {
 
 impl Infer for ConvWeightGrad {
     const NAME: &'static str = "conv_weight_grad";
+    const INPUTS: usize = 2;
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
         check_dtypes("conv_weight_grad", inputs)?;
         let sizes = self.geometry(inputs[0].shape(), inputs[1].shape())?;

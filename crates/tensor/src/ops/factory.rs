@@ -105,6 +105,7 @@ macro_rules! factory {
     ($Op:ident, $name:literal, |$op:ident| $shape:expr) => {
         impl Infer for $Op {
             const NAME: &'static str = $name;
+            const INPUTS: usize = 0;
             fn infer(&self, _: &[&Tensor]) -> Result<Metas> {
                 let $op = self;
                 Meta::new($shape, self.dtype).one()

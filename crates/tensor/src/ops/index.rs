@@ -86,6 +86,7 @@ fn check_index(op: &'static str, x: &Tensor, dims: &[usize], index: &[&Tensor]) 
 
 impl Infer for Index {
     const NAME: &'static str = "index";
+    const INPUTS: usize = 2;
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
         check_index(self.op, inputs[0], &self.dims, &inputs[1..])?;
         Meta::new(picked(inputs[0].shape(), &self.dims, inputs[1].shape()), inputs[0].dtype()).one()
@@ -94,6 +95,7 @@ impl Infer for Index {
 
 impl Infer for IndexPut {
     const NAME: &'static str = "index_put";
+    const INPUTS: usize = 3;
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
         let (x, values) = (inputs[0], inputs[1]);
         check_index(self.op, x, &self.dims, &inputs[2..])?;
@@ -114,6 +116,7 @@ impl Infer for IndexPut {
 
 impl Infer for Embedding {
     const NAME: &'static str = "embedding";
+    const INPUTS: usize = 2;
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
         check_index("embedding", inputs[0], &[0], &inputs[1..])?;
         Meta::new(picked(inputs[0].shape(), &[0], inputs[1].shape()), inputs[0].dtype()).one()

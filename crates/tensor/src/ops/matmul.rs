@@ -16,6 +16,7 @@ pub struct Linear;
 
 impl Infer for Matmul {
     const NAME: &'static str = "matmul";
+    const INPUTS: usize = 2;
     fn autocast(&self) -> Policy {
         Policy::Lower
     }
@@ -49,6 +50,7 @@ impl Infer for Matmul {
 
 impl Infer for Linear {
     const NAME: &'static str = "linear";
+    const INPUTS: usize = 2;
     fn autocast(&self) -> Policy {
         Policy::Lower
     }

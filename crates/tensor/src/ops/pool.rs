@@ -220,6 +220,7 @@ fn planes(op: &'static str, pooled: &[usize], size: &Spatial) -> Result<Shape> {
 
 impl Infer for MaxPoolBackward {
     const NAME: &'static str = "max_pool_backward";
+    const INPUTS: usize = 2;
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
         let (g, places) = (inputs[0], inputs[1]);
         ensure!(

@@ -49,9 +49,10 @@ fn same(op: &'static str, x: &Tensor) -> Result<Metas> {
 }
 
 macro_rules! infer {
-    ($($Op:ident, $name:literal, |$inputs:ident| $metas:expr;)*) => {$(
+    ($($Op:ident, $name:literal of $n:literal, |$inputs:ident| $metas:expr;)*) => {$(
         impl Infer for $Op {
             const NAME: &'static str = $name;
+            const INPUTS: usize = $n;
             fn infer(&self, $inputs: &[&Tensor]) -> Result<Metas> {
                 check_dims($name, &[self.dim], $inputs[0].rank())?;
                 $metas
@@ -82,16 +83,16 @@ fn alike(a: &Tensor, b: &Tensor) -> Result<()> {
 }
 
 infer! {
-    Cumsum, "cumsum", |x| same("cumsum", x[0]);
-    Cumprod, "cumprod", |x| same("cumprod", x[0]);
-    Logcumsumexp, "logcumsumexp", |x| {
+    Cumsum, "cumsum" of 1, |x| same("cumsum", x[0]);
+    Cumprod, "cumprod" of 1, |x| same("cumprod", x[0]);
+    Logcumsumexp, "logcumsumexp" of 1, |x| {
         let dtype = x[0].dtype();
         ensure!(dtype.is_float(), DType, "logcumsumexp", "defined for floating point, the tensor is {dtype}");
         Meta::like(x[0]).one()
     };
-    Cummax, "cummax", |x| with_place("cummax", x[0]);
-    Cummin, "cummin", |x| with_place("cummin", x[0]);
-    Recurrence, "recurrence", |x| {
+    Cummax, "cummax" of 1, |x| with_place("cummax", x[0]);
+    Cummin, "cummin" of 1, |x| with_place("cummin", x[0]);
+    Recurrence, "recurrence" of 2, |x| {
         alike(x[0], x[1])?;
         same("recurrence", x[0])
     };

@@ -79,6 +79,7 @@ fn check_index(op: &'static str, x: &Tensor, d: usize, index: &Tensor) -> Result
 
 impl Infer for Gather {
     const NAME: &'static str = "gather";
+    const INPUTS: usize = 2;
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
         check_index("gather", inputs[0], self.dim, inputs[1])?;
         Meta::new(inputs[1].shape(), inputs[0].dtype()).one()
@@ -87,6 +88,7 @@ impl Infer for Gather {
 
 impl Infer for Scatter {
     const NAME: &'static str = "scatter";
+    const INPUTS: usize = 3;
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
         let (x, index, source) = (inputs[0], inputs[1], inputs[2]);
         check_index(self.called(), x, self.dim, index)?;

@@ -1,13 +1,13 @@
 //! Softmax and its logarithm: fused, for two passes over each row in cache instead of five over memory.
 
 use crate::op::{Infer, Metas, Outputs};
-use crate::ops::activation::float_like;
+use crate::ops::activation::{check_alike, float_like};
 use crate::shape::{check_dims, dim_index};
-use crate::{DType, Result, Tensor, dispatch, ensure};
+use crate::{DType, Result, Tensor, dispatch};
 use smallvec::smallvec;
 
 macro_rules! ops {
-    ($($(#[$doc:meta])* $Op:ident, $name:literal, |$inputs:ident, $dim:ident| $value:expr;)*) => {$(
+    ($($(#[$doc:meta])* $Op:ident, $name:literal of $n:literal, |$inputs:ident, $dim:ident| $value:expr;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug)]
         pub struct $Op {
@@ -17,9 +17,10 @@ macro_rules! ops {
 
         impl Infer for $Op {
             const NAME: &'static str = $name;
+            const INPUTS: usize = $n;
             fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
                 check_dims($name, &[self.dim], inputs[0].rank())?;
-                check_alike($name, inputs)?;
+                check_alike($name, &inputs[..$n])?;
                 float_like($name, inputs[0])
             }
             fn decompose(&self, inputs: &[&Tensor]) -> Option<Result<Outputs>> {
@@ -32,42 +33,25 @@ macro_rules! ops {
 
 ops! {
     /// exp(x) / Σ exp(x).
-    Softmax, "softmax", |x, dim| {
+    Softmax, "softmax" of 1, |x, dim| {
         let e = shifted(x[0], dim)?.exp()?;
         e.div(&e.sum_keepdim(dim)?)
     };
     /// x − log Σ exp(x).
-    LogSoftmax, "log_softmax", |x, dim| {
+    LogSoftmax, "log_softmax" of 1, |x, dim| {
         let shifted = shifted(x[0], dim)?;
         shifted.sub(&shifted.exp()?.sum_keepdim(dim)?.log()?)
     };
     /// Of a gradient g and y = softmax(x): y (g − Σ g y).
-    SoftmaxBackward, "softmax_backward", |x, dim| {
+    SoftmaxBackward, "softmax_backward" of 2, |x, dim| {
         let (g, y) = (x[0], x[1]);
         y.mul(&g.sub(&g.mul(y)?.sum_keepdim(dim)?)?)
     };
     /// Of a gradient g and y = log_softmax(x): g − exp(y) Σ g.
-    LogSoftmaxBackward, "log_softmax_backward", |x, dim| {
+    LogSoftmaxBackward, "log_softmax_backward" of 2, |x, dim| {
         let (g, y) = (x[0], x[1]);
         g.sub(&y.exp()?.mul(&g.sum_keepdim(dim)?)?)
     };
-}
-
-/// All inputs of one shape and dtype.
-fn check_alike(op: &'static str, inputs: &[&Tensor]) -> Result<()> {
-    for t in inputs {
-        ensure!(
-            t.shape() == inputs[0].shape() && t.dtype() == inputs[0].dtype(),
-            Shape,
-            op,
-            "operands must be alike, they are {} {:?} and {} {:?}",
-            inputs[0].dtype(),
-            inputs[0].shape(),
-            t.dtype(),
-            t.shape()
-        );
-    }
-    Ok(())
 }
 
 /// x less its largest value, which changes nothing but that exponentials stay finite.

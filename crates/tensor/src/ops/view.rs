@@ -311,6 +311,7 @@ fn check_layouts(op: &'static str, layouts: [(&Layout, &[usize]); 2]) -> Result<
 
 impl Infer for AsStridedScatter {
     const NAME: &'static str = "as_strided_scatter";
+    const INPUTS: usize = 2;
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
         check_layouts(Self::NAME, [(&self.base, inputs[0].shape()), (&self.view, inputs[1].shape())])?;
         let (to, from) = (inputs[0].dtype(), inputs[1].dtype());

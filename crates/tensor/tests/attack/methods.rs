@@ -24,9 +24,14 @@ impl Outputs for Vec<Tensor> {
         self
     }
 }
-impl Outputs for (Tensor, Tensor) {
+impl Outputs for ValuesIndices {
     fn list(self) -> Vec<Tensor> {
-        vec![self.0, self.1]
+        vec![self.values, self.indices]
+    }
+}
+impl Outputs for MinMax {
+    fn list(self) -> Vec<Tensor> {
+        vec![self.min, self.max]
     }
 }
 
@@ -121,7 +126,7 @@ fn stft(g: &mut Gen, x: &Tensor) -> Result<Tensor> {
     let win = maybe(g, Gen::u);
     let window = if g.one_in(4) { Some(Tensor::ones(win.unwrap_or(n_fft)).build()?) } else { None };
     let (center, reflect, normalized) = (g.one_in(2), g.one_in(2), g.one_in(2));
-    let o = Stft { hop_length: maybe(g, Gen::u), win_length: win, window, center, reflect, normalized };
+    let o = StftOptions { hop_length: maybe(g, Gen::u), win_length: win, window, center, reflect, normalized };
     floats(x)?.stft(n_fft, &o)
 }
 
@@ -260,7 +265,7 @@ methods! {
     "sort": |g, x| x.sort(g.d(), g.one_in(2));
     "argsort": |g, x| x.argsort(g.d(), g.one_in(2));
     "msort": |_g, x| x.msort();
-    "topk": |g, x| x.topk(g.u(), g.d(), g.one_in(2));
+    "topk": |g, x| x.topk_with(g.u(), TopkOptions::new().dim(g.d()).largest(g.one_in(2)));
     "kthvalue": |g, x| x.kthvalue(g.u(), g.d());
     "median": |g, x| x.median(g.d());
     "nanmedian": |g, x| x.nanmedian_keepdim(g.d());
@@ -302,16 +307,16 @@ methods! {
     // norms and activations
     "layer_norm": |g, x| { let s = if g.one_in(2) { x.shape()[x.rank().saturating_sub(1)..].to_vec() } else { g.shape() }; floats(x)?.layer_norm(s, None, None, 1e-5) };
     "rms_norm": |g, x| { let s = if g.one_in(2) { x.shape().to_vec() } else { g.shape() }; floats(x)?.rms_norm(s, None, Some(1e-5)) };
-    "batch_norm": |g, x| { let w = floats(&g.other(x))?.flatten(0, -1)?; floats(x)?.batch_norm(None, None, if g.one_in(2) { Some(&w) } else { None }, None, true, 0.1, 1e-5) };
+    "batch_norm": |g, x| { let w = floats(&g.other(x))?.flatten(0, -1)?; floats(x)?.batch_norm(BatchNormOptions::new().training(true).weight(if g.one_in(2) { Some(&w) } else { None })) };
     "group_norm": |g, x| floats(x)?.group_norm(g.u(), None, None, 1e-5);
-    "instance_norm": |_g, x| floats(x)?.instance_norm(None, None, None, None, true, 0.1, 1e-5);
+    "instance_norm": |_g, x| floats(x)?.instance_norm(BatchNormOptions::new().training(true));
     "glu": |g, x| floats(x)?.glu(g.d());
     "prelu": |g, x| floats(x)?.prelu(&floats(&g.other(x))?);
     // element by element
     "add": |g, x| x.add(&g.other(x));
     "add_": |g, x| x.add_(&g.other(x)).map(Tensor::clone);
     "maximum": |g, x| x.maximum(&g.other(x));
-    "where": |g, x| { let m = mask(g, x); x.where_(&m, &g.other(x)) };
+    "where": |g, x| { let m = mask(g, x); x.where_cond(&m, &g.other(x)) };
     "masked_fill": |g, x| x.masked_fill(&mask(g, x), 1);
     "masked_fill_": |g, x| x.masked_fill_(&mask(g, x), 1).map(Tensor::clone);
     "clamp": |g, x| x.clamp(-1, &g.other(x));

@@ -107,7 +107,15 @@ macro_rules! unary {
     ($($Op:ident),*) => { &[$(|g| { let x = g.tensor(); ($Op.into(), vec![x]) }),*] };
 }
 macro_rules! binary {
-    ($($Op:expr),*) => { &[$(|g| { let x = g.tensor(); ($Op.into(), vec![x.clone(), x]) }),*] };
+    ($g:ident; $($Op:expr),*) => {
+        &[$(|$g| {
+            let (op, x, n) = ($Op, $g.tensor(), $g.pick(&[1, 2, 2, 2, 3]));
+            (op.into(), like($g, x, n))
+        }),*]
+    };
+}
+macro_rules! backward {
+    ($($Op:expr),*) => { &[$(|g| { let x = float(g); ($Op.into(), like(g, x, 2)) }),*] };
 }
 macro_rules! over {
     ($($Op:ident),*) => { &[$(|g| { let x = g.tensor(); ($Op { dims: dims(g) }.into(), vec![x]) }),*] };
@@ -170,30 +178,34 @@ const UNARY: &[Maker] = unary!(
 );
 
 const BINARY: &[Maker] = binary!(
-    Add,
-    Sub,
-    Mul,
-    Div,
-    DivFloor,
-    DivTrunc,
-    Remainder,
-    Fmod,
-    Pow,
-    Atan2,
-    Maximum,
-    Minimum,
-    Eq,
-    Ne,
-    Lt,
-    Le,
-    Gt,
-    Ge,
-    LogicalAnd,
-    LogicalOr,
-    LogicalXor,
-    BitwiseAnd,
-    BitwiseOr,
-    BitwiseXor,
+    g;
+    Add { scalar: scalar(g) },
+    Sub { scalar: scalar(g) },
+    Mul { scalar: scalar(g) },
+    Div { scalar: scalar(g) },
+    DivFloor { scalar: scalar(g) },
+    DivTrunc { scalar: scalar(g) },
+    Remainder { scalar: scalar(g) },
+    Fmod { scalar: scalar(g) },
+    Pow { scalar: scalar(g) },
+    Atan2 { scalar: scalar(g) },
+    Maximum { scalar: scalar(g) },
+    Minimum { scalar: scalar(g) },
+    Eq { scalar: scalar(g) },
+    Ne { scalar: scalar(g) },
+    Lt { scalar: scalar(g) },
+    Le { scalar: scalar(g) },
+    Gt { scalar: scalar(g) },
+    Ge { scalar: scalar(g) },
+    LogicalAnd { scalar: scalar(g) },
+    LogicalOr { scalar: scalar(g) },
+    LogicalXor { scalar: scalar(g) },
+    BitwiseAnd { scalar: scalar(g) },
+    BitwiseOr { scalar: scalar(g) },
+    BitwiseXor { scalar: scalar(g) }
+);
+
+const BACKWARD: &[Maker] = backward!(
     SiluBackward(Silu),
     MishBackward(Mish),
     GeluBackward(Gelu { tanh: true }),
@@ -241,15 +253,21 @@ const OTHERS: &[Maker] = &[
     },
     |g| {
         let x = g.tensor();
-        (AddScalar { value: 2.into() }.into(), vec![x])
+        let value = g.pick(&[None, None, Some(2.into())]);
+        let mut all = vec![g.other(&x).ne(0).unwrap(), x.clone(), x];
+        all.truncate(if value.is_some() { 2 } else { 3 });
+        (Where { input: None, other: value }.into(), count(g, all))
     },
     |g| {
         let x = g.tensor();
-        (MulScalar { value: 2.into() }.into(), vec![x])
+        (
+            Transfer { from: Device::Cpu, to: g.pick(&[Device::Cpu, Device::Meta]), non_blocking: g.one_in(2) }.into(),
+            vec![x],
+        )
     },
     |g| {
         let x = g.tensor();
-        (Where.into(), vec![x.ne(0).unwrap(), x.clone(), x])
+        (Detach.into(), vec![x])
     },
     |g| {
         let x = g.tensor();
@@ -489,6 +507,10 @@ const OTHERS: &[Maker] = &[
     },
 ];
 
+fn scalar(g: &mut Gen) -> ScalarOperand {
+    g.pick(&[ScalarOperand::None, ScalarOperand::None, ScalarOperand::Left(2.into()), ScalarOperand::Right(1.5.into())])
+}
+
 fn index(g: &mut Gen) -> Tensor {
     let shape = g.shape();
     g.index(&shape)
@@ -497,7 +519,7 @@ fn index(g: &mut Gen) -> Tensor {
 /// Op number `nr`, the list from the start again, with attributes and inputs.
 pub fn op(g: &mut Gen, nr: usize) -> Made {
     // Ops with attributes are met more often.
-    let lists = [UNARY, BINARY, OVER, ALONG, OTHERS, OVER, ALONG, OTHERS, OTHERS];
+    let lists = [UNARY, BINARY, BACKWARD, OVER, ALONG, OTHERS, OVER, ALONG, OTHERS, OTHERS];
     let all = lists.iter().map(|list| list.len()).sum::<usize>();
     let mut nr = nr % all;
     for list in lists {
