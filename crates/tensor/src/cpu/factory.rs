@@ -1,6 +1,7 @@
 //! Kernels that fill from nothing, and those that write a view's elements back.
 
-use super::lanes::{Convert, LaneKind, storer};
+use super::convert::{Convert, storer};
+use super::lanes::LaneKind;
 use super::{CpuKernel, Dst, Src, par};
 use crate::dtype::Stored;
 use crate::layout::Layout;

@@ -1,7 +1,8 @@
 //! Whole operands in the type that a kernel computes in (`f32` or `f64`), and sums over them: for the
 //! fused kernels, which need rows rather than elements.
 
-use super::lanes::{Lane, LaneKind, loader, storer};
+use super::convert::{loader, storer};
+use super::lanes::{Lane, LaneKind};
 use super::math::Float;
 use super::{Dst, Src};
 use crate::DType;
@@ -58,11 +59,20 @@ pub(crate) fn write<T: Compute, R>(dst: &mut Dst<'_>, f: impl FnOnce(&mut [T]) -
     }
     let mut rows = vec![T::default(); dst.numel()];
     let result = f(&mut rows);
-    let store = storer(T::KIND, dst.dtype());
+    store(&rows, dst);
+    result
+}
+
+/// Rounds `rows` into a contiguous output of as many elements.
+///
+/// # Panics
+/// As [`read`], and where the output has another number of elements.
+pub(crate) fn store<T: Compute>(rows: &[T], dst: &mut Dst<'_>) {
+    assert!(LaneKind::of(dst.dtype()) == T::KIND && dst.is_contiguous() && dst.numel() == rows.len());
+    let convert = storer(T::KIND, dst.dtype());
     let bytes = dst.bytes_mut();
     // SAFETY: the output holds as many elements of its dtype as `rows` has lanes; they are apart.
-    unsafe { store.run(rows.as_ptr().cast(), 1, bytes.as_mut_ptr(), 1, rows.len()) };
-    result
+    unsafe { convert.run(rows.as_ptr().cast(), 1, bytes.as_mut_ptr(), 1, rows.len()) };
 }
 
 /// Sums run in this many lanes side by side: enough to keep two vector units busy, and the same on

@@ -7,7 +7,8 @@
 //! filled once. So numbers, broadcasting, strides, casts and in-place writes need no second loop, and no two
 //! slices ever alias.
 
-use super::lanes::{Convert, Lane, LaneKind, loader, storer};
+use super::convert::{Convert, loader, storer};
+use super::lanes::{Lane, LaneKind};
 use super::par;
 use super::view::{Dst, Src};
 use crate::Scalar;
@@ -17,6 +18,10 @@ use crate::shape::{Shape, Strides, copied};
 use smallvec::SmallVec;
 use std::mem::MaybeUninit;
 use std::ops::Range;
+
+mod repeats;
+
+use repeats::Repeats;
 
 /// Four of them take half of the first-level cache.
 const STAGE_BYTES: usize = 2 * 1024;
@@ -253,6 +258,12 @@ fn drive(inputs: &[Feed<'_>], (out, out_lane): (&mut Dst<'_>, LaneKind), kernel:
             return run_rows(inputs, &to, kernel, 0..n);
         }
         return par::ranges(n, par::GRAIN, |part| run_rows(inputs, &to, kernel, part));
+    }
+    if out_lane.stores(out.dtype()) && out.is_contiguous() {
+        if let Some(repeats) = Repeats::new(inputs, out, &same, &apart) {
+            let to = Row { ptr: out.ptr(), size: out_lane.size() };
+            return par::ranges(n, par::GRAIN, |part| repeats.run(inputs, &to, kernel, part));
+        }
     }
     let plan = plan(inputs, out, out_lane, &apart);
     let chunk = plan.chunk();

@@ -3,6 +3,7 @@
 //! A product is cut into blocks of rows and columns by its shape alone and each block is one
 //! single-threaded call, so the result is the same to the bit at any number of threads.
 
+use super::floats;
 use super::math::Float;
 use super::micro::{Real, full, lanes_by_lanes};
 use super::par::{self, Shared};
@@ -12,8 +13,6 @@ use crate::layout::Layout;
 use crate::ops::{Linear, Matmul};
 use crate::shape::{Shape, Strides};
 use crate::{DType, Result, bail};
-use half::slice::HalfFloatSliceExt;
-use half::{bf16, f16};
 use num_complex::Complex;
 use pulp::{Simd, WithSimd};
 use std::borrow::Cow;
@@ -127,30 +126,56 @@ unsafe fn complex_product<T: Real + Float>(
     }
 }
 
-macro_rules! by_loops {
+/// Products of integers, which wrap: panels of the right matrix as wide as a cache line, four rows of the left one
+/// at a time, so that the sums stay in registers.
+macro_rules! by_panels {
     ($($t:ty),*) => {$(
         impl Number for $t {
             unsafe fn product(s: Sizes, a: Matrix<$t>, b: Matrix<$t>, c: *mut $t, stride: usize, add: bool) {
-                for i in 0..s.m {
-                    // SAFETY: the caller's promise.
-                    let row = unsafe { std::slice::from_raw_parts_mut(c.add(i * stride), s.n) };
-                    if !add {
-                        row.fill(0);
+                const WIDTH: usize = 64 / size_of::<$t>();
+                const ROWS: usize = 4;
+                let mut panel = vec![[0 as $t; WIDTH]; s.k];
+                for first in (0..s.n).step_by(WIDTH) {
+                    let columns = WIDTH.min(s.n - first);
+                    for (p, row) in panel.iter_mut().enumerate() {
+                        for (j, to) in row[..columns].iter_mut().enumerate() {
+                            // SAFETY: row `p` and column `first + j` of the right matrix are inside.
+                            *to = unsafe { *b.ptr.add(p * b.row + (first + j) * b.column) };
+                        }
                     }
-                    for p in 0..s.k {
-                        // SAFETY: as above.
-                        let (x, ys) = unsafe { (*a.ptr.add(i * a.row + p * a.column), b.ptr.add(p * b.row)) };
-                        par::simd(|| for (j, sum) in row.iter_mut().enumerate() {
-                            // SAFETY: as above.
-                            *sum = sum.wrapping_add(x.wrapping_mul(unsafe { *ys.add(j * b.column) }));
+                    for i in (0..s.m).step_by(ROWS) {
+                        let rows = ROWS.min(s.m - i);
+                        let start = |r: usize| a.ptr.wrapping_add((i + r.min(rows - 1)) * a.row);
+                        let (left, right) = ([start(0), start(1), start(2), start(3)], &panel[..]);
+                        let mut sums = [[0 as $t; WIDTH]; ROWS];
+                        par::simd(#[inline(always)] || {
+                            let mut tile = [[0 as $t; WIDTH]; ROWS];
+                            for p in 0..right.len() {
+                                for r in 0..ROWS {
+                                    // SAFETY: the rows are inside the left matrix, which has as many columns as
+                                    // the panel has rows.
+                                    let x = unsafe { *left[r].add(p * a.column) };
+                                    for j in 0..WIDTH {
+                                        tile[r][j] = tile[r][j].wrapping_add(x.wrapping_mul(right[p][j]));
+                                    }
+                                }
+                            }
+                            sums = tile;
                         });
+                        for (r, sums) in sums[..rows].iter().enumerate() {
+                            // SAFETY: these columns of row `i + r` are the caller's to write.
+                            let to = unsafe { std::slice::from_raw_parts_mut(c.add((i + r) * stride + first), columns) };
+                            for (to, sum) in to.iter_mut().zip(sums) {
+                                *to = if add { to.wrapping_add(*sum) } else { *sum };
+                            }
+                        }
                     }
                 }
             }
         }
     )*};
 }
-by_loops!(u8, i8, i16, i32, i64);
+by_panels!(u8, i8, i16, i32, i64);
 
 /// A few rows by a transposed matrix: both run along k.
 fn inner_products<T: Real>(s: Sizes, a: Matrix<T>, b: Matrix<T>, c: *mut T, stride: usize, add: bool) -> bool {
@@ -279,20 +304,12 @@ fn widened<'a>(x: &Src<'a>) -> Read<'a, f32> {
 
 /// A half-precision tensor's elements in row-major order, as `f32`.
 pub(crate) fn widen(x: &Src<'_>) -> Vec<f32> {
-    let mut wide = vec![0.0; x.numel()];
-    match x.dtype() {
-        DType::F16 => x.contiguous::<f16>().convert_to_f32_slice(&mut wide),
-        _ => x.contiguous::<bf16>().convert_to_f32_slice(&mut wide),
-    }
-    wide
+    floats::read::<f32>(x).into_owned()
 }
 
 /// `f32` into a half-precision output.
 pub(crate) fn narrow(from: &[f32], to: &mut Dst<'_>) {
-    match to.dtype() {
-        DType::F16 => to.slice::<f16>().convert_from_f32_slice(from),
-        _ => to.slice::<bf16>().convert_from_f32_slice(from),
-    }
+    floats::store(from, to);
 }
 
 macro_rules! by_dtype {

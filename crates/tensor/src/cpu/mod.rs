@@ -9,6 +9,7 @@ pub(crate) mod binary;
 pub(crate) mod cast;
 pub(crate) mod clamp;
 pub(crate) mod conv;
+pub(crate) mod convert;
 pub(crate) mod factory;
 pub(crate) mod fft;
 pub(crate) mod floats;

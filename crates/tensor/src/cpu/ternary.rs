@@ -1,7 +1,8 @@
 //! The kernel of `where`: elements are moved as bits, whatever they mean.
 
+use super::convert::{Convert, storer};
 use super::iter::{Input, map3};
-use super::lanes::{Bits, Convert, Lane, LaneKind, Truth, storer};
+use super::lanes::{Bits, Lane, LaneKind, Truth};
 use super::{CpuKernel, Dst, Src};
 use crate::dtype::Stored;
 use crate::ops::Where;

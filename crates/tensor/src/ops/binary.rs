@@ -5,7 +5,7 @@
 
 use crate::dtype::Category;
 use crate::op::{Infer, Meta, Metas, Op};
-use crate::shape::{Shape, broadcast_shapes};
+use crate::shape::broadcast_shapes;
 use crate::{DType, Device, Result, Scalar, Tensor, bail, dispatch, dispatch_into, ensure};
 use std::borrow::Cow;
 
@@ -139,14 +139,10 @@ fn beside(t: Tensor, other: &Tensor) -> Result<Tensor> {
     if t.rank() == 0 && t.device() == Device::Cpu { t.to_device(other.device()) } else { Ok(t) }
 }
 
-/// The shape of both broadcast.
+/// True where both are the same sizes: number by number, for a call to compare a few costs more.
 #[inline]
-pub(crate) fn broadcast(op: &'static str, a: &[usize], b: &[usize]) -> Result<Shape> {
-    // Number by number: a call to compare a few costs more.
-    if a.len() == b.len() && (0..a.len()).all(|d| a[d] == b[d]) {
-        return Ok(crate::shape::copied(a));
-    }
-    broadcast_shapes(op, a, b)
+pub(crate) fn is_same(a: &[usize], b: &[usize]) -> bool {
+    a.len() == b.len() && (0..a.len()).all(|d| a[d] == b[d])
 }
 
 /// What the methods of the ops on two operands differ in.
@@ -182,41 +178,22 @@ impl Method {
         value.category() <= x.dtype().category() && self.computes_in(x.dtype())
     }
 
-    #[inline]
     #[track_caller]
     fn call(&self, x: &Tensor, other: Operand<'_>) -> Result<Tensor> {
-        match &other {
-            Operand::Tensor(y) if self.takes(x, y) => dispatch((self.op)(ScalarOperand::None), &[x, y]),
-            Operand::Scalar(v) if self.takes_scalar(x, *v) => dispatch((self.op)(ScalarOperand::Right(*v)), &[x]),
-            _ => {
-                let Ready { op, a, b } = self.prepare(x, &other)?;
-                match &b {
-                    Some(b) => dispatch(op, &[&a, b]),
-                    None => dispatch(op, &[&a]),
-                }
-            }
+        let Ready { op, a, b } = self.prepare(x, &other)?;
+        match &b {
+            Some(b) => dispatch(op, &[&a, b]),
+            None => dispatch(op, &[&a]),
         }
     }
 
-    #[inline]
     #[track_caller]
-    fn call_in_place<'x>(&self, x: &'x Tensor, other: Operand<'_>) -> Result<&'x Tensor> {
-        match &other {
-            Operand::Tensor(y) if self.takes(x, y) => {
-                dispatch_into(self.in_place, (self.op)(ScalarOperand::None), &[x, y], x)?
-            }
-            Operand::Scalar(v) if self.takes_scalar(x, *v) => {
-                dispatch_into(self.in_place, (self.op)(ScalarOperand::Right(*v)), &[x], x)?
-            }
-            _ => {
-                let Ready { op, a, b } = self.prepare(x, &other)?;
-                match &b {
-                    Some(b) => dispatch_into(self.in_place, op, &[&a, b], x)?,
-                    None => dispatch_into(self.in_place, op, &[&a], x)?,
-                }
-            }
+    fn call_in_place(&self, x: &Tensor, other: Operand<'_>) -> Result<()> {
+        let Ready { op, a, b } = self.prepare(x, &other)?;
+        match &b {
+            Some(b) => dispatch_into(self.in_place, op, &[&a, b], x),
+            None => dispatch_into(self.in_place, op, &[&a], x),
         }
-        Ok(x)
     }
 
     /// The op with `other` on the left.
@@ -281,21 +258,26 @@ enum Takes {
 }
 
 fn infer(name: &'static str, takes: Takes, truth: bool, scalar: ScalarOperand, inputs: &[&Tensor]) -> Result<Metas> {
-    let (dtype, shape) = match (scalar.value(), inputs) {
+    let mut meta = match (scalar.value(), inputs) {
         (None, [a, b]) => {
             ensure!(a.dtype() == b.dtype(), DType, name, "the operands are {} and {}", a.dtype(), b.dtype());
-            (a.dtype(), broadcast(name, a.shape(), b.shape())?)
+            if is_same(a.shape(), b.shape()) {
+                Meta::like(a)
+            } else {
+                Meta { shape: broadcast_shapes(name, a.shape(), b.shape())?, dtype: a.dtype() }
+            }
         }
         (Some(value), [x]) => {
             let fits = value.category() <= x.dtype().category();
             ensure!(fits, DType, name, "the number {value} is of a higher kind than the {} tensor", x.dtype());
-            (x.dtype(), crate::shape::copied(x.shape()))
+            Meta::like(x)
         }
         (number, _) => {
             let wanted = 2 - usize::from(number.is_some());
             bail!(Argument, name, "takes {wanted} tensors, not {}", inputs.len())
         }
     };
+    let dtype = meta.dtype;
     let refused = match takes {
         Takes::Any => false,
         Takes::Real => dtype.is_complex(),
@@ -305,7 +287,10 @@ fn infer(name: &'static str, takes: Takes, truth: bool, scalar: ScalarOperand, i
     if refused {
         bail!(DType, name, "not defined for {dtype}")
     }
-    Meta { shape, dtype: if truth { DType::Bool } else { dtype } }.one()
+    if truth {
+        meta.dtype = DType::Bool;
+    }
+    meta.one()
 }
 
 macro_rules! binary {
@@ -339,14 +324,32 @@ macro_rules! binary {
                 #[doc = concat!("`torch.", $name, "` with a tensor or a number: operands are promoted and broadcast. See [`", stringify!($Op), "`](struct@", stringify!($Op), ").\n\n# Errors\nWhere the shapes do not broadcast, or the op is not defined for the dtype.")]
                 #[track_caller]
                 pub fn $method<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Tensor> {
-                    $Op::METHOD.call(self, other.into())
+                    let (method, other) = ($Op::METHOD, other.into());
+                    // The common cases first: nothing has to be done.
+                    match &other {
+                        Operand::Tensor(y) if method.takes(self, y) => dispatch($Op::default(), &[self, y]),
+                        Operand::Scalar(v) if method.takes_scalar(self, *v) => {
+                            dispatch($Op { scalar: ScalarOperand::Right(*v) }, &[self])
+                        }
+                        _ => method.call(self, other),
+                    }
                 }
 
                 $(
                     #[doc = concat!("[`", stringify!($method), "`](Tensor::", stringify!($method), ") in place; `other` is broadcast to this shape.\n\n# Errors\nAs for [`", stringify!($method), "`](Tensor::", stringify!($method), "), and where the result does not fit the tensor's shape or dtype.")]
                     #[track_caller]
                     pub fn $in_place<'a>(&self, other: impl Into<Operand<'a>>) -> Result<&Tensor> {
-                        $Op::METHOD.call_in_place(self, other.into())
+                        let (method, other) = ($Op::METHOD, other.into());
+                        match &other {
+                            Operand::Tensor(y) if method.takes(self, y) => {
+                                dispatch_into(method.in_place, $Op::default(), &[self, y], self)?
+                            }
+                            Operand::Scalar(v) if method.takes_scalar(self, *v) => {
+                                dispatch_into(method.in_place, $Op { scalar: ScalarOperand::Right(*v) }, &[self], self)?
+                            }
+                            _ => method.call_in_place(self, other)?,
+                        }
+                        Ok(self)
                     }
                 )?
 

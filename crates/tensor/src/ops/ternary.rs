@@ -1,7 +1,8 @@
 //! Ops on three operands, element by element.
 
 use crate::op::{Infer, Meta, Metas};
-use crate::ops::{broadcast, number_beside};
+use crate::ops::number_beside;
+use crate::shape::broadcast_shapes;
 use crate::{DType, Operand, Result, Scalar, Tensor, bail, dispatch, dispatch_into, ensure, result_type};
 
 /// The second operand where the first, the condition, is true, else the third. The condition is the first input;
@@ -35,8 +36,8 @@ impl Infer for Where {
             condition.dtype()
         );
         ensure!(a.dtype() == b.dtype(), DType, "where", "the operands are {} and {}", a.dtype(), b.dtype());
-        let shape = broadcast("where", a.shape(), b.shape())?;
-        Meta { shape: broadcast("where", condition.shape(), &shape)?, dtype: a.dtype() }.one()
+        let shape = broadcast_shapes("where", a.shape(), b.shape())?;
+        Meta { shape: broadcast_shapes("where", condition.shape(), &shape)?, dtype: a.dtype() }.one()
     }
 }
 
@@ -189,7 +190,7 @@ impl Tensor {
 #[track_caller]
 fn check_mask(op: &'static str, x: &Tensor, mask: &Tensor) -> Result<()> {
     ensure!(mask.dtype() == DType::Bool, DType, op, "the mask must be bool, it is {}", mask.dtype());
-    broadcast(op, x.shape(), mask.shape()).map(drop)
+    broadcast_shapes(op, x.shape(), mask.shape()).map(drop)
 }
 
 /// 1 − w.

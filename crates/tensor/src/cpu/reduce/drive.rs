@@ -11,7 +11,8 @@
 //! Work is split by the shape alone, into blocks of outputs and, where there are few outputs, parts of
 //! the reduction, which are joined in order: the result does not depend on the number of threads.
 
-use crate::cpu::lanes::{Convert, Lane, LaneKind, loader, storer};
+use crate::cpu::convert::{Convert, loader, storer};
+use crate::cpu::lanes::{Lane, LaneKind};
 use crate::cpu::{Dst, Src, par};
 use crate::layout::contiguous_strides;
 use smallvec::SmallVec;
