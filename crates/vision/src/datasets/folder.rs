@@ -2,7 +2,7 @@
 
 use super::Dataset;
 use super::options::{TargetTransform, TransformSlot, Transforms};
-use crate::io::{ImageReadMode, read_image_as};
+use crate::io::{ImageReadMode, ImageReadOptions, read_image_as};
 use flambeau_tensor::{Error, Result, Tensor, builder, ensure};
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ pub struct ImageFolder {
     root: PathBuf,
     classes: Vec<String>,
     samples: Vec<(PathBuf, i64)>,
-    mode: ImageReadMode,
+    read: ImageReadOptions,
     transforms: Transforms,
 }
 
@@ -53,6 +53,8 @@ builder! {
         extensions: ~into Vec<&'static str> = vec!["png", "jpg", "jpeg"],
         /// The channels of the images: RGB unless set.
         mode: ImageReadMode = ImageReadMode::Rgb,
+        /// Turn and mirror the images as their EXIF data say. False unless set.
+        apply_exif_orientation: bool = false,
         /// Let a class have no images. False unless set.
         allow_empty: bool = false,
     }
@@ -90,7 +92,8 @@ impl ImageFolder {
         );
         let classes = folders.into_iter().map(|(name, _)| name).collect();
         let transforms = Transforms::new(b.transform, b.target_transform)?;
-        Ok(ImageFolder { root: b.root, classes, samples, mode: b.mode, transforms })
+        let read = ImageReadOptions::new().mode(b.mode).apply_exif_orientation(b.apply_exif_orientation);
+        Ok(ImageFolder { root: b.root, classes, samples, read, transforms })
     }
 
     /// The names of the classes, by label.
@@ -126,7 +129,7 @@ impl Dataset for ImageFolder {
         let n = self.samples.len();
         ensure!(index < n, Index, "ImageFolder", "index {index} is out of range for {n} samples");
         let (path, label) = &self.samples[index];
-        self.transforms.apply(read_image_as(path, self.mode)?, *label)
+        self.transforms.apply(read_image_as(path, self.read)?, *label)
     }
 }
 

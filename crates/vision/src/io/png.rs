@@ -28,10 +28,10 @@ pub(super) fn decode(bytes: &[u8], mode: ImageReadMode) -> Result<Pixels, Fault>
         samples = samples.as_chunks::<2>().0.iter().map(|s| narrow(u16::from_be_bytes(*s))).collect();
     }
     let all = channels * width * height;
-    if samples.len() < all {
+    if samples.len() != all {
         return Err(format!("{} samples instead of {all}", samples.len()));
     }
-    Ok(Pixels { channels, height, width, samples: planes(&samples[..all], channels) }.converted(mode))
+    Ok(Pixels { channels, height, width, samples: planes(samples, channels) }.converted(mode))
 }
 
 /// The orientation in its EXIF data.
@@ -45,7 +45,10 @@ fn narrow(sample: u16) -> u8 {
 }
 
 /// The channels of each pixel, side by side, as one plane after the other.
-fn planes(samples: &[u8], channels: usize) -> Vec<u8> {
+fn planes(samples: Vec<u8>, channels: usize) -> Vec<u8> {
+    if channels == 1 {
+        return samples;
+    }
     let mut planes = vec![0u8; samples.len()];
     let n = samples.len() / channels.max(1);
     if let (3, Some((red, rest))) = (channels, planes.split_at_mut_checked(n)) {

@@ -1,7 +1,7 @@
 //! Folders of images, well and badly kept.
 
 use super::*;
-use crate::io::write_image;
+use crate::io::{encode_jpeg, write_image};
 
 fn picture(path: &Path, value: u8) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -27,6 +27,19 @@ fn classes_and_files_in_order() {
     assert!(set.get(6).is_err());
     let gray = ImageFolder::new(root.path()).mode(ImageReadMode::Gray).extensions(["png"]).build().unwrap();
     assert_eq!((gray.len(), gray.get(0).unwrap().0.shape()), (5, &[1, 2, 2][..]));
+}
+
+#[test]
+fn images_are_turned_upright_where_asked() {
+    let root = tempfile::tempdir().unwrap();
+    picture(&root.path().join("cat/1.png"), 1);
+    let mut file = encode_jpeg(&Tensor::from_vec(vec![9u8; 24], [3, 2, 4]).unwrap(), 75).unwrap();
+    let exif = b"\xff\xe1\0\x22Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
+    file.splice(2..2, exif.iter().copied());
+    std::fs::write(root.path().join("cat/2.jpg"), file).unwrap();
+    let shape = |set: &ImageFolder| set.get(1).unwrap().0.shape().to_vec();
+    assert_eq!(shape(&ImageFolder::new(root.path()).build().unwrap()), [3, 2, 4]);
+    assert_eq!(shape(&ImageFolder::new(root.path()).apply_exif_orientation(true).build().unwrap()), [3, 4, 2]);
 }
 
 #[test]

@@ -73,7 +73,7 @@ pub(in crate::io) fn encode(planes: &[u8], width: u16, height: u16, quality: u8)
     }
     segment(&mut out, 0xda, if color { &[3, 1, 0, 2, 0x11, 3, 0x11, 0, 63, 0] } else { &[1, 1, 0, 0, 63, 0] });
     let components = if color { in_components(planes, w, h) } else { vec![Plane::new(planes, w, h, 1, 0)] };
-    Writer { out, waiting: 0, count: 0 }.scan(&components, &steps)
+    Writer { out, waiting: 0, count: 0 }.scan(&components, &steps.map(|steps| steps.map(Divisor::of)))
 }
 
 /// libjpeg's scale of quality: 50 leaves the steps, 100 makes all of them 1.
@@ -186,8 +186,23 @@ fn pass(d: [i32; 8]) -> [i32; 8] {
     ]
 }
 
+/// What a coefficient is divided by: half of it, and 2³² by it, rounded up. Exact for numbers below 2¹⁶.
+#[derive(Clone, Copy)]
+struct Divisor {
+    half: u32,
+    inverse: u64,
+}
+
+impl Divisor {
+    /// Eight times a step: the transform leaves so much.
+    fn of(step: u16) -> Divisor {
+        let step = u32::from(step) << 3;
+        Divisor { half: step / 2, inverse: (1 << 32) / u64::from(step) + 1 }
+    }
+}
+
 /// The quantised coefficients of a block, in natural order.
-fn coefficients(mut block: [[i32; 8]; 8], steps: &[u16; 64]) -> Block {
+fn coefficients(mut block: [[i32; 8]; 8], steps: &[Divisor; 64]) -> Block {
     let round = |x: i32, bits: u32| (x + (1 << (bits - 1))) >> bits;
     for row in &mut block {
         let done = pass(*row);
@@ -197,12 +212,13 @@ fn coefficients(mut block: [[i32; 8]; 8], steps: &[u16; 64]) -> Block {
     }
     let mut out = [0; 64];
     for x in 0..8 {
-        let done = pass(block.map(|row| row[x]));
+        let at = |y: usize| block[y][x];
+        let done = pass([at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7)]);
         for (y, done) in done.into_iter().enumerate() {
             let value = if y % 4 == 0 { round(done, 2) } else { round(done, 15) };
-            let step = i32::from(steps[8 * y + x]) << 3;
-            let size = (value.abs() + step / 2) / step;
-            out[8 * y + x] = (if value < 0 { -size } else { size }) as i16;
+            let step = steps[8 * y + x];
+            let size = (u64::from(value.unsigned_abs() + step.half) * step.inverse >> 32) as i16;
+            out[8 * y + x] = if value < 0 { -size } else { size };
         }
     }
     out
@@ -234,6 +250,7 @@ struct Writer {
 }
 
 impl Writer {
+    #[inline(always)]
     fn bits(&mut self, bits: u32, n: u32) {
         self.waiting = self.waiting << n | u64::from(bits);
         self.count += n;
@@ -248,6 +265,7 @@ impl Writer {
     }
 
     /// A code, and the number behind it, whose length the symbol says.
+    #[inline(always)]
     fn number(&mut self, codes: &Codes, run: u32, value: i32) {
         let size = 32 - value.unsigned_abs().leading_zeros();
         let (code, length) = codes[(run << 4 | size) as usize & 255];
@@ -280,7 +298,7 @@ impl Writer {
 
     /// All blocks, unit by unit, and the end of the file. Blocks that fill up a unit are flat, at the level of the one
     /// before.
-    fn scan(mut self, components: &[Plane], steps: &[[u16; 64]; 2]) -> Vec<u8> {
+    fn scan(mut self, components: &[Plane], steps: &[[Divisor; 64]; 2]) -> Vec<u8> {
         let codes = [codes(0), codes(1)];
         let mut levels = vec![0; components.len()];
         let Some(first) = components.first() else { return self.out };

@@ -47,6 +47,18 @@ impl Huffman {
         Some(table)
     }
 
+    /// The length and the symbol of the code that the next 16 bits start with, where it is a long one.
+    #[cold]
+    fn long(&self, bits: u32) -> Result<(u32, u8), NoCode> {
+        for length in LOOKUP + 1..=16 {
+            if bits < self.beyond[length as usize] {
+                let place = (bits >> (16 - length)) as i32 + self.offset[length as usize];
+                return Ok((length, *self.symbols.get(place as usize).ok_or(NoCode)?));
+            }
+        }
+        Err(NoCode)
+    }
+
     fn with_numbers(&self) -> Box<[(u8, u8, i16); 1 << LOOKUP]> {
         let mut whole = Box::new([(0, 0, 0); 1 << LOOKUP]);
         for (bits, (entry, &(length, symbol))) in whole.iter_mut().zip(&self.short).enumerate() {
@@ -70,7 +82,8 @@ fn extend(bits: u32, size: u32) -> i32 {
 /// A code that is in no table.
 pub(super) struct NoCode;
 
-/// The bits of a scan. Behind its last byte come zeros; whoever takes them is told by [`Bits::overrun`].
+/// The bits of a scan. Loops hold a copy, which stays in registers. Behind its last byte come zeros; whoever takes them is told by [`Bits::overrun`].
+#[derive(Clone, Copy)]
 pub(super) struct Bits<'a> {
     bytes: &'a [u8],
     /// The next byte to take.
@@ -116,12 +129,12 @@ impl<'a> Bits<'a> {
                 return;
             }
         }
-        self.refill_slowly();
+        *self = self.refilled_slowly();
     }
 
     #[cold]
     #[inline(never)]
-    fn refill_slowly(&mut self) {
+    fn refilled_slowly(mut self) -> Self {
         while self.count <= 56 {
             let byte = match (self.bytes.get(self.at), self.bytes.get(self.at + 1)) {
                 (Some(0xff), Some(0)) => {
@@ -140,6 +153,7 @@ impl<'a> Bits<'a> {
             self.buffer |= u64::from(byte) << (56 - self.count);
             self.count += 8;
         }
+        self
     }
 
     /// Drops what waits, so that bytes are read from `at` again.
@@ -177,20 +191,9 @@ impl<'a> Bits<'a> {
             self.skip(u32::from(length));
             return Ok(symbol);
         }
-        self.long_symbol(table)
-    }
-
-    #[cold]
-    fn long_symbol(&mut self, table: &Huffman) -> Result<u8, NoCode> {
-        let bits = self.peek(16) as u32;
-        for length in LOOKUP + 1..=16 {
-            if bits < table.beyond[length as usize] {
-                let code = (bits >> (16 - length)) as i32;
-                self.skip(length);
-                return table.symbols.get((code + table.offset[length as usize]) as usize).copied().ok_or(NoCode);
-            }
-        }
-        Err(NoCode)
+        let (length, symbol) = table.long(self.peek(16) as u32)?;
+        self.skip(length);
+        Ok(symbol)
     }
 
     /// A number of `size` bits, of which the first is 0 where it is negative.

@@ -36,7 +36,7 @@ pub(super) fn row(blocks: &[Block], quantization: &[u16; 64], samples: &mut [u8]
 
 /// Whether all coefficients but the first are zero.
 #[inline(always)]
-fn only_level(block: &Block) -> bool {
+pub(super) fn only_level(block: &Block) -> bool {
     let mut all = 0;
     for coefficient in &block[1..] {
         all |= *coefficient;

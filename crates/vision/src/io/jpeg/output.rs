@@ -184,28 +184,31 @@ impl<'a> Spread<'a> {
         // The row on the other side of pixel row `y`, or the same one at the edge.
         let far = if y % 2 == 0 { near.saturating_sub(1) } else { (near + 1).min(self.size.1 - 1) };
         let far = self.line(far);
+        let (sums, spread) = (&mut self.sums[..], &mut self.spread[..]);
         match self.by {
             (1, 1) => {}
             (2, 1) if self.size.0 > 2 => {
-                for (sum, near) in self.sums.iter_mut().zip(line) {
+                for (sum, near) in sums.iter_mut().zip(line) {
                     *sum = u16::from(*near);
                 }
-                triangle::<2>(&self.sums, &mut self.spread, [1, 2]);
+                triangle::<2>(sums, spread, [1, 2]);
             }
             (1, 2) => {
                 let bias = 1 + (y % 2) as u16;
-                for i in 0..line.len() {
-                    self.spread[i] = ((3 * u16::from(line[i]) + u16::from(far[i]) + bias) >> 2) as u8;
+                let (line, far) = (&line[..spread.len()], &far[..spread.len()]);
+                for i in 0..spread.len() {
+                    spread[i] = ((3 * u16::from(line[i]) + u16::from(far[i]) + bias) >> 2) as u8;
                 }
             }
             (2, 2) if self.size.0 > 2 => {
-                for i in 0..line.len() {
-                    self.sums[i] = 3 * u16::from(line[i]) + u16::from(far[i]);
+                let (line, far) = (&line[..sums.len()], &far[..sums.len()]);
+                for i in 0..sums.len() {
+                    sums[i] = 3 * u16::from(line[i]) + u16::from(far[i]);
                 }
-                triangle::<4>(&self.sums, &mut self.spread, [8, 7]);
+                triangle::<4>(sums, spread, [8, 7]);
             }
             (by, _) => {
-                for (to, x) in self.spread.chunks_exact_mut(by).zip(line) {
+                for (to, x) in spread.chunks_exact_mut(by).zip(line) {
                     to.fill(*x);
                 }
             }

@@ -242,7 +242,9 @@ impl Planes {
                 })?;
             }
             if empty > 0 {
-                refine(&mut walk.bits, block, (&mut k, band.1), from, usize::MAX);
+                if !idct::only_level(block) {
+                    refine(&mut walk.bits, block, (&mut k, band.1), from, usize::MAX);
+                }
                 empty -= 1;
             }
             walk.end_unit()?;
@@ -279,8 +281,9 @@ fn level(bits: &mut Bits, part: &mut Part) -> Result<i32, NoCode> {
 
 /// All coefficients of a block.
 #[inline(always)]
-fn whole_block(bits: &mut Bits, part: &mut Part, block: &mut Block) -> Result<(), NoCode> {
-    block[0] = level(bits, part)? as i16;
+fn whole_block(walk: &mut Bits, part: &mut Part, block: &mut Block) -> Result<(), NoCode> {
+    let mut bits = *walk;
+    block[0] = level(&mut bits, part)? as i16;
     let Some(ac) = part.ac else { return Err(NoCode) };
     let mut k = 1;
     while k < 64 {
@@ -292,6 +295,7 @@ fn whole_block(bits: &mut Bits, part: &mut Part, block: &mut Block) -> Result<()
         block[usize::from(ZIGZAG[k])] = number;
         k += 1;
     }
+    *walk = bits;
     if k > 64 { Err(NoCode) } else { Ok(()) }
 }
 
@@ -326,21 +330,22 @@ fn refined_block(
 }
 
 /// Gives the coefficients that are not zero their next bit, up to the zero behind `zeros` others.
-fn refine(bits: &mut Bits, block: &mut Block, (k, last): (&mut usize, usize), from: u8, mut zeros: usize) {
-    let bit = 1i16 << from;
-    while *k <= last {
-        let coefficient = &mut block[usize::from(ZIGZAG[*k])];
+fn refine(walk: &mut Bits, block: &mut Block, (at, last): (&mut usize, usize), from: u8, mut zeros: usize) {
+    let (mut bits, mut k, bit) = (*walk, *at, 1i16 << from);
+    while k <= last {
+        let coefficient = &mut block[usize::from(ZIGZAG[k])];
         if *coefficient != 0 {
             if bits.take(1) == 1 && *coefficient & bit == 0 {
                 *coefficient = coefficient.wrapping_add(if *coefficient > 0 { bit } else { -bit });
             }
         } else if zeros == 0 {
-            return;
+            break;
         } else {
             zeros -= 1;
         }
-        *k += 1;
+        k += 1;
     }
+    (*walk, *at) = (bits, k);
 }
 
 /// The way through a scan's units and restart markers.
