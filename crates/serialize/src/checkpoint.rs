@@ -92,22 +92,46 @@ pub struct Checkpoint {
 /// Where a file cannot be read or is not what it says it is; the message names the file and the byte at
 /// fault. A tensor of a type that flambeau lacks is none: asking for it is.
 pub fn open(path: impl AsRef<Path>) -> Result<Checkpoint> {
-    let source = Source::open(path.as_ref())?;
-    if sharded::is_index(&source) {
-        return open_sharded(&source);
+    open_by(path.as_ref(), Source::open)
+}
+
+/// [`open`], the file mapped into memory: tensors lie where the file is and are read from the disk as they are
+/// used. What is written into them does not reach the file. Small, unaligned and widened ones are read as by
+/// [`open`], and so is one that is asked for again.
+///
+/// # Errors
+/// As [`open`].
+///
+/// # Safety
+/// Nobody changes or cuts the file as long as one of its tensors lives. ([`save`](crate::save) does not: it puts a
+/// new file in its place.)
+pub unsafe fn open_mapped(path: impl AsRef<Path>) -> Result<Checkpoint> {
+    // SAFETY: the caller's promise.
+    open_by(path.as_ref(), |path| unsafe { Source::map(path) })
+}
+
+fn open_by(path: &Path, source: impl Fn(&Path) -> Result<Source<'static>>) -> Result<Checkpoint> {
+    let first = source(path)?;
+    let path = path.to_path_buf();
+    if sharded::is_index(&first) {
+        return open_sharded(path, &first, source);
     }
-    let mut contents = contents(&source)?;
+    let mut contents = contents(&first)?;
     let metadata = std::mem::take(&mut contents.metadata);
     let tensors = (0..contents.entries.len()).map(|i| (0, i)).collect();
     let places = contents.entries.iter().enumerate().map(|(i, e)| (e.name.clone(), i)).collect();
-    Ok(Checkpoint { path: path.as_ref().to_path_buf(), files: vec![(source, contents)], tensors, places, metadata })
+    Ok(Checkpoint { path, files: vec![(first, contents)], tensors, places, metadata })
 }
 
-fn open_sharded(source: &Source<'_>) -> Result<Checkpoint> {
-    let index = sharded::read(source)?;
+fn open_sharded(
+    path: PathBuf,
+    index_file: &Source<'_>,
+    source: impl Fn(&Path) -> Result<Source<'static>>,
+) -> Result<Checkpoint> {
+    let index = sharded::read(index_file)?;
     let (mut files, mut found) = (Vec::new(), Vec::new());
     for path in &index.files {
-        let shard = Source::open(path)?;
+        let shard = source(path)?;
         let contents = contents(&shard)?;
         let names: HashMap<String, usize> =
             contents.entries.iter().enumerate().map(|(i, e)| (e.name.clone(), i)).collect();
@@ -116,11 +140,11 @@ fn open_sharded(source: &Source<'_>) -> Result<Checkpoint> {
     }
     let place = |(name, file): &(String, usize)| match found[*file].get(name) {
         Some(place) => Ok((*file, *place)),
-        None => Err(index.missing(source, name, *file)),
+        None => Err(index.missing(index_file, name, *file)),
     };
     let tensors = index.tensors.iter().map(place).collect::<Result<_>>()?;
     let places = index.tensors.iter().enumerate().map(|(i, (name, _))| (name.clone(), i)).collect();
-    Ok(Checkpoint { path: source.path().to_path_buf(), files, tensors, places, metadata: Metadata::new() })
+    Ok(Checkpoint { path, files, tensors, places, metadata: Metadata::new() })
 }
 
 impl Checkpoint {

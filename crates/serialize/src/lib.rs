@@ -41,7 +41,7 @@ mod stored;
 pub mod torch;
 mod zip;
 
-pub use checkpoint::{Checkpoint, open};
+pub use checkpoint::{Checkpoint, open, open_mapped};
 pub use sharded::save_sharded;
 
 use flambeau_tensor::{Error, ErrorKind, NamedTensors, Result, StateDict, bail};
@@ -157,12 +157,30 @@ pub fn load(path: impl AsRef<Path>) -> Result<StateDict> {
 /// As [`load`].
 #[track_caller]
 pub fn load_with_metadata(path: impl AsRef<Path>) -> Result<(StateDict, Metadata)> {
-    let source = Source::open(path.as_ref())?;
-    if sharded::is_index(&source) {
-        let shard = |path: &Path| Ok(read(&Source::open(path)?)?.0);
-        return Ok((sharded::read(&source)?.load(&source, shard)?, Metadata::new()));
+    load_by(path.as_ref(), Source::open)
+}
+
+/// [`load`], the file mapped into memory, as [`open_mapped`] does: a large checkpoint is there at once, and its
+/// tensors are read from the disk as they are used. Follows `torch.load(mmap=True)`.
+///
+/// # Errors
+/// As [`load`].
+///
+/// # Safety
+/// Nobody changes or cuts the file as long as one of its tensors lives. ([`save`] does not: it puts a new file in
+/// its place.)
+pub unsafe fn load_mapped(path: impl AsRef<Path>) -> Result<StateDict> {
+    // SAFETY: the caller's promise.
+    Ok(load_by(path.as_ref(), |path| unsafe { Source::map(path) })?.0)
+}
+
+fn load_by(path: &Path, source: impl Fn(&Path) -> Result<Source<'static>>) -> Result<(StateDict, Metadata)> {
+    let first = source(path)?;
+    if sharded::is_index(&first) {
+        let shard = |path: &Path| Ok(read(&source(path)?)?.0);
+        return Ok((sharded::read(&first)?.load(&first, shard)?, Metadata::new()));
     }
-    read(&source)
+    read(&first)
 }
 
 /// The tensors of a file that lies in memory: [`load`].

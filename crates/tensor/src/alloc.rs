@@ -60,6 +60,7 @@ pub struct Block {
     class: usize,
     /// Where it is not the system's: what gives it back when it is dropped.
     keeper: Option<Box<dyn Any + Send + Sync>>,
+    pinned: bool,
 }
 
 // SAFETY: a block is the sole owner of its memory; access goes through the storage's guards.
@@ -74,7 +75,7 @@ impl Block {
         let layout = Layout::from_size_align(size, ALIGN).ok()?;
         // SAFETY: the size is at least 64.
         let ptr = NonNull::new(unsafe { alloc_zeroed(layout) })?;
-        Some(Block { ptr, size, class, keeper: None })
+        Some(Block { ptr, size, class, keeper: None, pinned: false })
     }
 
     /// Page-locked bytes of a backend, which `keeper` gives back when it is dropped.
@@ -83,15 +84,24 @@ impl Block {
     /// `ptr` leads to `size` initialised bytes, aligned to [`ALIGN`], that nobody else touches while `keeper` lives
     /// but the backend's own queued copies; a device that still copies when `keeper` is dropped is its business.
     pub unsafe fn pinned(ptr: NonNull<u8>, size: usize, keeper: Box<dyn Any + Send + Sync>) -> Block {
-        Block { ptr, size, class: 0, keeper: Some(keeper) }
+        Block { ptr, size, class: 0, keeper: Some(keeper), pinned: true }
+    }
+
+    /// Bytes that `keeper` owns and gives back when it is dropped.
+    ///
+    /// # Safety
+    /// `ptr` leads to `size` initialised bytes, aligned to what will be kept there, that nobody else touches while
+    /// `keeper` lives.
+    pub(crate) unsafe fn foreign(ptr: NonNull<u8>, size: usize, keeper: Box<dyn Any + Send + Sync>) -> Block {
+        Block { ptr, size, class: 0, keeper: Some(keeper), pinned: false }
     }
 
     /// True for page-locked bytes of a backend.
     pub fn is_pinned(&self) -> bool {
-        self.keeper.is_some()
+        self.pinned
     }
 
-    /// What gives page-locked bytes back.
+    /// What gives bytes back that are not the system's.
     pub fn keeper(&self) -> Option<&(dyn Any + Send + Sync)> {
         self.keeper.as_deref()
     }
@@ -170,7 +180,7 @@ pub(crate) fn allocate(op: &'static str, device: Device, bytes: usize) -> Result
 /// The class and size of its block, where it has one.
 #[inline]
 fn class_and_size(tensor: &Kept) -> Option<(usize, usize)> {
-    tensor.block().filter(|block| !block.is_pinned()).map(|block| (block.class, block.size))
+    tensor.block().filter(|block| block.keeper.is_none()).map(|block| (block.class, block.size))
 }
 
 /// Keeps `tensor` for another owner, if it has a block.
@@ -301,6 +311,24 @@ mod tests {
             assert_eq!(class_of(size), Some((class, size)));
         }
         assert!(class_of(usize::MAX).is_none() && class_of(1 << 60).is_none());
+    }
+
+    #[test]
+    fn foreign_memory_goes_back_to_its_owner() {
+        let owner = std::sync::Arc::new([7u32; 16]);
+        let data = NonNull::from(&owner[0]).cast();
+        // SAFETY: the array is 64 bytes, which lives with its owner and which nobody else looks at meanwhile.
+        let tensor = unsafe { Tensor::from_blob(DType::I32, [4, 4], data, owner.clone()) }.unwrap();
+        let view = tensor.t().unwrap();
+        assert!(!view.is_pinned());
+        drop(tensor);
+        assert_eq!(std::sync::Arc::strong_count(&owner), 2, "a view keeps it");
+        assert_eq!(view.to_vec::<i32>().unwrap(), [7; 16]);
+        drop(view);
+        assert_eq!(std::sync::Arc::strong_count(&owner), 1, "no cache keeps it");
+        // SAFETY: never read, for it is refused.
+        let odd = unsafe { Tensor::from_blob(DType::I32, [1], data.add(1), ()) };
+        assert!(odd.unwrap_err().message().contains("aligned to 4 bytes"));
     }
 
     #[test]

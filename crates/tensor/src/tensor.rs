@@ -12,6 +12,7 @@ use std::any::Any;
 use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
 use std::panic::Location;
+use std::ptr::NonNull;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use triomphe::{Arc, UniqueArc};
@@ -256,6 +257,42 @@ impl Tensor {
         // initialised, as those of every block are.
         fill(unsafe { std::slice::from_raw_parts_mut(out.storage().host_ptr(), len) })?;
         Ok(out)
+    }
+
+    /// A tensor over memory that `owner` keeps: elements of `dtype` in native byte order, in row-major order under
+    /// `shape`. The last tensor over it drops the owner. Follows `torch.from_blob`.
+    ///
+    /// # Errors
+    /// Where `data` is not aligned to the elements, or `shape` has more bytes than memory has addresses.
+    ///
+    /// # Safety
+    /// As long as `owner` lives, the bytes of all elements from `data` on are initialised, may be read and written,
+    /// and nobody reads or writes them but through this tensor.
+    #[track_caller]
+    pub unsafe fn from_blob(
+        dtype: DType,
+        shape: impl IntoShape,
+        data: NonNull<u8>,
+        owner: impl Any + Send + Sync,
+    ) -> Result<Tensor> {
+        let shape = shape.into_shape("from_blob")?;
+        let unit = dtype.to_real().size();
+        ensure!(
+            data.addr().get().is_multiple_of(unit),
+            Argument,
+            "from_blob",
+            "elements of {dtype} are aligned to {unit} bytes, the data is not"
+        );
+        let Some((layout, numel)) = Layout::rows(&shape) else {
+            bail!(Memory, "from_blob", "a {dtype} tensor of shape {shape:?} has more bytes than memory has addresses")
+        };
+        let Some(bytes) = numel.checked_mul(dtype.size()).filter(|bytes| *bytes <= isize::MAX as usize) else {
+            bail!(Memory, "from_blob", "a {dtype} tensor of shape {shape:?} has more bytes than memory has addresses")
+        };
+        // SAFETY: what this function's caller promises.
+        let block = unsafe { alloc::Block::foreign(data, bytes, Box::new(owner)) };
+        let storage = Storage::new(Device::Cpu, bytes, bytes, Memory::Host(block));
+        Ok(Tensor::known(storage, layout, dtype, None, numel, true))
     }
 
     /// Sizes of the dimensions.

@@ -57,6 +57,19 @@ pub fn load(path: impl AsRef<Path>) -> Result<Value> {
     read(&Source::open(path.as_ref())?)
 }
 
+/// [`load`], the file mapped into memory: see [`load_mapped`](crate::load_mapped). Follows
+/// `torch.load(mmap=True)`.
+///
+/// # Errors
+/// As [`load`].
+///
+/// # Safety
+/// Nobody changes or cuts the file as long as one of its tensors lives.
+pub unsafe fn load_mapped(path: impl AsRef<Path>) -> Result<Value> {
+    // SAFETY: the caller's promise.
+    read(&unsafe { Source::map(path.as_ref()) }?)
+}
+
 /// Writes `value` to the file `path`, which `torch.load(path, weights_only=True)` reads. Tensors that share
 /// memory share a storage there. Follows `torch.save`.
 ///
@@ -168,9 +181,9 @@ impl Unfolding<'_> {
     fn value(&mut self, item: &Item, depth: usize) -> Result<Value> {
         let heap = self.heap;
         self.charge(match item {
-            Item::Str(text) => text.len() + 1,
-            Item::Bytes(bytes) => bytes.len() + 1,
-            _ => 1,
+            Item::Str(text) => text.len() + pickle::ITEM,
+            Item::Bytes(bytes) => bytes.len() + pickle::ITEM,
+            _ => pickle::ITEM,
         })?;
         Ok(match item {
             Item::None => Value::None,

@@ -90,10 +90,14 @@ pub(super) struct Pickled {
     pub(super) len: usize,
 }
 
-/// How many items and bytes a pickle of `len` bytes may unfold to, however often it points to the same.
+/// How many bytes of text, and [`ITEM`]s, a pickle of `len` bytes may unfold to, however often it points to the
+/// same.
 pub(super) fn budget(len: usize) -> usize {
     len.saturating_mul(64).saturating_add(1 << 16)
 }
+
+/// What an item counts against the budget.
+pub(super) const ITEM: usize = 16;
 
 /// No tensor has more dimensions.
 const MOST_DIMS: usize = 64;

@@ -1,7 +1,7 @@
 //! What a pickle calls: the [`Global`]s of the closed list, each done by the machine itself, and references to
 //! storages.
 
-use super::{Done, Item, MOST_DIMS, Machine, Node, Root, View};
+use super::{Done, ITEM, Item, MOST_DIMS, Machine, Node, Root, View};
 use crate::stored::Stored;
 use crate::torch::globals::Global;
 use std::rc::Rc;
@@ -19,7 +19,7 @@ impl Machine<'_> {
             return self.fault("a call of what is no function");
         };
         let args = args.to_vec();
-        self.charge(args.len())?;
+        self.charge(ITEM * args.len())?;
         let made = self.make(global, &args)?;
         self.push(made)
     }
@@ -31,7 +31,7 @@ impl Machine<'_> {
             (Global::Set, []) => self.node(Node::Set(Vec::new())),
             (Global::Set, [items]) => match self.tuple(items).map(<[Item]>::to_vec) {
                 Some(items) => {
-                    self.charge(items.len())?;
+                    self.charge(ITEM * items.len())?;
                     self.node(Node::Set(items))
                 }
                 None => self.fault("a set of what is no list"),
@@ -88,7 +88,7 @@ impl Machine<'_> {
             _ => None,
         };
         let Some(pairs) = pairs else { return self.fault("a dict of what are no pairs") };
-        self.charge(pairs.len())?;
+        self.charge(ITEM * pairs.len())?;
         self.node(Node::Dict(pairs))
     }
 
