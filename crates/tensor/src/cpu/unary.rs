@@ -2,7 +2,7 @@
 
 use super::iter::{map_slices, map1};
 use super::lanes::{LaneKind, Truth, by_dtype};
-use super::math::{Float, circular};
+use super::math::{Float, circular, complex};
 use super::{CpuKernel, Dst, Src};
 use crate::ops::*;
 use crate::{Result, bail};
@@ -29,26 +29,26 @@ macro_rules! float {
 }
 
 float! {
-    Exp exp, |z| z.exp();
-    Exp2 exp2, |z| (z * std::f64::consts::LN_2).exp();
-    Expm1 expm1, |z| z.exp() - 1.0;
-    Log ln, |z| z.ln();
-    Log2 log2, |z| z.ln() / std::f64::consts::LN_2;
-    Log10 log10, |z| z.ln() / std::f64::consts::LN_10;
-    Log1p log1p, |z| (z + 1.0).ln();
-    Sqrt sqrt, |z| z.sqrt();
-    Rsqrt rsqrt, |z| 1.0 / z.sqrt();
-    Reciprocal recip, |z| 1.0 / z;
-    Asin asin, |z| z.asin();
-    Acos acos, |z| z.acos();
-    Atan atan, |z| z.atan();
-    Sinh sinh, |z| z.sinh();
-    Cosh cosh, |z| z.cosh();
-    Tanh tanh, |z| z.tanh();
-    Asinh asinh, |z| z.asinh();
-    Acosh acosh, |z| z.acosh();
-    Atanh atanh, |z| z.atanh();
-    Sigmoid sigmoid, |z| 1.0 / (1.0 + (-z).exp());
+    Exp exp, complex::exp;
+    Exp2 exp2, complex::exp2;
+    Expm1 expm1, complex::expm1;
+    Log ln, complex::ln;
+    Log2 log2, complex::log2;
+    Log10 log10, complex::log10;
+    Log1p log1p, complex::log1p;
+    Sqrt sqrt, complex::sqrt;
+    Rsqrt rsqrt, complex::rsqrt;
+    Reciprocal recip, complex::recip;
+    Asin asin, complex::asin;
+    Acos acos, complex::acos;
+    Atan atan, complex::atan;
+    Sinh sinh, complex::sinh;
+    Cosh cosh, complex::cosh;
+    Tanh tanh, complex::tanh;
+    Asinh asinh, complex::asinh;
+    Acosh acosh, complex::acosh;
+    Atanh atanh, complex::atanh;
+    Sigmoid sigmoid, complex::sigmoid;
     Erf erf;
     Erfc erfc;
     Erfinv erfinv;
@@ -63,7 +63,7 @@ macro_rules! circular {
                 match LaneKind::of(out.dtype()) {
                     LaneKind::F32 => map_slices::<f32, f32>(x, out, #[inline(always)] |x, y| circular(x, y, Float::$fast, Float::$any)),
                     LaneKind::F64 => map_slices::<f64, f64>(x, out, #[inline(always)] |x, y| circular(x, y, Float::$fast, Float::$any)),
-                    LaneKind::C128 => map1::<C, C>(x, out, |z| z.$fast()),
+                    LaneKind::C128 => map1::<C, C>(x, out, complex::$fast),
                     _ => bail!(Unsupported, stringify!($Op), "no kernel for {}", x.dtype()),
                 }
                 Ok(())

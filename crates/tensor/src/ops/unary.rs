@@ -12,6 +12,8 @@ enum Rule {
     RealFloat,
     /// unchanged
     Same,
+    /// unchanged, but bool becomes `int64`
+    Whole,
     /// unchanged, bool refused
     Number,
     /// unchanged, complex refused
@@ -34,7 +36,8 @@ fn infer(name: &'static str, rule: Rule, x: &Tensor) -> Result<Metas> {
     }
     let out = match rule {
         Rule::Float | Rule::RealFloat => dtype.to_float(),
-        Rule::Same | Rule::Number | Rule::Real => dtype,
+        Rule::Whole if dtype == DType::Bool => DType::I64,
+        Rule::Whole | Rule::Same | Rule::Number | Rule::Real => dtype,
         Rule::Magnitude => dtype.to_real(),
         Rule::Truth => DType::Bool,
     };
@@ -104,7 +107,7 @@ unary! {
     /// 1 / √x.
     Rsqrt, "rsqrt", Float, rsqrt, rsqrt_;
     /// x².
-    Square, "square", Same, square, square_;
+    Square, "square", Whole, square, square_;
     /// 1 / x.
     Reciprocal, "reciprocal", Float, reciprocal, reciprocal_;
     /// The sine of x in radians.

@@ -27,6 +27,7 @@ macro_rules! poly {
     };
 }
 
+pub(crate) mod complex;
 mod double;
 mod erf;
 mod gamma;
