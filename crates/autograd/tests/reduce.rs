@@ -159,3 +159,22 @@ fn conventions() {
         0.0,
     );
 }
+
+#[test]
+fn equal_elements_share_the_gradient_of_the_median_of_all() {
+    assert_eq!(gradient(|x| x.median_all(), &[3.0, 1.0, 1.0, 2.0]), [0.0, 0.5, 0.5, 0.0]);
+    assert_eq!(gradient(|x| x.nanmedian_all(), &[3.0, 1.0, 1.0, f64::NAN, 2.0]), [0.0, 0.5, 0.5, 0.0, 0.0]);
+    assert_eq!(gradient(|x| x.median_all(), &[3.0, f64::NAN, 1.0, f64::NAN]), [0.0, 0.5, 0.0, 0.5]);
+    assert_eq!(gradient(|x| Ok(x.median(0)?.0), &[3.0, 1.0, 1.0, 2.0]).iter().sum::<f64>(), 1.0);
+}
+
+#[test]
+fn slopes_of_powers_at_zero() {
+    // PyTorch 2.15.
+    let (b, e) = ([0.0, 2.0, 0.0], [1.0, 1.0, 0.0]);
+    let by_exponent = gradient(|e| vector(&b).pow(e), &e);
+    assert!((by_exponent[1] - 2.0 * 2f64.ln()).abs() < 1e-12, "{by_exponent:?}");
+    assert_eq!((by_exponent[0], by_exponent[2]), (0.0, f64::NEG_INFINITY));
+    assert_eq!(gradient(|b| b.pow(&vector(&e)), &b), [1.0, 1.0, 0.0]);
+    assert_eq!(gradient(|b| b.pow(0.0), &b), [0.0; 3]);
+}

@@ -1,6 +1,6 @@
 //! Sorting, picking by order, and running reductions: known values, and against the standard library's sort.
 
-use flambeau_tensor::{DType, Generator, Tensor, TopkOptions, ValuesIndices};
+use flambeau_tensor::{Complex, DType, Generator, Tensor, TopkOptions, ValuesIndices, stack};
 
 const NAN: f32 = f32::NAN;
 
@@ -40,7 +40,7 @@ fn every_dtype_on_both_sides_of_the_radix_sort() {
             let x = Tensor::randint(low, 101, [2, n]).generator(&Generator::with_seed(n as u64)).build().unwrap();
             let x = x.to_dtype(dtype).unwrap();
             for descending in [false, true] {
-                let ValuesIndices { values, indices: at } = x.sort(1, descending).unwrap();
+                let ValuesIndices { values, indices: at } = x.sort_stable(1, descending).unwrap();
                 let (values, at) = (values.to_dtype(DType::I64).unwrap().to_vec::<i64>().unwrap(), places(&at));
                 for (r, row) in x.to_dtype(DType::I64).unwrap().to_vec::<i64>().unwrap().chunks(n).enumerate() {
                     let mut order: Vec<i64> = (0..n as i64).collect();
@@ -69,12 +69,10 @@ fn wide_numbers() {
 #[test]
 fn topk_is_the_head_of_the_sort() {
     for (n, k) in [(5, 0), (5, 5), (100, 7), (9000, 1), (9000, 12), (20_000, 3000)] {
-        let x = Tensor::randint(0, 5000, [3, n])
-            .generator(&Generator::with_seed(1))
-            .build()
-            .unwrap()
-            .to_dtype(DType::F32)
-            .unwrap();
+        // No two are equal: of those it would be told which are taken.
+        let rows: Vec<Tensor> =
+            (0..3).map(|seed| Tensor::randperm(n).generator(&Generator::with_seed(seed)).build().unwrap()).collect();
+        let x = stack(&rows, 0).unwrap().to_dtype(DType::F32).unwrap();
         for largest in [false, true] {
             let ValuesIndices { values, indices: at } =
                 x.topk_with(k, TopkOptions::new().dim(1).largest(largest)).unwrap();
@@ -158,4 +156,122 @@ fn running_extremes() {
     let ValuesIndices { values, indices: at } = x.cummin(0).unwrap();
     assert_eq!(values.to_vec::<i32>().unwrap(), [3, 5, 3, 1, 2, 0]);
     assert_eq!(places(&at), [0, 0, 1, 1, 2, 2]);
+}
+
+#[test]
+fn running_logarithms_of_nothing_and_of_complex_numbers() {
+    let low = f32::NEG_INFINITY;
+    let x = Tensor::from_slice(&[low, low, 1.0, low, 2.0], 5).unwrap();
+    let y = floats(&x.logcumsumexp(0).unwrap());
+    same(&y[..4], &[low, low, 1.0, 1.0]);
+    assert!((y[4] - 2.313_261_7).abs() < 1e-6, "{}", y[4]);
+    // PyTorch 2.15: the angle goes on from one element to the next.
+    let z = |re: f64, im: f64| Complex::new(re, im);
+    let x = Tensor::from_slice(&[z(1.0, 1.0), z(2.0, -3.0), z(0.5, 2.0), z(0.0, -1.0)], 4).unwrap();
+    let right = [
+        z(1.0, 1.0),
+        z(1.787990297777198, -3.3513459464160054),
+        z(1.958030235919734, -3.5392373786109026),
+        z(1.8384738340041116, -3.4489939660659963),
+    ];
+    let y = x.logcumsumexp(0).unwrap().to_vec::<Complex<f64>>().unwrap();
+    assert!(y.iter().zip(right).all(|(y, r)| (y - r).norm() < 1e-13), "{y:?}");
+    let x = Tensor::from_slice(&[z(f64::NEG_INFINITY, 0.0), z(1.0, 1.0)], 2).unwrap();
+    assert_eq!(x.logcumsumexp(0).unwrap().to_vec::<Complex<f64>>().unwrap()[1], z(1.0, 1.0));
+}
+
+/// Numbers below `limit` that anyone can make again.
+fn drawn(n: usize, limit: u64, mut seed: u64) -> Tensor {
+    let mut next = || {
+        seed = (seed * 1_103_515_245 + 12_345) % (1 << 31);
+        ((seed >> 16) % limit) as i64
+    };
+    Tensor::from_vec((0..n).map(|_| next()).collect(), n).unwrap()
+}
+
+/// A number that tells a list from others.
+fn digest(places_of: &Tensor) -> i64 {
+    places(places_of).iter().fold(0, |sum, place| (sum * 31 + place) % 1_000_000_007)
+}
+
+#[test]
+fn equal_elements_come_in_the_order_of_pytorch() {
+    // PyTorch 2.15, which sorts by std::sort.
+    let x = drawn(20, 3, 1);
+    let all = [19, 2, 18, 17, 16, 6, 7, 8, 9, 13, 12, 10, 4, 3, 1, 11, 0, 14, 15, 5];
+    let falling = [0, 15, 14, 11, 5, 1, 10, 4, 3, 7, 8, 9, 6, 12, 13, 2, 16, 17, 18, 19];
+    for dtype in [DType::I64, DType::U8, DType::F16, DType::BF16, DType::F64] {
+        let x = x.to_dtype(dtype).unwrap();
+        assert_eq!(places(&x.sort(0, false).unwrap().indices), all, "{dtype}");
+        assert_eq!(places(&x.argsort(0, true).unwrap()), falling, "{dtype}");
+        assert_eq!(
+            places(&x.topk_with(5, TopkOptions::new().dim(0).largest(true)).unwrap().indices),
+            [0, 5, 11, 15, 14],
+            "{dtype}"
+        );
+        assert_eq!(
+            places(&x.topk_with(5, TopkOptions::new().dim(0).largest(false)).unwrap().indices),
+            [9, 7, 8, 6, 13],
+            "{dtype}"
+        );
+        let one = |found: ValuesIndices| found.indices.item::<i64>().unwrap();
+        assert_eq!(one(x.kthvalue(10, 0).unwrap()), 6, "{dtype}");
+        assert_eq!(one(x.median(0).unwrap()), 18, "{dtype}");
+        assert_eq!(one(x.mode(0).unwrap()), 12, "{dtype}");
+    }
+    assert_eq!(
+        places(&drawn(400, 7, 1).topk_with(3, TopkOptions::new().dim(0).largest(true)).unwrap().indices),
+        [7, 4, 5]
+    );
+    for (n, limit, right) in [
+        (1000, 10, [772_878_517, 314_548_694, 191_096_414, 405_265_222, 156, 81, 811]),
+        (5000, 100, [686_656_671, 697_683_580, 348_586_780, 364_430_145, 3882, 820, 940]),
+    ] {
+        let x = drawn(n, limit, 7);
+        let found = [
+            digest(&x.sort(0, false).unwrap().indices),
+            digest(&x.sort(0, true).unwrap().indices),
+            digest(&x.topk_with(n / 20, TopkOptions::new().dim(0).largest(true)).unwrap().indices),
+            digest(&x.topk_with(n / 100, TopkOptions::new().dim(0).largest(false)).unwrap().indices),
+            x.kthvalue(n / 3, 0).unwrap().indices.item::<i64>().unwrap(),
+            x.median(0).unwrap().indices.item::<i64>().unwrap(),
+            x.mode(0).unwrap().indices.item::<i64>().unwrap(),
+        ];
+        assert_eq!(found, right, "{n} numbers below {limit}");
+        let stable = x.sort_stable(0, false).unwrap();
+        let numbers = places(&x);
+        assert!(places(&stable.indices).is_sorted_by_key(|i| (numbers[*i as usize], *i)));
+        assert_eq!(places(&x.argsort_stable(0, false).unwrap()), places(&stable.indices));
+    }
+}
+
+#[test]
+fn nans_among_equal_elements() {
+    let eight = [1.0, NAN, 2.0, 1.0, NAN, 2.0, 2.0, 1.0];
+    let x = Tensor::from_vec(eight.repeat(4), 32).unwrap();
+    let falling = places(&x.sort(0, true).unwrap().indices);
+    assert_eq!(falling[..8], [1, 20, 25, 17, 12, 28, 9, 4]);
+    assert_eq!(falling[24..], [23, 19, 16, 15, 11, 8, 7, 3]);
+    assert_eq!(
+        places(&x.topk_with(6, TopkOptions::new().dim(0).largest(true)).unwrap().indices),
+        [17, 9, 28, 12, 1, 25]
+    );
+    assert_eq!(x.kthvalue(30, 0).unwrap().indices.item::<i64>().unwrap(), 1);
+    assert_eq!(x.nanmedian(0).unwrap().indices.item::<i64>().unwrap(), 31);
+}
+
+#[test]
+fn a_sort_that_its_pivots_fail_goes_on_as_a_heap() {
+    // D. R. Musser's sequence against medians of three, with ties.
+    let half = 1000;
+    let mut numbers = vec![0i64; 2 * half];
+    for i in 1..=half {
+        if i % 2 == 1 {
+            (numbers[i - 1], numbers[i]) = (i as i64, (half + i) as i64);
+        }
+        numbers[half + i - 1] = 2 * i as i64;
+    }
+    let x = Tensor::from_vec(numbers.iter().map(|x| x / 3).collect(), 2 * half).unwrap();
+    assert_eq!(digest(&x.sort(0, false).unwrap().indices), 6_804_353);
+    assert_eq!(digest(&x.topk_with(half, TopkOptions::new().dim(0).largest(true)).unwrap().indices), 75_684_317);
 }

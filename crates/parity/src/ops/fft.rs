@@ -23,6 +23,7 @@ pub(super) const TABLE: &[Entry] = &[("stft", |c| {
         reflect,
         normalized: c.flag(7, "normalized", false)?,
     };
+    let complex = c.x()?.dtype().is_complex() || options.window.as_ref().is_some_and(|w| w.dtype().is_complex());
     let spectrum = c.x()?.stft(c.size(1, "n_fft")?, &options)?;
-    ok(if c.flag(9, "return_complex", false)? { spectrum } else { spectrum.view_as_real()? })
+    ok(if c.flag(9, "return_complex", complex)? { spectrum } else { spectrum.view_as_real()? })
 })];

@@ -3,21 +3,29 @@
 use super::{Entry, view::dims};
 use crate::call::{Call, Outcome, Trouble, ok, unsupported};
 use crate::value::Value;
-use flambeau_tensor::{Dims, Result, Tensor, TopkOptions};
+use flambeau_tensor::{DType, Dims, Result, Tensor, TopkOptions};
+
+/// The dtype that the call asks for.
+fn dtype(c: &Call) -> Result<Option<DType>, Trouble> {
+    c.dtype_opt(usize::MAX, "dtype")
+}
 
 /// `input`, in the dtype that the call asks for.
 fn x_as(c: &Call) -> Result<Tensor, Trouble> {
-    match c.dtype_opt(usize::MAX, "dtype")? {
+    match dtype(c)? {
         None => Ok(c.x()?.clone()),
         Some(dtype) => Ok(c.x()?.to_dtype(dtype)?),
     }
 }
 
-type Over<T> = fn(&Tensor, Dims) -> Result<T>;
 type Along<T> = fn(&Tensor, isize) -> Result<T>;
 
 /// Over `dim` (all where it is not given), by `drop` or, with `keepdim`, by `keep`.
-fn over<T: Into<Value<Tensor>>>(c: &Call, drop: Over<T>, keep: Over<T>) -> Outcome {
+fn over<T: Into<Value<Tensor>>>(
+    c: &Call,
+    drop: impl Fn(&Tensor, Dims) -> Result<T>,
+    keep: impl Fn(&Tensor, Dims) -> Result<T>,
+) -> Outcome {
     let (x, dims) = (x_as(c)?, dims(c, 1)?);
     if c.flag(2, "keepdim", false)? { ok(keep(&x, dims)?) } else { ok(drop(&x, dims)?) }
 }
@@ -98,15 +106,21 @@ pub(super) const TABLE: &[Entry] = &[
     ("argmax", |c| along(c, 1, |x, d| x.argmax(d), |x, d| x.argmax_keepdim(d), |x| ok(x.argmax_all()?))),
     ("argmin", |c| along(c, 1, |x, d| x.argmin(d), |x, d| x.argmin_keepdim(d), |x| ok(x.argmin_all()?))),
     ("argsort", |c| {
-        // Ours is always stable.
-        c.flag(usize::MAX, "stable", false)?;
-        ok(c.x()?.argsort(c.dim_or(1, "dim", -1)?, c.flag(2, "descending", false)?)?)
+        let (dim, descending) = (c.dim_or(1, "dim", -1)?, c.flag(2, "descending", false)?);
+        let stable = c.flag(usize::MAX, "stable", false)?;
+        ok(if stable { c.x()?.argsort_stable(dim, descending)? } else { c.x()?.argsort(dim, descending)? })
     }),
     ("count_nonzero", |c| ok(c.x()?.count_nonzero(dims(c, 1)?)?)),
     ("cummax", |c| ok(c.x()?.cummax(c.dim(1, "dim")?)?)),
     ("cummin", |c| ok(c.x()?.cummin(c.dim(1, "dim")?)?)),
-    ("cumprod", |c| ok(x_as(c)?.cumprod(c.dim(1, "dim")?)?)),
-    ("cumsum", |c| ok(x_as(c)?.cumsum(c.dim(1, "dim")?)?)),
+    ("cumprod", |c| {
+        let (x, dim) = (c.x()?, c.dim(1, "dim")?);
+        ok(dtype(c)?.map_or_else(|| x.cumprod(dim), |dtype| x.cumprod_as(dim, dtype))?)
+    }),
+    ("cumsum", |c| {
+        let (x, dim) = (c.x()?, c.dim(1, "dim")?);
+        ok(dtype(c)?.map_or_else(|| x.cumsum(dim), |dtype| x.cumsum_as(dim, dtype))?)
+    }),
     ("kthvalue", |c| {
         let (x, k, dim) = (c.x()?, c.size(1, "k")?, c.dim_or(2, "dim", -1)?);
         if c.flag(3, "keepdim", false)? { ok(x.kthvalue_keepdim(k, dim)?) } else { ok(x.kthvalue(k, dim)?) }
@@ -131,15 +145,21 @@ pub(super) const TABLE: &[Entry] = &[
     ("nansum", |c| over(c, |x, d| x.nansum(d), |x, d| x.nansum_keepdim(d))),
     ("norm", |c| norm(c, "p")),
     ("norm.nuc", |_| unsupported("the nuclear norm needs singular values")),
-    ("prod", |c| over(c, |x, d| x.prod(d), |x, d| x.prod_keepdim(d))),
+    ("prod", |c| match dtype(c)? {
+        None => over(c, |x, d| x.prod(d), |x, d| x.prod_keepdim(d)),
+        Some(dtype) => over(c, |x, d| x.prod_as(dtype, d), |x, d| x.prod_as_keepdim(dtype, d)),
+    }),
     ("sort", |c| {
-        // Ours is always stable.
-        c.flag(usize::MAX, "stable", false)?;
-        ok(c.x()?.sort(c.dim_or(1, "dim", -1)?, c.flag(2, "descending", false)?)?)
+        let (dim, descending) = (c.dim_or(1, "dim", -1)?, c.flag(2, "descending", false)?);
+        let stable = c.flag(usize::MAX, "stable", false)?;
+        ok(if stable { c.x()?.sort_stable(dim, descending)? } else { c.x()?.sort(dim, descending)? })
     }),
     ("std", |c| spread(c, |x, d, n| x.std(d, n), |x, d, n| x.std_keepdim(d, n))),
     ("std_mean", |c| spread(c, |x, d, n| x.std_mean(d, n), |x, d, n| x.std_mean_keepdim(d, n))),
-    ("sum", |c| over(c, |x, d| x.sum(d), |x, d| x.sum_keepdim(d))),
+    ("sum", |c| match dtype(c)? {
+        None => over(c, |x, d| x.sum(d), |x, d| x.sum_keepdim(d)),
+        Some(dtype) => over(c, |x, d| x.sum_as(dtype, d), |x, d| x.sum_as_keepdim(dtype, d)),
+    }),
     ("sum_to_size", |c| {
         let sizes: Vec<usize> = c.sizes(1, "size")?.iter().map(|&s| s as usize).collect();
         ok(c.x()?.sum_to_size(&sizes)?)

@@ -15,6 +15,7 @@ pub(crate) mod fft;
 pub(crate) mod floats;
 pub(crate) mod halves;
 pub(crate) mod index;
+pub(crate) mod introsort;
 pub(crate) mod iter;
 pub(crate) mod join;
 pub(crate) mod lanes;

@@ -1,8 +1,9 @@
 //! Kernels of order. An element and its place are packed into one integer, the element above as bits that
 //! order as the numbers do: comparing two is one instruction, no two are equal, and any sort of them is
-//! stable. Long lines go through a radix sort.
+//! stable. Long lines go through a radix sort. Where order need not be stable and elements are equal, their order
+//! is that of PyTorch's algorithms (`introsort`).
 
-use super::{CpuKernel, Dst, Src, par};
+use super::{CpuKernel, Dst, Src, introsort, par};
 use crate::dtype::Stored;
 use crate::ops::{Kthvalue, Pick, Sort, Topk};
 use crate::{DType, Result, bail, ensure};
@@ -97,11 +98,26 @@ sortable! {
     f64, u128, |x| double(x), x.is_nan();
 }
 
+/// What turns the order of keys around, if it is to be.
+fn mask<P: Packed>(flip: bool) -> u64 {
+    if flip { u64::MAX >> (64 - P::KEY) } else { 0 }
+}
+
 /// The line's elements packed; `flip` turns the order of the keys around, not that of the places.
 fn pack<T: Sortable>(line: &[T], flip: bool, to: &mut Vec<T::Packed>) {
     to.clear();
-    let mask = if flip { u64::MAX >> (64 - T::Packed::KEY) } else { 0 };
+    let mask = mask::<T::Packed>(flip);
     to.extend(line.iter().enumerate().map(|(i, x)| T::Packed::pack(x.key() ^ mask, i)));
+}
+
+/// By the elements alone.
+fn less<P: Packed>(a: &P, b: &P) -> bool {
+    a.key() < b.key()
+}
+
+/// True where two of sorted keys are of equal elements.
+fn ties<P: Packed>(keys: &[P]) -> bool {
+    keys.windows(2).any(|pair| pair[0].key() == pair[1].key())
 }
 
 /// Sorts `keys`, which are in the order of their places, by digits from the lowest up.
@@ -133,20 +149,47 @@ struct Scratch<P> {
 }
 
 impl<P: Packed> Scratch<P> {
-    fn sort<T: Sortable<Packed = P>>(&mut self, line: &[T], flip: bool) {
+    fn sort<T: Sortable<Packed = P>>(&mut self, line: &[T], flip: bool, stable: bool) {
         pack(line, flip, &mut self.keys);
-        if line.len() < RADIX_FROM { self.keys.sort_unstable() } else { radix(&mut self.keys, &mut self.spare) }
+        if line.len() < RADIX_FROM {
+            self.keys.sort_unstable()
+        } else {
+            radix(&mut self.keys, &mut self.spare)
+        }
+        if !stable && line.len() > introsort::SHORT && ties(&self.keys) {
+            pack(line, flip, &mut self.keys);
+            introsort::sort(&mut self.keys, less);
+        }
     }
 
-    /// The `k` smallest keys in order, in one pass that keeps few of them.
+    /// The `k` smallest keys in order; of equal ones those that PyTorch takes, in its order.
     fn smallest<T: Sortable<Packed = P>>(&mut self, line: &[T], k: usize, flip: bool) {
+        self.first_smallest(line, k, flip);
+        let Some(last) = self.keys.last().map(|key| key.key()) else { return };
+        let mask = mask::<P>(flip);
+        let among = |keys: &[P]| keys.iter().rev().take_while(|key| key.key() == last).count();
+        let more = k < line.len() && line.iter().filter(|x| x.key() ^ mask == last).count() > among(&self.keys);
+        if !(more || ties(&self.keys)) {
+            return;
+        }
+        pack(line, flip, &mut self.keys);
+        if k <= line.len() / 64 {
+            introsort::partial_sort(&mut self.keys, k, less);
+        } else {
+            introsort::nth_element(&mut self.keys, k - 1, less);
+            introsort::sort(&mut self.keys[..k - 1], less);
+        }
+        self.keys.truncate(k);
+    }
+
+    /// The `k` smallest keys in order, of equal ones the first, in one pass that keeps few of them.
+    fn first_smallest<T: Sortable<Packed = P>>(&mut self, line: &[T], k: usize, flip: bool) {
         let room = k.saturating_mul(2).max(1024);
         if k == 0 || line.len() / 2 <= room {
             pack(line, flip, &mut self.keys);
             select(&mut self.keys, k);
         } else {
-            let mask = if flip { u64::MAX >> (64 - P::KEY) } else { 0 };
-            let keys = &mut self.keys;
+            let (mask, keys) = (mask::<P>(flip), &mut self.keys);
             pack(&line[..room], flip, keys);
             select(keys, k);
             let mut limit = keys[k - 1];
@@ -229,13 +272,13 @@ macro_rules! by_dtype {
 
 impl CpuKernel for Sort {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-        fn go<T: Sortable>(descending: bool, x: &Src<'_>, outputs: &mut [Dst<'_>]) {
+        fn go<T: Sortable>(op: &Sort, x: &Src<'_>, outputs: &mut [Dst<'_>]) {
             lines::<T>(x, outputs, |scratch, line, values, places| {
-                scratch.sort(line, descending);
+                scratch.sort(line, op.descending, op.stable);
                 unpack(&scratch.keys, line, values, places);
             });
         }
-        by_dtype!("sort", inputs[0], go(self.descending, &inputs[0], outputs))
+        by_dtype!("sort", inputs[0], go(self, &inputs[0], outputs))
     }
 }
 
@@ -256,7 +299,7 @@ fn pick<T: Sortable>(pick: Pick, scratch: &mut Scratch<T::Packed>, line: &[T]) -
     let nans = || line.iter().filter(|x| x.nan()).count();
     let k = match pick {
         Pick::Mode => {
-            scratch.sort(line, false);
+            scratch.sort(line, false, false);
             return mode(&scratch.keys);
         }
         Pick::Place(k) => k,
@@ -267,8 +310,14 @@ fn pick<T: Sortable>(pick: Pick, scratch: &mut Scratch<T::Packed>, line: &[T]) -
         Pick::NanMedian => (line.len() - nans()).saturating_sub(1) / 2,
     };
     pack(line, false, &mut scratch.keys);
-    let (_, key, _) = scratch.keys.select_nth_unstable(k);
-    key.place()
+    let key = *scratch.keys.select_nth_unstable(k).1;
+    let alone = || line.iter().filter(|x| x.key() == key.key()).count() == 1;
+    if !matches!(pick, Pick::Place(_)) || alone() {
+        return key.place();
+    }
+    pack(line, false, &mut scratch.keys);
+    introsort::quick_select(&mut scratch.keys, k, less);
+    scratch.keys[k].place()
 }
 
 /// The place of the last of the most frequent of sorted keys.

@@ -1,7 +1,8 @@
 //! Order: sorting, and the elements that stand at a place of the sorted line.
 //!
-//! Equal elements keep their order, NaN counts as the largest number, and each result comes with the places its
-//! elements were taken from. The ops work along the last dimension; the methods bring another one there.
+//! NaN counts as the largest number, and each result comes with the places its elements were taken from. Equal
+//! elements come in the order of PyTorch's algorithms, or, where that is asked for, in their own. The ops work along
+//! the last dimension; the methods bring another one there.
 
 use crate::op::{Infer, Meta, Metas};
 use crate::ops::results::{ValuesIndices, values_indices};
@@ -13,6 +14,8 @@ use crate::{DType, Result, Tensor, ensure};
 pub struct Sort {
     /// From the largest down.
     pub descending: bool,
+    /// Equal elements keep their order, instead of coming in that of PyTorch's unstable sort.
+    pub stable: bool,
 }
 
 /// The `k` largest or smallest elements along the last dimension in order, and their places.
@@ -42,6 +45,8 @@ pub enum Pick {
 pub struct Kthvalue {
     /// Which.
     pub pick: Pick,
+    /// Elements equal to it share the gradient, instead of it going to the place.
+    pub shared: bool,
 }
 
 crate::options! {
@@ -116,8 +121,8 @@ impl Tensor {
         values_indices(op, &[&last])?.map(|t| t.transpose(dim as isize, -1)?.contiguous())
     }
 
-    /// The elements of `dim` in order, and the indices they had: `torch.sort`. Always stable: equal
-    /// elements keep their order. NaN counts as the largest number.
+    /// The elements of `dim` in order, and the places they were taken from: `torch.sort`. NaN counts as the largest
+    /// number. Equal elements come in PyTorch's order; [`sort_stable`](Tensor::sort_stable) keeps theirs.
     ///
     /// ```
     /// # use flambeau_tensor::Tensor;
@@ -131,7 +136,16 @@ impl Tensor {
     /// Where the tensor is complex.
     #[track_caller]
     pub fn sort(&self, dim: isize, descending: bool) -> Result<ValuesIndices> {
-        self.ordered_along(Sort { descending }, dim_index("sort", dim, self.rank())?)
+        self.ordered_along(Sort { descending, stable: false }, dim_index("sort", dim, self.rank())?)
+    }
+
+    /// [`sort`](Tensor::sort) in which equal elements keep their order: `torch.sort` with `stable=True`.
+    ///
+    /// # Errors
+    /// Where the tensor is complex.
+    #[track_caller]
+    pub fn sort_stable(&self, dim: isize, descending: bool) -> Result<ValuesIndices> {
+        self.ordered_along(Sort { descending, stable: true }, dim_index("sort", dim, self.rank())?)
     }
 
     /// The places of the elements of `dim` in order: the second result of [`sort`](Tensor::sort), as
@@ -141,7 +155,16 @@ impl Tensor {
     /// Where the tensor is complex.
     #[track_caller]
     pub fn argsort(&self, dim: isize, descending: bool) -> Result<Tensor> {
-        Ok(self.detach().ordered_along(Sort { descending }, dim_index("argsort", dim, self.rank())?)?.indices)
+        Ok(self.detach().sort(dim, descending)?.indices)
+    }
+
+    /// The second result of [`sort_stable`](Tensor::sort_stable), as `torch.argsort` with `stable=True`.
+    ///
+    /// # Errors
+    /// Where the tensor is complex.
+    #[track_caller]
+    pub fn argsort_stable(&self, dim: isize, descending: bool) -> Result<Tensor> {
+        Ok(self.detach().sort_stable(dim, descending)?.indices)
     }
 
     /// The elements of the first dimension in rising order, as `torch.msort`.
@@ -154,7 +177,8 @@ impl Tensor {
     }
 
     /// The `k` largest elements of the last dimension in order, and the indices they had: `torch.topk`. NaN counts
-    /// as the largest number; of equal ones the first are taken. [`topk_with`](Tensor::topk_with) takes another
+    /// as the largest number; of equal ones those are taken that PyTorch takes.
+    /// [`topk_with`](Tensor::topk_with) takes another
     /// dimension, or the smallest.
     ///
     /// ```
@@ -208,7 +232,7 @@ macro_rules! picks {
                     let d = dim_index($name, dim, self.rank())?;
                     let $size = self.shape().get(d).copied().unwrap_or(1);
                     ensure!($size > 0, Shape, $name, "dimension {dim} of shape {:?} has size 0: there is nothing to choose from", self.shape());
-                    self.ordered_along(Kthvalue { pick: $pick }, d)
+                    self.ordered_along(Kthvalue { pick: $pick, shared: false }, d)
                 }
             )*
         }
@@ -216,7 +240,7 @@ macro_rules! picks {
 }
 
 picks! {
-    /// The `k`th smallest element of `dim`, counted from 1, and its place: `torch.kthvalue`.
+    /// The `k`th smallest element of `dim`, counted from 1, and its place: `torch.kthvalue`. Of equal ones PyTorch's.
     "kthvalue", kthvalue, kthvalue_keepdim(k: usize), |x, size| {
         ensure!(k >= 1 && k <= size, Argument, "kthvalue", "k = {k} is not among 1 to {size}, the size of the dimension");
         Pick::Place(k - 1)
@@ -232,17 +256,14 @@ picks! {
 }
 
 impl Tensor {
-    /// The median of all elements, as `torch.median(x)`: see [`median`](Tensor::median). The gradient goes to one
-    /// element. NaN of none.
+    /// The median of all elements, as `torch.median(x)`: see [`median`](Tensor::median). Equal ones share the
+    /// gradient. NaN of none.
     ///
     /// # Errors
     /// Where the tensor is complex, or has no elements and is not floating point.
     #[track_caller]
     pub fn median_all(&self) -> Result<Tensor> {
-        if self.numel() == 0 && self.dtype().is_float() {
-            return self.sum(..)?.add(f64::NAN);
-        }
-        Ok(self.flatten(0, -1)?.median(0)?.values)
+        self.middle_of_all("median", Pick::Median)
     }
 
     /// The median of all elements that are not NaN, as `torch.nanmedian(x)`: see [`median_all`](Tensor::median_all).
@@ -251,9 +272,15 @@ impl Tensor {
     /// As for [`median_all`](Tensor::median_all).
     #[track_caller]
     pub fn nanmedian_all(&self) -> Result<Tensor> {
+        self.middle_of_all("nanmedian", Pick::NanMedian)
+    }
+
+    #[track_caller]
+    fn middle_of_all(&self, op: &'static str, pick: Pick) -> Result<Tensor> {
         if self.numel() == 0 && self.dtype().is_float() {
             return self.sum(..)?.add(f64::NAN);
         }
-        Ok(self.flatten(0, -1)?.nanmedian(0)?.values)
+        ensure!(self.numel() > 0, Shape, op, "shape {:?} has no elements to choose from", self.shape());
+        self.flatten(0, -1)?.ordered_along(Kthvalue { pick, shared: true }, 0)?.values.drop_dims(&[0])
     }
 }
