@@ -266,3 +266,107 @@ fn accuracy() {
     let var = far.reshape([-1, 2]).unwrap().t().unwrap().contiguous().unwrap().var(0, 0.0).unwrap();
     assert!(var.to_vec::<f32>().unwrap().iter().all(|v| (v - 0.25).abs() < 1e-6));
 }
+
+#[test]
+fn nan_is_found_where_the_maximum_is() {
+    let x = Tensor::from_slice(&[3.0f32, f32::NAN, 5.0, f32::NAN], 4).unwrap();
+    let place = |x: Result<Tensor>| x.unwrap().item::<i64>().unwrap();
+    assert_eq!((place(x.argmax(0)), place(x.argmin(0))), (1, 1));
+    assert!(x.max_all().unwrap().item::<f32>().unwrap().is_nan());
+}
+
+#[test]
+fn the_spread_of_numbers_whose_squares_leave_the_range() {
+    // PyTorch takes the squares of f32 in f64.
+    let check = |numbers: &[f32], right: f64| {
+        let n = numbers.len();
+        let row = Tensor::from_slice(numbers, n).unwrap();
+        let rows = row.expand([3, n]).unwrap();
+        let columns = rows.contiguous().unwrap().t().unwrap().contiguous().unwrap();
+        let wide = row.reshape([n, 1]).unwrap().expand([n, 70]).unwrap().contiguous().unwrap();
+        let right = |n: usize| std::iter::repeat_n(1.0, n).map(move |x: f64| x * right);
+        let scaled = |x: Result<Tensor>| x?.to_dtype(DType::F64)?.mul(1.0);
+        for (what, got, n) in [
+            ("all", row.std(.., 1.0), 1),
+            ("rows", rows.std(1, 1.0), 3),
+            ("strided rows", columns.t().unwrap().std(1, 1.0), 3),
+            ("columns", columns.std(0, 1.0), 3),
+            ("wide columns", wide.std(0, 1.0), 70),
+        ] {
+            let got = scaled(got).unwrap().to_vec::<f64>().unwrap();
+            let off = got.iter().zip(right(n)).any(|(g, r)| (g / r - 1.0).abs() > 1e-5);
+            assert!(!off && got.len() == n, "{what} of {} numbers like {}: {got:?}", numbers.len(), numbers[1]);
+        }
+    };
+    let sevenths = |n: usize, scale: f32| -> Vec<f32> { (0..n).map(|i| (i % 7) as f32 * scale).collect() };
+    check(&sevenths(400, 1e18), 2.005_617_098_641_9e18);
+    check(&sevenths(40, 1e-25), 1.989_556_136_995_4e-25);
+    check(&[1e19, 3e19, 5e19], 2e19);
+    check(&[1e-30, 3e-30], 2f64.sqrt() * 1e-30);
+    let far = Tensor::from_slice(&[1e19f32, 3e19, 5e19], 3).unwrap();
+    assert_eq!(far.var(0, 1.0).unwrap().item::<f32>().unwrap(), f32::INFINITY);
+    assert_eq!(Tensor::full([40], 2.0).build().unwrap().std(0, 1.0).unwrap().item::<f32>().unwrap(), 0.0);
+}
+
+#[test]
+fn infinity_and_large_numbers_in_different_blocks() {
+    let n = 10_000;
+    for dtype in [DType::F32, DType::F64] {
+        for (at, other) in [(0, n - 1), (n - 1, 0), (n / 2, 1)] {
+            let x = Tensor::zeros([n]).dtype(dtype).build().unwrap();
+            x.set(at, f64::INFINITY).unwrap().set(other, 1000.0).unwrap();
+            for x in [x.reshape([1, n]).unwrap(), x.reshape([n, 1]).unwrap(), x.reshape([n / 4, 4]).unwrap()] {
+                let y = x.logsumexp(..).unwrap().to_dtype(DType::F64).unwrap().item::<f64>().unwrap();
+                assert_eq!(y, f64::INFINITY, "{dtype} {:?}", x.shape());
+            }
+            x.set(other, f64::NAN).unwrap();
+            assert!(x.logsumexp(0).unwrap().isnan().unwrap().item::<bool>().unwrap());
+        }
+    }
+}
+
+#[test]
+fn logarithms_of_sums_of_complex_exponentials() {
+    // PyTorch 2.15.
+    let z = |re: f64, im: f64| Complex::new(re, im);
+    let value = |x: &[Complex<f64>]| {
+        Tensor::from_slice(x, x.len()).unwrap().logsumexp(0).unwrap().item::<Complex<f64>>().unwrap()
+    };
+    let near = |a: Complex<f64>, b: Complex<f64>| (a - b).norm() < 1e-13 * b.norm();
+    assert!(near(value(&[z(1.0, 1.0), z(2.0, -3.0)]), z(1.787990297777198, 2.931839360763581)));
+    let far = [z(1.0, 1.0), z(2.0, -3.0), z(1000.0, 2.0), z(1000.0, -1.0)];
+    assert!(near(value(&far), z(998.0443635265815, 0.5)));
+    let infinite = value(&[z(f64::INFINITY, 1.0), z(2.0, -3.0)]);
+    assert_eq!((infinite.re, infinite.im), (f64::INFINITY, std::f64::consts::FRAC_PI_4));
+    assert_eq!(value(&[z(f64::NEG_INFINITY, 0.0); 2]).re, f64::NEG_INFINITY);
+    let none = Tensor::zeros([0]).dtype(DType::Complex64).build().unwrap().logsumexp(0).unwrap();
+    assert_eq!(none.item::<Complex<f64>>().unwrap().re, f64::NEG_INFINITY);
+}
+
+#[test]
+fn sums_and_products_in_another_dtype() {
+    let bytes = Tensor::from_slice(&[200u8, 100], 2).unwrap();
+    assert_eq!(bytes.sum_as(DType::U8, 0).unwrap().item::<u8>().unwrap(), 44);
+    assert_eq!(bytes.prod_as(DType::U8, ..).unwrap().item::<u8>().unwrap(), 32);
+    assert_eq!(bytes.sum_as_keepdim(DType::F16, 0).unwrap().shape(), [1]);
+    assert!(bytes.sum_as(DType::Bool, 0).unwrap().item::<bool>().unwrap());
+    // Elements are cast before they are summed.
+    let x = Tensor::from_slice(&[1.5f32, 1.5], 2).unwrap();
+    assert_eq!(x.sum_as(DType::I32, 0).unwrap().item::<i32>().unwrap(), 2);
+    assert_eq!(x.cumsum_as(0, DType::I64).unwrap().to_vec::<i64>().unwrap(), [1, 2]);
+    assert_eq!(bytes.cumsum_as(0, DType::U8).unwrap().to_vec::<u8>().unwrap(), [200, 44]);
+    let whole = Tensor::from_slice(&[1i32, 2, 3], 3).unwrap();
+    assert_eq!(whole.cumsum_as(0, DType::I32).unwrap().to_vec::<i32>().unwrap(), [1, 3, 6]);
+    assert_eq!(whole.cumprod_as(0, DType::F64).unwrap().to_vec::<f64>().unwrap(), [1.0, 2.0, 6.0]);
+    assert!(whole.cumsum_as(0, DType::Bool).is_err() && whole.cumprod_as(0, DType::Bool).is_err());
+}
+
+#[test]
+fn sums_to_a_size_widen_integers() {
+    for x in [Tensor::from_slice(&[200u8, 100], 2).unwrap(), Tensor::from_slice(&[true, true], 2).unwrap()] {
+        let sum = x.sum_to_size(&[1]).unwrap();
+        assert_eq!(sum.dtype(), DType::I64);
+        assert_eq!(sum.to_vec::<i64>().unwrap(), x.sum_keepdim(0).unwrap().to_vec::<i64>().unwrap());
+        assert_eq!(x.sum_to_size(&[2]).unwrap().dtype(), x.dtype());
+    }
+}

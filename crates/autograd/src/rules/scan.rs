@@ -65,7 +65,7 @@ impl Rule for Logcumsumexp {
             let decay =
                 y.sub(&shifted(&y, self.dim, true, f64::INFINITY)?)?.masked_fill(&nothing, f64::NEG_INFINITY)?.exp()?;
             let share = x.sub(&y)?.masked_fill(&nothing, f64::NEG_INFINITY)?.exp()?;
-            share.mul(&decay.recurrence(g, self.dim as isize, true)?)
+            share.conj()?.mul(&decay.conj()?.recurrence(g, self.dim as isize, true)?)
         })
     }
 }

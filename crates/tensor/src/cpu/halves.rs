@@ -6,7 +6,18 @@
 //! `0x7fc0`. Source of the way to `f16`: F. Giesen, "float→half variants".
 
 use super::par;
+use crate::DType;
 use half::{bf16, f16};
+
+/// What is left of `x` in `dtype`, where that is of half precision.
+#[inline(always)]
+pub(crate) fn rounded(dtype: DType, x: f32) -> f32 {
+    match dtype {
+        DType::F16 => f16_to_f32(f32_to_f16(x)),
+        DType::BF16 => bf16_to_f32(f32_to_bf16(x)),
+        _ => x,
+    }
+}
 
 /// Exactly, number by number; both slices have one length.
 pub(crate) fn widen(from: &[f16], to: &mut [f32]) {

@@ -5,12 +5,12 @@
 
 use super::floats::{self, Compute, compute, each, read, sum, sum_of, sum_of3, write};
 use super::planes::{Gradients, Over, Planes};
-use super::{CpuKernel, Dst, Src, par};
-use crate::Result;
+use super::{CpuKernel, Dst, Src, halves, par};
 use crate::op::Infer;
 use crate::ops::{
     BatchNorm, BatchNormBackward, GroupNorm, GroupNormBackward, LayerNorm, LayerNormBackward, RmsNorm, RmsNormBackward,
 };
+use crate::{DType, Result};
 use std::borrow::Cow;
 
 /// Input `i`, if it is there.
@@ -268,10 +268,11 @@ fn widened<T: Compute>(x: &[T]) -> Vec<f64> {
     x.iter().map(|x| x.to_f64()).collect()
 }
 
-/// Batch norm in training, and group norm: normalised by their own statistics, which go to the outputs.
+/// Batch norm in training, and group norm: normalised by their own statistics, which go to the outputs. Batch norm
+/// keeps them in the dtype of all operands, so half precision is normalised by `rounded` ones.
 fn forward_planes<T: Compute>(
     planes: Planes,
-    eps: f64,
+    (eps, rounded): (f64, bool),
     weight: bool,
     bias: bool,
     inputs: &[Src<'_>],
@@ -280,8 +281,12 @@ fn forward_planes<T: Compute>(
     let [y, mean, variance] = outputs else { return };
     let x = read::<T>(&inputs[0]);
     let (w, b) = (given(inputs, 1, weight), given(inputs, 1 + weight as usize, bias));
-    let moments = planes.moments(&x);
-    let rstd = rstd_of(moments.variance.iter().copied(), eps);
+    let mut moments = planes.moments(&x);
+    let mut rstd = rstd_of(moments.variance.iter().copied(), eps);
+    if rounded && inputs.iter().all(|p| p.dtype() == inputs[0].dtype()) {
+        let numbers = moments.mean.iter_mut().chain(&mut rstd);
+        numbers.for_each(|x| *x = f64::from(halves::rounded(inputs[0].dtype(), *x as f32)));
+    }
     mean.slice().iter_mut().zip(&moments.mean).for_each(|(to, m)| *to = T::from_f64(*m));
     variance.slice().iter_mut().zip(&moments.variance).for_each(|(to, v)| *to = T::from_f64(*v));
     write(y, |y| normalise_planes(planes, (&x, y), (&moments.mean, &rstd), [w.as_deref(), b.as_deref()]));
@@ -296,11 +301,12 @@ impl CpuKernel for BatchNorm {
             write(&mut outputs[0], |y| normalise_planes(planes, (&x, y), (&mean, &rstd), [w.as_deref(), b.as_deref()]));
         }
         let planes = Planes::new(inputs[0].shape(), Over::Batch);
+        let half = matches!(inputs[0].dtype(), DType::F16 | DType::BF16);
         if self.training {
             compute!(
                 Self::NAME,
                 inputs[0].dtype(),
-                forward_planes(planes, self.eps, self.weight, self.bias, inputs, outputs)
+                forward_planes(planes, (self.eps, half), self.weight, self.bias, inputs, outputs)
             );
         } else {
             compute!(Self::NAME, inputs[0].dtype(), eval(self, planes, inputs, outputs));
@@ -316,7 +322,7 @@ impl CpuKernel for GroupNorm {
         compute!(
             Self::NAME,
             inputs[0].dtype(),
-            forward_planes(planes, self.eps, self.weight, self.bias, inputs, outputs)
+            forward_planes(planes, (self.eps, false), self.weight, self.bias, inputs, outputs)
         );
         Ok(())
     }

@@ -3,7 +3,7 @@
 
 use super::floats::{read, write};
 use super::halves;
-use super::math::Float;
+use super::math::{Float, complex};
 use super::par::Shared;
 use super::reduce::fold::Ordered;
 use super::{CpuKernel, Dst, Src, par};
@@ -233,9 +233,36 @@ fn log_add_exp(a: f64, b: f64) -> f64 {
     }
 }
 
+/// [`log_add_exp`] of complex numbers, as PyTorch has it.
+fn complex_log_add_exp(a: C, b: C) -> C {
+    if a.is_nan() || b.is_nan() {
+        return C::new(f64::NAN, f64::NAN);
+    }
+    let (low, high) = if a.re < b.re { (a, b) } else { (b, a) };
+    if low.re == high.re && low.re.is_infinite() {
+        // The angle of nothing is none; infinite parts add up to a direction.
+        return if low.re < 0.0 { low } else { complex::ln(complex::exp(low) + complex::exp(high)) };
+    }
+    let apart = if low.re.is_infinite() { C::new(low.re - high.re, 0.0) } else { low - high };
+    complex::log1p(complex::exp(apart)) + high
+}
+
 impl CpuKernel for Logcumsumexp {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let extent = Extent::new(inputs[0].shape(), self.dim, false);
+        macro_rules! of_complex {
+            ($t:ty) => {{
+                let (x, start) = (inputs[0].contiguous::<$t>(), C::new(f64::NEG_INFINITY, 0.0));
+                let step = |acc, [x]: [$t; 1]| complex_log_add_exp(Running::widen(x), acc);
+                scan(extent, [&x[..]], outputs[0].slice::<$t>(), start, step, <$t as Running>::narrow);
+                return Ok(());
+            }};
+        }
+        match inputs[0].dtype() {
+            DType::Complex64 => of_complex!(Complex<f32>),
+            DType::Complex128 => of_complex!(C),
+            _ => {}
+        }
         fn go<T: super::floats::Compute>(extent: Extent, x: &Src<'_>, out: &mut Dst<'_>) -> Result<()> {
             let x = read::<T>(x);
             write::<T, _>(out, |out| {

@@ -3,7 +3,8 @@
 use crate::autocast::Policy;
 use crate::op::{Infer, Meta, Metas};
 use crate::shape::dim_index;
-use crate::{DType, Result, Tensor, bail, dispatch, ensure};
+use crate::{DType, Result, Scalar, Tensor, bail, dispatch, ensure};
+use num_complex::Complex;
 
 /// The one-sided transform of the last dimension: n real numbers to n/2 + 1 complex ones.
 #[derive(Clone, Copy, Debug)]
@@ -122,8 +123,22 @@ impl Tensor {
         dispatch(Irfft { n }, &[&x.movedim(dim, -1)?])?.mul(1.0 / n as f64)?.movedim(-1, dim)
     }
 
-    /// The short-time Fourier transform of real signals `[frames]` or `[batch, frames]`: one-sided complex
-    /// coefficients `[…, n_fft / 2 + 1, windows]`. `torch.stft` with `return_complex`.
+    /// All coefficients of frames of real or complex samples in the last dimension, from the one-sided ones of real
+    /// signals: those of the negative frequencies are the conjugates.
+    #[track_caller]
+    fn two_sided(&self) -> Result<Tensor> {
+        if self.dtype().is_complex() {
+            let part = |i| self.view_as_real()?.select(-1, i)?.two_sided();
+            return part(0)?.add(&part(1)?.mul(Scalar::Complex(Complex::i()))?);
+        }
+        let (n, half) = (self.size(-1)?, self.rfft(None, -1)?);
+        let mirrored = half.narrow(-1, 1, (n - 1) / 2)?.flip(-1)?.conj()?;
+        crate::cat(&[&half, &mirrored], -1)
+    }
+
+    /// The short-time Fourier transform of signals `[frames]` or `[batch, frames]`: one-sided complex coefficients
+    /// `[…, n_fft / 2 + 1, windows]`, or all `n_fft` where signal or window is complex. `torch.stft` with
+    /// `return_complex`.
     ///
     /// # Errors
     /// Where the signal is shorter than a frame, or window, hop and frame do not go together.
@@ -177,7 +192,10 @@ impl Tensor {
         } else {
             signal
         };
-        let coefficients = signal.unfold(-1, n_fft, hop)?.mul(&window)?.rfft(None, -1)?.transpose(1, 2)?;
+        let windowed = signal.unfold(-1, n_fft, hop)?.mul(&window)?;
+        let coefficients =
+            if windowed.dtype().is_complex() { windowed.two_sided()? } else { windowed.rfft(None, -1)? };
+        let coefficients = coefficients.transpose(1, 2)?;
         let scaled = if options.normalized { coefficients.mul(1.0 / (n_fft as f64).sqrt())? } else { coefficients };
         if self.rank() == 1 { scaled.squeeze(0) } else { Ok(scaled) }
     }

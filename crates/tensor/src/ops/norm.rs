@@ -554,7 +554,8 @@ impl Tensor {
     }
 
     /// Mean square 1 over the last dimensions, whose shape is `normalized_shape`, then times `weight` of that
-    /// shape (Zhang and Sennrich, arXiv:1910.07467): `nn.functional.rms_norm`. Without `eps`, the dtype's own.
+    /// shape (Zhang and Sennrich, arXiv:1910.07467): `nn.functional.rms_norm`. Without `eps`, that of the dtype
+    /// it is computed in: half precision takes that of `float32`.
     ///
     /// # Errors
     /// As [`layer_norm`](Tensor::layer_norm).
@@ -566,14 +567,15 @@ impl Tensor {
         eps: Option<f64>,
     ) -> Result<Tensor> {
         let dims = trailing("rms_norm", self, normalized_shape)?;
-        let eps = eps.unwrap_or(match self.dtype() {
-            DType::F64 => f64::EPSILON,
-            DType::F16 => half::f16::EPSILON.to_f64(),
-            DType::BF16 => half::bf16::EPSILON.to_f64(),
-            _ => f32::EPSILON as f64,
-        });
+        let double = self.dtype().to_real() == DType::F64;
+        let eps = eps.unwrap_or(if double { f64::EPSILON } else { f32::EPSILON as f64 });
         let op = RmsNorm { dims, eps, weight: weight.is_some() };
-        first(dispatch_all(op.into(), &there([Some(self), weight]))?)
+        let inputs = there([Some(self), weight]);
+        match op.decompose(&inputs) {
+            // The squares are those of complex numbers, not of magnitudes.
+            Some(outputs) if self.dtype().is_complex() => first(outputs?),
+            _ => first(dispatch_all(op.into(), &inputs)?),
+        }
     }
 
     /// Mean 0 and variance 1 for each channel (dimension 1), then times `weight`, plus `bias`:
@@ -673,8 +675,20 @@ impl Tensor {
             self.shape()
         );
         check_parameters(OP, self, &[channels], &there([running_mean, running_var]))?;
-        let op = GroupNorm { groups: channels.max(1), eps, weight: weight.is_some(), bias: bias.is_some() };
-        let outputs = dispatch_all(op.into(), &there([Some(self), weight, bias]))?;
+        let outputs = if matches!(self.dtype(), DType::F16 | DType::BF16) {
+            // As PyTorch: batch norm of each sample's channels, which rounds their statistics.
+            let samples = self.shape()[0];
+            let each = |p: Option<&Tensor>| p.map(|p| p.repeat([samples])).transpose();
+            let (weight, bias) = (each(weight)?, each(bias)?);
+            let op = BatchNorm { training: true, eps, weight: weight.is_some(), bias: bias.is_some() };
+            let flat = self.reshape([1, samples * channels, n])?;
+            let outputs = dispatch_all(op.into(), &there([Some(&flat), weight.as_ref(), bias.as_ref()]))?;
+            let shapes = [self.shape(), &[samples, channels], &[samples, channels]];
+            outputs.iter().zip(shapes).map(|(x, shape)| x.reshape(shape)).collect::<Result<Outputs>>()?
+        } else {
+            let op = GroupNorm { groups: channels.max(1), eps, weight: weight.is_some(), bias: bias.is_some() };
+            dispatch_all(op.into(), &there([Some(self), weight, bias]))?
+        };
         no_grad(|| {
             let unbiased = n as f64 / (n - 1) as f64;
             for (running, now, factor) in [(running_mean, &outputs[1], 1.0), (running_var, &outputs[2], unbiased)] {

@@ -288,6 +288,12 @@ reductions! {
     /// ```
     "sum", sum, sum_keepdim(), |x, dims| dispatch(Sum { dims, dtype: sum_dtype(x.dtype()) }, &[x]);
 
+    /// The sum over `dims` of the elements cast to `dtype`, in that dtype: `torch.sum` with `dtype`.
+    "sum", sum_as, sum_as_keepdim(dtype: DType), |x, dims| match dtype {
+        DType::Bool => x.any_keepdim(dims).and_then(|any| any.to_dtype(dtype)),
+        _ => dispatch(Sum { dims, dtype }, &[&x.to_dtype(dtype)?]),
+    };
+
     /// The mean over `dims`, as `torch.mean`; NaN of no elements.
     ///
     /// # Errors
@@ -295,7 +301,13 @@ reductions! {
     "mean", mean, mean_keepdim(), |x, dims| dispatch(Mean { dims }, &[x]);
 
     /// The product over `dims`, as `torch.prod`; integers and bool multiply in `int64`.
-    "prod", prod, prod_keepdim(), |x, dims| x.prod_over(&dims);
+    "prod", prod, prod_keepdim(), |x, dims| x.prod_over(&dims, None);
+
+    /// The product over `dims` of the elements cast to `dtype`, in that dtype: `torch.prod` with `dtype`.
+    "prod", prod_as, prod_as_keepdim(dtype: DType), |x, dims| match dtype {
+        DType::Bool => x.all_keepdim(dims).and_then(|all| all.to_dtype(dtype)),
+        _ => x.to_dtype(dtype)?.prod_over(&dims, Some(dtype)),
+    };
 
     /// The largest value over `dims`, as `torch.amax`; NaN if there is one. Equal ones share the gradient.
     ///
@@ -320,10 +332,10 @@ reductions! {
 
     /// log Σ exp(x) over `dims` without overflow, as `torch.logsumexp`; −∞ of no elements. Integers become
     /// the default dtype.
-    ///
-    /// # Errors
-    /// Where the tensor is complex.
-    "logsumexp", logsumexp, logsumexp_keepdim(), |x, dims| dispatch(LogSumExp { dims }, &[&x.to_dtype(x.dtype().to_float())?]);
+    "logsumexp", logsumexp, logsumexp_keepdim(), |x, dims| match x.dtype().is_complex() {
+        true => x.complex_logsumexp(dims),
+        false => dispatch(LogSumExp { dims }, &[&x.to_dtype(x.dtype().to_float())?]),
+    };
 
     /// The `ord`-norm over `dims` of the numbers as one vector, as `torch.linalg.vector_norm`:
     /// (Σ |x|ᵖ)^(1/p); ±∞ gives the largest or smallest |x|, 0 the number of non-zeros. The gradient of a norm
@@ -465,9 +477,9 @@ impl Tensor {
     }
 
     #[track_caller]
-    fn prod_over(&self, dims: &[usize]) -> Result<Tensor> {
+    fn prod_over(&self, dims: &[usize], dtype: Option<DType>) -> Result<Tensor> {
         let [x] = full_precision([self])?;
-        let dtype = sum_dtype(x.dtype());
+        let dtype = dtype.unwrap_or(sum_dtype(x.dtype()));
         let step = |x: &Tensor, dim: usize| dispatch(Prod { dim, dtype }, &[x]);
         match dims {
             [] => step(&x, 0),
@@ -475,6 +487,17 @@ impl Tensor {
             _ if dims.len() == x.rank() => step(&x.flatten(0, -1)?, 0)?.reshape(kept(x.shape(), dims)),
             [first, rest @ ..] => rest.iter().try_fold(step(&x, *first)?, |x, dim| step(&x, *dim)),
         }
+    }
+
+    /// As the real one, with the largest real part taken off.
+    #[track_caller]
+    fn complex_logsumexp(&self, dims: DimList) -> Result<Tensor> {
+        if need_elements("logsumexp", self, &dims).is_err() {
+            return self.exp()?.sum_keepdim(dims)?.log();
+        }
+        let top = self.detach().view_as_real()?.select(-1, 0)?.amax_keepdim(dims.clone())?;
+        let top = top.masked_fill(&top.isinf()?, 0)?;
+        self.sub(&top)?.exp()?.sum_keepdim(dims)?.log()?.add(&top)
     }
 
     #[track_caller]
@@ -540,14 +563,16 @@ variances! {
 }
 
 impl Tensor {
-    /// Summed over what was broadcast, back to `shape`: the gradient of a broadcast. `Tensor.sum_to_size`.
+    /// Summed over what was broadcast, back to `shape`: the gradient of a broadcast. `Tensor.sum_to_size`. What is
+    /// summed of integers and bool is `int64`, as of [`sum`](Tensor::sum).
     ///
     /// # Errors
     /// Where this shape is not `shape` broadcast.
     #[track_caller]
     pub fn sum_to_size(&self, shape: &[usize]) -> Result<Tensor> {
         if self.shape() == shape {
-            return Ok(self.clone());
+            // As PyTorch: the sum to a scalar is one, even of a scalar.
+            return if shape.is_empty() { self.sum(..) } else { Ok(self.clone()) };
         }
         let reached = crate::shape::broadcast_shapes("sum_to_size", self.shape(), shape)?;
         ensure!(
@@ -559,7 +584,7 @@ impl Tensor {
         );
         let lead = self.rank() - shape.len();
         let dims: DimList = (0..self.rank()).filter(|d| *d < lead || shape[*d - lead] != self.shape()[*d]).collect();
-        let summed = if dims.is_empty() { self.clone() } else { dispatch(Sum { dims, dtype: self.dtype() }, &[self])? };
+        let summed = if dims.is_empty() { self.clone() } else { self.sum_keepdim(dims)? };
         summed.reshape(shape)
     }
 }

@@ -87,7 +87,7 @@ infer! {
     Cumprod, "cumprod" of 1, |x| same("cumprod", x[0]);
     Logcumsumexp, "logcumsumexp" of 1, |x| {
         let dtype = x[0].dtype();
-        ensure!(dtype.is_float(), DType, "logcumsumexp", "defined for floating point, the tensor is {dtype}");
+        ensure!(dtype.is_differentiable(), DType, "logcumsumexp", "defined for floating point, the tensor is {dtype}");
         Meta::like(x[0]).one()
     };
     Cummax, "cummax" of 1, |x| with_place("cummax", x[0]);
@@ -103,6 +103,16 @@ impl Tensor {
     #[track_caller]
     pub fn cumsum(&self, dim: isize) -> Result<Tensor> {
         self.running_sum(dim, false)
+    }
+
+    /// The running sum along `dim` of the elements cast to `dtype`, in that dtype: `torch.cumsum` with `dtype`.
+    ///
+    /// # Errors
+    /// For bool.
+    #[track_caller]
+    pub fn cumsum_as(&self, dim: isize, dtype: DType) -> Result<Tensor> {
+        ensure!(dtype != DType::Bool, DType, "cumsum", "not defined for bool");
+        self.to_dtype(dtype)?.cumsum(dim)?.to_dtype(dtype)
     }
 
     /// [`cumsum`](Tensor::cumsum) from the end on.
@@ -123,6 +133,16 @@ impl Tensor {
         self.running_product(dim, false)
     }
 
+    /// The running product along `dim` of the elements cast to `dtype`, in that dtype: `torch.cumprod` with `dtype`.
+    ///
+    /// # Errors
+    /// For bool.
+    #[track_caller]
+    pub fn cumprod_as(&self, dim: isize, dtype: DType) -> Result<Tensor> {
+        ensure!(dtype != DType::Bool, DType, "cumprod", "not defined for bool");
+        self.to_dtype(dtype)?.cumprod(dim)?.to_dtype(dtype)
+    }
+
     /// [`cumprod`](Tensor::cumprod) from the end on.
     #[track_caller]
     pub fn cumprod_reversed(&self, dim: isize) -> Result<Tensor> {
@@ -136,10 +156,8 @@ impl Tensor {
     }
 
     /// The logarithm of the running sum of exponentials along `dim`, without overflow, as
-    /// `torch.logcumsumexp`. Integers become the default dtype.
-    ///
-    /// # Errors
-    /// Where the tensor is complex.
+    /// `torch.logcumsumexp`. Integers become the default dtype. The angle of a complex logarithm is carried on from
+    /// one element to the next, and may lie beyond π.
     #[track_caller]
     pub fn logcumsumexp(&self, dim: isize) -> Result<Tensor> {
         let dim = dim_index("logcumsumexp", dim, self.rank())?;

@@ -111,9 +111,9 @@ impl Tensor {
         self.neg()?.softmax(dim)
     }
 
-    /// [`softmin`](Tensor::softmin) of the tensor cast to `dtype`.
+    /// softmax along `dim` of −x cast to `dtype`.
     #[track_caller]
     pub fn softmin_in(&self, dim: isize, dtype: DType) -> Result<Tensor> {
-        self.to_dtype(dtype)?.softmin(dim)
+        self.neg()?.softmax_in(dim, dtype)
     }
 }

@@ -26,6 +26,10 @@ impl Exponentials {
         if high.sum == 0.0 {
             return low;
         }
+        // An infinite sum stays so: its shift is none, and it is not scaled, which might be by 0.
+        if low.sum.is_infinite() {
+            return Exponentials { shift: 0.0, sum: low.sum + high.sum };
+        }
         Exponentials { shift: high.shift, sum: high.sum + low.sum * (low.shift - high.shift).exp() }
     }
 }

@@ -1,6 +1,7 @@
 //! Mean and variance in one pass over memory: a tile's sum first, then, while it is in the cache, the
 //! squares of the distances from its mean; tiles are put together by the formula of Chan, Golub and
-//! LeVeque (1979). So no square is ever taken of a number that is large beside the spread.
+//! LeVeque (1979). So no square is ever taken of a number that is large beside the spread. Where the squares leave
+//! the range of `f32`, they are taken again in `f64`.
 
 use super::drive::{COLUMNS, Reduction, Tile};
 use super::fold::{Number, adding, fold_row};
@@ -51,6 +52,13 @@ pub(super) struct VarianceMean<T> {
     pub lane: PhantomData<fn(T)>,
 }
 
+/// True where a sum of squares in `T` is not to be trusted: beyond its range, or so small that some of them were.
+#[inline(always)]
+fn out_of_range<T: Float>(squares: T) -> bool {
+    let enough = squares >= T::MIN_POSITIVE / (T::EPSILON * T::EPSILON);
+    !(enough & (squares < T::INFINITY))
+}
+
 impl<T: Number<Wide = f64> + Float> VarianceMean<T> {
     #[inline(always)]
     fn row(row: &[T]) -> Moments {
@@ -58,16 +66,19 @@ impl<T: Number<Wide = f64> + Float> VarianceMean<T> {
         let sum = fold_row::<_, 32>(adding(|x: T| x, |w| w).0, row).widen();
         let shift = T::from_f64(sum / n);
         let distances = fold_row::<_, 32>(adding(|x: T| x - shift, |w| w).0, row).widen();
-        let squares = fold_row::<_, 32>(adding(|x: T| (x - shift) * (x - shift), |w| w).0, row).widen();
-        Moments::around(shift.widen(), n, distances, squares)
+        let squares = fold_row::<_, 32>(adding(|x: T| (x - shift) * (x - shift), |w| w).0, row);
+        if out_of_range(squares) {
+            return Self::one_by_one(row.iter());
+        }
+        Moments::around(shift.widen(), n, distances, squares.widen())
     }
 
-    /// One step an element, for rows too short for more.
+    /// One step an element, in `f64`: for few elements, and for those whose squares are not in range.
     #[inline(always)]
-    fn short(row: &[T]) -> Moments {
-        let n = row.len() as f64;
-        let mean = row.iter().fold(0.0, |s, x| s + x.widen()) / n;
-        let squares = row.iter().fold(0.0, |s, x| s + (x.widen() - mean) * (x.widen() - mean));
+    fn one_by_one<'a>(x: impl ExactSizeIterator<Item = &'a T> + Clone) -> Moments {
+        let n = x.len() as f64;
+        let mean = x.clone().fold(0.0, |s, x| s + x.widen()) / n;
+        let squares = x.fold(0.0, |s, x| s + (x.widen() - mean) * (x.widen() - mean));
         Moments { n, mean, squares }
     }
 
@@ -91,7 +102,12 @@ impl<T: Number<Wide = f64> + Float> VarianceMean<T> {
             }
         }
         for (i, total) in totals.iter_mut().enumerate() {
-            *total = total.join(Moments::around(shift[i].widen(), rows, distances[i].widen(), squares[i].widen()));
+            let moments = if out_of_range(squares[i]) {
+                Self::one_by_one((0..tile.rows).map(|r| &tile.row(r)[i]))
+            } else {
+                Moments::around(shift[i].widen(), rows, distances[i].widen(), squares[i].widen())
+            };
+            *total = total.join(moments);
         }
     }
 }
@@ -118,7 +134,7 @@ impl<T: Number<Wide = f64> + Float + Lane> Reduction for VarianceMean<T> {
             || {
                 for (r, total) in totals.iter_mut().enumerate() {
                     if tile.columns < 16 {
-                        *total = total.join(Self::short(tile.row(r)));
+                        *total = total.join(Self::one_by_one(tile.row(r).iter()));
                     } else {
                         for block in tile.row(r).chunks(BLOCK) {
                             *total = total.join(Self::row(block));
