@@ -22,7 +22,7 @@ fn layers(c: &mut Criterion) {
     for [batch, channels, features, side] in LAYERS {
         let (x, y) = (randn(&[batch, channels, side, side]), randn(&[batch, features, side, side]));
         let w = randn(&[features, channels, 3, 3]);
-        let input = ConvInputGrad { conv, size: two(side) };
+        let input = ConvInputGrad { conv, size: two(side), transposed: false };
         let weight = ConvWeightGrad { conv, kernel: two(3) };
         let mut group = c.benchmark_group("conv");
         group.throughput(Throughput::Elements((batch * channels * features * side * side * 9) as u64));

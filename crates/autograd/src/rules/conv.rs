@@ -19,7 +19,7 @@ fn spatial(shape: &[usize]) -> Result<Spatial> {
 
 /// For an input of `shape`.
 fn input_grad(conv: Conv, g: &Tensor, w: &Tensor, shape: &[usize]) -> Result<Tensor> {
-    dispatch(ConvInputGrad { conv, size: spatial(shape)? }, &[g, w])
+    dispatch(ConvInputGrad { conv, size: spatial(shape)?, transposed: false }, &[g, w])
 }
 
 /// For a weight of `shape`.

@@ -9,11 +9,15 @@ mod gather;
 mod weights;
 mod window;
 
+use super::halves::rounded;
+use super::math::Float;
 use super::matmul::{self, narrow, widen};
 use super::micro::Real;
 use super::{CpuKernel, Dst, Src};
 use crate::dtype::Stored;
+use crate::layout::Layout;
 use crate::ops::{Conv, ConvInputGrad, ConvWeightGrad, Geometry};
+use crate::shape::Shape;
 use crate::{DType, Device, Result, Tensor, bail};
 use gather::{Gather, Place};
 use num_complex::Complex;
@@ -115,7 +119,13 @@ fn forward<T: Real + matmul::Number>(g: &Geometry, x: &[T], w: &[T], b: Option<&
     gather::run(&job, out)
 }
 
-fn input<T: Real + matmul::Number>(g: &Geometry, grad: &[T], w: &[T], out: &mut [T]) -> Result<()> {
+fn input<T: Real + matmul::Number + Float>(g: &Geometry, grad: &[T], w: &[T], out: &mut [T]) -> Result<()> {
+    // The tiles multiply the zeros around `grad`, too, which an infinite weight would make NaN of.
+    if !w.iter().all(|w| Float::abs(*w) < T::INFINITY) {
+        out.fill(<T as Float>::ZERO);
+        meetings(g, |i, k, o| out[i] += grad[o] * w[k]);
+        return Ok(());
+    }
     let (inputs, _, taps) = sizes(g);
     let strides = g.dims.map(|d| d.stride);
     let [_, h, width] = g.dims.map(|d| d.input);
@@ -180,7 +190,7 @@ real!(f32, f64);
 type Bilinear<'f, T> = &'f dyn Fn(&[T], &[T], &mut [T]) -> Result<()>;
 
 /// A product of complex operands by four of their parts: (a + ib)(c + id) = ac − bd + i(ad + bc).
-fn by_parts<T: Real + std::ops::Sub<Output = T>>(
+fn by_parts<T: Real + Float>(
     a: &[Complex<T>],
     b: &[Complex<T>],
     out: &mut [Complex<T>],
@@ -220,28 +230,60 @@ macro_rules! complex {
 }
 complex!(f32, f64);
 
-/// Calls `f` with each meeting of an input, a weight and an output element: their indices.
-fn meetings(g: &Geometry, mut f: impl FnMut(usize, usize, usize)) {
-    let (inputs, outputs, taps) = sizes(g);
+/// The input element of a channel that meets output `out` with tap `tap`.
+fn meeting(g: &Geometry, out: usize, tap: usize) -> Option<usize> {
     let [d, h, w] = &g.dims;
-    if [g.batch, g.features, g.channels, inputs].contains(&0) {
-        return;
-    }
-    // Where output `o` of an axis meets the input with tap `t`.
     let at = |dim: &crate::ops::Dim, o: usize, t: usize| {
         (o * dim.stride + t * dim.dilation).checked_sub(dim.padding).filter(|i| *i < dim.input)
     };
+    let z = at(d, out / (h.output * w.output), tap / (h.kernel * w.kernel))?;
+    let y = at(h, out / w.output % h.output, tap / w.kernel % h.kernel)?;
+    Some((z * h.input + y) * w.input + at(w, out % w.output, tap % w.kernel)?)
+}
+
+/// [`input`] of half precision `dtype` as PyTorch's transposed convolution rounds it: the sum over channels for each
+/// tap, and what they add up to.
+fn input_by_taps(g: &Geometry, grad: &[f32], w: &[f32], out: &mut [f32], dtype: DType) {
+    let (inputs, outputs, taps) = sizes(g);
+    let (channels, features) = (g.channels, g.features);
+    out.fill(0.0);
+    if out.is_empty() || grad.is_empty() {
+        return;
+    }
+    let mut sums = vec![0.0; channels * outputs];
+    let shape = |rows, columns| Shape::from_slice(&[rows, columns]);
+    let turned = Layout { shape: shape(channels, features), strides: shape(taps, channels * taps), offset: 0 };
+    for n in 0..g.batch * g.groups {
+        let grad = &grad[n * features * outputs..][..features * outputs];
+        let w = &w[n % g.groups * features * channels * taps..][..features * channels * taps];
+        let out = &mut out[n * channels * inputs..][..channels * inputs];
+        for tap in 0..taps {
+            let s = matmul::Sizes { m: channels, n: outputs, k: features };
+            let rows = Layout::contiguous(shape(features, outputs));
+            matmul::products(s, (&w[tap..], &turned), (grad, &rows), &mut sums, false);
+            for (o, i) in (0..outputs).filter_map(|o| Some((o, meeting(g, o, tap)?))) {
+                for c in 0..channels {
+                    let to = &mut out[c * inputs + i];
+                    *to = rounded(dtype, *to + rounded(dtype, sums[c * outputs + o]));
+                }
+            }
+        }
+    }
+}
+
+/// Calls `f` with each meeting of an input, a weight and an output element: their indices.
+fn meetings(g: &Geometry, mut f: impl FnMut(usize, usize, usize)) {
+    let (inputs, outputs, taps) = sizes(g);
+    if [g.batch, g.features, g.channels, inputs].contains(&0) {
+        return;
+    }
     for n in 0..g.batch * g.groups {
         for (o, c) in (0..g.features).flat_map(|o| (0..g.channels).map(move |c| (o, c))) {
             let (x0, y0) = ((n * g.channels + c) * inputs, (n * g.features + o) * outputs);
             let w0 = ((n % g.groups * g.features + o) * g.channels + c) * taps;
-            for out in 0..outputs {
-                let (z, y, x) = (out / (h.output * w.output), out / w.output % h.output, out % w.output);
-                for tap in 0..taps {
-                    let (tz, ty, tx) = (tap / (h.kernel * w.kernel), tap / w.kernel % h.kernel, tap % w.kernel);
-                    if let (Some(z), Some(y), Some(x)) = (at(d, z, tz), at(h, y, ty), at(w, x, tx)) {
-                        f(x0 + (z * h.input + y) * w.input + x, w0 + tap, y0 + out);
-                    }
+            for (out, tap) in (0..outputs).flat_map(|out| (0..taps).map(move |tap| (out, tap))) {
+                if let Some(i) = meeting(g, out, tap) {
+                    f(x0 + i, w0 + tap, y0 + out);
                 }
             }
         }
@@ -315,7 +357,13 @@ impl CpuKernel for Conv {
 
 impl CpuKernel for ConvInputGrad {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-        let g = self.geometry(inputs[0].shape(), inputs[1].shape())?;
+        let (g, dtype) = (self.geometry(inputs[0].shape(), inputs[1].shape())?, inputs[0].dtype());
+        if self.transposed && matches!(dtype, DType::F16 | DType::BF16) {
+            let mut sums = vec![0.0; outputs[0].numel()];
+            input_by_taps(&g, &widen(&inputs[0]), &widen(&inputs[1]), &mut sums, dtype);
+            narrow(&sums, &mut outputs[0]);
+            return Ok(());
+        }
         by_dtype!(inputs, &mut outputs[0], |T, xs, out| T::input(&g, xs[0], xs[1], out));
         Ok(())
     }

@@ -7,6 +7,7 @@ use super::{CpuKernel, Dst, Src, par};
 use crate::dtype::Stored;
 use crate::ops::{AvgPool, AvgPoolBackward, Axes, MaxPool, MaxPoolBackward, Window, Windows};
 use crate::{DType, Result, bail};
+use half::{bf16, f16};
 
 /// The last dimensions of `shape` as three.
 fn plane(shape: &[usize], rank: usize) -> [usize; 3] {
@@ -221,6 +222,22 @@ impl Mean for f64 {
     }
 }
 
+impl Mean for i64 {
+    fn from_count(n: isize) -> i64 {
+        n as i64
+    }
+}
+impl Mean for f16 {
+    fn from_count(n: isize) -> f16 {
+        f16::from_f32(n as f32)
+    }
+}
+impl Mean for bf16 {
+    fn from_count(n: isize) -> bf16 {
+        bf16::from_f32(n as f32)
+    }
+}
+
 /// Calls `f` with the number of each window of a plane, its bounds and what it is divided by.
 #[inline(always)]
 fn windows<T: Mean>(axes: &Axes, over: Option<isize>, mut f: impl FnMut(usize, [&Window; 3], T)) {
@@ -270,26 +287,28 @@ fn mean_backward<T: Mean>(axes: &Axes, over: Option<isize>, size: [usize; 3], gr
     });
 }
 
+/// `$body` on the operands as they are stored; half precision in `f32`, unless each sum is `$rounded`.
 macro_rules! by_dtype {
-    ($name:literal, $x:expr, $out:expr, |$xs:ident, $to:ident| $body:expr) => {
+    ($name:literal, $x:expr, $out:expr, $rounded:expr, |$xs:ident, $to:ident| $body:expr) => {
         match $x.dtype() {
-            DType::F32 => {
-                let ($xs, $to) = (&$x.contiguous::<f32>()[..], $out.slice::<f32>());
-                $body
-            }
-            DType::F64 => {
-                let ($xs, $to) = (&$x.contiguous::<f64>()[..], $out.slice::<f64>());
-                $body
-            }
-            DType::F16 | DType::BF16 => {
+            DType::F16 | DType::BF16 if !$rounded => {
                 let mut wide = vec![0.0f32; $out.numel()];
                 let ($xs, $to) = (&widen($x)[..], &mut wide[..]);
                 $body;
                 narrow(&wide, $out)
             }
+            DType::I64 => by_dtype!(@ i64, $x, $out, |$xs, $to| $body),
+            DType::F16 => by_dtype!(@ f16, $x, $out, |$xs, $to| $body),
+            DType::BF16 => by_dtype!(@ bf16, $x, $out, |$xs, $to| $body),
+            DType::F32 => by_dtype!(@ f32, $x, $out, |$xs, $to| $body),
+            DType::F64 => by_dtype!(@ f64, $x, $out, |$xs, $to| $body),
             other => bail!(DType, $name, "not defined for {other}"),
         }
     };
+    (@ $t:ty, $x:expr, $out:expr, |$xs:ident, $to:ident| $body:expr) => {{
+        let ($xs, $to) = (&$x.contiguous::<$t>()[..], $out.slice::<$t>());
+        $body
+    }};
 }
 
 impl CpuKernel for AvgPool {
@@ -300,7 +319,9 @@ impl CpuKernel for AvgPool {
         }
         let axes = self.windows.axes("avg_pool", &x.shape()[x.shape().len() - rank..], self.count_include_pad)?;
         let size = plane(x.shape(), rank);
-        by_dtype!("avg_pool", x, out, |xs, to| mean(&axes, self.divisor_override, size, xs, to));
+        // As in PyTorch, and below.
+        let rounded = rank == 3 && matches!(self.windows, Windows::Adaptive { .. });
+        by_dtype!("avg_pool", x, out, rounded, |xs, to| mean(&axes, self.divisor_override, size, xs, to));
         Ok(())
     }
 }
@@ -317,7 +338,7 @@ impl CpuKernel for AvgPoolBackward {
             self.pool.count_include_pad,
         )?;
         let size = plane(out.shape(), rank);
-        by_dtype!("avg_pool_backward", grad, out, |xs, to| mean_backward(
+        by_dtype!("avg_pool_backward", grad, out, true, |xs, to| mean_backward(
             &axes,
             self.pool.divisor_override,
             size,

@@ -31,6 +31,9 @@ pub struct ConvInputGrad {
     pub conv: Conv,
     /// The spatial sizes of its input.
     pub size: Spatial,
+    /// It is called for itself, as a transposed convolution. In half precision this rounds as PyTorch's does: the
+    /// products of each element of the kernel, summed over channels, and every sum of those.
+    pub transposed: bool,
 }
 
 /// The gradient of [`Conv`] with respect to its weight, from its input and the gradient of its output.
@@ -398,7 +401,7 @@ impl Tensor {
             end.push(p[i] as isize - extra[i] as isize);
         }
         let conv = Conv { stride, padding, end: Spatial::from_slice(&end)?, dilation, groups };
-        let transposed = ConvInputGrad { conv, size: Spatial::from_slice(&size)? };
+        let transposed = ConvInputGrad { conv, size: Spatial::from_slice(&size)?, transposed: true };
         let batched = self.rank() == rank + 2;
         let x = if batched { self.clone() } else { self.unsqueeze(0)? };
         let mut out = dispatch(transposed, &[&x, weight])?;

@@ -249,7 +249,9 @@ impl Infer for AvgPool {
         if self.windows.rank() == 3 { Policy::Full } else { Policy::Keep }
     }
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
-        check_dtype("avg_pool", inputs[0], false)?;
+        // As PyTorch: of integers only `int64`, truncated, and not in adaptive windows.
+        let sliding = matches!(self.windows, Windows::Sliding { .. });
+        check_dtype("avg_pool", inputs[0], sliding && inputs[0].dtype() == DType::I64)?;
         ensure!(self.divisor_override != Some(0), Argument, "avg_pool", "the divisor must not be zero");
         Meta::new(self.windows.shape("avg_pool", inputs[0].shape())?, inputs[0].dtype()).one()
     }

@@ -1,0 +1,78 @@
+//! Convolutions and pools of special values. Right values are PyTorch's (2.15).
+
+use flambeau_tensor::{AvgPoolOptions, ConvOptions, ConvTransposeOptions, DType, Every, Tensor};
+
+const INF: f32 = f32::INFINITY;
+
+fn filled(shape: &[usize], value: f32) -> Tensor {
+    Tensor::full(shape, value).build().unwrap()
+}
+
+fn floats(x: &Tensor) -> Vec<f32> {
+    x.to_dtype(DType::F32).unwrap().to_vec().unwrap()
+}
+
+#[test]
+fn every_second_element_of_a_kernel() {
+    let some = |shape: [usize; 4]| {
+        let n: usize = shape.iter().product();
+        Tensor::from_vec((0..n).map(|i| ((i * 37 + 11) % 101) as f32 - 50.0).collect(), shape).unwrap()
+    };
+    let (x, wide) = (some([1, 3, 5, 5]), some([3, 3, 4, 4]));
+    let w = wide.i((.., .., (..).every(2), (..).every(2))).unwrap();
+    let right = x.conv2d(&w.copy().unwrap(), None, ConvOptions::new()).unwrap();
+    assert_eq!(floats(&x.conv2d(&w, None, ConvOptions::new()).unwrap()), floats(&right));
+}
+
+#[test]
+fn an_infinite_weight_meets_no_padding_where_a_convolution_is_transposed() {
+    let (x, w) = (filled(&[1, 1, 4], 1.0), filled(&[1, 1, 3], INF));
+    let run = |options| floats(&x.conv_transpose1d(&w, None, options).unwrap());
+    assert_eq!(run(ConvTransposeOptions::new()), [INF; 6]);
+    assert_eq!(run(ConvTransposeOptions::new().stride(2)), [INF; 9]);
+    assert_eq!(run(ConvTransposeOptions::new().padding(1)), [INF; 4]);
+    let gaps: Vec<f32> = (0..16).map(|i| if i % 4 == 3 { 0.0 } else { INF }).collect();
+    assert_eq!(run(ConvTransposeOptions::new().stride(4).output_padding(1)), gaps);
+    let square = filled(&[1, 1, 3, 3], 1.0);
+    let y = square.conv_transpose2d(&filled(&[1, 1, 2, 2], INF), None, ConvTransposeOptions::new()).unwrap();
+    assert_eq!(floats(&y), [INF; 16]);
+    for dtype in [DType::F64, DType::F16] {
+        let (x, w) = (x.to_dtype(dtype).unwrap(), w.to_dtype(dtype).unwrap());
+        assert_eq!(floats(&x.conv_transpose1d(&w, None, ConvTransposeOptions::new()).unwrap()), [INF; 6], "{dtype}");
+    }
+    // Padding of a convolution is zeros that are multiplied.
+    let y = floats(&x.conv1d(&w, None, ConvOptions::new().padding(1)).unwrap());
+    assert!(y[0].is_nan() && y[1..3] == [INF; 2] && y[3].is_nan(), "{y:?}");
+}
+
+#[test]
+fn transposed_convolution_rounds_the_sum_of_each_tap() {
+    let half = |shape: &[usize], value: f32| filled(shape, value).to_dtype(DType::F16).unwrap();
+    let (x, w, b) = (half(&[1, 8, 2], 0.3), half(&[8, 1, 1], 1.7), half(&[1], 1000.3));
+    let y = x.conv_transpose1d(&w, Some(&b), ConvTransposeOptions::new()).unwrap();
+    assert_eq!((floats(&y), y.dtype()), (vec![1004.5; 2], DType::F16));
+    // Sums of the largest magnitude first: each is rounded to bfloat16's eight digits.
+    let bf = |v: &[f32], shape: [usize; 3]| Tensor::from_slice(v, shape).unwrap().to_dtype(DType::BF16).unwrap();
+    let (x, w) = (bf(&[1.0; 4], [1, 1, 4]), bf(&[256.0, 1.0, 1.0, 1.0], [1, 1, 4]));
+    let y = floats(&x.conv_transpose1d(&w, None, ConvTransposeOptions::new()).unwrap());
+    assert_eq!(y, [256.0, 256.0, 256.0, 256.0, 3.0, 2.0, 1.0]);
+    // Where nothing is rounded it is the sum: with strides, dilation and groups.
+    let numbers =
+        |n: usize, shape: [usize; 3]| bf(&(0..n).map(|i| (i * 5 % 7) as f32 - 3.0).collect::<Vec<_>>(), shape);
+    let (x, w) = (numbers(20, [1, 4, 5]), numbers(24, [4, 2, 3]));
+    let options = ConvTransposeOptions::new().stride(2).padding(1).dilation(2).groups(2usize);
+    let wide = |x: &Tensor| x.to_dtype(DType::F32).unwrap();
+    let right = wide(&x).conv_transpose1d(&wide(&w), None, options).unwrap();
+    assert_eq!(floats(&x.conv_transpose1d(&w, None, options).unwrap()), floats(&right));
+}
+
+#[test]
+fn means_of_int64_are_truncated() {
+    let x = Tensor::arange(0, 9).build().unwrap().reshape([1, 3, 3]).unwrap();
+    let mean = |x: &Tensor, options| x.avg_pool2d(options).unwrap().to_vec::<i64>().unwrap();
+    assert_eq!(mean(&x, AvgPoolOptions::new(2)), [2]);
+    assert_eq!(mean(&x.neg().unwrap(), AvgPoolOptions::new(2).stride(1)), [-2, -3, -5, -6]);
+    let row = Tensor::from_slice(&[1i64, 2, 4], [1, 3]).unwrap();
+    assert_eq!(row.avg_pool1d(2).unwrap().to_vec::<i64>().unwrap(), [1]);
+    assert!(row.to_dtype(DType::I32).unwrap().avg_pool1d(2).is_err() && row.adaptive_avg_pool1d(2).is_err());
+}
