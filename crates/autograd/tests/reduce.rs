@@ -165,7 +165,7 @@ fn equal_elements_share_the_gradient_of_the_median_of_all() {
     assert_eq!(gradient(|x| x.median_all(), &[3.0, 1.0, 1.0, 2.0]), [0.0, 0.5, 0.5, 0.0]);
     assert_eq!(gradient(|x| x.nanmedian_all(), &[3.0, 1.0, 1.0, f64::NAN, 2.0]), [0.0, 0.5, 0.5, 0.0, 0.0]);
     assert_eq!(gradient(|x| x.median_all(), &[3.0, f64::NAN, 1.0, f64::NAN]), [0.0, 0.5, 0.0, 0.5]);
-    assert_eq!(gradient(|x| Ok(x.median(0)?.0), &[3.0, 1.0, 1.0, 2.0]).iter().sum::<f64>(), 1.0);
+    assert_eq!(gradient(|x| Ok(x.median(0)?.values), &[3.0, 1.0, 1.0, 2.0]).iter().sum::<f64>(), 1.0);
 }
 
 #[test]

@@ -23,6 +23,10 @@ fn numbers_share_a_format() {
         "tensor([[   1.5000,   -2.2500],\n        [   3.1250, 1000.0000]])",
     );
     prints(&made(&[0.1, 0.2, 0.3], [3], DType::F32), "tensor([0.1000, 0.2000, 0.3000])");
+    prints(&made(&[10.0, 0.1, 0.01], [3], DType::F32), "tensor([1.0000e+01, 1.0000e-01, 1.0000e-02])");
+    prints(&made(&[2e-05], [1], DType::F32), "tensor([2.0000e-05])");
+    prints(&made(&[1.0, f64::INFINITY, 2.0], [3], DType::F32), "tensor([1., inf, 2.])");
+    prints(&made(&[i64::MIN, 1], [2], DType::I64), "tensor([-9223372036854775808,                    1])");
     prints(&made(&[1e-05, 1.0], [2], DType::F32), "tensor([1.0000e-05, 1.0000e+00])");
     prints(&made(&[12345678.0, 0.5], [2], DType::F32), "tensor([1.2346e+07, 5.0000e-01])");
     prints(&made(&[1000000000.0, 2000000000.0], [2], DType::F32), "tensor([1.0000e+09, 2.0000e+09])");

@@ -151,6 +151,22 @@ impl DType {
         }
     }
 
+    /// The least and the largest finite number, of either part of complex ones.
+    pub(crate) fn range(self) -> (f64, f64) {
+        match self {
+            DType::Bool => (0.0, 1.0),
+            DType::U8 => (0.0, u8::MAX as f64),
+            DType::I8 => (i8::MIN as f64, i8::MAX as f64),
+            DType::I16 => (i16::MIN as f64, i16::MAX as f64),
+            DType::I32 => (i32::MIN as f64, i32::MAX as f64),
+            DType::I64 => (i64::MIN as f64, i64::MAX as f64),
+            DType::F16 => (f16::MIN.to_f64(), f16::MAX.to_f64()),
+            DType::BF16 => (bf16::MIN.to_f64(), bf16::MAX.to_f64()),
+            DType::F32 | DType::Complex64 => (f32::MIN as f64, f32::MAX as f64),
+            DType::F64 | DType::Complex128 => (f64::MIN, f64::MAX),
+        }
+    }
+
     /// Itself where it is floating point or complex, else the default dtype: what `sin`, `mean` and
     /// true division make of integers.
     pub const fn to_float(self) -> DType {

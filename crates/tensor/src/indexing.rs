@@ -231,7 +231,8 @@ impl Tensor {
     /// ```
     ///
     /// # Errors
-    /// As for [`i`](Tensor::i), or where `value` does not broadcast. Nothing is written then.
+    /// As for [`i`](Tensor::i), or where `value` does not broadcast, or the dtype has no such number. Nothing is
+    /// written then.
     #[track_caller]
     pub fn set<'a>(&self, index: impl IntoIndex, value: impl Into<Operand<'a>>) -> Result<&Tensor> {
         let parts = self.parts("index_put_", index.into_index()?)?;
@@ -249,7 +250,7 @@ impl Tensor {
                 parts.view.masked_fill_(&mask, *s)?;
             }
             _ => {
-                let value = value.to_tensor(self)?.to_dtype(self.dtype())?;
+                let value = value.stored_in("index_put_", self)?;
                 let tensors: Vec<_> = parts.tensors.iter().map(Option::as_ref).collect();
                 parts.view.index_put_(&tensors, &value, false)?;
             }

@@ -1,6 +1,7 @@
 //! A number that is not a tensor: it takes part in promotion only by its category.
 
 use crate::dtype::{Category, DType};
+use crate::{Result, bail};
 use half::{bf16, f16};
 use num_complex::Complex;
 use std::fmt;
@@ -61,12 +62,15 @@ impl Scalar {
         }
     }
 
-    /// As an integer, truncated.
+    /// As an integer, truncated; what does not fit becomes the least one, as a tensor's elements do.
     pub fn to_i64(self) -> i64 {
         match self {
             Scalar::Bool(b) => b as i64,
             Scalar::Int(i) => i,
-            other => other.to_f64() as i64,
+            other => {
+                let x = other.to_f64();
+                if x < 2f64.powi(63) { x as i64 } else { i64::MIN }
+            }
         }
     }
 
@@ -75,22 +79,44 @@ impl Scalar {
         self.to_c128() != Complex::new(0.0, 0.0)
     }
 
-    /// As a number of `category`, converted as a tensor of one element is.
-    pub fn cast(self, category: Category) -> Scalar {
-        match category {
-            Category::Bool => Scalar::Bool(self.to_bool()),
-            Category::Int => Scalar::Int(self.to_i64()),
-            Category::Float => Scalar::Float(self.to_f64()),
-            Category::Complex => Scalar::Complex(self.to_c128()),
-        }
-    }
-
     /// As a complex number.
     pub fn to_c128(self) -> Complex<f64> {
         match self {
             Scalar::Complex(z) => z,
             other => Complex::new(other.to_f64(), 0.0),
         }
+    }
+
+    /// The number as an element of `dtype`: truncated for integers, "not zero" for `bool`, real where the imaginary
+    /// part is zero. A negative integer wraps into `uint8` (−1 is 255), as PyTorch's do. An arithmetic op wraps
+    /// its number instead; this is for numbers that are stored.
+    ///
+    /// # Errors
+    /// Where the dtype has no such number: beyond its range (an infinite or NaN one goes into floating point), or
+    /// imaginary in a real one.
+    #[track_caller]
+    pub(crate) fn stored_as(self, op: &'static str, dtype: DType) -> Result<Scalar> {
+        let (z, (low, high)) = (self.to_c128(), dtype.range());
+        let inside = |x: f64| if x.is_finite() { (low..=high).contains(&x) } else { dtype.is_differentiable() };
+        let (fits, stored) = match (dtype.category(), self) {
+            (Category::Bool, _) => (true, Scalar::Bool(self.to_bool())),
+            (Category::Int, Scalar::Int(i)) => {
+                let (low, high) = (low as i64, high as i64);
+                let wraps = dtype == DType::U8 && (-high..0).contains(&i);
+                (
+                    dtype == DType::I64 || wraps || (low..=high).contains(&i),
+                    Scalar::Int(if wraps { i + 256 } else { i }),
+                )
+            }
+            // 2⁶³ is the `f64` next to the largest integer.
+            (Category::Int, _) => (z.im == 0.0 && inside(z.re) && z.re != 2f64.powi(63), Scalar::Int(self.to_i64())),
+            (Category::Float, _) => (z.im == 0.0 && inside(z.re), Scalar::Float(z.re)),
+            (Category::Complex, _) => (inside(z.re) && inside(z.im), Scalar::Complex(z)),
+        };
+        if !fits {
+            bail!(Argument, op, "{self} does not fit {dtype}, whose numbers are from {low:?} to {high:?}")
+        }
+        Ok(stored)
     }
 
     /// True where it is exactly zero.

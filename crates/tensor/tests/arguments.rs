@@ -58,7 +58,7 @@ fn gradients_of_a_convolution_go_where_taps_lead() {
     let conv = Conv { stride: far, padding: 0.into(), end: 0.into(), dilation: 1.into(), groups: 1 };
     let (x, w, g) = (ramp(&[1, 1, 5]), ramp(&[1, 1, 3]), ramp(&[1, 1, 1]));
     assert_eq!(
-        numbers(&dispatch(ConvInputGrad { conv, size: 5.into() }, &[&g, &w]).unwrap()),
+        numbers(&dispatch(ConvInputGrad { conv, size: 5.into(), transposed: false }, &[&g, &w]).unwrap()),
         [1.0, 2.0, 3.0, 0.0, 0.0]
     );
     assert_eq!(numbers(&dispatch(ConvWeightGrad { conv, kernel: 3.into() }, &[&x, &g]).unwrap()), [1.0, 2.0, 3.0]);
@@ -66,7 +66,10 @@ fn gradients_of_a_convolution_go_where_taps_lead() {
     let conv = Conv { stride: 1.into(), padding: apart, end: apart, dilation: apart, groups: 1 };
     let x = ramp(&[1, 1, 1]);
     assert_eq!(numbers(&dispatch(ConvWeightGrad { conv, kernel: 3.into() }, &[&x, &g]).unwrap()), [0.0, 1.0, 0.0]);
-    assert_eq!(numbers(&dispatch(ConvInputGrad { conv, size: 1.into() }, &[&g, &w]).unwrap()), [2.0]);
+    assert_eq!(
+        numbers(&dispatch(ConvInputGrad { conv, size: 1.into(), transposed: false }, &[&g, &w]).unwrap()),
+        [2.0]
+    );
 }
 
 #[test]

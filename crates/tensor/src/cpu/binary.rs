@@ -2,15 +2,13 @@
 
 use super::iter::{Input, map1, map2};
 use super::lanes::{LaneKind, Truth, by_dtype};
-use super::math::Float;
+use super::math::{Float, complex};
 use super::unary::unary;
-use super::{CpuKernel, Dst, Src};
+use super::{CpuKernel, Dst, Src, halves};
 use crate::ops::*;
 use crate::{DType, Result, Scalar, bail};
 use half::{bf16, f16};
 use num_complex::Complex;
-
-type C = Complex<f64>;
 
 /// The operands of an op on two. A number takes the tensor's dtype; where that is half precision, a factor or
 /// divisor stays as it is (`exact`), as in PyTorch.
@@ -69,7 +67,7 @@ binary! {
     Mul true |a, b| {
         real T: a * b, modular T: a.wrapping_mul(b), complex T: a * b, truth T: Truth::from(a.get() & b.get())
     }
-    Div true |a, b| { real T: a / b, wide_complex T: a / b }
+    Div true |a, b| { real T: a / b, wide_complex T: complex::div(a, b) }
     Atan2 false |a, b| { real T: Float::atan2(a, b) }
     Maximum false |a, b| { real T: extreme!(a, b, >), int T: a.max(b), truth T: Truth::from(a.get() | b.get()) }
     Minimum false |a, b| { real T: extreme!(a, b, <), int T: a.min(b), truth T: Truth::from(a.get() & b.get()) }
@@ -85,6 +83,9 @@ impl CpuKernel for Pow {
             if dtype.is_int() && exponent.to_i64() < 0 {
                 bail!(Argument, "pow", "integers have no power of {exponent}; cast to floating point")
             }
+            if dtype.is_int() {
+                exponent.stored_as("pow", dtype)?;
+            }
             if let Some(done) = short_power(exponent, inputs, outputs) {
                 return done;
             }
@@ -93,7 +94,7 @@ impl CpuKernel for Pow {
         by_dtype!("pow", dtype, {
             real T => map2::<T, T, T>(a, b, out, #[inline(always)] |a, b| Float::pow(a, b)),
             whole T => map2::<T, T, T>(a, b, out, int_pow),
-            wide_complex T => map2::<T, T, T>(a, b, out, complex_pow),
+            wide_complex T => map2::<T, T, T>(a, b, out, complex::pow),
         });
         Ok(())
     }
@@ -154,17 +155,6 @@ fn int_pow(base: i64, exponent: i64) -> i64 {
     result
 }
 
-fn complex_pow(a: C, b: C) -> C {
-    let zero = C::new(0.0, 0.0);
-    if b == zero {
-        C::new(1.0, 0.0)
-    } else if a == zero {
-        zero
-    } else {
-        a.powc(b)
-    }
-}
-
 /// ⌊a / b⌋ as Python and PyTorch have it, from the exact remainder.
 macro_rules! floor_div {
     ($a:expr, $b:expr) => {{
@@ -189,7 +179,7 @@ macro_rules! floor_remainder {
 
 /// Integer division by zero is an error, as in PyTorch; the other ops here divide, too.
 macro_rules! dividing {
-    ($($Op:ident, $name:literal, $exact:literal, $float:expr, $float64:expr, $int:expr;)*) => {$(
+    ($($Op:ident, $name:literal, $exact:literal, $float:expr, $float64:expr, $int:expr $(, half: $half:expr)?;)*) => {$(
         impl CpuKernel for $Op {
             fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
                 let ([a, b], out) = (operands(self.scalar, inputs, $exact), &mut outputs[0]);
@@ -198,6 +188,7 @@ macro_rules! dividing {
                     bail!(Argument, $name, "integer division by zero")
                 }
                 match LaneKind::of(dtype) {
+                    $(LaneKind::F32 if dtype != DType::F32 => map2::<f32, f32, f32>(a, b, out, ($half)(dtype)),)?
                     LaneKind::F32 => map2::<f32, f32, f32>(a, b, out, $float),
                     LaneKind::F64 => map2::<f64, f64, f64>(a, b, out, $float64),
                     LaneKind::I64 | LaneKind::Truth => map2::<i64, i64, i64>(a, b, out, $int),
@@ -214,7 +205,9 @@ dividing! {
         let (q, r) = (a.wrapping_div(b), a.wrapping_rem(b));
         if r != 0 && (r < 0) != (b < 0) { q - 1 } else { q }
     };
-    DivTrunc, "div", true, |a: f32, b| (a / b).trunc(), |a: f64, b| (a / b).trunc(), |a: i64, b: i64| a.wrapping_div(b);
+    DivTrunc, "div", true, |a: f32, b| (a / b).trunc(), |a: f64, b| (a / b).trunc(), |a: i64, b: i64| a.wrapping_div(b),
+        // The quotient is one of the dtype before it is cut.
+        half: |dtype| move |a: f32, b| halves::rounded(dtype, a / b).trunc();
     Remainder, "remainder", false, |a, b| floor_remainder!(a, b), |a, b| floor_remainder!(a, b), |a: i64, b: i64| {
         let r = a.wrapping_rem(b);
         if r != 0 && (r < 0) != (b < 0) { r + b } else { r }

@@ -7,10 +7,18 @@ use half::bf16;
 use num_complex::Complex;
 use std::mem::MaybeUninit;
 
-/// Conversion as PyTorch casts: to integers by truncation and wrapping, to truth by "not zero", from complex by the
-/// real part.
+/// Conversion as PyTorch casts on x86-64: between integers by wrapping, to truth by "not zero", from complex by the
+/// real part, and from floating point to integers by truncation, where what does not fit becomes the least `i64`, or
+/// the least `i32` for numbers of 16 and 32 bits, of which the low bits are taken.
 trait CastTo<D> {
     fn cast(self) -> D;
+}
+
+/// As an `i64`. `as` takes what is too small to the least one; NaN fails the comparison and goes there, too.
+macro_rules! truncated {
+    ($x:expr) => {
+        if $x < 9_223_372_036_854_775_808.0 { $x as i64 } else { i64::MIN }
+    };
 }
 
 macro_rules! cast {
@@ -27,9 +35,9 @@ cast! {
     i32 => u64, f32, f64, |x| x;
     u64 => u8, u16, u32, f32, f64, |x| x;
     i64 => f32, f64, |x| x;
-    f32 => u64, |x| x as i64;
+    f32 => u64, |x| truncated!(x);
     f32 => f64, |x| x;
-    f64 => u64, |x| x as i64;
+    f64 => u64, |x| truncated!(x);
     f64 => f32, |x| x;
     Truth => u8, u64, |x| x.get();
     Complex<f32> => f32, |z| z.re;
@@ -62,18 +70,21 @@ trait ToInt<D>: Copy {
 }
 
 macro_rules! to_int {
-    ($($s:ty => $($d:ty),+;)*) => {$($(
+    ($($s:ty => $($d:ty: |$x:ident| $far:expr),+;)*) => {$($(
         impl ToInt<$d> for $s {
             #[inline(always)]
             fn is_far(self) -> bool { !(self.abs() < 2_147_483_648.0) }
             #[inline(always)]
             fn near(self) -> $d { self as i32 as $d }
             #[inline(always)]
-            fn far(self) -> $d { self as i64 as $d }
+            fn far(self) -> $d { let $x = self; $far as $d }
         }
     )+)*};
 }
-to_int! { f32 => u8, u16, u32; f64 => u8, u16, u32; }
+to_int! {
+    f32 => u8: |x| truncated!(x), u16: |_x| i32::MIN, u32: |_x| i32::MIN;
+    f64 => u8: |x| truncated!(x), u16: |_x| i32::MIN, u32: |_x| i32::MIN;
+}
 
 /// Converts `n` elements, one behind the other.
 type CastFn = unsafe fn(src: *const u8, dst: *mut u8, n: usize);
@@ -353,6 +364,6 @@ mod tests {
         let mut to = [0u8; 8];
         // SAFETY: both hold eight elements.
         unsafe { Convert::new(F32, U8).run(x.as_ptr().cast(), 1, to.as_mut_ptr(), 1, 8) };
-        assert_eq!(to, x.map(|x| x as i64 as u8));
+        assert_eq!(to, [0, 255, 44, 212, 0, 0, 0, 0]);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::convert::{Convert, storer};
 use super::lanes::LaneKind;
-use super::{CpuKernel, Dst, Src, par};
+use super::{CpuKernel, Dst, Src, halves, par};
 use crate::dtype::Stored;
 use crate::layout::Layout;
 use crate::ops::{Arange, AsStridedBackward, AsStridedScatter, Distribution, Full, Linspace, Random};
@@ -59,19 +59,36 @@ impl CpuKernel for Arange {
     }
 }
 
+/// Fills `out` with `n` values from `a` to `b`: as PyTorch from both ends, so that the last one is exact.
+fn spread<L: super::lanes::Lane>(
+    out: &mut Dst<'_>,
+    n: usize,
+    from_start: impl Fn(f64) -> L,
+    from_end: impl Fn(f64) -> L,
+) {
+    fill::<L>(out, |i| if i < n / 2 || n == 1 { from_start(i as f64) } else { from_end((n - i - 1) as f64) });
+}
+
 impl CpuKernel for Linspace {
     fn run(&self, _: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-        let (n, out) = (self.len, &mut outputs[0]);
-        let half = n / 2;
-        // As PyTorch: from both ends, so that the last value is exact.
-        if LaneKind::of(self.dtype) == LaneKind::F32 {
-            let (a, b) = (self.start as f32, self.end as f32);
-            let step = if n > 1 { (b - a) / (n - 1) as f32 } else { 0.0 };
-            fill::<f32>(out, |i| if i < half || n == 1 { a + step * i as f32 } else { b - step * (n - i - 1) as f32 });
-        } else {
-            let (a, b) = (self.start, self.end);
-            let step = if n > 1 { (b - a) / (n - 1) as f64 } else { 0.0 };
-            fill::<f64>(out, |i| if i < half || n == 1 { a + step * i as f64 } else { b - step * (n - i - 1) as f64 });
+        let (n, out, gaps) = (self.len, &mut outputs[0], (self.len.max(2) - 1) as f64);
+        let (a, b) = (self.start.to_f64(), self.end.to_f64());
+        match LaneKind::of(self.dtype) {
+            LaneKind::F32 => {
+                let (a, b) = (halves::rounded(self.dtype, a as f32), halves::rounded(self.dtype, b as f32));
+                let step = (b - a) / gaps as f32;
+                spread::<f32>(out, n, |i| a + step * i as f32, |i| b - step * i as f32);
+            }
+            LaneKind::C128 => {
+                let (a, b) = (self.start.to_c128(), self.end.to_c128());
+                let step = (b - a) / gaps;
+                spread::<Complex<f64>>(out, n, |i| a + step * i, |i| b - step * i);
+            }
+            // What is whole is truncated when it is stored.
+            _ => {
+                let step = (b - a) / gaps;
+                spread::<f64>(out, n, |i| a + step * i, |i| b - step * i);
+            }
         }
         Ok(())
     }

@@ -432,7 +432,7 @@ fn hardtanh(name: &'static str, x: &Tensor, min: f64, max: f64) -> Result<Tensor
     ensure!(min <= max, Argument, name, "the lower bound {min} is above the upper bound {max}");
     ensure!(x.dtype() != DType::Bool, DType, name, "not defined for bool");
     if x.dtype().is_int() {
-        return x.maximum(min as i64)?.minimum(max as i64);
+        return x.clamp(min as i64, max as i64);
     }
     dispatch(Hardtanh { min, max }, &[x])
 }

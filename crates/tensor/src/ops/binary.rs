@@ -70,6 +70,18 @@ impl<'a> Operand<'a> {
             Operand::Scalar(s) => Tensor::scalar_on(*s, s.promote(like.dtype()), like.device()),
         }
     }
+
+    /// What `op` stores into elements of `target`: in its dtype and on its device.
+    ///
+    /// # Errors
+    /// Where a number does not fit the dtype.
+    #[track_caller]
+    pub(crate) fn stored_in(&self, op: &'static str, target: &Tensor) -> Result<Tensor> {
+        match self {
+            Operand::Tensor(t) => t.to_dtype(target.dtype()),
+            Operand::Scalar(s) => Tensor::scalar_on(s.stored_as(op, target.dtype())?, target.dtype(), target.device()),
+        }
+    }
 }
 
 /// Which operand of an op on two is a number. The others are tensors: the op's inputs, in order.
@@ -111,16 +123,10 @@ pub fn result_type(a: &Tensor, b: &Tensor) -> DType {
 }
 
 /// The dtype of `strong` beside a value of dtype `weak` that promotes only by its category.
-fn weak(strong: DType, weak: DType) -> DType {
+pub(crate) fn weak(strong: DType, weak: DType) -> DType {
     match (strong.category(), weak.category()) {
         (s, w) if w <= s => strong,
-        (Category::Float, Category::Complex) => {
-            if strong == DType::F64 {
-                DType::Complex128
-            } else {
-                weak
-            }
-        }
+        (Category::Float, Category::Complex) => strong.to_complex(),
         _ => weak,
     }
 }

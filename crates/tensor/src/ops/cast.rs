@@ -3,6 +3,7 @@
 use crate::backend::backend_for;
 use crate::op::{Infer, Meta, Metas};
 use crate::{DType, Device, Result, Scalar, Tensor, dispatch, dispatch_into, ensure, no_grad};
+use smallvec::SmallVec;
 
 /// A copy in dtype `dtype`.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +38,36 @@ impl Infer for Transfer {
     }
     fn device(&self) -> Option<Device> {
         Some(self.to)
+    }
+}
+
+/// `f` of `inputs`; where their common dtype is of half precision, in `f32`, the result then rounded once: so
+/// PyTorch's kernels compute what is made of several ops here.
+#[track_caller]
+pub(crate) fn rounded_once<const N: usize>(
+    inputs: [&Tensor; N],
+    f: impl FnOnce([&Tensor; N]) -> Result<Tensor>,
+) -> Result<Tensor> {
+    let dtype = common_dtype(inputs);
+    if !matches!(dtype, DType::F16 | DType::BF16) {
+        return f(inputs);
+    }
+    let mut wide: SmallVec<[Tensor; 4]> = SmallVec::new();
+    for x in inputs {
+        wide.push(x.to_dtype(DType::F32)?);
+    }
+    f(std::array::from_fn(|i| &wide[i]))?.to_dtype(dtype)
+}
+
+/// The dtype of an op on all of `inputs`.
+pub(crate) fn common_dtype<const N: usize>(inputs: [&Tensor; N]) -> DType {
+    // One that has dimensions speaks for its category before those that have none.
+    let of =
+        |scalars: bool| inputs.iter().filter(|x| (x.rank() == 0) == scalars).map(|x| x.dtype()).reduce(DType::promote);
+    match (of(false), of(true)) {
+        (Some(strong), Some(weak)) => crate::ops::weak(strong, weak),
+        (Some(one), None) | (None, Some(one)) => one,
+        (None, None) => DType::DEFAULT,
     }
 }
 
@@ -127,21 +158,20 @@ impl Tensor {
         self.storage().is_pinned()
     }
 
-    /// Every element becomes `value`: `Tensor.fill_`.
+    /// Every element becomes `value`: `Tensor.fill_`; of an expanded tensor, too.
+    ///
+    /// # Errors
+    /// Where the dtype has no such number.
     #[track_caller]
     pub fn fill_(&self, value: impl Into<Scalar>) -> Result<&Tensor> {
-        let value = value.into();
-        ensure!(
-            value.category() <= self.dtype().category()
-                || self.dtype() != DType::Bool && !matches!(value, Scalar::Complex(_)),
-            DType,
-            "fill_",
-            "{value} does not go into a {} tensor",
-            self.dtype()
-        );
-        let full =
-            crate::Full { value, shape: self.layout().shape.clone(), dtype: self.dtype(), device: self.device() };
-        dispatch_into("fill_", full, &[], self)?;
+        let value = value.into().stored_as("fill_", self.dtype())?;
+        // Of elements that share memory, one is enough.
+        let mut target = self.clone();
+        for d in (0..self.rank()).filter(|d| self.strides()[*d] == 0 && self.shape()[*d] > 1) {
+            target = target.narrow(d as isize, 0, 1)?;
+        }
+        let shape = target.layout().shape.clone();
+        dispatch_into("fill_", crate::Full { value, shape, dtype: self.dtype(), device: self.device() }, &[], &target)?;
         Ok(self)
     }
 

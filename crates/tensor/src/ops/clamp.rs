@@ -25,6 +25,28 @@ impl Infer for Clamp {
     }
 }
 
+impl Clamp {
+    /// Of elements of `dtype`. A whole bound may lie beyond its numbers on the side where it bounds nothing.
+    ///
+    /// # Errors
+    /// Where the dtype has no such number.
+    #[track_caller]
+    fn new(op: &'static str, min: Option<Scalar>, max: Option<Scalar>, dtype: DType) -> Result<Clamp> {
+        let (low, high) = dtype.range();
+        let fits = |bound: Option<Scalar>, idle: fn(f64, (f64, f64)) -> bool| match bound {
+            Some(s) if dtype.is_int() => {
+                let (x, inside) = (s.to_f64(), (low..=high).contains(&s.to_f64()));
+                ensure!(inside || idle(x, (low, high)), Argument, op, "no {dtype} lies within the bound {s}");
+                Ok(bound)
+            }
+            Some(s) => s.stored_as(op, dtype).map(Some),
+            None => Ok(None),
+        };
+        let (min, max) = (fits(min, |x, (low, _)| x < low)?, fits(max, |x, (_, high)| x > high)?);
+        Ok(Clamp { min, max })
+    }
+}
+
 /// A bound of [`clamp`](Tensor::clamp): a number, a tensor, or `..` for none.
 #[derive(Clone, Debug)]
 pub struct Bound<'a>(Option<Operand<'a>>);
@@ -82,7 +104,7 @@ impl Tensor {
     /// ```
     ///
     /// # Errors
-    /// Where there is neither bound, or the elements are complex.
+    /// Where there is neither bound, the elements are complex, or the dtype has no number such as the bound.
     #[track_caller]
     pub fn clamp<'a, 'b>(&self, min: impl Into<Bound<'a>>, max: impl Into<Bound<'b>>) -> Result<Tensor> {
         let (min, max) = (min.into(), max.into());
@@ -90,7 +112,7 @@ impl Tensor {
         ensure!(!self.dtype().is_complex(), DType, "clamp", "complex numbers have no order");
         if let (Ok(min), Ok(max)) = (number(&min), number(&max)) {
             let dtype = [min, max].into_iter().flatten().fold(self.dtype(), |d, s| s.promote(d));
-            return dispatch(Clamp { min, max }, &[&self.to_dtype(dtype)?]);
+            return dispatch(Clamp::new("clamp", min, max, dtype)?, &[&self.to_dtype(dtype)?]);
         }
         match (&min.0, &max.0) {
             (Some(min), None) => self.maximum(min.clone()),
@@ -126,7 +148,7 @@ impl Tensor {
             "the bounds are of a higher kind than the {} tensor",
             self.dtype()
         );
-        dispatch_into("clamp_", Clamp { min, max }, &[self], self)?;
+        dispatch_into("clamp_", Clamp::new("clamp_", min, max, self.dtype())?, &[self], self)?;
         Ok(self)
     }
 

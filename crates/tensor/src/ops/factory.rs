@@ -1,5 +1,6 @@
 //! Tensors out of nothing: constants, ranges, random numbers.
 
+use crate::dtype::Category;
 use crate::op::{Infer, Meta, Metas};
 use crate::random::Generator;
 use crate::shape::{IntoShape, Shape};
@@ -37,9 +38,9 @@ pub struct Arange {
 #[derive(Clone, Debug)]
 pub struct Linspace {
     /// The first value.
-    pub start: f64,
+    pub start: Scalar,
     /// The last value.
-    pub end: f64,
+    pub end: Scalar,
     /// How many.
     pub len: usize,
     /// The dtype.
@@ -135,7 +136,7 @@ pub struct TensorBuilder {
 enum What {
     Full(&'static str, Result2<Shape>, Scalar),
     Arange { start: Scalar, end: Scalar, step: Scalar },
-    Linspace { start: f64, end: f64, steps: usize },
+    Linspace { start: Scalar, end: Scalar, steps: usize },
     Random(&'static str, Result2<Shape>, Distribution),
     Eye(usize, usize),
 }
@@ -178,18 +179,23 @@ impl TensorBuilder {
     /// Makes the tensor.
     ///
     /// # Errors
-    /// Where the shape has a negative size, or more elements than fit memory.
+    /// Where the shape has a negative size, or more elements than fit memory; where the dtype has no such number.
     #[track_caller]
     pub fn build(self) -> Result<Tensor> {
         let TensorBuilder { what, dtype, device, generator } = self;
         match what {
             What::Full(name, shape, value) => {
                 let (shape, dtype) = (good(name, shape)?, dtype.unwrap_or(value.dtype()));
+                let value = value.stored_as(name, dtype)?;
                 dispatch(Full { value, shape, dtype, device }, &[])
             }
             What::Arange { start, end, step } => arange(start, end, step, dtype, device),
             What::Linspace { start, end, steps } => {
-                dispatch(Linspace { start, end, len: steps, dtype: dtype.unwrap_or(DType::DEFAULT), device }, &[])
+                let complex = start.category().max(end.category()) == Category::Complex;
+                let dtype = dtype.unwrap_or(if complex { DType::Complex64 } else { DType::DEFAULT });
+                ensure!(dtype != DType::Bool, DType, "linspace", "not defined for bool");
+                let (start, end) = (start.stored_as("linspace", dtype)?, end.stored_as("linspace", dtype)?);
+                dispatch(Linspace { start, end, len: steps, dtype, device }, &[])
             }
             What::Random(name, shape, distribution) => {
                 let shape = good(name, shape)?;
@@ -254,9 +260,11 @@ fn check_random(name: &'static str, distribution: Distribution) -> Result<()> {
 
 #[track_caller]
 fn arange(start: Scalar, end: Scalar, step: Scalar, dtype: Option<DType>, device: Device) -> Result<Tensor> {
-    let all = [start, end, step];
-    let integral = all.iter().all(|s| matches!(s, Scalar::Int(_) | Scalar::Bool(_)));
+    let integral = [start, end, step].iter().all(|s| s.category() <= Category::Int);
+    let dtype = dtype.unwrap_or(if integral { DType::I64 } else { DType::DEFAULT });
+    ensure!(dtype.is_int() || dtype.is_float(), DType, "arange", "not defined for {dtype}");
     let (a, b, s) = (start.to_f64(), end.to_f64(), step.to_f64());
+    ensure!(a.is_finite() && b.is_finite(), Argument, "arange", "from {start} to {end} there is no end");
     ensure!(s != 0.0, Argument, "arange", "a step of zero leads nowhere");
     ensure!((b - a) * s >= 0.0, Argument, "arange", "a step of {step} does not lead from {start} to {end}");
     let len = if integral {
@@ -266,7 +274,9 @@ fn arange(start: Scalar, end: Scalar, step: Scalar, dtype: Option<DType>, device
         ((b - a) / s).ceil()
     };
     ensure!(len < isize::MAX as f64, Memory, "arange", "{len} elements are more than memory has addresses");
-    let dtype = dtype.unwrap_or(if integral { DType::I64 } else { DType::DEFAULT });
+    // The values are computed in whole numbers or not, as the dtype is.
+    let lane = if dtype.is_int() { DType::I64 } else { DType::F64 };
+    let (start, step) = (start.stored_as("arange", lane)?, step.stored_as("arange", lane)?);
     dispatch(Arange { start, step, len: len as usize, dtype, device }, &[])
 }
 
@@ -298,14 +308,16 @@ impl Tensor {
         Tensor::arange_step(start, end, 1)
     }
 
-    /// `start`, `start + step`, … before `end`: `torch.arange`.
+    /// `start`, `start + step`, … before `end`: `torch.arange`. In an integer dtype start and step are truncated
+    /// first; how many values there are is told by the numbers as they were.
     pub fn arange_step(start: impl Into<Scalar>, end: impl Into<Scalar>, step: impl Into<Scalar>) -> TensorBuilder {
         TensorBuilder::new(What::Arange { start: start.into(), end: end.into(), step: step.into() })
     }
 
-    /// `steps` values evenly from `start` to `end`, both among them: `torch.linspace`.
+    /// `steps` values evenly from `start` to `end`, both among them: `torch.linspace`. In an integer dtype both are
+    /// truncated first, and so are the values between.
     pub fn linspace(start: impl Into<Scalar>, end: impl Into<Scalar>, steps: usize) -> TensorBuilder {
-        TensorBuilder::new(What::Linspace { start: start.into().to_f64(), end: end.into().to_f64(), steps })
+        TensorBuilder::new(What::Linspace { start: start.into(), end: end.into(), steps })
     }
 
     /// One on the diagonal of an n × n matrix, else zero: `torch.eye`.
@@ -357,9 +369,12 @@ impl Tensor {
     }
 
     /// `value` in this shape, dtype and device: `torch.full_like`.
+    ///
+    /// # Errors
+    /// Where the dtype has no such number.
     #[track_caller]
     pub fn full_like(&self, value: impl Into<Scalar>) -> Result<Tensor> {
-        let (value, shape) = (value.into(), self.layout().shape.clone());
+        let (value, shape) = (value.into().stored_as("full_like", self.dtype())?, self.layout().shape.clone());
         dispatch(Full { value, shape, dtype: self.dtype(), device: self.device() }, &[])
     }
 

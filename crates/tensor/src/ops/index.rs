@@ -389,7 +389,7 @@ impl Tensor {
     /// `torch.index_fill`.
     ///
     /// # Errors
-    /// Where a number is out of range, or `value` has more than one element.
+    /// Where an index is out of range, `value` has more than one element, or the dtype has no such number.
     #[track_caller]
     pub fn index_fill<'a>(
         &self,
@@ -398,7 +398,7 @@ impl Tensor {
         value: impl Into<Operand<'a>>,
     ) -> Result<Tensor> {
         let index = index.as_ref();
-        let value = value.into().to_tensor(self)?;
+        let value = value.into().stored_in("index_fill", self)?;
         ensure!(
             value.rank() == 0,
             Shape,
@@ -418,7 +418,7 @@ impl Tensor {
         let all = Tensor::scalar_on(true.into(), DType::Bool, self.device())?;
         let chosen = none.put_op(op, &[index], &all, false)?;
         let shape: Shape = (0..x.rank()).map(|k| if k == d { x.shape()[d] } else { 1 }).collect();
-        value.to_dtype(self.dtype())?.where_cond(&chosen.reshape(shape)?, &x)?.reshape(self.shape())
+        value.where_cond(&chosen.reshape(shape)?, &x)?.reshape(self.shape())
     }
 
     /// The elements with the numbers `index` in row-major order, in the shape of `index`: `torch.take`.

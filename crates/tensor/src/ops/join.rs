@@ -440,7 +440,9 @@ impl Tensor {
     /// A copy with `source` in the place of a view of this tensor.
     #[track_caller]
     fn with_view(&self, op: &'static str, source: &Tensor, view: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
-        let layout: Layout = no_grad(|| view(self))?.layout().clone();
+        // Elements that share memory would all be replaced: each gets its own.
+        let base = if self.layout().may_overlap() { self.copy()? } else { self.clone() };
+        let layout: Layout = no_grad(|| view(&base))?.layout().clone();
         ensure!(
             *source.shape() == layout.shape[..],
             Shape,
@@ -449,7 +451,7 @@ impl Tensor {
             source.shape(),
             &layout.shape[..]
         );
-        self.as_strided_scatter(&source.to_dtype(self.dtype())?, &layout)
+        base.as_strided_scatter(&source.to_dtype(self.dtype())?, &layout)
     }
 
     /// A copy with `source` at element `index` of `dim`: `torch.select_scatter`.

@@ -1,7 +1,10 @@
 //! Matrix products: two ops, [`Matmul`] and [`Linear`], and PyTorch's many names over them.
 
 use crate::autocast::Policy;
+use crate::cpu::halves;
+use crate::dtype::Category;
 use crate::op::{Infer, Meta, Metas, Outputs};
+use crate::ops::cast::{common_dtype, rounded_once};
 use crate::shape::{DimList, Shape, broadcast_shapes};
 use crate::{DType, Result, Scalar, Tensor, bail, dispatch, ensure};
 use smallvec::smallvec;
@@ -281,7 +284,10 @@ impl Tensor {
     }
 
     /// β·self + α·(a·b), `self` broadcast to the product: `torch.addmm`. With β = 0 what is in `self`
-    /// does not matter.
+    /// does not matter, with α = 0 what is in the product does not. Of integers both factors are truncated.
+    ///
+    /// # Errors
+    /// Where the shapes do not go together, or the dtype has no such factor.
     #[track_caller]
     pub fn addmm(
         &self,
@@ -292,10 +298,13 @@ impl Tensor {
     ) -> Result<Tensor> {
         let (a, b) = (a.as_ref(), b.as_ref());
         check("addmm", a, b, (2, 2))?;
-        self.plus_product("addmm", dispatch(Matmul, &[a, b])?, beta.into(), alpha.into())
+        self.plus_product("addmm", [a, b], (beta.into(), alpha.into()), |a, b| dispatch(Matmul, &[a, b]))
     }
 
-    /// β·self + α·(a·v): `torch.addmv`.
+    /// β·self + α·(a·v): `torch.addmv`. Factors as in [`addmm`](Tensor::addmm).
+    ///
+    /// # Errors
+    /// As for [`addmm`](Tensor::addmm).
     #[track_caller]
     pub fn addmv(
         &self,
@@ -306,10 +315,13 @@ impl Tensor {
     ) -> Result<Tensor> {
         let (a, v) = (a.as_ref(), v.as_ref());
         check("addmv", a, v, (2, 1))?;
-        self.plus_product("addmv", a.matmul(v)?, beta.into(), alpha.into())
+        self.plus_product("addmv", [a, v], (beta.into(), alpha.into()), |a, v| a.matmul(v))
     }
 
-    /// β·self + α·(v ⊗ w): `torch.addr`.
+    /// β·self + α·(v ⊗ w): `torch.addr`. With β = 0 what is in `self` does not matter.
+    ///
+    /// # Errors
+    /// Where the shapes do not go together, or a factor is of a higher kind than the tensors.
     #[track_caller]
     pub fn addr(
         &self,
@@ -319,10 +331,35 @@ impl Tensor {
         alpha: impl Into<Scalar>,
     ) -> Result<Tensor> {
         let (v, w) = (v.as_ref(), w.as_ref());
-        self.plus_product("addr", v.outer(w)?, beta.into(), alpha.into())
+        let dtype = common_dtype([self, v, w]);
+        let number = |factor: Scalar| match dtype {
+            DType::Bool => Ok(Scalar::Bool(factor.to_bool())),
+            // In half precision all that is computed is rounded, and so are the factors.
+            DType::F16 | DType::BF16 => {
+                let stored = factor.stored_as("addr", dtype)?.to_f64() as f32;
+                Ok(Scalar::Float(f64::from(halves::rounded(dtype, stored))))
+            }
+            _ => factor.stored_as("addr", dtype),
+        };
+        let (beta, alpha) = (beta.into(), alpha.into());
+        for factor in [beta, alpha] {
+            ensure!(
+                factor.category() <= dtype.category().max(Category::Int),
+                DType,
+                "addr",
+                "the factor {factor} is not for tensors of {dtype}"
+            );
+        }
+        let (beta, alpha) = (number(beta)?, number(alpha)?);
+        let scaled = if alpha.is_one() { v.clone() } else { v.mul(alpha)? };
+        self.plus("addr", scaled.outer(w)?, beta)
     }
 
-    /// β·self + α·(the product of each pair of the batches): `torch.baddbmm`.
+    /// β·self + α·(the product of each pair of the batches): `torch.baddbmm`. Factors as in
+    /// [`addmm`](Tensor::addmm).
+    ///
+    /// # Errors
+    /// As for [`addmm`](Tensor::addmm).
     #[track_caller]
     pub fn baddbmm(
         &self,
@@ -333,10 +370,14 @@ impl Tensor {
     ) -> Result<Tensor> {
         let (a, b) = (a.as_ref(), b.as_ref());
         check("baddbmm", a, b, (3, 3))?;
-        self.plus_product("baddbmm", a.bmm(b)?, beta.into(), alpha.into())
+        self.plus_product("baddbmm", [a, b], (beta.into(), alpha.into()), |a, b| a.bmm(b))
     }
 
-    /// β·self + α·(the sum of the products of the batches): `torch.addbmm`.
+    /// β·self + α·(the sum of the products of the batches): `torch.addbmm`. Factors as in
+    /// [`addmm`](Tensor::addmm).
+    ///
+    /// # Errors
+    /// As for [`addmm`](Tensor::addmm).
     #[track_caller]
     pub fn addbmm(
         &self,
@@ -347,12 +388,44 @@ impl Tensor {
     ) -> Result<Tensor> {
         let (a, b) = (a.as_ref(), b.as_ref());
         check("addbmm", a, b, (3, 3))?;
-        self.plus_product("addbmm", a.tensordot(b, [0, 2], [0, 1])?, beta.into(), alpha.into())
+        let (beta, alpha, batches) = (beta.into(), alpha.into(), a.shape()[0]);
+        if matches!(a.dtype(), DType::F16 | DType::BF16) && batches > 0 && batches == b.shape()[0] {
+            // As PyTorch: batch by batch, each sum rounded.
+            return (0..batches as isize).try_fold(self.clone(), |sum, i| {
+                let beta = if i == 0 { beta } else { 1.into() };
+                sum.addmm(&a.select(0, i)?, &b.select(0, i)?, beta, alpha)
+            });
+        }
+        self.plus_product("addbmm", [a, b], (beta, alpha), |a, b| a.tensordot(b, [0, 2], [0, 1]))
     }
 
+    /// β·self + α·product(a, b), the factors as numbers of the product's dtype.
     #[track_caller]
-    fn plus_product(&self, op: &'static str, product: Tensor, beta: Scalar, alpha: Scalar) -> Result<Tensor> {
-        let product = if alpha.to_c128() == 1.0.into() { product } else { product.mul(alpha)? };
+    fn plus_product(
+        &self,
+        op: &'static str,
+        [a, b]: [&Tensor; 2],
+        (beta, alpha): (Scalar, Scalar),
+        product: impl FnOnce(&Tensor, &Tensor) -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        let (beta, alpha) = (beta.stored_as(op, a.dtype())?, alpha.stored_as(op, a.dtype())?);
+        rounded_once([self, a, b], |[x, a, b]| {
+            let product = product(a, b)?;
+            let scaled = if alpha.is_one() {
+                product
+            } else if alpha.is_zero() {
+                // Not even what is infinite or NaN comes through.
+                product.masked_fill(&Tensor::scalar_on(true.into(), DType::Bool, product.device())?, 0)?
+            } else {
+                product.mul(alpha)?
+            };
+            x.plus(op, scaled, beta)
+        })
+    }
+
+    /// β·self + product.
+    #[track_caller]
+    fn plus(&self, op: &'static str, product: Tensor, beta: Scalar) -> Result<Tensor> {
         let reached = broadcast_shapes(op, self.shape(), product.shape())?;
         ensure!(
             reached[..] == *product.shape(),
@@ -362,10 +435,10 @@ impl Tensor {
             self.shape(),
             product.shape()
         );
-        if beta.to_c128() == 0.0.into() {
+        if beta.is_zero() {
             return Ok(product);
         }
-        let scaled = if beta.to_c128() == 1.0.into() { self.clone() } else { self.mul(beta)? };
+        let scaled = if beta.is_one() { self.clone() } else { self.mul(beta)? };
         scaled.add(&product)
     }
 
@@ -414,8 +487,10 @@ impl Tensor {
         // A size of 1 goes with any: what would be broadcast to the other's size is summed there instead.
         for (&a, &b) in da.iter().zip(&db) {
             match (self.shape().get(a), other.shape().get(b)) {
-                (Some(1), Some(n)) if *n != 1 => return self.tensordot(&other.sum_keepdim(b)?, da, db),
-                (Some(n), Some(1)) if *n != 1 => return self.sum_keepdim(a)?.tensordot(other, da, db),
+                (Some(1), Some(n)) if *n != 1 => {
+                    return self.tensordot(&other.sum_as_keepdim(other.dtype(), b)?, da, db);
+                }
+                (Some(n), Some(1)) if *n != 1 => return self.sum_as_keepdim(self.dtype(), a)?.tensordot(other, da, db),
                 _ => {}
             }
         }

@@ -84,10 +84,12 @@ impl Tensor {
     /// ```
     ///
     /// # Errors
-    /// Where the counts are not pairs, are for more dimensions than there are, or crop too much.
+    /// Where the counts are not pairs, are for more dimensions than there are, or crop too much; where the dtype
+    /// has no such number.
     #[track_caller]
     pub fn pad(&self, pads: &[isize], value: impl Into<Scalar>) -> Result<Tensor> {
-        dispatch(Pad { pads: pairs(self, pads)?, value: value.into() }, &[self])
+        let value = value.into().stored_as("pad", self.dtype())?;
+        dispatch(Pad { pads: pairs(self, pads)?, value }, &[self])
     }
 
     /// With elements of its own around: `torch.nn.functional.pad` with a mode. `pads` as for
@@ -159,7 +161,7 @@ impl Tensor {
     /// Padded to `size` in dimension `dim`, behind, with `value`; or cropped there.
     ///
     /// # Errors
-    /// Where there is no such dimension.
+    /// Where there is no such dimension, or the dtype has no such number.
     #[track_caller]
     pub fn fit(&self, dim: isize, size: usize, value: impl Into<Scalar>) -> Result<Tensor> {
         let d = crate::shape::dim_index("fit", dim, self.rank())?;
@@ -169,6 +171,6 @@ impl Tensor {
         };
         let mut pads: SmallVec<[(isize, isize); 6]> = SmallVec::from_elem((0, 0), self.rank());
         pads[d] = (0, missing);
-        dispatch(Pad { pads, value: value.into() }, &[self])
+        dispatch(Pad { pads, value: value.into().stored_as("fit", self.dtype())? }, &[self])
     }
 }

@@ -222,7 +222,7 @@ impl Tensor {
     fn source<'a>(&self, index: &Tensor, source: impl Into<Operand<'a>>) -> Result<Tensor> {
         match source.into() {
             Operand::Tensor(t) => Ok(t.into_owned()),
-            number => number.to_tensor(self)?.to_dtype(self.dtype())?.expand(index.shape()),
+            number => number.stored_in("scatter", self)?.expand(index.shape()),
         }
     }
 
@@ -230,7 +230,8 @@ impl Tensor {
     /// `index` of dimension `dim`: `torch.scatter`. The last of several values for one element stays.
     ///
     /// # Errors
-    /// Where a number is negative or beyond the size, or `index` or `source` has a shape that does not fit.
+    /// Where an index is negative or beyond the size, `index` or `source` has a shape that does not fit, or the
+    /// dtype has no such number.
     #[track_caller]
     pub fn scatter<'a>(&self, dim: isize, index: impl AsRef<Tensor>, source: impl Into<Operand<'a>>) -> Result<Tensor> {
         let index = index.as_ref();

@@ -1,6 +1,7 @@
 //! Ops on three operands, element by element.
 
 use crate::op::{Infer, Meta, Metas};
+use crate::ops::cast::{common_dtype, rounded_once};
 use crate::ops::number_beside;
 use crate::shape::broadcast_shapes;
 use crate::{DType, Operand, Result, Scalar, Tensor, bail, dispatch, dispatch_into, ensure, result_type};
@@ -52,7 +53,7 @@ impl Tensor {
     /// ```
     ///
     /// # Errors
-    /// Where the three do not broadcast, or `condition` is not bool.
+    /// Where the three do not broadcast, `condition` is not bool, or the dtype has no such number.
     #[track_caller]
     pub fn where_cond<'a>(&self, condition: impl AsRef<Tensor>, other: impl Into<Operand<'a>>) -> Result<Tensor> {
         let condition = condition.as_ref();
@@ -75,18 +76,21 @@ impl Tensor {
     /// `self` where `condition` is true, else `value`, both in `dtype`.
     #[track_caller]
     fn or_number(&self, condition: &Tensor, value: Scalar, dtype: DType) -> Result<Tensor> {
+        // As in PyTorch: half precision takes a number that is too large for it.
+        let half = matches!(dtype, DType::F16 | DType::BF16);
+        let value = if half { value } else { value.stored_as("where", dtype)? };
         dispatch(Where { input: None, other: Some(value) }, &[condition, &self.to_dtype(dtype)?])
     }
 
     /// `value` where `mask` is true, else `self`: `torch.masked_fill`.
     ///
     /// # Errors
-    /// Where the mask is not bool or does not broadcast with the tensor.
+    /// Where the mask is not bool or does not broadcast with the tensor, or the dtype has no such number.
     #[track_caller]
     pub fn masked_fill<'a>(&self, mask: impl AsRef<Tensor>, value: impl Into<Operand<'a>>) -> Result<Tensor> {
         let mask = mask.as_ref();
         check_mask("masked_fill", self, mask)?;
-        match self.fill_value(value.into())? {
+        match self.fill_value("masked_fill", value.into())? {
             Operand::Scalar(value) => dispatch(Where { input: Some(value), other: None }, &[mask, self]),
             Operand::Tensor(value) => dispatch(Where::default(), &[mask, &value, self]),
         }
@@ -101,7 +105,7 @@ impl Tensor {
     pub fn masked_fill_<'a>(&self, mask: impl AsRef<Tensor>, value: impl Into<Operand<'a>>) -> Result<&Tensor> {
         let mask = mask.as_ref();
         check_mask("masked_fill_", self, mask)?;
-        match self.fill_value(value.into())? {
+        match self.fill_value("masked_fill_", value.into())? {
             Operand::Scalar(value) => {
                 dispatch_into("masked_fill_", Where { input: Some(value), other: None }, &[mask, self], self)?
             }
@@ -112,7 +116,7 @@ impl Tensor {
 
     /// A value that is to fill elements of this tensor: a number, or a tensor in this dtype.
     #[track_caller]
-    fn fill_value<'a>(&self, value: Operand<'a>) -> Result<Operand<'a>> {
+    fn fill_value<'a>(&self, op: &'static str, value: Operand<'a>) -> Result<Operand<'a>> {
         let value = match value {
             Operand::Tensor(t) => match number_beside(&t, self)? {
                 None => return Ok(t.to_dtype(self.dtype())?.into()),
@@ -120,7 +124,7 @@ impl Tensor {
             },
             Operand::Scalar(value) => value,
         };
-        Ok(value.cast(self.dtype().category()).into())
+        Ok(value.stored_as(op, self.dtype())?.into())
     }
 }
 
@@ -140,34 +144,43 @@ impl Tensor {
             self.dtype(),
             end.dtype()
         );
-        let way = end.sub(self)?;
-        match weight.into() {
-            Operand::Scalar(w) if w.to_c128().norm() < 0.5 => self.add(&way.mul(w)?),
-            Operand::Scalar(w) => end.sub(&way.mul(Operand::Scalar(one_less(w)))?),
-            Operand::Tensor(w) => {
-                let near = self.add(&way.mul(w.as_ref())?)?;
-                let far = end.sub(&way.mul(&w.rsub(1)?)?)?;
-                near.where_cond(&w.abs()?.lt(0.5)?, &far)
+        let weight = weight.into();
+        let lerp = |x: &Tensor, end: &Tensor, weight: &Operand<'_>| {
+            let way = end.sub(x)?;
+            match weight {
+                Operand::Scalar(w) if w.to_c128().norm() < 0.5 => x.add(&way.mul(*w)?),
+                Operand::Scalar(w) => end.sub(&way.mul(Operand::Scalar(one_less(*w)))?),
+                Operand::Tensor(w) => {
+                    let near = x.add(&way.mul(w.as_ref())?)?;
+                    let far = end.sub(&way.mul(&w.rsub(1)?)?)?;
+                    near.where_cond(&w.abs()?.lt(0.5)?, &far)
+                }
             }
+        };
+        match &weight {
+            Operand::Tensor(w) => rounded_once([self, end, w.as_ref()], |[x, end, w]| lerp(x, end, &w.into())),
+            number => rounded_once([self, end], |[x, end]| lerp(x, end, number)),
         }
     }
 
-    /// x + value · a · b: `torch.addcmul`.
+    /// x + value · a · b: `torch.addcmul`. Of integers `value` is truncated.
     ///
     /// # Errors
-    /// Where the shapes do not broadcast.
+    /// Where the shapes do not broadcast, or the dtype has no such number.
     #[track_caller]
     pub fn addcmul(&self, a: impl AsRef<Tensor>, b: impl AsRef<Tensor>, value: impl Into<Scalar>) -> Result<Tensor> {
         let (a, b) = (a.as_ref(), b.as_ref());
-        let value = value.into();
-        let product = if value.is_one() { a.mul(b)? } else { a.mul(value)?.mul(b)? };
-        self.add(&product)
+        let value = factor("addcmul", [self, a, b], value.into())?;
+        rounded_once([self, a, b], |[x, a, b]| {
+            let product = if value.is_one() { a.mul(b)? } else { a.mul(value)?.mul(b)? };
+            x.add(&product)
+        })
     }
 
     /// x + value · a / b: `torch.addcdiv`.
     ///
     /// # Errors
-    /// Where the shapes do not broadcast, or all three are integers.
+    /// Where the shapes do not broadcast, a and b are integers, or the dtype has no such number.
     #[track_caller]
     pub fn addcdiv(&self, a: impl AsRef<Tensor>, b: impl AsRef<Tensor>, value: impl Into<Scalar>) -> Result<Tensor> {
         let (a, b) = (a.as_ref(), b.as_ref());
@@ -180,9 +193,20 @@ impl Tensor {
             a.dtype(),
             b.dtype()
         );
-        let value = value.into();
-        let quotient = if value.is_one() { a.div(b)? } else { a.mul(value)?.div(b)? };
-        self.add(&quotient)
+        let value = factor("addcdiv", [self, a, b], value.into())?;
+        rounded_once([self, a, b], |[x, a, b]| {
+            let quotient = if value.is_one() { a.div(b)? } else { a.mul(value)?.div(b)? };
+            x.add(&quotient)
+        })
+    }
+}
+
+/// `value` as the kernel of an op on `inputs` takes it: in their dtype, half precision in `f32`.
+#[track_caller]
+fn factor<const N: usize>(op: &'static str, inputs: [&Tensor; N], value: Scalar) -> Result<Scalar> {
+    match common_dtype(inputs) {
+        DType::F16 | DType::BF16 => value.stored_as(op, DType::F32),
+        dtype => value.stored_as(op, dtype),
     }
 }
 

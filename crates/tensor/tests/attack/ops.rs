@@ -240,7 +240,12 @@ const OTHERS: &[Maker] = &[
     |g| {
         (Arange { start: 1.into(), step: 2.5.into(), len: g.u(), dtype: g.dtype(), device: Device::Cpu }.into(), vec![])
     },
-    |g| (Linspace { start: 0.0, end: 1.0, len: g.u(), dtype: g.dtype(), device: Device::Cpu }.into(), vec![]),
+    |g| {
+        (
+            Linspace { start: 0.into(), end: 1.5.into(), len: g.u(), dtype: g.dtype(), device: Device::Cpu }.into(),
+            vec![],
+        )
+    },
     |g| {
         let distribution = g.pick(&[Distribution::Permutation, Distribution::Normal { mean: 0.0, std: 1.0 }]);
         let (shape, dtype) = (shape(g), g.dtype());
@@ -292,7 +297,7 @@ const OTHERS: &[Maker] = &[
     // order
     |g| {
         let x = g.tensor();
-        (Sort { descending: true }.into(), vec![x])
+        (Sort { descending: true, stable: g.pick(&[true, false]) }.into(), vec![x])
     },
     |g| {
         let x = g.tensor();
@@ -301,7 +306,8 @@ const OTHERS: &[Maker] = &[
     |g| {
         let place = Pick::Place(g.u());
         let x = g.tensor();
-        (Kthvalue { pick: g.pick(&[place, Pick::Median, Pick::NanMedian, Pick::Mode]) }.into(), vec![x])
+        let pick = g.pick(&[place, Pick::Median, Pick::NanMedian, Pick::Mode]);
+        (Kthvalue { pick, shared: g.pick(&[true, false]) }.into(), vec![x])
     },
     // products
     |g| {
@@ -333,7 +339,7 @@ const OTHERS: &[Maker] = &[
     },
     |g| {
         let [x, w, _] = signals(g);
-        (ConvInputGrad { conv: conv(g), size: g.spatial() }.into(), vec![x, w])
+        (ConvInputGrad { conv: conv(g), size: g.spatial(), transposed: g.pick(&[true, false]) }.into(), vec![x, w])
     },
     |g| {
         let [x, y, _] = signals(g);

@@ -1,0 +1,244 @@
+//! Numbers that go into tensors: what a dtype does not hold is an error, what is cast wraps or is cut, and ranges of
+//! integers are computed in integers. Right values are PyTorch's (2.15, on x86-64).
+
+use flambeau_tensor::{Complex, DType, Result, Scalar, Tensor, result_type};
+
+const NAN: f64 = f64::NAN;
+
+fn of(dtype: DType) -> Tensor {
+    Tensor::from_slice(&[1u8, 2], 2).unwrap().to_dtype(dtype).unwrap()
+}
+
+fn reals(x: &Tensor) -> Vec<f64> {
+    x.to_dtype(DType::F64).unwrap().to_vec().unwrap()
+}
+
+/// What each op stores of `value` into a tensor of `dtype`: the number, or an error.
+fn stored(value: Scalar, dtype: DType) -> Vec<(&'static str, Result<Tensor>)> {
+    let (x, mask) = (of(dtype), Tensor::from_slice(&[true, false], 2).unwrap());
+    let index = Tensor::from_slice(&[0i64], 1).unwrap();
+    let written = |f: &dyn Fn(&Tensor) -> Result<()>| {
+        let y = x.copy()?;
+        match f(&y) {
+            Ok(()) => y.i(0),
+            Err(error) => {
+                // Nothing is written where it fails.
+                assert_eq!(reals(&y), [1.0, 2.0]);
+                Err(error)
+            }
+        }
+    };
+    vec![
+        ("full", Tensor::full([2], value).dtype(dtype).build().and_then(|x| x.i(1))),
+        ("full_like", x.full_like(value).and_then(|x| x.i(1))),
+        ("fill_", written(&|x| x.fill_(value).map(|_| ()))),
+        ("masked_fill", x.masked_fill(&mask, value).and_then(|x| x.i(0))),
+        ("masked_fill_", written(&|x| x.masked_fill_(&mask, value).map(|_| ()))),
+        ("index_fill", x.index_fill(0, &index, value).and_then(|x| x.i(0))),
+        ("scatter", x.scatter(0, &index, value).and_then(|x| x.i(0))),
+        ("scatter_", written(&|x| x.scatter_(0, &index, value).map(|_| ()))),
+        ("pad", x.pad(&[1, 0], value).and_then(|x| x.i(0))),
+        ("fit", x.fit(0, 3, value).and_then(|x| x.i(2))),
+        ("set", written(&|x| x.set(0, value).map(|_| ()))),
+        ("set by a mask", written(&|x| x.set(&mask, value).map(|_| ()))),
+        ("set by index", written(&|x| x.set(&index, value).map(|_| ()))),
+    ]
+}
+
+#[test]
+fn a_number_that_the_dtype_does_not_hold_is_not_stored() {
+    use DType::*;
+    let (whole, real) = (Scalar::Int, Scalar::Float);
+    let imaginary = Scalar::Complex(Complex::new(1.0, 1.0));
+    for (dtype, values) in [
+        (U8, &[whole(300), whole(256), whole(-256), real(-1.0), real(-0.5), real(NAN), imaginary][..]),
+        (I8, &[whole(128), whole(-129), real(128.0), real(f64::INFINITY)]),
+        (I16, &[whole(70_000), real(1e20)]),
+        (I32, &[whole(1 << 31), real(3e9)]),
+        (I64, &[real(1e20), real(NAN), real(2f64.powi(63)), real(f64::NEG_INFINITY)]),
+        (F16, &[whole(70_000), real(65_510.0), imaginary]),
+        (F32, &[real(1e300), imaginary]),
+        (Complex64, &[real(1e300), Scalar::Complex(Complex::new(0.0, 1e300))]),
+    ] {
+        for value in values {
+            for (op, result) in stored(*value, dtype) {
+                let message = result.expect_err(&format!("{op} of {value} in {dtype}")).to_string();
+                assert!(message.contains(&format!("{value} does not fit {dtype}")), "{message}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_number_is_stored_as_the_dtype_has_it() {
+    use DType::*;
+    let (whole, real) = (Scalar::Int, Scalar::Float);
+    for (dtype, value, right) in [
+        (U8, whole(-1), 255.0),
+        (U8, whole(-255), 1.0),
+        (U8, whole(255), 255.0),
+        (I8, real(-0.5), 0.0),
+        (I64, real(-1.5), -1.0),
+        (I64, real(-2f64.powi(63)), -2f64.powi(63)),
+        (I64, Scalar::Bool(true), 1.0),
+        (I32, Scalar::Complex(Complex::new(3.0, 0.0)), 3.0),
+        (Bool, whole(300), 1.0),
+        (Bool, real(NAN), 1.0),
+        (Bool, Scalar::Complex(Complex::new(0.0, 1.0)), 1.0),
+        (F16, real(65_504.0), 65_504.0),
+        (F16, real(f64::INFINITY), f64::INFINITY),
+        (F32, real(f64::NEG_INFINITY), f64::NEG_INFINITY),
+    ] {
+        for (op, result) in stored(value, dtype) {
+            assert_eq!(reals(&result.unwrap()), [right], "{op} of {value} in {dtype}");
+        }
+    }
+    for (op, result) in stored(real(NAN), BF16) {
+        assert!(reals(&result.unwrap())[0].is_nan(), "{op}");
+    }
+}
+
+#[test]
+fn casts_of_floating_point_to_integers() {
+    let x = [NAN, 1e20, -1e20, 3e9, -2f64.powi(40), 70_000.0, 300.0, -1.0, -1.9, f64::INFINITY];
+    let (low64, low32) = (i64::MIN as f64, i32::MIN as f64);
+    let right: [(DType, [f64; 10]); 5] = [
+        (DType::I64, [low64, low64, low64, 3e9, -2f64.powi(40), 70_000.0, 300.0, -1.0, -1.0, low64]),
+        (DType::I32, [low32, low32, low32, low32, low32, 70_000.0, 300.0, -1.0, -1.0, low32]),
+        (DType::I16, [0.0, 0.0, 0.0, 0.0, 0.0, 4464.0, 300.0, -1.0, -1.0, 0.0]),
+        (DType::I8, [0.0, 0.0, 0.0, 0.0, 0.0, 112.0, 44.0, -1.0, -1.0, 0.0]),
+        (DType::U8, [0.0, 0.0, 0.0, 0.0, 0.0, 112.0, 44.0, 255.0, 255.0, 0.0]),
+    ];
+    // Alone, in vector code, and with gaps.
+    let one = Tensor::from_slice(&x, x.len()).unwrap();
+    let many = one.expand([50, x.len()]).unwrap().copy().unwrap();
+    for (dtype, right) in right {
+        assert_eq!(reals(&one.to_dtype(dtype).unwrap()), right, "{dtype}");
+        for x in [many.clone(), many.t().unwrap().copy().unwrap().t().unwrap()] {
+            let cast = reals(&x.to_dtype(dtype).unwrap());
+            assert!(cast.chunks(right.len()).all(|row| row == right), "{dtype}");
+        }
+    }
+    let far = Tensor::from_slice(&[2f64.powi(40) + 7.0], 1).unwrap();
+    assert_eq!(reals(&far.to_dtype(DType::U8).unwrap()), [7.0]);
+    let singles = Tensor::from_slice(&[f32::NAN, 1e20, 3e9, -7.9], 4).unwrap();
+    assert_eq!(reals(&singles.to_dtype(DType::I64).unwrap()), [low64, low64, 3e9, -7.0]);
+    assert_eq!(reals(&singles.to_dtype(DType::I32).unwrap()), [low32, low32, low32, -7.0]);
+    let halves = Tensor::from_slice(&[f32::NAN, f32::INFINITY, -1.0, 300.0], 4).unwrap().to_dtype(DType::F16).unwrap();
+    assert_eq!(reals(&halves.to_dtype(DType::U8).unwrap()), [0.0, 0.0, 255.0, 44.0]);
+}
+
+#[test]
+fn ranges_of_integers() {
+    let range =
+        |a: f64, b: f64, step: f64, dtype| reals(&Tensor::arange_step(a, b, step).dtype(dtype).build().unwrap());
+    // Start and step are cut to integers; how many there are is told before.
+    for dtype in [DType::I64, DType::I32, DType::I8] {
+        assert_eq!(range(-1.5, 1.5, 1.0, dtype), [-1.0, 0.0, 1.0]);
+        assert_eq!(range(0.5, 3.5, 0.9, dtype), [0.0; 4]);
+        assert_eq!(range(0.0, 5.0, 1.5, dtype), [0.0, 1.0, 2.0, 3.0]);
+        assert_eq!(range(5.0, 0.0, -1.5, dtype), [5.0, 4.0, 3.0, 2.0]);
+        assert_eq!(range(2.9, 0.1, -1.0, dtype), [2.0, 1.0, 0.0]);
+    }
+    assert_eq!(range(-1.5, 1.5, 1.0, DType::U8), [255.0, 0.0, 1.0]);
+    assert_eq!(reals(&Tensor::arange(300, 303).dtype(DType::I8).build().unwrap()), [44.0, 45.0, 46.0]);
+    let large = Tensor::arange(1i64 << 53, (1i64 << 53) + 3).build().unwrap();
+    assert_eq!(large.to_vec::<i64>().unwrap(), [1 << 53, (1 << 53) + 1, (1 << 53) + 2]);
+    for dtype in [DType::Bool, DType::Complex64] {
+        assert!(Tensor::arange(0, 3).dtype(dtype).build().is_err(), "{dtype}");
+    }
+    assert!(Tensor::arange(0.0, NAN).build().is_err() && Tensor::arange(0.0, f64::INFINITY).build().is_err());
+    assert!(Tensor::arange_step(1e20, 2e20, 1e19).dtype(DType::I64).build().is_err());
+}
+
+#[test]
+fn how_many_a_range_has() {
+    assert_eq!(Tensor::arange_step(0.1, 0.5, 0.05).build().unwrap().numel(), 8);
+    assert_eq!(Tensor::arange(3, 3).build().unwrap().numel(), 0);
+    assert!(Tensor::arange(3, 0).build().is_err() && Tensor::arange_step(0, 3, 0).build().is_err());
+}
+
+#[test]
+fn values_between_two_ends() {
+    let between = |a: f64, b: f64, n, dtype| reals(&Tensor::linspace(a, b, n).dtype(dtype).build().unwrap());
+    for dtype in [DType::I64, DType::I32] {
+        assert_eq!(between(0.9, 10.9, 4, dtype), [0.0, 3.0, 6.0, 10.0]);
+        assert_eq!(between(-1.5, 1.5, 4, dtype), [-1.0, 0.0, 0.0, 1.0]);
+        assert_eq!(between(-10.0, 0.0, 4, dtype), [-10.0, -6.0, -3.0, 0.0]);
+        assert_eq!(between(1.0, 5.0, 1, dtype), [1.0]);
+    }
+    assert_eq!(reals(&Tensor::linspace(-5, 5, 4).dtype(DType::U8).build().unwrap()), [251.0, 169.0, 87.0, 5.0]);
+    // Half precision rounds the step, and each multiple of it.
+    assert_eq!(between(0.0, 1000.0, 7, DType::F16), [0.0, 166.625, 333.25, 500.0, 666.5, 833.5, 1000.0]);
+    assert_eq!(between(0.0, 1000.0, 7, DType::BF16), [0.0, 167.0, 334.0, 500.0, 668.0, 832.0, 1000.0]);
+    let far = Tensor::linspace(0.0, 8198.0, 4100).build().unwrap();
+    assert_eq!(reals(&far.narrow(0, 4094, 3).unwrap()), [8188.0, 8190.0, 8192.0]);
+    let complex = Tensor::linspace(0, Complex::new(10.0, 5.0), 3).build().unwrap().to_vec::<Complex<f32>>().unwrap();
+    assert_eq!(complex, [Complex::new(0.0, 0.0), Complex::new(5.0, 2.5), Complex::new(10.0, 5.0)]);
+    for (end, dtype) in [(300.0, DType::U8), (NAN, DType::I64), (1e300, DType::F32), (1.0, DType::Bool)] {
+        assert!(Tensor::linspace(0.0, end, 4).dtype(dtype).build().is_err(), "{end} in {dtype}");
+    }
+}
+
+#[test]
+fn a_complex_number_beside_a_real_tensor_is_of_its_precision() {
+    let one = |dtype| Tensor::full((), 1).dtype(dtype).build().unwrap();
+    for (tensor, number, right) in [
+        (DType::F32, DType::Complex128, DType::Complex64),
+        (DType::F64, DType::Complex64, DType::Complex128),
+        (DType::I64, DType::Complex128, DType::Complex128),
+        (DType::Complex64, DType::Complex128, DType::Complex64),
+        (DType::Complex64, DType::F64, DType::Complex64),
+        (DType::I64, DType::F64, DType::F64),
+    ] {
+        assert_eq!(result_type(&of(tensor), &one(number)), right, "{tensor} and {number}");
+        assert_eq!(of(tensor).mul(&one(number)).unwrap().dtype(), right, "{tensor} and {number}");
+    }
+    assert_eq!(result_type(&one(DType::F32), &one(DType::Complex128)), DType::Complex128);
+}
+
+#[test]
+fn integer_division_at_its_edges() {
+    let (a, b) = (Tensor::from_slice(&[i64::MIN, 7, -7], 3).unwrap(), Tensor::from_slice(&[-1i64, -2, 2], 3).unwrap());
+    let whole = |x: Result<Tensor>| x.unwrap().to_vec::<i64>().unwrap();
+    assert_eq!(whole(a.floor_divide(&b)), [i64::MIN, -4, -4]);
+    assert_eq!(whole(a.div_trunc(&b)), [i64::MIN, -3, -3]);
+    assert_eq!(whole(a.remainder(&b)), [0, -1, 1]);
+    assert_eq!(whole(a.fmod(&b)), [0, 1, -1]);
+    let zero = Tensor::from_slice(&[1i64, 0, 1], 3).unwrap();
+    assert!(a.remainder(&zero).is_err() && a.fmod(&zero).is_err() && a.floor_divide(&zero).is_err());
+}
+
+#[test]
+fn powers_of_integers() {
+    let x = Tensor::from_slice(&[1i64, 2, -1, 0], 4).unwrap();
+    for x in [x.clone(), x.to_dtype(DType::U8).unwrap(), x.to_dtype(DType::Bool).unwrap()] {
+        let message = x.pow(-1).unwrap_err().to_string();
+        assert!(message.contains("no power of -1"), "{message}");
+    }
+    assert!(x.copy().unwrap().pow_(-2).is_err());
+    assert!(x.to_dtype(DType::U8).unwrap().pow(300).is_err());
+    // An exponent that is a tensor leaves what is whole of the quotient.
+    let exponents = Tensor::from_slice(&[-1i64, -1, -3, -2], 4).unwrap();
+    assert_eq!(x.pow(&exponents).unwrap().to_vec::<i64>().unwrap(), [1, 0, -1, 0]);
+    assert_eq!(reals(&x.pow(-1.0).unwrap()), [1.0, 0.5, -1.0, f64::INFINITY]);
+    let truth = x.to_dtype(DType::Bool).unwrap();
+    assert_eq!(
+        (reals(&truth.square().unwrap()), truth.square().unwrap().dtype()),
+        (vec![1.0, 1.0, 1.0, 0.0], DType::I64)
+    );
+    assert_eq!(Tensor::from_slice(&[16u8, 3], 2).unwrap().square().unwrap().to_vec::<u8>().unwrap(), [0, 9]);
+}
+
+#[test]
+fn bounds_beyond_the_dtype() {
+    let x = Tensor::from_slice(&[0u8, 1, 5], 3).unwrap();
+    assert_eq!(reals(&x.hardtanh(-1.0, 1.0).unwrap()), [0.0, 1.0, 1.0]);
+    assert_eq!(reals(&x.clamp(-300, 2).unwrap()), [0.0, 1.0, 2.0]);
+    assert_eq!(reals(&x.clamp(1, 300).unwrap()), [1.0, 1.0, 5.0]);
+    // Between these bounds is nothing that the dtype has.
+    assert!(x.clamp(300, ..).is_err() && x.clamp(.., -1).is_err() && x.copy().unwrap().clamp_(.., -1).is_err());
+    assert!(of(DType::F16).clamp(.., 70_000.0).is_err() && of(DType::F32).clamp(1e300, ..).is_err());
+    let wide = Tensor::from_slice(&[-3i64, 0, 5], 3).unwrap();
+    assert_eq!(reals(&wide.hardtanh(-1.9, 1.9).unwrap()), [-1.0, 0.0, 1.0]);
+}
