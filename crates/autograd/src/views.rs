@@ -12,7 +12,7 @@ use smallvec::{SmallVec, smallvec};
 
 /// What an in-place op through a view did to the view's base.
 pub(crate) struct Replaced {
-    ops: SmallVec<[Op; 1]>,
+    ops: SmallVec<[Op; 2]>,
     layout: Layout,
     room: usize,
 }

@@ -197,3 +197,21 @@ fn faults_are_named() {
     assert!(message.starts_with("gelu: not defined for int64"), "{message}");
     assert_eq!(Tensor::from_vec(vec![-3i64, 4, 9], 3).unwrap().relu6().unwrap().to_vec::<i64>().unwrap(), [0, 4, 6]);
 }
+
+/// burn#1139, burn#2249, candle#2083, burn#3727: far out, at kinks, and beside what `where` did not take.
+#[test]
+fn gradients_far_out_and_at_kinks() -> Result<()> {
+    let slope = |x: &[f32], f: F| -> Result<Vec<f64>> {
+        let x = Tensor::from_slice(x, x.len())?.requires_grad_()?;
+        f(&x)?.sum(..)?.backward()?;
+        Ok(values(&x.grad().unwrap()))
+    };
+    assert_eq!(slope(&[-90.0, -200.0, 0.0], Tensor::sigmoid)?[2], 0.25);
+    close("sigmoid", &slope(&[-90.0, -200.0, 0.0], Tensor::sigmoid)?, &[0.0, 0.0, 0.25], 1e-6);
+    close("abs", &slope(&[0.0, -1.0], Tensor::abs)?, &[0.0, -1.0], 0.0);
+    close("silu", &slope(&[0.0, 100.0], Tensor::silu)?, &[0.5, 1.0], 1e-6);
+    // As PyTorch: 0 · ∞.
+    let beside = slope(&[1.0, 0.0], |x| x.where_cond(&Tensor::from_slice(&[true, true], 2)?, &x.rdiv(1.0)?))?;
+    close("where", &beside, &[1.0, f64::NAN], 0.0);
+    Ok(())
+}

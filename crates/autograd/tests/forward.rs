@@ -266,3 +266,49 @@ fn an_error_or_a_panic_ends_the_pass() -> Result<()> {
     assert_eq!(values(&jvp(|x| x.mul(x), &x(), &t())?.1), [1.0, -1.0, -8.0]);
     Ok(())
 }
+
+/// A tangent whose history leads to the tensor it belongs to is a circle: the end of the pass cuts it.
+#[test]
+fn nothing_stays_alive() -> Result<()> {
+    let token = std::sync::Arc::new(());
+    {
+        let x = x().requires_grad_()?;
+        let held = token.clone();
+        let f = |x: &Tensor| {
+            let y = x.exp()?;
+            y.register_hook(move |_| {
+                let _held = &held;
+                Ok(None)
+            })?;
+            let z = y.mul(&y)?;
+            z.select(0, 1)?.mul_(&x.select(0, 0)?)?;
+            Ok(z)
+        };
+        let (y, dy) = jvp(f, &x, &t())?;
+        assert!(y.requires_grad() && dy.requires_grad());
+        assert_eq!(std::sync::Arc::strong_count(&token), 2);
+    }
+    assert_eq!(std::sync::Arc::strong_count(&token), 1);
+    Ok(())
+}
+
+#[test]
+fn an_update_has_no_derivative() -> Result<()> {
+    use flambeau_tensor::{SgdStep, dispatch_update};
+    let step = |x: &Tensor| {
+        let (p, grad) = (x.mul(1.0)?, Tensor::ones([3]).dtype(DType::F64).build()?);
+        let op = SgdStep {
+            lr: 0.1,
+            momentum: 0.0,
+            dampening: 0.0,
+            weight_decay: 0.0,
+            nesterov: false,
+            maximize: false,
+            first: false,
+        };
+        no_grad(|| dispatch_update("step", op, &[&grad], &[&p]))?;
+        Ok(p)
+    };
+    assert_eq!(jvp(step, &x(), &t()).unwrap_err().kind(), ErrorKind::NotDifferentiable);
+    Ok(())
+}

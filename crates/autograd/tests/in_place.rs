@@ -180,6 +180,46 @@ fn a_part_of_an_unbound_part_is_written() -> Result<()> {
     Ok(())
 }
 
+/// The base takes its gradient through the ops that made the view, however many; they need no stack and no memory.
+#[test]
+fn a_view_of_a_view_of_a_view_is_written() -> Result<()> {
+    for many in [2, 7, 8, 9, 40, 20_000] {
+        let x = leaf(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0])?;
+        let y = x.mul(1.0)?;
+        let mut v = y.reshape([2, 3])?.t()?;
+        for i in 0..many {
+            v = if i % 2 == 0 { v.narrow(0, 0, 3)? } else { v.unsqueeze(0)?.select(0, 0)? };
+        }
+        v.select(0, 1)?.mul_(10.0)?; // x[1] and x[4]
+        v.select(0, 2)?.copy_(&v.select(0, 0)?.copy()?.square()?)?; // x[2] = x[0]², x[5] = x[3]²
+        assert_eq!(y.detach().to_vec::<f64>()?, [1.0, 20.0, 1.0, 4.0, 50.0, 16.0]);
+        y.square()?.sum(..)?.backward()?;
+        // Of x₀² + x₀⁴, (10 x₁)², x₃² + x₃⁴, (10 x₄)².
+        assert_eq!(grad(&x), [6.0, 400.0, 0.0, 264.0, 1000.0, 0.0]);
+    }
+    Ok(())
+}
+
+/// A complex tensor is written through its real parts, and pairs through the complex numbers that they are.
+#[test]
+fn parts_of_complex_numbers_are_written() -> Result<()> {
+    let x = leaf(&[1.0, 2.0, 3.0, 4.0])?;
+    let z = x.reshape([2, 2])?.mul(1.0)?.view_as_complex()?.mul(1.0)?; // 1 + 2i, 3 + 4i
+    let imaginary = z.view_as_real()?.select(1, 1)?;
+    imaginary.mul_(&x.narrow(0, 0, 2)?)?; // 1 + 2i, 3 + 8i
+    z.view_as_real()?.square()?.sum(..)?.backward()?;
+    // Of x₀² + (x₁ x₀)² + x₂² + (x₃ x₁)².
+    assert_eq!(grad(&x), [10.0, 68.0, 6.0, 32.0]);
+
+    let x = leaf(&[1.0, 2.0, 3.0, 4.0])?;
+    let y = x.reshape([2, 2])?.mul(1.0)?;
+    y.view_as_complex()?.select(0, 0)?.mul_(flambeau_tensor::Complex::new(0.0, 2.0))?; // 1 + 2i becomes −4 + 2i
+    assert_eq!(y.detach().to_vec::<f64>()?, [-4.0, 2.0, 3.0, 4.0]);
+    y.square()?.sum(..)?.backward()?;
+    assert_eq!(grad(&x), [8.0, 16.0, 6.0, 8.0]);
+    Ok(())
+}
+
 #[test]
 fn a_fill_cuts_the_history() -> Result<()> {
     let x = leaf(&[1.0, 2.0, 3.0])?;

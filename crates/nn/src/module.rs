@@ -212,7 +212,7 @@ pub trait Module: Any + Send + Sync {
         self.parameters().iter().try_for_each(|parameter| parameter.set_requires_grad(requires_grad))
     }
 
-    /// Calls `f` with every module inside, those inside first, and this one last.
+    /// Calls `f` with every module inside, those inside first, and this one last: `Module.apply`.
     /// `downcast_ref` tells what it is.
     ///
     /// ```
@@ -221,14 +221,18 @@ pub trait Module: Any + Send + Sync {
     /// let model = Sequential::of((Linear::new(2, 3), Tanh::new(), Linear::new(3, 1)))?;
     /// model.apply(&mut |module| {
     ///     if let Some(linear) = module.downcast_ref::<Linear>() {
-    ///         init::ones_(&linear.weight).expect("a weight has memory");
+    ///         init::ones_(&linear.weight)?;
     ///     }
-    /// });
+    ///     Ok(())
+    /// })?;
     /// assert_eq!(model.state_dict().get("2.weight").unwrap().to_vec::<f32>()?, [1.0; 3]);
     /// # Ok::<(), flambeau_tensor::Error>(())
     /// ```
-    fn apply(&self, f: &mut dyn FnMut(&DynModule)) {
-        apply(self.as_module(), f);
+    ///
+    /// # Errors
+    /// What `f` returns; the modules after that one are left out.
+    fn apply(&self, f: &mut dyn FnMut(&DynModule) -> Result<()>) -> Result<()> {
+        apply(self.as_module(), f)
     }
 }
 
@@ -313,11 +317,11 @@ fn is_training(module: &DynModule) -> bool {
     first.unwrap_or(true)
 }
 
-fn apply(module: &DynModule, f: &mut dyn FnMut(&DynModule)) {
+fn apply(module: &DynModule, f: &mut dyn FnMut(&DynModule) -> Result<()>) -> Result<()> {
     for (_, child) in named_children(module) {
-        apply(child, f);
+        apply(child, f)?;
     }
-    f(module);
+    f(module)
 }
 
 impl DynModule {

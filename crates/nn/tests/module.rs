@@ -38,8 +38,25 @@ fn lists_of_parts() {
     assert_eq!(paths, ["", "body", "body.0", "body.1", "body.2", "fc"]);
     assert_eq!(net.children().len(), 2);
     let mut types = Vec::new();
-    net.apply(&mut |module| types.push(module.type_name()));
+    net.apply(&mut |module| {
+        types.push(module.type_name());
+        Ok(())
+    })
+    .unwrap();
     assert_eq!(types, ["Linear", "Tanh", "Dropout", "Sequential", "Linear", "Net"]);
+}
+
+#[test]
+fn what_is_applied_may_fail() {
+    let net = net().unwrap();
+    let mut types = Vec::new();
+    let failed = net.apply(&mut |module| {
+        types.push(module.type_name());
+        flambeau_tensor::ensure!(module.type_name() != "Dropout", Argument, "init", "no weight to set");
+        Ok(())
+    });
+    assert_eq!(failed.unwrap_err().message(), "no weight to set");
+    assert_eq!(types, ["Linear", "Tanh", "Dropout"]);
 }
 
 #[test]

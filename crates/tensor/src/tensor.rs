@@ -87,7 +87,7 @@ pub struct View {
     /// The tensor that owns the storage; never itself a view.
     pub base: Tensor,
     /// The view ops that lead from the base to it.
-    pub ops: SmallVec<[Op; 1]>,
+    pub ops: SmallVec<[Op; 2]>,
     /// Made under `no_grad`: an in-place op that records a gradient is refused.
     pub no_grad: bool,
     /// The storage's version when the view's history was last right.
@@ -99,13 +99,13 @@ impl View {
     const MOST: usize = 8;
 
     /// What the view with `layout` that `op` makes of `x` remembers.
-    pub(crate) fn of(x: &Tensor, op: &Op, layout: &Layout, no_grad: bool) -> View {
+    pub(crate) fn of(x: &Tensor, op: Op, layout: &Layout, no_grad: bool) -> View {
         let version = AtomicU32::new(x.version());
         let Some(v) = x.as_view() else {
-            return View { base: x.clone(), ops: SmallVec::from_elem(op.clone(), 1), no_grad, version };
+            return View { base: x.clone(), ops: std::iter::once(op).collect(), no_grad, version };
         };
         let mut ops = v.ops.clone();
-        ops.push(op.clone());
+        ops.push(op);
         if ops.len() > View::MOST {
             // Whatever came after the last change of dtype comes down to where the elements lie.
             let changes = |op: &Op| matches!(op, Op::ViewAsReal(_) | Op::ViewAsComplex(_));

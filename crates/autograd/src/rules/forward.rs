@@ -23,13 +23,23 @@ pub enum Forward {
     Bilinear,
     /// Each element of the output comes from one of each input: the gradient's formula is the tangent's, too.
     Elementwise,
+    /// As [`Rule::jvp`](super::Rule::jvp) says.
+    Stated,
 }
 
 /// The rule's vjp, whatever the rule.
 pub(crate) type Vjp<'a> = &'a dyn Fn(&Saved<'_>, &[Option<Tensor>]) -> Result<Grads>;
+/// The rule's jvp.
+pub(crate) type Jvp<'a> = &'a dyn Fn(&Saved<'_>, &[Option<Tensor>]) -> Result<Tangents>;
 
 /// The tangents of the outputs, for an op of kind `forward`.
-pub(crate) fn tangents(forward: Forward, ran: Ran<'_>, tangents: &[Option<Tensor>], vjp: Vjp<'_>) -> Result<Tangents> {
+pub(crate) fn tangents(
+    forward: Forward,
+    ran: Ran<'_>,
+    tangents: &[Option<Tensor>],
+    vjp: Vjp<'_>,
+    jvp: Jvp<'_>,
+) -> Result<Tangents> {
     let complex = |t: &Tensor| t.dtype().is_complex();
     match forward {
         Forward::Linear => linear(ran, tangents),
@@ -38,6 +48,7 @@ pub(crate) fn tangents(forward: Forward, ran: Ran<'_>, tangents: &[Option<Tensor
             elementwise(ran, tangents, vjp)
         }
         Forward::Elementwise | Forward::Transpose => by_rule(ran, tangents, vjp),
+        Forward::Stated => jvp(&Saved::of(ran, &present(tangents)), tangents),
     }
 }
 

@@ -78,6 +78,12 @@ pub trait Rule {
             _ => Ok(smallvec![None; s.inputs()]),
         }
     }
+
+    /// The tangents of the outputs, from those of the inputs: the Jacobian-vector product. Asked of a rule whose
+    /// [`FORWARD`](Rule::FORWARD) is [`Forward::Stated`]; the others have it from their vjp.
+    fn jvp(&self, s: &Saved<'_>, _tangents: &[Option<Tensor>]) -> Result<Tangents> {
+        Err(backward_error(ErrorKind::NotDifferentiable, format!("{} states no derivative forward", s.place())))
+    }
 }
 
 /// Ops whose output is of integers or truth values, or constant.
@@ -156,6 +162,15 @@ macro_rules! lead_to_rules {
             }
         }
 
+        /// [`Rule::jvp`] of an op.
+        fn stated(op: &Op, s: &Saved<'_>, tangents: &[Option<Tensor>]) -> Result<Tangents> {
+            match op {
+                $(Op::$k(op) => op.jvp(s, tangents),)*
+                $(Op::$l(op) => op.jvp(s, tangents),)*
+                $(Op::$v(op) => op.jvp(s, tangents),)*
+            }
+        }
+
         /// [`Rule::vjp_all`] of an op.
         pub(crate) fn vjp(op: &Op, s: &Saved<'_>, grads: &[Option<Tensor>]) -> Result<Grads> {
             match op {
@@ -178,7 +193,9 @@ pub(crate) fn jvp(ran: Ran<'_>, tangents: &[Option<Tensor>]) -> Result<Tangents>
         }
         RuleKind::Rule => {}
     }
-    let found = forward::tangents(forward(ran.op), ran, tangents, &|s, grads| vjp(ran.op, s, grads))?;
+    let vjp = |s: &Saved<'_>, grads: &[Option<Tensor>]| vjp(ran.op, s, grads);
+    let stated = |s: &Saved<'_>, tangents: &[Option<Tensor>]| stated(ran.op, s, tangents);
+    let found = forward::tangents(forward(ran.op), ran, tangents, &vjp, &stated)?;
     let typed = |(tangent, out): (Option<Tensor>, &Tensor)| tangent.map(|t| t.to_dtype(out.dtype())).transpose();
     found.into_iter().zip(ran.outputs).map(typed).collect()
 }

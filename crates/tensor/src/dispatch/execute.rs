@@ -76,14 +76,15 @@ fn record(op: Op, inputs: &[&Tensor], outputs: &mut [Tensor], at: At) -> Result<
 
 /// A view of `x`.
 pub(super) fn view(op: Op, x: &Tensor, at: At) -> Result<Tensor> {
-    let mut out = view_of(&op, x).map_err(|e| e.located(at))?;
-    if is_recorded(&[x]) {
+    let recorded = is_recorded(&[x]).then(|| op.clone());
+    let mut out = view_of(op, x).map_err(|e| e.located(at))?;
+    if let Some(op) = recorded {
         record(op, &[x], std::slice::from_mut(&mut out), at).map_err(|e| e.located(at))?;
     }
     Ok(out)
 }
 
-fn view_of(op: &Op, x: &Tensor) -> Result<Tensor> {
+fn view_of(op: Op, x: &Tensor) -> Result<Tensor> {
     let Some(made) = op.view_layout(x) else { bail!(Unsupported, op.name(), "not a view op") };
     // Checked to lie inside the storage (`ViewOp::view`), though the op may be put together by hand.
     let (layout, dtype) = made?;
