@@ -4,9 +4,9 @@
 //! most arguments either way. Every argument that was given must be read: one that the table
 //! ignores makes the case unsupported, so that a call which drops an option cannot pass.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
-use flambeau_tensor::{DType, Error, MinMax, Operand, Scalar, StdAndMean, Tensor, ValuesIndices, VarAndMean};
+use flambeau_tensor::{DType, Device, Error, MinMax, Operand, Scalar, StdAndMean, Tensor, ValuesIndices, VarAndMean};
 use num_complex::Complex;
 
 use crate::{
@@ -94,13 +94,31 @@ pub fn dtype(element: Element) -> Result<DType, Trouble> {
 /// A live tensor with the recorded numbers and strides. It requires no grad yet.
 pub fn revive(recorded: &Recorded) -> Result<Tensor, Trouble> {
     let (dtype, size) = (dtype(recorded.element)?, recorded.element.size());
+    let there = DEVICE.get();
     match (recorded.strided_buffer(), &recorded.stride) {
         (Some(buffer), Some(stride)) => {
-            let flat = Tensor::from_bytes(dtype, [buffer.len() / size], &buffer)?;
+            let flat = Tensor::from_bytes(dtype, [buffer.len() / size], &buffer)?.to_device(there)?;
             Ok(flat.as_strided(recorded.shape.clone(), stride.clone(), 0)?.detach())
         }
-        _ => Ok(Tensor::from_bytes(dtype, recorded.shape.clone(), &recorded.bytes)?),
+        _ => Ok(Tensor::from_bytes(dtype, recorded.shape.clone(), &recorded.bytes)?.to_device(there)?),
     }
+}
+
+thread_local! {
+    /// Where recorded tensors are brought to life.
+    static DEVICE: Cell<Device> = const { Cell::new(Device::Cpu) };
+}
+
+/// Runs `f` with all recorded tensors on `device`.
+pub fn on_device<R>(device: Device, f: impl FnOnce() -> R) -> R {
+    struct Back(Device);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            DEVICE.set(self.0);
+        }
+    }
+    let _back = Back(DEVICE.replace(device));
+    f()
 }
 
 /// A live tensor's numbers.

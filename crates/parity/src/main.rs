@@ -4,7 +4,8 @@
 use std::{error::Error, fs, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
-use flambeau_parity::{pack, run_all};
+use flambeau_parity::{call::on_device, pack, run_all};
+use flambeau_tensor::Device;
 
 #[derive(Parser)]
 #[command(about = "Runs cases recorded from PyTorch and compares results and gradients")]
@@ -38,6 +39,9 @@ struct Run {
     /// Write the counts here: {subject: {cases, forward_ok, grad_cases, grad_ok, unsupported, first_failure}}
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Run on the mirror device, whose ops run late and in adverse order, instead of on the CPU
+    #[arg(long)]
+    mirror: bool,
     /// Say what is wrong or unsupported in every case, not just the first
     #[arg(long)]
     verbose: bool,
@@ -63,7 +67,8 @@ fn start(cli: Cli) -> Result<bool, Box<dyn Error>> {
         return Ok(true);
     }
     let dir = cli.run.dir.unwrap_or_default();
-    let report = run_all(&dir, &cli.run.only).map_err(|e| format!("{}: {e}", dir.display()))?;
+    let device = if cli.run.mirror { flambeau_mirror::device(0) } else { Device::Cpu };
+    let report = on_device(device, || run_all(&dir, &cli.run.only)).map_err(|e| format!("{}: {e}", dir.display()))?;
     println!("{}", report.text(cli.run.verbose));
     if let Some(file) = cli.run.json {
         let text = serde_json::to_string_pretty(&report.json())?;
