@@ -18,6 +18,22 @@ pub mod autograd {
     pub use flambeau_autograd::*;
 }
 
+/// Derivatives of functions: forward mode and its kin, as `torch.func`.
+pub mod func {
+    pub use flambeau_autograd::func::*;
+}
+
+// Modes of a thread: mixed precision, where the time goes, a function's ops as a program.
+pub use flambeau_tensor::{autocast, profiler, trace};
+
+/// For whoever adds a device or a mode: backends, storages, calls and interpreters.
+pub mod extend {
+    pub use flambeau_tensor::alloc::Block;
+    pub use flambeau_tensor::backend::{Backend, DeviceKind, Ran, Work, register_backend, synchronize};
+    pub use flambeau_tensor::dispatch::{Call, Interpreter, Output, Read, interpret};
+    pub use flambeau_tensor::storage::{Memory, Storage, Use};
+}
+
 /// Modules, functional forms, losses, initialisation.
 pub mod nn {
     pub use flambeau_nn::*;
