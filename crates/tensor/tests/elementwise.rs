@@ -449,3 +449,31 @@ fn a_choice_moves_every_dtype_bit_by_bit() {
         same("masked_fill_", &wide(&a), &filled);
     }
 }
+
+#[test]
+fn three_operands_are_broadcast_each_in_its_own_way() {
+    // Long and short rows, and parts for threads that begin in the middle of one.
+    for (rows, columns) in [(400, 100), (2_000, 5), (3, 20_000), (5, 7)] {
+        let shape = [rows, columns];
+        let whole = |x: &Tensor| x.expand(shape).unwrap().copy().unwrap();
+        for dtype in [DType::F32, DType::U8] {
+            let ways = [[rows, columns], [1, columns], [rows, 1], [1, 1]].map(|shape| digits(dtype, &shape));
+            for mask in &ways {
+                let mask = mask.gt(4).unwrap();
+                for a in &ways {
+                    let filled = a.masked_fill(&mask, 3).unwrap();
+                    let expanded = whole(a).masked_fill(whole(&mask), 3).unwrap();
+                    same("masked_fill", &whole(&filled), &expanded);
+                    for b in &ways {
+                        let (got, want) = (a.where_cond(&mask, b), whole(a).where_cond(whole(&mask), whole(b)));
+                        same("where", &whole(&got.unwrap()), &want.unwrap());
+                    }
+                }
+            }
+            let target = ways[0].copy().unwrap();
+            target.mul_(&ways[1]).unwrap().sub_(&ways[2]).unwrap();
+            let want = ways[0].mul(whole(&ways[1])).unwrap().sub(whole(&ways[2])).unwrap();
+            same("in place", &target, &want);
+        }
+    }
+}

@@ -253,7 +253,7 @@ fn drive(inputs: &[Feed<'_>], (out, out_lane): (&mut Dst<'_>, LaneKind), kernel:
     };
     let out_lane = inputs.iter().find_map(signed).map_or(out_lane, |dtype| out_lane.with_sign_of(dtype));
     if out_lane.stores(out.dtype()) && out.is_contiguous() && inputs.iter().all(straight) {
-        let to = Row { ptr: out.ptr(), size: out_lane.size() };
+        let to = Row { ptr: out.ptr(), len: n, size: out_lane.size() };
         if n <= par::GRAIN {
             return run_rows(inputs, &to, kernel, 0..n);
         }
@@ -261,7 +261,10 @@ fn drive(inputs: &[Feed<'_>], (out, out_lane): (&mut Dst<'_>, LaneKind), kernel:
     }
     if out_lane.stores(out.dtype()) && out.is_contiguous() {
         if let Some(repeats) = Repeats::new(inputs, out, &same, &apart) {
-            let to = Row { ptr: out.ptr(), size: out_lane.size() };
+            let to = Row { ptr: out.ptr(), len: n, size: out_lane.size() };
+            if n <= par::GRAIN {
+                return repeats.run(inputs, &to, kernel, 0..n);
+            }
             return par::ranges(n, par::GRAIN, |part| repeats.run(inputs, &to, kernel, part));
         }
     }
@@ -273,9 +276,10 @@ fn drive(inputs: &[Feed<'_>], (out, out_lane): (&mut Dst<'_>, LaneKind), kernel:
     });
 }
 
-/// An output whose elements lie one after another, and the bytes of one.
+/// An output whose elements lie one after another, how many, and the bytes of one.
 struct Row {
     ptr: *mut u8,
+    len: usize,
     size: usize,
 }
 // SAFETY: as for `Plan`.

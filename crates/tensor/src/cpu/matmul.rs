@@ -126,13 +126,14 @@ unsafe fn complex_product<T: Real + Float>(
     }
 }
 
-/// Products of integers, which wrap: panels of the right matrix as wide as a cache line, four rows of the left one
-/// at a time, so that the sums stay in registers.
+/// Products of integers, which wrap: panels of the right matrix by four rows of the left one at a time, whose sums
+/// stay in the first-level cache. A panel is so wide that the loop over it becomes vector code, not a long list of
+/// scalars.
 macro_rules! by_panels {
     ($($t:ty),*) => {$(
         impl Number for $t {
             unsafe fn product(s: Sizes, a: Matrix<$t>, b: Matrix<$t>, c: *mut $t, stride: usize, add: bool) {
-                const WIDTH: usize = 64 / size_of::<$t>();
+                const WIDTH: usize = 64;
                 const ROWS: usize = 4;
                 let mut panel = vec![[0 as $t; WIDTH]; s.k];
                 for first in (0..s.n).step_by(WIDTH) {

@@ -145,10 +145,12 @@ fn beside(t: Tensor, other: &Tensor) -> Result<Tensor> {
     if t.rank() == 0 && t.device() == Device::Cpu { t.to_device(other.device()) } else { Ok(t) }
 }
 
-/// True where both are the same sizes: number by number, for a call to compare a few costs more.
+/// True where `from` broadcasts to just `to`.
 #[inline]
-pub(crate) fn is_same(a: &[usize], b: &[usize]) -> bool {
-    a.len() == b.len() && (0..a.len()).all(|d| a[d] == b[d])
+fn broadcasts_to(from: &[usize], to: &[usize]) -> bool {
+    let Some(lead) = to.len().checked_sub(from.len()) else { return false };
+    // Number by number: a call to compare a few costs more.
+    (0..from.len()).all(|d| from[d] == to[lead + d] || from[d] == 1)
 }
 
 /// What the methods of the ops on two operands differ in.
@@ -267,7 +269,7 @@ fn infer(name: &'static str, takes: Takes, truth: bool, scalar: ScalarOperand, i
     let mut meta = match (scalar.value(), inputs) {
         (None, [a, b]) => {
             ensure!(a.dtype() == b.dtype(), DType, name, "the operands are {} and {}", a.dtype(), b.dtype());
-            if is_same(a.shape(), b.shape()) {
+            if broadcasts_to(b.shape(), a.shape()) {
                 Meta::like(a)
             } else {
                 Meta { shape: broadcast_shapes(name, a.shape(), b.shape())?, dtype: a.dtype() }
@@ -363,7 +365,13 @@ macro_rules! binary {
                     #[doc = concat!("[`", stringify!($method), "`](Tensor::", stringify!($method), ") with the operands the other way round: `other` is the left one.\n\n# Errors\nAs for [`", stringify!($method), "`](Tensor::", stringify!($method), ").")]
                     #[track_caller]
                     pub fn $reversed<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Tensor> {
-                        $Op::METHOD.call_reversed(self, other.into())
+                        let (method, other) = ($Op::METHOD, other.into());
+                        match &other {
+                            Operand::Scalar(v) if method.takes_scalar(self, *v) => {
+                                dispatch($Op { scalar: ScalarOperand::Left(*v) }, &[self])
+                            }
+                            _ => method.call_reversed(self, other),
+                        }
                     }
                 )?
             )*

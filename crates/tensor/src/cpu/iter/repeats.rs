@@ -13,7 +13,7 @@ pub(super) struct Repeats {
     ways: [Way; MAX_INPUTS],
     /// Elements of the output in a row: of each input they are neighbours, or one.
     row: usize,
-    /// Elements that a call of the kernel takes at most.
+    /// Elements that a call of the kernel takes at most: part of a row, or whole short rows.
     step: usize,
 }
 
@@ -47,6 +47,22 @@ impl Way {
     fn row(&self) -> usize {
         if self.spread > 1 { self.spread } else { self.period }
     }
+
+    /// What the `n` elements of the output from `at` on see of the input.
+    ///
+    /// # Safety
+    /// The input's elements, of `size` bytes, lie from `from` on as its way says; `to` has room for `n`, apart.
+    unsafe fn fill(&self, from: *const u8, size: usize, mut to: *mut u8, mut at: usize, n: usize) {
+        let (copy, end, row) = (Convert::copy(size), at + n, self.row());
+        while at < end {
+            let run = (row - at % row).min(end - at);
+            let element = at % self.period / self.spread;
+            // SAFETY: up to the row's end the elements are neighbours, or one.
+            unsafe { copy.run(from.add(element * size), usize::from(self.spread == 1), to, 1, run) };
+            to = to.wrapping_add(run * size);
+            at += run;
+        }
+    }
 }
 
 impl Repeats {
@@ -74,42 +90,55 @@ impl Repeats {
             staged |= way.spread > 1 || way.same;
             row = row.min(way.row());
         }
-        let whole = ways[..inputs.len().min(MAX_INPUTS)].iter().all(|way| way.row() % row == 0);
-        let step = if staged { row.min(STAGE_BYTES / widest) } else { row };
-        (whole && (row >= LONG || n / row <= 16)).then_some(Repeats { ways, row, step })
+        let all = &ways[..inputs.len().min(MAX_INPUTS)];
+        if row == 0 || !all.iter().all(|way| way.row() % row == 0) {
+            return None;
+        }
+        let fit = STAGE_BYTES / widest;
+        let step = if row < LONG {
+            // What repeats itself with each step is staged once.
+            let period = all.iter().map(|way| way.period).filter(|period| *period <= fit).max().unwrap_or(1);
+            fit - fit % period
+        } else if staged {
+            row.min(fit)
+        } else {
+            row
+        };
+        Some(Repeats { ways, row, step })
     }
 
     pub(super) fn run(&self, inputs: &[Feed<'_>], to: &Row, kernel: Kernel<'_>, part: Range<usize>) {
         let mut stages: [MaybeUninit<Stage>; MAX_INPUTS] = [const { MaybeUninit::uninit() }; MAX_INPUTS];
         let mut ptrs = [std::ptr::null::<u8>(); MAX_INPUTS];
-        let mut there = [usize::MAX; MAX_INPUTS];
+        let (short, total) = (self.row < LONG, to.len);
         let mut at = part.start;
         while at < part.end {
-            let n = self.step.min(self.row - at % self.row).min(part.end - at);
+            let row = if short { self.step } else { self.step.min(self.row - at % self.row) };
+            let n = row.min(part.end - at);
             let out = to.ptr.wrapping_add(at * to.size);
             for i in 0..inputs.len().min(MAX_INPUTS) {
                 let (way, size) = (&self.ways[i], inputs[i].lane.size());
-                let element = at % way.period / way.spread;
                 let from = match &inputs[i].from {
-                    Source::Tensor(s) => s.ptr().wrapping_add(element * size),
+                    Source::Tensor(s) => s.ptr(),
                     Source::Value(value) => value.as_ptr().cast(),
                 };
-                if way.spread == 1 && !way.same {
-                    ptrs[i] = from;
+                if way.spread == 1 && !way.same && (!short || way.period == total) {
+                    ptrs[i] = from.wrapping_add(at % way.period * size);
                     continue;
                 }
                 let stage = stages[i].as_mut_ptr().cast::<u8>();
-                ptrs[i] = stage;
-                // SAFETY: the element is the input's own and `step` of them fit the stage; what is the output
+                let there = at > part.start && (way.spread == total || short && self.step % way.period == 0);
+                // SAFETY: the stage has room for `step` lanes, and the input is as its way says; what is the output
                 // holds the `n` that are read.
                 unsafe {
                     if way.same {
                         stage.copy_from_nonoverlapping(out, n * size);
-                    } else if there[i] != element {
-                        Convert::copy(size).run(from, 0, stage, 1, self.step);
-                        there[i] = element;
+                    } else if !there {
+                        // One value for all is there once and for all, though this may be a short step.
+                        way.fill(from, size, stage, at, if way.spread == total { self.step } else { n });
                     }
                 }
+                ptrs[i] = stage;
             }
             kernel(&ptrs, out, n);
             at += n;
