@@ -251,6 +251,9 @@ impl Convert {
     /// `src` holds elements to convert from at the `n` places, aligned and readable; `dst` has room for those to
     /// convert to at its places, aligned and writable; the two do not overlap.
     pub(crate) unsafe fn run(&self, src: *const u8, from: usize, dst: *mut u8, to: usize, n: usize) {
+        if n == 0 {
+            return; // Where there is nothing, not even addresses need be right.
+        }
         let Some(first) = self.steps[0] else {
             // SAFETY: the caller's promise.
             return unsafe { copier(self.from)(src, from, dst, to, n) };

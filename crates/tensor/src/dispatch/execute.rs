@@ -110,7 +110,11 @@ fn update_all(name: &'static str, op: &Op, inputs: &[&Tensor], targets: &[&Tenso
     );
     let everything: SmallVec<[&Tensor; 8]> = all().copied().collect();
     let (device, backend) = common_device(op, &everything)?;
+    // Other ops do not count targets among what they are inferred from.
+    let updates = matches!(op, Op::SgdStep(_) | Op::AdamStep(_));
+    ensure!(updates, Unsupported, name, "{} is no update of several tensors", op.name());
     let metas = op.infer(&everything)?;
+    ensure!(metas.len() == targets.len(), Argument, name, "{} targets where {} are right", targets.len(), metas.len());
     for (i, (meta, target)) in metas.iter().zip(targets).enumerate() {
         check_target(name, meta, target)?;
         ensure!(
@@ -138,13 +142,14 @@ pub(super) fn into(name: &'static str, op: Op, inputs: &[&Tensor], target: &Tens
 
 fn write_and_record(name: &'static str, op: Op, inputs: &[&Tensor], target: &Tensor, at: At) -> Result<()> {
     let metas = op.infer(inputs)?;
-    check_target(name, &metas[0], target)?;
+    let Some(meta) = metas.first() else { bail!(Unsupported, name, "{} has no output", op.name()) };
+    check_target(name, meta, target)?;
     let tracking = is_recorded(inputs) || is_recorded(&[target]);
     if tracking || is_unseen_by_its_base(target) {
         hook()?.check_in_place(name, target)?;
     }
     let old = if tracking { Some(hook()?.before_in_place(&op, inputs, target)?) } else { None };
-    write(name, &op, inputs, target, &metas[0], at)?;
+    write(name, &op, inputs, target, meta, at)?;
     if !inference_mode_enabled() || !target.is_inference() {
         target.storage().bump(name, at);
     }
@@ -210,6 +215,8 @@ fn write(name: &'static str, op: &Op, inputs: &[&Tensor], target: &Tensor, meta:
         }
     }
     let made = run_one(op, inputs, at)?;
+    let (here, there) = (made.device(), target.device());
+    ensure!(here == there, Device, name, "the result is on {here}, the tensor that is to take it on {there}");
     let _guard = lock_for_op(name, &[&made], &[target])?;
     let cast = Op::Cast(Cast { dtype: target.dtype() });
     // SAFETY: the target has the shape of what was made, no overlap, and both are locked.

@@ -233,6 +233,15 @@ fn every_op_by_hand_checks_what_its_kernel_needs() {
         let refs: Vec<&Tensor> = inputs.iter().collect();
         let shapes: Vec<String> = refs.iter().map(|t| format!("{} {:?}", t.dtype(), t.shape())).collect();
         let what = format!("{op:?} of {} (round {round})", shapes.join(", "));
+        let target = if g.one_in(2) { inputs.first().cloned() } else { None };
+        let target = target.filter(|_| g.one_in(4)).unwrap_or_else(|| g.tensor());
+        guarded(&format!("{what} into {} {:?}", target.dtype(), target.shape()), &mut faults, || {
+            let to = strided(&target);
+            dispatch_into("into", op.clone(), &refs, &to).or_else(|_| {
+                no_grad(|| dispatch_update("update", op.clone(), &refs[refs.len().min(1)..], &[&target.copy()?]))
+            })?;
+            Ok(vec![to])
+        });
         guarded(&what, &mut faults, || {
             if refs.first().is_some_and(|x| op.view_layout(x).is_some()) {
                 Ok(vec![dispatch_view(op.clone(), refs[0])?.copy()?])

@@ -358,7 +358,7 @@ const OTHERS: &[Maker] = &[
         let of = LayerNorm { dims, eps: 1e-5, weight, bias: false };
         let n = 4 + weight as usize;
         let all = [x.clone(), x, lead.clone(), lead, over];
-        (LayerNormBackward { of, needs: [true, g.one_in(2), g.one_in(2)] }.into(), count(g, all[..n].to_vec()))
+        (LayerNormBackward { of, needs: [g.one_in(2), g.one_in(2), g.one_in(2)] }.into(), count(g, all[..n].to_vec()))
     },
     |g| {
         let (dims, weight) = (dim(g), g.one_in(2));
@@ -370,7 +370,10 @@ const OTHERS: &[Maker] = &[
         let (over, lead, x) = normed(g, dims);
         let of = RmsNorm { dims, eps: 1e-5, weight };
         let all = [x.clone(), x, lead, over];
-        (RmsNormBackward { of, needs: [true, g.one_in(2)] }.into(), count(g, all[..3 + weight as usize].to_vec()))
+        (
+            RmsNormBackward { of, needs: [g.one_in(2), g.one_in(2)] }.into(),
+            count(g, all[..3 + weight as usize].to_vec()),
+        )
     },
     |g| {
         let (training, weight) = (g.one_in(2), g.one_in(2));
@@ -385,7 +388,7 @@ const OTHERS: &[Maker] = &[
         let of = BatchNorm { training, eps: 1e-5, weight, bias: false };
         let all = [x.clone(), x, p.clone(), p.clone(), p];
         let all = count(g, all[..4 + weight as usize].to_vec());
-        (BatchNormBackward { of, needs: [true, g.one_in(2), g.one_in(2)] }.into(), all)
+        (BatchNormBackward { of, needs: [g.one_in(2), g.one_in(2), g.one_in(2)] }.into(), all)
     },
     |g| {
         let (groups, weight) = (g.u(), g.one_in(2));
@@ -400,7 +403,7 @@ const OTHERS: &[Maker] = &[
         let stats = g.tensor_of(&[x.shape().first().copied().unwrap_or(1), groups.min(9)], DType::F32);
         let all = [x.clone(), x, stats.clone(), stats, p];
         let all = count(g, all[..4 + weight as usize].to_vec());
-        (GroupNormBackward { of, needs: [true, g.one_in(2), g.one_in(2)] }.into(), all)
+        (GroupNormBackward { of, needs: [g.one_in(2), g.one_in(2), g.one_in(2)] }.into(), all)
     },
     // elements by number, joining, padding
     |g| {
