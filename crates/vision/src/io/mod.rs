@@ -1,9 +1,10 @@
 //! Image files to tensors and back, as `torchvision.io`: PNG and JPEG, `u8` of shape `[C, H, W]`.
 //!
 //! A file is taken for hostile. One that ends too early or is damaged is an error that says where, and one whose
-//! header promises more pixels than its bytes can hold is turned away before memory for them is asked for: an
-//! image takes at most 1,032 bytes for each byte of its file (what deflate and a JPEG's blocks can come to),
-//! or 64 MiB where that is more, and its decoder as much again. A panic in a decoder would be an error, too.
+//! header promises more pixels than its bytes can hold is turned away before memory for them is asked for: an image
+//! takes at most 1,032 bytes for each byte of its file (what deflate and a JPEG's blocks can come to), or 64 MiB
+//! where that is more. Its decoder takes as much again while it works, for a progressive JPEG three times as much. A
+//! panic in a decoder would be an error, too.
 
 mod exif;
 mod jpeg;
