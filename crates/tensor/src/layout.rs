@@ -1,6 +1,6 @@
 //! How a tensor's elements lie in its storage: shape, strides, offset, and the arithmetic of views.
 
-use crate::shape::{Shape, Strides, checked_numel, copied, numel};
+use crate::shape::{DimList, Shape, Strides, checked_numel, copied, numel};
 use smallvec::SmallVec;
 
 /// Shape, strides and offset, in elements.
@@ -110,6 +110,31 @@ impl Layout {
             reach += stride * (size - 1);
         }
         false
+    }
+
+    /// The dimensions from the one with the widest strides to the one with the narrowest: walked in this order, a
+    /// tensor's elements are met in the order of memory. As PyTorch's iterators have it, ties included; an expanded
+    /// dimension stays beside its neighbours.
+    pub fn memory_order(&self) -> DimList {
+        let mut order: DimList = (0..self.rank()).rev().collect();
+        for i in 1..order.len() {
+            let mut at = i;
+            for before in (0..i).rev() {
+                let (a, b) = (order[before], order[at]);
+                let (near, far) = (self.strides[a], self.strides[b]);
+                if near == 0 || far == 0 {
+                    continue;
+                }
+                if near > far || (near == far && self.shape[a] > self.shape[b]) {
+                    order.swap(before, at);
+                    at = before;
+                } else if near < far {
+                    break;
+                }
+            }
+        }
+        order.reverse();
+        order
     }
 
     /// The same elements with dimensions in the order `perm`.
@@ -253,6 +278,20 @@ mod tests {
         let e = Layout::contiguous(Shape::from_slice(&[3, 1])).expand(&[3, 4]);
         assert_eq!(e.reshape(&[12]), None);
         assert_eq!(&e.reshape(&[3, 2, 2]).unwrap().strides[..], [1, 0, 0]);
+    }
+
+    #[test]
+    fn memory_order_is_that_of_the_strides() {
+        let order = |shape: &[usize], strides: &[usize]| {
+            let layout = Layout { shape: Shape::from_slice(shape), strides: Strides::from_slice(strides), offset: 0 };
+            layout.memory_order().to_vec()
+        };
+        assert_eq!(order(&[2, 3, 4], &[12, 4, 1]), [0, 1, 2]);
+        assert_eq!(order(&[3, 4, 2], &[4, 1, 12]), [2, 0, 1]);
+        // `torch.empty_like` of [4, 3] expanded from [4, 1], and of its transpose, has strides (3, 1) and (1, 3).
+        assert_eq!(order(&[4, 3], &[1, 0]), [0, 1]);
+        assert_eq!(order(&[3, 4], &[0, 1]), [0, 1]);
+        assert_eq!(order(&[], &[]), [0; 0]);
     }
 
     #[test]

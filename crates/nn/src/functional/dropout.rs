@@ -1,7 +1,7 @@
 //! Dropout, drawn from the generator as PyTorch's CPU does: one Bernoulli number for an element (or a
-//! channel), in row-major order.
+//! channel), in the order of the input's memory.
 
-use flambeau_tensor::{Distribution, Result, Tensor, bail, ensure};
+use flambeau_tensor::{Distribution, Result, Tensor, TensorBuilder, bail, ensure};
 
 /// Zeros a random fraction `p` of the elements and divides the others by 1 - p, where `training`.
 ///
@@ -9,7 +9,7 @@ use flambeau_tensor::{Distribution, Result, Tensor, bail, ensure};
 /// Where `p` is no probability.
 #[track_caller]
 pub fn dropout(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
-    match noise("dropout", x, x.shape(), p, training)? {
+    match noise("dropout", x, None, p, training)? {
         Some(noise) => x.mul(&noise),
         None => Ok(x.clone()),
     }
@@ -21,7 +21,7 @@ pub fn dropout(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
 /// Where `p` is no probability.
 #[track_caller]
 pub fn dropout_(x: &Tensor, p: f64, training: bool) -> Result<&Tensor> {
-    match noise("dropout_", x, x.shape(), p, training)? {
+    match noise("dropout_", x, None, p, training)? {
         Some(noise) => x.mul_(&noise),
         None => Ok(x),
     }
@@ -72,7 +72,7 @@ pub fn dropout3d(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
 /// Where `p` is no probability.
 #[track_caller]
 pub fn alpha_dropout(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
-    alpha("alpha_dropout", x, x.shape(), p, training)
+    alpha("alpha_dropout", x, None, p, training)
 }
 
 /// [`alpha_dropout`] of whole channels of `x`, `[N, C, …]`.
@@ -83,11 +83,11 @@ pub fn alpha_dropout(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
 pub fn feature_alpha_dropout(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
     const NAME: &str = "feature_alpha_dropout";
     let shape = if training { channel_shape(NAME, x)? } else { Vec::new() };
-    alpha(NAME, x, &shape, p, training)
+    alpha(NAME, x, Some(&shape), p, training)
 }
 
 #[track_caller]
-fn alpha(name: &'static str, x: &Tensor, shape: &[usize], p: f64, training: bool) -> Result<Tensor> {
+fn alpha(name: &'static str, x: &Tensor, shape: Option<&[usize]>, p: f64, training: bool) -> Result<Tensor> {
     // SELU's scale times its alpha: minus the limit of the function at −∞.
     const LIMIT: f64 = 1.758_099_340_847_376_6;
     let Some(noise) = noise(name, x, shape, p, training)? else { return Ok(x.clone()) };
@@ -112,25 +112,28 @@ fn channel_shape(name: &'static str, x: &Tensor) -> Result<Vec<usize>> {
 
 #[track_caller]
 fn channels(name: &'static str, x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
-    match noise(name, x, &channel_shape(name, x)?, p, training)? {
+    match noise(name, x, Some(&channel_shape(name, x)?), p, training)? {
         Some(noise) => x.mul(&noise),
         None => Ok(x.clone()),
     }
 }
 
-/// What to multiply by, of `shape`; none where nothing is to be done, and nothing is drawn.
+/// What to multiply by, of `shape`, or like `x`; none where nothing is to be done, and nothing is drawn.
 #[track_caller]
-fn noise(name: &'static str, x: &Tensor, shape: &[usize], p: f64, training: bool) -> Result<Option<Tensor>> {
+fn noise(name: &'static str, x: &Tensor, shape: Option<&[usize]>, p: f64, training: bool) -> Result<Option<Tensor>> {
     ensure!((0.0..=1.0).contains(&p), Argument, name, "p = {p} is not a probability");
     if !training || p == 0.0 || x.numel() == 0 {
         return Ok(None);
     }
     if p == 1.0 {
+        let shape = shape.unwrap_or(x.shape());
         return Ok(Some(Tensor::zeros(shape).dtype(x.dtype()).device(x.device()).build()?));
     }
     let kept = Distribution::Bernoulli { p: 1.0 - p };
-    let noise =
-        flambeau_tensor::TensorBuilder::random(name, shape, kept).dtype(x.dtype()).device(x.device()).build()?;
+    let noise = match shape {
+        None => x.random_like(name, kept, None)?,
+        Some(shape) => TensorBuilder::random(name, shape, kept).dtype(x.dtype()).device(x.device()).build()?,
+    };
     noise.div_(1.0 - p)?;
     Ok(Some(noise))
 }

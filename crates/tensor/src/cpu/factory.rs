@@ -6,7 +6,7 @@ use super::{CpuKernel, Dst, Src, halves, par};
 use crate::dtype::Stored;
 use crate::layout::Layout;
 use crate::ops::{Arange, AsStridedBackward, AsStridedScatter, Distribution, Full, Linspace, Random};
-use crate::random::{RandomElement, default_generator};
+use crate::random::default_generator;
 use crate::{DType, Result, Scalar, bail, ensure};
 use half::{bf16, f16};
 use num_complex::Complex;
@@ -97,87 +97,39 @@ impl CpuKernel for Linspace {
 impl CpuKernel for Random {
     fn run(&self, _: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let out = &mut outputs[0];
-        macro_rules! floats {
-            ($method:ident($($arg:expr),*)) => {
+        let generator = self.generator.clone().unwrap_or_else(default_generator);
+        macro_rules! fill {
+            ($out:ident, $call:expr; $($dtype:ident: $t:ty),+) => {
                 match self.dtype {
-                    DType::F32 => self.generator().$method(out.slice::<f32>(), $($arg),*),
-                    DType::F64 => self.generator().$method(out.slice::<f64>(), $($arg),*),
-                    DType::F16 => self.generator().$method(out.slice::<f16>(), $($arg),*),
-                    DType::BF16 => self.generator().$method(out.slice::<bf16>(), $($arg),*),
+                    $(DType::$dtype => {
+                        let $out = out.slice::<$t>();
+                        $call
+                    })+
                     other => bail!(DType, "random", "{:?} is not defined for {other}", self.distribution),
                 }
             };
         }
+        macro_rules! floats {
+            (|$out:ident| $call:expr) => { fill!($out, $call; F16: f16, BF16: bf16, F32: f32, F64: f64) };
+        }
+        macro_rules! reals {
+            (|$out:ident| $call:expr) => {
+                fill!($out, $call; Bool: u8, U8: u8, I8: i8, I16: i16, I32: i32, I64: i64, F16: f16, BF16: bf16, F32: f32, F64: f64)
+            };
+        }
         match self.distribution {
-            Distribution::Uniform { from, to } => floats!(uniform(from, to)),
-            Distribution::Normal { mean, std } => floats!(normal(mean, std)),
-            Distribution::Exponential { lambda } => floats!(exponential(lambda)),
-            Distribution::Bernoulli { p } => self.real(out, |g, o| o.bernoulli(g, p)),
-            Distribution::Integers { low, high } => self.real(out, |g, o| o.integers(g, low, high)),
-            Distribution::Permutation => self.real(out, |g, o| o.permutation(g)),
-        }
-    }
-}
-
-/// A slice of any real dtype, as the generator fills it.
-trait FillReal {
-    fn bernoulli(&mut self, g: &crate::random::Generator, p: f64) -> Result<()>;
-    fn integers(&mut self, g: &crate::random::Generator, low: i64, high: i64) -> Result<()>;
-    fn permutation(&mut self, g: &crate::random::Generator) -> Result<()>;
-}
-
-impl<T: RandomElement> FillReal for [T] {
-    fn bernoulli(&mut self, g: &crate::random::Generator, p: f64) -> Result<()> {
-        g.bernoulli(self, p)
-    }
-    fn integers(&mut self, g: &crate::random::Generator, low: i64, high: i64) -> Result<()> {
-        g.randint(self, low, high)
-    }
-    fn permutation(&mut self, g: &crate::random::Generator) -> Result<()> {
-        g.randperm(self)
-    }
-}
-
-impl Random {
-    fn generator(&self) -> crate::random::Generator {
-        self.generator.clone().unwrap_or_else(default_generator)
-    }
-
-    fn real(
-        &self,
-        out: &mut Dst<'_>,
-        f: impl Fn(&crate::random::Generator, &mut dyn FillReal) -> Result<()>,
-    ) -> Result<()> {
-        fn go<T: RandomElement + Stored>(
-            random: &Random,
-            out: &mut Dst<'_>,
-            f: &dyn Fn(&crate::random::Generator, &mut dyn FillReal) -> Result<()>,
-        ) -> Result<()> {
-            struct Slice<'a, T>(&'a mut [T]);
-            impl<T: RandomElement> FillReal for Slice<'_, T> {
-                fn bernoulli(&mut self, g: &crate::random::Generator, p: f64) -> Result<()> {
-                    FillReal::bernoulli(self.0, g, p)
-                }
-                fn integers(&mut self, g: &crate::random::Generator, low: i64, high: i64) -> Result<()> {
-                    FillReal::integers(self.0, g, low, high)
-                }
-                fn permutation(&mut self, g: &crate::random::Generator) -> Result<()> {
-                    FillReal::permutation(self.0, g)
-                }
+            Distribution::Uniform { from, to } => floats!(|out| generator.uniform(out, from, to)),
+            Distribution::Normal { mean, std } if self.strided => {
+                floats!(|out| generator.normal_serial(out, mean, std))
             }
-            f(&random.generator(), &mut Slice(out.slice::<T>()))
-        }
-        match self.dtype {
-            DType::Bool | DType::U8 => go::<u8>(self, out, &f),
-            DType::I8 => go::<i8>(self, out, &f),
-            DType::I16 => go::<i16>(self, out, &f),
-            DType::I32 => go::<i32>(self, out, &f),
-            DType::I64 => go::<i64>(self, out, &f),
-            DType::F16 => go::<f16>(self, out, &f),
-            DType::BF16 => go::<bf16>(self, out, &f),
-            DType::F32 => go::<f32>(self, out, &f),
-            DType::F64 => go::<f64>(self, out, &f),
-            other => bail!(DType, "random", "{:?} is not defined for {other}", self.distribution),
+            Distribution::Normal { mean, std } => floats!(|out| generator.normal(out, mean, std)),
+            Distribution::LogNormal { mean, std } => floats!(|out| generator.log_normal(out, mean, std)),
+            Distribution::Exponential { lambda } => floats!(|out| generator.exponential(out, lambda)),
+            Distribution::Cauchy { median, sigma } => floats!(|out| generator.cauchy(out, median, sigma)),
+            Distribution::Geometric { p } => reals!(|out| generator.geometric(out, p)),
+            Distribution::Bernoulli { p } => reals!(|out| generator.bernoulli(out, p)),
+            Distribution::Integers { low, high } => reals!(|out| generator.randint(out, low, high)),
+            Distribution::Permutation => reals!(|out| generator.randperm(out)),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Tensors out of nothing: constants, ranges, random numbers.
 
 use crate::dtype::Category;
+use crate::layout::Layout;
 use crate::op::{Infer, Meta, Metas};
 use crate::random::Generator;
 use crate::shape::{IntoShape, Shape};
@@ -85,6 +86,25 @@ pub enum Distribution {
         /// its rate
         lambda: f64,
     },
+    /// trials up to and with the first success
+    Geometric {
+        /// probability of a success
+        p: f64,
+    },
+    /// the Cauchy distribution
+    Cauchy {
+        /// its median
+        median: f64,
+        /// half its width at half its maximum
+        sigma: f64,
+    },
+    /// exponentials of normally distributed numbers
+    LogNormal {
+        /// mean of the logarithms
+        mean: f64,
+        /// standard deviation of the logarithms
+        std: f64,
+    },
 }
 
 /// Random numbers in the order PyTorch draws them.
@@ -100,6 +120,9 @@ pub struct Random {
     pub dtype: DType,
     /// Where it is to be.
     pub device: Device,
+    /// Is the tensor they are for not contiguous? PyTorch draws normal numbers one by one then, and 16 at a time
+    /// for a contiguous one.
+    pub strided: bool,
 }
 
 macro_rules! factory {
@@ -199,10 +222,9 @@ impl TensorBuilder {
             }
             What::Random(name, shape, distribution) => {
                 let shape = good(name, shape)?;
-                check_random(name, distribution)?;
                 let integral = matches!(distribution, Distribution::Integers { .. } | Distribution::Permutation);
                 let dtype = dtype.unwrap_or(if integral { DType::I64 } else { DType::DEFAULT });
-                dispatch(Random { distribution, generator, shape, dtype, device }, &[])
+                drawn(name, Random { distribution, generator, shape, dtype, device, strided: false })
             }
             What::Eye(rows, columns) => {
                 let dtype = dtype.unwrap_or(DType::DEFAULT);
@@ -236,6 +258,27 @@ impl IntoShape for smallvec::SmallVec<[isize; 6]> {
     }
 }
 
+/// Random numbers; complex ones part by part.
+#[track_caller]
+fn drawn(name: &'static str, mut op: Random) -> Result<Tensor> {
+    check_random(name, op.distribution)?;
+    if !op.dtype.is_complex() {
+        return dispatch(op, &[]);
+    }
+    op.distribution = of_parts(op.distribution);
+    op.shape.push(2);
+    op.dtype = op.dtype.to_real();
+    Ok(dispatch(op, &[])?.view_as_complex()?.detach())
+}
+
+/// The distribution of a complex number's two parts: normal ones share the variance.
+fn of_parts(whole: Distribution) -> Distribution {
+    match whole {
+        Distribution::Normal { mean, std } => Distribution::Normal { mean, std: std * std::f64::consts::FRAC_1_SQRT_2 },
+        other => other,
+    }
+}
+
 #[track_caller]
 fn check_random(name: &'static str, distribution: Distribution) -> Result<()> {
     match distribution {
@@ -244,6 +287,15 @@ fn check_random(name: &'static str, distribution: Distribution) -> Result<()> {
         }
         Distribution::Normal { std, .. } if !(std >= 0.0) => {
             bail!(Argument, name, "a standard deviation of {std} is negative")
+        }
+        Distribution::LogNormal { std, .. } if !(std > 0.0) => {
+            bail!(Argument, name, "a standard deviation of {std} is not positive")
+        }
+        Distribution::Geometric { p } if !(p > 0.0 && p < 1.0) => {
+            bail!(Argument, name, "p = {p} is not between 0 and 1")
+        }
+        Distribution::Cauchy { sigma, .. } if !(sigma > 0.0) => {
+            bail!(Argument, name, "a width of {sigma} is not positive")
         }
         Distribution::Bernoulli { p } if !(0.0..=1.0).contains(&p) => {
             bail!(Argument, name, "p = {p} is not a probability")
@@ -368,64 +420,162 @@ impl Tensor {
         self.full_like(true)
     }
 
-    /// `value` in this shape, dtype and device: `torch.full_like`.
+    /// `value` in this shape, dtype and device: `torch.full_like`. As all of `…_like`, it keeps the order of the
+    /// dimensions in memory: of a transposed tensor it makes a transposed one.
     ///
     /// # Errors
     /// Where the dtype has no such number.
     #[track_caller]
     pub fn full_like(&self, value: impl Into<Scalar>) -> Result<Tensor> {
-        let (value, shape) = (value.into().stored_as("full_like", self.dtype())?, self.layout().shape.clone());
-        dispatch(Full { value, shape, dtype: self.dtype(), device: self.device() }, &[])
+        let value = value.into().stored_as("full_like", self.dtype())?;
+        self.made_alike(|shape, _| dispatch(Full { value, shape, dtype: self.dtype(), device: self.device() }, &[]))
+    }
+
+    /// What `make` makes, in this shape and in this tensor's order of dimensions in memory, without its gaps:
+    /// PyTorch's `empty_like`. `make` is told the sizes in the order of memory, and whether that is another one
+    /// than that of the dimensions.
+    #[track_caller]
+    fn made_alike(&self, make: impl FnOnce(Shape, bool) -> Result<Tensor>) -> Result<Tensor> {
+        if self.is_contiguous() {
+            return make(self.layout().shape.clone(), false);
+        }
+        let order = self.layout().memory_order();
+        let sizes: Shape = order.iter().map(|d| self.shape()[*d]).collect();
+        let mut back = order.clone();
+        order.iter().enumerate().for_each(|(i, d)| back[*d] = i);
+        if Layout::contiguous(sizes.clone()).permute(&back).is_contiguous() {
+            return make(self.layout().shape.clone(), false);
+        }
+        Ok(make(sizes, true)?.permute(back)?.detach())
     }
 
     /// Evenly distributed in 0..1, in this shape, dtype and device: `torch.rand_like`.
     #[track_caller]
     pub fn rand_like(&self) -> Result<Tensor> {
-        Tensor::rand(self.shape()).dtype(self.dtype()).device(self.device()).build()
+        self.random_like("rand_like", Distribution::Uniform { from: 0.0, to: 1.0 }, None)
     }
 
     /// Standard normal, in this shape, dtype and device: `torch.randn_like`.
     #[track_caller]
     pub fn randn_like(&self) -> Result<Tensor> {
-        Tensor::randn(self.shape()).dtype(self.dtype()).device(self.device()).build()
+        self.random_like("randn_like", Distribution::Normal { mean: 0.0, std: 1.0 }, None)
+    }
+
+    /// Integers in `low..high`, in this shape, dtype and device: `torch.randint_like`.
+    #[track_caller]
+    pub fn randint_like(&self, low: i64, high: i64) -> Result<Tensor> {
+        self.random_like("randint_like", Distribution::Integers { low, high }, None)
+    }
+
+    /// Numbers from `distribution`, in this shape, dtype and device, from `generator` or the default one; `name` is
+    /// what an error calls it. They are drawn in the order of memory, which is this tensor's.
+    ///
+    /// # Errors
+    /// Where the distribution's parameters are out of range, or it is not defined for the dtype.
+    #[track_caller]
+    pub fn random_like(
+        &self,
+        name: &'static str,
+        distribution: Distribution,
+        generator: Option<&Generator>,
+    ) -> Result<Tensor> {
+        let (dtype, device, generator) = (self.dtype(), self.device(), generator.cloned());
+        self.made_alike(|shape, strided| drawn(name, Random { distribution, generator, shape, dtype, device, strided }))
+    }
+
+    /// For each element 1 with its value as probability, else 0: `torch.bernoulli`.
+    ///
+    /// # Errors
+    /// Where an element is no probability, or the dtype is not floating point.
+    #[track_caller]
+    pub fn bernoulli(&self) -> Result<Tensor> {
+        ensure!(self.dtype().is_float(), DType, "bernoulli", "probabilities are floating point, not {}", self.dtype());
+        let p = self.detach().to_dtype(if self.dtype() == DType::F64 { DType::F64 } else { DType::F32 })?;
+        if self.device().has_data() && p.numel() > 0 {
+            let wrong = p.ge(0.0)?.logical_and(p.le(1.0)?)?.logical_not()?.any(..)?.item::<bool>()?;
+            ensure!(!wrong, Argument, "bernoulli", "a probability is not between 0 and 1");
+        }
+        // PyTorch fills a contiguous tensor, however the probabilities lie.
+        let drawn = Tensor::rand(p.shape()).dtype(p.dtype()).device(p.device()).build()?;
+        drawn.lt(&p)?.to_dtype(self.dtype())
     }
 
     /// Fills with numbers evenly in `from..to`: `Tensor.uniform_`.
     #[track_caller]
     pub fn uniform_(&self, from: f64, to: f64) -> Result<&Tensor> {
-        self.random_("uniform_", Distribution::Uniform { from, to }, None)
+        self.draw_("uniform_", Distribution::Uniform { from, to }, None)
     }
 
     /// Fills with normally distributed numbers: `Tensor.normal_`.
     #[track_caller]
     pub fn normal_(&self, mean: f64, std: f64) -> Result<&Tensor> {
-        self.random_("normal_", Distribution::Normal { mean, std }, None)
+        self.draw_("normal_", Distribution::Normal { mean, std }, None)
     }
 
     /// Fills with 1 with probability `p`, else 0: `Tensor.bernoulli_`.
     #[track_caller]
     pub fn bernoulli_(&self, p: f64) -> Result<&Tensor> {
-        self.random_("bernoulli_", Distribution::Bernoulli { p }, None)
+        self.draw_("bernoulli_", Distribution::Bernoulli { p }, None)
     }
 
     /// Fills with exponentially distributed numbers: `Tensor.exponential_`.
     #[track_caller]
     pub fn exponential_(&self, lambda: f64) -> Result<&Tensor> {
-        self.random_("exponential_", Distribution::Exponential { lambda }, None)
+        self.draw_("exponential_", Distribution::Exponential { lambda }, None)
     }
 
-    /// Fills from `distribution`, with numbers from `generator` or the default one.
+    /// Fills with the numbers of trials up to and with the first success, of probability `p` each:
+    /// `Tensor.geometric_`.
     #[track_caller]
-    pub fn random_(
+    pub fn geometric_(&self, p: f64) -> Result<&Tensor> {
+        self.draw_("geometric_", Distribution::Geometric { p }, None)
+    }
+
+    /// Fills from the Cauchy distribution around `median`: `Tensor.cauchy_`.
+    #[track_caller]
+    pub fn cauchy_(&self, median: f64, sigma: f64) -> Result<&Tensor> {
+        self.draw_("cauchy_", Distribution::Cauchy { median, sigma }, None)
+    }
+
+    /// Fills with exponentials of normally distributed numbers: `Tensor.log_normal_`.
+    #[track_caller]
+    pub fn log_normal_(&self, mean: f64, std: f64) -> Result<&Tensor> {
+        self.draw_("log_normal_", Distribution::LogNormal { mean, std }, None)
+    }
+
+    /// Fills with integers in `low..high`: `Tensor.random_`.
+    #[track_caller]
+    pub fn random_(&self, low: i64, high: i64) -> Result<&Tensor> {
+        self.draw_("random_", Distribution::Integers { low, high }, None)
+    }
+
+    /// Fills from `distribution`, with numbers from `generator` or the default one; `name` is what an error calls
+    /// it. As in PyTorch the numbers are drawn in the order of memory, and normal ones for a tensor that is not
+    /// contiguous are drawn one by one.
+    ///
+    /// # Errors
+    /// Where the distribution's parameters are out of range, it is not defined for the dtype, or autograd forbids
+    /// to write.
+    #[track_caller]
+    pub fn draw_(
         &self,
         name: &'static str,
         distribution: Distribution,
         generator: Option<&Generator>,
     ) -> Result<&Tensor> {
         check_random(name, distribution)?;
-        let (shape, dtype, device) = (self.layout().shape.clone(), self.dtype(), self.device());
-        let op = Random { distribution, generator: generator.cloned(), shape, dtype, device };
-        crate::dispatch_into(name, op, &[], self)?;
+        if self.dtype().is_complex() {
+            self.view_as_real()?.draw_(name, of_parts(distribution), generator)?;
+            return Ok(self);
+        }
+        let walked = match self.is_contiguous() {
+            true => None,
+            false => Some(self.permute(self.layout().memory_order())?),
+        };
+        let (strided, target) = (walked.is_some(), walked.as_ref().unwrap_or(self));
+        let (shape, dtype, device) = (target.layout().shape.clone(), self.dtype(), self.device());
+        let op = Random { distribution, generator: generator.cloned(), shape, dtype, device, strided };
+        crate::dispatch_into(name, op, &[], target)?;
         Ok(self)
     }
 }
