@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{Result, cargo, floors, run as run_command, show, workspace_root};
+use crate::{Result, cargo, floors, includes, run as run_command, show, workspace_root};
 
 /// One thing to check.
 struct Step {
@@ -20,7 +20,9 @@ const STEPS: &[Step] = &[
     Step { name: "format", run: format, slow: false },
     Step { name: "floors", run: hold_floors, slow: false },
     Step { name: "clippy", run: clippy, slow: false },
+    Step { name: "package", run: package, slow: false },
     Step { name: "tests", run: tests, slow: true },
+    Step { name: "publish", run: publish, slow: true },
     Step { name: "docs", run: docs, slow: false },
 ];
 
@@ -87,6 +89,28 @@ fn tests() -> Result<()> {
     cargo_step(&["test", "--workspace"], &[])
 }
 
+/// What would be published, of which nothing may be missing or reach out of its crate.
+const PACKAGE: &[&str] = &[
+    "package",
+    "--workspace",
+    "--exclude=flambeau-examples",
+    "--exclude=flambeau-mirror",
+    "--exclude=flambeau-parity",
+    "--exclude=xtask",
+    "--allow-dirty",
+];
+
+/// The packages are put together, and no file in one includes one outside of it, except for the tests of the book.
+fn package() -> Result<()> {
+    cargo_step(&[PACKAGE, &["--no-verify"]].concat(), &[])?;
+    includes::check(&workspace_root().join("crates"))
+}
+
+/// The packages are compiled from what is in them alone.
+fn publish() -> Result<()> {
+    cargo_step(PACKAGE, &[])
+}
+
 fn docs() -> Result<()> {
     cargo_step(&["doc", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")])
 }
@@ -109,6 +133,6 @@ mod tests {
     #[test]
     fn fast_leaves_out_the_tests_alone() {
         let kept: Vec<_> = STEPS.iter().filter(|step| !step.slow).map(|step| step.name).collect();
-        assert_eq!(kept, ["format", "floors", "clippy", "docs"]);
+        assert_eq!(kept, ["format", "floors", "clippy", "package", "docs"]);
     }
 }

@@ -9,6 +9,7 @@ pub mod bench;
 pub mod check;
 pub mod data;
 pub mod floors;
+pub mod includes;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

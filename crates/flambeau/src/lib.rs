@@ -1,4 +1,32 @@
-#![doc = include_str!("../../../README.md")]
+//! PyTorch's eager framework, written in Rust: tensors, define-by-run autograd, modules, optimizers, data loading,
+//! vision and audio. Names, defaults, parameter names and random numbers are PyTorch's; errors are `Result`s that
+//! name the op, the operands and your line.
+//!
+//! ```
+//! use flambeau::prelude::*;
+//!
+//! # fn main() -> Result<()> {
+//! flambeau::manual_seed(0);
+//! let x = Tensor::linspace(-PI, PI, 200).build()?.unsqueeze(-1)?;
+//! let y = x.sin()?;
+//!
+//! let model = Sequential::of((Linear::new(1, 16), Tanh::new(), Linear::new(16, 1)))?;
+//! let mut optimizer = Adam::new(model.parameters()).lr(1e-2).build()?;
+//!
+//! for _ in 0..20 {
+//!     let loss = mse_loss(&model.forward(&x)?, &y)?;
+//!     optimizer.zero_grad();
+//!     loss.backward()?;
+//!     optimizer.step()?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`prelude`] is what most programs need. [`Tensor`] lists its methods, [`nn`] the modules and losses, [`optim`]
+//! the optimizers and schedules, [`data`] the loader, `vision` and `audio` (features, on by default) datasets and
+//! transforms. The book in the repository's `docs/` begins with a quick start and a table for those who come from
+//! PyTorch.
 
 // What has a name in a signature can be named.
 pub use flambeau_tensor::{
@@ -88,4 +116,15 @@ pub mod prelude {
     #[cfg(feature = "progress")]
     pub use indicatif::ProgressIterator;
     pub use std::f64::consts::PI;
+}
+
+/// The README: every Rust block in it is compiled and run by `cargo test`.
+#[cfg(doctest)]
+mod book {
+    macro_rules! pages {
+        ($($page:ident: $file:literal;)*) => { $(#[doc = include_str!($file)] mod $page {})* };
+    }
+    pages! {
+        readme: "../../../README.md";
+    }
 }
