@@ -249,7 +249,7 @@ const OTHERS: &[Maker] = &[
     |g| {
         let distribution = g.pick(&[Distribution::Permutation, Distribution::Normal { mean: 0.0, std: 1.0 }]);
         let (shape, dtype) = (shape(g), g.dtype());
-        (Random { distribution, generator: None, shape, dtype, device: Device::Cpu }.into(), vec![])
+        (Random { distribution, generator: None, shape, dtype, device: Device::Cpu, strided: false }.into(), vec![])
     },
     // element by element
     |g| {
