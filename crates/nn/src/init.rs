@@ -57,8 +57,9 @@ pub fn calculate_gain(nonlinearity: Nonlinearity) -> f64 {
 pub fn calculate_fan_in_and_fan_out(tensor: &Tensor) -> Result<(usize, usize)> {
     match tensor.shape() {
         [outputs, inputs, kernel @ ..] => {
-            let kernel: usize = kernel.iter().product();
-            Ok((inputs * kernel, outputs * kernel))
+            // A tensor without elements may name sizes whose product nobody can count.
+            let by_kernel = |n: usize| kernel.iter().fold(n, |product, size| product.saturating_mul(*size));
+            Ok((by_kernel(*inputs), by_kernel(*outputs)))
         }
         shape => bail!(
             Shape,
@@ -151,7 +152,7 @@ pub fn dirac_(tensor: &Tensor, groups: usize) -> Result<&Tensor> {
     let outputs = shape[0] / groups;
     no_grad(|| {
         tensor.fill_(false)?;
-        for group in 0..groups {
+        for group in 0..if tensor.numel() == 0 { 0 } else { groups } {
             for channel in 0..outputs.min(shape[1]) {
                 let mut middle = tensor.select(0, (group * outputs + channel) as isize)?.select(0, channel as isize)?;
                 for size in &shape[2..] {
@@ -186,7 +187,8 @@ pub fn xavier_normal_(tensor: &Tensor, gain: f64) -> Result<&Tensor> {
 #[track_caller]
 fn xavier_std(tensor: &Tensor, gain: f64) -> Result<f64> {
     let (fan_in, fan_out) = calculate_fan_in_and_fan_out(tensor)?;
-    Ok(if fan_in + fan_out == 0 { 0.0 } else { gain * (2.0 / (fan_in + fan_out) as f64).sqrt() })
+    let both = fan_in as f64 + fan_out as f64;
+    Ok(if both == 0.0 { 0.0 } else { gain * (2.0 / both).sqrt() })
 }
 
 /// Evenly distributed so that the variance survives `nonlinearity` on the side `fan` (He et al. 2015).

@@ -13,6 +13,7 @@ pub mod init;
 mod module;
 mod modules;
 mod operators;
+mod options;
 mod parameter;
 mod part;
 mod print;

@@ -2,13 +2,21 @@
 
 use crate::{Buffer, Parameter};
 use flambeau_tensor::{Operand, Tensor};
-use std::ops::{Add, Div, Mul, Sub};
+use std::ops::{Add, Div, Mul, Neg, Sub};
 
 macro_rules! operands {
     ($($Held:ident),*) => {$(
         impl From<$Held> for Operand<'_> {
             fn from(held: $Held) -> Self {
                 Operand::from(held.tensor().clone())
+            }
+        }
+
+        impl Neg for &$Held {
+            type Output = Tensor;
+            #[track_caller]
+            fn neg(self) -> Tensor {
+                -self.tensor()
             }
         }
 

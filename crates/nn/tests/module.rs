@@ -1,7 +1,7 @@
 //! What every module can do: lists of its tensors, state dicts, moving, freezing, modes.
 
 use flambeau_autograd::Autograd;
-use flambeau_nn::{Buffer, Dropout, Forward, Linear, Module, Parameter, Sequential, StateDict, Tanh, init};
+use flambeau_nn::{Buffer, Dropout, Forward, Linear, Module, Parameter, Sequential, StateDict, Tanh, functional, init};
 use flambeau_tensor::{DType, Device, ErrorKind, Result, Tensor};
 
 #[derive(Module)]
@@ -237,4 +237,24 @@ fn sequential_grows_and_refuses_bad_names() {
     let list = Sequential::of(vec![Linear::new(1, 1), Linear::new(1, 1)]).unwrap();
     assert_eq!(list.iter().count(), 2);
     assert!(Sequential::of((Dropout::new(1.5),)).unwrap_err().message().contains("not a probability"));
+}
+
+#[test]
+fn parameters_and_buffers_in_arithmetic() -> Result<()> {
+    let scale = Parameter::new(Tensor::full(2, 3.0).build()?)?;
+    let shift = Buffer::new(Tensor::full(2, 1.0).build()?);
+    let x = Tensor::full(2, 2.0).build()?;
+    let is = |t: &Tensor, value: f32| assert_eq!(t.detach().to_vec::<f32>().unwrap(), [value; 2]);
+    is(&(&scale * &x + shift.clone()), 7.0);
+    is(&(&scale / 2.0), 1.5);
+    is(&-&scale, -3.0);
+    is(&(&shift - scale.clone()), -2.0);
+    is(&x.mul(scale.clone())?, 6.0);
+    // What takes a tensor takes it owned, by reference, and as a parameter.
+    is(&functional::relu(&scale)?, 3.0);
+    is(&functional::relu(x.neg()?)?, 0.0);
+    is(&functional::l1_loss_with(&scale, shift.clone(), functional::Reduction::None)?, 2.0);
+    (&scale * &x).sum(..)?.backward()?;
+    is(&scale.grad().unwrap(), 2.0);
+    Ok(())
 }

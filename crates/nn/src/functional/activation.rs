@@ -9,7 +9,8 @@ macro_rules! activations {
         /// # Errors
         /// Where the dtype does not take it or an argument is out of its range.
         #[track_caller]
-        pub fn $name(x: &Tensor, $($argument: $t),*) -> Result<Tensor> {
+        pub fn $name(x: impl AsRef<Tensor>, $($argument: $t),*) -> Result<Tensor> {
+            let x = x.as_ref();
             x.$name($($argument),*)
         }
     )*};
@@ -63,7 +64,8 @@ pub use flambeau_tensor::Approximate;
 /// # Errors
 /// Where the dtype is not floating.
 #[track_caller]
-pub fn gelu(x: &Tensor) -> Result<Tensor> {
+pub fn gelu(x: impl AsRef<Tensor>) -> Result<Tensor> {
+    let x = x.as_ref();
     x.gelu()
 }
 
@@ -72,6 +74,7 @@ pub fn gelu(x: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// Where the dtype is not floating.
 #[track_caller]
-pub fn gelu_with(x: &Tensor, approximate: Approximate) -> Result<Tensor> {
+pub fn gelu_with(x: impl AsRef<Tensor>, approximate: Approximate) -> Result<Tensor> {
+    let x = x.as_ref();
     x.gelu_with(approximate)
 }

@@ -10,7 +10,8 @@ macro_rules! convolutions {
         /// # Errors
         /// Where shapes, groups or dtypes do not go together, or the kernel is larger than the padded input.
         #[track_caller]
-        pub fn $conv(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, options: ConvOptions) -> Result<Tensor> {
+        pub fn $conv(x: impl AsRef<Tensor>, weight: impl AsRef<Tensor>, bias: Option<&Tensor>, options: ConvOptions) -> Result<Tensor> {
+            let (x, weight) = (x.as_ref(), weight.as_ref());
             x.$conv(weight, bias, options)
         }
 
@@ -19,7 +20,8 @@ macro_rules! convolutions {
         /// # Errors
         /// Where shapes, groups or dtypes do not go together.
         #[track_caller]
-        pub fn $transpose(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, options: ConvTransposeOptions) -> Result<Tensor> {
+        pub fn $transpose(x: impl AsRef<Tensor>, weight: impl AsRef<Tensor>, bias: Option<&Tensor>, options: ConvTransposeOptions) -> Result<Tensor> {
+            let (x, weight) = (x.as_ref(), weight.as_ref());
             x.$transpose(weight, bias, options)
         }
     )*};
@@ -36,7 +38,8 @@ convolutions! {
 /// # Errors
 /// Where the counts are not pairs, are for too many dimensions, or crop too much.
 #[track_caller]
-pub fn pad(x: &Tensor, pads: &[isize], value: impl Into<Scalar>) -> Result<Tensor> {
+pub fn pad(x: impl AsRef<Tensor>, pads: &[isize], value: impl Into<Scalar>) -> Result<Tensor> {
+    let x = x.as_ref();
     x.pad(pads, value)
 }
 
@@ -45,6 +48,7 @@ pub fn pad(x: &Tensor, pads: &[isize], value: impl Into<Scalar>) -> Result<Tenso
 /// # Errors
 /// As [`pad`], and where there are fewer elements than the mode needs.
 #[track_caller]
-pub fn pad_with(x: &Tensor, pads: &[isize], mode: PadMode) -> Result<Tensor> {
+pub fn pad_with(x: impl AsRef<Tensor>, pads: &[isize], mode: PadMode) -> Result<Tensor> {
+    let x = x.as_ref();
     x.pad_with(pads, mode)
 }

@@ -8,7 +8,8 @@ use flambeau_tensor::{Distribution, Result, Tensor, TensorBuilder, bail, ensure}
 /// # Errors
 /// Where `p` is no probability.
 #[track_caller]
-pub fn dropout(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
+pub fn dropout(x: impl AsRef<Tensor>, p: f64, training: bool) -> Result<Tensor> {
+    let x = x.as_ref();
     match noise("dropout", x, None, p, training)? {
         Some(noise) => x.mul(&noise),
         None => Ok(x.clone()),
@@ -32,7 +33,8 @@ pub fn dropout_(x: &Tensor, p: f64, training: bool) -> Result<&Tensor> {
 /// # Errors
 /// Where `p` is no probability, or `x` has another rank.
 #[track_caller]
-pub fn dropout1d(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
+pub fn dropout1d(x: impl AsRef<Tensor>, p: f64, training: bool) -> Result<Tensor> {
+    let x = x.as_ref();
     ensure!(matches!(x.rank(), 2 | 3), Shape, "dropout1d", "shape {:?} is neither [N, C, L] nor [C, L]", x.shape());
     if x.rank() == 2 {
         channels("dropout1d", &x.unsqueeze(0)?, p, training)?.squeeze(0)
@@ -47,7 +49,8 @@ pub fn dropout1d(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
 /// # Errors
 /// Where `p` is no probability, or `x` has less than two dimensions.
 #[track_caller]
-pub fn dropout2d(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
+pub fn dropout2d(x: impl AsRef<Tensor>, p: f64, training: bool) -> Result<Tensor> {
+    let x = x.as_ref();
     channels("dropout2d", x, p, training)
 }
 
@@ -56,7 +59,8 @@ pub fn dropout2d(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
 /// # Errors
 /// Where `p` is no probability, or `x` has less than two dimensions.
 #[track_caller]
-pub fn dropout3d(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
+pub fn dropout3d(x: impl AsRef<Tensor>, p: f64, training: bool) -> Result<Tensor> {
+    let x = x.as_ref();
     if x.rank() == 4 {
         channels("dropout3d", &x.unsqueeze(0)?, p, training)?.squeeze(0)
     } else {
@@ -71,7 +75,8 @@ pub fn dropout3d(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
 /// # Errors
 /// Where `p` is no probability.
 #[track_caller]
-pub fn alpha_dropout(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
+pub fn alpha_dropout(x: impl AsRef<Tensor>, p: f64, training: bool) -> Result<Tensor> {
+    let x = x.as_ref();
     alpha("alpha_dropout", x, None, p, training)
 }
 
@@ -80,7 +85,8 @@ pub fn alpha_dropout(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
 /// # Errors
 /// Where `p` is no probability, or `x` has less than two dimensions and training is on.
 #[track_caller]
-pub fn feature_alpha_dropout(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
+pub fn feature_alpha_dropout(x: impl AsRef<Tensor>, p: f64, training: bool) -> Result<Tensor> {
+    let x = x.as_ref();
     const NAME: &str = "feature_alpha_dropout";
     let shape = if training { channel_shape(NAME, x)? } else { Vec::new() };
     alpha(NAME, x, Some(&shape), p, training)

@@ -7,7 +7,8 @@ use flambeau_tensor::{DType, Result, Tensor, no_grad};
 /// # Errors
 /// Where an index is not in `0..n`, or the indices are no integers.
 #[track_caller]
-pub fn embedding(indices: &Tensor, weight: &Tensor) -> Result<Tensor> {
+pub fn embedding(indices: impl AsRef<Tensor>, weight: impl AsRef<Tensor>) -> Result<Tensor> {
+    let (indices, weight) = (indices.as_ref(), weight.as_ref());
     weight.embedding(indices, None)
 }
 
@@ -18,12 +19,13 @@ pub fn embedding(indices: &Tensor, weight: &Tensor) -> Result<Tensor> {
 /// As [`embedding`]; `weight` is as it was then.
 #[track_caller]
 pub fn embedding_with(
-    indices: &Tensor,
-    weight: &Tensor,
+    indices: impl AsRef<Tensor>,
+    weight: impl AsRef<Tensor>,
     padding_idx: Option<isize>,
     max_norm: Option<f64>,
     norm_type: f64,
 ) -> Result<Tensor> {
+    let (indices, weight) = (indices.as_ref(), weight.as_ref());
     if let Some(max_norm) = max_norm {
         no_grad(|| renorm_rows(indices, weight, padding_idx, max_norm, norm_type))?;
     }

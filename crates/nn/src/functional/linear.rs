@@ -7,6 +7,7 @@ use flambeau_tensor::{Result, Tensor};
 /// # Errors
 /// Where the shapes do not fit.
 #[track_caller]
-pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+pub fn linear(x: impl AsRef<Tensor>, weight: impl AsRef<Tensor>, bias: Option<&Tensor>) -> Result<Tensor> {
+    let (x, weight) = (x.as_ref(), weight.as_ref());
     x.linear(weight, bias)
 }

@@ -1,6 +1,7 @@
 //! Losses. The plain functions have PyTorch's defaults and give the mean; those with `_with` take the rest.
 
 use super::bce;
+use crate::options::options;
 use flambeau_autograd::MultiFunction;
 use flambeau_tensor::{DType, Error, ErrorKind, MinMax, Result, Tensor, bail, ensure, no_grad};
 
@@ -37,7 +38,8 @@ macro_rules! with_mean {
         /// # Errors
         /// Where shapes or dtypes do not go together.
         #[track_caller]
-        pub fn $name(input: &Tensor, target: &Tensor) -> Result<Tensor> {
+        pub fn $name(input: impl AsRef<Tensor>, target: impl AsRef<Tensor>) -> Result<Tensor> {
+            let (input, target) = (input.as_ref(), target.as_ref());
             $with(input, target, $($default),*)
         }
     )*};
@@ -70,7 +72,8 @@ with_mean! {
 /// # Errors
 /// Where shapes or dtypes do not go together.
 #[track_caller]
-pub fn mse_loss_with(input: &Tensor, target: &Tensor, reduction: Reduction) -> Result<Tensor> {
+pub fn mse_loss_with(input: impl AsRef<Tensor>, target: impl AsRef<Tensor>, reduction: Reduction) -> Result<Tensor> {
+    let (input, target) = (input.as_ref(), target.as_ref());
     reduction.of(&input.sub(target)?.square()?)
 }
 
@@ -79,7 +82,8 @@ pub fn mse_loss_with(input: &Tensor, target: &Tensor, reduction: Reduction) -> R
 /// # Errors
 /// Where shapes or dtypes do not go together.
 #[track_caller]
-pub fn l1_loss_with(input: &Tensor, target: &Tensor, reduction: Reduction) -> Result<Tensor> {
+pub fn l1_loss_with(input: impl AsRef<Tensor>, target: impl AsRef<Tensor>, reduction: Reduction) -> Result<Tensor> {
+    let (input, target) = (input.as_ref(), target.as_ref());
     reduction.of(&input.sub(target)?.abs()?)
 }
 
@@ -88,7 +92,13 @@ pub fn l1_loss_with(input: &Tensor, target: &Tensor, reduction: Reduction) -> Re
 /// # Errors
 /// Where shapes or dtypes do not go together or β is negative.
 #[track_caller]
-pub fn smooth_l1_loss_with(input: &Tensor, target: &Tensor, beta: f64, reduction: Reduction) -> Result<Tensor> {
+pub fn smooth_l1_loss_with(
+    input: impl AsRef<Tensor>,
+    target: impl AsRef<Tensor>,
+    beta: f64,
+    reduction: Reduction,
+) -> Result<Tensor> {
+    let (input, target) = (input.as_ref(), target.as_ref());
     ensure!(beta >= 0.0, Argument, "smooth_l1_loss", "beta = {beta} is negative");
     if beta == 0.0 {
         return l1_loss_with(input, target, reduction);
@@ -103,7 +113,13 @@ pub fn smooth_l1_loss_with(input: &Tensor, target: &Tensor, beta: f64, reduction
 /// # Errors
 /// Where shapes or dtypes do not go together or δ is not positive.
 #[track_caller]
-pub fn huber_loss_with(input: &Tensor, target: &Tensor, delta: f64, reduction: Reduction) -> Result<Tensor> {
+pub fn huber_loss_with(
+    input: impl AsRef<Tensor>,
+    target: impl AsRef<Tensor>,
+    delta: f64,
+    reduction: Reduction,
+) -> Result<Tensor> {
+    let (input, target) = (input.as_ref(), target.as_ref());
     ensure!(delta > 0.0, Argument, "huber_loss", "delta = {delta} is not positive");
     let distance = input.sub(target)?.abs()?;
     let far = distance.gt(delta)?;
@@ -122,7 +138,13 @@ fn near(distance: &Tensor, far: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// Where shapes or dtypes do not go together.
 #[track_caller]
-pub fn kl_div_with(input: &Tensor, target: &Tensor, log_target: bool, reduction: Reduction) -> Result<Tensor> {
+pub fn kl_div_with(
+    input: impl AsRef<Tensor>,
+    target: impl AsRef<Tensor>,
+    log_target: bool,
+    reduction: Reduction,
+) -> Result<Tensor> {
+    let (input, target) = (input.as_ref(), target.as_ref());
     if log_target {
         return reduction.of(&target.exp()?.mul(&target.sub(input)?)?);
     }
@@ -139,11 +161,12 @@ pub fn kl_div_with(input: &Tensor, target: &Tensor, log_target: bool, reduction:
 /// Where shapes or dtypes do not go together, or an element of `input` or `target` is not between 0 and 1.
 #[track_caller]
 pub fn binary_cross_entropy_with(
-    input: &Tensor,
-    target: &Tensor,
+    input: impl AsRef<Tensor>,
+    target: impl AsRef<Tensor>,
     weight: Option<&Tensor>,
     reduction: Reduction,
 ) -> Result<Tensor> {
+    let (input, target) = (input.as_ref(), target.as_ref());
     const NAME: &str = "binary_cross_entropy";
     same_shape(NAME, input, target)?;
     probabilities(NAME, "input", input)?;
@@ -183,12 +206,13 @@ fn probabilities(name: &'static str, what: &str, x: &Tensor) -> Result<()> {
 /// Where shapes or dtypes do not go together.
 #[track_caller]
 pub fn binary_cross_entropy_with_logits_with(
-    input: &Tensor,
-    target: &Tensor,
+    input: impl AsRef<Tensor>,
+    target: impl AsRef<Tensor>,
     weight: Option<&Tensor>,
     pos_weight: Option<&Tensor>,
     reduction: Reduction,
 ) -> Result<Tensor> {
+    let (input, target) = (input.as_ref(), target.as_ref());
     same_shape("binary_cross_entropy_with_logits", input, target)?;
     // −log σ(x) for y = 1, x − log σ(x) for y = 0.
     let lost = input.logsigmoid()?.neg()?;
@@ -217,39 +241,29 @@ fn weighted(loss: Tensor, weight: Option<&Tensor>) -> Result<Tensor> {
     weight.map_or(Ok(loss.clone()), |weight| loss.mul(weight))
 }
 
-/// Options of [`nll_loss_with`].
-#[derive(Clone, Copy)]
-pub struct Nll<'a> {
-    /// Factors of the classes' losses, `[C]`; the mean is weighted by them.
-    pub weight: Option<&'a Tensor>,
-    /// Places where the target is this number do not count; −100 by default.
-    pub ignore_index: i64,
-    /// What becomes of the losses of all places.
-    pub reduction: Reduction,
-}
-
-impl Default for Nll<'_> {
-    fn default() -> Self {
-        Nll { weight: None, ignore_index: -100, reduction: Reduction::Mean }
+options! {
+    /// Options of [`nll_loss_with`].
+    pub struct Nll<'a> {
+        /// Factors of the classes' losses, `[C]`; the mean is weighted by them.
+        weight: ~into Option<&'a Tensor> = None,
+        /// Places where the target is this number do not count; −100 unless set.
+        ignore_index: i64 = -100,
+        /// What becomes of the losses of all places: their mean unless set.
+        reduction: Reduction = Reduction::Mean,
     }
 }
 
-/// Options of [`cross_entropy_with`].
-#[derive(Clone, Copy)]
-pub struct CrossEntropy<'a> {
-    /// Factors of the classes' losses, `[C]`; the mean is weighted by them.
-    pub weight: Option<&'a Tensor>,
-    /// Places where the target is this number do not count; −100 by default.
-    pub ignore_index: i64,
-    /// What becomes of the losses of all places.
-    pub reduction: Reduction,
-    /// How much of the target is spread over all classes.
-    pub label_smoothing: f64,
-}
-
-impl Default for CrossEntropy<'_> {
-    fn default() -> Self {
-        CrossEntropy { weight: None, ignore_index: -100, reduction: Reduction::Mean, label_smoothing: 0.0 }
+options! {
+    /// Options of [`cross_entropy_with`].
+    pub struct CrossEntropy<'a> {
+        /// Factors of the classes' losses, `[C]`; the mean is weighted by them.
+        weight: ~into Option<&'a Tensor> = None,
+        /// Places where the target is this number do not count; −100 unless set.
+        ignore_index: i64 = -100,
+        /// What becomes of the losses of all places: their mean unless set.
+        reduction: Reduction = Reduction::Mean,
+        /// How much of the target is spread over all classes, 0 unless set.
+        label_smoothing: f64 = 0.0,
     }
 }
 
@@ -356,7 +370,8 @@ fn no_class(name: &'static str, target: &Tensor, classes: usize, error: Error) -
 /// # Errors
 /// Where shapes do not go together or a class is out of range.
 #[track_caller]
-pub fn nll_loss_with(input: &Tensor, target: &Tensor, options: Nll<'_>) -> Result<Tensor> {
+pub fn nll_loss_with(input: impl AsRef<Tensor>, target: impl AsRef<Tensor>, options: Nll<'_>) -> Result<Tensor> {
+    let (input, target) = (input.as_ref(), target.as_ref());
     let classes = Classes::new("nll_loss", input, target, options.weight, options.ignore_index)?;
     classes.reduce(classes.losses("nll_loss", input)?, options.reduction)
 }
@@ -366,7 +381,12 @@ pub fn nll_loss_with(input: &Tensor, target: &Tensor, options: Nll<'_>) -> Resul
 /// # Errors
 /// Where shapes do not go together or a class is out of range.
 #[track_caller]
-pub fn cross_entropy_with(input: &Tensor, target: &Tensor, options: CrossEntropy<'_>) -> Result<Tensor> {
+pub fn cross_entropy_with(
+    input: impl AsRef<Tensor>,
+    target: impl AsRef<Tensor>,
+    options: CrossEntropy<'_>,
+) -> Result<Tensor> {
+    let (input, target) = (input.as_ref(), target.as_ref());
     const NAME: &str = "cross_entropy";
     let CrossEntropy { weight, ignore_index, reduction, label_smoothing } = options;
     ensure!(

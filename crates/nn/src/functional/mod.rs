@@ -1,8 +1,9 @@
-//! Functions on tensors, named as in `torch.nn.functional`: each takes its tensors by reference, what has
-//! no default, and nothing else; where PyTorch has more arguments, a second function of the name with
+//! Functions on tensors, named as in `torch.nn.functional`: each takes its tensors (owned, by reference, or
+//! a parameter), what has no default, and nothing else; where PyTorch has more arguments, a second function of the name with
 //! `_with` takes them. The work is done by the tensor's own methods.
 
 mod activation;
+mod attention;
 mod bce;
 mod conv;
 mod dropout;
@@ -13,6 +14,7 @@ mod norm;
 mod pool;
 
 pub use activation::*;
+pub use attention::*;
 pub use conv::*;
 pub use dropout::*;
 pub use embedding::*;

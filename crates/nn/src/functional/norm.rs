@@ -10,12 +10,13 @@ use flambeau_tensor::{BatchNormOptions, Result, Tensor};
 /// Where the shapes do not fit.
 #[track_caller]
 pub fn layer_norm(
-    x: &Tensor,
+    x: impl AsRef<Tensor>,
     normalized_shape: impl IntoShape,
     weight: Option<&Tensor>,
     bias: Option<&Tensor>,
     eps: f64,
 ) -> Result<Tensor> {
+    let x = x.as_ref();
     x.layer_norm(normalized_shape, weight, bias, eps)
 }
 
@@ -26,11 +27,12 @@ pub fn layer_norm(
 /// Where the shapes do not fit.
 #[track_caller]
 pub fn rms_norm(
-    x: &Tensor,
+    x: impl AsRef<Tensor>,
     normalized_shape: impl IntoShape,
     weight: Option<&Tensor>,
     eps: Option<f64>,
 ) -> Result<Tensor> {
+    let x = x.as_ref();
     x.rms_norm(normalized_shape, weight, eps)
 }
 
@@ -40,7 +42,8 @@ pub fn rms_norm(
 /// # Errors
 /// Where shapes do not fit, training has one value for a channel, or running statistics are missing.
 #[track_caller]
-pub fn batch_norm(x: &Tensor, options: BatchNormOptions<'_>) -> Result<Tensor> {
+pub fn batch_norm(x: impl AsRef<Tensor>, options: BatchNormOptions<'_>) -> Result<Tensor> {
+    let x = x.as_ref();
     x.batch_norm(options)
 }
 
@@ -49,7 +52,8 @@ pub fn batch_norm(x: &Tensor, options: BatchNormOptions<'_>) -> Result<Tensor> {
 /// # Errors
 /// As [`batch_norm`].
 #[track_caller]
-pub fn instance_norm(x: &Tensor, options: BatchNormOptions<'_>) -> Result<Tensor> {
+pub fn instance_norm(x: impl AsRef<Tensor>, options: BatchNormOptions<'_>) -> Result<Tensor> {
+    let x = x.as_ref();
     x.instance_norm(options)
 }
 
@@ -60,11 +64,12 @@ pub fn instance_norm(x: &Tensor, options: BatchNormOptions<'_>) -> Result<Tensor
 /// Where shapes do not fit, or the channels do not split into the groups.
 #[track_caller]
 pub fn group_norm(
-    x: &Tensor,
+    x: impl AsRef<Tensor>,
     groups: usize,
     weight: Option<&Tensor>,
     bias: Option<&Tensor>,
     eps: f64,
 ) -> Result<Tensor> {
+    let x = x.as_ref();
     x.group_norm(groups, weight, bias, eps)
 }

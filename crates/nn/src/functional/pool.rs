@@ -7,13 +7,15 @@ macro_rules! max_pools {
     ($($name:ident, $with_indices:ident, $at:ident;)*) => {$(
         #[doc = concat!("The largest element of each window: `torch.nn.functional.", stringify!($name), "`.\n\n# Errors\nWhere no window fits.")]
         #[track_caller]
-        pub fn $name(x: &Tensor, options: impl Into<MaxPoolOptions>) -> Result<Tensor> {
+        pub fn $name(x: impl AsRef<Tensor>, options: impl Into<MaxPoolOptions>) -> Result<Tensor> {
+            let x = x.as_ref();
             x.$name(options)
         }
 
         #[doc = concat!("[`", stringify!($name), "`] and the place of each element in its plane: `return_indices=True`.\n\n# Errors\nWhere no window fits.")]
         #[track_caller]
-        pub fn $with_indices(x: &Tensor, options: impl Into<MaxPoolOptions>) -> Result<ValuesIndices> {
+        pub fn $with_indices(x: impl AsRef<Tensor>, options: impl Into<MaxPoolOptions>) -> Result<ValuesIndices> {
+            let x = x.as_ref();
             x.$at(options)
         }
     )*};
@@ -29,7 +31,8 @@ macro_rules! avg_pools {
     ($($name:ident),*) => {$(
         #[doc = concat!("The mean of each window: `torch.nn.functional.", stringify!($name), "`.\n\n# Errors\nWhere no window fits.")]
         #[track_caller]
-        pub fn $name(x: &Tensor, options: impl Into<AvgPoolOptions>) -> Result<Tensor> {
+        pub fn $name(x: impl AsRef<Tensor>, options: impl Into<AvgPoolOptions>) -> Result<Tensor> {
+            let x = x.as_ref();
             x.$name(options)
         }
     )*};
@@ -41,7 +44,8 @@ macro_rules! adaptive_pools {
     ($($name:ident),*) => {$(
         #[doc = concat!("`torch.nn.functional.", stringify!($name), "`: `output` windows that cover the input.\n\n# Errors\nWhere the input has no such dimensions.")]
         #[track_caller]
-        pub fn $name(x: &Tensor, output: impl Into<Spatial>) -> Result<Tensor> {
+        pub fn $name(x: impl AsRef<Tensor>, output: impl Into<Spatial>) -> Result<Tensor> {
+            let x = x.as_ref();
             x.$name(output)
         }
     )*};

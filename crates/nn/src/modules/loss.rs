@@ -41,7 +41,7 @@ macro_rules! losses {
             /// # Errors
             /// Where shapes or dtypes do not go together.
             #[track_caller]
-            pub fn forward(&self, $input: &Tensor, $target: &Tensor) -> Result<Tensor> {
+            pub fn forward(&self, $input: impl AsRef<Tensor>, $target: impl AsRef<Tensor>) -> Result<Tensor> {
                 let $s = self;
                 $forward
             }
@@ -105,7 +105,7 @@ macro_rules! with_weight {
             /// # Errors
             /// Where shapes or dtypes do not go together.
             #[track_caller]
-            pub fn forward(&self, $x: &Tensor, $y: &Tensor) -> Result<Tensor> {
+            pub fn forward(&self, $x: impl AsRef<Tensor>, $y: impl AsRef<Tensor>) -> Result<Tensor> {
                 let $s = self;
                 $forward
             }
@@ -165,7 +165,7 @@ impl NLLLoss {
     /// # Errors
     /// Where shapes do not go together or a class is out of range.
     #[track_caller]
-    pub fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
+    pub fn forward(&self, input: impl AsRef<Tensor>, target: impl AsRef<Tensor>) -> Result<Tensor> {
         let options =
             Nll { weight: self.weight.as_deref(), ignore_index: self.ignore_index, reduction: self.reduction };
         functional::nll_loss_with(input, target, options)
@@ -229,7 +229,7 @@ impl CrossEntropyLoss {
     /// # Errors
     /// Where shapes do not go together or a class is out of range.
     #[track_caller]
-    pub fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
+    pub fn forward(&self, input: impl AsRef<Tensor>, target: impl AsRef<Tensor>) -> Result<Tensor> {
         let options = CrossEntropy {
             weight: self.weight.as_deref(),
             ignore_index: self.ignore_index,

@@ -1,6 +1,7 @@
 //! The layers and losses, in families as the ops they are made of.
 
 mod activation;
+mod attention;
 mod conv;
 mod dropout;
 mod embedding;
@@ -8,9 +9,11 @@ mod linear;
 mod loss;
 mod norm;
 mod pool;
+mod recurrent;
 mod shape;
 
 pub use activation::*;
+pub use attention::*;
 pub use conv::*;
 pub use dropout::*;
 pub use embedding::*;
@@ -18,6 +21,7 @@ pub use linear::*;
 pub use loss::*;
 pub use norm::*;
 pub use pool::*;
+pub use recurrent::*;
 pub use shape::*;
 
 use crate::Parameter;

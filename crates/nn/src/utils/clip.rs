@@ -1,40 +1,17 @@
 //! Gradient clipping: `torch.nn.utils.clip_grad_norm_` and `clip_grad_value_`.
 
+use crate::options::options;
 use flambeau_autograd::{Autograd, no_grad};
 use flambeau_tensor::{DType, Device, Result, Tensor, ensure};
 
-/// Options of [`clip_grad_norm_with`].
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ClipGradNorm {
-    norm_type: f64,
-    error_if_nonfinite: bool,
-}
-
-impl ClipGradNorm {
-    /// PyTorch's defaults: the 2-norm, whatever it is.
-    pub fn new() -> Self {
-        ClipGradNorm { norm_type: 2.0, error_if_nonfinite: false }
-    }
-
-    /// The p of the norm, 2 unless set; infinity is the largest absolute value.
-    #[must_use]
-    pub fn norm_type(mut self, norm_type: f64) -> Self {
-        self.norm_type = norm_type;
-        self
-    }
-
-    /// An error where the norm is infinite or NaN; the gradients are left alone then. The norm has to be read
-    /// for it, which waits for the device.
-    #[must_use]
-    pub fn error_if_nonfinite(mut self, error: bool) -> Self {
-        self.error_if_nonfinite = error;
-        self
-    }
-}
-
-impl Default for ClipGradNorm {
-    fn default() -> Self {
-        ClipGradNorm::new()
+options! {
+    /// Options of [`clip_grad_norm_with`].
+    pub struct ClipGradNorm {
+        /// The p of the norm, 2 unless set; infinity is the largest absolute value.
+        norm_type: f64 = 2.0,
+        /// An error where the norm is infinite or NaN; the gradients are left alone then. The norm has to be read for
+        /// it, which waits for the device.
+        error_if_nonfinite: bool = false,
     }
 }
 

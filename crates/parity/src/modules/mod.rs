@@ -3,11 +3,13 @@
 //! evaluation set and the gradients taken here, for all alike.
 
 mod activation;
+mod attention;
 mod conv;
 mod linear;
 mod loss;
 mod norm;
 mod pool;
+mod recurrent;
 
 use flambeau_nn::{DynModule, Layer, Module};
 use flambeau_tensor::{Build, DType, StateDict, Tensor};
@@ -62,7 +64,16 @@ pub type Make = fn(&Call) -> Built;
 /// One line of a table: PyTorch's name, and how the module is made.
 type Entry = (&'static str, Make);
 
-const TABLES: &[&[Entry]] = &[activation::TABLE, conv::TABLE, linear::TABLE, loss::TABLE, norm::TABLE, pool::TABLE];
+const TABLES: &[&[Entry]] = &[
+    activation::TABLE,
+    attention::TABLE,
+    conv::TABLE,
+    linear::TABLE,
+    loss::TABLE,
+    norm::TABLE,
+    pool::TABLE,
+    recurrent::TABLE,
+];
 
 /// Cases of modules in the table that cannot be expressed: subject, how many of the packed cases,
 /// why.

@@ -6,6 +6,7 @@
 //! flambeau lacks is not put together here from others: it is unsupported.
 
 mod activation;
+mod attention;
 mod compare;
 pub(crate) mod conv;
 mod create;
@@ -37,6 +38,7 @@ const TABLES: &[&[Entry]] = &[
     loss::TABLE,
     index::TABLE,
     activation::TABLE,
+    attention::TABLE,
     create::TABLE,
     fft::TABLE,
     matmul::PRODUCTS,

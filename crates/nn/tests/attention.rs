@@ -1,0 +1,183 @@
+//! Attention against PyTorch 2.15: made from seed 0, so that the first weights are compared, too. Of each tensor
+//! Σ xᵢ cos i is recorded. One test for what draws, for the default generator is the process's.
+
+use flambeau_autograd::Autograd;
+use flambeau_nn::functional::{Attention, scaled_dot_product_attention};
+use flambeau_nn::*;
+use flambeau_tensor::{DType, Device, Result, Tensor, manual_seed};
+
+/// Numbers between −1 and 1.
+fn input(shape: &[usize]) -> Tensor {
+    let n: usize = shape.iter().product();
+    let values: Vec<f32> = (0..n).map(|i| ((i * 7) % 11) as f32 / 5.0 - 1.0).collect();
+    Tensor::from_vec(values, shape).unwrap()
+}
+
+fn mark(t: &Tensor) -> f64 {
+    let values = t.detach().contiguous().unwrap().to_dtype(DType::F64).unwrap().to_vec::<f64>().unwrap();
+    values.iter().enumerate().map(|(i, v)| v * (i as f64).cos()).sum()
+}
+
+/// Marks of the output and the weights, and, after a backward, of the gradients of the first parameter and the last
+/// but one.
+#[track_caller]
+fn marks(module: &MultiheadAttention, output: &Tensor, weights: Option<&Tensor>, right: &[f64]) {
+    let mut sum = output.sum(..).unwrap();
+    if let Some(weights) = weights {
+        sum = sum.add(weights.mul(input(weights.shape())).unwrap().sum(..).unwrap()).unwrap();
+    }
+    sum.backward().unwrap();
+    let parameters = module.parameters();
+    let grads = [&parameters[0], &parameters[parameters.len() - 2]].map(|p| p.grad().unwrap());
+    let found: Vec<f64> = [output].into_iter().chain(weights).chain(&grads).map(mark).collect();
+    let near = |(a, b): (&f64, &f64)| (a - b).abs() <= 2e-5 * b.abs().max(1.0);
+    assert!(found.len() == right.len() && found.iter().zip(right).all(near), "{found:?} for {right:?}");
+}
+
+/// A module made from seed 0.
+fn seeded(builder: MultiheadAttentionBuilder) -> MultiheadAttention {
+    manual_seed(0);
+    builder.build().unwrap()
+}
+
+/// A mask that is true at the places given.
+fn mask(shape: [usize; 2], places: &[[usize; 2]]) -> Tensor {
+    let mut list = vec![false; shape[0] * shape[1]];
+    places.iter().for_each(|[i, j]| list[i * shape[1] + j] = true);
+    Tensor::from_vec(list, shape).unwrap()
+}
+
+#[test]
+fn heads_are_pytorchs() -> Result<()> {
+    let (q, k, v) = (input(&[4, 2, 6]), input(&[5, 2, 6]).mul(0.5)?, input(&[5, 2, 6]).add(0.1)?);
+    let plain = || seeded(MultiheadAttention::new(6, 2));
+    let module = plain();
+    let (y, w) = module.forward(&q, &k, &v)?;
+    assert_eq!((y.shape(), w.shape()), (&[4, 2, 6][..], &[2, 4, 5][..]));
+    marks(&module, &y, Some(&w), &[0.405_024_3, 0.327_624_2, -0.483_139_5, -3.331_738_9]);
+
+    let module = plain();
+    let (y, w) = module.forward_with(&q, &q, &q, AttentionMasks::new().average_attn_weights(false))?;
+    assert_eq!(w.shape(), [2, 2, 4, 4]);
+    marks(&module, &y, Some(&w), &[-0.258_122_2, 0.480_822, 2.013_867_1, 9.214_099]);
+
+    let filling = mask([2, 5], &[[0, 3], [0, 4], [1, 4]]);
+    let hidden = mask([4, 5], &[[0, 1], [0, 2], [0, 3], [0, 4], [2, 2]]);
+    let masks = AttentionMasks::new().key_padding_mask(&filling).attn_mask(&hidden);
+    let module = plain();
+    let (y, w) = module.forward_with(&q, &k, &v, masks)?;
+    marks(&module, &y, Some(&w), &MASKED);
+    let module = plain();
+    marks(&module, &module.attend(&q, &k, &v, masks)?, None, &MASKED_ALONE);
+
+    let by_head = input(&[4, 4, 5]);
+    let options = MultiheadAttention::new(6, 2).batch_first(true).bias(false).add_bias_kv(true).add_zero_attn(true);
+    let module = seeded(options);
+    let first = |x: &Tensor| x.transpose(0, 1);
+    let masks = AttentionMasks::new().attn_mask(&by_head);
+    let (y, w) = module.forward_with(&first(&q)?, &first(&k)?, &first(&v)?, masks)?;
+    assert_eq!((y.shape(), w.shape()), (&[2, 4, 6][..], &[2, 4, 7][..]));
+    marks(&module, &y, Some(&w), &[-0.111_813, -0.101_818_7, 0.167_890_7, 0.455_508_5]);
+
+    let sizes = || seeded(MultiheadAttention::new(6, 3).kdim(4).vdim(5).dropout(0.5));
+    let (k4, v5) = (input(&[5, 2, 4]), input(&[5, 2, 5]));
+    let module = sizes();
+    let (y, w) = module.forward(&q, &k4, &v5)?;
+    marks(&module, &y, Some(&w), &[-1.306_832_6, -0.465_573_7, -0.585_973_6, 14.493_945_2]);
+    let module = sizes();
+    let y = module.attend(&q, &k4, &v5, AttentionMasks::new())?;
+    marks(&module, &y, None, &[-1.306_832_6, -0.628_131_4, 14.493_945_4]);
+
+    let one = |x: &Tensor| x.select(1, 0);
+    let filling = filling.select(0, 0)?;
+    let masks = AttentionMasks::new().key_padding_mask(&filling);
+    let module = plain();
+    let (y, w) = module.forward_with(&one(&q)?, &one(&k)?, &one(&v)?, masks)?;
+    assert_eq!((y.shape(), w.shape()), (&[4, 6][..], &[4, 5][..]));
+    marks(&module, &y, Some(&w), &[0.076_229_4, 0.380_732_9, -0.164_721_5, -23.222_961_4]);
+    let module = plain();
+    let y = module.attend(&one(&q)?, &one(&k)?, &one(&v)?, masks)?;
+    marks(&module, &y, None, &[0.076_229_2, -0.207_758_7, -23.222_960_6]);
+    Ok(())
+}
+
+#[test]
+fn names_and_prints_are_pytorchs() -> Result<()> {
+    let names = |module: &MultiheadAttention| -> Vec<String> {
+        module.named_parameters().into_iter().map(|(name, _)| name).collect()
+    };
+    let module = MultiheadAttention::new(6, 2).add_bias_kv(true).build()?;
+    let right = ["in_proj_weight", "in_proj_bias", "bias_k", "bias_v", "out_proj.weight", "out_proj.bias"];
+    assert_eq!(names(&module), right);
+    let module = MultiheadAttention::new(6, 2).kdim(4).build()?;
+    let right = ["q_proj_weight", "k_proj_weight", "v_proj_weight", "in_proj_bias", "out_proj.weight", "out_proj.bias"];
+    assert_eq!(names(&module), right);
+    assert_eq!(
+        format!("{module:?}"),
+        "MultiheadAttention(
+  (out_proj): NonDynamicallyQuantizableLinear(in_features=6, out_features=6, bias=True)
+)"
+    );
+    Ok(())
+}
+
+#[test]
+fn scaled_products() -> Result<()> {
+    let (q, k, v) = (input(&[2, 4, 3, 8]), input(&[2, 4, 5, 8]).mul(0.5)?, input(&[2, 4, 5, 6]));
+    let is = |options: Attention<'_>, k: &Tensor, v: &Tensor, right: f64| {
+        let found = mark(&scaled_dot_product_attention(&q, k, v, options).unwrap());
+        assert!((found - right).abs() < 2e-5, "{found} for {right}");
+    };
+    is(Attention::new(), &k, &v, -0.397_579_9);
+    is(Attention::new().is_causal(true).scale(0.3), &k, &v, 2.326_534);
+    let numbers = input(&[3, 5]);
+    is(Attention::new().attn_mask(&numbers), &k, &v, -0.172_243_7);
+    is(Attention::new().enable_gqa(true), &k.narrow(1, 0, 2)?, &v.narrow(1, 0, 2)?, 1.861_977_4);
+    // The second query may attend to nothing.
+    let may = mask([3, 5], &[[1, 0], [1, 1], [1, 2], [1, 3], [1, 4], [0, 2]]).logical_not()?;
+    is(Attention::new().attn_mask(&may), &k, &v, -0.692_041_7);
+    let q = q.copy()?.requires_grad_()?;
+    let y = scaled_dot_product_attention(&q, &k, &v, Attention::new().attn_mask(&may))?;
+    y.sum(..)?.backward()?;
+    assert!(q.grad().unwrap().isfinite()?.all(..)?.item::<bool>()?);
+    Ok(())
+}
+
+#[test]
+fn what_does_not_fit_is_refused() -> Result<()> {
+    #[track_caller]
+    fn refused<T>(result: Result<T>, words: &str) {
+        let fault = result.map(drop).unwrap_err();
+        assert!(fault.to_string().contains(words), "{fault}");
+        assert_eq!(fault.location().unwrap().file(), file!());
+    }
+    refused(MultiheadAttention::new(6, 4).build(), "embed_dim = 6 does not split into num_heads = 4");
+    refused(MultiheadAttention::new(6, 0).build(), "num_heads = 0");
+    refused(MultiheadAttention::new(6, 2).dropout(-0.5).build(), "not a probability");
+    let module = MultiheadAttention::new(6, 2).build()?;
+    let x = input(&[4, 2, 6]);
+    refused(module.forward(&x, &x, &input(&[4, 6])), "must all have three dimensions, or all two");
+    refused(module.forward(&x, &input(&[4, 2, 5]), &x), "the key is [4, 2, 5]");
+    refused(module.forward(&x, &x, &input(&[5, 2, 6])), "the value is [5, 2, 6]");
+    let bad = mask([4, 5], &[]);
+    refused(module.forward_with(&x, &x, &x, AttentionMasks::new().attn_mask(&bad)), "it must be [4, 4] or [4, 4, 4]");
+    refused(module.forward_with(&x, &x, &x, AttentionMasks::new().key_padding_mask(&bad)), "it must be [2, 4]");
+    let whole = Tensor::zeros([4, 4]).dtype(DType::I64).build()?;
+    refused(module.attend(&x, &x, &x, AttentionMasks::new().attn_mask(&whole)), "it must be bool or numbers");
+    let attend = |k: &Tensor, options| scaled_dot_product_attention(&x, k, &x, options);
+    refused(attend(&input(&[4, 2, 5]), Attention::new()), "must be […, L, E], […, S, E] and […, S, Ev]");
+    refused(attend(&x.to_dtype(DType::F64)?, Attention::new()), "all must be of one floating dtype");
+    refused(attend(&x, Attention::new().attn_mask(&whole).is_causal(true)), "a mask and is_causal");
+    refused(attend(&x, Attention::new().dropout_p(2.0)), "not a probability");
+    for n in [usize::MAX, 1 << 40] {
+        assert!(MultiheadAttention::new(n, 1).build().is_err());
+        assert!(MultiheadAttention::new(n, n).kdim(n).build().is_err());
+    }
+    let meta = MultiheadAttention::new(6, 2).device(Device::Meta).build()?;
+    let x = Tensor::zeros([4, 2, 6]).device(Device::Meta).build()?;
+    assert_eq!(meta.forward(&x, &x, &x)?.0.shape(), [4, 2, 6]);
+    Ok(())
+}
+
+const MASKED: [f64; 4] = [1.086_452_7, 1.678_827_4, 0.168_681_2, 0.008_177_8];
+const MASKED_ALONE: [f64; 3] = [1.086_452_6, 0.262_019_2, 0.008_179];
