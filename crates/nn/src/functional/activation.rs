@@ -55,6 +55,18 @@ activations! {
     softmax(dim: isize);
     /// The logarithm of [`softmax`].
     log_softmax(dim: isize);
+    /// [`softmax`] of −x.
+    softmin(dim: isize);
+    /// x above 0, α(exp(x / α) − 1) below (PyTorch's default is 1).
+    celu(alpha: f64);
+    /// Kept between `min` and `max` (PyTorch's defaults are −1 and 1).
+    hardtanh(min: f64, max: f64);
+    /// 0 where |x| is at most `lambda`, else x (PyTorch's default is 0.5).
+    hardshrink(lambda: f64);
+    /// 0 where |x| is at most `lambda`, else `lambda` nearer to 0 (PyTorch's default is 0.5).
+    softshrink(lambda: f64);
+    /// x above `threshold`, else `value`.
+    threshold(threshold: f64, value: f64);
 }
 
 pub use flambeau_tensor::Approximate;

@@ -21,7 +21,7 @@ pub enum Reduction {
 
 impl Reduction {
     #[track_caller]
-    fn of(self, loss: &Tensor) -> Result<Tensor> {
+    pub(super) fn of(self, loss: &Tensor) -> Result<Tensor> {
         match self {
             Reduction::None => Ok(loss.clone()),
             Reduction::Mean => loss.mean(..),

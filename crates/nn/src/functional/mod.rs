@@ -10,6 +10,7 @@ mod dropout;
 mod embedding;
 mod linear;
 mod loss;
+mod margin;
 mod norm;
 mod pool;
 
@@ -20,5 +21,6 @@ pub use dropout::*;
 pub use embedding::*;
 pub use linear::*;
 pub use loss::*;
+pub use margin::*;
 pub use norm::*;
 pub use pool::*;

@@ -3,7 +3,7 @@
 use crate::functional::{self, Approximate};
 use crate::print::py_float;
 use crate::{Forward, Module, Parameter};
-use flambeau_tensor::{DType, Device, Result, Tensor, builder};
+use flambeau_tensor::{DType, Device, Result, Tensor, builder, ensure};
 
 macro_rules! plain {
     ($($(#[$doc:meta])* $Name:ident, $function:ident;)*) => {$(
@@ -165,6 +165,36 @@ with_options! {
     }
     |x, s| functional::elu(x, s.alpha), format!("alpha={}", py_float(s.alpha));
 
+    /// x above 0, α(exp(x / α) − 1) below, as `torch.nn.CELU`.
+    CELU {
+        /// α, 1 unless set.
+        alpha: f64 = 1.0
+    }
+    |x, s| x.celu(s.alpha), format!("alpha={}", py_float(s.alpha));
+
+    /// Kept between two numbers, as `torch.nn.Hardtanh`.
+    Hardtanh {
+        /// The lower one, −1 unless set.
+        min_val: f64 = -1.0,
+        /// The upper one, 1 unless set.
+        max_val: f64 = 1.0
+    }
+    |x, s| x.hardtanh(s.min_val, s.max_val), format!("min_val={}, max_val={}", py_float(s.min_val), py_float(s.max_val));
+
+    /// 0 where |x| is at most λ, else x, as `torch.nn.Hardshrink`.
+    Hardshrink {
+        /// λ, 0.5 unless set.
+        lambd: f64 = 0.5
+    }
+    |x, s| x.hardshrink(s.lambd), py_float(s.lambd);
+
+    /// 0 where |x| is at most λ, else λ nearer to 0, as `torch.nn.Softshrink`.
+    Softshrink {
+        /// λ, 0.5 unless set.
+        lambd: f64 = 0.5
+    }
+    |x, s| x.softshrink(s.lambd), py_float(s.lambd);
+
     /// log(1 + exp(βx)) / β, as `torch.nn.Softplus`.
     Softplus {
         /// β, 1 unless set.
@@ -216,6 +246,59 @@ along! {
     Softmax, softmax;
     /// The logarithm of [`Softmax`], as `torch.nn.LogSoftmax`.
     LogSoftmax, log_softmax;
+    /// [`Softmax`] of −x, as `torch.nn.Softmin`.
+    Softmin, softmin;
+}
+
+/// [`Softmax`] over the channels at each place of `[N, C, H, W]` or `[C, H, W]`, as `torch.nn.Softmax2d`.
+#[derive(Module, Default, Clone, Copy)]
+pub struct Softmax2d;
+
+impl Softmax2d {
+    /// One.
+    pub fn new() -> Self {
+        Softmax2d
+    }
+}
+
+impl Forward for Softmax2d {
+    #[track_caller]
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        ensure!(
+            matches!(x.rank(), 3 | 4),
+            Shape,
+            "Softmax2d",
+            "shape {:?} is neither [N, C, H, W] nor [C, H, W]",
+            x.shape()
+        );
+        functional::softmax(x, -3)
+    }
+}
+
+/// x above a threshold, else a number, as `torch.nn.Threshold`.
+#[derive(Module, Clone, Copy)]
+#[module(extra_repr = "Threshold::describe")]
+pub struct Threshold {
+    threshold: f64,
+    value: f64,
+}
+
+impl Threshold {
+    /// `value` where x is not above `threshold`.
+    pub fn new(threshold: f64, value: f64) -> Self {
+        Threshold { threshold, value }
+    }
+
+    fn describe(&self) -> String {
+        format!("threshold={}, value={}", py_float(self.threshold), py_float(self.value))
+    }
+}
+
+impl Forward for Threshold {
+    #[track_caller]
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        x.threshold(self.threshold, self.value)
+    }
 }
 
 /// x above 0, a trained slope times x below, as `torch.nn.PReLU`.

@@ -1,14 +1,31 @@
 //! Activation functions.
 
 use flambeau_nn::{
-    Approximate, ELU, GELU, GLU, Hardswish, LeakyReLU, LogSigmoid, LogSoftmax, Mish, PReLU, ReLU, ReLU6, SELU, SiLU,
-    Sigmoid, Softmax, Softplus, Softsign, Tanh, Tanhshrink,
+    Approximate, CELU, ELU, GELU, GLU, Hardshrink, Hardswish, Hardtanh, LeakyReLU, LogSigmoid, LogSoftmax, Mish, PReLU,
+    ReLU, ReLU6, SELU, SiLU, Sigmoid, Softmax, Softmax2d, Softmin, Softplus, Softshrink, Softsign, Tanh, Tanhshrink,
+    Threshold,
 };
 
 use super::{Entry, layer, never};
 use crate::call::{Call, Trouble, unsupported};
 
 pub(super) const TABLE: &[Entry] = &[
+    ("CELU", |c| {
+        never(c, 1, "inplace")?;
+        layer(CELU::new().alpha(c.float_or(0, "alpha", 1.0)?))
+    }),
+    ("Hardshrink", |c| layer(Hardshrink::new().lambd(c.float_or(0, "lambd", 0.5)?))),
+    ("Hardtanh", |c| {
+        never(c, 2, "inplace")?;
+        layer(Hardtanh::new().min_val(c.float_or(0, "min_val", -1.0)?).max_val(c.float_or(1, "max_val", 1.0)?))
+    }),
+    ("Softmax2d", |_| layer(Softmax2d::new())),
+    ("Softmin", |c| layer(Softmin::new(c.dim(0, "dim")?))),
+    ("Softshrink", |c| layer(Softshrink::new().lambd(c.float_or(0, "lambd", 0.5)?))),
+    ("Threshold", |c| {
+        never(c, 2, "inplace")?;
+        layer(Threshold::new(c.float(0, "threshold")?, c.float(1, "value")?))
+    }),
     ("ELU", |c| {
         never(c, 1, "inplace")?;
         layer(ELU::new().alpha(c.float_or(0, "alpha", 1.0)?))

@@ -1,45 +1,82 @@
 //! Losses.
 
 use flambeau_nn::{
-    BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, HuberLoss, KLDivLoss, L1Loss, MSELoss, NLLLoss, SmoothL1Loss,
+    BCELoss, BCEWithLogitsLoss, CosineEmbeddingLoss, CrossEntropyLoss, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss,
+    KLDivLoss, L1Loss, MSELoss, MarginRankingLoss, MultiLabelMarginLoss, MultiLabelSoftMarginLoss, MultiMarginLoss,
+    NLLLoss, PoissonNLLLoss, SmoothL1Loss, SoftMarginLoss,
 };
 use flambeau_tensor::Tensor;
 
 use super::{Entry, module};
 use crate::{
-    call::{Call, Trouble, ok},
+    call::{Call, KEYWORD, Trouble, ok},
     ops::loss::reduction_at,
 };
 
-/// A loss: how its options are read, and its call with an input and a target.
+/// A loss: how its options are read, and its call with two tensors or three.
 macro_rules! losses {
-    ($($Loss:ident |$c:ident| $options:expr;)*) => {
-        pub(super) const TABLE: &[Entry] = &[$((stringify!($Loss), |$c| {
-            module($options, |m: &$Loss, c| ok(m.forward(c.x()?, c.tensor(1, "target")?)?))
-        }),)*];
+    (two { $($Loss:ident |$c:ident| $options:expr;)* } three { $($Three:ident |$d:ident| $three:expr;)* }) => {
+        pub(super) const TABLE: &[Entry] = &[
+            $((stringify!($Loss), |$c| {
+                module($options, |m: &$Loss, c| ok(m.forward(c.x()?, c.tensor(1, "target")?)?))
+            }),)*
+            $((stringify!($Three), |$d| {
+                module($three, |m: &$Three, c| ok(m.forward(c.x()?, c.tensor(1, "")?, c.tensor(2, "")?)?))
+            }),)*
+        ];
     };
 }
 
 losses! {
-    BCELoss |c| BCELoss::new().weight(weight(c, 0)?).reduction(reduction_at(c, 3)?);
-    BCEWithLogitsLoss |c| {
-        let positive = c.tensor_opt(4, "pos_weight")?.cloned();
-        BCEWithLogitsLoss::new().weight(weight(c, 0)?).pos_weight(positive).reduction(reduction_at(c, 3)?)
-    };
-    CrossEntropyLoss |c| CrossEntropyLoss::new()
-        .weight(weight(c, 0)?)
-        .ignore_index(c.int_or(2, "ignore_index", -100)?)
-        .reduction(reduction_at(c, 4)?)
-        .label_smoothing(c.float_or(5, "label_smoothing", 0.0)?);
-    HuberLoss |c| HuberLoss::new().reduction(reduction_at(c, 0)?).delta(c.float_or(1, "delta", 1.0)?);
-    KLDivLoss |c| KLDivLoss::new().reduction(reduction_at(c, 2)?).log_target(c.flag(3, "log_target", false)?);
-    L1Loss |c| L1Loss::new().reduction(reduction_at(c, 2)?);
-    MSELoss |c| MSELoss::new().reduction(reduction_at(c, 2)?);
-    NLLLoss |c| NLLLoss::new()
-        .weight(weight(c, 0)?)
-        .ignore_index(c.int_or(2, "ignore_index", -100)?)
-        .reduction(reduction_at(c, 4)?);
-    SmoothL1Loss |c| SmoothL1Loss::new().reduction(reduction_at(c, 2)?).beta(c.float_or(3, "beta", 1.0)?);
+    two {
+        BCELoss |c| BCELoss::new().weight(weight(c, 0)?).reduction(reduction_at(c, 3)?);
+        BCEWithLogitsLoss |c| {
+            let positive = c.tensor_opt(4, "pos_weight")?.cloned();
+            BCEWithLogitsLoss::new().weight(weight(c, 0)?).pos_weight(positive).reduction(reduction_at(c, 3)?)
+        };
+        CrossEntropyLoss |c| CrossEntropyLoss::new()
+            .weight(weight(c, 0)?)
+            .ignore_index(c.int_or(2, "ignore_index", -100)?)
+            .reduction(reduction_at(c, 4)?)
+            .label_smoothing(c.float_or(5, "label_smoothing", 0.0)?);
+        HuberLoss |c| HuberLoss::new().reduction(reduction_at(c, 0)?).delta(c.float_or(1, "delta", 1.0)?);
+        KLDivLoss |c| KLDivLoss::new().reduction(reduction_at(c, 2)?).log_target(c.flag(3, "log_target", false)?);
+        L1Loss |c| L1Loss::new().reduction(reduction_at(c, 2)?);
+        MSELoss |c| MSELoss::new().reduction(reduction_at(c, 2)?);
+        NLLLoss |c| NLLLoss::new()
+            .weight(weight(c, 0)?)
+            .ignore_index(c.int_or(2, "ignore_index", -100)?)
+            .reduction(reduction_at(c, 4)?);
+        HingeEmbeddingLoss |c| HingeEmbeddingLoss::new()
+            .margin(c.float_or(0, "margin", 1.0)?)
+            .reduction(reduction_at(c, 3)?);
+        MultiLabelMarginLoss |c| MultiLabelMarginLoss::new().reduction(reduction_at(c, 2)?);
+        MultiLabelSoftMarginLoss |c| MultiLabelSoftMarginLoss::new().weight(weight(c, 0)?).reduction(reduction_at(c, 3)?);
+        MultiMarginLoss |c| MultiMarginLoss::new()
+            .p(c.int_or(0, "p", 1)? as u32)
+            .margin(c.float_or(1, "margin", 1.0)?)
+            .weight(weight(c, 2)?)
+            .reduction(reduction_at(c, 5)?);
+        PoissonNLLLoss |c| PoissonNLLLoss::new()
+            .log_input(c.flag(0, "log_input", true)?)
+            .full(c.flag(1, "full", false)?)
+            .eps(c.float_or(3, "eps", 1e-8)?)
+            .reduction(reduction_at(c, 5)?);
+        SoftMarginLoss |c| SoftMarginLoss::new().reduction(reduction_at(c, 2)?);
+        SmoothL1Loss |c| SmoothL1Loss::new().reduction(reduction_at(c, 2)?).beta(c.float_or(3, "beta", 1.0)?);
+    }
+    three {
+        CosineEmbeddingLoss |c| CosineEmbeddingLoss::new()
+            .margin(c.float_or(0, "margin", 0.0)?)
+            .reduction(reduction_at(c, 3)?);
+        GaussianNLLLoss |c| GaussianNLLLoss::new()
+            .full(c.flag(KEYWORD, "full", false)?)
+            .eps(c.float_or(KEYWORD, "eps", 1e-6)?)
+            .reduction(reduction_at(c, KEYWORD)?);
+        MarginRankingLoss |c| MarginRankingLoss::new()
+            .margin(c.float_or(0, "margin", 0.0)?)
+            .reduction(reduction_at(c, 3)?);
+    }
 }
 
 fn weight(c: &Call, position: usize) -> Result<Option<Tensor>, Trouble> {

@@ -8,6 +8,7 @@ mod conv;
 mod linear;
 mod loss;
 mod norm;
+mod pad;
 mod pool;
 mod recurrent;
 
@@ -71,6 +72,7 @@ const TABLES: &[&[Entry]] = &[
     linear::TABLE,
     loss::TABLE,
     norm::TABLE,
+    pad::TABLE,
     pool::TABLE,
     recurrent::TABLE,
 ];

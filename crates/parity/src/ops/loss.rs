@@ -3,7 +3,7 @@
 use flambeau_nn::functional::{self as f, CrossEntropy, Nll, Reduction};
 
 use super::Entry;
-use crate::call::{Call, Trouble, ok, unsupported};
+use crate::call::{Call, KEYWORD, Trouble, ok, unsupported};
 
 pub(super) const TABLE: &[Entry] = &[
     ("nn.functional.binary_cross_entropy", |c| {
@@ -38,6 +38,42 @@ pub(super) const TABLE: &[Entry] = &[
     ("nn.functional.smooth_l1_loss", |c| {
         let beta = c.float_or(usize::MAX, "beta", 1.0)?;
         ok(f::smooth_l1_loss_with(c.x()?, c.tensor(1, "target")?, beta, reduction(c)?)?)
+    }),
+    ("nn.functional.cosine_embedding_loss", |c| {
+        let (margin, r) = (c.float_or(KEYWORD, "margin", 0.0)?, reduction(c)?);
+        ok(f::cosine_embedding_loss_with(c.x()?, c.tensor(1, "input2")?, c.tensor(2, "target")?, margin, r)?)
+    }),
+    ("nn.functional.gaussian_nll_loss", |c| {
+        let (full, eps) = (c.flag(KEYWORD, "full", false)?, c.float_or(KEYWORD, "eps", 1e-6)?);
+        ok(f::gaussian_nll_loss_with(c.x()?, c.tensor(1, "target")?, c.tensor(2, "var")?, full, eps, reduction(c)?)?)
+    }),
+    ("nn.functional.hinge_embedding_loss", |c| {
+        let margin = c.float_or(KEYWORD, "margin", 1.0)?;
+        ok(f::hinge_embedding_loss_with(c.x()?, c.tensor(1, "target")?, margin, reduction(c)?)?)
+    }),
+    ("nn.functional.margin_ranking_loss", |c| {
+        let (margin, r) = (c.float_or(KEYWORD, "margin", 0.0)?, reduction(c)?);
+        ok(f::margin_ranking_loss_with(c.x()?, c.tensor(1, "input2")?, c.tensor(2, "target")?, margin, r)?)
+    }),
+    ("nn.functional.multi_margin_loss", |c| {
+        let (p, margin) = (c.int_or(KEYWORD, "p", 1)? as u32, c.float_or(KEYWORD, "margin", 1.0)?);
+        let weight = c.tensor_opt(KEYWORD, "weight")?;
+        ok(f::multi_margin_loss_with(c.x()?, c.tensor(1, "target")?, p, margin, weight, reduction(c)?)?)
+    }),
+    ("nn.functional.multilabel_margin_loss", |c| {
+        ok(f::multilabel_margin_loss_with(c.x()?, c.tensor(1, "target")?, reduction(c)?)?)
+    }),
+    ("nn.functional.multilabel_soft_margin_loss", |c| {
+        let weight = c.tensor_opt(KEYWORD, "weight")?;
+        ok(f::multilabel_soft_margin_loss_with(c.x()?, c.tensor(1, "target")?, weight, reduction(c)?)?)
+    }),
+    ("nn.functional.poisson_nll_loss", |c| {
+        let (log_input, full) = (c.flag(KEYWORD, "log_input", true)?, c.flag(KEYWORD, "full", false)?);
+        let eps = c.float_or(KEYWORD, "eps", 1e-8)?;
+        ok(f::poisson_nll_loss_with(c.x()?, c.tensor(1, "target")?, log_input, full, eps, reduction(c)?)?)
+    }),
+    ("nn.functional.soft_margin_loss", |c| {
+        ok(f::soft_margin_loss_with(c.x()?, c.tensor(1, "target")?, reduction(c)?)?)
     }),
 ];
 

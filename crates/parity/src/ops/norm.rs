@@ -14,11 +14,11 @@ pub(super) const TABLE: &[Entry] = &[
         let eps = c.float_or(7, "eps", 1e-5)?;
         ok(c.x()?.batch_norm(BatchNormOptions { running_mean, running_var, weight, bias, training, momentum, eps })?)
     }),
-    ("nn.functional.alpha_dropout", |c| drop(c, functional::alpha_dropout, false)),
-    ("nn.functional.dropout", |c| drop(c, functional::dropout, true)),
-    ("nn.functional.dropout2d", |c| drop(c, functional::dropout2d, true)),
-    ("nn.functional.dropout3d", |c| drop(c, functional::dropout3d, true)),
-    ("nn.functional.feature_alpha_dropout", |c| drop(c, functional::feature_alpha_dropout, false)),
+    ("nn.functional.alpha_dropout", |c| drop(c, |x, p, on| functional::alpha_dropout(x, p, on), false)),
+    ("nn.functional.dropout", |c| drop(c, |x, p, on| functional::dropout(x, p, on), true)),
+    ("nn.functional.dropout2d", |c| drop(c, |x, p, on| functional::dropout2d(x, p, on), true)),
+    ("nn.functional.dropout3d", |c| drop(c, |x, p, on| functional::dropout3d(x, p, on), true)),
+    ("nn.functional.feature_alpha_dropout", |c| drop(c, |x, p, on| functional::feature_alpha_dropout(x, p, on), false)),
     ("nn.functional.group_norm", |c| {
         let groups = c.size(1, "num_groups")?;
         let (weight, bias) = (c.tensor_opt(2, "weight")?, c.tensor_opt(3, "bias")?);

@@ -1,0 +1,180 @@
+//! Losses with a margin, and likelihoods, as modules. They keep the options that the functions of
+//! [`functional`](crate::functional) take.
+
+use crate::functional::{self, Reduction};
+use crate::{Buffer, Module};
+use flambeau_tensor::{Result, Tensor, builder, ensure};
+
+macro_rules! losses {
+    ($(
+        $(#[$doc:meta])* $Name:ident, $Builder:ident { $($(#[$option_doc:meta])* $option:ident: $t:ty = $default:expr,)* }
+        |$s:ident, $($x:ident),+| $forward:expr;
+    )*) => {$(
+        $(#[$doc])*
+        #[derive(Module)]
+        pub struct $Name {
+            $(#[module(skip)] $option: $t,)*
+            #[module(skip)]
+            reduction: Reduction,
+        }
+
+        builder! {
+            #[doc = concat!("Options of [`", stringify!($Name), "`].")]
+            pub struct $Builder => $Name;
+            new {}
+            options {
+                $($(#[$option_doc])* $option: $t = $default,)*
+                /// What becomes of the losses of all elements: their mean unless set.
+                reduction: Reduction = Reduction::Mean,
+            }
+        }
+
+        impl $Name {
+            fn from_builder(b: $Builder) -> Result<Self> {
+                Ok($Name { $($option: b.$option,)* reduction: b.reduction })
+            }
+
+            /// The loss.
+            ///
+            /// # Errors
+            /// Where shapes, dtypes or classes do not go together.
+            #[track_caller]
+            pub fn forward(&self, $($x: impl AsRef<Tensor>),+) -> Result<Tensor> {
+                let $s = self;
+                $forward
+            }
+        }
+    )*};
+}
+
+losses! {
+    /// max(0, margin − y (x₁ − x₂)), as `torch.nn.MarginRankingLoss`.
+    MarginRankingLoss, MarginRankingLossBuilder {
+        /// The margin, 0 unless set.
+        margin: f64 = 0.0,
+    }
+    |s, input1, input2, target| functional::margin_ranking_loss_with(input1, input2, target, s.margin, s.reduction);
+
+    /// x where y is 1, max(0, margin − x) where it is −1, as `torch.nn.HingeEmbeddingLoss`.
+    HingeEmbeddingLoss, HingeEmbeddingLossBuilder {
+        /// The margin, 1 unless set.
+        margin: f64 = 1.0,
+    }
+    |s, input, target| functional::hinge_embedding_loss_with(input, target, s.margin, s.reduction);
+
+    /// 1 − cos(x₁, x₂) where y is 1, max(0, cos(x₁, x₂) − margin) where it is −1, as `torch.nn.CosineEmbeddingLoss`.
+    CosineEmbeddingLoss, CosineEmbeddingLossBuilder {
+        /// The margin, 0 unless set.
+        margin: f64 = 0.0,
+    }
+    |s, input1, input2, target| functional::cosine_embedding_loss_with(input1, input2, target, s.margin, s.reduction);
+
+    /// log(1 + exp(−y x)), as `torch.nn.SoftMarginLoss`.
+    SoftMarginLoss, SoftMarginLossBuilder {}
+    |s, input, target| functional::soft_margin_loss_with(input, target, s.reduction);
+
+    /// Σ max(0, 1 − x[j] + x[i]) / C over target classes j and other classes i, as `torch.nn.MultiLabelMarginLoss`.
+    MultiLabelMarginLoss, MultiLabelMarginLossBuilder {}
+    |s, input, target| functional::multilabel_margin_loss_with(input, target, s.reduction);
+
+    /// eˣ − y x for logarithms x of expected counts, as `torch.nn.PoissonNLLLoss`.
+    PoissonNLLLoss, PoissonNLLLossBuilder {
+        /// The input is of logarithms (the default).
+        log_input: bool = true,
+        /// With Stirling's term.
+        full: bool = false,
+        /// Added to the input before its logarithm is taken, 1e-8 unless set.
+        eps: f64 = 1e-8,
+    }
+    |s, input, target| functional::poisson_nll_loss_with(input, target, s.log_input, s.full, s.eps, s.reduction);
+
+    /// (log v + (x − y)² / v) / 2 for variances v, as `torch.nn.GaussianNLLLoss`.
+    GaussianNLLLoss, GaussianNLLLossBuilder {
+        /// With the constant log(2π) / 2.
+        full: bool = false,
+        /// What variances do not fall below, 1e-6 unless set.
+        eps: f64 = 1e-6,
+    }
+    |s, input, target, var| functional::gaussian_nll_loss_with(input, target, var, s.full, s.eps, s.reduction);
+}
+
+/// Σ max(0, margin − x[y] + x[j])ᵖ / C over the classes j ≠ y, as `torch.nn.MultiMarginLoss`.
+#[derive(Module)]
+pub struct MultiMarginLoss {
+    /// Factors of the classes' samples, `[C]`.
+    pub weight: Option<Buffer>,
+    p: u32,
+    margin: f64,
+    #[module(skip)]
+    reduction: Reduction,
+}
+
+builder! {
+    /// Options of [`MultiMarginLoss`].
+    pub struct MultiMarginLossBuilder => MultiMarginLoss;
+    new {}
+    options {
+        /// The power, 1 (unless set) or 2.
+        p: u32 = 1,
+        /// The margin, 1 unless set.
+        margin: f64 = 1.0,
+        /// Factors of the classes' samples, `[C]`.
+        weight: ~into Option<Tensor> = None,
+        /// What becomes of the losses of all samples: their mean unless set.
+        reduction: Reduction = Reduction::Mean,
+    }
+}
+
+impl MultiMarginLoss {
+    fn from_builder(b: MultiMarginLossBuilder) -> Result<Self> {
+        ensure!(matches!(b.p, 1 | 2), Argument, "MultiMarginLoss", "p = {} is neither 1 nor 2", b.p);
+        let weight = b.weight.map(Buffer::new);
+        Ok(MultiMarginLoss { weight, p: b.p, margin: b.margin, reduction: b.reduction })
+    }
+
+    /// The loss of `input`, `[N, C]` or `[C]`, beside the classes `target`, `[N]` or `[]`.
+    ///
+    /// # Errors
+    /// Where shapes do not go together or a class is out of range.
+    #[track_caller]
+    pub fn forward(&self, input: impl AsRef<Tensor>, target: impl AsRef<Tensor>) -> Result<Tensor> {
+        let weight = self.weight.as_deref();
+        functional::multi_margin_loss_with(input, target, self.p, self.margin, weight, self.reduction)
+    }
+}
+
+/// −y log σ(x) − (1 − y) log σ(−x), the mean over classes, as `torch.nn.MultiLabelSoftMarginLoss`.
+#[derive(Module)]
+pub struct MultiLabelSoftMarginLoss {
+    /// Factors of the classes' losses, `[C]`.
+    pub weight: Option<Buffer>,
+    #[module(skip)]
+    reduction: Reduction,
+}
+
+builder! {
+    /// Options of [`MultiLabelSoftMarginLoss`].
+    pub struct MultiLabelSoftMarginLossBuilder => MultiLabelSoftMarginLoss;
+    new {}
+    options {
+        /// Factors of the classes' losses, `[C]`.
+        weight: ~into Option<Tensor> = None,
+        /// What becomes of the losses of all samples: their mean unless set.
+        reduction: Reduction = Reduction::Mean,
+    }
+}
+
+impl MultiLabelSoftMarginLoss {
+    fn from_builder(b: MultiLabelSoftMarginLossBuilder) -> Result<Self> {
+        Ok(MultiLabelSoftMarginLoss { weight: b.weight.map(Buffer::new), reduction: b.reduction })
+    }
+
+    /// The loss of `input` beside `target`, both `[…, C]`.
+    ///
+    /// # Errors
+    /// Where shapes do not go together.
+    #[track_caller]
+    pub fn forward(&self, input: impl AsRef<Tensor>, target: impl AsRef<Tensor>) -> Result<Tensor> {
+        functional::multilabel_soft_margin_loss_with(input, target, self.weight.as_deref(), self.reduction)
+    }
+}
