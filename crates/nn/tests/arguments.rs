@@ -14,8 +14,8 @@ fn layers_larger_than_memory_are_errors() {
     for n in HUGE {
         refused("Linear", n, Linear::new(n, n));
         refused("Conv1d", n, Conv1d::new(n, n, 3));
-        refused("Conv2d", n, Conv2d::new(4, n, (3, 1 << 40)));
-        refused("Conv3d", n, Conv3d::new(1, 1, 1 << 40).groups(n));
+        refused("Conv2d", n, Conv2d::new(4, n, (3usize, 1usize << 40)));
+        refused("Conv3d", n, Conv3d::new(1, 1, 1usize << 40).groups(n));
         refused("ConvTranspose2d", n, ConvTranspose2d::new(n, n, 3));
         refused("Embedding", n, Embedding::new(n, n));
         refused("Embedding", n, Embedding::new(n, 1 << 40).padding_idx(isize::MIN));
