@@ -13,7 +13,6 @@ pub mod init;
 mod module;
 mod modules;
 mod operators;
-mod options;
 mod parameter;
 mod part;
 mod print;

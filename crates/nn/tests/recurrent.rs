@@ -4,7 +4,7 @@
 use flambeau_autograd::Autograd;
 use flambeau_nn::utils::rnn::*;
 use flambeau_nn::*;
-use flambeau_tensor::{DType, Device, ErrorKind, Result, Tensor, manual_seed};
+use flambeau_tensor::{CloseOptions, DType, Device, ErrorKind, Result, Tensor, manual_seed};
 
 /// Numbers between −1 and 1.
 fn input(shape: &[usize]) -> Tensor {
@@ -118,8 +118,8 @@ fn packed_sequences_are_each_for_itself() -> Result<()> {
     let (packed, h) = gru.forward(&pack_sequence(&sequences, false)?)?;
     for (i, (sequence, together)) in sequences.iter().zip(unpack_sequence(&packed)?).enumerate() {
         let (alone, h_alone) = gru.forward(sequence)?;
-        assert!(alone.allclose(&together, 1e-5, 1e-6, false)?);
-        assert!(h_alone.allclose(&h.select(1, i as isize)?, 1e-5, 1e-6, false)?);
+        assert!(alone.allclose_with(&together, CloseOptions::new().atol(1e-6))?);
+        assert!(h_alone.allclose_with(&h.select(1, i as isize)?, CloseOptions::new().atol(1e-6))?);
     }
     Ok(())
 }

@@ -1,11 +1,11 @@
 //! Attention.
 
 use crate::functional;
-use crate::options::options;
-use flambeau_tensor::{DType, Result, Tensor, bail, ensure};
+use flambeau_tensor::{DType, Result, Tensor, bail, ensure, options};
 
 options! {
     /// Options of [`scaled_dot_product_attention`].
+    #[derive(Clone, Copy, Debug)]
     pub struct Attention<'a> {
         /// What may attend to what, broadcast to `[…, L, S]`: true for what may (bool), or a number to be added to the
         /// scores.

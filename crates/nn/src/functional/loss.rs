@@ -1,9 +1,8 @@
 //! Losses. The plain functions have PyTorch's defaults and give the mean; those with `_with` take the rest.
 
 use super::bce;
-use crate::options::options;
 use flambeau_autograd::MultiFunction;
-use flambeau_tensor::{DType, Error, ErrorKind, MinMax, Result, Tensor, bail, ensure, no_grad};
+use flambeau_tensor::{DType, Error, ErrorKind, MinMax, Result, Tensor, bail, ensure, no_grad, options};
 
 /// What becomes of the losses of all elements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -243,6 +242,7 @@ fn weighted(loss: Tensor, weight: Option<&Tensor>) -> Result<Tensor> {
 
 options! {
     /// Options of [`nll_loss_with`].
+    #[derive(Clone, Copy, Debug)]
     pub struct Nll<'a> {
         /// Factors of the classes' losses, `[C]`; the mean is weighted by them.
         weight: ~into Option<&'a Tensor> = None,
@@ -255,6 +255,7 @@ options! {
 
 options! {
     /// Options of [`cross_entropy_with`].
+    #[derive(Clone, Copy, Debug)]
     pub struct CrossEntropy<'a> {
         /// Factors of the classes' losses, `[C]`; the mean is weighted by them.
         weight: ~into Option<&'a Tensor> = None,

@@ -1,10 +1,9 @@
 //! Attention with several heads.
 
 use crate::functional::{self, Attention};
-use crate::options::options;
 use crate::print::py_bool;
 use crate::{Forward, Mode, Module, Parameter, init};
-use flambeau_tensor::{DType, Device, Result, Tensor, bail, builder, cat, ensure};
+use flambeau_tensor::{DType, Device, Result, Tensor, bail, builder, cat, ensure, options};
 
 /// Attention with several heads, as `torch.nn.MultiheadAttention` (Vaswani et al. 2017).
 ///
@@ -218,6 +217,7 @@ impl MultiheadAttention {
 
 options! {
     /// What [`MultiheadAttention`] may attend to, and which weights it gives.
+    #[derive(Clone, Copy, Debug)]
     pub struct AttentionMasks<'a> {
         /// Which keys are only filling, `[N, S]` (`[S]` of one sequence): true where one is (bool), or a number to be
         /// added to its scores.

@@ -1,11 +1,11 @@
 //! Gradient clipping: `torch.nn.utils.clip_grad_norm_` and `clip_grad_value_`.
 
-use crate::options::options;
 use flambeau_autograd::{Autograd, no_grad};
-use flambeau_tensor::{DType, Device, Result, Tensor, ensure};
+use flambeau_tensor::{DType, Device, Result, Tensor, ensure, options};
 
 options! {
     /// Options of [`clip_grad_norm_with`].
+    #[derive(Clone, Copy, Debug)]
     pub struct ClipGradNorm {
         /// The p of the norm, 2 unless set; infinity is the largest absolute value.
         norm_type: f64 = 2.0,
