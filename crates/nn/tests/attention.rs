@@ -47,8 +47,15 @@ fn mask(shape: [usize; 2], places: &[[usize; 2]]) -> Tensor {
     Tensor::from_vec(list, shape).unwrap()
 }
 
+/// The tests draw from the default generator, one at a time.
+fn alone() -> std::sync::MutexGuard<'static, ()> {
+    static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 #[test]
 fn heads_are_pytorchs() -> Result<()> {
+    let _alone = alone();
     let (q, k, v) = (input(&[4, 2, 6]), input(&[5, 2, 6]).mul(0.5)?, input(&[5, 2, 6]).add(0.1)?);
     let plain = || seeded(MultiheadAttention::new(6, 2));
     let module = plain();
@@ -103,6 +110,7 @@ fn heads_are_pytorchs() -> Result<()> {
 
 #[test]
 fn names_and_prints_are_pytorchs() -> Result<()> {
+    let _alone = alone();
     let names = |module: &MultiheadAttention| -> Vec<String> {
         module.named_parameters().into_iter().map(|(name, _)| name).collect()
     };
@@ -123,6 +131,7 @@ fn names_and_prints_are_pytorchs() -> Result<()> {
 
 #[test]
 fn scaled_products() -> Result<()> {
+    let _alone = alone();
     let (q, k, v) = (input(&[2, 4, 3, 8]), input(&[2, 4, 5, 8]).mul(0.5)?, input(&[2, 4, 5, 6]));
     let is = |options: Attention<'_>, k: &Tensor, v: &Tensor, right: f64| {
         let found = mark(&scaled_dot_product_attention(&q, k, v, options).unwrap());
@@ -145,6 +154,7 @@ fn scaled_products() -> Result<()> {
 
 #[test]
 fn what_does_not_fit_is_refused() -> Result<()> {
+    let _alone = alone();
     #[track_caller]
     fn refused<T>(result: Result<T>, words: &str) {
         let fault = result.map(drop).unwrap_err();

@@ -37,8 +37,15 @@ fn seeded<M>(make: impl FnOnce() -> Result<M>) -> M {
     make().unwrap()
 }
 
+/// The tests draw from the default generator, one at a time.
+fn alone() -> std::sync::MutexGuard<'static, ()> {
+    static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 #[test]
 fn layers_are_pytorchs() -> Result<()> {
+    let _alone = alone();
     let x = input(&[5, 2, 3]);
     let both = || LSTM::new(3, 4).num_layers(2).bidirectional(true);
     for (batch_first, right) in [
@@ -113,6 +120,7 @@ fn layers_are_pytorchs() -> Result<()> {
 /// What a layer computes of packed sequences is what it computes of each by itself.
 #[test]
 fn packed_sequences_are_each_for_itself() -> Result<()> {
+    let _alone = alone();
     let gru = GRU::new(3, 4).num_layers(2).bidirectional(true).build()?;
     let sequences = [input(&[2, 3]), input(&[4, 3]).neg()?, input(&[1, 3]).add(0.5)?];
     let (packed, h) = gru.forward(&pack_sequence(&sequences, false)?)?;
@@ -126,6 +134,7 @@ fn packed_sequences_are_each_for_itself() -> Result<()> {
 
 #[test]
 fn names_and_prints_are_pytorchs() -> Result<()> {
+    let _alone = alone();
     let lstm = LSTM::new(3, 4).num_layers(2).proj_size(2).bidirectional(true).build()?;
     let names: Vec<String> = lstm.named_parameters().into_iter().map(|(name, _)| name).collect();
     let of = |suffix: &str| {
@@ -160,6 +169,7 @@ fn names_and_prints_are_pytorchs() -> Result<()> {
 
 #[test]
 fn dropout_ends_with_training() -> Result<()> {
+    let _alone = alone();
     let gru = GRU::new(3, 4).num_layers(2).dropout(0.9).build()?;
     gru.eval();
     let (one, two) = (gru.forward(&input(&[3, 1, 3]))?.0, gru.forward(&input(&[3, 1, 3]))?.0);
@@ -169,6 +179,7 @@ fn dropout_ends_with_training() -> Result<()> {
 
 #[test]
 fn what_does_not_fit_is_refused() -> Result<()> {
+    let _alone = alone();
     #[track_caller]
     fn refused<T>(result: Result<T>, words: &str) {
         let fault = result.map(drop).unwrap_err();
@@ -207,6 +218,7 @@ fn what_does_not_fit_is_refused() -> Result<()> {
 
 #[test]
 fn sizes_of_any_kind() -> Result<()> {
+    let _alone = alone();
     for n in [1 << 40, usize::MAX, usize::MAX / 2] {
         assert!(LSTM::new(3, n).build().is_err());
         assert!(LSTM::new(n, 3).build().is_err());
@@ -225,6 +237,7 @@ fn sizes_of_any_kind() -> Result<()> {
 
 #[test]
 fn padding_there_and_back() -> Result<()> {
+    let _alone = alone();
     let sequences = [input(&[2, 3]), input(&[4, 3]), input(&[1, 3])];
     let padded = pad_sequence(&sequences, true, -1.0)?;
     assert_eq!(padded.shape(), [3, 4, 3]);

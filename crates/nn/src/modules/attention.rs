@@ -3,7 +3,8 @@
 use crate::functional::{self, Attention};
 use crate::print::py_bool;
 use crate::{Forward, Mode, Module, Parameter, init};
-use flambeau_tensor::{DType, Device, Result, Tensor, bail, builder, cat, ensure, options};
+use flambeau_tensor::{DType, Device, Error, ErrorKind, Result, Tensor, bail, builder, cat, ensure, options};
+use std::panic::Location;
 
 /// Attention with several heads, as `torch.nn.MultiheadAttention` (Vaswani et al. 2017).
 ///
@@ -371,18 +372,16 @@ fn merged(
     masks: AttentionMasks<'_>,
 ) -> Result<Option<Tensor>> {
     let (places, batch, heads) = (query.shape()[0], query.shape()[1], module.num_heads);
+    let at = Location::caller();
     let number = |what: &str, mask: &Tensor| -> Result<Tensor> {
         if mask.dtype() == DType::Bool {
             let zeros = Tensor::zeros(mask.shape()).dtype(query.dtype()).device(query.device()).build()?;
             return zeros.masked_fill(mask, f64::NEG_INFINITY);
         }
-        ensure!(
-            mask.dtype().is_float(),
-            DType,
-            NAME,
-            "{what} is {}; it must be bool or numbers to be added",
-            mask.dtype()
-        );
+        if !mask.dtype().is_float() {
+            let message = format!("{what} is {}; it must be bool or numbers to be added", mask.dtype());
+            return Err(Error::new(ErrorKind::DType, NAME, message).located(at));
+        }
         mask.to_dtype(query.dtype())
     };
     let attn = match masks.attn_mask {

@@ -9,6 +9,7 @@ use crate::part::{Item, ItemMut, Visitor, VisitorMut};
 use crate::print::{py_bool, py_float};
 use crate::{Mode, functional};
 use flambeau_tensor::{DType, Device, Result, Tensor, cat, ensure, stack};
+use std::panic::Location;
 
 /// More layers than anybody has; a list of them is made.
 const MOST_LAYERS: usize = 1 << 16;
@@ -158,10 +159,11 @@ impl Core {
             data.dtype()
         );
         let batch = sizes[0];
+        let at = Location::caller();
         let first = |what: &str, state: Option<&Tensor>, size: usize| -> Result<Tensor> {
             let shape = [self.gates.len(), batch, size];
             match state {
-                Some(state) => steps.enter(name, what, state, &shape),
+                Some(state) => steps.enter(name, what, state, &shape).map_err(|e| e.located(at)),
                 None => Tensor::zeros(shape).dtype(dtype).device(data.device()).build(),
             }
         };
