@@ -80,7 +80,7 @@ macro_rules! unary {
         impl CpuKernel for $Op {
             fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
                 let (from, out) = (&inputs[0], &mut outputs[0]);
-                #[allow(unused_comparisons)] // Of what has no sign with zero.
+                #[allow(unused_comparisons, clippy::absurd_extreme_comparisons)] // Of what has no sign with zero.
                 {
                     by_dtype!(stringify!($Op), from.dtype(), { $($kind $T => map1::<$T, $T>(from, out, |$x| $f),)+ })
                 }
@@ -140,7 +140,7 @@ impl CpuKernel for Abs {
             map1::<Complex<f32>, f32>(x, out, size);
             return Ok(());
         }
-        #[allow(unused_comparisons)]
+        #[allow(unused_comparisons, clippy::absurd_extreme_comparisons)]
         {
             by_dtype!("abs", x.dtype(), {
                 real T => map1::<T, T>(x, out, |x| Float::abs(x)),

@@ -94,7 +94,8 @@ pub(crate) fn sqrt(z: C) -> C {
         return C::new(x, f64::NAN);
     }
     if x.is_infinite() {
-        let rest = y - y;
+        // Zero, or NaN where y is one.
+        let rest = y * 0.0;
         return if x < 0.0 { C::new(rest.abs(), x.copysign(y)) } else { C::new(x, rest.copysign(y)) };
     }
     let size = x.abs().max(y.abs());
