@@ -120,8 +120,6 @@ macro_rules! for_each_op {
     ($callback:ident) => {
         $callback! {
             kernels {
-                // factories
-                Linspace,
                 // one tensor, element by element
                 Cast, Neg, Abs, Sign, Exp, Exp2, Expm1, Log, Log2, Log10, Log1p, Sqrt, Rsqrt, Square, Reciprocal, Sin, Cos, Tan, Asin,
                 Acos, Atan, Sinh, Cosh, Tanh, Asinh, Acosh, Atanh, Sigmoid, Relu, Erf, Erfc, Erfinv, Floor, Ceil, Round, Trunc, IsNan,
@@ -159,7 +157,7 @@ macro_rules! for_each_op {
             }
             large {
                 // factories
-                Full, Arange, Random,
+                Full, Arange, Linspace, Random,
                 // reductions
                 VarMean,
                 // convolution

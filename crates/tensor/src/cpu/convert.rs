@@ -69,6 +69,13 @@ trait ToInt<D>: Copy {
     fn far(self) -> D;
 }
 
+/// By way of an `i32`, of which the least stands for all that it does not hold.
+macro_rules! by_i32 {
+    ($x:ident) => {
+        if $x.abs() < 2_147_483_648.0 { $x as i32 } else { i32::MIN }
+    };
+}
+
 macro_rules! to_int {
     ($($s:ty => $($d:ty: |$x:ident| $far:expr),+;)*) => {$($(
         impl ToInt<$d> for $s {
@@ -82,8 +89,8 @@ macro_rules! to_int {
     )+)*};
 }
 to_int! {
-    f32 => u8: |x| truncated!(x), u16: |_x| i32::MIN, u32: |_x| i32::MIN;
-    f64 => u8: |x| truncated!(x), u16: |_x| i32::MIN, u32: |_x| i32::MIN;
+    f32 => u8: |x| truncated!(x), u16: |x| by_i32!(x), u32: |x| by_i32!(x);
+    f64 => u8: |x| truncated!(x), u16: |x| by_i32!(x), u32: |x| by_i32!(x);
 }
 
 /// Converts `n` elements, one behind the other.

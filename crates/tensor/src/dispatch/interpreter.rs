@@ -96,7 +96,7 @@ impl Drop for Restore {
 ///
 /// let x = Tensor::ones([3]).build()?;
 /// let counter = Rc::new(Counter::default());
-/// interpret(counter.clone(), || x.exp()?.sum(..))?;
+/// interpret(counter.clone(), || x.exp()?.add(1.0))?;
 /// assert_eq!(counter.0.get(), 2);
 /// # Ok::<(), flambeau_tensor::Error>(())
 /// ```
