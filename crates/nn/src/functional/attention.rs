@@ -71,10 +71,14 @@ pub fn scaled_dot_product_attention(
     } else {
         (key.clone(), value.clone())
     };
-    // The root of the factor on both sides, so that the products do not grow.
     let scale = options.scale.unwrap_or(1.0 / (width as f64).sqrt());
-    let root = scale.abs().sqrt();
-    let scores = query.mul(root * scale.signum())?.matmul(&key.mul(root)?.mt()?)?;
+    let scores = if query.dtype().is_half() {
+        // The root of the factor on both sides, so that the products stay in range.
+        let root = scale.abs().sqrt();
+        query.mul(root * scale.signum())?.matmul(&key.mul(root)?.mt()?)?
+    } else {
+        query.matmul(&key.mt()?)?.mul(scale)?
+    };
     let scores = match (options.attn_mask, options.is_causal) {
         (Some(_), true) => bail!(Argument, NAME, "a mask and is_causal: one of them says what may attend to what"),
         (None, false) => scores,

@@ -335,6 +335,15 @@ pub fn gaussian_nll_loss_with(
 /// the input but `less`.
 #[track_caller]
 fn batch(name: &'static str, input: &Tensor, target: &Tensor, less: usize) -> Result<(Tensor, Tensor)> {
+    if input.rank() == 0 && target.rank() == 0 {
+        // One class of one sample.
+        let target = if less == 1 { target.clone() } else { target.unsqueeze(0)? };
+        return batch(name, &input.unsqueeze(0)?, &target, less);
+    }
+    if less == 1 && input.rank() == 1 && *target.shape() == [1] {
+        // The class of one sample may stand in a list of its own.
+        return batch(name, input, &target.squeeze(0)?, less);
+    }
     let right: &[usize] =
         if less == 1 && input.rank() > 0 { &input.shape()[..input.rank() - 1] } else { input.shape() };
     ensure!(
@@ -354,5 +363,5 @@ fn batch(name: &'static str, input: &Tensor, target: &Tensor, less: usize) -> Re
 /// The losses `[N]` reduced, or the one of a single sample.
 #[track_caller]
 fn unbatched(input: &Tensor, reduction: Reduction, losses: Tensor) -> Result<Tensor> {
-    if input.rank() == 1 { losses.squeeze(0) } else { reduction.of(&losses) }
+    if input.rank() < 2 { losses.squeeze(0) } else { reduction.of(&losses) }
 }
