@@ -322,7 +322,7 @@ const OTHERS: &[Maker] = &[
     |g| (MaxPool { windows: windows(g) }.into(), vec![float(g)]),
     |g| {
         let grad = float(g);
-        let places = g.index(&grad.shape().to_vec());
+        let places = g.index(grad.shape());
         (MaxPoolBackward { size: g.spatial() }.into(), vec![grad, places])
     },
     |g| {
@@ -421,7 +421,7 @@ const OTHERS: &[Maker] = &[
     },
     |g| {
         let x = g.tensor();
-        let i = g.index(&x.shape().to_vec());
+        let i = g.index(x.shape());
         (Gather { dim: dim(g) }.into(), vec![x, i])
     },
     |g| {
@@ -431,9 +431,9 @@ const OTHERS: &[Maker] = &[
     },
     |g| {
         let x = g.tensor();
-        let i = if g.one_in(3) { index(g) } else { g.index(&x.shape().to_vec()) };
+        let i = if g.one_in(3) { index(g) } else { g.index(x.shape()) };
         let reduce = g.pick(&[None, Some(Reduce::Sum), Some(Reduce::Mean), Some(Reduce::Amax)]);
-        let source = if g.one_in(2) { g.other(&x) } else { g.tensor_of(&i.shape().to_vec(), x.dtype()) };
+        let source = if g.one_in(2) { g.other(&x) } else { g.tensor_of(i.shape(), x.dtype()) };
         (Scatter { dim: dim(g), reduce, include_self: g.one_in(2) }.into(), vec![x, i, source])
     },
     |g| {
