@@ -80,7 +80,7 @@ pub trait Rule {
     }
 
     /// The tangents of the outputs, from those of the inputs: the Jacobian-vector product. Asked of a rule whose
-    /// [`FORWARD`](Rule::FORWARD) is [`Forward::Stated`]; the others have it from their vjp.
+    /// [`FORWARD`](Rule::FORWARD) is `Forward::Stated`; the others have it from their vjp.
     fn jvp(&self, s: &Saved<'_>, _tangents: &[Option<Tensor>]) -> Result<Tangents> {
         Err(backward_error(ErrorKind::NotDifferentiable, format!("{} states no derivative forward", s.place())))
     }

@@ -129,7 +129,7 @@ pub fn soft_margin_loss_with(
     reduction.of(&input.as_ref().mul(target.as_ref())?.logsigmoid()?.neg()?)
 }
 
-/// The mean over samples of Σ max(0, 1 − x[y] + x[j]) / C over the classes j ≠ y, for `[N, C]` and classes `[N]`, or
+/// The mean over samples of Σ max(0, 1 − x_y + x_j) / C over the classes j ≠ y, for `[N, C]` and classes `[N]`, or
 /// `[C]` and `[]`: `torch.nn.functional.multi_margin_loss`.
 ///
 /// # Errors
@@ -176,7 +176,7 @@ pub fn multi_margin_loss_with(
     unbatched(input, reduction, loss.sum(1)?.div(classes as f64)?)
 }
 
-/// The mean over samples of Σ max(0, 1 − x[j] + x[i]) / C over the target classes j and the other classes i, for
+/// The mean over samples of Σ max(0, 1 − x_j + x_i) / C over the target classes j and the other classes i, for
 /// `[N, C]` or `[C]` and targets of the same shape, whose classes end at the first −1:
 /// `torch.nn.functional.multilabel_margin_loss`.
 ///

@@ -73,7 +73,7 @@ losses! {
     SoftMarginLoss, SoftMarginLossBuilder {}
     |s, input, target| functional::soft_margin_loss_with(input, target, s.reduction);
 
-    /// Σ max(0, 1 − x[j] + x[i]) / C over target classes j and other classes i, as `torch.nn.MultiLabelMarginLoss`.
+    /// Σ max(0, 1 − x_j + x_i) / C over target classes j and other classes i, as `torch.nn.MultiLabelMarginLoss`.
     MultiLabelMarginLoss, MultiLabelMarginLossBuilder {}
     |s, input, target| functional::multilabel_margin_loss_with(input, target, s.reduction);
 
@@ -98,7 +98,7 @@ losses! {
     |s, input, target, var| functional::gaussian_nll_loss_with(input, target, var, s.full, s.eps, s.reduction);
 }
 
-/// Σ max(0, margin − x[y] + x[j])ᵖ / C over the classes j ≠ y, as `torch.nn.MultiMarginLoss`.
+/// Σ max(0, margin − x_y + x_j)ᵖ / C over the classes j ≠ y, as `torch.nn.MultiMarginLoss`.
 #[derive(Module)]
 pub struct MultiMarginLoss {
     /// Factors of the classes' samples, `[C]`.

@@ -13,7 +13,7 @@ use std::cell::{Cell, RefCell};
 use std::panic::Location;
 use std::rc::Rc;
 
-/// A mode that sees every op of its thread. See the [module](self).
+/// A mode that sees every op of its thread.
 pub trait Interpreter {
     /// Does what it does with `call`. What it returns is what the caller gets: the outputs of the op for
     /// [`Output::Fresh`](super::Output::Fresh), the view for [`Output::View`](super::Output::View), nothing
