@@ -126,5 +126,10 @@ mod book {
     }
     pages! {
         readme: "../../../README.md";
+        introduction: "../../../docs/introduction.md";
+        quick_start: "../../../docs/quick-start.md";
+        data_and_training: "../../../docs/data-and-training.md";
+        reference: "../../../docs/reference.md";
+        coming_from_pytorch: "../../../docs/coming-from-pytorch.md";
     }
 }

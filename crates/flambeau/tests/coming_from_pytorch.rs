@@ -1,0 +1,205 @@
+//! The tables of `docs/coming-from-pytorch.md`: what stands in their right columns compiles and runs. The first test
+//! sees that each of those cells stands in this file, so that no row can be changed or added without being tried.
+
+use flambeau::autograd::{GradOptions, grad_with, gradcheck};
+use flambeau::prelude::*;
+use flambeau::vision::datasets::Mnist;
+use flambeau::vision::transforms::*;
+use flambeau::{Ellipsis, TopkOptions, ValuesIndices, audio};
+
+#[test]
+fn every_row_is_in_this_file() {
+    let bare = |text: &str| text.split_whitespace().collect::<String>();
+    let tried = bare(include_str!("coming_from_pytorch.rs"));
+    let page = include_str!("../../../docs/coming-from-pytorch.md").replace("\\|", "\u{1}");
+    let mut cells = 0;
+    for row in page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| ---")) {
+        let right = row.trim_end_matches('|').rsplit('|').next().unwrap_or_default().replace('\u{1}', "|");
+        for code in right.split('`').skip(1).step_by(2) {
+            cells += 1;
+            // `…` stands for the reader's own lines.
+            for part in code.split('…') {
+                assert!(tried.contains(&bare(part)), "this file does not try `{part}` of the row {row}");
+            }
+        }
+    }
+    assert!(cells > 60, "only {cells} cells were found");
+}
+
+#[test]
+#[rustfmt::skip]
+fn tensors() -> Result<()> {
+    tensor!([[1.0, 2.0], [3.0, 4.0]]);
+    Tensor::zeros([2, 3]).build()?;
+    Tensor::zeros([2, 3]).dtype(DType::I64).build()?;
+    Tensor::randn([5]).build()?;
+    Tensor::arange(0, 10).build()?;
+    Tensor::linspace(-1.0, 1.0, 100).build()?;
+    flambeau::manual_seed(0);
+    let x = Tensor::arange(0, 24).dtype(DType::F32).build()?.reshape([2, 3, 4])?;
+    assert_eq!(x.to_dtype(DType::F64)?.dtype(), DType::F64);
+    let _ = (x.shape(), x.dtype(), x.device());
+    assert_eq!(x.sum(..)?.item::<f32>()?, 276.0);
+    {
+        let x = &x.sum(..)?;
+        x.item::<f32>()?;
+    }
+    x.to_vec::<f32>()?;
+    x.copy()?;
+    let _ = (x.i(1)?, x.i((.., 0))?);
+    {
+        let x = Tensor::zeros([2, 6]).build()?;
+        assert_eq!(x.i((Ellipsis, 2..5))?.shape(), [2, 3]);
+    }
+    assert_eq!(x.i(x.gt(1.5)?)?.shape(), [22]);
+    let y = x.clone();
+    let _ = (&x + &y, 2.0 * &x, x.add(&y)?, x.mul(2.0)?);
+    let _ = (x.sum(..)?, x.sum(-1)?, x.sum([0, 2])?);
+    x.sum_keepdim(-1)?;
+    let n = 6_usize;
+    let _ = (x.view([2, -1])?, x.reshape((n, -1))?);
+    let [b, t, c] = x.dims()?;
+    assert_eq!((b, t, c), (2, 3, 4));
+    let _ = (x.transpose(0, 1)?, x.permute([2, 0, 1])?);
+    {
+        let x = Tensor::ones([3, 2]).build()?;
+        let y = x.t()?;
+        assert_eq!(x.matmul(&y)?.shape(), [3, 3]);
+        let (a, b) = (&x, &x);
+        assert_eq!(cat(&[&a, &b], 1)?.shape(), [3, 4]);
+        assert_eq!(stack(&[&a, &b], 0)?.shape(), [2, 3, 2]);
+    }
+    let mask = x.gt(3.0)?;
+    assert!(x.where_cond(&mask, 0)?.equal(&x.masked_fill(&mask.logical_not()?, 0)?)?);
+    x.masked_fill(&mask, 0)?;
+    {
+        let x = Tensor::randn([8]).build()?;
+        let ValuesIndices { values, indices } = x.sort(-1, false)?;
+        assert!(x.gather(0, &indices)?.equal(&values)?);
+        assert_eq!(x.topk(5)?.values.shape(), [5]);
+        assert_eq!(x.topk_with(5, TopkOptions::new().largest(false))?.indices.shape(), [5]);
+    }
+    assert_eq!(x.max_dim(1)?.values.shape(), [2, 4]);
+    x.add_(1.0)?; x.i(0)?.mul_(10.0)?;
+    assert_eq!(Tensor::zeros([2, 3]).device(Device::Meta).build()?.shape(), [2, 3]);
+    Ok(())
+}
+
+struct F;
+
+impl Function for F {
+    fn forward(&self, _: &mut Context<'_>, x: &Tensor) -> Result<Tensor> {
+        x.mul(2.0)
+    }
+    fn backward(&self, _: &Context<'_>, grad: &Tensor) -> Result<Tensor> {
+        grad.mul(2.0)
+    }
+}
+
+#[test]
+#[rustfmt::skip]
+fn autograd() -> Result<()> {
+    let x = tensor!([1.0, 2.0]);
+    x.requires_grad_()?;
+    let y = x.square()?;
+    y.retain_grad()?;
+    let loss = y.sum(..)?;
+    loss.backward()?;
+    assert_eq!(x.grad().map(|g| g.to_vec::<f32>()).transpose()?, Some(vec![2.0, 4.0]));
+    let _: Option<Tensor> = x.grad();
+    let y = x.square()?.sum(..)?;
+    grad_with(&[&y], &[&x], GradOptions { create_graph: true, ..Default::default() })?;
+    no_grad(|| x.add_(1.0).map(drop))?;
+    inference_mode(|| x.square())?;
+    x.detach();
+    { let x = x.square()?; x.retain_grad()?; }
+    let f = |_: &Tensor| Ok(None);
+    let h = x.register_hook(f)?; h.remove();
+    let f = |x: &[Tensor]| Ok(vec![F.apply(&x[0])?]);
+    let x = Tensor::ones([2]).dtype(DType::F64).build()?.requires_grad_()?;
+    gradcheck(f, &[x])?;
+    Ok(())
+}
+
+#[derive(Module)]
+struct Net {
+    conv: Conv2d,
+    downsample: Option<Sequential>,
+}
+
+impl Net {
+    fn new() -> Result<Self> {
+        Ok(Net { conv: Conv2d::new(3, 64, 7).stride(2).build()?, downsample: None })
+    }
+}
+
+impl Forward for Net {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let y = self.conv.forward(x)?;
+        self.downsample.as_ref().map_or(Ok(y.clone()), |down| down.forward(&y))
+    }
+}
+
+#[test]
+#[rustfmt::skip]
+fn modules() -> Result<()> {
+    let model = Net::new()?;
+    assert_eq!(model.forward(&Tensor::zeros([1, 3, 9, 9]).build()?)?.shape(), [1, 64, 2, 2]);
+    let (a, b) = (Linear::new(2, 3), Linear::new(3, 2));
+    let small = Sequential::of((a, b))?;
+    assert_eq!((model.parameters().len(), small.named_parameters().len()), (2, 4));
+    model.train(); model.eval();
+    let d = model.state_dict();
+    model.load_state_dict(&d)?;
+    println!("{model:?}");
+    let (logits, labels) = (Tensor::zeros([2, 10]).build()?, tensor!([1_i64, 2]));
+    cross_entropy(&logits, &labels)?;
+    let w = Tensor::zeros([3, 4]).build()?;
+    init::kaiming_uniform_(&w, init::Fan::In, init::Nonlinearity::default())?;
+    let ps = model.parameters();
+    clip_grad_norm_(ps, 1.0)?;
+    let folder = tempfile::tempdir()?;
+    std::env::set_current_dir(folder.path())?;
+    serialize::save("m.safetensors", &model.state_dict())?;
+    assert_eq!(model.to(DType::F64)?.parameters()[0].dtype(), DType::F64);
+    Ok(())
+}
+
+struct D;
+
+impl Dataset for D {
+    type Item = (Tensor, i64);
+    fn len(&self) -> usize {
+        4
+    }
+    fn get(&self, index: usize) -> Result<Self::Item> {
+        Ok((tensor!([index as f64]), index as i64))
+    }
+}
+
+/// Compiled, not run: the files are not there.
+#[rustfmt::skip]
+fn _files(root: &str) -> Result<()> {
+    let t = ToTensor::new();
+    Mnist::new(root).train(true).transform(t).build()?;
+    audio::load("a.wav")?;
+    Ok(())
+}
+
+#[test]
+#[rustfmt::skip]
+fn training() -> Result<()> {
+    let ps = Linear::new(1, 1).build()?.parameters();
+    let mut opt = Adam::new(ps).lr(1e-3).build()?;
+    opt.zero_grad(); opt.step()?;
+    let n = 10;
+    OneCycleLR::new(&opt, 0.1, n).build()?;
+    let (d, items) = (D, (D.len(), D.get(0)?));
+    assert_eq!(items.0, 4);
+    let loader = DataLoader::new(d).batch_size(64).shuffle(true).workers(2).build()?;
+    for batch in loader.iter() { let (x, y) = batch?; assert_eq!((x.shape(), y.shape()), (&[4, 1][..], &[4][..])); }
+    let (a, b) = (ToTensor::new(), CenterCrop::new(2));
+    let _ = Compose::of((a, b));
+    audio::transforms::MelSpectrogram::new(16_000).n_mels(64).build()?;
+    Ok(())
+}
