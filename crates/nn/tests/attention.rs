@@ -1,22 +1,13 @@
 //! Attention against PyTorch 2.15: made from seed 0, so that the first weights are compared, too. Of each tensor
 //! Σ xᵢ cos i is recorded. One test for what draws, for the default generator is the process's.
 
+mod common;
+
+use common::{alone, input, mark, near};
 use flambeau_autograd::Autograd;
 use flambeau_nn::functional::{Attention, scaled_dot_product_attention};
 use flambeau_nn::*;
 use flambeau_tensor::{DType, Device, Result, Tensor, manual_seed};
-
-/// Numbers between −1 and 1.
-fn input(shape: &[usize]) -> Tensor {
-    let n: usize = shape.iter().product();
-    let values: Vec<f32> = (0..n).map(|i| ((i * 7) % 11) as f32 / 5.0 - 1.0).collect();
-    Tensor::from_vec(values, shape).unwrap()
-}
-
-fn mark(t: &Tensor) -> f64 {
-    let values = t.detach().contiguous().unwrap().to_dtype(DType::F64).unwrap().to_vec::<f64>().unwrap();
-    values.iter().enumerate().map(|(i, v)| v * (i as f64).cos()).sum()
-}
 
 /// Marks of the output and the weights, and, after a backward, of the gradients of the first parameter and the last
 /// but one.
@@ -30,8 +21,7 @@ fn marks(module: &MultiheadAttention, output: &Tensor, weights: Option<&Tensor>,
     let parameters = module.parameters();
     let grads = [&parameters[0], &parameters[parameters.len() - 2]].map(|p| p.grad().unwrap());
     let found: Vec<f64> = [output].into_iter().chain(weights).chain(&grads).map(mark).collect();
-    let near = |(a, b): (&f64, &f64)| (a - b).abs() <= 2e-5 * b.abs().max(1.0);
-    assert!(found.len() == right.len() && found.iter().zip(right).all(near), "{found:?} for {right:?}");
+    near("attention", &found, right);
 }
 
 /// A module made from seed 0.
@@ -45,12 +35,6 @@ fn mask(shape: [usize; 2], places: &[[usize; 2]]) -> Tensor {
     let mut list = vec![false; shape[0] * shape[1]];
     places.iter().for_each(|[i, j]| list[i * shape[1] + j] = true);
     Tensor::from_vec(list, shape).unwrap()
-}
-
-/// The tests draw from the default generator, one at a time.
-fn alone() -> std::sync::MutexGuard<'static, ()> {
-    static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::bce;
 use flambeau_autograd::MultiFunction;
+use flambeau_tensor::autocast::full_precision;
 use flambeau_tensor::{DType, Error, ErrorKind, MinMax, Result, Tensor, bail, ensure, no_grad, options};
 
 /// What becomes of the losses of all elements.
@@ -72,7 +73,8 @@ with_mean! {
 /// Where shapes or dtypes do not go together.
 #[track_caller]
 pub fn mse_loss_with(input: impl AsRef<Tensor>, target: impl AsRef<Tensor>, reduction: Reduction) -> Result<Tensor> {
-    let (input, target) = (input.as_ref(), target.as_ref());
+    let [input, target] = full_precision([input.as_ref(), target.as_ref()])?;
+    let (input, target) = (&*input, &*target);
     reduction.of(&input.sub(target)?.square()?)
 }
 
@@ -82,7 +84,8 @@ pub fn mse_loss_with(input: impl AsRef<Tensor>, target: impl AsRef<Tensor>, redu
 /// Where shapes or dtypes do not go together.
 #[track_caller]
 pub fn l1_loss_with(input: impl AsRef<Tensor>, target: impl AsRef<Tensor>, reduction: Reduction) -> Result<Tensor> {
-    let (input, target) = (input.as_ref(), target.as_ref());
+    let [input, target] = full_precision([input.as_ref(), target.as_ref()])?;
+    let (input, target) = (&*input, &*target);
     reduction.of(&input.sub(target)?.abs()?)
 }
 
@@ -97,7 +100,8 @@ pub fn smooth_l1_loss_with(
     beta: f64,
     reduction: Reduction,
 ) -> Result<Tensor> {
-    let (input, target) = (input.as_ref(), target.as_ref());
+    let [input, target] = full_precision([input.as_ref(), target.as_ref()])?;
+    let (input, target) = (&*input, &*target);
     ensure!(beta >= 0.0, Argument, "smooth_l1_loss", "beta = {beta} is negative");
     if beta == 0.0 {
         return l1_loss_with(input, target, reduction);
@@ -118,7 +122,8 @@ pub fn huber_loss_with(
     delta: f64,
     reduction: Reduction,
 ) -> Result<Tensor> {
-    let (input, target) = (input.as_ref(), target.as_ref());
+    let [input, target] = full_precision([input.as_ref(), target.as_ref()])?;
+    let (input, target) = (&*input, &*target);
     ensure!(delta > 0.0, Argument, "huber_loss", "delta = {delta} is not positive");
     let distance = input.sub(target)?.abs()?;
     let far = distance.gt(delta)?;
@@ -143,7 +148,8 @@ pub fn kl_div_with(
     log_target: bool,
     reduction: Reduction,
 ) -> Result<Tensor> {
-    let (input, target) = (input.as_ref(), target.as_ref());
+    let [input, target] = full_precision([input.as_ref(), target.as_ref()])?;
+    let (input, target) = (&*input, &*target);
     if log_target {
         return reduction.of(&target.exp()?.mul(&target.sub(input)?)?);
     }
@@ -165,7 +171,8 @@ pub fn binary_cross_entropy_with(
     weight: Option<&Tensor>,
     reduction: Reduction,
 ) -> Result<Tensor> {
-    let (input, target) = (input.as_ref(), target.as_ref());
+    let [input, target] = full_precision([input.as_ref(), target.as_ref()])?;
+    let (input, target) = (&*input, &*target);
     const NAME: &str = "binary_cross_entropy";
     same_shape(NAME, input, target)?;
     probabilities(NAME, "input", input)?;
@@ -211,7 +218,8 @@ pub fn binary_cross_entropy_with_logits_with(
     pos_weight: Option<&Tensor>,
     reduction: Reduction,
 ) -> Result<Tensor> {
-    let (input, target) = (input.as_ref(), target.as_ref());
+    let [input, target] = full_precision([input.as_ref(), target.as_ref()])?;
+    let (input, target) = (&*input, &*target);
     same_shape("binary_cross_entropy_with_logits", input, target)?;
     // −log σ(x) for y = 1, x − log σ(x) for y = 0.
     let lost = input.logsigmoid()?.neg()?;
@@ -372,7 +380,8 @@ fn no_class(name: &'static str, target: &Tensor, classes: usize, error: Error) -
 /// Where shapes do not go together or a class is out of range.
 #[track_caller]
 pub fn nll_loss_with(input: impl AsRef<Tensor>, target: impl AsRef<Tensor>, options: Nll<'_>) -> Result<Tensor> {
-    let (input, target) = (input.as_ref(), target.as_ref());
+    let [input, target] = full_precision([input.as_ref(), target.as_ref()])?;
+    let (input, target) = (&*input, &*target);
     let classes = Classes::new("nll_loss", input, target, options.weight, options.ignore_index)?;
     classes.reduce(classes.losses("nll_loss", input)?, options.reduction)
 }
@@ -387,7 +396,8 @@ pub fn cross_entropy_with(
     target: impl AsRef<Tensor>,
     options: CrossEntropy<'_>,
 ) -> Result<Tensor> {
-    let (input, target) = (input.as_ref(), target.as_ref());
+    let [input, target] = full_precision([input.as_ref(), target.as_ref()])?;
+    let (input, target) = (&*input, &*target);
     const NAME: &str = "cross_entropy";
     let CrossEntropy { weight, ignore_index, reduction, label_smoothing } = options;
     ensure!(

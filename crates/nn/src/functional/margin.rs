@@ -2,6 +2,7 @@
 //! give the mean; those with `_with` take the rest.
 
 use super::Reduction;
+use flambeau_tensor::autocast::full_precision;
 use flambeau_tensor::{DType, Result, Tensor, bail, ensure, no_grad};
 use std::f64::consts::PI;
 
@@ -31,7 +32,8 @@ pub fn margin_ranking_loss_with(
     margin: f64,
     reduction: Reduction,
 ) -> Result<Tensor> {
-    let (input1, input2, target) = (input1.as_ref(), input2.as_ref(), target.as_ref());
+    let [input1, input2, target] = full_precision([input1.as_ref(), input2.as_ref(), target.as_ref()])?;
+    let (input1, input2, target) = (&*input1, &*input2, &*target);
     reduction.of(&input1.sub(input2)?.mul(&target.neg()?)?.add(margin)?.clamp_min(0.0)?)
 }
 
@@ -55,7 +57,8 @@ pub fn hinge_embedding_loss_with(
     margin: f64,
     reduction: Reduction,
 ) -> Result<Tensor> {
-    let (input, target) = (input.as_ref(), target.as_ref());
+    let [input, target] = full_precision([input.as_ref(), target.as_ref()])?;
+    let (input, target) = (&*input, &*target);
     let apart = input.rsub(margin)?.clamp_min(0.0)?.masked_fill(&target.eq(1)?, 0.0)?;
     let together = input.masked_fill(&target.eq(-1)?, 0.0)?;
     reduction.of(&apart.add(&together)?)
@@ -89,7 +92,8 @@ pub fn cosine_embedding_loss_with(
 ) -> Result<Tensor> {
     const NAME: &str = "cosine_embedding_loss";
     const EPSILON: f64 = 1e-12;
-    let (input1, input2, target) = (input1.as_ref(), input2.as_ref(), target.as_ref());
+    let [input1, input2, target] = full_precision([input1.as_ref(), input2.as_ref(), target.as_ref()])?;
+    let (input1, input2, target) = (&*input1, &*input2, &*target);
     ensure!(
         matches!(input1.rank(), 1 | 2) && input1.rank() == input2.rank() && target.rank() + 1 == input1.rank(),
         Shape,
@@ -126,7 +130,9 @@ pub fn soft_margin_loss_with(
     target: impl AsRef<Tensor>,
     reduction: Reduction,
 ) -> Result<Tensor> {
-    reduction.of(&input.as_ref().mul(target.as_ref())?.logsigmoid()?.neg()?)
+    let [input, target] = full_precision([input.as_ref(), target.as_ref()])?;
+    let (input, target) = (&*input, &*target);
+    reduction.of(&input.mul(target)?.logsigmoid()?.neg()?)
 }
 
 /// The mean over samples of Σ max(0, 1 − x_y + x_j) / C over the classes j ≠ y, for `[N, C]` and classes `[N]`, or
@@ -154,7 +160,8 @@ pub fn multi_margin_loss_with(
     reduction: Reduction,
 ) -> Result<Tensor> {
     const NAME: &str = "multi_margin_loss";
-    let (input, target) = (input.as_ref(), target.as_ref());
+    let [input, target] = full_precision([input.as_ref(), target.as_ref()])?;
+    let (input, target) = (&*input, &*target);
     ensure!(matches!(p, 1 | 2), Argument, NAME, "p = {p} is neither 1 nor 2");
     let (x, y) = batch(NAME, input, target, 1)?;
     let y = y.reshape([x.shape()[0], 1])?;
@@ -197,7 +204,8 @@ pub fn multilabel_margin_loss_with(
     target: impl AsRef<Tensor>,
     reduction: Reduction,
 ) -> Result<Tensor> {
-    let (input, target) = (input.as_ref(), target.as_ref());
+    let [input, target] = full_precision([input.as_ref(), target.as_ref()])?;
+    let (input, target) = (&*input, &*target);
     let (x, y) = batch("multilabel_margin_loss", input, target, 0)?;
     let y = y.to_dtype(DType::I64)?;
     // Which of the numbers are classes: those before the first −1.
@@ -267,7 +275,8 @@ pub fn poisson_nll_loss_with(
     eps: f64,
     reduction: Reduction,
 ) -> Result<Tensor> {
-    let (input, target) = (input.as_ref(), target.as_ref());
+    let [input, target] = full_precision([input.as_ref(), target.as_ref()])?;
+    let (input, target) = (&*input, &*target);
     let mut loss = if log_input {
         input.exp()?.sub(&target.mul(input)?)?
     } else {
