@@ -7,12 +7,12 @@
 use crate::meta::{own_edge, set_edge};
 use crate::rules::Grads;
 use flambeau_tensor::dispatch::uninterpreted;
-use flambeau_tensor::{Layout, Op, Result, Tensor, View, dispatch_view, enable_grad};
-use smallvec::{SmallVec, smallvec};
+use flambeau_tensor::{Layout, Result, Tensor, View, ViewOps, dispatch_view, enable_grad};
+use smallvec::smallvec;
 
 /// What an in-place op through a view did to the view's base.
 pub(crate) struct Replaced {
-    ops: SmallVec<[Op; 2]>,
+    ops: ViewOps,
     layout: Layout,
     room: usize,
 }
@@ -39,7 +39,7 @@ impl Replaced {
 }
 
 /// The view that `ops` make of `base`.
-pub(crate) fn replay(ops: &[Op], base: &Tensor) -> Result<Tensor> {
+pub(crate) fn replay(ops: &ViewOps, base: &Tensor) -> Result<Tensor> {
     ops.iter().try_fold(base.clone(), |x, op| dispatch_view(op.clone(), &x))
 }
 

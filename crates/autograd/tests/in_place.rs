@@ -220,6 +220,44 @@ fn parts_of_complex_numbers_are_written() -> Result<()> {
     Ok(())
 }
 
+/// Longer than what a view remembers op by op, through both changes of dtype: what is written scales by three the
+/// elements it reaches, so that is their gradient.
+#[test]
+fn a_view_at_the_end_of_a_long_way_is_written() -> Result<()> {
+    let away_and_back = |x: Tensor| -> Result<Tensor> { x.view_as_complex()?.t()?.t()?.view_as_real() };
+    for ends_complex in [false, true] {
+        let x = leaf(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0])?;
+        let y = x.reshape([2, 2, 2])?.mul(1.0)?;
+        let mut end = away_and_back(y.clone())?;
+        for _ in 0..5 {
+            end = away_and_back(end)?;
+        }
+        let end = end.select(0, 1)?;
+        if ends_complex {
+            end.view_as_complex()?.mul_(3.0)?
+        } else {
+            end.mul_(3.0)?
+        };
+        assert_eq!(y.detach().to_vec::<f64>()?, [1.0, 2.0, 3.0, 4.0, 15.0, 18.0, 21.0, 24.0]);
+        y.sum(..)?.backward()?;
+        assert_eq!(grad(&x), [1.0, 1.0, 1.0, 1.0, 3.0, 3.0, 3.0, 3.0]);
+
+        // From a complex base.
+        let x = leaf(&[1.0, 2.0, 3.0, 4.0])?;
+        let z = x.reshape([2, 2])?.view_as_complex()?.mul(1.0)?;
+        let mut end = z.view_as_real()?;
+        for _ in 0..5 {
+            end = away_and_back(end)?;
+        }
+        let end = end.select(-1, 1)?;
+        end.mul_(3.0)?;
+        assert_eq!(z.detach().view_as_real()?.to_vec::<f64>()?, [1.0, 6.0, 3.0, 12.0]);
+        z.view_as_real()?.sum(..)?.backward()?;
+        assert_eq!(grad(&x), [1.0, 3.0, 1.0, 3.0]);
+    }
+    Ok(())
+}
+
 #[test]
 fn a_fill_cuts_the_history() -> Result<()> {
     let x = leaf(&[1.0, 2.0, 3.0])?;

@@ -176,12 +176,19 @@ pub fn backend_of(device: Device) -> Option<&'static dyn Backend> {
 ///
 /// # Errors
 /// Where this program has none.
+#[inline]
 #[track_caller]
 pub(crate) fn backend_for(op: &'static str, device: Device) -> Result<&'static dyn Backend> {
     match backend_of(device) {
         Some(backend) => Ok(backend),
-        None => Err(Error::new(ErrorKind::Device, op, format!("this program has no backend for {device}"))),
+        None => Err(none_for(op, device)),
     }
+}
+
+#[cold]
+#[track_caller]
+fn none_for(op: &'static str, device: Device) -> Error {
+    Error::new(ErrorKind::Device, op, format!("this program has no backend for {device}"))
 }
 
 /// Makes `backend` serve the devices called `name`: `cuda`, or a kind of one's own.

@@ -30,26 +30,22 @@ impl Layout {
         Layout { shape, strides, offset: 0 }
     }
 
-    /// Rows one after another from the start of the storage, and the number of elements; `None` where that does
-    /// not fit a `usize`.
+    /// [`contiguous`](Layout::contiguous), where another layout was: nothing is moved.
     #[inline]
-    pub(crate) fn rows(shape: &[usize]) -> Option<(Layout, usize)> {
-        let (mut sizes, mut strides) = ([0; 6], [0; 6]);
-        let (mut numel, mut step, mut fits) = (1usize, 1usize, shape.len() <= sizes.len());
-        if fits {
-            for d in (0..shape.len()).rev() {
-                (sizes[d], strides[d]) = (shape[d], step);
-                numel = numel.wrapping_mul(shape[d]);
-                let (next, over) = step.overflowing_mul(shape[d].max(1));
-                (step, fits) = (next, fits & !over);
-            }
-            fits &= step <= isize::MAX as usize;
+    pub(crate) fn set_contiguous(&mut self, shape: &[usize]) {
+        let rank = shape.len();
+        if self.shape.len() != rank || rank > 6 {
+            *self = Layout::contiguous(Shape::from_slice(shape));
+            return;
         }
-        if !fits {
-            return Some((Layout::contiguous(Shape::from_slice(shape)), checked_numel(shape)?));
+        let (sizes, strides) = (&mut self.shape[..], &mut self.strides[..]);
+        let mut step = 1usize;
+        // Number by number: a call to copy a few costs more.
+        for d in (0..rank).rev() {
+            (sizes[d], strides[d]) = (shape[d], step);
+            step = step.wrapping_mul(shape[d].max(1));
         }
-        let list = |all| Shape::from_buf_and_len(all, shape.len());
-        Some((Layout { shape: list(sizes), strides: list(strides), offset: 0 }, numel))
+        self.offset = 0;
     }
 
     /// The number of dimensions.
@@ -160,17 +156,8 @@ impl Layout {
         if checked_numel(shape)? != self.numel() {
             return None;
         }
-        let shape = Shape::from_slice(shape);
-        if self.numel() == 0 {
-            let strides = contiguous_strides(&shape);
-            return Some(Layout { shape, strides, offset: self.offset });
-        }
-        if self.is_contiguous() {
-            let strides = contiguous_strides(&shape);
-            return Some(Layout { shape, strides, offset: self.offset });
-        }
-        let strides = view_strides(self, &shape)?;
-        Some(Layout { shape, strides, offset: self.offset })
+        let strides = if self.is_contiguous() { contiguous_strides(shape) } else { view_strides(self, shape)? };
+        Some(Layout { shape: copied(shape), strides, offset: self.offset })
     }
 
     /// The dimension `dim` cut to `len` elements from `start`, `step` apart.

@@ -48,7 +48,7 @@ pub use random::{Generator, initial_seed, manual_seed};
 pub use scalar::Scalar;
 pub use shape::{Dims, IntoShape, Shape, Size};
 pub use state_dict::{NamedTensors, StateDict};
-pub use tensor::{Data, DataMut, FromScalar, History, Node, Tensor, View};
+pub use tensor::{Data, DataMut, FromScalar, History, Node, Tensor, View, ViewOps};
 
 pub use half::{bf16, f16};
 pub use num_complex::Complex;

@@ -193,22 +193,25 @@ macro_rules! define_ops {
 
         impl Op {
             /// PyTorch's name.
+            #[inline]
             pub fn name(&self) -> &'static str {
-                match self {
-                    $(Op::$k(_) => <$k as Infer>::NAME,)*
-                    $(Op::$l(_) => <$l as Infer>::NAME,)*
-                    $(Op::$v(_) => <$v as ViewOp>::NAME,)*
-                }
+                Op::NAMES[self.number()]
+            }
+
+            /// Its place in the list of all ops.
+            #[inline]
+            pub(crate) fn number(&self) -> usize {
+                // SAFETY: an enum of `repr(u64)` begins with its tag, whatever its fields are.
+                unsafe { *std::ptr::from_ref(self).cast::<u64>() as usize }
             }
 
             /// See [`Infer::ELEMENTWISE`].
+            #[inline]
             pub fn is_elementwise(&self) -> bool {
-                match self {
-                    $(Op::$k(_) => <$k as Infer>::ELEMENTWISE,)*
-                    $(Op::$l(_) => <$l as Infer>::ELEMENTWISE,)*
-                    $(Op::$v(_) => false,)*
-                }
+                Op::ELEMENTWISE[self.number()]
             }
+
+            const ELEMENTWISE: &'static [bool] = &[$(<$k as Infer>::ELEMENTWISE,)* $(<$l as Infer>::ELEMENTWISE,)* $({ let _ = <$v as ViewOp>::NAME; false },)*];
 
             /// See [`Infer::autocast`].
             pub fn autocast(&self) -> Policy {

@@ -27,6 +27,12 @@ pub(crate) fn copied(list: &[usize]) -> Shape {
     Shape::from_buf_and_len(all, list.len())
 }
 
+/// True where both are one shape. Number by number: a call to compare a few costs more.
+#[inline]
+pub(crate) fn same_shape(a: &[usize], b: &[usize]) -> bool {
+    a.len() == b.len() && (0..a.len()).all(|d| a[d] == b[d])
+}
+
 /// The highest rank a tensor may have, as in PyTorch.
 pub const MAX_RANK: usize = 64;
 
@@ -254,9 +260,15 @@ pub fn dim_index(op: &'static str, dim: isize, rank: usize) -> Result<usize> {
 /// The number of elements of `shape`, if a tensor may have it: its sizes, zeros taken as one, multiply to what fits
 /// an `isize`. So no stride, no offset and no product of some of a tensor's sizes can wrap, elements or not; PyTorch
 /// refuses the same shapes.
+#[inline]
 pub fn checked_numel(shape: &[usize]) -> Option<usize> {
-    let most = shape.iter().try_fold(1usize, |n, s| n.checked_mul((*s).max(1)))?;
-    (most <= isize::MAX as usize).then(|| if shape.contains(&0) { 0 } else { most })
+    let (mut numel, mut most, mut fits) = (1usize, 1usize, true);
+    for &size in shape {
+        numel = numel.wrapping_mul(size);
+        let (next, over) = most.overflowing_mul(size.max(1));
+        (most, fits) = (next, fits & !over);
+    }
+    (fits && most <= isize::MAX as usize).then_some(numel)
 }
 
 /// The number of elements of the shape of a tensor that exists.

@@ -282,9 +282,30 @@ impl<'a> Guard<'a> {
                     self.lock(op, Held { inner: second, write: false })?;
                 }
             }
+            // In place, and beside another tensor.
+            ([.., a], [target]) if reads.len() <= 2 => {
+                let (a, b, target) = (of(&reads[0]), of(a), of(target));
+                match (std::ptr::eq(a, target), std::ptr::eq(b, target)) {
+                    (true, true) => self.lock(op, Held { inner: target, write: true })?,
+                    (true, false) => self.lock_both(op, b, target)?,
+                    (false, true) => self.lock_both(op, a, target)?,
+                    _ if std::ptr::eq(a, b) => self.lock_both(op, a, target)?,
+                    _ => self.lock_any(op, reads, writes)?,
+                }
+            }
             _ => self.lock_any(op, reads, writes)?,
         }
         Ok(())
+    }
+
+    /// Locks `read` to read and `target`, which is another one, to write.
+    #[inline]
+    #[track_caller]
+    fn lock_both(&mut self, op: &'static str, read: &'a Inner, target: &'a Inner) -> Result<()> {
+        let (read, target) = (Held { inner: read, write: false }, Held { inner: target, write: true });
+        let (first, second) = if address(read.inner) < address(target.inner) { (read, target) } else { (target, read) };
+        self.lock(op, first)?;
+        self.lock(op, second)
     }
 
     #[inline(never)]

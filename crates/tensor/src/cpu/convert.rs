@@ -322,6 +322,17 @@ unsafe fn copy<T: Copy>(src: *const u8, from: usize, dst: *mut u8, to: usize, n:
     }
 }
 
+/// `n` copies of `value`, an element of `size` bytes, at `dst`.
+///
+/// # Safety
+/// `dst` has room for them, writable and aligned for such elements.
+#[inline]
+pub(crate) unsafe fn fill(value: &[u64; 2], size: usize, dst: *mut u8, n: usize) {
+    // SAFETY: the value holds an element of this size in its first bytes; the rest is the caller's promise.
+    unsafe { copier(size as u8)(value.as_ptr().cast(), 0, dst, 1, n) }
+}
+
+#[inline]
 fn copier(size: u8) -> unsafe fn(*const u8, usize, *mut u8, usize, usize) {
     match size {
         1 => copy::<u8>,

@@ -7,7 +7,7 @@
 //! filled once. So numbers, broadcasting, strides, casts and in-place writes need no second loop, and no two
 //! slices ever alias.
 
-use super::convert::{Convert, loader, storer};
+use super::convert::{Convert, fill, loader, storer};
 use super::lanes::{Lane, LaneKind};
 use super::par;
 use super::view::{Dst, Src};
@@ -56,6 +56,10 @@ impl<'a> From<&Src<'a>> for Input<'a> {
 struct Feed<'a> {
     from: Source<'a>,
     lane: LaneKind,
+    /// Bytes of a lane.
+    size: usize,
+    /// A lane is what is stored, bit by bit.
+    as_stored: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -69,17 +73,40 @@ impl<'a> Feed<'a> {
     #[inline]
     fn new<T: Lane>(input: impl Into<Input<'a>>) -> Self {
         const { assert!(size_of::<T>() <= 16 && align_of::<T>() <= 8) };
-        let from = match input.into() {
-            Input::Tensor(src) => Source::Tensor(src),
-            Input::Element(bytes) => Source::Value(bytes),
-            Input::Scalar(value) => {
+        let value = |bytes| Feed { from: Source::Value(bytes), lane: T::KIND, size: size_of::<T>(), as_stored: true };
+        match input.into() {
+            Input::Tensor(src) => Feed::of(src, T::KIND),
+            Input::Element(bytes) => value(bytes),
+            Input::Scalar(number) => {
                 let mut bytes = [0; 2];
                 // SAFETY: a lane fits these bytes, as asserted, and is written as such.
-                unsafe { bytes.as_mut_ptr().cast::<T>().write(T::from_scalar(value)) };
-                Source::Value(bytes)
+                unsafe { bytes.as_mut_ptr().cast::<T>().write(T::from_scalar(number)) };
+                value(bytes)
             }
-        };
-        Feed { from, lane: T::KIND }
+        }
+    }
+
+    #[inline(always)]
+    fn of(src: Src<'a>, lane: LaneKind) -> Self {
+        Feed { from: Source::Tensor(src), lane, size: lane.size(), as_stored: lane.stores(src.dtype()) }
+    }
+}
+
+/// The output as the driver sees it.
+struct Sink<'s, 'a> {
+    out: &'s mut Dst<'a>,
+    lane: LaneKind,
+    /// Bytes of a lane.
+    size: usize,
+    /// A lane is what is stored, bit by bit.
+    as_stored: bool,
+}
+
+impl<'s, 'a> Sink<'s, 'a> {
+    #[inline(always)]
+    fn of(out: &'s mut Dst<'a>, lane: LaneKind) -> Self {
+        let (size, as_stored) = (lane.size(), lane.stores(out.dtype()));
+        Sink { out, lane, size, as_stored }
     }
 }
 
@@ -128,7 +155,7 @@ unsafe impl Sync for Plan {}
 ///
 /// The loop takes copies of what its closure captures, which the compiler cannot tell from what it writes to.
 pub(crate) fn map1<A: Lane, R: Lane>(a: &Src<'_>, out: &mut Dst<'_>, f: impl Fn(A) -> R + Sync + Copy) {
-    drive(&[Feed::new::<A>(a)], (out, R::KIND), &|ins, out, n| {
+    let kernel: Kernel<'_> = &|ins, out, n| {
         let (a, out) = (ins[0].cast::<A>(), out.cast::<R>());
         par::simd_over::<A, _>(
             #[inline(always)]
@@ -140,12 +167,15 @@ pub(crate) fn map1<A: Lane, R: Lane>(a: &Src<'_>, out: &mut Dst<'_>, f: impl Fn(
                 }
             },
         );
-    });
+    };
+    if !run_plain(&[(*a, A::KIND)], out, R::KIND, kernel) {
+        drive(&[Feed::new::<A>(a)], Sink::of(out, R::KIND), kernel);
+    }
 }
 
 /// [`map1`] for a loop of its own over whole slices.
 pub(crate) fn map_slices<A: Lane, R: Lane>(a: &Src<'_>, out: &mut Dst<'_>, f: impl Fn(&[A], &mut [R]) + Sync + Copy) {
-    drive(&[Feed::new::<A>(a)], (out, R::KIND), &|ins, out, n| {
+    drive(&[Feed::new::<A>(a)], Sink::of(out, R::KIND), &|ins, out, n| {
         // SAFETY: the driver gives `n` initialised lanes for each operand, apart from one another.
         let (a, out) = unsafe { (lanes::<A>(ins[0], n), lanes_mut::<R>(out, n)) };
         par::simd_over::<A, _>(
@@ -159,7 +189,7 @@ pub(crate) fn map_slices<A: Lane, R: Lane>(a: &Src<'_>, out: &mut Dst<'_>, f: im
 pub(crate) fn convert(a: &Src<'_>, out: &mut Dst<'_>) {
     let (from, to) = (LaneKind::stored(a.dtype()), LaneKind::stored(out.dtype()));
     let convert = loader(a.dtype(), to);
-    drive(&[Feed { from: Source::Tensor(*a), lane: from }], (out, to), &|ins, out, n| {
+    drive(&[Feed::of(*a, from)], Sink::of(out, to), &|ins, out, n| {
         // SAFETY: the driver gives `n` initialised elements as they are stored, and room for as many of the
         // output, apart from them.
         unsafe { convert.run(ins[0], 1, out, 1, n) };
@@ -173,7 +203,7 @@ pub(crate) fn map2<'a, A: Lane, B: Lane, R: Lane>(
     out: &mut Dst<'_>,
     f: impl Fn(A, B) -> R + Sync + Copy,
 ) {
-    drive(&[Feed::new::<A>(a), Feed::new::<B>(b)], (out, R::KIND), &|ins, out, n| {
+    let kernel: Kernel<'_> = &|ins, out, n| {
         let (a, b, out) = (ins[0].cast::<A>(), ins[1].cast::<B>(), out.cast::<R>());
         par::simd_over::<A, _>(
             #[inline(always)]
@@ -185,7 +215,15 @@ pub(crate) fn map2<'a, A: Lane, B: Lane, R: Lane>(
                 }
             },
         );
-    });
+    };
+    let (a, b) = (a.into(), b.into());
+    let plain = match (&a, &b) {
+        (Input::Tensor(a), Input::Tensor(b)) => run_plain(&[(*a, A::KIND), (*b, B::KIND)], out, R::KIND, kernel),
+        _ => false,
+    };
+    if !plain {
+        drive(&[Feed::new::<A>(a), Feed::new::<B>(b)], Sink::of(out, R::KIND), kernel);
+    }
 }
 
 /// `out[i] = f(a[i], b[i], c[i])`.
@@ -194,7 +232,7 @@ pub(crate) fn map3<A: Lane, B: Lane, C: Lane, R: Lane>(
     out: &mut Dst<'_>,
     f: impl Fn(A, B, C) -> R + Sync + Copy,
 ) {
-    drive(&[Feed::new::<A>(a), Feed::new::<B>(b), Feed::new::<C>(c)], (out, R::KIND), &|ins, out, n| {
+    drive(&[Feed::new::<A>(a), Feed::new::<B>(b), Feed::new::<C>(c)], Sink::of(out, R::KIND), &|ins, out, n| {
         let (a, b, c) = (ins[0].cast::<A>(), ins[1].cast::<B>(), ins[2].cast::<C>());
         let out = out.cast::<R>();
         par::simd_over::<A, _>(
@@ -226,7 +264,27 @@ unsafe fn lanes_mut<'a, T: Lane>(ptr: *mut u8, n: usize) -> &'a mut [T] {
     unsafe { std::slice::from_raw_parts_mut(ptr.cast(), n) }
 }
 
-fn drive(inputs: &[Feed<'_>], (out, out_lane): (&mut Dst<'_>, LaneKind), kernel: Kernel<'_>) {
+/// Runs the kernel at once on what most small tensors are: as many lanes in each input as in the output, one after
+/// another as they are stored, and no work for several threads. False where they are not.
+fn run_plain(inputs: &[(Src<'_>, LaneKind)], out: &Dst<'_>, lane: LaneKind, kernel: Kernel<'_>) -> bool {
+    let n = out.numel();
+    if n > par::GRAIN || !out.is_contiguous() || !lane.stores(out.dtype()) {
+        return false;
+    }
+    let mut rows = [std::ptr::null(); MAX_INPUTS];
+    for i in 0..inputs.len().min(MAX_INPUTS) {
+        let (src, lane) = &inputs[i];
+        if src.numel() != n || !src.is_contiguous() || !lane.stores(src.dtype()) || src.shares_storage(out) {
+            return false;
+        }
+        rows[i] = src.ptr();
+    }
+    kernel(&rows, out.ptr(), n);
+    true
+}
+
+fn drive(inputs: &[Feed<'_>], to: Sink<'_, '_>, kernel: Kernel<'_>) {
+    let Sink { out, lane, size, as_stored } = to;
     let n = out.numel();
     if n == 0 {
         return;
@@ -241,34 +299,32 @@ fn drive(inputs: &[Feed<'_>], (out, out_lane): (&mut Dst<'_>, LaneKind), kernel:
     let straight = |feed: &Feed<'_>| match &feed.from {
         Source::Value(_) => true,
         Source::Tensor(s) => {
-            feed.lane.stores(s.dtype())
-                && s.is_contiguous()
-                && s.numel() == n
-                && (!s.shares_storage(out) || same(s) || apart(s))
+            feed.as_stored && s.is_contiguous() && s.numel() == n && (!s.shares_storage(out) || same(s) || apart(s))
         }
     };
-    let signed = |feed: &Feed<'_>| match &feed.from {
-        Source::Tensor(s) => Some(s.dtype()),
-        Source::Value(_) => None,
-    };
-    let out_lane = inputs.iter().find_map(signed).map_or(out_lane, |dtype| out_lane.with_sign_of(dtype));
-    if out_lane.stores(out.dtype()) && out.is_contiguous() && inputs.iter().all(straight) {
-        let to = Row { ptr: out.ptr(), len: n, size: out_lane.size() };
+    let in_rows = as_stored && out.is_contiguous();
+    if in_rows && inputs.iter().all(straight) {
+        let to = Row { ptr: out.ptr(), len: n, size };
         if n <= par::GRAIN {
             return run_rows(inputs, &to, kernel, 0..n);
         }
         return par::ranges(n, par::GRAIN, |part| run_rows(inputs, &to, kernel, part));
     }
-    if out_lane.stores(out.dtype()) && out.is_contiguous() {
+    if in_rows {
         if let Some(repeats) = Repeats::new(inputs, out, &same, &apart) {
-            let to = Row { ptr: out.ptr(), len: n, size: out_lane.size() };
+            let to = Row { ptr: out.ptr(), len: n, size };
             if n <= par::GRAIN {
                 return repeats.run(inputs, &to, kernel, 0..n);
             }
             return par::ranges(n, par::GRAIN, |part| repeats.run(inputs, &to, kernel, part));
         }
     }
-    let plan = plan(inputs, out, out_lane, &apart);
+    let signed = |feed: &Feed<'_>| match &feed.from {
+        Source::Tensor(s) => Some(s.dtype()),
+        Source::Value(_) => None,
+    };
+    let lane = inputs.iter().find_map(signed).map_or(lane, |dtype| lane.with_sign_of(dtype));
+    let plan = plan(inputs, out, lane, &apart);
     let chunk = plan.chunk();
     let long = plan.shape.last().is_some_and(|row| *row >= LONG);
     par::ranges(n, par::GRAIN, |part| {
@@ -294,7 +350,7 @@ fn run_rows(inputs: &[Feed<'_>], to: &Row, kernel: Kernel<'_>, part: Range<usize
         match &inputs[i].from {
             Source::Tensor(s) => {
                 staged |= s.ptr() == to.ptr.cast_const();
-                rows[i] = s.ptr().wrapping_add(part.start * inputs[i].lane.size());
+                rows[i] = s.ptr().wrapping_add(part.start * inputs[i].size);
             }
             Source::Value(_) => staged = true,
         }
@@ -317,14 +373,14 @@ fn run_staged(
     n: usize,
 ) {
     let mut stages: [MaybeUninit<Stage>; MAX_INPUTS] = [const { MaybeUninit::uninit() }; MAX_INPUTS];
-    let widest = inputs.iter().fold(size, |widest, feed| widest.max(feed.lane.size()));
+    let widest = inputs.iter().fold(size, |widest, feed| widest.max(feed.size));
     let chunk = (STAGE_BYTES / widest).min(n);
     let mut at = *rows;
     for i in 0..inputs.len().min(MAX_INPUTS) {
         if let Source::Value(value) = &inputs[i].from {
             let stage = stages[i].as_mut_ptr().cast::<u8>();
             // SAFETY: the value holds one lane, and `chunk` lanes fit the stage.
-            unsafe { Convert::copy(inputs[i].lane.size()).run(value.as_ptr().cast(), 0, stage, 1, chunk) };
+            unsafe { fill(value, inputs[i].size, stage, chunk) };
             at[i] = stage;
         }
     }
@@ -335,7 +391,7 @@ fn run_staged(
             if let Source::Value(_) = &inputs[i].from {
                 continue;
             }
-            at[i] = rows[i].wrapping_add(start * inputs[i].lane.size());
+            at[i] = rows[i].wrapping_add(start * inputs[i].size);
             if rows[i] == out.cast_const() {
                 let stage = stages[i].as_mut_ptr().cast::<u8>();
                 // SAFETY: `len` elements of the output, which this input is, fit the stage.
@@ -396,11 +452,9 @@ fn plan(inputs: &[Feed<'_>], out: &Dst<'_>, out_lane: LaneKind, apart: &dyn Fn(&
         let (ptr, as_stored, load, size) = match &feed.from {
             Source::Tensor(s) => {
                 let load = loader(s.dtype(), lane);
-                (s.ptr().cast_mut(), lane.stores(s.dtype()) && apart(s), load, s.dtype().size())
+                (s.ptr().cast_mut(), feed.as_stored && apart(s), load, s.dtype().size())
             }
-            Source::Value(value) => {
-                (value.as_ptr().cast::<u8>().cast_mut(), true, Convert::copy(lane.size()), lane.size())
-            }
+            Source::Value(value) => (value.as_ptr().cast::<u8>().cast_mut(), true, Convert::copy(feed.size), feed.size),
         };
         let staged = (!as_stored || strides != rows).then_some(load);
         let in_rows = as_stored && strides.last() == Some(&1);

@@ -169,7 +169,7 @@ impl LaneKind {
     }
 
     /// True where both are the same bits: a conversion is a copy.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn is_stored_as(self, other: LaneKind) -> bool {
         self == other || self.is_as_wide_as(other)
     }
@@ -181,7 +181,7 @@ impl LaneKind {
     }
 
     /// True where an element of `dtype` is such a lane, bit by bit.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn stores(self, dtype: DType) -> bool {
         self.is_stored_as(LaneKind::stored(dtype))
     }

@@ -6,7 +6,8 @@ use super::modes::{grad_enabled, inference_mode_enabled, no_grad};
 use super::{Call, Output, dispatch};
 use crate::backend::{Backend, Ran, Work, backend_for};
 use crate::op::{Meta, Op, Outputs};
-use crate::ops::{Cast, Transfer};
+use crate::ops::{Cast, Detach, Transfer};
+use crate::shape::same_shape;
 use crate::storage::{Guard, lock_for_op};
 use crate::tensor::View;
 use crate::{Device, Error, ErrorKind, Result, Tensor, bail, ensure};
@@ -17,25 +18,33 @@ type At = &'static Location<'static>;
 
 /// Carries out any call.
 pub(super) fn run(call: Call<'_>) -> Result<Outputs> {
-    let Call { op, inputs, output, at } = call;
+    let Call { mut op, inputs, output, at } = call;
     match output {
         Output::Fresh => fresh(op, inputs, at),
         Output::View => match inputs {
-            [x] => Ok(Outputs::from_iter([view(op, x, at)?])),
+            [x] => Ok(Outputs::from_iter([view(&mut op, x, at)?])),
             _ => bail!(Argument, op.name(), "a view has one input, not {}", inputs.len()),
         },
-        Output::Into { name, target } => into(name, op, inputs, target, at).map(|()| Outputs::new()),
+        Output::Into { name, target } => into(name, &mut op, inputs, target, at).map(|()| Outputs::new()),
         Output::Update { name, targets } => update(name, op, inputs, targets, at).map(|()| Outputs::new()),
     }
 }
 
 /// [`fresh`] for an op of one output: no lists to be made.
-pub(super) fn fresh_one(op: Op, inputs: &[&Tensor], at: At) -> Result<Tensor> {
-    let mut out = run_one(&op, inputs, at).map_err(|e| e.located(at))?;
+#[inline(always)]
+pub(super) fn fresh_one(op: &mut Op, inputs: &[&Tensor], at: At) -> Result<Tensor> {
+    let mut out = run_one(op, inputs, at).map_err(|e| e.located(at))?;
     if is_recorded(inputs) {
-        record(op, inputs, std::slice::from_mut(&mut out), at).map_err(|e| e.located(at))?;
+        record(taken(op), inputs, std::slice::from_mut(&mut out), at).map_err(|e| e.located(at))?;
     }
     Ok(out)
+}
+
+/// The op out of the place where it was made. It stays there until somebody keeps it: a move of what was just
+/// written costs as much as the dispatch of an op.
+#[inline]
+fn taken(op: &mut Op) -> Op {
+    std::mem::replace(op, Op::Detach(Detach))
 }
 
 /// An op whose outputs are new tensors.
@@ -75,7 +84,7 @@ fn record(op: Op, inputs: &[&Tensor], outputs: &mut [Tensor], at: At) -> Result<
 }
 
 /// A view of `x`.
-pub(super) fn view(op: Op, x: &Tensor, at: At) -> Result<Tensor> {
+pub(super) fn view(op: &mut Op, x: &Tensor, at: At) -> Result<Tensor> {
     let recorded = is_recorded(&[x]).then(|| op.clone());
     let mut out = view_of(op, x).map_err(|e| e.located(at))?;
     if let Some(op) = recorded {
@@ -84,15 +93,14 @@ pub(super) fn view(op: Op, x: &Tensor, at: At) -> Result<Tensor> {
     Ok(out)
 }
 
-fn view_of(op: Op, x: &Tensor) -> Result<Tensor> {
+#[inline]
+fn view_of(op: &mut Op, x: &Tensor) -> Result<Tensor> {
     let Some(made) = op.view_layout(x) else { bail!(Unsupported, op.name(), "not a view op") };
     // Checked to lie inside the storage (`ViewOp::view`), though the op may be put together by hand.
     let (layout, dtype) = made?;
-    if let Op::Detach(_) = op {
-        return Ok(Tensor::over(x.storage().clone(), layout, dtype, None));
-    }
-    let view = View::of(x, op, &layout, !grad_enabled());
-    Ok(Tensor::over(x.storage().clone(), layout, dtype, Some(view)))
+    let keeps = !matches!(op, Op::Detach(_));
+    let view = keeps.then(|| View::of(x, taken(op), &layout, dtype, !grad_enabled()));
+    Ok(Tensor::over(x.storage().clone(), layout, dtype, view))
 }
 
 /// A fused update of several targets.
@@ -136,11 +144,12 @@ fn update_all(name: &'static str, op: &Op, inputs: &[&Tensor], targets: &[&Tenso
 }
 
 /// An in-place op.
-pub(super) fn into(name: &'static str, op: Op, inputs: &[&Tensor], target: &Tensor, at: At) -> Result<()> {
+#[inline(always)]
+pub(super) fn into(name: &'static str, op: &mut Op, inputs: &[&Tensor], target: &Tensor, at: At) -> Result<()> {
     write_and_record(name, op, inputs, target, at).map_err(|e| e.located(at))
 }
 
-fn write_and_record(name: &'static str, op: Op, inputs: &[&Tensor], target: &Tensor, at: At) -> Result<()> {
+fn write_and_record(name: &'static str, op: &mut Op, inputs: &[&Tensor], target: &Tensor, at: At) -> Result<()> {
     let metas = op.infer(inputs)?;
     let Some(meta) = metas.first() else { bail!(Unsupported, name, "{} has no output", op.name()) };
     check_target(name, meta, target)?;
@@ -148,20 +157,20 @@ fn write_and_record(name: &'static str, op: Op, inputs: &[&Tensor], target: &Ten
     if tracking || is_unseen_by_its_base(target) {
         hook()?.check_in_place(name, target)?;
     }
-    let old = if tracking { Some(hook()?.before_in_place(&op, inputs, target)?) } else { None };
-    write(name, &op, inputs, target, meta, at)?;
+    let old = if tracking { Some(hook()?.before_in_place(op, inputs, target)?) } else { None };
+    write(name, op, inputs, target, meta, at)?;
     if !inference_mode_enabled() || !target.is_inference() {
         target.storage().bump(name, at);
     }
     if let Some(old) = old {
         let inputs: SmallVec<[&Tensor; 4]> = inputs.iter().map(|t| if t.is(target) { &old } else { *t }).collect();
-        hook()?.record_in_place(op, &inputs, target, at)?;
+        hook()?.record_in_place(taken(op), &inputs, target, at)?;
     }
     Ok(())
 }
 
 fn check_target(name: &'static str, meta: &Meta, target: &Tensor) -> Result<()> {
-    if meta.shape[..] != *target.shape() {
+    if !same_shape(&meta.shape, target.shape()) {
         bail!(
             Shape,
             name,
@@ -243,6 +252,7 @@ fn run_all(op: &Op, inputs: &[&Tensor], at: At) -> Result<Outputs> {
 }
 
 /// [`run_all`] for an op of one output: no lists to be made.
+#[inline]
 fn run_one(op: &Op, inputs: &[&Tensor], at: At) -> Result<Tensor> {
     if let (Op::Transfer(op), [x]) = (op, inputs) {
         return transfer(*op, x);

@@ -85,13 +85,13 @@ pub fn dispatch(op: impl Into<Op>, inputs: &[&Tensor]) -> Result<Tensor> {
 }
 
 #[track_caller]
-fn dispatch_one(op: Op, inputs: &[&Tensor]) -> Result<Tensor> {
+fn dispatch_one(mut op: Op, inputs: &[&Tensor]) -> Result<Tensor> {
     let at = Location::caller();
     if is_interpreted() {
         let name = op.name();
         return single(name, Call { op, inputs, output: Output::Fresh, at }.interpreted()?).map_err(|e| e.located(at));
     }
-    execute::fresh_one(op, inputs, at)
+    execute::fresh_one(&mut op, inputs, at)
 }
 
 /// Runs an op of any number of outputs.
@@ -109,12 +109,12 @@ pub fn dispatch_all(op: Op, inputs: &[&Tensor]) -> Result<Outputs> {
 /// Where the view does not exist or would leave the storage.
 #[track_caller]
 pub fn dispatch_view(op: impl Into<Op>, x: &Tensor) -> Result<Tensor> {
-    let (op, at) = (op.into(), Location::caller());
+    let (mut op, at) = (op.into(), Location::caller());
     if is_interpreted() {
         let name = op.name();
         return single(name, Call { op, inputs: &[x], output: Output::View, at }.interpreted()?);
     }
-    execute::view(op, x, at)
+    execute::view(&mut op, x, at)
 }
 
 /// Runs `op` into `target`, as the in-place op `name`. `target` stands among `inputs` where the op reads it.
@@ -124,11 +124,11 @@ pub fn dispatch_view(op: impl Into<Op>, x: &Tensor) -> Result<Tensor> {
 /// written then.
 #[track_caller]
 pub fn dispatch_into(name: &'static str, op: impl Into<Op>, inputs: &[&Tensor], target: &Tensor) -> Result<()> {
-    let (op, at) = (op.into(), Location::caller());
+    let (mut op, at) = (op.into(), Location::caller());
     if is_interpreted() {
         return Call { op, inputs, output: Output::Into { name, target }, at }.interpreted().map(drop);
     }
-    execute::into(name, op, inputs, target, at)
+    execute::into(name, &mut op, inputs, target, at)
 }
 
 /// Runs a fused update into several targets at once: an optimizer's step. `op`'s outputs are the targets,

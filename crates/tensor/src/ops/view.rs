@@ -225,16 +225,18 @@ pub(crate) fn check_inside(op: &'static str, layout: &Layout, dtype: DType, x: &
         &layout.strides[..]
     );
     ensure!(checked_numel(shape).is_some(), Memory, op, "shape {shape:?} has more elements than can be counted");
-    let room = x.storage().bytes() / dtype.size();
-    match layout.end() {
-        Some(end) if end.max(layout.offset) <= room => Ok(()),
+    let bytes = x.storage().bytes();
+    // By a product: a division costs as much as the rest.
+    match layout.end().and_then(|end| end.max(layout.offset).checked_mul(dtype.size())) {
+        Some(end) if end <= bytes => Ok(()),
         _ => bail!(
             Index,
             op,
-            "shape {:?} with strides {:?} from offset {} reaches beyond the {room} elements of the storage",
+            "shape {:?} with strides {:?} from offset {} reaches beyond the {} elements of the storage",
             &layout.shape[..],
             &layout.strides[..],
-            layout.offset
+            layout.offset,
+            bytes / dtype.size()
         ),
     }
 }
@@ -420,9 +422,10 @@ impl Tensor {
     #[track_caller]
     pub fn reshape(&self, shape: impl IntoShape) -> Result<Tensor> {
         let shape = self.fill_in("reshape", shape)?;
-        match self.layout().reshape(&shape) {
-            Some(_) => dispatch_view(Reshape { shape }, self),
-            None => dispatch_view(Reshape { shape }, &self.contiguous()?),
+        if self.is_contiguous() || self.layout().reshape(&shape).is_some() {
+            dispatch_view(Reshape { shape }, self)
+        } else {
+            dispatch_view(Reshape { shape }, &self.contiguous()?)
         }
     }
 

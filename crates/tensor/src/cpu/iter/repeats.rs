@@ -73,15 +73,22 @@ impl Repeats {
         same: &dyn Fn(&Src<'_>) -> bool,
         apart: &dyn Fn(&Src<'_>) -> bool,
     ) -> Option<Repeats> {
+        let lies = |feed: &Feed<'_>| match &feed.from {
+            Source::Tensor(s) => feed.as_stored && s.is_contiguous(),
+            Source::Value(_) => true,
+        };
+        if !inputs.iter().all(lies) {
+            return None;
+        }
         let n = out.numel();
         let (mut ways, mut row, mut staged, mut widest) = ([Way::default(); MAX_INPUTS], n, false, 1);
         for (feed, way) in inputs.iter().zip(&mut ways) {
-            widest = widest.max(feed.lane.size());
+            widest = widest.max(feed.size);
             *way = match &feed.from {
                 Source::Value(_) => Way { period: n, spread: n, same: false },
                 Source::Tensor(s) => {
                     let is_output = s.shares_storage(out) && same(s) && s.numel() == n;
-                    if !feed.lane.stores(s.dtype()) || !s.is_contiguous() || !(is_output || apart(s)) {
+                    if !(is_output || apart(s)) {
                         return None;
                     }
                     Way { same: is_output, ..Way::new(s, out.shape())? }
@@ -117,7 +124,7 @@ impl Repeats {
             let n = row.min(part.end - at);
             let out = to.ptr.wrapping_add(at * to.size);
             for i in 0..inputs.len().min(MAX_INPUTS) {
-                let (way, size) = (&self.ways[i], inputs[i].lane.size());
+                let (way, size) = (&self.ways[i], inputs[i].size);
                 let from = match &inputs[i].from {
                     Source::Tensor(s) => s.ptr(),
                     Source::Value(value) => value.as_ptr().cast(),

@@ -1,21 +1,26 @@
 //! The [`Tensor`]: a layout over shared storage, and what every part of the house may ask of it.
 
 use crate::backend::Backend;
-use crate::dtype::{Element, Stored};
+use crate::dtype::Element;
 use crate::layout::Layout;
-use crate::shape::{IntoShape, checked_numel};
-use crate::storage::{Guard, Memory, Storage, lock, lock_for_op};
-use crate::{AsStrided, DType, Device, Error, ErrorKind, Op, Result, Scalar, alloc, bail, dispatch, ensure};
+use crate::shape::{IntoShape, checked_numel, copied};
+use crate::storage::{Memory, Storage, lock_for_op};
+use crate::{DType, Device, Error, ErrorKind, Result, Scalar, alloc, bail, dispatch, ensure};
 use parking_lot::Mutex;
-use smallvec::SmallVec;
 use std::any::Any;
 use std::mem::ManuallyDrop;
-use std::ops::{Deref, DerefMut};
 use std::panic::Location;
 use std::ptr::NonNull;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use triomphe::{Arc, UniqueArc};
+
+mod slice;
+mod view;
+
+pub(crate) use slice::stored_as;
+pub use slice::{Data, DataMut};
+pub use view::{View, ViewOps};
 
 /// An n-dimensional array: runtime dtype, rank and device, strided, sharing its storage with its views.
 ///
@@ -82,37 +87,14 @@ pub struct History {
 /// A node of autograd's graph, as this floor sees it.
 pub type Node = std::sync::Arc<dyn Any + Send + Sync>;
 
-/// What a view remembers of the tensor it looks into.
-pub struct View {
-    /// The tensor that owns the storage; never itself a view.
-    pub base: Tensor,
-    /// The view ops that lead from the base to it.
-    pub ops: SmallVec<[Op; 2]>,
-    /// Made under `no_grad`: an in-place op that records a gradient is refused.
-    pub no_grad: bool,
-    /// The storage's version when the view's history was last right.
-    pub version: AtomicU32,
-}
-
-impl View {
-    /// More ops than these are put together.
-    const MOST: usize = 8;
-
-    /// What the view with `layout` that `op` makes of `x` remembers.
-    pub(crate) fn of(x: &Tensor, op: Op, layout: &Layout, no_grad: bool) -> View {
-        let version = AtomicU32::new(x.version());
-        let Some(v) = x.as_view() else {
-            return View { base: x.clone(), ops: std::iter::once(op).collect(), no_grad, version };
-        };
-        let mut ops = v.ops.clone();
-        ops.push(op);
-        if ops.len() > View::MOST {
-            // Whatever came after the last change of dtype comes down to where the elements lie.
-            let changes = |op: &Op| matches!(op, Op::ViewAsReal(_) | Op::ViewAsComplex(_));
-            ops.truncate(ops.iter().rposition(changes).map_or(0, |i| i + 1));
-            ops.push(AsStrided { layout: Box::new(layout.clone()) }.into());
-        }
-        View { base: v.base.clone(), ops, no_grad: no_grad || v.no_grad, version }
+/// How many elements `shape` has, and how many bytes they take.
+#[inline]
+#[track_caller]
+fn room(op: &'static str, shape: &[usize], dtype: DType) -> Result<(usize, usize)> {
+    let bytes = |n: usize| n.checked_mul(dtype.size()).filter(|bytes| *bytes <= isize::MAX as usize);
+    match checked_numel(shape).and_then(|n| Some((n, bytes(n)?))) {
+        Some(room) => Ok(room),
+        None => bail!(Memory, op, "a {dtype} tensor of shape {shape:?} has more bytes than memory has addresses"),
     }
 }
 
@@ -155,31 +137,26 @@ impl Tensor {
     /// Contiguous, of any content: the output of an op about to run.
     #[track_caller]
     pub(crate) fn uninit(op: &'static str, shape: &[usize], dtype: DType, device: Device) -> Result<Tensor> {
-        let bytes = |n: usize| n.checked_mul(dtype.size()).filter(|bytes| *bytes <= isize::MAX as usize);
-        let Some((layout, numel, bytes)) = Layout::rows(shape).and_then(|(layout, n)| Some((layout, n, bytes(n)?)))
-        else {
-            bail!(Memory, op, "a {dtype} tensor of shape {shape:?} has more bytes than memory has addresses")
-        };
+        let (numel, bytes) = room(op, shape, dtype)?;
         if let Some(mut kept) = alloc::take(device, bytes) {
             if kept.storage.renew(bytes) {
                 let inference = dispatch::inference_mode_enabled();
-                let Inner { contiguous, tracks, recorded, .. } = &mut *kept;
+                let Inner { layout, contiguous, tracks, recorded, .. } = &mut *kept;
+                layout.set_contiguous(shape);
                 (*contiguous, *tracks.get_mut(), *recorded.get_mut()) = (true, false, false);
-                (kept.layout, kept.numel, kept.dtype, kept.inference) = (layout, numel, dtype, inference);
+                (kept.numel, kept.dtype, kept.inference) = (numel, dtype, inference);
                 return Ok(Tensor(ManuallyDrop::new(kept.shareable())));
             }
         }
         let storage = alloc::allocate(op, device, bytes)?;
-        Ok(Tensor::known(storage, layout, dtype, None, numel, true))
+        Ok(Tensor::known(storage, Layout::contiguous(copied(shape)), dtype, None, numel, true))
     }
 
     /// Contiguous, of any content, in page-locked host memory of `backend`.
     #[track_caller]
     pub(crate) fn pinned(op: &'static str, shape: &[usize], dtype: DType, backend: &dyn Backend) -> Result<Tensor> {
-        let Some((layout, numel)) = Layout::rows(shape).filter(|l| l.1.checked_mul(dtype.size()).is_some()) else {
-            bail!(Memory, op, "a {dtype} tensor of shape {shape:?} has more bytes than memory has addresses")
-        };
-        let bytes = numel * dtype.size();
+        let (numel, bytes) = room(op, shape, dtype)?;
+        let layout = Layout::contiguous(copied(shape));
         let memory = backend.allocate_pinned(bytes)?;
         let there = match &memory {
             Memory::Host(block) if block.is_pinned() => block.size(),
@@ -283,12 +260,8 @@ impl Tensor {
             "from_blob",
             "elements of {dtype} are aligned to {unit} bytes, the data is not"
         );
-        let Some((layout, numel)) = Layout::rows(&shape) else {
-            bail!(Memory, "from_blob", "a {dtype} tensor of shape {shape:?} has more bytes than memory has addresses")
-        };
-        let Some(bytes) = numel.checked_mul(dtype.size()).filter(|bytes| *bytes <= isize::MAX as usize) else {
-            bail!(Memory, "from_blob", "a {dtype} tensor of shape {shape:?} has more bytes than memory has addresses")
-        };
+        let (numel, bytes) = room("from_blob", &shape, dtype)?;
+        let layout = Layout::contiguous(shape);
         // SAFETY: what this function's caller promises.
         let block = unsafe { alloc::Block::foreign(data, bytes, Box::new(owner)) };
         let storage = Storage::new(Device::Cpu, bytes, bytes, Memory::Host(block));
@@ -469,12 +442,7 @@ impl Tensor {
     /// For autograd: another handle on the same elements that is a view in the same manner but has no
     /// history of its own.
     pub fn shadow(&self) -> Tensor {
-        let view = self.0.view.as_ref().map(|v| View {
-            base: v.base.clone(),
-            ops: v.ops.clone(),
-            no_grad: v.no_grad,
-            version: AtomicU32::new(v.version.load(Ordering::Relaxed)),
-        });
+        let view = self.0.view.as_ref().map(View::again);
         Tensor::over(self.storage().clone(), self.layout().clone(), self.dtype(), view)
     }
 
@@ -559,145 +527,10 @@ impl Tensor {
         })
     }
 
-    /// The elements of a contiguous CPU tensor in place, locked against writers while the guard lives.
-    /// `T` is the stored form: `u8` for `bool`.
-    ///
-    /// Drop it before this thread waits for another one that may write to the tensor (a loader's worker, a join).
-    ///
-    /// # Errors
-    /// Where `T` is not the tensor's dtype, or it is not contiguous, or not on the CPU. Where another thread writes
-    /// and waits for what this one holds, or does not give the tensor back within ten seconds: then the message
-    /// names where it is held.
-    #[track_caller]
-    pub fn data<T: Stored>(&self) -> Result<Data<'_, T>> {
-        dispatch::reading("data", self)?;
-        self.locked("data")
-    }
-
-    #[track_caller]
-    fn locked<T: Stored>(&self, by: &'static str) -> Result<Data<'_, T>> {
-        self.expect_slice::<T>(by)?;
-        let guard = lock(by, &[self], &[])?;
-        Ok(Data { tensor: self, _guard: guard, stored: std::marker::PhantomData })
-    }
-
-    /// The elements of a contiguous CPU tensor in place, to write, locked against everybody else while
-    /// the guard lives: drop it before this thread waits for another one that may want the tensor. Counts as an in-place op: a backward that needs the old values will say so.
-    ///
-    /// # Errors
-    /// As for [`data`](Tensor::data); and where the tensor's history is recorded, for autograd cannot
-    /// see what is written here (`detach()` it first, or use `no_grad`).
-    #[track_caller]
-    pub fn data_mut<T: Stored>(&self) -> Result<DataMut<'_, T>> {
-        self.expect_slice::<T>("data_mut")?;
-        dispatch::reading("data_mut", self)?;
-        ensure!(
-            !(self.requires_grad() && dispatch::grad_enabled()),
-            Autograd,
-            "data_mut",
-            "autograd cannot see what is written into a tensor that requires grad; use `no_grad` or `detach`"
-        );
-        ensure!(
-            !dispatch::is_unseen_by_its_base(self),
-            Autograd,
-            "data_mut",
-            "the tensor is a view made under `no_grad`: autograd cannot see what is written to its base; use `no_grad` or `detach`"
-        );
-        let guard = lock("data_mut", &[], &[self])?;
-        self.storage().bump("data_mut", Location::caller());
-        Ok(DataMut { tensor: self, _guard: guard, stored: std::marker::PhantomData })
-    }
-
     #[track_caller]
     fn expect_dtype<T: Element>(&self, op: &'static str) -> Result<()> {
         ensure!(self.dtype() == T::DTYPE, DType, op, "the tensor is {}, not {}", self.dtype(), T::DTYPE);
         Ok(())
-    }
-
-    #[track_caller]
-    fn expect_slice<T: Stored>(&self, op: &'static str) -> Result<()> {
-        ensure!(
-            stored_as::<T>(self.dtype()),
-            DType,
-            op,
-            "the tensor is {}, not {}",
-            self.dtype(),
-            std::any::type_name::<T>()
-        );
-        ensure!(self.device() == Device::Cpu, Device, op, "a tensor on {} has no slice in this process", self.device());
-        ensure!(
-            self.is_contiguous(),
-            Argument,
-            op,
-            "strides {:?} of shape {:?} are not contiguous",
-            self.strides(),
-            self.shape()
-        );
-        Ok(())
-    }
-}
-
-/// True where elements of `dtype` are stored as `T`.
-pub(crate) fn stored_as<T: Stored>(dtype: DType) -> bool {
-    use std::any::TypeId;
-    macro_rules! id {
-        ($($d:ident => $t:ty),*) => { match dtype { $(DType::$d => TypeId::of::<$t>(),)* } };
-    }
-    TypeId::of::<T>()
-        == id! {
-            Bool => u8, U8 => u8, I8 => i8, I16 => i16, I32 => i32, I64 => i64, F16 => half::f16, BF16 => half::bf16,
-            F32 => f32, F64 => f64, Complex64 => num_complex::Complex<f32>, Complex128 => num_complex::Complex<f64>
-        }
-}
-
-/// A tensor's elements, locked to read. See [`Tensor::data`].
-pub struct Data<'a, T> {
-    tensor: &'a Tensor,
-    _guard: Guard<'a>,
-    stored: std::marker::PhantomData<*const T>,
-}
-
-impl<T: Stored> Deref for Data<'_, T> {
-    type Target = [T];
-    fn deref(&self) -> &[T] {
-        let (at, n) = (self.tensor.storage_offset(), self.tensor.numel());
-        if n == 0 {
-            return &[];
-        }
-        // SAFETY: `data` checked dtype, device and contiguity; the layout lies inside the storage; the
-        // guard keeps writers out as long as the slice can live.
-        unsafe { std::slice::from_raw_parts(self.tensor.storage().host_ptr().cast::<T>().add(at), n) }
-    }
-}
-
-/// A tensor's elements, locked to write. See [`Tensor::data_mut`].
-pub struct DataMut<'a, T> {
-    tensor: &'a Tensor,
-    _guard: Guard<'a>,
-    stored: std::marker::PhantomData<*mut T>,
-}
-
-impl<T: Stored> Deref for DataMut<'_, T> {
-    type Target = [T];
-    fn deref(&self) -> &[T] {
-        let (at, n) = (self.tensor.storage_offset(), self.tensor.numel());
-        if n == 0 {
-            return &[];
-        }
-        // SAFETY: as for `Data`; the guard keeps everybody else out.
-        unsafe { std::slice::from_raw_parts(self.tensor.storage().host_ptr().cast::<T>().add(at), n) }
-    }
-}
-
-impl<T: Stored> DerefMut for DataMut<'_, T> {
-    fn deref_mut(&mut self) -> &mut [T] {
-        let (at, n) = (self.tensor.storage_offset(), self.tensor.numel());
-        if n == 0 {
-            return &mut [];
-        }
-        // SAFETY: as for `Data`; the guard is exclusive and borrowed mutably, and a contiguous layout
-        // has no two indices on one element.
-        unsafe { std::slice::from_raw_parts_mut(self.tensor.storage().host_ptr().cast::<T>().add(at), n) }
     }
 }
 
