@@ -19,7 +19,8 @@ pub const FLOORS: &[(&str, u8)] = &[
     ("flambeau-autograd", 2),
     ("flambeau-serialize", 2),
     ("flambeau-cuda", 2),
-    // Not published: a backend for tests.
+    // Not published: the GPU that its tests run on, and a backend for tests.
+    ("flambeau-cuda-sim", 1),
     ("flambeau-mirror", 2),
     ("flambeau-nn", 3),
     ("flambeau-nn-derive", 3),
