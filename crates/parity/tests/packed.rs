@@ -1,6 +1,6 @@
 //! The packed recordings as a test of the workspace: what the runner's tables can express is right
 //! on every case, in results and gradients; what they cannot is listed, with a reason for each case
-//! of a subject that is in a table.
+//! of a subject that is in a table. Ops are right on the mirror device, too, whose work is in flight.
 
 use std::{
     collections::BTreeMap,
@@ -9,7 +9,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use flambeau_parity::{modules, ops, optims, report::Report, run_all, schedulers};
+use flambeau_parity::{call::on_device, modules, ops, optims, report::Report, run_all, schedulers};
 
 fn packed(kind: &str) -> Result<Report, Box<dyn Error>> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("packed/{kind}.tar.zst"));
@@ -67,6 +67,12 @@ fn all_recorded(
 #[test]
 fn ops_in_the_table_are_right_on_all_their_cases() -> Result<(), Box<dyn Error>> {
     all_right("ops", |name| ops::find(name).is_some(), ops::INEXPRESSIBLE)
+}
+
+/// Its ops run late, on another thread, in an order that a forgotten wait would turn into a wrong number.
+#[test]
+fn ops_in_the_table_are_right_on_a_device_with_work_in_flight() -> Result<(), Box<dyn Error>> {
+    on_device(flambeau_mirror::device(0), || all_right("ops", |name| ops::find(name).is_some(), ops::INEXPRESSIBLE))
 }
 
 #[test]

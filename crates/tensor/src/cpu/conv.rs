@@ -64,7 +64,7 @@ fn lanes_of<T: Real>() -> usize {
             T::lanes::<S>()
         }
     }
-    pulp::Arch::new().dispatch(Lanes::<T>(PhantomData))
+    super::par::dispatch(Lanes::<T>(PhantomData))
 }
 
 /// The three directions, on operands in rows.
@@ -391,27 +391,33 @@ mod tests {
         Dim { input, output, kernel, stride, padding, dilation }
     }
 
-    /// All three directions against the definition, in small integers, which `f32` adds without loss.
+    /// All three directions against the definition, in small integers, which `f32` adds without loss; with this
+    /// machine's registers, and with those of 512 bits.
     fn check(g: Geometry) {
-        let (inputs, outputs, taps) = sizes(&g);
+        check_here(&g);
+        crate::cpu::par::with_wide_registers(|| check_here(&g));
+    }
+
+    fn check_here(g: &Geometry) {
+        let (inputs, outputs, taps) = sizes(g);
         let x = numbers(g.batch * g.groups * g.channels * inputs, 1);
         let w = numbers(g.groups * g.features * g.channels * taps, 2);
         let y = numbers(g.batch * g.groups * g.features * outputs, 3);
         let b = numbers(g.groups * g.features, 4);
         let (mut want_y, mut want_x, mut want_w) = (vec![0.0; y.len()], vec![0.0; x.len()], vec![0.0; w.len()]);
         want_y.chunks_mut(outputs).zip(b.iter().cycle()).for_each(|(row, b)| row.fill(*b));
-        meetings(&g, |i, k, o| {
+        meetings(g, |i, k, o| {
             want_y[o] += x[i] * w[k];
             want_x[i] += y[o] * w[k];
             want_w[k] += x[i] * y[o];
         });
         let (mut got_y, mut got_x, mut got_w) =
             (vec![f32::NAN; y.len()], vec![f32::NAN; x.len()], vec![f32::NAN; w.len()]);
-        f32::forward(&g, &x, &w, Some(&b), &mut got_y).unwrap();
+        f32::forward(g, &x, &w, Some(&b), &mut got_y).unwrap();
         assert_eq!(got_y, want_y, "forward of {g:?}");
-        f32::input(&g, &y, &w, &mut got_x).unwrap();
+        f32::input(g, &y, &w, &mut got_x).unwrap();
         assert_eq!(got_x, want_x, "input gradient of {g:?}");
-        f32::weight(&g, &x, &y, &mut got_w).unwrap();
+        f32::weight(g, &x, &y, &mut got_w).unwrap();
         assert_eq!(got_w, want_w, "weight gradient of {g:?}");
     }
 

@@ -223,7 +223,7 @@ fn inner_products<T: Real>(s: Sizes, a: Matrix<T>, b: Matrix<T>, c: *mut T, stri
     if s.k > u32::MAX as usize {
         return false;
     }
-    pulp::Arch::new().dispatch(Job(s, a, b, c, stride, add));
+    par::dispatch(Job(s, a, b, c, stride, add));
     true
 }
 
@@ -394,6 +394,11 @@ mod tests {
 
     #[test]
     fn any_size_and_any_strides() {
+        check_sizes();
+        par::with_wide_registers(check_sizes);
+    }
+
+    fn check_sizes() {
         for (m, k, n) in [
             (1, 1, 1),
             (1, 9, 5),

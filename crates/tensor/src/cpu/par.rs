@@ -270,13 +270,38 @@ pub(crate) fn simd<R>(f: impl FnMut() -> R) -> R {
             (self.0)()
         }
     }
+    dispatch(Call(f))
+}
+
+/// Runs `job` with the widest SIMD the machine has, AVX-512 where it has it.
+#[inline(always)]
+pub(crate) fn dispatch<J: pulp::WithSimd>(job: J) -> J::Output {
+    #[cfg(test)]
+    if tests::WIDE.get() {
+        return job.with_simd(pulp::Scalar512b);
+    }
     static ARCH: std::sync::LazyLock<pulp::Arch> = std::sync::LazyLock::new(pulp::Arch::new);
-    ARCH.dispatch(Call(f))
+    ARCH.dispatch(job)
+}
+
+/// Runs `f` as on a machine with registers of 512 bits, which every machine can imitate; on this thread alone.
+#[cfg(test)]
+pub(crate) fn with_wide_registers(f: impl FnOnce()) {
+    with_threads(1, || {
+        tests::WIDE.set(true);
+        f();
+        tests::WIDE.set(false);
+    });
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::Cell;
+
+    thread_local! {
+        pub(super) static WIDE: Cell<bool> = const { Cell::new(false) };
+    }
 
     #[test]
     fn each_task_runs_once_whoever_asks_at_the_same_time() {

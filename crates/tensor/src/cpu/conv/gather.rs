@@ -156,7 +156,7 @@ pub(super) fn run<T: Real + Number>(g: &Gather<'_, T>, out: &mut [T]) -> Result<
         let panels = &panels;
         let (parts, frames, out) = (&parts[..], &frames, &out);
         let job = Job { g, shape, panel_rows, panels, block, parts, frames, samples, splits, out, tasks };
-        pulp::Arch::new().dispatch(job)
+        par::dispatch(job)
     })
 }
 

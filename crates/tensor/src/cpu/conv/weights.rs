@@ -110,7 +110,7 @@ pub(super) fn run<T: Real + Number>(g: &Geometry, x: &[T], grad: &[T], out: &mut
             job.products();
             return Ok(());
         }
-        pulp::Arch::new().dispatch(job)
+        par::dispatch(job)
     })?;
     if sample_chunks > 1 {
         par::chunks(out, par::GRAIN / sample_chunks, par::GRAIN, |i, to| {
