@@ -110,6 +110,11 @@ thread_local! {
     static DEVICE: Cell<Device> = const { Cell::new(Device::Cpu) };
 }
 
+/// Where recorded tensors are brought to life.
+pub fn device() -> Device {
+    DEVICE.get()
+}
+
 /// Runs `f` with all recorded tensors on `device`.
 pub fn on_device<R>(device: Device, f: impl FnOnce() -> R) -> R {
     struct Back(Device);

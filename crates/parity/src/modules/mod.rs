@@ -12,13 +12,13 @@ mod pad;
 mod pool;
 mod recurrent;
 
-use flambeau_nn::{DynModule, Layer, Module};
-use flambeau_tensor::{Build, DType, StateDict, Tensor};
+use flambeau_nn::{DynModule, Layer, Module, To};
+use flambeau_tensor::{Build, StateDict, Tensor};
 use safetensors::SafeTensors;
 use serde_json::Value as Json;
 
 use crate::{
-    call::{Call, Outcome, Trouble, dtype, ok, plain, revive, unsupported},
+    call::{Call, Outcome, Trouble, device, dtype, ok, plain, revive, unsupported},
     case::ModuleCase,
     compare::{What, same_tensor, tolerance},
     run::{Made, live, same_output},
@@ -33,8 +33,8 @@ pub trait Subject {
     /// Calls it.
     fn call(&self, c: &Call) -> Outcome;
 
-    /// The same with its tensors in another dtype.
-    fn to(self: Box<Self>, dtype: DType) -> flambeau_tensor::Result<Box<dyn Subject>>;
+    /// The same with its tensors on another device, in another dtype.
+    fn to(self: Box<Self>, to: To) -> flambeau_tensor::Result<Box<dyn Subject>>;
 }
 
 struct Live<M> {
@@ -51,8 +51,8 @@ impl<M: Module> Subject for Live<M> {
         (self.forward)(&self.module, c)
     }
 
-    fn to(self: Box<Self>, dtype: DType) -> flambeau_tensor::Result<Box<dyn Subject>> {
-        Ok(Box::new(Self { module: self.module.to(dtype)?, ..*self }))
+    fn to(self: Box<Self>, to: To) -> flambeau_tensor::Result<Box<dyn Subject>> {
+        Ok(Box::new(Self { module: self.module.to(to)?, ..*self }))
     }
 }
 
@@ -132,9 +132,10 @@ fn made(make: Make, case: &ModuleCase) -> Built {
     let constructor = Call::of(&case.constructor)?;
     let mut subject = make(&constructor)?;
     constructor.all_read()?;
-    if let Some((_, float)) = case.state.iter().find(|(_, t)| t.element.is_float()) {
-        subject = subject.to(dtype(float.element)?)?;
-    }
+    subject = match case.state.iter().find(|(_, t)| t.element.is_float()) {
+        Some((_, float)) => subject.to((device(), dtype(float.element)?).into())?,
+        None => subject.to(device().into())?,
+    };
     let mut state = StateDict::new();
     for (name, recorded) in &case.state {
         state.insert(name.clone(), revive(recorded)?);
@@ -176,6 +177,7 @@ mod tests {
     use super::*;
     use crate::case::Arguments;
     use crate::value::Value;
+    use flambeau_tensor::DType;
 
     fn linear(args: Vec<Value<Recorded>>) -> Built {
         let c = Call::of(&Arguments { args, kwargs: Vec::new() })?;
@@ -184,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_module_goes_to_the_dtype_of_its_recording() -> Result<(), Trouble> {
-        let linear = linear(vec![Value::Int(2), Value::Int(3)])?.to(DType::F64)?;
+        let linear = linear(vec![Value::Int(2), Value::Int(3)])?.to(DType::F64.into())?;
         assert!(linear.module().parameters().iter().all(|p| p.dtype() == DType::F64));
         Ok(())
     }
