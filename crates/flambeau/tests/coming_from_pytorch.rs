@@ -5,6 +5,7 @@ use flambeau::autograd::{GradOptions, grad_with, gradcheck};
 use flambeau::prelude::*;
 use flambeau::vision::datasets::Mnist;
 use flambeau::vision::transforms::*;
+use flambeau::vision::tv_tensors::{BoundingBoxFormat, BoundingBoxes, Image};
 use flambeau::{Ellipsis, TopkOptions, ValuesIndices, audio};
 
 #[test]
@@ -199,7 +200,14 @@ fn training() -> Result<()> {
     let loader = DataLoader::new(d).batch_size(64).shuffle(true).workers(2).build()?;
     for batch in loader.iter() { let (x, y) = batch?; assert_eq!((x.shape(), y.shape()), (&[4, 1][..], &[4][..])); }
     let (a, b) = (ToTensor::new(), CenterCrop::new(2));
-    let _ = Compose::of((a, b));
+    let transform = Compose::of((a, b)).build()?;
+    let (x, b, (h, w)) = (Tensor::rand([3, 4, 4]).build()?, Tensor::zeros([1, 4]).build()?, (4, 4));
+    let image = Image::new(x.clone())?;
+    let boxes = BoundingBoxes::new(b, BoundingBoxFormat::XYXY, (h, w))?;
+    let (image, boxes) = transform.on((image, boxes))?;
+    assert_eq!((image.shape(), boxes.canvas_size()), (&[3, 2, 2][..], (2, 2)));
+    use flambeau::vision::transforms::functional;
+    functional::resize(&x, 224, InterpolationMode::Bilinear, None, true)?;
     audio::transforms::MelSpectrogram::new(16_000).n_mels(64).build()?;
     Ok(())
 }

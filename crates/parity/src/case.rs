@@ -113,6 +113,12 @@ pub enum Kind {
     Random,
     /// Files and their decoded samples.
     Image,
+    /// A function of `torchvision.transforms.v2.functional` on one input.
+    VisionTransform,
+    /// A seeded transform applied three times.
+    VisionRandom,
+    /// Image files of all formats, decoded and encoded.
+    VisionIo,
     /// A kind that this runner does not know: all its cases are unsupported.
     Other(String),
 }
@@ -126,6 +132,9 @@ impl Kind {
             "scheduler" => Self::Scheduler,
             "random" => Self::Random,
             "image" => Self::Image,
+            "vision_transform" => Self::VisionTransform,
+            "vision_random" => Self::VisionRandom,
+            "vision_io" => Self::VisionIo,
             other => Self::Other(other.to_owned()),
         }
     }
@@ -139,13 +148,16 @@ impl Kind {
             Self::Scheduler => "scheduler",
             Self::Random => "random",
             Self::Image => "image",
+            Self::VisionTransform => "vision_transform",
+            Self::VisionRandom => "vision_random",
+            Self::VisionIo => "vision_io",
             Self::Other(name) => name,
         }
     }
 
     /// Whether its cases are differentiated. (The `grads` of an optimizer are what it is fed.)
     pub fn has_gradients(&self) -> bool {
-        matches!(self, Self::Op | Self::Module)
+        matches!(self, Self::Op | Self::Module | Self::VisionTransform)
     }
 }
 
@@ -193,7 +205,12 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    fn parse(json: &Json, args: &str, kwargs: &str, data: &SafeTensors<'_>) -> Result<Self, Malformed> {
+    /// The positional and the keyword arguments under these keys.
+    ///
+    /// # Errors
+    ///
+    /// A field is missing or holds no values.
+    pub fn parse(json: &Json, args: &str, kwargs: &str, data: &SafeTensors<'_>) -> Result<Self, Malformed> {
         let args = match field(json, args)? {
             Json::Array(items) => items.iter().map(|i| Value::parse(i, data)).collect::<Result<_, _>>()?,
             _ => return Err(Malformed(format!("{args} is not a list"))),
@@ -229,7 +246,12 @@ pub struct Gradients {
 }
 
 impl Expected {
-    fn parse(json: &Json, data: &SafeTensors<'_>) -> Result<Self, Malformed> {
+    /// Reads output, cotangents and gradients of a case.
+    ///
+    /// # Errors
+    ///
+    /// A field is missing or holds something else than it should.
+    pub fn parse(json: &Json, data: &SafeTensors<'_>) -> Result<Self, Malformed> {
         let gradients = match (json.get("cotangent"), json.get("grads")) {
             (Some(cotangents), Some(grads)) => {
                 Some(Gradients { cotangents: tensors(cotangents, data)?, expected: tensors_of(grads, data)? })

@@ -120,6 +120,7 @@ impl Numbers {
         match element {
             Element::Bool | Element::U8 => Self::Integers(bytes.iter().map(|&b| i64::from(b)).collect()),
             Element::I8 => Self::Integers(words(bytes, |w| i64::from(i8::from_le_bytes(w)))),
+            Element::U16 => Self::Integers(words(bytes, |w| i64::from(u16::from_le_bytes(w)))),
             Element::I16 => Self::Integers(words(bytes, |w| i64::from(i16::from_le_bytes(w)))),
             Element::I32 => Self::Integers(words(bytes, |w| i64::from(i32::from_le_bytes(w)))),
             Element::I64 => Self::Integers(words(bytes, i64::from_le_bytes)),

@@ -21,6 +21,7 @@ pub mod run;
 pub mod schedulers;
 mod tape;
 pub mod value;
+pub mod vision;
 
 use std::{io, path::Path};
 

@@ -17,6 +17,7 @@ use crate::{
     compare::{Plain, What, same, same_tensor, tolerance},
     images, modules, ops, optims, random, schedulers, tape,
     value::{Recorded, Value},
+    vision,
 };
 
 /// What became of one part (forward or gradients) of a case.
@@ -75,6 +76,11 @@ pub fn run(subject: &Subject) -> Vec<CaseReport> {
             Some(make) => cases.map(|c| plain_case(name, || schedulers::run(name, make, c, &data))).collect(),
         },
         Kind::Random => cases.map(|c| plain_case(random::about(c), || random::run(c, &data))).collect(),
+        Kind::VisionTransform => {
+            cases.map(|c| differentiated(name, c, || vision::transform::run(name, c, &data))).collect()
+        }
+        Kind::VisionRandom => cases.map(|c| plain_case(name, || vision::random::run(c, &data))).collect(),
+        Kind::VisionIo => cases.map(|c| plain_case(name, || vision::io::run(c, &data))).collect(),
         Kind::Image => cases.map(|c| plain_case(name, || images::run(c, &data))).collect(),
         Kind::Other(kind) => {
             all(subject, &Verdict::Unsupported(format!("cases of kind `{kind}` are unknown to the runner")))
@@ -298,7 +304,7 @@ mod tests {
 
     fn number(value: f32) -> Recorded {
         let bytes = value.to_le_bytes().as_slice().into();
-        Recorded { element: Element::F32, shape: Vec::new(), stride: None, requires_grad: true, bytes }
+        Recorded { element: Element::F32, shape: Vec::new(), stride: None, requires_grad: true, bytes, tv: None }
     }
 
     /// `x * y` where both are 2, and the recorded gradient of both is `gradient`.

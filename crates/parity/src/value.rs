@@ -18,6 +18,7 @@ pub enum Element {
     I16,
     I32,
     I64,
+    U16,
     F16,
     BF16,
     F32,
@@ -28,13 +29,14 @@ pub enum Element {
 }
 
 impl Element {
-    const NAMES: [(&'static str, Element, usize); 13] = [
+    const NAMES: [(&'static str, Element, usize); 14] = [
         ("bool", Element::Bool, 1),
         ("uint8", Element::U8, 1),
         ("int8", Element::I8, 1),
         ("int16", Element::I16, 2),
         ("int32", Element::I32, 4),
         ("int64", Element::I64, 8),
+        ("uint16", Element::U16, 2),
         ("float16", Element::F16, 2),
         ("bfloat16", Element::BF16, 2),
         ("float32", Element::F32, 4),
@@ -78,6 +80,21 @@ pub struct Recorded {
     pub requires_grad: bool,
     /// The elements, contiguous, little endian.
     pub bytes: Arc<[u8]>,
+    /// What the tensor says it is, where it is one of `torchvision.tv_tensors`.
+    pub tv: Option<Box<Tv>>,
+}
+
+/// What a tensor of `torchvision.tv_tensors` says it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tv {
+    /// `Image`, `Video`, `Mask`, `BoundingBoxes` or `KeyPoints`.
+    pub kind: String,
+    /// The format of boxes.
+    pub format: Option<String>,
+    /// Height and width of the image that boxes and points belong to.
+    pub canvas_size: Option<(usize, usize)>,
+    /// How boxes are cut.
+    pub clamping_mode: Option<String>,
 }
 
 impl Recorded {
@@ -319,7 +336,21 @@ fn parse_tensor(json: &Json, fields: &Map<String, Json>, data: &SafeTensors<'_>)
         stride,
         requires_grad: fields.get("rg").and_then(Json::as_bool).unwrap_or(false),
         bytes: view.data().into(),
+        tv: parse_tv(json, fields)?,
     })
+}
+
+fn parse_tv(json: &Json, fields: &Map<String, Json>) -> Result<Option<Box<Tv>>, Malformed> {
+    let text = |key: &str| fields.get(key).and_then(Json::as_str).map(str::to_owned);
+    let Some(kind) = text("tv") else { return Ok(None) };
+    let canvas_size = match fields.get("canvas_size") {
+        None | Some(Json::Null) => None,
+        Some(sizes) => match parse_sizes(sizes, json)?[..] {
+            [height, width] => Some((height, width)),
+            _ => return malformed("a canvas has two sizes", json),
+        },
+    };
+    Ok(Some(Box::new(Tv { kind, format: text("format"), canvas_size, clamping_mode: text("clamping_mode") })))
 }
 
 #[cfg(test)]
@@ -337,6 +368,7 @@ mod tests {
             stride: stride.map(<[usize]>::to_vec),
             requires_grad: false,
             bytes: f32s(values),
+            tv: None,
         }
     }
 

@@ -120,3 +120,13 @@ fn every_kind_of_jpeg_is_as_libjpeg_has_it() -> Result<(), Box<dyn Error>> {
     assert_eq!(report.rows().map(|(_, row)| row.cases).sum::<usize>(), 1196);
     all_right("jpeg", |_| true, &[])
 }
+
+#[test]
+fn functions_on_images_boxes_and_points_are_torchvisions() -> Result<(), Box<dyn Error>> {
+    all_right("vision_transforms", |_| true, &[])
+}
+
+#[test]
+fn seeded_transforms_are_torchvisions() -> Result<(), Box<dyn Error>> {
+    all_right("vision_random", |_| true, &[])
+}

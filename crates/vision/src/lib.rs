@@ -3,6 +3,7 @@
 //! - [`io`]: PNG and JPEG to tensors and back.
 //! - [`datasets`]: MNIST and its family, CIFAR, folders of images.
 //! - [`transforms`]: what is done to an image on its way into a batch.
+//! - [`tv_tensors`]: images, masks, boxes and key points that say what they are.
 //! - [`utils`]: many images in one picture.
 //!
 //! An image is a tensor `[C, H, W]`: `u8` as it comes from a file, floating point in 0 to 1 after
@@ -10,5 +11,7 @@
 
 pub mod datasets;
 pub mod io;
+mod simd;
 pub mod transforms;
+pub mod tv_tensors;
 pub mod utils;

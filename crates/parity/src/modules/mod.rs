@@ -208,7 +208,7 @@ mod tests {
         let buffer = |name: &str, value: f32| {
             let (element, shape) = (crate::value::Element::F32, vec![1]);
             let bytes = value.to_le_bytes().as_slice().into();
-            (name.to_owned(), Recorded { element, shape, stride: None, requires_grad: false, bytes })
+            (name.to_owned(), Recorded { element, shape, stride: None, requires_grad: false, bytes, tv: None })
         };
         let count = Recorded {
             element: crate::value::Element::I64,
@@ -216,6 +216,7 @@ mod tests {
             stride: None,
             requires_grad: false,
             bytes: [0; 8].as_slice().into(),
+            tv: None,
         };
         let count = ("num_batches_tracked".to_owned(), count);
         let compared = |mean: f32| {

@@ -1,6 +1,6 @@
 //! What the builders of all datasets take: a transform for the images, a function for the labels.
 
-use flambeau_nn::Layer;
+use crate::transforms::{PartsTransform, SampleTransform};
 use flambeau_tensor::{Build, Error, Result, Tensor};
 use std::fmt;
 use std::sync::Arc;
@@ -8,12 +8,12 @@ use std::sync::Arc;
 /// A dataset's transform, or none: made of any transform and of any builder of one, whose faults show
 /// when the dataset is built.
 #[derive(Clone, Default)]
-pub struct TransformSlot(Option<Result<Arc<dyn Layer>, Arc<Error>>>);
+pub struct TransformSlot(Option<Result<Arc<dyn PartsTransform>, Arc<Error>>>);
 
 impl<B> From<B> for TransformSlot
 where
     B: Build,
-    B::Output: Layer,
+    B::Output: SampleTransform,
 {
     fn from(transform: B) -> Self {
         TransformSlot(Some(match transform.build() {
@@ -35,7 +35,7 @@ impl fmt::Debug for TransformSlot {
 
 impl TransformSlot {
     /// The transform, or what was wrong with its options.
-    pub(super) fn ready(self) -> Result<Option<Arc<dyn Layer>>> {
+    pub(super) fn ready(self) -> Result<Option<Arc<dyn PartsTransform>>> {
         match self.0 {
             None => Ok(None),
             Some(Ok(transform)) => Ok(Some(transform)),
@@ -63,7 +63,7 @@ impl fmt::Debug for TargetTransform {
 
 /// Both together, applied to an item.
 pub(super) struct Transforms {
-    image: Option<Arc<dyn Layer>>,
+    image: Option<Arc<dyn PartsTransform>>,
     target: TargetTransform,
 }
 
@@ -74,7 +74,7 @@ impl Transforms {
 
     pub(super) fn apply(&self, image: Tensor, label: i64) -> Result<(Tensor, i64)> {
         let image = match &self.image {
-            Some(transform) => transform.forward(&image)?,
+            Some(transform) => transform.on(image)?,
             None => image,
         };
         Ok((image, self.target.0.as_ref().map_or(label, |f| f(label))))

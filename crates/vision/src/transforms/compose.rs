@@ -1,11 +1,162 @@
 //! Transforms made of transforms and functions.
 
-use super::Forward;
-use flambeau_nn::{DynModule, Layers, Module, Sequential, Visitor, VisitorMut};
-use flambeau_tensor::{Build, Result, Tensor};
+use super::kinds::check_probability;
+use super::transform::forwards;
+use super::{PartsTransform, SampleTransform, Transform, draw};
+use crate::tv_tensors::{Parts, TVKind, TVTensor};
+use flambeau_nn::{DynModule, Module, Part, Visitor, VisitorMut};
+use flambeau_tensor::{Build, Result, Tensor, builder, ensure};
 use std::fmt;
 
-/// Transforms one after another, as `torchvision.transforms.Compose`.
+/// What the containers take: a tuple of up to 12 transforms or builders of them, or a `Vec` of them.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no list of transforms",
+    note = "`Compose::of((Resize::new(224), ToTensor::new()))` takes a tuple of at most 12 transforms or builders of them; a tuple of one is `(transform,)`"
+)]
+pub trait Transforms {
+    /// Builds them, in order.
+    ///
+    /// # Errors
+    /// Where a builder's options do not go together.
+    fn transforms(self) -> Result<Vec<Box<dyn PartsTransform>>>;
+}
+
+impl<B: Build<Output: SampleTransform>> Transforms for Vec<B> {
+    #[track_caller]
+    fn transforms(self) -> Result<Vec<Box<dyn PartsTransform>>> {
+        self.into_iter().map(|b| Ok(Box::new(b.build()?) as Box<dyn PartsTransform>)).collect()
+    }
+}
+
+macro_rules! lists {
+    ($first:ident $($rest:ident)*) => {
+        impl<$first: Build<Output: SampleTransform>, $($rest: Build<Output: SampleTransform>),*> Transforms
+            for ($first, $($rest,)*)
+        {
+            #[track_caller]
+            #[allow(non_snake_case)]
+            fn transforms(self) -> Result<Vec<Box<dyn PartsTransform>>> {
+                let ($first, $($rest,)*) = self;
+                Ok(vec![Box::new($first.build()?), $(Box::new($rest.build()?)),*])
+            }
+        }
+        lists!($($rest)*);
+    };
+    () => {};
+}
+lists!(A B C D E F G H I J K L);
+
+/// A list of transforms that is to be built with what contains it.
+pub struct TransformList(Result<Vec<Box<dyn PartsTransform>>>);
+
+impl TransformList {
+    #[track_caller]
+    fn of(transforms: impl Transforms) -> Self {
+        TransformList(transforms.transforms())
+    }
+
+    #[track_caller]
+    fn built(self, op: &'static str) -> Result<Vec<Box<dyn PartsTransform>>> {
+        let transforms = self.0?;
+        ensure!(!transforms.is_empty(), Argument, op, "there is no transform in it");
+        Ok(transforms)
+    }
+}
+
+macro_rules! containers {
+    ($($Name:ident)*) => {$(
+        impl Module for $Name {
+            fn type_name(&self) -> &'static str {
+                stringify!($Name)
+            }
+
+            fn visit<'a>(&'a self, visitor: &mut Visitor<'_, 'a>) {
+                for (i, transform) in self.transforms.iter().enumerate() {
+                    transform.visit_as(&i.to_string(), visitor);
+                }
+            }
+
+            fn visit_mut(&mut self, visitor: &mut VisitorMut<'_>) {
+                for (i, transform) in self.transforms.iter_mut().enumerate() {
+                    transform.visit_as_mut(&i.to_string(), visitor);
+                }
+            }
+
+            fn as_module(&self) -> &DynModule {
+                self
+            }
+
+            fn as_module_mut(&mut self) -> &mut DynModule {
+                self
+            }
+        }
+
+        impl fmt::Debug for $Name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                flambeau_nn::print_module(self, f)
+            }
+        }
+
+        impl Build for $Name {
+            type Output = Self;
+            fn build(self) -> Result<Self> {
+                Ok(self)
+            }
+        }
+
+        forwards!($Name);
+    )*};
+}
+containers!(Compose RandomApply RandomChoice RandomOrder);
+
+/// A container's builder: the list, and what `with` sets beside it.
+macro_rules! container_builder {
+    ($Name:ident, $Builder:ident { $($(#[$doc:meta])* $option:ident: $t:ty = $default:expr),* }) => {
+        #[doc = concat!("A [`", stringify!($Name), "`] about to be made; what is wrong with its parts shows when it is.")]
+        #[must_use = "a builder makes nothing until `build()`"]
+        pub struct $Builder {
+            transforms: TransformList,
+            $($option: $t,)*
+        }
+
+        impl $Name {
+            /// The transforms of a tuple (or a `Vec`), each a transform or the builder of one.
+            #[track_caller]
+            pub fn of(transforms: impl Transforms) -> $Builder {
+                $Builder { transforms: TransformList::of(transforms), $($option: $default,)* }
+            }
+        }
+
+        impl $Builder {
+            $(
+                $(#[$doc])*
+                pub fn $option(mut self, $option: impl Into<$t>) -> Self {
+                    self.$option = $option.into();
+                    self
+                }
+            )*
+
+            /// Makes it.
+            ///
+            /// # Errors
+            /// Where the options of a transform do not go together, or there is no transform.
+            #[track_caller]
+            pub fn build(self) -> Result<$Name> {
+                $Name::from_builder(self)
+            }
+        }
+
+        impl Build for $Builder {
+            type Output = $Name;
+            #[track_caller]
+            fn build(self) -> Result<$Name> {
+                $Builder::build(self)
+            }
+        }
+    };
+}
+
+/// Transforms one after another, as `torchvision.transforms.v2.Compose`.
 ///
 /// ```
 /// use flambeau_vision::transforms::{Compose, Normalize, RandomCrop, ToTensor};
@@ -21,106 +172,172 @@ use std::fmt;
 /// );
 /// # Ok::<(), flambeau_tensor::Error>(())
 /// ```
-pub struct Compose(Sequential);
-
-/// A [`Compose`] about to be made; what is wrong with its parts shows when it is.
-#[must_use = "a builder makes nothing until `build()`"]
-pub struct ComposeBuilder(Result<Sequential>);
+pub struct Compose {
+    transforms: Vec<Box<dyn PartsTransform>>,
+}
+container_builder!(Compose, ComposeBuilder {});
 
 impl Compose {
-    /// The transforms of a tuple (or a `Vec`), each a transform or the builder of one.
     #[track_caller]
-    pub fn of(transforms: impl Layers) -> ComposeBuilder {
-        ComposeBuilder(Sequential::of(transforms))
+    fn from_builder(b: ComposeBuilder) -> Result<Self> {
+        Ok(Compose { transforms: b.transforms.built("Compose")? })
     }
 }
 
-impl ComposeBuilder {
-    /// Makes it.
-    ///
-    /// # Errors
-    /// Where the options of a transform do not go together.
-    pub fn build(self) -> Result<Compose> {
-        self.0.map(Compose)
+impl PartsTransform for Compose {
+    fn transform_parts(&self, parts: &mut Parts) -> Result<()> {
+        self.transforms.iter().try_for_each(|transform| transform.transform_parts(parts))
     }
 }
 
-impl Build for ComposeBuilder {
-    type Output = Compose;
-    fn build(self) -> Result<Compose> {
-        ComposeBuilder::build(self)
-    }
+/// Transforms one after another, all or none of them, as `torchvision.transforms.v2.RandomApply`.
+pub struct RandomApply {
+    transforms: Vec<Box<dyn PartsTransform>>,
+    p: f64,
 }
-
-impl Build for Compose {
-    type Output = Self;
-    fn build(self) -> Result<Self> {
-        Ok(self)
+container_builder!(
+    RandomApply,
+    RandomApplyBuilder {
+        /// The probability of being applied. 0.5 unless set.
+        p: f64 = 0.5
     }
-}
+);
 
-impl Forward for Compose {
+impl RandomApply {
     #[track_caller]
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.0.forward(x)
+    fn from_builder(b: RandomApplyBuilder) -> Result<Self> {
+        check_probability("RandomApply", b.p)?;
+        Ok(RandomApply { transforms: b.transforms.built("RandomApply")?, p: b.p })
     }
 }
 
-impl Module for Compose {
-    fn type_name(&self) -> &'static str {
-        "Compose"
-    }
-
-    fn visit<'a>(&'a self, visitor: &mut Visitor<'_, 'a>) {
-        self.0.visit(visitor);
-    }
-
-    fn visit_mut(&mut self, visitor: &mut VisitorMut<'_>) {
-        self.0.visit_mut(visitor);
-    }
-
-    fn as_module(&self) -> &DynModule {
-        self
-    }
-
-    fn as_module_mut(&mut self) -> &mut DynModule {
-        self
+impl PartsTransform for RandomApply {
+    fn transform_parts(&self, parts: &mut Parts) -> Result<()> {
+        if !draw::happens(self.p)? {
+            return Ok(());
+        }
+        self.transforms.iter().try_for_each(|transform| transform.transform_parts(parts))
     }
 }
 
-impl fmt::Debug for Compose {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        flambeau_nn::print_module(self, f)
+/// One of several transforms, as `torchvision.transforms.v2.RandomChoice`.
+pub struct RandomChoice {
+    transforms: Vec<Box<dyn PartsTransform>>,
+    p: Vec<f32>,
+}
+container_builder!(RandomChoice, RandomChoiceBuilder {
+    /// How likely each is, in any unit. All alike unless set.
+    p: Vec<f64> = Vec::new()
+});
+
+impl RandomChoice {
+    #[track_caller]
+    fn from_builder(b: RandomChoiceBuilder) -> Result<Self> {
+        let transforms = b.transforms.built("RandomChoice")?;
+        let p = if b.p.is_empty() { vec![1.0; transforms.len()] } else { b.p };
+        let (n, total) = (transforms.len(), p.iter().sum::<f64>());
+        ensure!(p.len() == n, Argument, "RandomChoice", "{} probabilities for {n} transforms", p.len());
+        let good = total > 0.0 && total.is_finite() && p.iter().all(|p| *p >= 0.0);
+        ensure!(good, Argument, "RandomChoice", "{p:?} are no probabilities");
+        Ok(RandomChoice { transforms, p: p.into_iter().map(|p| (p / total) as f32).collect() })
     }
 }
 
-/// A function as a transform, as `torchvision.transforms.Lambda`.
+impl PartsTransform for RandomChoice {
+    fn transform_parts(&self, parts: &mut Parts) -> Result<()> {
+        self.transforms[draw::category(&self.p)?].transform_parts(parts)
+    }
+}
+
+/// Transforms one after another in a random order, as `torchvision.transforms.v2.RandomOrder`.
+pub struct RandomOrder {
+    transforms: Vec<Box<dyn PartsTransform>>,
+}
+container_builder!(RandomOrder, RandomOrderBuilder {});
+
+impl RandomOrder {
+    #[track_caller]
+    fn from_builder(b: RandomOrderBuilder) -> Result<Self> {
+        Ok(RandomOrder { transforms: b.transforms.built("RandomOrder")? })
+    }
+}
+
+impl PartsTransform for RandomOrder {
+    fn transform_parts(&self, parts: &mut Parts) -> Result<()> {
+        let order = draw::permutation(self.transforms.len())?;
+        order.into_iter().try_for_each(|i| self.transforms[i].transform_parts(parts))
+    }
+}
+
+/// A function as a transform, as `torchvision.transforms.v2.Lambda`: it is given the tensor of every part, or of those
+/// of some kinds.
 ///
 /// ```
 /// use flambeau_tensor::Tensor;
-/// use flambeau_vision::transforms::{Compose, Forward, Lambda, ToTensor};
+/// use flambeau_vision::transforms::{Compose, Lambda, SampleTransform, ToTensor};
 ///
 /// let transform = Compose::of((ToTensor::new(), Lambda::new(|x| x.flatten(0, -1)))).build()?;
 /// let image = Tensor::from_vec(vec![255u8; 4], [1, 2, 2])?;
-/// assert_eq!(transform.forward(&image)?.to_vec::<f32>()?, [1.0; 4]);
+/// assert_eq!(transform.on(image)?.to_vec::<f32>()?, [1.0; 4]);
 /// # Ok::<(), flambeau_tensor::Error>(())
 /// ```
 #[derive(Module)]
 pub struct Lambda {
     #[module(skip)]
     f: Box<dyn Fn(&Tensor) -> Result<Tensor> + Send + Sync>,
+    #[module(skip)]
+    kinds: Option<Vec<TVKind>>,
 }
 
 impl Lambda {
     /// The function `f` as a transform.
     pub fn new(f: impl Fn(&Tensor) -> Result<Tensor> + Send + Sync + 'static) -> Self {
-        Lambda { f: Box::new(f) }
+        Lambda { f: Box::new(f), kinds: None }
+    }
+
+    /// For these kinds only.
+    #[must_use]
+    pub fn kinds(mut self, kinds: impl Into<Vec<TVKind>>) -> Self {
+        self.kinds = Some(kinds.into());
+        self
     }
 }
 
-impl Forward for Lambda {
+impl Transform for Lambda {
+    type Params = ();
+
+    fn make_params(&self, _: &[&TVTensor]) -> Result<()> {
+        Ok(())
+    }
+
     #[track_caller]
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        (self.f)(x)
+    fn transform(&self, part: TVTensor, (): &()) -> Result<TVTensor> {
+        Ok(part.wrap((self.f)(part.tensor())?))
+    }
+
+    fn takes(&self, kind: TVKind) -> bool {
+        self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&kind))
     }
 }
+
+/// Nothing, as `torchvision.transforms.v2.Identity`.
+#[derive(Module)]
+pub struct Identity {}
+
+builder! {
+    /// Options of [`Identity`]: none.
+    pub struct IdentityBuilder => Identity;
+    new {}
+    options {}
+}
+
+impl Identity {
+    fn from_builder(_: IdentityBuilder) -> Result<Self> {
+        Ok(Identity {})
+    }
+}
+
+super::transform::steady! {
+    Identity: |_this, part| Ok(part);
+}
+forwards!(Lambda);

@@ -1,6 +1,8 @@
 //! The kinds of arguments that transforms take, and how Python would print them.
 
+use crate::tv_tensors::TVKind;
 use flambeau_nn::plain_parts;
+use flambeau_tensor::{Result, ensure};
 
 /// Where a transform that moves pixels takes its values from, as `torchvision.transforms.InterpolationMode`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,6 +41,8 @@ pub enum Size {
     One(usize),
     /// Height and width.
     Both(usize, usize),
+    /// The length of the longer side, for `Resize`; torchvision's `size=None, max_size=n`.
+    Longest(usize),
 }
 
 impl From<usize> for Size {
@@ -63,44 +67,66 @@ impl Size {
     /// Height and width, of a square where one number was given.
     pub fn square(self) -> (usize, usize) {
         match self {
-            Size::One(n) => (n, n),
+            Size::One(n) | Size::Longest(n) => (n, n),
             Size::Both(height, width) => (height, width),
         }
     }
+
+    /// Height and width of what was `h` × `w` and becomes this size, the longer side being at most `max_size`.
+    pub(super) fn resized(self, h: usize, w: usize, max_size: Option<usize>) -> (usize, usize) {
+        let (short, long) = (h.min(w).max(1) as u128, h.max(w) as u128);
+        let scaled = |of: u128, by: usize, over: u128| usize::try_from(of * by as u128 / over).unwrap_or(usize::MAX);
+        let (new_short, new_long) = match self {
+            Size::Both(height, width) => return (height, width),
+            Size::Longest(n) => (scaled(short, n, long.max(1)), n),
+            Size::One(n) => match (scaled(long, n, short), max_size) {
+                (new_long, Some(most)) if new_long > most => (scaled(n as u128, most, new_long as u128), most),
+                (new_long, _) => (n, new_long),
+            },
+        };
+        if w <= h { (new_long, new_short) } else { (new_short, new_long) }
+    }
 }
 
-/// How many pixels are added at each side.
+/// How many pixels are added at each side; where negative, how many are cut off.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Padding {
     /// At the left.
-    pub left: usize,
+    pub left: isize,
     /// Above.
-    pub top: usize,
+    pub top: isize,
     /// At the right.
-    pub right: usize,
+    pub right: isize,
     /// Below.
-    pub bottom: usize,
+    pub bottom: isize,
 }
 
-impl From<usize> for Padding {
-    fn from(n: usize) -> Self {
-        Padding { left: n, top: n, right: n, bottom: n }
-    }
-}
+macro_rules! paddings {
+    ($($t:ty),*) => {$(
+        impl From<$t> for Padding {
+            fn from(n: $t) -> Self {
+                [n; 4].into()
+            }
+        }
 
-/// Left and right, top and bottom.
-impl From<[usize; 2]> for Padding {
-    fn from([x, y]: [usize; 2]) -> Self {
-        Padding { left: x, top: y, right: x, bottom: y }
-    }
-}
+        /// Left and right, top and bottom.
+        impl From<[$t; 2]> for Padding {
+            fn from([x, y]: [$t; 2]) -> Self {
+                [x, y, x, y].into()
+            }
+        }
 
-/// Left, top, right, bottom.
-impl From<[usize; 4]> for Padding {
-    fn from([left, top, right, bottom]: [usize; 4]) -> Self {
-        Padding { left, top, right, bottom }
-    }
+        /// Left, top, right, bottom.
+        impl From<[$t; 4]> for Padding {
+            fn from(sides: [$t; 4]) -> Self {
+                // What is beyond every image is as good as the greatest number.
+                let [left, top, right, bottom] = sides.map(|n| isize::try_from(n).unwrap_or(isize::MAX));
+                Padding { left, top, right, bottom }
+            }
+        }
+    )*};
 }
+paddings!(usize, isize, i32);
 
 impl Padding {
     /// As Python would have been given it.
@@ -114,45 +140,77 @@ impl Padding {
     }
 }
 
-/// The value of pixels that come from nowhere: one for all channels, or one for each.
+/// The value of pixels that come from nowhere: one for all channels, or one for each; if wanted another for each
+/// kind of thing. `Fill::none()` leaves a transform that mixes pixels to mix with black, which is not quite the same
+/// as to fill with 0.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Fill(pub Vec<f64>);
+pub struct Fill {
+    others: Option<Vec<f64>>,
+    kinds: Vec<(TVKind, Option<Vec<f64>>)>,
+}
 
 impl Default for Fill {
     fn default() -> Self {
-        Fill(vec![0.0])
+        Fill::from(0)
     }
 }
 
 impl From<f64> for Fill {
     fn from(value: f64) -> Self {
-        Fill(vec![value])
+        Fill::from(vec![value])
     }
 }
 
 impl From<i32> for Fill {
     fn from(value: i32) -> Self {
-        Fill(vec![f64::from(value)])
+        Fill::from(f64::from(value))
     }
 }
 
 impl<const N: usize> From<[f64; N]> for Fill {
     fn from(values: [f64; N]) -> Self {
-        Fill(values.to_vec())
+        Fill::from(values.to_vec())
     }
 }
 
 impl<const N: usize> From<[i32; N]> for Fill {
     fn from(values: [i32; N]) -> Self {
-        Fill(values.map(f64::from).to_vec())
+        Fill::from(values.map(f64::from).to_vec())
+    }
+}
+
+impl From<Vec<f64>> for Fill {
+    fn from(values: Vec<f64>) -> Self {
+        Fill { others: Some(values), kinds: Vec::new() }
     }
 }
 
 impl Fill {
+    /// No value: torchvision's `fill=None`.
+    pub fn none() -> Fill {
+        Fill { others: None, kinds: Vec::new() }
+    }
+
+    /// With another value for one kind of thing: torchvision's `fill={tv_tensors.Image: 127, "others": 0}` is
+    /// `Fill::from(0).with(TVKind::Image, 127)`.
+    #[must_use]
+    pub fn with(mut self, kind: TVKind, fill: impl Into<Fill>) -> Fill {
+        self.kinds.retain(|(other, _)| *other != kind);
+        self.kinds.push((kind, fill.into().others));
+        self
+    }
+
+    /// The values for `kind`.
+    pub(super) fn of(&self, kind: TVKind) -> Option<&[f64]> {
+        let own = self.kinds.iter().find(|(other, _)| *other == kind);
+        own.map_or(&self.others, |(_, fill)| fill).as_deref()
+    }
+
     pub(super) fn python(&self) -> String {
-        match self.0[..] {
-            [one] => number(one),
-            _ => list(&self.0),
+        match self.others.as_deref() {
+            None => "None".into(),
+            Some([one]) => number(*one),
+            Some(values) => list(values),
         }
     }
 }
@@ -229,4 +287,11 @@ pub(super) fn number(value: f64) -> String {
 /// Numbers as Python prints a list of them.
 pub(super) fn list(values: &[f64]) -> String {
     format!("{values:?}")
+}
+
+/// Refuses what is no probability.
+#[track_caller]
+pub(super) fn check_probability(op: &'static str, p: f64) -> Result<()> {
+    ensure!((0.0..=1.0).contains(&p), Argument, op, "p = {p} is not a probability");
+    Ok(())
 }

@@ -1,51 +1,75 @@
-//! What is done to an image on its way into a batch, as `torchvision.transforms`.
+//! What is done to an image on its way into a batch, as `torchvision.transforms.v2`.
 //!
-//! A transform is a module ([`Module`](flambeau_nn::Module) and [`Forward`]) without parameters, so it can
-//! stand in a [`Sequential`](flambeau_nn::Sequential) as well as in a [`Compose`], and anybody can write
-//! one:
+//! A transform takes a tensor, or any [sample](crate::tv_tensors::Sample) made of tensors that say what they are: it
+//! draws its numbers once and treats every part by its kind. A plain tensor `[..., C, H, W]` counts as an image: `u8` as
+//! it comes from a file, or floating point in 0 to 1.
 //!
 //! ```
-//! use flambeau_nn::{Forward, Module};
-//! use flambeau_tensor::{Result, Tensor};
-//! use flambeau_vision::transforms::{Compose, RandomCrop, ToTensor};
+//! use flambeau_tensor::{DType, Tensor};
+//! use flambeau_vision::transforms::*;
+//! use flambeau_vision::tv_tensors::{BoundingBoxFormat, BoundingBoxes, Image};
 //!
-//! #[derive(Module)]
-//! struct Invert;
+//! let transform = Compose::of((
+//!     RandomHorizontalFlip::new(),
+//!     RandomResizedCrop::new(24),
+//!     ColorJitter::new().brightness(0.4),
+//!     ToDtype::new(DType::F32).scale(true),
+//! ))
+//! .build()?;
 //!
-//! impl Forward for Invert {
-//!     fn forward(&self, x: &Tensor) -> Result<Tensor> { x.rsub(1.0) }
-//! }
-//!
-//! let transform = Compose::of((RandomCrop::new(28).padding(2), ToTensor::new(), Invert)).build()?;
-//! let image = Tensor::zeros([1, 28, 28]).dtype(flambeau_tensor::DType::U8).build()?;
-//! assert_eq!(transform.forward(&image)?.sum(..)?.item::<f32>()?, 784.0);
+//! let image = Image::new(Tensor::randint(0, 256, [3, 40, 50]).dtype(DType::U8).build()?)?;
+//! let boxes = BoundingBoxes::new(Tensor::from_slice(&[5.0f32, 6.0, 30.0, 35.0], [1, 4])?, BoundingBoxFormat::XYXY, (40, 50))?;
+//! let (image, boxes) = transform.on((image, boxes))?;
+//! assert_eq!((image.shape(), boxes.canvas_size()), (&[3, 24, 24][..], (24, 24)));
 //! # Ok::<(), flambeau_tensor::Error>(())
 //! ```
 //!
-//! An image is a tensor whose last two dimensions are height and width: `u8` as it comes from a file (what
-//! torchvision takes as a PIL image), or floating point. What is random draws from the default generator in
-//! torchvision's order, so that seeded results are torchvision's; `flambeau_data`'s loader gives each sample
-//! numbers of its own. [`functional`] has the same without chance.
+//! What is random draws from the default generator in torchvision's order, so that seeded results are torchvision's;
+//! `flambeau_data`'s loader gives each sample numbers of its own. [`functional`] has the same without chance, and
+//! [`Transform`] is what one of one's own implements. A transform is a module, too, and can stand in a
+//! [`Sequential`](flambeau_nn::Sequential).
 
-mod affine;
+mod auto_augment;
+mod boxes;
+mod color;
 mod compose;
 mod convert;
-mod crop;
+mod draw;
 pub mod functional;
+mod geometry;
 mod kinds;
+mod mix;
 mod resample;
-mod resize;
+mod transform;
 
-pub use affine::{RandomAffine, RandomAffineBuilder, RandomRotation, RandomRotationBuilder, Shear};
-pub use compose::{Compose, ComposeBuilder, Lambda};
-pub use convert::{
-    ConvertImageDtype, ConvertImageDtypeBuilder, Grayscale, GrayscaleBuilder, Normalize, NormalizeBuilder, ToDtype,
-    ToDtypeBuilder, ToTensor,
+pub use auto_augment::{
+    AugMix, AugMixBuilder, AutoAugment, AutoAugmentBuilder, AutoAugmentPolicy, RandAugment, RandAugmentBuilder,
+    TrivialAugmentWide, TrivialAugmentWideBuilder,
 };
-pub use crop::{
-    CenterCrop, CenterCropBuilder, Pad, PadBuilder, RandomCrop, RandomCropBuilder, RandomHorizontalFlip,
-    RandomHorizontalFlipBuilder, RandomVerticalFlip, RandomVerticalFlipBuilder,
+pub use boxes::{
+    ClampBoundingBoxes, ClampKeyPoints, ConvertBoundingBoxFormat, ConvertBoundingBoxFormatBuilder,
+    SanitizeBoundingBoxes, SanitizeBoundingBoxesBuilder, SanitizeKeyPoints, SanitizeKeyPointsBuilder, SetClampingMode,
+    SetClampingModeBuilder,
+};
+pub use color::{
+    ColorJitter, ColorJitterBuilder, Grayscale, GrayscaleBuilder, Jitter, RGB, RandomAdjustSharpness,
+    RandomAdjustSharpnessBuilder, RandomAutocontrast, RandomAutocontrastBuilder, RandomChannelPermutation,
+    RandomEqualize, RandomEqualizeBuilder, RandomGrayscale, RandomGrayscaleBuilder, RandomInvert, RandomInvertBuilder,
+    RandomPhotometricDistort, RandomPhotometricDistortBuilder, RandomPosterize, RandomPosterizeBuilder, RandomSolarize,
+    RandomSolarizeBuilder,
+};
+pub use compose::{
+    Compose, ComposeBuilder, Identity, IdentityBuilder, Lambda, RandomApply, RandomApplyBuilder, RandomChoice,
+    RandomChoiceBuilder, RandomOrder, RandomOrderBuilder, TransformList, Transforms,
+};
+pub use convert::{
+    ConvertImageDtype, ConvertImageDtypeBuilder, GaussianBlur, GaussianBlurBuilder, GaussianNoise,
+    GaussianNoiseBuilder, JPEG, JPEGBuilder, LinearTransformation, LinearTransformationBuilder, Normalize,
+    NormalizeBuilder, Quality, ToDtype, ToDtypeBuilder, ToImage, ToPureTensor, ToTensor, UniformTemporalSubsample,
+    UniformTemporalSubsampleBuilder,
 };
 pub use flambeau_nn::Forward;
+pub use geometry::*;
 pub use kinds::{Fill, InterpolationMode, Padding, PaddingMode, Range, Size};
-pub use resize::{Resize, ResizeBuilder};
+pub use mix::{CutMix, CutMixBuilder, Erased, MixUp, MixUpBuilder, RandomErasing, RandomErasingBuilder};
+pub use transform::{PartsTransform, SampleTransform, Transform};

@@ -6,6 +6,7 @@
 //! precision, places included, so that what lies half-way falls to the same side.
 
 use super::kinds::InterpolationMode;
+use crate::simd::simd;
 use flambeau_tensor::{DType, Element, Result, Stored, Tensor};
 use std::f64::consts::PI;
 
@@ -58,11 +59,34 @@ impl Axis {
             InterpolationMode::Lanczos => Taps::Mix(Mix::filtered(p, from, to, 3.0, lanczos)),
             InterpolationMode::Bilinear => Taps::Mix(Mix::between(p, from, to, 0, |t| [1.0 - t, t])),
             InterpolationMode::Bicubic => {
-                let weights = |t: f64| [t + 1.0, t, 1.0 - t, 2.0 - t].map(|x| cubic(x, -0.75));
+                let weights = |t: f64| {
+                    let places = [t + 1.0, t, 1.0 - t, 2.0 - t];
+                    if p.single {
+                        places.map(|x| f64::from(cubic_in_single(x as f32)))
+                    } else {
+                        places.map(|x| cubic(x, -0.75))
+                    }
+                };
                 Taps::Mix(Mix::between(p, from, to, 1, weights))
             }
         };
         Axis { from, to, taps }
+    }
+
+    /// The weights as a matrix: a row for each new pixel, a column for each old one.
+    #[track_caller]
+    pub(super) fn matrix(&self, dtype: DType) -> Result<Tensor> {
+        let mut weights = vec![0.0f64; self.to * self.from];
+        for (i, row) in weights.chunks_exact_mut(self.from).enumerate() {
+            match &self.taps {
+                Taps::Pick(pixels) => row[pixels[i]] = 1.0,
+                Taps::Mix(mix) => {
+                    let run = &mix.weights[i * mix.width..(i + 1) * mix.width];
+                    row[mix.first[i]..].iter_mut().zip(run).for_each(|(to, from)| *to = *from);
+                }
+            }
+        }
+        Tensor::from_vec(weights, [self.to, self.from])?.to_dtype(dtype)
     }
 }
 
@@ -87,6 +111,13 @@ fn cubic(x: f64, a: f64) -> f64 {
     } else {
         0.0
     }
+}
+
+/// [`cubic`] of -0.75 in the steps that PyTorch takes in single precision.
+fn cubic_in_single(x: f32) -> f32 {
+    const A: f32 = -0.75;
+    let x = x.abs();
+    if x < 1.0 { ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0 } else { ((A * x - 5.0 * A) * x + 8.0 * A) * x - 4.0 * A }
 }
 
 fn lanczos(x: f64) -> f64 {
@@ -181,15 +212,16 @@ fn run<T: Sample>(image: &Tensor, rows: &Axis, columns: &Axis) -> Result<Tensor>
     }
     let x = image.data::<T>()?;
     let planes = x.len() / (rows.from * columns.from);
-    let wide = (columns.from != columns.to).then(|| along(columns, &x, planes * rows.from, 1));
+    let wide = (columns.from != columns.to).then(|| simd(|| along(columns, &x, planes * rows.from, 1)));
     let wide = wide.as_deref().unwrap_or(&x);
     if rows.from == rows.to {
         return Tensor::from_slice(wide, &shape);
     }
-    Tensor::from_vec(along(rows, wide, planes, columns.to), &shape)
+    Tensor::from_vec(simd(|| along(rows, wide, planes, columns.to)), &shape)
 }
 
 /// Resizes along the middle one of three dimensions: from `[outer, from, inner]` to `[outer, to, inner]`.
+#[inline(always)]
 fn along<T: Sample>(axis: &Axis, x: &[T], outer: usize, inner: usize) -> Vec<T> {
     let mut y = vec![T::default(); outer * axis.to * inner];
     let planes = x.chunks_exact(axis.from * inner).zip(y.chunks_exact_mut(axis.to * inner));
@@ -237,15 +269,16 @@ macro_rules! float_samples {
                 (mix.weights.iter().map(|w| *w as $t).collect(), 0)
             }
 
-            #[inline]
+            #[inline(always)]
             fn mix(x: &[$t], w: &[$t], _: u32) -> $t {
-                x.iter().zip(w).fold(0.0, |sum, (x, w)| sum + x * w)
+                x.iter().zip(w).fold(0.0, |sum, (x, w)| x.mul_add(*w, sum))
             }
 
+            #[inline(always)]
             fn mix_rows(x: &[$t], w: &[$t], _: u32, y: &mut [$t]) {
                 y.fill(0.0);
                 for (x, w) in x.chunks_exact(y.len()).zip(w) {
-                    y.iter_mut().zip(x).for_each(|(y, x)| *y += x * w);
+                    y.iter_mut().zip(x).for_each(|(y, x)| *y = x.mul_add(*w, *y));
                 }
             }
         }
@@ -260,11 +293,12 @@ impl Sample for u8 {
         mix.integers()
     }
 
-    #[inline]
+    #[inline(always)]
     fn mix(x: &[u8], w: &[i16], bits: u32) -> u8 {
         rounded(x.iter().zip(w).map(|(x, w)| i32::from(*x) * i32::from(*w)).sum(), bits)
     }
 
+    #[inline(always)]
     fn mix_rows(x: &[u8], w: &[i16], bits: u32, y: &mut [u8]) {
         const LANES: usize = 64;
         let width = y.len();
@@ -280,7 +314,7 @@ impl Sample for u8 {
 }
 
 /// A sum with `bits` bits behind the point as a byte.
-#[inline]
+#[inline(always)]
 fn rounded(sum: i32, bits: u32) -> u8 {
     ((sum + (1 << (bits - 1))) >> bits).clamp(0, 255) as u8
 }

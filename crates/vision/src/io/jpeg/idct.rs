@@ -1,14 +1,11 @@
 //! The inverse cosine transform, number for number that of libjpeg (`jidctint.c`: "accurate integer").
 
-use pulp::{Arch, Simd, WithSimd};
+use crate::simd::ARCH;
+use pulp::{Simd, WithSimd};
 use std::ops::{Add, Mul, Sub};
-use std::sync::LazyLock;
 
 /// Coefficients of 8×8 samples, row by row.
 pub(super) type Block = [i16; 64];
-
-/// The widest instructions of this machine.
-pub(super) static ARCH: LazyLock<Arch> = LazyLock::new(Arch::new);
 
 /// A row of blocks as eight rows of samples, `stride` apart.
 pub(super) fn row(blocks: &[Block], quantization: &[u16; 64], samples: &mut [u8], stride: usize) {

@@ -2,8 +2,8 @@
 //! triangles where it is halved, else copies), and colours are converted by its integers.
 
 use super::frame::{Colors, Component, Frame};
-use super::idct::ARCH;
 use crate::io::{ImageReadMode, Pixels};
+use crate::simd::ARCH;
 use pulp::{Simd, WithSimd};
 
 /// The pixels that `mode` asks for; `samples` has rows of `8 * padded.0` for each component that it needs.
