@@ -63,9 +63,10 @@ impl Net {
     }
 }
 
-impl Forward for Net {
+impl Forward<&Tensor> for Net {
+    type Output = Tensor;
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.classifier.forward(&self.features.forward(x)?)
+        self.classifier.call(&self.features.call(x)?)
     }
 }
 
@@ -75,7 +76,7 @@ fn accuracy(model: &Net, loader: &DataLoader<Mnist>) -> Result<f64> {
     let (mut right, mut all) = (0, 0);
     for batch in loader {
         let (images, labels) = batch?;
-        let predicted = model.forward(&images)?.argmax(-1)?;
+        let predicted = model.call(&images)?.argmax(-1)?;
         right += predicted.eq(&labels)?.sum(..)?.item::<i64>()?;
         all += labels.numel();
     }
@@ -117,7 +118,7 @@ fn main() -> Result<()> {
         let bar = bar(epoch + 1, args.epochs, loader.len());
         for batch in &loader {
             let (images, labels) = batch?;
-            let loss = cross_entropy(&model.forward(&images)?, &labels)?;
+            let loss = cross_entropy(&model.call(&images)?, &labels)?;
             optimizer.zero_grad();
             loss.backward()?;
             clip_grad_norm_(model.parameters(), 5.0)?;
@@ -177,6 +178,6 @@ fn samples(path: &Path, data: &Path, model: &Net) -> Result<()> {
     let (images, labels): (Vec<Tensor>, Vec<i64>) =
         (0..n).map(|i| plain.get(i)).collect::<Result<Vec<_>>>()?.into_iter().unzip();
     let images = stack(&images, 0)?;
-    let predicted = no_grad(|| model.forward(&images.sub(0.3)?.div(0.38)?)?.argmax(-1))?.to_vec::<i64>()?;
+    let predicted = no_grad(|| model.call(&images.sub(0.3)?.div(0.38)?)?.argmax(-1))?.to_vec::<i64>()?;
     save_image(&labelled(&images, &predicted, &labels)?, path)
 }

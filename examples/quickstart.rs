@@ -11,7 +11,7 @@ fn main() -> Result<()> {
     let mut optimizer = Adam::new(model.parameters()).lr(1e-2).build()?;
 
     for step in 0..500 {
-        let loss = mse_loss(&model.forward(&x)?, &y)?;
+        let loss = mse_loss(&model.call(&x)?, &y)?;
         optimizer.zero_grad();
         loss.backward()?;
         optimizer.step()?;
@@ -22,7 +22,7 @@ fn main() -> Result<()> {
 
     // How many points that training never saw come within 0.05 of the sine?
     let unseen = Tensor::linspace(-3.0, 3.0, 777).build()?.unsqueeze(-1)?;
-    let error = no_grad(|| model.forward(&unseen)?.sub(unseen.sin()?)?.abs())?;
+    let error = no_grad(|| model.call(&unseen)?.sub(unseen.sin()?)?.abs())?;
     println!("test accuracy: {:.4}", error.lt(0.05)?.to_dtype(DType::F64)?.mean(..)?.item::<f64>()?);
     Ok(())
 }

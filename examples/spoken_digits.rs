@@ -41,7 +41,8 @@ struct RandomDelay {
     most: i64,
 }
 
-impl Forward for RandomDelay {
+impl Forward<&Tensor> for RandomDelay {
+    type Output = Tensor;
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let frames = Tensor::randint(0, self.most + 1, [1]).build()?.item::<i64>()?;
         x.pad(&[frames as isize, 0], 0.0)
@@ -52,7 +53,8 @@ impl Forward for RandomDelay {
 #[derive(Module)]
 struct Standardize;
 
-impl Forward for Standardize {
+impl Forward<&Tensor> for Standardize {
+    type Output = Tensor;
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let centred = x.sub(x.mean(..)?)?;
         let deviation = centred.square()?.mean(..)?.sqrt()?.add(1e-5)?;
@@ -92,7 +94,7 @@ fn accuracy(model: &Sequential, loader: &DataLoader<SpeechCommands>) -> Result<f
     let (mut right, mut all) = (0, 0);
     for batch in loader {
         let (sounds, labels) = batch?;
-        right += model.forward(&sounds)?.argmax(-1)?.eq(&labels)?.sum(..)?.item::<i64>()?;
+        right += model.call(&sounds)?.argmax(-1)?.eq(&labels)?.sum(..)?.item::<i64>()?;
         all += labels.numel();
     }
     Ok(right as f64 / all as f64)
@@ -121,7 +123,7 @@ fn main() -> Result<()> {
         let bar = bar(epoch + 1, args.epochs, loader.len());
         for batch in &loader {
             let (sounds, labels) = batch?;
-            let loss = cross_entropy(&model.forward(&sounds)?, &labels)?;
+            let loss = cross_entropy(&model.call(&sounds)?, &labels)?;
             optimizer.zero_grad();
             loss.backward()?;
             optimizer.step()?;
@@ -153,7 +155,7 @@ fn main() -> Result<()> {
 fn picture(wav: &Path, png: &Path) -> Result<()> {
     let (waveform, rate) = load(wav)?;
     let mel = MelSpectrogram::new(rate).n_fft(256).hop_length(16).n_mels(40);
-    let db = Sequential::of((mel, AmplitudeToDB::new().top_db(80.0)))?.forward(&waveform)?.select(0, 0)?;
+    let db = Sequential::of((mel, AmplitudeToDB::new().top_db(80.0)))?.call(&waveform)?.select(0, 0)?;
     let (low, high) = (db.amin(..)?, db.amax(..)?);
     let grey =
         db.sub(&low)?.div(high.sub(&low)?)?.flip([0])?.repeat_interleave(8, Some(0))?.repeat_interleave(4, Some(1))?;

@@ -14,7 +14,7 @@
 //! let mut optimizer = Adam::new(model.parameters()).lr(1e-2).build()?;
 //!
 //! for _ in 0..20 {
-//!     let loss = mse_loss(&model.forward(&x)?, &y)?;
+//!     let loss = mse_loss(&model.call(&x)?, &y)?;
 //!     optimizer.zero_grad();
 //!     loss.backward()?;
 //!     optimizer.step()?;
@@ -65,7 +65,7 @@ pub mod extend {
 /// Modules, functional forms, losses, initialisation.
 pub mod nn {
     pub use flambeau_nn::*;
-    pub use flambeau_nn_derive::ModuleViaFacade as Module;
+    pub use flambeau_nn_derive::{ModuleViaFacade as Module, TensorsViaFacade as Tensors};
 }
 
 /// Optimizers and learning-rate schedules.
@@ -107,7 +107,7 @@ pub mod prelude {
     pub use flambeau_nn::functional::*;
     pub use flambeau_nn::utils::*;
     pub use flambeau_nn::*;
-    pub use flambeau_nn_derive::ModuleViaFacade as Module;
+    pub use flambeau_nn_derive::{ModuleViaFacade as Module, TensorsViaFacade as Tensors};
     pub use flambeau_optim::*;
     pub use flambeau_tensor::{
         Build, DType, Device, Error, ErrorKind, Result, Scalar, StateDict, Tensor, cat, enable_grad, inference_mode,

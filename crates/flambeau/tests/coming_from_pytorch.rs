@@ -134,10 +134,11 @@ impl Net {
     }
 }
 
-impl Forward for Net {
+impl Forward<&Tensor> for Net {
+    type Output = Tensor;
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let y = self.conv.forward(x)?;
-        self.downsample.as_ref().map_or(Ok(y.clone()), |down| down.forward(&y))
+        let y = self.conv.call(x)?;
+        self.downsample.as_ref().map_or(Ok(y.clone()), |down| down.call(&y))
     }
 }
 
@@ -145,7 +146,7 @@ impl Forward for Net {
 #[rustfmt::skip]
 fn modules() -> Result<()> {
     let model = Net::new()?;
-    assert_eq!(model.forward(&Tensor::zeros([1, 3, 9, 9]).build()?)?.shape(), [1, 64, 2, 2]);
+    assert_eq!(model.call(&Tensor::zeros([1, 3, 9, 9]).build()?)?.shape(), [1, 64, 2, 2]);
     let (a, b) = (Linear::new(2, 3), Linear::new(3, 2));
     let small = Sequential::of((a, b))?;
     assert_eq!((model.parameters().len(), small.named_parameters().len()), (2, 4));

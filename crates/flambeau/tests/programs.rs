@@ -36,12 +36,13 @@ impl BasicBlock {
     }
 }
 
-impl Forward for BasicBlock {
+impl Forward<&Tensor> for BasicBlock {
+    type Output = Tensor;
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let out = self.bn1.forward(&self.conv1.forward(x)?)?.relu()?;
-        let out = self.bn2.forward(&self.conv2.forward(&out)?)?;
+        let out = self.bn1.call(&self.conv1.call(x)?)?.relu()?;
+        let out = self.bn2.call(&self.conv2.call(&out)?)?;
         let identity = match &self.downsample {
-            Some(d) => d.forward(x)?,
+            Some(d) => d.call(x)?,
             None => x.clone(),
         };
         (out + identity).relu()
@@ -51,13 +52,13 @@ impl Forward for BasicBlock {
 #[test]
 fn a_module_of_ones_own() -> Result<()> {
     let block = BasicBlock::new(8, 16, 2)?;
-    assert_eq!(block.forward(&Tensor::randn([2, 8, 6, 6]).build()?)?.shape(), [2, 16, 3, 3]);
+    assert_eq!(block.call(&Tensor::randn([2, 8, 6, 6]).build()?)?.shape(), [2, 16, 3, 3]);
     let names: Vec<String> = block.named_parameters().into_iter().map(|(name, _)| name).collect();
     assert!(names.contains(&"downsample.0.weight".to_string()), "{names:?}");
     assert!(format!("{block:?}").starts_with("BasicBlock(\n  (conv1): Conv2d(8, 16, kernel_size=(3, 3)"));
     // The same model without memory.
     let empty = block.to(Device::Meta)?;
-    assert_eq!(empty.forward(&Tensor::zeros([2, 8, 6, 6]).device(Device::Meta).build()?)?.shape(), [2, 16, 3, 3]);
+    assert_eq!(empty.call(&Tensor::zeros([2, 8, 6, 6]).device(Device::Meta).build()?)?.shape(), [2, 16, 3, 3]);
     Ok(())
 }
 
@@ -74,7 +75,7 @@ fn training_on_images() -> Result<()> {
     let mut losses = Vec::new();
     for batch in loader.iter().progress() {
         let (images, labels) = batch?;
-        let loss = cross_entropy(&model.forward(&images)?, &labels)?;
+        let loss = cross_entropy(&model.call(&images)?, &labels)?;
         optimizer.zero_grad();
         loss.backward()?;
         clip_grad_norm_(model.parameters(), 1.0)?;
@@ -97,7 +98,7 @@ fn sound() -> Result<()> {
         MelSpectrogram::new(16_000).n_fft(400).hop_length(160).n_mels(64),
         AmplitudeToDB::new(),
     ))?
-    .forward(&waveform)?;
+    .call(&waveform)?;
     let frames = waveform.size(1)? * 2 / 160 + 1;
     assert_eq!(features.shape(), [1, 64, frames]);
     Ok(())

@@ -6,6 +6,7 @@
 
 mod expand;
 mod options;
+mod tensors;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input, parse_quote};
@@ -35,4 +36,20 @@ pub fn module(input: TokenStream) -> TokenStream {
 pub fn module_via_facade(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     expand::module(&input, &parse_quote!(::flambeau::nn)).unwrap_or_else(|e| e.to_compile_error()).into()
+}
+
+/// Makes a struct (or an enum) of tensors and what holds them a value that `Tensors` visits: a batch, an output.
+///
+/// `#[tensors(skip)]` leaves a field out.
+#[proc_macro_derive(Tensors, attributes(tensors))]
+pub fn tensors(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    tensors::derive(&input, &parse_quote!(::flambeau_nn)).unwrap_or_else(|e| e.to_compile_error()).into()
+}
+
+/// The same for programs that depend on the facade `flambeau` alone, which exports it as `Tensors`.
+#[proc_macro_derive(TensorsViaFacade, attributes(tensors))]
+pub fn tensors_via_facade(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    tensors::derive(&input, &parse_quote!(::flambeau::nn)).unwrap_or_else(|e| e.to_compile_error()).into()
 }

@@ -8,6 +8,7 @@
 // The derive names this crate as its users do.
 extern crate self as flambeau_nn;
 
+mod forward;
 pub mod functional;
 pub mod init;
 mod module;
@@ -20,16 +21,17 @@ mod sequential;
 mod state;
 pub mod utils;
 
-pub use flambeau_nn_derive::Module;
+pub use flambeau_nn_derive::{Module, Tensors};
+pub use forward::{Call, Calls, FnLayer, Forward, Inputs, Layer};
 pub use functional::{Approximate, Reduction};
 pub use module::{DynModule, Module, To};
 pub use modules::*;
 pub use parameter::{Buffer, Mode, Parameter};
 pub use part::{Item, ItemMut, Part, Plain, Visitor, VisitorMut};
 pub use print::print_module;
-pub use sequential::{Forward, Layer, Layers, Sequential};
+pub use sequential::{Layers, Sequential};
 pub use state::LoadReport;
 
 // What the derive's code names, and what the methods of `Module` give and take.
 #[doc(no_inline)]
-pub use flambeau_tensor::{Build, NamedTensors, Result, StateDict};
+pub use flambeau_tensor::{Build, NamedTensors, Result, StateDict, Tensor, Tensors};

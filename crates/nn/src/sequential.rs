@@ -1,43 +1,18 @@
-//! Modules of one input and one output, and [`Sequential`], the chain of them.
+//! [`Sequential`], the chain of layers.
 
 use crate::part::{Visitor, VisitorMut};
-use crate::{DynModule, Module, Part};
+use crate::{Call, DynModule, Forward, Layer, Module, Part};
 use flambeau_tensor::{Build, Error, ErrorKind, Result, Tensor};
 use std::fmt;
-
-/// What makes one tensor of another.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` has no `forward` from one tensor to one tensor",
-    note = "`impl Forward for {Self}`"
-)]
-pub trait Forward {
-    /// The output for the input `x`.
-    ///
-    /// # Errors
-    /// Where `x` does not fit.
-    fn forward(&self, x: &Tensor) -> Result<Tensor>;
-}
-
-/// A module with a [`Forward`]: what a [`Sequential`] is made of. Every type that is both is one.
-pub trait Layer: Module + Forward {}
-
-impl<T: Module + Forward> Layer for T {}
-
-impl<L: Forward + ?Sized> Forward for Box<L> {
-    #[track_caller]
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        (**self).forward(x)
-    }
-}
 
 /// Layers one after another, as `torch.nn.Sequential`; called `0`, `1`, … in the state dict.
 ///
 /// ```
-/// use flambeau_nn::{Forward, Linear, Module, Sequential, Tanh};
+/// use flambeau_nn::{Call, Linear, Module, Sequential, Tanh};
 /// use flambeau_tensor::Tensor;
 ///
 /// let model = Sequential::of((Linear::new(1, 64), Tanh::new(), Linear::new(64, 1)))?;
-/// let y = model.forward(&Tensor::zeros([5, 1]).build()?)?;
+/// let y = model.call(&Tensor::zeros([5, 1]).build()?)?;
 /// assert_eq!(y.shape(), [5, 1]);
 /// assert_eq!(
 ///     format!("{model:?}"),
@@ -145,12 +120,14 @@ impl Sequential {
     }
 }
 
-impl Forward for Sequential {
+impl Forward<&Tensor> for Sequential {
+    type Output = Tensor;
+
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let mut x = x.clone();
         for (_, layer) in &self.layers {
-            x = layer.forward(&x)?;
+            x = layer.call(&x)?;
         }
         Ok(x)
     }

@@ -36,14 +36,14 @@ fn layers_larger_than_memory_are_errors() {
 fn options_beyond_all_sizes_are_errors() -> Result<()> {
     let x = Tensor::ones([1, 2, 4, 4]).build()?;
     for n in [isize::MIN, isize::MAX] {
-        assert!(Softmax::new(n).forward(&x).is_err());
-        assert!(LogSoftmax::new(n).forward(&x).is_err());
-        assert!(GLU::new().dim(n).forward(&x).is_err());
-        assert!(Flatten::new().start_dim(n).forward(&x).is_err());
-        assert!(Flatten::new().end_dim(n).forward(&x).is_err());
-        assert!(Unflatten::new(n, [2, 2]).forward(&x).is_err());
-        assert!(Unflatten::new(1, [n, n]).forward(&x).is_err());
-        assert!(Unflatten::new(1, [n, -1]).forward(&x).is_err());
+        assert!(Softmax::new(n).call(&x).is_err());
+        assert!(LogSoftmax::new(n).call(&x).is_err());
+        assert!(GLU::new().dim(n).call(&x).is_err());
+        assert!(Flatten::new().start_dim(n).call(&x).is_err());
+        assert!(Flatten::new().end_dim(n).call(&x).is_err());
+        assert!(Unflatten::new(n, [2, 2]).call(&x).is_err());
+        assert!(Unflatten::new(1, [n, n]).call(&x).is_err());
+        assert!(Unflatten::new(1, [n, -1]).call(&x).is_err());
     }
     assert!(functional::dropout(&x, f64::NAN, true).is_err());
     assert!(functional::group_norm(&x, usize::MAX, None, None, 1e-5).is_err());

@@ -24,6 +24,17 @@ fn marks(module: &MultiheadAttention, output: &Tensor, weights: Option<&Tensor>,
     near("attention", &found, right);
 }
 
+/// The output without weights.
+#[track_caller]
+fn alone_of(
+    module: &MultiheadAttention,
+    (q, k, v, masks): (&Tensor, &Tensor, &Tensor, AttentionMasks<'_>),
+) -> Result<Tensor> {
+    let (y, weights) = module.call((q, k, v, masks.need_weights(false)))?;
+    assert!(weights.is_none());
+    Ok(y)
+}
+
 /// A module made from seed 0.
 fn seeded(builder: MultiheadAttentionBuilder) -> MultiheadAttention {
     manual_seed(0);
@@ -43,12 +54,13 @@ fn heads_are_pytorchs() -> Result<()> {
     let (q, k, v) = (input(&[4, 2, 6]), input(&[5, 2, 6]).mul(0.5)?, input(&[5, 2, 6]).add(0.1)?);
     let plain = || seeded(MultiheadAttention::new(6, 2));
     let module = plain();
-    let (y, w) = module.forward(&q, &k, &v)?;
+    let (y, w) = module.call((&q, &k, &v))?;
     assert_eq!((y.shape(), w.shape()), (&[4, 2, 6][..], &[2, 4, 5][..]));
     marks(&module, &y, Some(&w), &[0.405_024_3, 0.327_624_2, -0.483_139_5, -3.331_738_9]);
 
     let module = plain();
-    let (y, w) = module.forward_with(&q, &q, &q, AttentionMasks::new().average_attn_weights(false))?;
+    let (y, w) = module.call((&q, &q, &q, AttentionMasks::new().average_attn_weights(false)))?;
+    let w = w.unwrap();
     assert_eq!(w.shape(), [2, 2, 4, 4]);
     marks(&module, &y, Some(&w), &[-0.258_122_2, 0.480_822, 2.013_867_1, 9.214_099]);
 
@@ -56,38 +68,41 @@ fn heads_are_pytorchs() -> Result<()> {
     let hidden = mask([4, 5], &[[0, 1], [0, 2], [0, 3], [0, 4], [2, 2]]);
     let masks = AttentionMasks::new().key_padding_mask(&filling).attn_mask(&hidden);
     let module = plain();
-    let (y, w) = module.forward_with(&q, &k, &v, masks)?;
+    let (y, w) = module.call((&q, &k, &v, masks))?;
+    let w = w.unwrap();
     marks(&module, &y, Some(&w), &MASKED);
     let module = plain();
-    marks(&module, &module.attend(&q, &k, &v, masks)?, None, &MASKED_ALONE);
+    marks(&module, &alone_of(&module, (&q, &k, &v, masks))?, None, &MASKED_ALONE);
 
     let by_head = input(&[4, 4, 5]);
     let options = MultiheadAttention::new(6, 2).batch_first(true).bias(false).add_bias_kv(true).add_zero_attn(true);
     let module = seeded(options);
     let first = |x: &Tensor| x.transpose(0, 1);
     let masks = AttentionMasks::new().attn_mask(&by_head);
-    let (y, w) = module.forward_with(&first(&q)?, &first(&k)?, &first(&v)?, masks)?;
+    let (y, w) = module.call((&first(&q)?, &first(&k)?, &first(&v)?, masks))?;
+    let w = w.unwrap();
     assert_eq!((y.shape(), w.shape()), (&[2, 4, 6][..], &[2, 4, 7][..]));
     marks(&module, &y, Some(&w), &[-0.111_813, -0.101_818_7, 0.167_890_7, 0.455_508_5]);
 
     let sizes = || seeded(MultiheadAttention::new(6, 3).kdim(4).vdim(5).dropout(0.5));
     let (k4, v5) = (input(&[5, 2, 4]), input(&[5, 2, 5]));
     let module = sizes();
-    let (y, w) = module.forward(&q, &k4, &v5)?;
+    let (y, w) = module.call((&q, &k4, &v5))?;
     marks(&module, &y, Some(&w), &[-1.306_832_6, -0.465_573_7, -0.585_973_6, 14.493_945_2]);
     let module = sizes();
-    let y = module.attend(&q, &k4, &v5, AttentionMasks::new())?;
+    let y = alone_of(&module, (&q, &k4, &v5, AttentionMasks::new()))?;
     marks(&module, &y, None, &[-1.306_832_6, -0.628_131_4, 14.493_945_4]);
 
     let one = |x: &Tensor| x.select(1, 0);
     let filling = filling.select(0, 0)?;
     let masks = AttentionMasks::new().key_padding_mask(&filling);
     let module = plain();
-    let (y, w) = module.forward_with(&one(&q)?, &one(&k)?, &one(&v)?, masks)?;
+    let (y, w) = module.call((&one(&q)?, &one(&k)?, &one(&v)?, masks))?;
+    let w = w.unwrap();
     assert_eq!((y.shape(), w.shape()), (&[4, 6][..], &[4, 5][..]));
     marks(&module, &y, Some(&w), &[0.076_229_4, 0.380_732_9, -0.164_721_5, -23.222_961_4]);
     let module = plain();
-    let y = module.attend(&one(&q)?, &one(&k)?, &one(&v)?, masks)?;
+    let y = alone_of(&module, (&one(&q)?, &one(&k)?, &one(&v)?, masks))?;
     marks(&module, &y, None, &[0.076_229_2, -0.207_758_7, -23.222_960_6]);
     Ok(())
 }
@@ -150,14 +165,14 @@ fn what_does_not_fit_is_refused() -> Result<()> {
     refused(MultiheadAttention::new(6, 2).dropout(-0.5).build(), "not a probability");
     let module = MultiheadAttention::new(6, 2).build()?;
     let x = input(&[4, 2, 6]);
-    refused(module.forward(&x, &x, &input(&[4, 6])), "must all have three dimensions, or all two");
-    refused(module.forward(&x, &input(&[4, 2, 5]), &x), "the key is [4, 2, 5]");
-    refused(module.forward(&x, &x, &input(&[5, 2, 6])), "the value is [5, 2, 6]");
+    refused(module.call((&x, &x, &input(&[4, 6]))), "must all have three dimensions, or all two");
+    refused(module.call((&x, &input(&[4, 2, 5]), &x)), "the key is [4, 2, 5]");
+    refused(module.call((&x, &x, &input(&[5, 2, 6]))), "the value is [5, 2, 6]");
     let bad = mask([4, 5], &[]);
-    refused(module.forward_with(&x, &x, &x, AttentionMasks::new().attn_mask(&bad)), "it must be [4, 4] or [4, 4, 4]");
-    refused(module.forward_with(&x, &x, &x, AttentionMasks::new().key_padding_mask(&bad)), "it must be [2, 4]");
+    refused(module.call((&x, &x, &x, AttentionMasks::new().attn_mask(&bad))), "it must be [4, 4] or [4, 4, 4]");
+    refused(module.call((&x, &x, &x, AttentionMasks::new().key_padding_mask(&bad))), "it must be [2, 4]");
     let whole = Tensor::zeros([4, 4]).dtype(DType::I64).build()?;
-    refused(module.attend(&x, &x, &x, AttentionMasks::new().attn_mask(&whole)), "it must be bool or numbers");
+    refused(module.call((&x, &x, &x, AttentionMasks::new().attn_mask(&whole))), "it must be bool or numbers");
     let attend = |k: &Tensor, options| scaled_dot_product_attention(&x, k, &x, options);
     refused(attend(&input(&[4, 2, 5]), Attention::new()), "must be […, L, E], […, S, E] and […, S, Ev]");
     refused(attend(&x.to_dtype(DType::F64)?, Attention::new()), "all must be of one floating dtype");
@@ -169,7 +184,7 @@ fn what_does_not_fit_is_refused() -> Result<()> {
     }
     let meta = MultiheadAttention::new(6, 2).device(Device::Meta).build()?;
     let x = Tensor::zeros([4, 2, 6]).device(Device::Meta).build()?;
-    assert_eq!(meta.forward(&x, &x, &x)?.0.shape(), [4, 2, 6]);
+    assert_eq!(meta.call((&x, &x, &x))?.0.shape(), [4, 2, 6]);
     Ok(())
 }
 

@@ -1,6 +1,8 @@
 //! What `#[derive(Module)]` makes of all kinds of structs: names, order, lists, generics, skips, enums.
 
-use flambeau_nn::{Buffer, Dropout, Forward, Linear, Mode, Module, Parameter, Part, ReLU, Sequential, Tanh};
+use flambeau_nn::{
+    Buffer, Call, Dropout, Forward, Layer, Linear, Mode, Module, Parameter, Part, ReLU, Sequential, Tanh,
+};
 use flambeau_tensor::{DType, Result, Tensor};
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -48,7 +50,7 @@ struct Everything {
     lists: Vec<Vec<Linear>>,
     tensors: Vec<Parameter>,
     by_name: BTreeMap<String, Linear>,
-    layer: Box<dyn flambeau_nn::Layer>,
+    layer: Box<dyn Layer>,
     #[module(name = "renamed")]
     called: Linear,
     r#type: Linear,
@@ -131,16 +133,17 @@ fn fields_of_every_kind() {
 #[derive(Module)]
 struct Residual<M, T>
 where
-    M: Forward,
+    M: Layer,
 {
     inner: M,
     gains: Vec<Option<Parameter>>,
     kind: PhantomData<T>,
 }
 
-impl<M: Forward, T> Forward for Residual<M, T> {
+impl<M: Layer, T: Send + Sync + 'static> Forward<&Tensor> for Residual<M, T> {
+    type Output = Tensor;
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        x.add(&self.inner.forward(x)?)
+        x.add(&self.inner.call(x)?)
     }
 }
 
@@ -156,7 +159,7 @@ fn generics() {
     let inner = Linear::new(2, 2).build().unwrap();
     let residual = Residual::<_, NoModule> { inner, gains: vec![None, Some(parameter(&[1]))], kind: PhantomData };
     assert_eq!(names(&residual), ["inner.weight", "inner.bias", "gains.1"]);
-    assert_eq!(residual.forward(&Tensor::zeros([1, 2]).build().unwrap()).unwrap().shape(), [1, 2]);
+    assert_eq!(residual.call(&Tensor::zeros([1, 2]).build().unwrap()).unwrap().shape(), [1, 2]);
     let model = Sequential::of((residual, ReLU::new())).unwrap();
     assert_eq!(model.named_parameters()[0].0, "0.inner.weight");
     assert_eq!(names(&Stack { parts: [parameter(&[1]), parameter(&[1])] }), ["parts.0", "parts.1"]);

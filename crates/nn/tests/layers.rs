@@ -18,13 +18,13 @@ fn close(tensor: &Tensor, expected: &[f32]) {
 fn batch_norm_counts_and_averages() -> Result<()> {
     let norm = BatchNorm1d::new(2).build()?;
     let x = tensor(&[1.0, 2.0, 3.0, 6.0], &[2, 2]);
-    close(&norm.forward(&x)?, &[-1.0, -1.0, 1.0, 1.0]);
+    close(&norm.call(&x)?, &[-1.0, -1.0, 1.0, 1.0]);
     let buffer = |b: &Option<Buffer>| b.as_ref().unwrap().tensor().clone();
     close(&buffer(&norm.running_mean), &[0.2, 0.4]);
     close(&buffer(&norm.running_var), &[1.1, 1.7]);
     assert_eq!(buffer(&norm.num_batches_tracked).item::<i64>()?, 1);
     norm.eval();
-    close(&norm.forward(&x)?, &[0.762_767, 1.227_132, 2.669_69, 4.294_96]);
+    close(&norm.call(&x)?, &[0.762_767, 1.227_132, 2.669_69, 4.294_96]);
     assert_eq!(buffer(&norm.num_batches_tracked).item::<i64>()?, 1, "evaluation counts nothing");
     norm.reset_running_stats()?;
     close(&buffer(&norm.running_var), &[1.0, 1.0]);
@@ -35,7 +35,7 @@ fn batch_norm_counts_and_averages() -> Result<()> {
 fn batch_norm_without_momentum_averages_over_all_batches() -> Result<()> {
     let norm = BatchNorm1d::new(1).momentum(None).build()?;
     for base in [0.0, 4.0, 8.0] {
-        norm.forward(&tensor(&[base, base + 2.0], &[2, 1]))?;
+        norm.call(&tensor(&[base, base + 2.0], &[2, 1]))?;
     }
     close(norm.running_mean.as_ref().unwrap(), &[5.0]);
     close(norm.running_var.as_ref().unwrap(), &[2.0]);
@@ -47,7 +47,7 @@ fn batch_norm_without_statistics_uses_the_batch_in_evaluation_too() -> Result<()
     let norm = BatchNorm1d::new(1).track_running_stats(false).affine(false).build()?;
     norm.eval();
     assert!(norm.state_dict().is_empty());
-    close(&norm.forward(&tensor(&[1.0, 5.0], &[2, 1]))?, &[-1.0, 1.0]);
+    close(&norm.call(&tensor(&[1.0, 5.0], &[2, 1]))?, &[-1.0, 1.0]);
     Ok(())
 }
 
@@ -66,9 +66,9 @@ fn an_old_checkpoint_has_no_count_of_batches() -> Result<()> {
 #[test]
 fn batch_norm_refuses_other_shapes() {
     let norm = BatchNorm2d::new(3).build().unwrap();
-    let fault = norm.forward(&Tensor::zeros([2, 3]).build().unwrap()).unwrap_err();
+    let fault = norm.call(&Tensor::zeros([2, 3]).build().unwrap()).unwrap_err();
     assert!(fault.message().contains("[2, 3] is not [N, C, H, W]"), "{fault}");
-    let fault = norm.forward(&Tensor::zeros([2, 4, 1, 1]).build().unwrap()).unwrap_err();
+    let fault = norm.call(&Tensor::zeros([2, 4, 1, 1]).build().unwrap()).unwrap_err();
     assert!(fault.message().contains("has 4 channels, 3 are normalised"), "{fault}");
 }
 
@@ -77,11 +77,11 @@ fn the_padding_row_is_zero_and_stays_so() -> Result<()> {
     let words = Embedding::new(4, 2).padding_idx(-1).build()?;
     assert_eq!(words.weight.to_vec::<f32>()?[6..], [0.0, 0.0]);
     let indices = Tensor::from_slice(&[3i64, 1, 3, 1], [2, 2])?;
-    let out = words.forward(&indices)?;
+    let out = words.call(&indices)?;
     assert_eq!(out.shape(), [2, 2, 2]);
     out.sum(..)?.backward()?;
     assert_eq!(words.weight.grad().unwrap().to_vec::<f32>()?, [0.0, 0.0, 2.0, 2.0, 0.0, 0.0, 0.0, 0.0]);
-    assert_eq!(words.forward(&Tensor::from_slice(&[4i64], 1)?).unwrap_err().kind(), ErrorKind::Index);
+    assert_eq!(words.call(&Tensor::from_slice(&[4i64], 1)?).unwrap_err().kind(), ErrorKind::Index);
     assert!(Embedding::new(4, 2).padding_idx(4).build().is_err());
     Ok(())
 }
@@ -90,7 +90,7 @@ fn the_padding_row_is_zero_and_stays_so() -> Result<()> {
 fn rows_that_are_too_long_are_shortened_when_used() -> Result<()> {
     let mut words = Embedding::new(2, 2).max_norm(1.0).build()?;
     words.weight = Parameter::new(tensor(&[3.0, 4.0, 30.0, 40.0], &[2, 2]))?;
-    close(&words.forward(&Tensor::from_slice(&[0i64], 1)?)?, &[0.6, 0.8]);
+    close(&words.call(&Tensor::from_slice(&[0i64], 1)?)?, &[0.6, 0.8]);
     close(&words.weight, &[0.6, 0.8, 30.0, 40.0]);
     let frozen = Embedding::from_pretrained(tensor(&[1.0, 2.0], &[1, 2]), true)?;
     assert!(!frozen.weight.requires_grad());
@@ -100,13 +100,13 @@ fn rows_that_are_too_long_are_shortened_when_used() -> Result<()> {
 #[test]
 fn dropout_drops_and_scales() -> Result<()> {
     let x = Tensor::ones(10_000).build()?;
-    let values = Dropout::new(0.2).build()?.forward(&x)?.to_vec::<f32>()?;
+    let values = Dropout::new(0.2).build()?.call(&x)?.to_vec::<f32>()?;
     let dropped = values.iter().filter(|v| **v == 0.0).count();
     assert!((1800..2200).contains(&dropped), "{dropped} of 10000 were dropped");
     assert!(values.iter().all(|v| *v == 0.0 || *v == 1.25));
-    assert_eq!(Dropout::new(1.0).build()?.forward(&x)?.sum(..)?.item::<f32>()?, 0.0);
+    assert_eq!(Dropout::new(1.0).build()?.call(&x)?.sum(..)?.item::<f32>()?, 0.0);
     let in_place = Dropout::new(1.0).inplace(true).build()?;
-    assert!(in_place.forward(&x)?.is(&x), "the input itself");
+    assert!(in_place.call(&x)?.is(&x), "the input itself");
     assert_eq!(x.sum(..)?.item::<f32>()?, 0.0);
     Ok(())
 }
@@ -117,11 +117,11 @@ fn channels_are_dropped_whole() -> Result<()> {
         (Box::new(Dropout2d::new(0.5).build()?) as Box<dyn Layer>, &[4usize, 50, 3, 3][..]),
         (Box::new(Dropout1d::new(0.5).build()?), &[50, 9]),
     ] {
-        let y = layer.forward(&Tensor::ones(shape).build()?)?.to_vec::<f32>()?;
+        let y = layer.call(&Tensor::ones(shape).build()?)?.to_vec::<f32>()?;
         assert!(y.chunks(9).all(|c| c.iter().all(|v| *v == c[0])));
         assert!(y.contains(&0.0) && y.contains(&2.0));
     }
-    assert!(Dropout1d::new(0.5).build()?.forward(&Tensor::ones(3).build()?).is_err());
+    assert!(Dropout1d::new(0.5).build()?.call(&Tensor::ones(3).build()?).is_err());
     Ok(())
 }
 
@@ -131,7 +131,7 @@ fn padding_modes_of_convolutions() -> Result<()> {
     let sums = |conv: Conv1dBuilder| -> Result<Tensor> {
         let conv = conv.bias(false).build()?;
         init::ones_(&conv.weight)?;
-        conv.forward(&x)
+        conv.call(&x)
     };
     close(&sums(Conv1d::new(1, 1, 3).padding(1))?, &[3.0, 6.0, 9.0, 7.0]);
     close(&sums(Conv1d::new(1, 1, 3).padding(1).padding_mode(PadMode::Circular))?, &[7.0, 6.0, 9.0, 8.0]);
@@ -155,7 +155,7 @@ fn convolutions_that_cannot_be_are_refused_when_built() {
 #[test]
 fn relu_in_place_writes_its_input() -> Result<()> {
     let x = tensor(&[-1.0, 2.0], &[2]);
-    assert!(ReLU::new().inplace(true).forward(&x)?.is(&x));
+    assert!(ReLU::new().inplace(true).call(&x)?.is(&x));
     close(&x, &[0.0, 2.0]);
     Ok(())
 }
@@ -163,7 +163,7 @@ fn relu_in_place_writes_its_input() -> Result<()> {
 #[test]
 fn flattening_there_and_back() -> Result<()> {
     let model = Sequential::of((Flatten::new(), Unflatten::new(1, [2, -1]), Identity::new()))?;
-    assert_eq!(model.forward(&Tensor::zeros([5, 3, 4]).build()?)?.shape(), [5, 2, 6]);
+    assert_eq!(model.call(&Tensor::zeros([5, 3, 4]).build()?)?.shape(), [5, 2, 6]);
     Ok(())
 }
 
@@ -173,16 +173,16 @@ fn a_model_larger_than_memory_is_measured_on_the_meta_device() -> Result<()> {
     let model =
         Sequential::of((Linear::new(n, n).device(Device::Meta), ReLU::new(), Linear::new(n, 10).device(Device::Meta)))?;
     assert_eq!(model.num_parameters(), n * n + n + 10 * n + 10);
-    assert_eq!(model.forward(&Tensor::zeros([7, n]).device(Device::Meta).build()?)?.shape(), [7, 10]);
+    assert_eq!(model.call(&Tensor::zeros([7, n]).device(Device::Meta).build()?)?.shape(), [7, 10]);
     Ok(())
 }
 
 #[test]
 fn parameters_of_another_dtype() -> Result<()> {
     let layer = Linear::new(3, 2).dtype(DType::F64).build()?;
-    let y = layer.forward(&Tensor::zeros([1, 3]).dtype(DType::F64).build()?)?;
+    let y = layer.call(&Tensor::zeros([1, 3]).dtype(DType::F64).build()?)?;
     assert_eq!(y.dtype(), DType::F64);
-    assert!(layer.forward(&Tensor::zeros([1, 3]).build()?).is_err(), "dtypes must be one");
+    assert!(layer.call(&Tensor::zeros([1, 3]).build()?).is_err(), "dtypes must be one");
     Ok(())
 }
 
@@ -211,7 +211,7 @@ fn a_bad_index_shortens_nothing() -> Result<()> {
     let table = Embedding::new(3, 2).max_norm(1.0).build()?;
     flambeau_nn::init::constant_(&table.weight, 5.0)?;
     for bad in [3i64, -1] {
-        let fault = table.forward(&Tensor::from_slice(&[0, bad], 2)?).unwrap_err();
+        let fault = table.call(&Tensor::from_slice(&[0, bad], 2)?).unwrap_err();
         assert_eq!(fault.kind(), ErrorKind::Index, "{fault}");
     }
     let index = Tensor::from_slice(&[0i64], 1)?;
@@ -224,11 +224,11 @@ fn a_bad_index_shortens_nothing() -> Result<()> {
 #[test]
 fn activations_are_made_alike() -> Result<()> {
     let x = tensor(&[-1.0, 1.0], &[2]);
-    close(&ReLU::new().forward(&x)?, &[0.0, 1.0]);
-    close(&GELU::new().forward(&x)?, &[-0.158_655, 0.841_345]);
-    close(&GELU::new().approximate(Approximate::Tanh).forward(&x)?, &[-0.158_808, 0.841_192]);
-    close(&LeakyReLU::new().negative_slope(0.5).forward(&x)?, &[-0.5, 1.0]);
-    assert_eq!(Flatten::new().start_dim(0).forward(&Tensor::zeros([2, 3]).build()?)?.shape(), [6]);
+    close(&ReLU::new().call(&x)?, &[0.0, 1.0]);
+    close(&GELU::new().call(&x)?, &[-0.158_655, 0.841_345]);
+    close(&GELU::new().approximate(Approximate::Tanh).call(&x)?, &[-0.158_808, 0.841_192]);
+    close(&LeakyReLU::new().negative_slope(0.5).call(&x)?, &[-0.5, 1.0]);
+    assert_eq!(Flatten::new().start_dim(0).call(&Tensor::zeros([2, 3]).build()?)?.shape(), [6]);
     Ok(())
 }
 

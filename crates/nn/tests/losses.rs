@@ -2,7 +2,7 @@
 
 use flambeau_autograd::{Autograd, GradOptions, grad_with, gradcheck, gradgradcheck};
 use flambeau_nn::functional::*;
-use flambeau_nn::{BCEWithLogitsLoss, CrossEntropyLoss, Module, NLLLoss};
+use flambeau_nn::{BCEWithLogitsLoss, Call, CrossEntropyLoss, Module, NLLLoss};
 use flambeau_tensor::{DType, ErrorKind, Result, Tensor};
 
 fn tensor(values: &[f32], shape: &[usize]) -> Tensor {
@@ -105,7 +105,7 @@ fn a_loss_of_nothing() {
 #[test]
 fn a_place_that_is_ignored_has_no_gradient() -> Result<()> {
     let x = logits().requires_grad_()?;
-    let loss = CrossEntropyLoss::new().ignore_index(1).build()?.forward(&x, &classes(&[2, 0, 1, 0]))?;
+    let loss = CrossEntropyLoss::new().ignore_index(1).build()?.call((&x, &classes(&[2, 0, 1, 0])))?;
     loss.backward()?;
     let gradient = x.grad().unwrap().to_vec::<f32>()?;
     assert_eq!(gradient[6..9], [0.0; 3]);
@@ -150,7 +150,7 @@ fn yes_and_no() {
     is(binary_cross_entropy_with_logits(&x, &y), 25.603_567);
     let pos_weight = tensor(&[3.0], &[1]);
     let loss = BCEWithLogitsLoss::new().pos_weight(pos_weight).reduction(Reduction::Sum).build().unwrap();
-    is(loss.forward(&x, &y), 103.425_888);
+    is(loss.call((&x, &y)), 103.425_888);
     assert_eq!(loss.state_dict().names().collect::<Vec<_>>(), ["pos_weight"]);
     let p = tensor(&[0.5, 0.0], &[2]);
     is(binary_cross_entropy(&p, &tensor(&[1.0, 1.0], &[2])), (2f64.ln() + 100.0) / 2.0);

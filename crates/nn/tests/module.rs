@@ -1,7 +1,9 @@
 //! What every module can do: lists of its tensors, state dicts, moving, freezing, modes.
 
 use flambeau_autograd::Autograd;
-use flambeau_nn::{Buffer, Dropout, Forward, Linear, Module, Parameter, Sequential, StateDict, Tanh, functional, init};
+use flambeau_nn::{
+    Buffer, Call, Dropout, Forward, Linear, Module, Parameter, Sequential, StateDict, Tanh, functional, init,
+};
 use flambeau_tensor::{DType, Device, ErrorKind, Result, Tensor};
 
 #[derive(Module)]
@@ -21,9 +23,10 @@ fn net() -> Result<Net> {
     })
 }
 
-impl Forward for Net {
+impl Forward<&Tensor> for Net {
+    type Output = Tensor;
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.fc.forward(&self.body.forward(x)?)
+        self.fc.call(&self.body.call(x)?)
     }
 }
 
@@ -148,10 +151,10 @@ fn train_and_eval_reach_every_mode() {
     net.eval();
     assert!(!net.is_training() && !net.body.is_training());
     let x = Tensor::ones([64, 2]).build().unwrap();
-    let y = net.forward(&x).unwrap().to_vec::<f32>().unwrap();
+    let y = net.call(&x).unwrap().to_vec::<f32>().unwrap();
     assert!(y.iter().all(|v| *v == y[0]), "nothing is dropped in evaluation");
     net.train();
-    let y = net.forward(&x).unwrap().to_vec::<f32>().unwrap();
+    let y = net.call(&x).unwrap().to_vec::<f32>().unwrap();
     assert!(y.iter().any(|v| *v != y[0]), "something is dropped in training");
 }
 
@@ -206,7 +209,7 @@ fn freezing_and_gradients() {
     let net = net().unwrap();
     net.body.requires_grad_(false).unwrap();
     let x = Tensor::ones([2, 2]).build().unwrap();
-    net.forward(&x).unwrap().sum(..).unwrap().backward().unwrap();
+    net.call(&x).unwrap().sum(..).unwrap().backward().unwrap();
     assert!(net.fc.weight.grad().is_some());
     assert!(net.body.parameters().iter().all(|p| p.grad().is_none()));
     net.zero_grad();

@@ -2,7 +2,7 @@
 
 use flambeau_autograd::Autograd;
 use flambeau_nn::utils::{ClipGradNorm, clip_grad_norm_, clip_grad_norm_with, clip_grad_value_, get_total_norm};
-use flambeau_nn::{Forward, Linear};
+use flambeau_nn::{Call, Linear};
 use flambeau_tensor::{DType, Result, Tensor};
 
 /// A leaf with the gradient `grad`.
@@ -106,7 +106,7 @@ fn values_are_cut_on_both_sides() -> Result<()> {
 #[test]
 fn parameters_are_taken_owned_and_borrowed() -> Result<()> {
     let layer = Linear::new(2, 1).build()?;
-    layer.forward(&Tensor::ones([1, 2]).build()?)?.sum(..)?.backward()?;
+    layer.call(&Tensor::ones([1, 2]).build()?)?.sum(..)?.backward()?;
     let norm = 3f64.sqrt();
     near(
         &get_total_norm([layer.weight.grad().unwrap(), layer.bias.as_ref().unwrap().grad().unwrap()], 2.0)?,

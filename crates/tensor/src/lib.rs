@@ -26,6 +26,7 @@ pub mod shape;
 mod state_dict;
 pub mod storage;
 mod tensor;
+mod tensors;
 mod waits;
 
 pub use build::Build;
@@ -49,6 +50,7 @@ pub use scalar::Scalar;
 pub use shape::{Dims, IntoShape, Shape, Size};
 pub use state_dict::{NamedTensors, StateDict};
 pub use tensor::{Data, DataMut, FromScalar, History, Node, Tensor, View, ViewOps};
+pub use tensors::Tensors;
 
 pub use half::{bf16, f16};
 pub use num_complex::Complex;

@@ -75,6 +75,11 @@ impl StateDict {
         self.entries.iter().map(|(name, tensor)| (name.as_str(), tensor))
     }
 
+    /// The tensors in order, to put others in their places.
+    pub fn values_mut(&mut self) -> impl ExactSizeIterator<Item = &mut Tensor> {
+        self.entries.iter_mut().map(|(_, tensor)| tensor)
+    }
+
     /// The names in order.
     pub fn keys(&self) -> impl ExactSizeIterator<Item = &str> {
         self.entries.iter().map(|(name, _)| name.as_str())

@@ -1,6 +1,6 @@
 //! What the builders of all datasets take: a transform for the waveforms.
 
-use flambeau_nn::Layer;
+use flambeau_nn::{Call, Layer};
 use flambeau_tensor::{Build, Error, Result, Tensor};
 use std::fmt;
 use std::sync::Arc;
@@ -50,6 +50,6 @@ impl TransformSlot {
 impl Ready {
     #[track_caller]
     pub(super) fn apply(&self, waveform: Tensor) -> Result<Tensor> {
-        self.0.as_ref().map_or(Ok(waveform.clone()), |transform| transform.forward(&waveform))
+        self.0.as_ref().map_or(Ok(waveform.clone()), |transform| transform.call(&waveform))
     }
 }

@@ -44,7 +44,8 @@ impl AmplitudeToDB {
     }
 }
 
-impl Forward for AmplitudeToDB {
+impl Forward<&Tensor> for AmplitudeToDB {
+    type Output = Tensor;
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         functional::amplitude_to_db(x, self.multiplier, 1e-10, 0.0, self.top_db)

@@ -32,7 +32,8 @@ macro_rules! maskings {
             }
         }
 
-        impl Forward for $Name {
+        impl Forward<&Tensor> for $Name {
+            type Output = Tensor;
             #[track_caller]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
                 mask(stringify!($Name), x, self.$param, self.value, $dim)

@@ -2,7 +2,7 @@
 
 use super::spectrogram::{Spectrogram, WindowFn, hann_window};
 use crate::functional::{self, MelNorm, MelScaleKind, Normalized};
-use flambeau_nn::{Buffer, Forward, Module};
+use flambeau_nn::{Buffer, Call, Forward, Module};
 use flambeau_tensor::{PadMode, Result, Tensor, builder, ensure};
 
 /// Spectrograms `[..., n_stft, time]` gathered into `[..., n_mels, time]`, as
@@ -45,7 +45,8 @@ impl MelScale {
     }
 }
 
-impl Forward for MelScale {
+impl Forward<&Tensor> for MelScale {
+    type Output = Tensor;
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let n_stft = self.fb.shape()[0];
@@ -142,9 +143,10 @@ impl MelSpectrogram {
     }
 }
 
-impl Forward for MelSpectrogram {
+impl Forward<&Tensor> for MelSpectrogram {
+    type Output = Tensor;
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.mel_scale.forward(&self.spectrogram.forward(x)?)
+        self.mel_scale.call(&self.spectrogram.call(x)?)
     }
 }

@@ -3,7 +3,7 @@
 use super::db::AmplitudeToDB;
 use super::mel::{MelSpectrogram, MelSpectrogramBuilder};
 use crate::functional;
-use flambeau_nn::{Buffer, Forward, Module};
+use flambeau_nn::{Buffer, Call, Forward, Module};
 use flambeau_tensor::{Result, Tensor, builder, ensure};
 
 /// Mel-frequency cepstral coefficients `[..., n_mfcc, windows]` of signals `[..., frames]`: the cosine
@@ -60,11 +60,12 @@ impl MFCC {
     }
 }
 
-impl Forward for MFCC {
+impl Forward<&Tensor> for MFCC {
+    type Output = Tensor;
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let mel = self.mel_spectrogram.forward(x)?;
-        let loudness = if self.log_mels { mel.add(1e-6)?.log()? } else { self.amplitude_to_db.forward(&mel)? };
+        let mel = self.mel_spectrogram.call(x)?;
+        let loudness = if self.log_mels { mel.add(1e-6)?.log()? } else { self.amplitude_to_db.call(&mel)? };
         loudness.transpose(-1, -2)?.matmul(&self.dct_mat)?.transpose(-1, -2)
     }
 }

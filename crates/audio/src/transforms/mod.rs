@@ -3,7 +3,7 @@
 //!
 //! ```
 //! use flambeau_audio::transforms::{AmplitudeToDB, MelSpectrogram, Resample};
-//! use flambeau_nn::{Forward, Sequential};
+//! use flambeau_nn::{Call, Sequential};
 //! use flambeau_tensor::Tensor;
 //!
 //! let waveform = Tensor::randn([1, 8000]).build()?; // a second of it, 8 kHz
@@ -12,7 +12,7 @@
 //!     MelSpectrogram::new(16_000).n_fft(400).hop_length(160).n_mels(64),
 //!     AmplitudeToDB::new(),
 //! ))?
-//! .forward(&waveform)?;
+//! .call(&waveform)?;
 //! assert_eq!(features.shape(), [1, 64, 101]);
 //! # Ok::<(), flambeau_tensor::Error>(())
 //! ```
@@ -35,7 +35,7 @@ pub use spectrogram::{Spectrogram, SpectrogramBuilder, WindowFn, hamming_window,
 
 pub use crate::functional::{MelNorm, MelScaleKind, Normalized, ResamplingMethod};
 #[doc(no_inline)]
-pub use flambeau_nn::Forward;
+pub use flambeau_nn::{Call, Forward};
 
 flambeau_nn::plain_parts!(
     MelNorm,

@@ -7,12 +7,12 @@ use flambeau_tensor::{Result, Tensor};
 /// transform until 0.4.)
 ///
 /// ```
-/// use flambeau_audio::transforms::{Forward, PadTrim};
+/// use flambeau_audio::transforms::{Call, PadTrim};
 /// use flambeau_tensor::Tensor;
 ///
 /// let second = PadTrim::new(4);
-/// assert_eq!(second.forward(&Tensor::ones([1, 2]).build()?)?.to_vec::<f32>()?, [1.0, 1.0, 0.0, 0.0]);
-/// assert_eq!(second.forward(&Tensor::ones([1, 9]).build()?)?.shape(), [1, 4]);
+/// assert_eq!(second.call(&Tensor::ones([1, 2]).build()?)?.to_vec::<f32>()?, [1.0, 1.0, 0.0, 0.0]);
+/// assert_eq!(second.call(&Tensor::ones([1, 9]).build()?)?.shape(), [1, 4]);
 /// # Ok::<(), flambeau_tensor::Error>(())
 /// ```
 #[derive(Module)]
@@ -27,7 +27,8 @@ impl PadTrim {
     }
 }
 
-impl Forward for PadTrim {
+impl Forward<&Tensor> for PadTrim {
+    type Output = Tensor;
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         x.fit(-1, self.max_len, 0.0)

@@ -45,7 +45,8 @@ impl Resample {
     }
 }
 
-impl Forward for Resample {
+impl Forward<&Tensor> for Resample {
+    type Output = Tensor;
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         match &self.kernel {

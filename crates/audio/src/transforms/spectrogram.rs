@@ -84,7 +84,8 @@ impl Spectrogram {
     }
 }
 
-impl Forward for Spectrogram {
+impl Forward<&Tensor> for Spectrogram {
+    type Output = Tensor;
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         functional::spectrogram(x, &self.window, &self.options)

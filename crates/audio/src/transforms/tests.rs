@@ -15,7 +15,7 @@ fn word() -> Tensor {
 /// carries the rounding of values near silence, so its bound is relative to all magnitudes.
 #[track_caller]
 fn holds(transform: impl Build<Output: Layer>, shape: &[usize], values: [f64; 5], sum: f64) {
-    let y = transform.build().unwrap().forward(&word()).unwrap();
+    let y = transform.build().unwrap().call(&word()).unwrap();
     let y = if y.dtype().is_complex() { y.view_as_real().unwrap() } else { y };
     assert_eq!(y.shape(), shape);
     let y: Vec<f64> = y.to_dtype(DType::F64).unwrap().to_vec().unwrap();
@@ -147,7 +147,7 @@ fn gradients_go_through() {
         ("Resample", Box::new(Resample::new(3, 2).dtype(DType::F64).build().unwrap())),
     ];
     for (name, transform) in &transforms {
-        gradcheck(|inputs| Ok(vec![transform.forward(&inputs[0])?]), &[x.clone()])
+        gradcheck(|inputs| Ok(vec![transform.call(&inputs[0])?]), &[x.clone()])
             .unwrap_or_else(|e| panic!("{name}: {e}"));
     }
 }
@@ -156,21 +156,20 @@ fn gradients_go_through() {
 fn any_leading_dimensions() {
     let x = Tensor::randn([2, 3, 1000]).build().unwrap();
     let mel = MelSpectrogram::new(8000).n_fft(128).n_mels(16).build().unwrap();
-    let all = mel.forward(&x).unwrap();
+    let all = mel.call(&x).unwrap();
     assert_eq!(all.shape(), [2, 3, 16, 16]);
-    let one = mel.forward(&x.select(0, 1).unwrap().select(0, 2).unwrap()).unwrap();
+    let one = mel.call(&x.select(0, 1).unwrap().select(0, 2).unwrap()).unwrap();
     let same = all.select(0, 1).unwrap().select(0, 2).unwrap();
     assert!(one.allclose_with(&same, CloseOptions::new().atol(1e-6)).unwrap());
-    assert_eq!(Resample::new(2, 3).build().unwrap().forward(&x).unwrap().shape(), [2, 3, 1500]);
+    assert_eq!(Resample::new(2, 3).build().unwrap().call(&x).unwrap().shape(), [2, 3, 1500]);
 }
 
 #[test]
 fn masks_are_torchaudios() {
     flambeau_tensor::manual_seed(7);
-    let time = TimeMasking::new(5).build().unwrap().forward(&Tensor::ones([1, 2, 8]).build().unwrap()).unwrap();
+    let time = TimeMasking::new(5).build().unwrap().call(&Tensor::ones([1, 2, 8]).build().unwrap()).unwrap();
     assert_eq!(time.to_vec::<f32>().unwrap(), [1., 0., 0., 1., 1., 1., 1., 1., 1., 0., 0., 1., 1., 1., 1., 1.]);
-    let frequency =
-        FrequencyMasking::new(4).build().unwrap().forward(&Tensor::ones([1, 6, 2]).build().unwrap()).unwrap();
+    let frequency = FrequencyMasking::new(4).build().unwrap().call(&Tensor::ones([1, 6, 2]).build().unwrap()).unwrap();
     assert_eq!(frequency.to_vec::<f32>().unwrap(), [1., 1., 1., 1., 0., 0., 0., 0., 1., 1., 1., 1.]);
 }
 
@@ -209,9 +208,9 @@ fn options_that_do_not_go_together() {
     );
     let mel = MelScale::new(8000).n_stft(5).n_mels(2).build().unwrap();
     assert_eq!(
-        fault(mel.forward(&Tensor::zeros([6, 3]).build().unwrap()).unwrap_err()),
+        fault(mel.call(&Tensor::zeros([6, 3]).build().unwrap()).unwrap_err()),
         "a spectrogram is [..., 5, time] by n_stft, this is [6, 3]"
     );
-    let short = Spectrogram::new().build().unwrap().forward(&Tensor::zeros([1, 100]).build().unwrap());
+    let short = Spectrogram::new().build().unwrap().call(&Tensor::zeros([1, 100]).build().unwrap());
     assert!(short.is_err());
 }

@@ -18,7 +18,8 @@ macro_rules! plain {
             }
         }
 
-        impl Forward for $Name {
+        impl Forward<&Tensor> for $Name {
+            type Output = Tensor;
             #[track_caller]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
                 functional::$function(x)
@@ -69,7 +70,8 @@ macro_rules! in_place {
             }
         }
 
-        impl Forward for $Name {
+        impl Forward<&Tensor> for $Name {
+            type Output = Tensor;
             #[track_caller]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
                 if self.inplace { x.$in_place().cloned() } else { x.$method() }
@@ -132,7 +134,8 @@ macro_rules! with_options {
             }
         }
 
-        impl Forward for $Name {
+        impl Forward<&Tensor> for $Name {
+            type Output = Tensor;
             #[track_caller]
             fn forward(&self, $x: &Tensor) -> Result<Tensor> {
                 let $s = self;
@@ -232,7 +235,8 @@ macro_rules! along {
             }
         }
 
-        impl Forward for $Name {
+        impl Forward<&Tensor> for $Name {
+            type Output = Tensor;
             #[track_caller]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
                 functional::$function(x, self.dim)
@@ -261,7 +265,8 @@ impl Softmax2d {
     }
 }
 
-impl Forward for Softmax2d {
+impl Forward<&Tensor> for Softmax2d {
+    type Output = Tensor;
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         ensure!(
@@ -294,7 +299,8 @@ impl Threshold {
     }
 }
 
-impl Forward for Threshold {
+impl Forward<&Tensor> for Threshold {
+    type Output = Tensor;
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         x.threshold(self.threshold, self.value)
@@ -336,7 +342,8 @@ impl PReLU {
     }
 }
 
-impl Forward for PReLU {
+impl Forward<&Tensor> for PReLU {
+    type Output = Tensor;
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         functional::prelu(x, &self.weight)

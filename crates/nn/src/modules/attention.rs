@@ -2,23 +2,24 @@
 
 use crate::functional::{self, Attention};
 use crate::print::py_bool;
-use crate::{Forward, Mode, Module, Parameter, init};
-use flambeau_tensor::{DType, Device, Error, ErrorKind, Result, Tensor, bail, builder, cat, ensure, options};
+use crate::{Call, Forward, Inputs, Mode, Module, Parameter, init};
+use flambeau_tensor::{DType, Device, Error, ErrorKind, Result, Tensor, Tensors, bail, builder, cat, ensure, options};
 use std::panic::Location;
 
 /// Attention with several heads, as `torch.nn.MultiheadAttention` (Vaswani et al. 2017).
 ///
 /// ```
-/// use flambeau_nn::{AttentionMasks, MultiheadAttention};
+/// use flambeau_nn::{AttentionMasks, Call, MultiheadAttention};
 /// use flambeau_tensor::Tensor;
 ///
 /// let attention = MultiheadAttention::new(8, 2).batch_first(true).build()?;
 /// let x = Tensor::randn([3, 5, 8]).build()?; // 3 sequences of 5 places
-/// let (y, weights) = attention.forward(&x, &x, &x)?;
+/// let (y, weights) = attention.call((&x, &x, &x))?;
 /// assert_eq!((y.shape(), weights.shape()), (&[3, 5, 8][..], &[3, 5, 5][..]));
 /// // Of each sequence, the last place is only filling.
 /// let filling = Tensor::arange(0, 5).build()?.eq(4)?.expand([3, 5])?;
-/// let y = attention.attend(&x, &x, &x, AttentionMasks::new().key_padding_mask(&filling))?;
+/// let masks = AttentionMasks::new().key_padding_mask(&filling).need_weights(false);
+/// let (y, _) = attention.call((&x, &x, &x, masks))?;
 /// assert_eq!(y.shape(), [3, 5, 8]);
 /// # Ok::<(), flambeau_tensor::Error>(())
 /// ```
@@ -64,7 +65,8 @@ impl AttentionOutput {
     }
 }
 
-impl Forward for AttentionOutput {
+impl Forward<&Tensor> for AttentionOutput {
+    type Output = Tensor;
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         functional::linear(x, &self.weight, self.bias.as_deref())
@@ -156,30 +158,9 @@ impl MultiheadAttention {
         Ok(())
     }
 
-    /// The output for queries `[L, N, E]` (`[N, L, E]` where `batch_first`, `[L, E]` of one sequence), keys
-    /// `[S, N, kdim]` and values `[S, N, vdim]`, of the queries' form; and the weights that values have for queries,
-    /// the mean over all heads, `[N, L, S]` or `[L, S]`.
-    ///
-    /// # Errors
-    /// Where the shapes do not fit each other or the sizes.
+    /// The output and the weights of the heads.
     #[track_caller]
-    pub fn forward(&self, query: &Tensor, key: &Tensor, value: &Tensor) -> Result<(Tensor, Tensor)> {
-        self.forward_with(query, key, value, AttentionMasks::new())
-    }
-
-    /// [`forward`](Self::forward) with masks.
-    ///
-    /// # Errors
-    /// Where shapes or masks do not fit each other or the sizes.
-    #[track_caller]
-    pub fn forward_with(
-        &self,
-        query: &Tensor,
-        key: &Tensor,
-        value: &Tensor,
-        masks: AttentionMasks<'_>,
-    ) -> Result<(Tensor, Tensor)> {
-        let call = Call::new(self, query, key, value, masks)?;
+    fn with_weights(&self, call: &Attending, average: bool) -> Result<(Tensor, Tensor)> {
         let width = call.q.shape()[2] as f64;
         let scores = call.q.mul((1.0 / width).sqrt())?.matmul(&call.k.mt()?)?;
         let scores = match &call.mask {
@@ -189,18 +170,13 @@ impl MultiheadAttention {
         let weights = functional::dropout(&scores.softmax(-1)?, self.dropout, self.mode.is_training())?;
         let output = call.leave(self, &weights.matmul(&call.v)?)?;
         let weights = weights.reshape([call.batch, self.num_heads, call.places, call.k.shape()[1]])?;
-        let weights = if masks.average_attn_weights { weights.mean(1)? } else { weights };
+        let weights = if average { weights.mean(1)? } else { weights };
         Ok((output, if call.batched { weights } else { weights.squeeze(0)? }))
     }
 
-    /// The output alone, PyTorch's `need_weights=False`: no weights are kept. A query that may attend to nothing
-    /// gets 0 of the values.
-    ///
-    /// # Errors
-    /// Where shapes or masks do not fit each other or the sizes.
+    /// The output alone.
     #[track_caller]
-    pub fn attend(&self, query: &Tensor, key: &Tensor, value: &Tensor, masks: AttentionMasks<'_>) -> Result<Tensor> {
-        let call = Call::new(self, query, key, value, masks)?;
+    fn without_weights(&self, call: &Attending) -> Result<Tensor> {
         let dropout = if self.mode.is_training() { self.dropout } else { 0.0 };
         // The heads of a sample as one dimension, so that what is dropped is drawn as PyTorch draws it.
         let heads = |x: &Tensor| x.unflatten(0, [call.batch, self.num_heads]);
@@ -216,6 +192,37 @@ impl MultiheadAttention {
     }
 }
 
+/// The output for queries `[L, N, E]` (`[N, L, E]` where `batch_first`, `[L, E]` of one sequence), keys `[S, N, kdim]`
+/// and values `[S, N, vdim]`, of the queries' form; and the weights that values have for queries, the mean over all
+/// heads, `[N, L, S]` or `[L, S]`.
+impl Forward<(&Tensor, &Tensor, &Tensor)> for MultiheadAttention {
+    type Output = (Tensor, Tensor);
+
+    #[track_caller]
+    fn forward(&self, (query, key, value): (&Tensor, &Tensor, &Tensor)) -> Result<(Tensor, Tensor)> {
+        self.with_weights(&Attending::new(self, query, key, value, AttentionMasks::new())?, true)
+    }
+}
+
+/// The same with masks; without weights where they are not needed, when a query that may attend to nothing gets 0 of
+/// the values.
+impl Forward<(&Tensor, &Tensor, &Tensor, AttentionMasks<'_>)> for MultiheadAttention {
+    type Output = (Tensor, Option<Tensor>);
+
+    #[track_caller]
+    fn forward(
+        &self,
+        (query, key, value, masks): (&Tensor, &Tensor, &Tensor, AttentionMasks<'_>),
+    ) -> Result<(Tensor, Option<Tensor>)> {
+        let call = Attending::new(self, query, key, value, masks)?;
+        if masks.need_weights {
+            let (output, weights) = self.with_weights(&call, masks.average_attn_weights)?;
+            return Ok((output, Some(weights)));
+        }
+        Ok((self.without_weights(&call)?, None))
+    }
+}
+
 options! {
     /// What [`MultiheadAttention`] may attend to, and which weights it gives.
     #[derive(Clone, Copy, Debug)]
@@ -226,13 +233,55 @@ options! {
         /// Which queries may not attend to which keys, `[L, S]` or `[N · num_heads, L, S]`: true where one may not
         /// (bool), or a number to be added to the scores.
         attn_mask: ~into Option<&'a Tensor> = None,
+        /// The weights are wanted, too (the default); without them no weights are kept.
+        need_weights: bool = true,
         /// The mean of the weights of all heads (the default), else those of each, `[N, num_heads, L, S]`.
         average_attn_weights: bool = true,
     }
 }
 
+/// The masks with tensors of their own.
+#[doc(hidden)]
+pub struct OwnedMasks {
+    tensors: [Option<Tensor>; 2],
+    need_weights: bool,
+    average_attn_weights: bool,
+}
+
+impl Tensors for OwnedMasks {
+    fn visit_tensors(&self, f: &mut dyn FnMut(&Tensor)) {
+        self.tensors.visit_tensors(f);
+    }
+
+    fn visit_tensors_mut(&mut self, f: &mut dyn FnMut(&mut Tensor)) {
+        self.tensors.visit_tensors_mut(f);
+    }
+}
+
+impl Inputs for AttentionMasks<'_> {
+    type Owned = OwnedMasks;
+    type At<'a> = AttentionMasks<'a>;
+
+    fn to_owned_inputs(&self) -> OwnedMasks {
+        OwnedMasks {
+            tensors: [self.key_padding_mask.cloned(), self.attn_mask.cloned()],
+            need_weights: self.need_weights,
+            average_attn_weights: self.average_attn_weights,
+        }
+    }
+
+    fn of_owned(owned: &OwnedMasks) -> AttentionMasks<'_> {
+        AttentionMasks {
+            key_padding_mask: owned.tensors[0].as_ref(),
+            attn_mask: owned.tensors[1].as_ref(),
+            need_weights: owned.need_weights,
+            average_attn_weights: owned.average_attn_weights,
+        }
+    }
+}
+
 /// One call, its tensors by head.
-struct Call {
+struct Attending {
     batched: bool,
     batch: usize,
     places: usize,
@@ -248,7 +297,7 @@ struct Call {
 
 const NAME: &str = "MultiheadAttention";
 
-impl Call {
+impl Attending {
     #[track_caller]
     fn new(
         module: &MultiheadAttention,
@@ -256,7 +305,7 @@ impl Call {
         key: &Tensor,
         value: &Tensor,
         masks: AttentionMasks<'_>,
-    ) -> Result<Call> {
+    ) -> Result<Attending> {
         let batched = query.rank() == 3;
         ensure!(
             matches!(query.rank(), 2 | 3) && key.rank() == query.rank() && value.rank() == query.rank(),
@@ -311,14 +360,14 @@ impl Call {
         {
             mask = Some(all.pad(&[0, further], 0)?);
         }
-        Ok(Call { batched, batch, places, q, k, v, mask })
+        Ok(Attending { batched, batch, places, q, k, v, mask })
     }
 
     /// What the heads give, `[N · heads, L, E / heads]`, through the output, in the form of the query.
     #[track_caller]
     fn leave(&self, module: &MultiheadAttention, heads: &Tensor) -> Result<Tensor> {
         let (e, ..) = module.sizes();
-        let y = module.out_proj.forward(&heads.transpose(0, 1)?.reshape([self.places, self.batch, e])?)?;
+        let y = module.out_proj.call(&heads.transpose(0, 1)?.reshape([self.places, self.batch, e])?)?;
         match (self.batched, module.batch_first) {
             (false, _) => y.squeeze(1),
             (true, true) => y.transpose(0, 1),

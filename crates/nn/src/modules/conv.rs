@@ -115,7 +115,8 @@ macro_rules! convolutions {
             }
         }
 
-        impl Forward for $Name {
+        impl Forward<&Tensor> for $Name {
+            type Output = Tensor;
             #[track_caller]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
                 match self.padding_mode {
@@ -190,11 +191,11 @@ convolutions! {
     /// output).
     ///
     /// ```
-    /// use flambeau_nn::{Conv2d, Forward};
+    /// use flambeau_nn::{Conv2d, Call};
     /// use flambeau_tensor::Tensor;
     ///
     /// let conv = Conv2d::new(16, 33, (3, 5)).stride((2, 1)).padding((4, 2)).dilation((3, 1)).build()?;
-    /// let y = conv.forward(&Tensor::randn([2, 16, 50, 100]).build()?)?;
+    /// let y = conv.call(&Tensor::randn([2, 16, 50, 100]).build()?)?;
     /// assert_eq!(y.shape(), [2, 33, 26, 100]);
     /// # Ok::<(), flambeau_tensor::Error>(())
     /// ```
@@ -285,7 +286,8 @@ macro_rules! transposed {
             }
         }
 
-        impl Forward for $Name {
+        impl Forward<&Tensor> for $Name {
+            type Output = Tensor;
             #[track_caller]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
                 functional::$function(x, &self.weight, self.bias.as_deref(), self.options)

@@ -39,7 +39,8 @@ macro_rules! dropouts {
             }
         }
 
-        impl Forward for $Name {
+        impl Forward<&Tensor> for $Name {
+            type Output = Tensor;
             #[track_caller]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
                 if self.inplace && stringify!($function) == "dropout" {
@@ -56,12 +57,12 @@ dropouts! {
     /// `torch.nn.Dropout`; gives its input back in evaluation.
     ///
     /// ```
-    /// use flambeau_nn::{Dropout, Forward, Module};
+    /// use flambeau_nn::{Dropout, Call, Module};
     /// use flambeau_tensor::Tensor;
     ///
     /// let dropout = Dropout::new(0.25).build()?;
     /// dropout.eval();
-    /// assert_eq!(dropout.forward(&Tensor::ones(3).build()?)?.to_vec::<f32>()?, [1.0; 3]);
+    /// assert_eq!(dropout.call(&Tensor::ones(3).build()?)?.to_vec::<f32>()?, [1.0; 3]);
     /// # Ok::<(), flambeau_tensor::Error>(())
     /// ```
     Dropout, DropoutBuilder, dropout, "Dropout";

@@ -8,12 +8,12 @@ use flambeau_tensor::{DType, Device, Result, Tensor, builder, ensure, no_grad};
 /// starts standard normal, the row `padding_idx` zero.
 ///
 /// ```
-/// use flambeau_nn::{Embedding, Forward};
+/// use flambeau_nn::{Embedding, Call};
 /// use flambeau_tensor::Tensor;
 ///
 /// let words = Embedding::new(10, 3).padding_idx(0).build()?;
 /// let sentence = Tensor::from_vec(vec![0i64, 2, 0, 5], [1, 4])?;
-/// assert_eq!(words.forward(&sentence)?.shape(), [1, 4, 3]);
+/// assert_eq!(words.call(&sentence)?.shape(), [1, 4, 3]);
 /// # Ok::<(), flambeau_tensor::Error>(())
 /// ```
 #[derive(Module)]
@@ -97,7 +97,8 @@ fn padding(index: Option<isize>, rows: usize) -> Result<Option<isize>> {
     Ok(Some(if index < 0 { index + n } else { index }))
 }
 
-impl Forward for Embedding {
+impl Forward<&Tensor> for Embedding {
+    type Output = Tensor;
     #[track_caller]
     fn forward(&self, indices: &Tensor) -> Result<Tensor> {
         functional::embedding_with(indices, &self.weight, self.padding_idx, self.max_norm, self.norm_type)

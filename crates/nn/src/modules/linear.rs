@@ -8,11 +8,11 @@ use flambeau_tensor::{DType, Device, Result, Tensor, builder};
 /// evenly distributed in ±1/√in_features.
 ///
 /// ```
-/// use flambeau_nn::{Forward, Linear};
+/// use flambeau_nn::{Call, Linear};
 /// use flambeau_tensor::Tensor;
 ///
 /// let layer = Linear::new(20, 30).build()?;
-/// assert_eq!(layer.forward(&Tensor::randn([128, 20]).build()?)?.shape(), [128, 30]);
+/// assert_eq!(layer.call(&Tensor::randn([128, 20]).build()?)?.shape(), [128, 30]);
 /// # Ok::<(), flambeau_tensor::Error>(())
 /// ```
 #[derive(Module)]
@@ -59,7 +59,8 @@ impl Linear {
     }
 }
 
-impl Forward for Linear {
+impl Forward<&Tensor> for Linear {
+    type Output = Tensor;
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         functional::linear(x, &self.weight, self.bias.as_deref())

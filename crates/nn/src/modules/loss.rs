@@ -1,8 +1,8 @@
-//! Losses as modules: `forward(&input, &target)`. They keep the options that the functions of
+//! Losses as modules: `loss.call((&input, &target))`. They keep the options that the functions of
 //! [`functional`](crate::functional) take.
 
 use crate::functional::{self, CrossEntropy, Nll, Reduction};
-use crate::{Buffer, Module};
+use crate::{Buffer, Forward, Module};
 use flambeau_tensor::{Result, Tensor, builder, ensure};
 
 macro_rules! losses {
@@ -35,13 +35,13 @@ macro_rules! losses {
             fn from_builder(b: $Builder) -> Result<Self> {
                 Ok($Name { $($option: b.$option,)* reduction: b.reduction })
             }
+        }
 
-            /// The loss of `input` beside `target`.
-            ///
-            /// # Errors
-            /// Where shapes or dtypes do not go together.
+        impl Forward<(&Tensor, &Tensor)> for $Name {
+            type Output = Tensor;
+
             #[track_caller]
-            pub fn forward(&self, $input: impl AsRef<Tensor>, $target: impl AsRef<Tensor>) -> Result<Tensor> {
+            fn forward(&self, ($input, $target): (&Tensor, &Tensor)) -> Result<Tensor> {
                 let $s = self;
                 $forward
             }
@@ -99,13 +99,13 @@ macro_rules! with_weight {
             fn from_builder(b: $Builder) -> Result<Self> {
                 Ok($Name { $($tensor: b.$tensor.map(Buffer::new),)* reduction: b.reduction })
             }
+        }
 
-            /// The loss of `input` beside `target`.
-            ///
-            /// # Errors
-            /// Where shapes or dtypes do not go together.
+        impl Forward<(&Tensor, &Tensor)> for $Name {
+            type Output = Tensor;
+
             #[track_caller]
-            pub fn forward(&self, $x: impl AsRef<Tensor>, $y: impl AsRef<Tensor>) -> Result<Tensor> {
+            fn forward(&self, ($x, $y): (&Tensor, &Tensor)) -> Result<Tensor> {
                 let $s = self;
                 $forward
             }
@@ -159,13 +159,13 @@ impl NLLLoss {
     fn from_builder(b: NLLLossBuilder) -> Result<Self> {
         Ok(NLLLoss { weight: b.weight.map(Buffer::new), ignore_index: b.ignore_index, reduction: b.reduction })
     }
+}
 
-    /// The loss of `input` beside the classes `target`.
-    ///
-    /// # Errors
-    /// Where shapes do not go together or a class is out of range.
+impl Forward<(&Tensor, &Tensor)> for NLLLoss {
+    type Output = Tensor;
+
     #[track_caller]
-    pub fn forward(&self, input: impl AsRef<Tensor>, target: impl AsRef<Tensor>) -> Result<Tensor> {
+    fn forward(&self, (input, target): (&Tensor, &Tensor)) -> Result<Tensor> {
         let options =
             Nll { weight: self.weight.as_deref(), ignore_index: self.ignore_index, reduction: self.reduction };
         functional::nll_loss_with(input, target, options)
@@ -176,11 +176,11 @@ impl NLLLoss {
 /// `[N, C, …]`, the sum over all classes. As `torch.nn.CrossEntropyLoss`.
 ///
 /// ```
-/// use flambeau_nn::CrossEntropyLoss;
+/// use flambeau_nn::{Call, CrossEntropyLoss};
 /// use flambeau_tensor::Tensor;
 ///
 /// let criterion = CrossEntropyLoss::new().label_smoothing(0.1).build()?;
-/// let loss = criterion.forward(&Tensor::zeros([2, 4]).build()?, &Tensor::from_vec(vec![0i64, 3], 2)?)?;
+/// let loss = criterion.call((&Tensor::zeros([2, 4]).build()?, &Tensor::from_vec(vec![0i64, 3], 2)?))?;
 /// assert!((loss.item::<f64>()? - 4f64.ln()).abs() < 1e-6);
 /// # Ok::<(), flambeau_tensor::Error>(())
 /// ```
@@ -223,13 +223,13 @@ impl CrossEntropyLoss {
         let weight = b.weight.map(Buffer::new);
         Ok(CrossEntropyLoss { weight, ignore_index: b.ignore_index, reduction: b.reduction, label_smoothing })
     }
+}
 
-    /// The loss of `input` beside `target`, classes or probabilities.
-    ///
-    /// # Errors
-    /// Where shapes do not go together or a class is out of range.
+impl Forward<(&Tensor, &Tensor)> for CrossEntropyLoss {
+    type Output = Tensor;
+
     #[track_caller]
-    pub fn forward(&self, input: impl AsRef<Tensor>, target: impl AsRef<Tensor>) -> Result<Tensor> {
+    fn forward(&self, (input, target): (&Tensor, &Tensor)) -> Result<Tensor> {
         let options = CrossEntropy {
             weight: self.weight.as_deref(),
             ignore_index: self.ignore_index,

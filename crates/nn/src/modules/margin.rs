@@ -2,8 +2,15 @@
 //! [`functional`](crate::functional) take.
 
 use crate::functional::{self, Reduction};
-use crate::{Buffer, Module};
+use crate::{Buffer, Forward, Module};
 use flambeau_tensor::{Result, Tensor, builder, ensure};
+
+/// The type of one of several inputs.
+macro_rules! each {
+    ($x:ident) => {
+        &Tensor
+    };
+}
 
 macro_rules! losses {
     ($(
@@ -33,13 +40,13 @@ macro_rules! losses {
             fn from_builder(b: $Builder) -> Result<Self> {
                 Ok($Name { $($option: b.$option,)* reduction: b.reduction })
             }
+        }
 
-            /// The loss.
-            ///
-            /// # Errors
-            /// Where shapes, dtypes or classes do not go together.
+        impl Forward<($(each!($x),)+)> for $Name {
+            type Output = Tensor;
+
             #[track_caller]
-            pub fn forward(&self, $($x: impl AsRef<Tensor>),+) -> Result<Tensor> {
+            fn forward(&self, ($($x,)+): ($(each!($x),)+)) -> Result<Tensor> {
                 let $s = self;
                 $forward
             }
@@ -131,13 +138,13 @@ impl MultiMarginLoss {
         let weight = b.weight.map(Buffer::new);
         Ok(MultiMarginLoss { weight, p: b.p, margin: b.margin, reduction: b.reduction })
     }
+}
 
-    /// The loss of `input`, `[N, C]` or `[C]`, beside the classes `target`, `[N]` or `[]`.
-    ///
-    /// # Errors
-    /// Where shapes do not go together or a class is out of range.
+impl Forward<(&Tensor, &Tensor)> for MultiMarginLoss {
+    type Output = Tensor;
+
     #[track_caller]
-    pub fn forward(&self, input: impl AsRef<Tensor>, target: impl AsRef<Tensor>) -> Result<Tensor> {
+    fn forward(&self, (input, target): (&Tensor, &Tensor)) -> Result<Tensor> {
         let weight = self.weight.as_deref();
         functional::multi_margin_loss_with(input, target, self.p, self.margin, weight, self.reduction)
     }
@@ -168,13 +175,13 @@ impl MultiLabelSoftMarginLoss {
     fn from_builder(b: MultiLabelSoftMarginLossBuilder) -> Result<Self> {
         Ok(MultiLabelSoftMarginLoss { weight: b.weight.map(Buffer::new), reduction: b.reduction })
     }
+}
 
-    /// The loss of `input` beside `target`, both `[…, C]`.
-    ///
-    /// # Errors
-    /// Where shapes do not go together.
+impl Forward<(&Tensor, &Tensor)> for MultiLabelSoftMarginLoss {
+    type Output = Tensor;
+
     #[track_caller]
-    pub fn forward(&self, input: impl AsRef<Tensor>, target: impl AsRef<Tensor>) -> Result<Tensor> {
+    fn forward(&self, (input, target): (&Tensor, &Tensor)) -> Result<Tensor> {
         functional::multilabel_soft_margin_loss_with(input, target, self.weight.as_deref(), self.reduction)
     }
 }

@@ -81,7 +81,8 @@ macro_rules! with_elements {
             }
         }
 
-        impl Forward for $Name {
+        impl Forward<&Tensor> for $Name {
+            type Output = Tensor;
             #[track_caller]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
                 ensure!(
@@ -142,7 +143,8 @@ macro_rules! with_a_value {
             }
         }
 
-        impl Forward for $Name {
+        impl Forward<&Tensor> for $Name {
+            type Output = Tensor;
             #[track_caller]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
                 functional::pad(x, &self.padding, self.value)
@@ -173,7 +175,8 @@ macro_rules! with_a_value {
             }
         }
 
-        impl Forward for $Zero {
+        impl Forward<&Tensor> for $Zero {
+            type Output = Tensor;
             #[track_caller]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
                 functional::pad(x, &self.padding, 0)

@@ -77,7 +77,8 @@ macro_rules! max_pools {
             }
         }
 
-        impl Forward for $Name {
+        impl Forward<&Tensor> for $Name {
+            type Output = Tensor;
             #[track_caller]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
                 functional::$function(x, self.options)
@@ -103,11 +104,11 @@ max_pools! {
     /// The largest element of each window of `[N, C, H, W]`, as `torch.nn.MaxPool2d`.
     ///
     /// ```
-    /// use flambeau_nn::{Forward, MaxPool2d};
+    /// use flambeau_nn::{Call, MaxPool2d};
     /// use flambeau_tensor::Tensor;
     ///
     /// let pool = MaxPool2d::new(3).stride(2).build()?;
-    /// assert_eq!(pool.forward(&Tensor::randn([20, 16, 50, 32]).build()?)?.shape(), [20, 16, 24, 15]);
+    /// assert_eq!(pool.call(&Tensor::randn([20, 16, 50, 32]).build()?)?.shape(), [20, 16, 24, 15]);
     /// # Ok::<(), flambeau_tensor::Error>(())
     /// ```
     MaxPool2d, MaxPool2dBuilder, max_pool2d, max_pool2d_with_indices, 2;
@@ -162,7 +163,8 @@ macro_rules! avg_pools {
             }
         }
 
-        impl Forward for $Name {
+        impl Forward<&Tensor> for $Name {
+            type Output = Tensor;
             #[track_caller]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
                 functional::$function(x, self.options)
@@ -201,7 +203,8 @@ macro_rules! adaptive_pools {
             }
         }
 
-        impl Forward for $Name {
+        impl Forward<&Tensor> for $Name {
+            type Output = Tensor;
             #[track_caller]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
                 functional::$function(x, self.output_size)

@@ -16,7 +16,8 @@ impl Identity {
     }
 }
 
-impl Forward for Identity {
+impl Forward<&Tensor> for Identity {
+    type Output = Tensor;
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         Ok(x.clone())
     }
@@ -62,7 +63,8 @@ impl Default for Flatten {
     }
 }
 
-impl Forward for Flatten {
+impl Forward<&Tensor> for Flatten {
+    type Output = Tensor;
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         x.flatten(self.start_dim, self.end_dim)
@@ -88,7 +90,8 @@ impl Unflatten {
     }
 }
 
-impl Forward for Unflatten {
+impl Forward<&Tensor> for Unflatten {
+    type Output = Tensor;
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         x.unflatten(self.dim, &self.sizes)

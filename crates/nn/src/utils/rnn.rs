@@ -1,7 +1,7 @@
 //! Sequences of different lengths in one batch: `torch.nn.utils.rnn`. Padded, they are filled up to the longest;
 //! packed, only what they have is kept, step by step, so that a recurrent layer does no work for the filling.
 
-use flambeau_tensor::{DType, Result, Scalar, Tensor, cat, ensure, stack};
+use flambeau_tensor::{DType, Result, Scalar, Tensor, Tensors, cat, ensure, stack};
 
 /// Sequences in the order of their lengths, the longest first, step by step: `torch.nn.utils.rnn.PackedSequence`.
 /// Made by [`pack_padded_sequence`] and [`pack_sequence`].
@@ -17,6 +17,17 @@ pub struct PackedSequence {
 struct Order {
     sorted: Tensor,
     unsorted: Tensor,
+}
+
+/// The elements; the numbers of the sequences are no part of the computation.
+impl Tensors for PackedSequence {
+    fn visit_tensors(&self, f: &mut dyn FnMut(&Tensor)) {
+        f(&self.data);
+    }
+
+    fn visit_tensors_mut(&mut self, f: &mut dyn FnMut(&mut Tensor)) {
+        f(&mut self.data);
+    }
 }
 
 impl PackedSequence {

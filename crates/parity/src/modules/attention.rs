@@ -1,6 +1,6 @@
 //! Attention.
 
-use flambeau_nn::{AttentionMasks, MultiheadAttention};
+use flambeau_nn::{AttentionMasks, Call as _, MultiheadAttention};
 
 use super::{Entry, module};
 use crate::call::ok;
@@ -22,10 +22,9 @@ pub(super) const TABLE: &[Entry] = &[("MultiheadAttention", |c| {
             .key_padding_mask(c.tensor_opt(3, "key_padding_mask")?)
             .attn_mask(c.tensor_opt(5, "attn_mask")?)
             .average_attn_weights(c.flag(6, "average_attn_weights", true)?);
-        if c.flag(4, "need_weights", true)? {
-            ok(m.forward_with(q, k, v, masks)?)
-        } else {
-            ok(m.attend(q, k, v, masks)?)
+        match m.call((q, k, v, masks.need_weights(c.flag(4, "need_weights", true)?)))? {
+            (output, Some(weights)) => ok((output, weights)),
+            (output, None) => ok(output),
         }
     })
 })];

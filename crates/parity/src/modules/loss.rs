@@ -1,9 +1,9 @@
 //! Losses.
 
 use flambeau_nn::{
-    BCELoss, BCEWithLogitsLoss, CosineEmbeddingLoss, CrossEntropyLoss, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss,
-    KLDivLoss, L1Loss, MSELoss, MarginRankingLoss, MultiLabelMarginLoss, MultiLabelSoftMarginLoss, MultiMarginLoss,
-    NLLLoss, PoissonNLLLoss, SmoothL1Loss, SoftMarginLoss,
+    BCELoss, BCEWithLogitsLoss, Call as _, CosineEmbeddingLoss, CrossEntropyLoss, GaussianNLLLoss, HingeEmbeddingLoss,
+    HuberLoss, KLDivLoss, L1Loss, MSELoss, MarginRankingLoss, MultiLabelMarginLoss, MultiLabelSoftMarginLoss,
+    MultiMarginLoss, NLLLoss, PoissonNLLLoss, SmoothL1Loss, SoftMarginLoss,
 };
 use flambeau_tensor::Tensor;
 
@@ -18,10 +18,10 @@ macro_rules! losses {
     (two { $($Loss:ident |$c:ident| $options:expr;)* } three { $($Three:ident |$d:ident| $three:expr;)* }) => {
         pub(super) const TABLE: &[Entry] = &[
             $((stringify!($Loss), |$c| {
-                module($options, |m: &$Loss, c| ok(m.forward(c.x()?, c.tensor(1, "target")?)?))
+                module($options, |m: &$Loss, c| ok(m.call((c.x()?, c.tensor(1, "target")?))?))
             }),)*
             $((stringify!($Three), |$d| {
-                module($three, |m: &$Three, c| ok(m.forward(c.x()?, c.tensor(1, "")?, c.tensor(2, "")?)?))
+                module($three, |m: &$Three, c| ok(m.call((c.x()?, c.tensor(1, "")?, c.tensor(2, "")?))?))
             }),)*
         ];
     };

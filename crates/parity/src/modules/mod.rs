@@ -12,7 +12,7 @@ mod pad;
 mod pool;
 mod recurrent;
 
-use flambeau_nn::{DynModule, Layer, Module, To};
+use flambeau_nn::{Call as _, DynModule, Layer, Module, To};
 use flambeau_tensor::{Build, StateDict, Tensor};
 use safetensors::SafeTensors;
 use serde_json::Value as Json;
@@ -99,7 +99,7 @@ fn module<M: Module>(builder: impl Build<Output = M>, forward: fn(&M, &Call) -> 
 
 /// A module of one tensor.
 fn layer<M: Layer>(builder: impl Build<Output = M>) -> Built {
-    module(builder, |m, c| ok(m.forward(c.x()?)?))
+    module(builder, |m, c| ok(m.call(c.x()?)?))
 }
 
 /// Refuses a flag that is on, where flambeau has no such option.

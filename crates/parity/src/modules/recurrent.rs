@@ -1,6 +1,6 @@
 //! Recurrent layers and cells.
 
-use flambeau_nn::{GRU, GRUCell, LSTM, LSTMCell, RNN, RNNCell, RNNNonlinearity};
+use flambeau_nn::{Call as _, GRU, GRUCell, LSTM, LSTMCell, RNN, RNNCell, RNNNonlinearity};
 
 use super::{Entry, module};
 use crate::call::{Call, KEYWORD, Trouble, ok, unsupported};
@@ -33,8 +33,8 @@ fn sizes(c: &Call) -> Result<(usize, usize), Trouble> {
 macro_rules! of_h {
     ($M:ident) => {
         |m: &$M, c| match c.tensor_opt(1, "hx")? {
-            Some(h) => ok(m.forward_with(c.x()?, h)?),
-            None => ok(m.forward(c.x()?)?),
+            Some(h) => ok(m.call((c.x()?, h))?),
+            None => ok(m.call(c.x()?)?),
         }
     };
 }
@@ -44,10 +44,10 @@ macro_rules! of_h_and_c {
     ($M:ident) => {
         |m: &$M, c| match c.given(1, "hx") {
             Some(_) => match &c.tensors(1, "hx")?[..] {
-                [h, cell] => ok(m.forward_with(c.x()?, (h, cell))?),
+                [h, cell] => ok(m.call((c.x()?, (h, cell)))?),
                 other => unsupported(format!("{} states", other.len())),
             },
-            None => ok(m.forward(c.x()?)?),
+            None => ok(m.call(c.x()?)?),
         }
     };
 }

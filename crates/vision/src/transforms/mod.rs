@@ -68,7 +68,7 @@ pub use convert::{
     NormalizeBuilder, Quality, ToDtype, ToDtypeBuilder, ToImage, ToPureTensor, ToTensor, UniformTemporalSubsample,
     UniformTemporalSubsampleBuilder,
 };
-pub use flambeau_nn::Forward;
+pub use flambeau_nn::{Call, Forward};
 pub use geometry::*;
 pub use kinds::{Fill, InterpolationMode, Padding, PaddingMode, Range, Size};
 pub use mix::{CutMix, CutMixBuilder, Erased, MixUp, MixUpBuilder, RandomErasing, RandomErasingBuilder};

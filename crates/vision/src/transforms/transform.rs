@@ -151,7 +151,8 @@ impl<T: Transform> PartsTransform for T {
 /// A transform takes one tensor to one, too, and can so stand among layers.
 macro_rules! forwards {
     ($($T:ident),* $(,)?) => {$(
-        impl flambeau_nn::Forward for $T {
+        impl flambeau_nn::Forward<&flambeau_tensor::Tensor> for $T {
+            type Output = flambeau_tensor::Tensor;
             #[track_caller]
             fn forward(&self, x: &flambeau_tensor::Tensor) -> flambeau_tensor::Result<flambeau_tensor::Tensor> {
                 $crate::transforms::SampleTransform::on(self, x.clone())

@@ -147,7 +147,8 @@ macro_rules! normalisations {
             }
         }
 
-        impl Forward for $Name {
+        impl Forward<&Tensor> for $Name {
+            type Output = Tensor;
             #[track_caller]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
                 let name = stringify!($Name);
@@ -183,14 +184,14 @@ normalisations! {
     /// evaluation with the running ones.
     ///
     /// ```
-    /// use flambeau_nn::{BatchNorm2d, Forward, Module};
+    /// use flambeau_nn::{BatchNorm2d, Call, Module};
     /// use flambeau_tensor::Tensor;
     ///
     /// let norm = BatchNorm2d::new(3).build()?;
     /// let x = Tensor::randn([4, 3, 8, 8]).build()?;
-    /// norm.forward(&x)?;
+    /// norm.call(&x)?;
     /// norm.eval();
-    /// assert_eq!(norm.forward(&x)?.shape(), [4, 3, 8, 8]);
+    /// assert_eq!(norm.call(&x)?.shape(), [4, 3, 8, 8]);
     /// assert_eq!(norm.num_batches_tracked.as_ref().unwrap().item::<i64>()?, 1);
     /// # Ok::<(), flambeau_tensor::Error>(())
     /// ```

@@ -35,11 +35,11 @@ impl From<Vec<usize>> for NormalizedShape {
 /// Mean 0 and variance 1 over the last dimensions, then γ x + β, as `torch.nn.LayerNorm` (Ba et al. 2016).
 ///
 /// ```
-/// use flambeau_nn::{Forward, LayerNorm};
+/// use flambeau_nn::{Call, LayerNorm};
 /// use flambeau_tensor::Tensor;
 ///
 /// let norm = LayerNorm::new([5, 10]).build()?;
-/// assert_eq!(norm.forward(&Tensor::randn([20, 5, 10]).build()?)?.shape(), [20, 5, 10]);
+/// assert_eq!(norm.call(&Tensor::randn([20, 5, 10]).build()?)?.shape(), [20, 5, 10]);
 /// # Ok::<(), flambeau_tensor::Error>(())
 /// ```
 #[derive(Module)]
@@ -104,7 +104,8 @@ impl LayerNorm {
     }
 }
 
-impl Forward for LayerNorm {
+impl Forward<&Tensor> for LayerNorm {
+    type Output = Tensor;
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         functional::layer_norm(x, &self.normalized_shape, self.weight.as_deref(), self.bias.as_deref(), self.eps)
@@ -159,7 +160,8 @@ impl RMSNorm {
     }
 }
 
-impl Forward for RMSNorm {
+impl Forward<&Tensor> for RMSNorm {
+    type Output = Tensor;
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         functional::rms_norm(x, &self.normalized_shape, self.weight.as_deref(), self.eps)
@@ -222,7 +224,8 @@ impl GroupNorm {
     }
 }
 
-impl Forward for GroupNorm {
+impl Forward<&Tensor> for GroupNorm {
+    type Output = Tensor;
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         functional::group_norm(x, self.num_groups, self.weight.as_deref(), self.bias.as_deref(), self.eps)

@@ -1,6 +1,6 @@
 //! The weights of one layer in one direction, one step of each kind, and the cells, which are just that.
 
-use crate::{Module, Parameter, init};
+use crate::{Forward, Module, Parameter, init};
 use flambeau_tensor::{DType, Device, Error, ErrorKind, Result, Tensor, bail, builder, ensure};
 
 /// The function of a plain recurrent layer: PyTorch's `nonlinearity`.
@@ -243,12 +243,12 @@ cells! {
     /// start evenly distributed in ±1/√hidden_size.
     ///
     /// ```
-    /// use flambeau_nn::LSTMCell;
+    /// use flambeau_nn::{Call, LSTMCell};
     /// use flambeau_tensor::Tensor;
     ///
     /// let cell = LSTMCell::new(10, 20).build()?;
-    /// let (mut h, mut c) = cell.forward(&Tensor::randn([3, 10]).build()?)?;
-    /// (h, c) = cell.forward_with(&Tensor::randn([3, 10]).build()?, (&h, &c))?;
+    /// let (mut h, mut c) = cell.call(&Tensor::randn([3, 10]).build()?)?;
+    /// (h, c) = cell.call((&Tensor::randn([3, 10]).build()?, (&h, &c)))?;
     /// assert_eq!((h.shape(), c.shape()), (&[3, 20][..], &[3, 20][..]));
     /// # Ok::<(), flambeau_tensor::Error>(())
     /// ```
@@ -259,68 +259,65 @@ cells! {
     GRUCell, GRUCellBuilder, |b| Kind::Gru, {} |_s| "";
 }
 
-impl RNNCell {
-    /// One step from a state of zeros.
-    ///
-    /// # Errors
-    /// Where `x` is not `[N, input_size]` or `[input_size]`.
-    #[track_caller]
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.forward_with(x, &self.zeros(x)?)
-    }
+/// One step from a state of zeros, for the input `[N, input_size]` or `[input_size]`.
+impl Forward<&Tensor> for RNNCell {
+    type Output = Tensor;
 
-    /// The state after `h`, `[N, hidden_size]` or `[hidden_size]`, for the input `x`, `[N, input_size]` or
-    /// `[input_size]`.
-    ///
-    /// # Errors
-    /// Where they do not fit each other.
     #[track_caller]
-    pub fn forward_with(&self, x: &Tensor, h: &Tensor) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        self.forward((x, &self.zeros(x)?))
+    }
+}
+
+/// The state after h, `[N, hidden_size]` or `[hidden_size]`, for the input x.
+impl Forward<(&Tensor, &Tensor)> for RNNCell {
+    type Output = Tensor;
+
+    #[track_caller]
+    fn forward(&self, (x, h): (&Tensor, &Tensor)) -> Result<Tensor> {
         let (gx, gh) = self.gates(x, &[h])?;
         rnn_step(self.nonlinearity.into(), &gx.add(&gh)?)
     }
 }
 
-impl LSTMCell {
-    /// One step from a state of zeros.
-    ///
-    /// # Errors
-    /// Where `x` is not `[N, input_size]` or `[input_size]`.
-    #[track_caller]
-    pub fn forward(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
-        let zeros = self.zeros(x)?;
-        self.forward_with(x, (&zeros, &zeros))
-    }
+/// One step from a state of zeros, for the input `[N, input_size]` or `[input_size]`.
+impl Forward<&Tensor> for LSTMCell {
+    type Output = (Tensor, Tensor);
 
-    /// The state (h, c) after the one given, both `[N, hidden_size]` or `[hidden_size]`, for the input `x`,
-    /// `[N, input_size]` or `[input_size]`.
-    ///
-    /// # Errors
-    /// Where they do not fit each other.
     #[track_caller]
-    pub fn forward_with(&self, x: &Tensor, (h, c): (&Tensor, &Tensor)) -> Result<(Tensor, Tensor)> {
+    fn forward(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
+        let zeros = self.zeros(x)?;
+        self.forward((x, (&zeros, &zeros)))
+    }
+}
+
+/// The state (h, c) after the one given, both `[N, hidden_size]` or `[hidden_size]`, for the input x.
+impl Forward<(&Tensor, (&Tensor, &Tensor))> for LSTMCell {
+    type Output = (Tensor, Tensor);
+
+    #[track_caller]
+    fn forward(&self, (x, (h, c)): (&Tensor, (&Tensor, &Tensor))) -> Result<(Tensor, Tensor)> {
         let (gx, gh) = self.gates(x, &[h, c])?;
         lstm_step(&gx.add(&gh)?, c)
     }
 }
 
-impl GRUCell {
-    /// One step from a state of zeros.
-    ///
-    /// # Errors
-    /// Where `x` is not `[N, input_size]` or `[input_size]`.
-    #[track_caller]
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.forward_with(x, &self.zeros(x)?)
-    }
+/// One step from a state of zeros, for the input `[N, input_size]` or `[input_size]`.
+impl Forward<&Tensor> for GRUCell {
+    type Output = Tensor;
 
-    /// The state after `h`, `[N, hidden_size]` or `[hidden_size]`, for the input `x`, `[N, input_size]` or
-    /// `[input_size]`.
-    ///
-    /// # Errors
-    /// Where they do not fit each other.
     #[track_caller]
-    pub fn forward_with(&self, x: &Tensor, h: &Tensor) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        self.forward((x, &self.zeros(x)?))
+    }
+}
+
+/// The state after h, `[N, hidden_size]` or `[hidden_size]`, for the input x.
+impl Forward<(&Tensor, &Tensor)> for GRUCell {
+    type Output = Tensor;
+
+    #[track_caller]
+    fn forward(&self, (x, h): (&Tensor, &Tensor)) -> Result<Tensor> {
         let (gx, gh) = self.gates(x, &[h])?;
         gru_step(&gx, &gh, h)
     }

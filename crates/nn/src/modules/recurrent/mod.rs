@@ -9,7 +9,7 @@ pub use sequence::{Sequence, Steps};
 
 use self::core::{Core, Options, State};
 use crate::part::{Visitor, VisitorMut};
-use crate::{DynModule, Module};
+use crate::{DynModule, Forward, Module};
 use cells::Kind;
 use flambeau_tensor::{Build, DType, Device, Result, Tensor, builder};
 use std::fmt;
@@ -114,15 +114,15 @@ recurrent! {
     /// 2014). All weights start evenly distributed in ±1/√hidden_size.
     ///
     /// ```
-    /// use flambeau_nn::LSTM;
+    /// use flambeau_nn::{Call, LSTM};
     /// use flambeau_tensor::Tensor;
     ///
     /// let lstm = LSTM::new(10, 20).num_layers(2).bidirectional(true).build()?;
     /// let x = Tensor::randn([5, 3, 10]).build()?; // 5 steps, 3 sequences
-    /// let (output, (h, c)) = lstm.forward(&x)?;
+    /// let (output, (h, c)) = lstm.call(&x)?;
     /// assert_eq!(output.shape(), [5, 3, 40]);
     /// assert_eq!((h.shape(), c.shape()), (&[4, 3, 20][..], &[4, 3, 20][..]));
-    /// let (_, _) = lstm.forward_with(&x, (&h, &c))?;
+    /// let (_, _) = lstm.call((&x, (&h, &c)))?;
     /// # Ok::<(), flambeau_tensor::Error>(())
     /// ```
     LSTM, LSTMBuilder, |b| Kind::Lstm, projection: b.proj_size, {
@@ -137,25 +137,26 @@ recurrent! {
 
 macro_rules! state_of_h {
     ($($Name:ident),*) => {$(
-        impl $Name {
-            /// The outputs of the last layer, `[T, N, directions · hidden_size]`, and the state of each layer and
-            /// direction after its last step, `[layers · directions, N, hidden_size]`, from a state of zeros. Of one
-            /// sequence `[T, input_size]` there is no N; of a packed batch the outputs are packed.
-            ///
-            /// # Errors
-            /// Where the input does not fit.
+        /// The outputs of the last layer, `[T, N, directions · hidden_size]`, and the state of each layer and direction after
+        /// its last step, `[layers · directions, N, hidden_size]`. Of one sequence `[T, input_size]` there is no N; of a packed
+        /// batch the outputs are packed. Called with the input alone it begins with a state of zeros, called with `(input, &h)`
+        /// with h.
+        impl<S: Sequence> Forward<S> for $Name {
+            type Output = (S::Output, Tensor);
+
             #[track_caller]
-            pub fn forward<S: Sequence>(&self, input: S) -> Result<(S::Output, Tensor)> {
+            fn forward(&self, input: S) -> Result<Self::Output> {
                 let (output, State { h, .. }) = self.0.forward(input, None, None)?;
                 Ok((output, h))
             }
+        }
 
-            /// [`forward`](Self::forward) from the state `h`.
-            ///
-            /// # Errors
-            /// Where input or state do not fit.
+        /// The same from the state h.
+        impl<S: Sequence> Forward<(S, &Tensor)> for $Name {
+            type Output = (S::Output, Tensor);
+
             #[track_caller]
-            pub fn forward_with<S: Sequence>(&self, input: S, h: &Tensor) -> Result<(S::Output, Tensor)> {
+            fn forward(&self, (input, h): (S, &Tensor)) -> Result<Self::Output> {
                 let (output, State { h, .. }) = self.0.forward(input, Some(h), None)?;
                 Ok((output, h))
             }
@@ -167,28 +168,30 @@ state_of_h!(RNN, GRU);
 /// What an [`LSTM`] gives: the outputs, and the states h and c.
 pub type LSTMOutput<O> = (O, (Tensor, Tensor));
 
-impl LSTM {
-    /// The outputs of the last layer, `[T, N, directions · h]`, and the states h and c of each layer and direction
-    /// after its last step, `[layers · directions, N, …]`, from states of zeros; h has the size of the projection
-    /// where there is one, else hidden_size, as c has always. Of one sequence `[T, input_size]` there is no N; of a
-    /// packed batch the outputs are packed.
-    ///
-    /// # Errors
-    /// Where the input does not fit.
+/// The outputs of the last layer, `[T, N, directions · h]`, and the states h and c of each layer and direction after
+/// its last step, `[layers · directions, N, …]`, from states of zeros; h has the size of the projection where there is
+/// one, else hidden_size, as c has always. Of one sequence `[T, input_size]` there is no N; of a packed batch the
+/// outputs are packed.
+impl<S: Sequence> Forward<S> for LSTM {
+    type Output = LSTMOutput<S::Output>;
+
     #[track_caller]
-    pub fn forward<S: Sequence>(&self, input: S) -> Result<LSTMOutput<S::Output>> {
+    fn forward(&self, input: S) -> Result<Self::Output> {
         self.run(input, None, None)
     }
+}
 
-    /// [`forward`](Self::forward) from the states h and c.
-    ///
-    /// # Errors
-    /// Where input or states do not fit.
+/// The same from the states h and c.
+impl<S: Sequence> Forward<(S, (&Tensor, &Tensor))> for LSTM {
+    type Output = LSTMOutput<S::Output>;
+
     #[track_caller]
-    pub fn forward_with<S: Sequence>(&self, input: S, (h, c): (&Tensor, &Tensor)) -> Result<LSTMOutput<S::Output>> {
+    fn forward(&self, (input, (h, c)): (S, (&Tensor, &Tensor))) -> Result<Self::Output> {
         self.run(input, Some(h), Some(c))
     }
+}
 
+impl LSTM {
     #[track_caller]
     fn run<S: Sequence>(&self, input: S, h: Option<&Tensor>, c: Option<&Tensor>) -> Result<LSTMOutput<S::Output>> {
         let (output, State { h, c }) = self.0.forward(input, h, c)?;

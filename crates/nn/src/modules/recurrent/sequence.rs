@@ -1,13 +1,14 @@
 //! What a recurrent layer takes: a padded batch, one sequence, or a packed batch.
 
+use crate::Inputs;
 use crate::utils::rnn::PackedSequence;
-use flambeau_tensor::{Result, Tensor, bail, ensure};
+use flambeau_tensor::{Result, Tensor, Tensors, bail, ensure};
 
 /// The input of a recurrent layer: a tensor, `[T, N, features]` (`[N, T, features]` where `batch_first`) or one
 /// sequence `[T, features]`; or a [`PackedSequence`]. The output is of the same kind.
-pub trait Sequence: Copy + private::Sealed {
+pub trait Sequence: Copy + Inputs + private::Sealed {
     /// A tensor of a tensor, packed of packed.
-    type Output;
+    type Output: Tensors;
 
     /// All steps after one another.
     #[doc(hidden)]

@@ -23,7 +23,7 @@ fn random_crops_are_torchvisions() {
     manual_seed(0);
     let want = [[0, 0, 0, 20, 30, 0, 60, 70, 0], [0, 0, 10, 0, 40, 50, 0, 80, 90], [100, 110, 0, 140, 150, 0, 0, 0, 0]];
     for want in want {
-        assert_eq!(bytes(&crop.forward(&ramp([1, 4, 4], 10)).unwrap()), want);
+        assert_eq!(bytes(&crop.call(&ramp([1, 4, 4], 10)).unwrap()), want);
     }
 }
 
@@ -31,19 +31,19 @@ fn random_crops_are_torchvisions() {
 fn random_flips_are_torchvisions() {
     let (flip, image) = (RandomHorizontalFlip::new().build().unwrap(), ramp([1, 4, 4], 10));
     manual_seed(3);
-    let flipped: Vec<bool> = (0..10).map(|_| !flip.forward(&image).unwrap().equal(&image).unwrap()).collect();
+    let flipped: Vec<bool> = (0..10).map(|_| !flip.call(&image).unwrap().equal(&image).unwrap()).collect();
     assert_eq!(flipped, [true, true, true, true, true, true, false, false, false, false]);
     assert_eq!(bytes(&hflip(&ramp([1, 2, 3], 1)).unwrap()), [2, 1, 0, 5, 4, 3]);
     assert_eq!(bytes(&vflip(&ramp([1, 2, 3], 1)).unwrap()), [3, 4, 5, 0, 1, 2]);
     let (never, always) = (RandomVerticalFlip::new().p(0.0), RandomVerticalFlip::new().p(1.0));
-    assert!(never.build().unwrap().forward(&image).unwrap().equal(&image).unwrap());
-    assert!(always.build().unwrap().forward(&image).unwrap().equal(&vflip(&image).unwrap()).unwrap());
+    assert!(never.build().unwrap().call(&image).unwrap().equal(&image).unwrap());
+    assert!(always.build().unwrap().call(&image).unwrap().equal(&vflip(&image).unwrap()).unwrap());
 }
 
 #[test]
 fn a_crop_draws_nothing_where_there_is_no_choice() {
     manual_seed(5);
-    RandomCrop::new(4).build().unwrap().forward(&ramp([1, 4, 4], 1)).unwrap();
+    RandomCrop::new(4).build().unwrap().call(&ramp([1, 4, 4], 1)).unwrap();
     let after = Tensor::rand([1]).build().unwrap().item::<f32>().unwrap();
     manual_seed(5);
     assert_eq!(after, Tensor::rand([1]).build().unwrap().item::<f32>().unwrap());
@@ -89,14 +89,14 @@ fn padding_modes_are_torchvisions() {
 
 #[test]
 fn crops_of_small_images() {
-    let error = RandomCrop::new([5, 2]).build().unwrap().forward(&ramp([1, 3, 3], 1)).unwrap_err();
+    let error = RandomCrop::new([5, 2]).build().unwrap().call(&ramp([1, 3, 3], 1)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Shape);
     assert!(error.to_string().contains("a crop of 5×2 is larger than the image of 3×3"), "{error}");
     let crop = RandomCrop::new([5, 2]).pad_if_needed(true).fill(9).build().unwrap();
-    assert_eq!(crop.forward(&ramp([1, 3, 3], 1)).unwrap().shape(), [1, 5, 2]);
+    assert_eq!(crop.call(&ramp([1, 3, 3], 1)).unwrap().shape(), [1, 5, 2]);
     for mode in [PaddingMode::Edge, PaddingMode::Reflect, PaddingMode::Symmetric] {
         let crop = RandomCrop::new(5).padding([1, 2]).padding_mode(mode).build().unwrap();
-        assert_eq!(crop.forward(&ramp([3, 3, 3], 1)).unwrap().shape(), [3, 5, 5]);
+        assert_eq!(crop.call(&ramp([3, 3, 3], 1)).unwrap().shape(), [3, 5, 5]);
     }
 }
 
@@ -139,7 +139,7 @@ fn gray_is_torchvisions() {
     let image = Tensor::from_vec(vec![255u8, 10, 20, 0, 30, 40, 7, 50, 60], [3, 1, 3]).unwrap();
     assert_eq!(bytes(&rgb_to_grayscale(&image, 1).unwrap()), [77, 26, 36]);
     assert_eq!(
-        bytes(&Grayscale::new().num_output_channels(3).build().unwrap().forward(&image).unwrap()),
+        bytes(&Grayscale::new().num_output_channels(3).build().unwrap().call(&image).unwrap()),
         [77, 26, 36].repeat(3)
     );
     assert!(rgb_to_grayscale(&ramp([2, 2, 2], 1), 1).is_err());

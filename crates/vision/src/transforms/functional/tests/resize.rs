@@ -75,7 +75,7 @@ fn floats_are_torchvisions() {
 fn one_number_is_the_shorter_side() {
     let size = |resize: ResizeBuilder, shape: [usize; 3]| {
         let image = Tensor::zeros(shape).build().unwrap();
-        resize.build().unwrap().forward(&image).unwrap().shape().to_vec()
+        resize.build().unwrap().call(&image).unwrap().shape().to_vec()
     };
     assert_eq!(size(Resize::new(3), [1, 4, 5]), [1, 3, 3]);
     assert_eq!(size(Resize::new(8), [1, 4, 5]), [1, 8, 10]);

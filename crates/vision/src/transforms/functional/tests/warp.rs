@@ -33,9 +33,9 @@ fn random_ones_are_torchvisions() {
     let turn = RandomRotation::new(90).interpolation(Bilinear).build().unwrap();
     manual_seed(1);
     let want = [10, 20, 30, 0, 50, 60, 70, 0, 90, 100, 110, 0, 130, 140, 150, 0];
-    assert_eq!(shake.forward(&image()).unwrap().to_vec::<u8>().unwrap(), want);
+    assert_eq!(shake.call(&image()).unwrap().to_vec::<u8>().unwrap(), want);
     let want = [3, 33, 70, 17, 10, 48, 86, 125, 25, 64, 102, 138, 8, 78, 117, 22];
-    assert_eq!(turn.forward(&image()).unwrap().to_vec::<u8>().unwrap(), want);
+    assert_eq!(turn.call(&image()).unwrap().to_vec::<u8>().unwrap(), want);
 }
 
 #[test]
