@@ -4,6 +4,7 @@
 
 use clap::Parser;
 use flambeau::prelude::*;
+use flambeau::serialize::torch::{self, Value};
 use flambeau::vision::{datasets::Mnist, transforms::*, utils::save_image};
 use flambeau_examples::{bar, labelled, loss_curve};
 use std::path::{Path, PathBuf};
@@ -104,7 +105,7 @@ fn main() -> Result<()> {
     println!("{model:?}\n{} parameters", model.num_parameters());
     let mut optimizer = Adam::new(model.parameters()).build()?;
     let mut scheduler = OneCycleLR::new(&optimizer, args.lr, (args.epochs * loader.len()) as u64).build()?;
-    let checkpoint = args.out.join("digits.safetensors");
+    let checkpoint = args.out.join("digits.pt");
     let first = match &args.resume {
         Some(path) => resume(path, &model, &mut optimizer, &mut scheduler)?,
         None => 0,
@@ -152,23 +153,26 @@ fn size_of_images(data: &Path) -> Result<usize> {
 }
 
 fn save(path: &Path, model: &Net, optimizer: &Adam, scheduler: &OneCycleLR, epochs: usize) -> Result<()> {
-    let mut all = StateDict::new();
-    all.extend_under("model", &model.state_dict());
-    all.extend_under("optimizer", &optimizer.state_dict()?);
-    all.extend_under("scheduler", &scheduler.state_dict()?);
-    all.insert("epochs", tensor!(epochs as i64));
-    serialize::save(path, &all)
+    let all = Value::dict([
+        ("model", Value::of(&model.state_dict())),
+        ("optimizer", optimizer.state_dict()?),
+        ("scheduler", scheduler.state_dict()?),
+        ("epochs", epochs.into()),
+    ]);
+    torch::save(path, &all)
 }
 
 fn resume(path: &Path, model: &Net, optimizer: &mut Adam, scheduler: &mut OneCycleLR) -> Result<usize> {
-    let all = serialize::load(path)?;
-    model.load_state_dict(&all.sub("model"))?;
-    optimizer.load_state_dict(&all.sub("optimizer"))?;
-    scheduler.load_state_dict(&all.sub("scheduler"))?;
-    match all.get("epochs") {
-        Some(epochs) => epochs.item(),
-        None => Err(Error::format(path, "no entry \"epochs\": this is not a checkpoint of `digits`")),
-    }
+    let all = torch::load(path)?;
+    let (Some(net), Some(optim), Some(rates), Some(epochs)) =
+        (all.get("model"), all.get("optimizer"), all.get("scheduler"), all.get("epochs").and_then(Value::as_i64))
+    else {
+        return Err(Error::format(path, "this is not a checkpoint of `digits`"));
+    };
+    model.load_state_dict(&net.state_dict())?;
+    optimizer.load_state_dict(optim)?;
+    scheduler.load_state_dict(rates)?;
+    Ok(usize::try_from(epochs).unwrap_or(0))
 }
 
 /// A picture of test images with what the network reads in them.

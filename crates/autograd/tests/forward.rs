@@ -294,7 +294,7 @@ fn nothing_stays_alive() -> Result<()> {
 
 #[test]
 fn an_update_has_no_derivative() -> Result<()> {
-    use flambeau_tensor::{SgdStep, dispatch_update};
+    use flambeau_tensor::{SgdStep, StepScalars, dispatch_update};
     let step = |x: &Tensor| {
         let (p, grad) = (x.mul(1.0)?, Tensor::ones([3]).dtype(DType::F64).build()?);
         let op = SgdStep {
@@ -305,6 +305,7 @@ fn an_update_has_no_derivative() -> Result<()> {
             nesterov: false,
             maximize: false,
             first: false,
+            scalars: StepScalars::default(),
         };
         no_grad(|| dispatch_update("step", op, &[&grad], &[&p]))?;
         Ok(p)

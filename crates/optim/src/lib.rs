@@ -1,11 +1,13 @@
 //! Optimizers and learning-rate schedules, named and behaving as in `torch.optim`.
 //!
-//! An optimizer holds handles on parameters, its state for each, and the rates of its groups; schedulers
-//! share the rates. A step is one fused pass over each parameter ([`flambeau_tensor::dispatch_update`]).
+//! An optimizer holds handles on parameters in groups, the options of each group under PyTorch's names, and its state
+//! for each parameter; schedulers share the options. Its update is a short [`rule::Rule`], everything around it is
+//! written once. Adam, AdamW and SGD step through lists of parameters in one fused pass
+//! ([`flambeau_tensor::dispatch_update`]); the others are made of tensor ops.
 //!
 //! ```
 //! use flambeau_autograd::Autograd;
-//! use flambeau_optim::{Adam, Optimizer, StepLR};
+//! use flambeau_optim::{Adam, Optimizer, Scheduler, StepLR};
 //! use flambeau_tensor::Tensor;
 //!
 //! let w = Tensor::from_vec(vec![1.0f32, -2.0], 2)?.requires_grad_()?;
@@ -21,16 +23,33 @@
 //! # Ok::<(), flambeau_tensor::Error>(())
 //! ```
 
-mod adam;
-mod group;
-mod schedule;
-mod sgd;
+mod base;
+mod grad_scaler;
+mod optimizers;
+mod schedulers;
 
-pub use adam::{Adam, AdamBuilder, AdamW, AdamWBuilder};
-pub use group::{Optimizer, Rate, Rates};
-pub use schedule::{
-    AnnealStrategy, ConstantLR, ConstantLRBuilder, CosineAnnealingLR, CosineAnnealingLRBuilder, ExponentialLR,
-    ExponentialLRBuilder, LinearLR, LinearLRBuilder, MultiStepLR, MultiStepLRBuilder, OneCycleLR, OneCycleLRBuilder,
-    Scheduler, StepLR, StepLRBuilder,
+pub use base::{GroupOptions, Groups, Optimizer, ParamGroup};
+pub use grad_scaler::{GradScaler, GradScalerBuilder};
+pub use optimizers::*;
+pub use schedulers::{
+    AnnealStrategy, ChainedScheduler, ConstantLR, ConstantLRBuilder, CosineAnnealingLR, CosineAnnealingLRBuilder,
+    CosineAnnealingWarmRestarts, CosineAnnealingWarmRestartsBuilder, CyclicLR, CyclicLRBuilder, CyclicMode,
+    ExponentialLR, ExponentialLRBuilder, LambdaLR, LambdaLRBuilder, LinearLR, LinearLRBuilder, MultiStepLR,
+    MultiStepLRBuilder, MultiplicativeLR, MultiplicativeLRBuilder, OneCycleLR, OneCycleLRBuilder, PlateauMode,
+    PolynomialLR, PolynomialLRBuilder, ReduceLROnPlateau, ReduceLROnPlateauBuilder, SWALR, SWALRBuilder, Scheduler,
+    SequentialLR, StepLR, StepLRBuilder, ThresholdMode,
 };
-pub use sgd::{SGD, SGDBuilder};
+
+/// What schedules are made from.
+pub mod lr_scheduler {
+    pub use crate::schedulers::{Lambda, Lambdas, PerGroup, Target};
+}
+
+/// What an optimizer is made of, one of your own too: see [`Rule`](rule::Rule).
+pub mod rule {
+    pub use crate::base::{
+        Closure, Coefficient, GroupOptions, Hook, HookId, Kind, Optim, OptionValue, Params, Rule, Scaling, Slot, State,
+        Stepped,
+    };
+    pub use flambeau_serialize::torch::Value;
+}

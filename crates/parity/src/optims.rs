@@ -4,61 +4,50 @@
 use std::collections::BTreeSet;
 
 use flambeau_autograd::Autograd;
-use flambeau_optim::{Adam, AdamW, Optimizer, SGD};
-use flambeau_tensor::{Build, Tensor};
+use flambeau_optim::{
+    ASGD, Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, LBFGS, Muon, NAdam, Optimizer, ParamGroup, RAdam, RMSprop,
+    Rprop, SGD, rule,
+};
+use flambeau_tensor::{Result, Tensor};
 use safetensors::SafeTensors;
 use serde_json::Value as Json;
 
 use crate::{
-    call::{Call, KEYWORD, Trouble, revive},
+    call::{Trouble, revive, unsupported},
     case::{Arguments, field, tensors},
     compare::What,
     run::same_tensors,
     tape,
-    value::Malformed,
+    value::{Malformed, Value},
 };
 
-type Made = Result<Box<dyn Optimizer>, Trouble>;
+/// How an optimizer of a group is made; the setting is the group's options.
+pub type Make = fn(ParamGroup) -> Result<Box<dyn Optimizer>>;
 
-/// How an optimizer of some parameters is made from its setting.
-pub type Make = fn(Vec<Tensor>, &Call) -> Made;
-
-/// Adam and its kin, which take the same options.
-macro_rules! adam {
-    ($Adam:ident, $weight_decay:literal) => {
-        (stringify!($Adam), |params, c| {
-            made(
-                $Adam::new(params)
-                    .lr(c.float_or(KEYWORD, "lr", 1e-3)?)
-                    .betas(c.pair_or(KEYWORD, "betas", (0.9, 0.999))?)
-                    .eps(c.float_or(KEYWORD, "eps", 1e-8)?)
-                    .weight_decay(c.float_or(KEYWORD, "weight_decay", $weight_decay)?)
-                    .amsgrad(c.flag(KEYWORD, "amsgrad", false)?)
-                    .maximize(c.flag(KEYWORD, "maximize", false)?),
-            )
-        })
+macro_rules! table {
+    ($($Optimizer:ident),* $(,)?) => {
+        &[$((stringify!($Optimizer), |group| {
+            Ok(Box::new($Optimizer::new(Vec::<Tensor>::new()).groups([group]).build()?))
+        })),*]
     };
 }
 
-const TABLE: &[(&str, Make)] = &[
-    adam!(Adam, 0.0),
-    adam!(AdamW, 0.01),
-    ("SGD", |params, c| {
-        let number = |name, default| c.float_or(KEYWORD, name, default);
-        made(
-            SGD::new(params)
-                .lr(number("lr", 1e-3)?)
-                .momentum(number("momentum", 0.0)?)
-                .dampening(number("dampening", 0.0)?)
-                .weight_decay(number("weight_decay", 0.0)?)
-                .nesterov(c.flag(KEYWORD, "nesterov", false)?)
-                .maximize(c.flag(KEYWORD, "maximize", false)?),
-        )
-    }),
-];
+const TABLE: &[(&str, Make)] =
+    table![ASGD, Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, LBFGS, Muon, NAdam, RAdam, RMSprop, Rprop, SGD];
 
-fn made<O: Optimizer + 'static>(builder: impl Build<Output = O>) -> Made {
-    Ok(Box::new(builder.build()?))
+/// A recorded option as groups take it.
+fn option<T>(value: &Value<T>) -> std::result::Result<rule::Value, Trouble> {
+    let all = |items: &[Value<T>]| items.iter().map(option).collect::<std::result::Result<Vec<_>, _>>();
+    Ok(match value {
+        Value::None => rule::Value::None,
+        Value::Bool(b) => (*b).into(),
+        Value::Int(n) => (*n).into(),
+        Value::Float(x) => (*x).into(),
+        Value::Str(s) => s.as_str().into(),
+        Value::Seq(items) => rule::Value::Tuple(all(items)?),
+        Value::List(items) => rule::Value::List(all(items)?),
+        _ => return unsupported("an option that is no number, text or tuple"),
+    })
 }
 
 /// The entry for a recorded name.
@@ -76,21 +65,31 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 /// # Errors
 ///
 /// The setting cannot be expressed, a step failed, or a parameter is not where PyTorch has it.
-pub fn run(name: &str, make: Make, json: &Json, data: &SafeTensors<'_>) -> Result<(), Trouble> {
-    let setting = Call::of(&Arguments::setting(json, "setting", data)?)?;
+pub fn run(name: &str, make: Make, json: &Json, data: &SafeTensors<'_>) -> std::result::Result<(), Trouble> {
     let params = revived(field(json, "params")?, data)?;
     params.iter().try_for_each(tape::require_grad)?;
-    let mut optimizer = make(params.clone(), &setting)?;
-    setting.all_read()?;
-    let Json::Array(steps) = field(json, "grads")? else {
-        return Err(Malformed("grads is not a list of steps".into()).into());
-    };
+    let mut group = ParamGroup::new(&params);
+    for (option_name, value) in Arguments::setting(json, "setting", data)?.kwargs {
+        group = group.set(option_name, option(&value)?);
+    }
+    let mut optimizer = make(group)?;
     let after = field(json, "after")?.as_object().ok_or_else(|| Malformed("after is not a dict".into()))?;
     let mut missed: BTreeSet<&str> = after.keys().map(String::as_str).collect();
-    for (step, grads) in (1..).zip(steps) {
-        let grads = revived(grads, data)?;
-        params.iter().zip(grads).try_for_each(|(param, grad)| param.set_grad(Some(grad)))?;
-        optimizer.step()?;
+    let steps = match json.get("grads") {
+        Some(Json::Array(steps)) => Some(steps),
+        None => None,
+        Some(_) => return Err(Malformed("grads is not a list of steps".into()).into()),
+    };
+    let last = after.keys().filter_map(|step| step.parse::<usize>().ok()).max().unwrap_or(0);
+    for step in 1..=steps.map_or(last, Vec::len) {
+        match steps {
+            Some(steps) => {
+                let grads = revived(&steps[step - 1], data)?;
+                params.iter().zip(grads).try_for_each(|(param, grad)| param.set_grad(Some(grad)))?;
+                optimizer.step()?;
+            }
+            None => drop(optimizer.step_with(&mut || quartic(&params))?),
+        }
         let step = step.to_string();
         if let Some(expected) = after.get(&step) {
             missed.remove(step.as_str());
@@ -104,6 +103,17 @@ pub fn run(name: &str, make: Make, json: &Json, data: &SafeTensors<'_>) -> Resul
     }
 }
 
-fn revived(json: &Json, data: &SafeTensors<'_>) -> Result<Vec<Tensor>, Trouble> {
+/// What is minimized where no gradients are recorded: the sum of (p − 1)⁴ and of p² / 2, with its gradients.
+fn quartic(params: &[Tensor]) -> Result<Tensor> {
+    params.iter().for_each(|p| p.clear_grad());
+    let mut loss = Tensor::zeros([]).build()?;
+    for p in params {
+        loss = loss.add(&p.sub(1.0)?.pow(4.0)?.sum(..)?.add(&p.square()?.sum(..)?.div(2.0)?)?)?;
+    }
+    loss.backward()?;
+    Ok(loss)
+}
+
+fn revived(json: &Json, data: &SafeTensors<'_>) -> std::result::Result<Vec<Tensor>, Trouble> {
     tensors(json, data)?.iter().map(revive).collect()
 }

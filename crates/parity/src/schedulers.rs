@@ -3,8 +3,8 @@
 
 use flambeau_autograd::Autograd;
 use flambeau_optim::{
-    AnnealStrategy, ConstantLR, CosineAnnealingLR, ExponentialLR, LinearLR, MultiStepLR, OneCycleLR, Optimizer, SGD,
-    Scheduler, StepLR,
+    AnnealStrategy, ConstantLR, CosineAnnealingLR, CosineAnnealingWarmRestarts, CyclicLR, CyclicMode, ExponentialLR,
+    LinearLR, MultiStepLR, OneCycleLR, Optimizer, PlateauMode, PolynomialLR, ReduceLROnPlateau, SGD, Scheduler, StepLR,
 };
 use flambeau_tensor::{Build, Tensor};
 use safetensors::SafeTensors;
@@ -30,6 +30,11 @@ const TABLE: &[(&str, Make)] = &[
     ("CosineAnnealingLR", |o, c| {
         made(CosineAnnealingLR::new(o, count(c, "T_max")?).eta_min(c.float_or(KEYWORD, "eta_min", 0.0)?))
     }),
+    ("CosineAnnealingWarmRestarts", |o, c| {
+        let schedule = CosineAnnealingWarmRestarts::new(o, count(c, "T_0")?).t_mult(count_or(c, "T_mult", 1)?);
+        made(schedule.eta_min(c.float_or(KEYWORD, "eta_min", 0.0)?))
+    }),
+    ("CyclicLR", cyclic),
     ("ExponentialLR", |o, c| made(ExponentialLR::new(o, c.float(KEYWORD, "gamma")?))),
     ("LinearLR", |o, c| {
         let start = c.float_or(KEYWORD, "start_factor", 1.0 / 3.0)?;
@@ -41,6 +46,10 @@ const TABLE: &[(&str, Make)] = &[
         made(MultiStepLR::new(o, milestones).gamma(c.float_or(KEYWORD, "gamma", 0.1)?))
     }),
     ("OneCycleLR", one_cycle),
+    ("PolynomialLR", |o, c| {
+        made(PolynomialLR::new(o).total_iters(count_or(c, "total_iters", 5)?).power(c.float_or(KEYWORD, "power", 1.0)?))
+    }),
+    ("ReduceLROnPlateau", plateau),
     ("StepLR", |o, c| made(StepLR::new(o, count(c, "step_size")?).gamma(c.float_or(KEYWORD, "gamma", 0.1)?))),
 ];
 
@@ -61,6 +70,37 @@ fn one_cycle(o: &SGD, c: &Call) -> Made {
             .div_factor(number("div_factor", 25.0)?)
             .final_div_factor(number("final_div_factor", 1e4)?)
             .three_phase(c.flag(KEYWORD, "three_phase", false)?),
+    )
+}
+
+fn cyclic(o: &SGD, c: &Call) -> Made {
+    let mode = match c.text_or(KEYWORD, "mode", "triangular")? {
+        "triangular" => CyclicMode::Triangular,
+        "triangular2" => CyclicMode::Triangular2,
+        "exp_range" => CyclicMode::ExpRange,
+        other => return unsupported(format!("mode {other}")),
+    };
+    made(
+        CyclicLR::new(o, c.float(KEYWORD, "base_lr")?, c.float(KEYWORD, "max_lr")?)
+            .step_size_up(count_or(c, "step_size_up", 2000)?)
+            .mode(mode)
+            .gamma(c.float_or(KEYWORD, "gamma", 1.0)?),
+    )
+}
+
+fn plateau(o: &SGD, c: &Call) -> Made {
+    let mode = match c.text_or(KEYWORD, "mode", "min")? {
+        "min" => PlateauMode::Min,
+        "max" => PlateauMode::Max,
+        other => return unsupported(format!("mode {other}")),
+    };
+    made(
+        ReduceLROnPlateau::new(o)
+            .mode(mode)
+            .factor(c.float_or(KEYWORD, "factor", 0.1)?)
+            .patience(count_or(c, "patience", 10)?)
+            .cooldown(count_or(c, "cooldown", 0)?)
+            .min_lr(c.float_or(KEYWORD, "min_lr", 0.0)?),
     )
 }
 
@@ -101,10 +141,15 @@ pub fn run(name: &str, make: Make, json: &Json, data: &SafeTensors<'_>) -> Resul
     let mut optimizer = sgd.build()?;
     let mut scheduler = make(&optimizer, &setting)?;
     setting.all_read()?;
+    let metrics = json.get("metrics").and_then(Json::as_array);
     let mut ours = [rate(&optimizer)?].to_vec();
-    for _ in 1..lrs.len() {
+    for step in 1..lrs.len() {
         optimizer.step()?;
-        scheduler.step()?;
+        match metrics.map(|m| m.get(step - 1).and_then(Json::as_f64)) {
+            None => scheduler.step()?,
+            Some(Some(metric)) => scheduler.step_metric(metric)?,
+            Some(None) => return Err(Malformed("metrics are not a number for each step".into()).into()),
+        }
         ours.push(rate(&optimizer)?);
     }
     let (our_lrs, our_momenta) = ours.into_iter().unzip();
@@ -114,10 +159,8 @@ pub fn run(name: &str, make: Make, json: &Json, data: &SafeTensors<'_>) -> Resul
 
 /// Learning rate and momentum as they are.
 fn rate(optimizer: &SGD) -> Result<(f64, f64), Trouble> {
-    match optimizer.rates().get().as_slice() {
-        [rate] => Ok((rate.lr, rate.momentum)),
-        rates => Err(Trouble::Failed(format!("one group of parameters has {} rates", rates.len()))),
-    }
+    let groups = optimizer.groups();
+    Ok((groups.number(0, "lr")?, groups.number(0, "momentum")?))
 }
 
 fn compare(name: &str, what: &str, ours: Vec<f64>, theirs: Vec<f64>) -> Result<(), Trouble> {

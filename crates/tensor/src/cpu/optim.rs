@@ -1,12 +1,16 @@
-//! Kernels of the fused optimizer steps.
+//! Kernels of the fused optimizer steps: lists of tensors, cut into pieces that threads share.
 
+use super::halves::{bf16_to_f32, f32_to_bf16, narrow, widen};
 use super::par::{self, GRAIN, simd};
 use super::{CpuKernel, Dst, Src};
 use crate::dtype::Stored;
-use crate::ops::{AdamStep, SgdStep};
+use crate::ops::{AdamStep, SgdStep, StepScalars};
 use crate::{DType, Result, bail};
+use half::{bf16, f16};
+use std::borrow::Cow;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
+/// What a step computes in.
 trait Real:
     Stored
     + PartialOrd
@@ -20,65 +24,171 @@ trait Real:
     fn sqrt(self) -> Self;
 }
 
-impl Real for f32 {
-    #[inline(always)]
-    fn of(x: f64) -> f32 {
-        x as f32
-    }
-    #[inline(always)]
-    fn sqrt(self) -> f32 {
-        self.sqrt()
+macro_rules! real {
+    ($($t:ty),*) => {$(
+        impl Real for $t {
+            #[inline(always)]
+            fn of(x: f64) -> $t {
+                x as $t
+            }
+            #[inline(always)]
+            fn sqrt(self) -> $t {
+                self.sqrt()
+            }
+        }
+        impl Element for $t {
+            type Compute = $t;
+            #[inline(always)]
+            fn compute<const N: usize>(grad: &[$t], targets: [&mut [$t]; N], f: impl Fn(&[$t], [&mut [$t]; N])) {
+                f(grad, targets);
+            }
+        }
+    )*};
+}
+real!(f32, f64);
+
+/// What parameters are stored in.
+trait Element: Stored {
+    type Compute: Real;
+
+    /// Calls `f` with the numbers in the type that is computed in, and stores what it leaves in `targets`.
+    fn compute<const N: usize>(
+        grad: &[Self],
+        targets: [&mut [Self]; N],
+        f: impl Fn(&[Self::Compute], [&mut [Self::Compute]; N]),
+    );
+}
+
+/// Numbers of half precision that are computed at a time.
+const BLOCK: usize = 512;
+
+macro_rules! half {
+    ($($t:ty, $load:expr, $store:expr;)*) => {$(
+        impl Element for $t {
+            type Compute = f32;
+            fn compute<const N: usize>(grad: &[$t], mut targets: [&mut [$t]; N], f: impl Fn(&[f32], [&mut [f32]; N])) {
+                let (mut slope, mut wide) = ([0f32; BLOCK], [[0f32; BLOCK]; N]);
+                for (i, grad) in grad.chunks(BLOCK).enumerate() {
+                    let (n, at) = (grad.len(), i * BLOCK);
+                    $load(grad, &mut slope[..n]);
+                    for (wide, target) in wide.iter_mut().zip(&targets) {
+                        $load(&target[at..at + n], &mut wide[..n]);
+                    }
+                    f(&slope[..n], wide.each_mut().map(|w| &mut w[..n]));
+                    for (wide, target) in wide.iter().zip(&mut targets) {
+                        $store(&wide[..n], &mut target[at..at + n]);
+                    }
+                }
+            }
+        }
+    )*};
+}
+half! {
+    f16, widen, narrow;
+    bf16, widen_bf16, narrow_bf16;
+}
+
+fn widen_bf16(from: &[bf16], to: &mut [f32]) {
+    simd(
+        #[inline(always)]
+        || to.iter_mut().zip(from).for_each(|(to, from)| *to = bf16_to_f32(*from)),
+    );
+}
+
+fn narrow_bf16(from: &[f32], to: &mut [bf16]) {
+    simd(
+        #[inline(always)]
+        || to.iter_mut().zip(from).for_each(|(to, from)| *to = f32_to_bf16(*from)),
+    );
+}
+
+/// A number that a tensor `[]` holds.
+fn number(x: &Src<'_>) -> f64 {
+    match x.dtype() {
+        DType::F64 => x.contiguous::<f64>()[0],
+        DType::F16 => x.contiguous::<f16>()[0].to_f64(),
+        DType::BF16 => x.contiguous::<bf16>()[0].to_f64(),
+        _ => x.contiguous::<f32>()[0].into(),
     }
 }
 
-impl Real for f64 {
-    #[inline(always)]
-    fn of(x: f64) -> f64 {
-        x
-    }
-    #[inline(always)]
-    fn sqrt(self) -> f64 {
-        self.sqrt()
+/// The numbers of a step that may stand among its inputs.
+struct Scalars {
+    lr: f64,
+    /// What gradients are multiplied with.
+    unscale: f64,
+    /// Nothing is to be changed.
+    skip: bool,
+}
+
+impl Scalars {
+    fn read(named: StepScalars, lr: f64, inputs: &[Src<'_>]) -> Scalars {
+        let mut rest = inputs.iter();
+        let mut next = |there: bool| if there { rest.next().map(number) } else { None };
+        Scalars {
+            lr: next(named.lr).unwrap_or(lr),
+            unscale: next(named.grad_scale).map_or(1.0, f64::recip),
+            skip: next(named.found_inf).is_some_and(|x| x != 0.0),
+        }
     }
 }
 
-/// Calls `f` with the same part of the gradient and of each of the `N` targets, on all threads.
-fn zip_chunks<T: Stored, const N: usize>(grad: &[T], targets: [&mut [T]; N], f: impl Fn(&[T], [&mut [T]; N]) + Sync) {
-    if grad.len() <= GRAIN {
-        return f(grad, targets);
-    }
-    let mut parts: Vec<(&[T], [&mut [T]; N])> = Vec::new();
-    let mut rest = targets;
-    for grad in grad.chunks(GRAIN) {
-        let mut tails: [&mut [T]; N] = std::array::from_fn(|_| Default::default());
-        let heads = std::array::from_fn(|i| {
-            let (head, tail) = std::mem::take(&mut rest[i]).split_at_mut(grad.len());
-            tails[i] = tail;
-            head
-        });
-        parts.push((grad, heads));
-        rest = tails;
-    }
-    par::each(parts, |(grad, targets)| f(grad, targets));
-}
+/// Some elements of a parameter's gradient and of what is updated with it, and the parameter's place in the list.
+type Piece<'a, T, const N: usize> = (usize, &'a [T], [&'a mut [T]; N]);
 
-fn all<'a, T: Stored, const N: usize>(outputs: &'a mut [Dst<'_>]) -> [&'a mut [T]; N] {
-    let mut slices = outputs.iter_mut();
-    std::array::from_fn(|_| slices.next().map(|d| d.slice::<T>()).unwrap_or_default())
+/// Calls `f` with the elements of each parameter: its place, its gradient, and the tensors to update. Small tensors
+/// go to a thread together, large ones in pieces.
+fn for_each<T: Element, const N: usize>(
+    grads: &[Src<'_>],
+    outputs: &mut [Dst<'_>],
+    f: impl Fn(usize, &[T::Compute], [&mut [T::Compute]; N]) + Sync,
+) {
+    let count = grads.len();
+    let grads: Vec<Cow<'_, [T]>> = grads.iter().map(|g| g.contiguous::<T>()).collect();
+    let mut lists = outputs.chunks_mut(count);
+    let mut lists: [_; N] = std::array::from_fn(|_| lists.next().unwrap_or_default().iter_mut());
+    let run = |(i, grad, targets): Piece<'_, T, N>| T::compute(grad, targets, |grad, targets| f(i, grad, targets));
+    let (mut batches, mut batch, mut filled) = (Vec::new(), Vec::new(), 0);
+    for (i, grad) in grads.iter().enumerate() {
+        let mut rest: [&mut [T]; N] =
+            std::array::from_fn(|n| lists[n].next().map(|d| d.slice::<T>()).unwrap_or_default());
+        for grad in grad.chunks(GRAIN) {
+            let mut tails: [&mut [T]; N] = std::array::from_fn(|_| Default::default());
+            let heads = std::array::from_fn(|n| {
+                let (head, tail) = std::mem::take(&mut rest[n]).split_at_mut(grad.len());
+                tails[n] = tail;
+                head
+            });
+            batch.push((i, grad, heads));
+            rest = tails;
+            filled += grad.len();
+            if filled >= GRAIN {
+                batches.push(std::mem::take(&mut batch));
+                filled = 0;
+            }
+        }
+    }
+    batches.push(batch);
+    par::each(batches, |batch| batch.into_iter().for_each(run));
 }
 
 impl SgdStep {
-    fn go<T: Real>(&self, grad: &Src<'_>, outputs: &mut [Dst<'_>]) {
-        let grad = grad.contiguous::<T>();
-        let (lr, momentum, weight_decay) = (T::of(self.lr), T::of(self.momentum), T::of(self.weight_decay));
-        let keep = T::of(1.0 - self.dampening);
+    fn go<T: Element>(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) {
+        let (grads, scalars) = inputs.split_at(outputs.len() / if self.momentum == 0.0 { 1 } else { 2 });
+        let scalars = Scalars::read(self.scalars, self.lr, scalars);
+        if scalars.skip {
+            return;
+        }
+        let of = <T::Compute as Real>::of;
+        let (lr, momentum, weight_decay) = (of(scalars.lr), of(self.momentum), of(self.weight_decay));
+        let (keep, unscale) = (of(1.0 - self.dampening), of(scalars.unscale));
         let (maximize, decays, nesterov, first) = (self.maximize, self.weight_decay != 0.0, self.nesterov, self.first);
-        let slope = move |g: T, p: T| {
-            let g = if maximize { -g } else { g };
+        let slope = move |g: T::Compute, p: T::Compute| {
+            let g = if maximize { -(g * unscale) } else { g * unscale };
             if decays { g + p * weight_decay } else { g }
         };
         if self.momentum == 0.0 {
-            return zip_chunks(&grad, all::<T, 1>(outputs), |grad, [param]| {
+            return for_each::<T, 1>(grads, outputs, |_, grad, [param]| {
                 simd(
                     #[inline(always)]
                     || {
@@ -89,7 +199,7 @@ impl SgdStep {
                 );
             });
         }
-        zip_chunks(&grad, all::<T, 2>(outputs), |grad, [param, buffer]| {
+        for_each::<T, 2>(grads, outputs, |_, grad, [param, buffer]| {
             simd(
                 #[inline(always)]
                 || {
@@ -106,17 +216,38 @@ impl SgdStep {
 }
 
 impl AdamStep {
-    fn go<T: Real>(&self, grad: &Src<'_>, outputs: &mut [Dst<'_>]) {
-        let grad = grad.contiguous::<T>();
-        let correction1 = 1.0 - self.beta1.powi(self.step.min(i32::MAX as u64) as i32);
-        let correction2 = (1.0 - self.beta2.powi(self.step.min(i32::MAX as u64) as i32)).sqrt();
-        let (step_size, root) = (T::of(self.lr / correction1), T::of(correction2));
-        let (keep1, beta2, keep2) = (T::of(1.0 - self.beta1), T::of(self.beta2), T::of(1.0 - self.beta2));
-        let (eps, decay, shrink) =
-            (T::of(self.eps), T::of(self.weight_decay), T::of(1.0 - self.lr * self.weight_decay));
+    fn go<T: Element>(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) {
+        let lists = 3 + usize::from(self.amsgrad) + usize::from(self.step.is_none());
+        let (grads, scalars) = inputs.split_at(outputs.len() / lists);
+        let scalars = Scalars::read(self.scalars, self.lr, scalars);
+        if scalars.skip {
+            return;
+        }
+        let of = <T::Compute as Real>::of;
+        // The size of a step and the root of the second moment's correction.
+        let factors = |step: f64| {
+            let corrected = |beta: f64| 1.0 - beta.powf(step);
+            (of(scalars.lr / corrected(self.beta1)), of(corrected(self.beta2).sqrt()))
+        };
+        let (state, steps) = outputs.split_at_mut(grads.len() * if self.amsgrad { 4 } else { 3 });
+        let factors: Vec<(T::Compute, T::Compute)> = match self.step {
+            Some(step) => vec![factors(step as f64); grads.len()],
+            None => {
+                let counted = steps.iter_mut().map(|step| {
+                    let step = &mut step.slice::<f32>()[0];
+                    *step += 1.0;
+                    factors((*step).into())
+                });
+                counted.collect()
+            }
+        };
+        let (keep1, beta2, keep2) = (of(1.0 - self.beta1), of(self.beta2), of(1.0 - self.beta2));
+        let (eps, decay, shrink) = (of(self.eps), of(self.weight_decay), of(1.0 - scalars.lr * self.weight_decay));
         let (decays, decoupled, maximize) = (self.weight_decay != 0.0, self.decoupled, self.maximize);
-        let moments = move |p: &mut T, m: &mut T, v: &mut T, g: T| {
-            let mut g = if maximize { -g } else { g };
+        let unscale = of(scalars.unscale);
+        type C<T> = <T as Element>::Compute;
+        let moments = move |p: &mut C<T>, m: &mut C<T>, v: &mut C<T>, g: C<T>| {
+            let mut g = if maximize { -(g * unscale) } else { g * unscale };
             if decays && decoupled {
                 *p = *p * shrink;
             } else if decays {
@@ -126,7 +257,8 @@ impl AdamStep {
             *v = *v * beta2 + g * g * keep2;
         };
         if self.amsgrad {
-            return zip_chunks(&grad, all::<T, 4>(outputs), |grad, [param, first, second, largest]| {
+            return for_each::<T, 4>(grads, state, |i, grad, [param, first, second, largest]| {
+                let (step_size, root) = factors[i];
                 simd(
                     #[inline(always)]
                     || {
@@ -141,7 +273,8 @@ impl AdamStep {
                 );
             });
         }
-        zip_chunks(&grad, all::<T, 3>(outputs), |grad, [param, first, second]| {
+        for_each::<T, 3>(grads, state, |i, grad, [param, first, second]| {
+            let (step_size, root) = factors[i];
             simd(
                 #[inline(always)]
                 || {
@@ -160,8 +293,10 @@ macro_rules! kernels {
         impl CpuKernel for $Op {
             fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
                 match inputs[0].dtype() {
-                    DType::F32 => self.go::<f32>(&inputs[0], outputs),
-                    DType::F64 => self.go::<f64>(&inputs[0], outputs),
+                    DType::F32 => self.go::<f32>(inputs, outputs),
+                    DType::F64 => self.go::<f64>(inputs, outputs),
+                    DType::F16 => self.go::<f16>(inputs, outputs),
+                    DType::BF16 => self.go::<bf16>(inputs, outputs),
                     other => bail!(Unsupported, stringify!($Op), "no fused step for {other}"),
                 }
                 Ok(())

@@ -132,14 +132,41 @@ fn update_all(name: &'static str, op: &Op, inputs: &[&Tensor], targets: &[&Tenso
             "target {i} with strides {:?} is not contiguous",
             target.strides()
         );
-        let shared = inputs.iter().chain(&targets[..i]).any(|t| t.storage().is(target.storage()));
-        ensure!(!shared, Argument, name, "target {i} shares memory with another operand");
     }
+    check_apart(name, inputs, targets)?;
     let _guard = lock_for_op(name, inputs, targets)?;
     // SAFETY: shapes and dtypes are as inferred, all storages are locked, targets are contiguous and apart.
     let ran = unsafe { backend.run(Work { op, inputs, outputs: targets, at })? };
     ensure!(ran == Ran::Queued, Unsupported, name, "{device} has no kernel for this update");
     targets.iter().for_each(|t| t.storage().bump(name, at));
+    Ok(())
+}
+
+/// No target of an update shares places with another operand; lists are long, so they are put in order once.
+fn check_apart(name: &'static str, inputs: &[&Tensor], targets: &[&Tensor]) -> Result<()> {
+    // Of each operand with elements its storage, its first byte and the one after its last, and whether it is written.
+    let span = |t: &Tensor, target: Option<usize>| {
+        let (layout, size) = (t.layout(), t.dtype().size());
+        layout.end().map(|end| (t.storage().id(), layout.offset * size, end * size, target))
+    };
+    let read = inputs.iter().filter_map(|t| span(t, None));
+    let written = targets.iter().enumerate().filter_map(|(i, t)| span(t, Some(i)));
+    let mut spans: Vec<_> = read.chain(written).collect();
+    spans.sort_unstable();
+    let (mut storage, mut any, mut last) = (0, 0, (0, None));
+    for (place, start, end, target) in spans {
+        if place != storage {
+            (storage, any, last) = (place, 0, (0, None));
+        }
+        let clash = if target.is_some() && any > start { target } else { last.1.filter(|_| last.0 > start) };
+        if let Some(i) = clash {
+            bail!(Argument, name, "target {i} shares memory with another operand")
+        }
+        any = any.max(end);
+        if target.is_some() && end > last.0 {
+            last = (end, target);
+        }
+    }
     Ok(())
 }
 

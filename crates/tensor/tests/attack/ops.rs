@@ -462,16 +462,21 @@ const OTHERS: &[Maker] = &[
     |g| {
         let momentum = if g.one_in(2) { 0.9 } else { 0.0 };
         let (dampening, weight_decay) = (0.0, 0.0);
-        let op = SgdStep { lr: 0.1, momentum, dampening, weight_decay, nesterov: false, maximize: false, first: false };
+        let scalars = StepScalars::default();
+        let (nesterov, maximize, first) = (false, false, g.one_in(2));
+        let op = SgdStep { lr: 0.1, momentum, dampening, weight_decay, nesterov, maximize, first, scalars };
         let x = float(g);
-        (op.into(), like(g, x, if momentum == 0.0 { 2 } else { 3 }))
+        let params = 1 + g.next() as usize % 3;
+        (op.into(), like(g, x, params * if momentum == 0.0 { 2 } else { 3 }))
     },
     |g| {
         let (amsgrad, eps, weight_decay) = (g.one_in(2), 1e-8, 0.0);
-        let (lr, beta1, beta2, step) = (0.1, 0.9, 0.99, g.u() as u64);
-        let op = AdamStep { lr, beta1, beta2, eps, weight_decay, decoupled: true, amsgrad, maximize: false, step };
+        let (lr, beta1, beta2, step) = (0.1, 0.9, 0.99, Some(g.u() as u64));
+        let (decoupled, maximize, scalars) = (true, false, StepScalars::default());
+        let op = AdamStep { lr, beta1, beta2, eps, weight_decay, decoupled, amsgrad, maximize, step, scalars };
         let x = float(g);
-        (op.into(), like(g, x, if amsgrad { 5 } else { 4 }))
+        let params = 1 + g.next() as usize % 3;
+        (op.into(), like(g, x, params * if amsgrad { 5 } else { 4 }))
     },
     |g| {
         let x = float(g).to_dtype(DType::Complex64).unwrap();

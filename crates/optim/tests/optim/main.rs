@@ -1,0 +1,43 @@
+//! Optimizers and schedules: against PyTorch, what they keep, and how they step.
+
+mod pytorch;
+mod scaling;
+mod schedules;
+mod state;
+mod steps;
+
+use flambeau_autograd::Autograd;
+use flambeau_optim::*;
+use flambeau_tensor::{Result, Tensor};
+
+/// Makes an optimizer of groups, with PyTorch's defaults.
+type Make = fn(&[ParamGroup]) -> Result<Box<dyn Optimizer>>;
+
+macro_rules! table {
+    ($($Optimizer:ident),*) => {
+        &[$((stringify!($Optimizer), |groups| {
+            Ok(Box::new($Optimizer::new(Vec::<Tensor>::new()).groups(groups).build()?))
+        })),*]
+    };
+}
+
+/// Every optimizer there is.
+const ALL: &[(&str, Make)] = table![
+    SGD, Adam, AdamW, Adamax, NAdam, RAdam, RMSprop, Rprop, Adagrad, Adadelta, ASGD, Adafactor, Muon, SparseAdam, LBFGS
+];
+
+fn make(name: &str, groups: &[ParamGroup]) -> Result<Box<dyn Optimizer>> {
+    ALL.iter().find(|(n, _)| *n == name).expect("an optimizer").1(groups)
+}
+
+/// The sum of (p − 1)⁴ and of p² / 2, with its gradients.
+fn quartic(params: &[Tensor]) -> Result<Tensor> {
+    params.iter().for_each(|p| p.clear_grad());
+    let mut loss = Tensor::zeros([]).build()?;
+    for p in params {
+        let part = p.sub(1.0)?.pow(4.0)?.sum(..)?.add(&p.square()?.sum(..)?.div(2.0)?)?;
+        loss = loss.add(&part.to_dtype(flambeau_tensor::DType::F32)?)?;
+    }
+    loss.backward()?;
+    Ok(loss)
+}
