@@ -160,6 +160,7 @@ impl Node {
         match &self.kind {
             Kind::Op(op) => {
                 let name = match crate::rules::struct_name(op) {
+                    "Custom" => op.name(),
                     "Reshape" => "View",
                     name => name.strip_suffix("Scalar").unwrap_or(name),
                 };

@@ -9,6 +9,8 @@ mod common;
 
 use common::{check, check_forward, sample, seeded};
 use flambeau_autograd::{Autograd, GradOptions, RULES, RuleKind, enable_grad, grad_with, recorded_ops};
+use flambeau_tensor::custom::CustomOp;
+use flambeau_tensor::op::{Meta, Metas, Outputs};
 use flambeau_tensor::{
     Approximate, Arange, AvgPoolOptions, BatchNormOptions, Complex, ConvOptions, ConvTransposeOptions, DType, Full,
     MaxPoolOptions, Op, Reduce, Result, StdAndMean, Tensor, TopkOptions, Transfer, cat, dispatch, tensor,
@@ -496,6 +498,26 @@ fn elements(t: &mut Table) {
     }
 }
 
+/// An op of somebody's own, which has its decomposition for a derivative. More of them in `custom_ops.rs`.
+fn custom(t: &mut Table) {
+    #[derive(Debug)]
+    struct Norm;
+    impl CustomOp for Norm {
+        fn name(&self) -> &'static str {
+            "test::norm"
+        }
+        fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
+            Meta::like(inputs[0]).one()
+        }
+        fn decompose(&self, inputs: &[&Tensor]) -> Option<Result<Outputs>> {
+            let y = inputs[0].square().and_then(|squares| inputs[0].div(squares.add(1.0)?.sqrt()?));
+            Some(y.map(|y| Outputs::from_iter([y])))
+        }
+    }
+    t.add("Custom", [real(&[2, 3])], |[x]| Norm.call(&[x]));
+    t.add("Custom", [real(&[3, 2]).t().unwrap()], |[x]| Norm.call(&[x]));
+}
+
 fn views(t: &mut Table) {
     for x in [real(&[2, 3, 4]), complex(&[2, 3, 4]), other(&[4, 3, 2]).transpose(0, 2).unwrap()] {
         let values = if x.dtype().is_complex() { complex(&[2, 4]) } else { other(&[2, 4]) };
@@ -526,7 +548,9 @@ fn views(t: &mut Table) {
 
 fn table() -> Table {
     let mut table = Table::default();
-    [unary, binary, reductions, products, pools_and_norms, elements, views].iter().for_each(|part| part(&mut table));
+    [unary, binary, reductions, products, pools_and_norms, elements, views, custom]
+        .iter()
+        .for_each(|part| part(&mut table));
     table
 }
 

@@ -130,6 +130,7 @@ mod book {
         quick_start: "../../../docs/quick-start.md";
         data_and_training: "../../../docs/data-and-training.md";
         reference: "../../../docs/reference.md";
+        contributing: "../../../docs/contributing.md";
         coming_from_pytorch: "../../../docs/coming-from-pytorch.md";
     }
 }

@@ -169,6 +169,9 @@ impl Backend for Mirror {
     }
 
     unsafe fn run(&self, Work { op, inputs, outputs, at }: Work<'_>) -> Result<Ran> {
+        if matches!(op, Op::Custom(own) if own.op().cpu().is_none()) {
+            return Ok(Ran::Lacking);
+        }
         let operands = |all: &[&Tensor]| all.iter().map(|t| Operand::of(t)).collect::<Result<Vec<_>>>();
         let (sources, targets) = (operands(inputs)?, operands(outputs)?);
         let Some(device) = outputs.first().map(|t| t.device()) else { return Ok(Ran::Queued) };

@@ -2,6 +2,8 @@
 
 use flambeau_mirror::{device, queued, set_seed, with_stream};
 use flambeau_tensor::backend::{Backend, Ran, Work, register_backend, synchronize};
+use flambeau_tensor::custom::{CpuInput, CpuKernel, CpuOutput, CustomOp};
+use flambeau_tensor::op::{Meta, Metas, Outputs};
 use flambeau_tensor::storage::Memory;
 use flambeau_tensor::{DType, Device, ErrorKind, Op, Result, Tensor};
 
@@ -199,6 +201,48 @@ fn what_a_backend_lacks_runs_by_its_decomposition_or_is_an_error_that_names_both
     let error = Tensor::zeros([1 << 22]).device(bare).build().unwrap_err();
     assert!(error.kind() == ErrorKind::Memory && error.to_string().contains("bare:0"), "{error}");
     assert!(x.pin_memory(Device::Cpu).is_err() && numbers(&[2], 0).pin_memory(bare).is_err());
+}
+
+/// x³ + 1: with a kernel for the CPU, or without any.
+#[derive(Debug)]
+struct Cubic {
+    kernel: bool,
+}
+
+impl CustomOp for Cubic {
+    fn name(&self) -> &'static str {
+        "test::cubic"
+    }
+    fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
+        Meta::like(inputs[0]).one()
+    }
+    fn cpu(&self) -> Option<&dyn CpuKernel> {
+        self.kernel.then_some(self)
+    }
+    fn decompose(&self, inputs: &[&Tensor]) -> Option<Result<Outputs>> {
+        let x = inputs[0];
+        let y = x.mul(x).and_then(|y| y.mul(x)?.add(1.0));
+        (!self.kernel).then(|| y.map(|y| Outputs::from_iter([y])))
+    }
+}
+
+impl CpuKernel for Cubic {
+    fn run(&self, inputs: &[CpuInput<'_>], outputs: &mut [CpuOutput<'_>]) -> Result<()> {
+        let x = inputs[0].rows::<f32>()?;
+        outputs[0].rows::<f32>()?.iter_mut().zip(&x[..]).for_each(|(y, x)| *y = x * x * x + 1.0);
+        Ok(())
+    }
+}
+
+#[test]
+fn an_op_of_somebodys_own_runs_there_by_its_kernel_or_its_decomposition() {
+    let x = numbers(&[3, 4], 11);
+    let right = values(&x.mul(&x).unwrap().mul(&x).unwrap().add(1.0).unwrap());
+    let there = x.to_device(device(0)).unwrap();
+    for kernel in [true, false] {
+        let y = Cubic { kernel }.call(&[&there]).unwrap();
+        assert!(y.device() == device(0) && values(&y) == right, "kernel: {kernel}");
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ pub mod alloc;
 pub mod backend;
 mod build;
 mod cpu;
+pub mod custom;
 mod device;
 pub mod dispatch;
 mod display;

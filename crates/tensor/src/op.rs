@@ -5,12 +5,14 @@
 //! kernel in `cpu`, the derivative in `flambeau-autograd`. An op that lacks one of them does not compile.
 
 use crate::autocast::Policy;
+use crate::custom::Custom;
 use crate::layout::Layout;
 use crate::ops::*;
 use crate::shape::Shape;
 use crate::{DType, Device, Result, Tensor, bail, ensure};
 use smallvec::SmallVec;
 use std::fmt::Debug;
+use std::hash::{Hash, Hasher};
 
 /// What an op's output will be.
 #[derive(Clone, Debug, PartialEq)]
@@ -154,6 +156,8 @@ macro_rules! for_each_op {
                 Rfft, Irfft,
                 // from device to device
                 Transfer,
+                // of somebody's own
+                Custom,
             }
             large {
                 // factories
@@ -176,7 +180,7 @@ macro_rules! for_each_op {
 
 macro_rules! define_ops {
     (kernels { $($k:ident,)* } large { $($l:ident,)* } views { $($v:ident,)* }) => {
-        /// Any op of the vocabulary.
+        /// Any op of the vocabulary. Two are equal where their kind and [attributes](Op::attributes) are.
         #[derive(Clone, Debug)]
         #[allow(missing_docs)]
         // A tag as wide as a word: an op is moved in words then, which costs less than a byte and the odd rest.
@@ -195,7 +199,10 @@ macro_rules! define_ops {
             /// PyTorch's name.
             #[inline]
             pub fn name(&self) -> &'static str {
-                Op::NAMES[self.number()]
+                match self {
+                    Op::Custom(op) => op.op().name(),
+                    _ => Op::NAMES[self.number()],
+                }
             }
 
             /// Its place in the list of all ops.
@@ -267,9 +274,99 @@ macro_rules! define_ops {
 }
 for_each_op!(define_ops);
 
+impl Op {
+    /// What the op is given beside its inputs: the name of each attribute and its value, as it prints. For whoever
+    /// writes a program down, compares or hashes it; who works on an op matches on the op itself.
+    ///
+    /// ```
+    /// use flambeau_tensor::{Cumsum, Op};
+    ///
+    /// let op = Op::from(Cumsum { dim: 1, reverse: false });
+    /// let attributes = op.attributes();
+    /// assert_eq!(attributes[0], ("dim".to_string(), "1".to_string()));
+    /// assert!(op == op.clone());
+    /// ```
+    pub fn attributes(&self) -> Vec<(String, String)> {
+        // Every op derives how it prints, so its fields are named there, once: `Sum(Sum { dims: [0], … })`.
+        let text = format!("{self:?}");
+        let text = text.split_once('(').map_or("", |(_, rest)| rest.strip_suffix(')').unwrap_or(rest));
+        let inside = |open, close| Some(text.split_once(open)?.1.strip_suffix(close)?.trim());
+        let named = text.find(['{', '(']).is_some_and(|at| text[at..].starts_with('{'));
+        let Some(fields) = (if named { inside('{', '}') } else { inside('(', ')') }) else { return Vec::new() };
+        let field = |(i, field): (usize, &str)| match field.split_once(": ") {
+            Some((name, value)) if named => (name.to_string(), value.to_string()),
+            _ => (i.to_string(), field.to_string()),
+        };
+        split_fields(fields).into_iter().enumerate().map(field).collect()
+    }
+}
+
+/// The parts of a printed list, at the commas that stand in no brackets and in no quotes.
+fn split_fields(text: &str) -> Vec<&str> {
+    let (mut parts, mut start, mut depth, mut quoted, mut escaped) = (Vec::new(), 0, 0usize, false, false);
+    for (i, c) in text.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            _ if quoted => {}
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth = depth.saturating_sub(1),
+            ',' if depth == 0 => {
+                parts.push(text[start..i].trim());
+                start = i + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(text[start..].trim());
+    parts.retain(|part| !part.is_empty());
+    parts
+}
+
+impl PartialEq for Op {
+    fn eq(&self, other: &Op) -> bool {
+        self.number() == other.number() && self.name() == other.name() && format!("{self:?}") == format!("{other:?}")
+    }
+}
+
+impl std::cmp::Eq for Op {}
+
+impl Hash for Op {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name().hash(state);
+        format!("{self:?}").hash(state);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn attributes_are_listed_by_name() {
+        let list = |op: Op| op.attributes().iter().map(|(n, v)| format!("{n}={v}")).collect::<Vec<_>>().join("; ");
+        assert_eq!(list(Relu.into()), "");
+        assert_eq!(list(Cumsum { dim: 2, reverse: true }.into()), "dim=2; reverse=true");
+        assert_eq!(list(Permute { order: [1, 0].as_slice().into() }.into()), "order=[1, 0]");
+        let layout = Box::new(Layout::contiguous(Shape::from_slice(&[2, 3])));
+        let text = list(AsStrided { layout }.into());
+        assert_eq!(text, "layout=Layout { shape: [2, 3], strides: [3, 1], offset: 0 }");
+        assert_eq!(split_fields(r#"a: "x, \"y)", b: [1, (2, 3)]"#), [r#"a: "x, \"y)""#, "b: [1, (2, 3)]"]);
+    }
+
+    #[test]
+    fn ops_are_equal_where_kind_and_attributes_are() {
+        let cumsum = |dim| Op::from(Cumsum { dim, reverse: false });
+        let hash = |op: Op| {
+            let mut state = std::hash::DefaultHasher::new();
+            op.hash(&mut state);
+            state.finish()
+        };
+        assert!(cumsum(0) == cumsum(0) && hash(cumsum(0)) == hash(cumsum(0)));
+        assert!(cumsum(0) != cumsum(1) && hash(cumsum(0)) != hash(cumsum(1)));
+        assert!(cumsum(0) != Op::from(Cumprod { dim: 0, reverse: false }));
+    }
 
     #[test]
     fn an_op_is_cheap_to_move() {

@@ -7,6 +7,7 @@ mod activation;
 mod binary;
 mod clamp;
 mod conv;
+mod custom;
 mod factory;
 mod fft;
 mod forward;
@@ -28,6 +29,7 @@ mod unary;
 mod view;
 
 use crate::node::backward_error;
+use flambeau_tensor::custom::Custom;
 use flambeau_tensor::op::Op;
 use flambeau_tensor::ops::*;
 use flambeau_tensor::{ErrorKind, Result, Tensor};

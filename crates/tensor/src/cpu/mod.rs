@@ -39,6 +39,7 @@ pub(crate) mod view;
 pub(crate) mod words;
 
 use crate::backend::{Backend, Ran, Work};
+use crate::custom::Custom;
 use crate::op::{Infer, Op};
 use crate::ops::Transfer;
 use crate::storage::Memory;
@@ -57,7 +58,7 @@ pub(crate) trait CpuKernel {
 
 /// There must be memory for copies of inputs in rows: that of an expanded one is larger by far than what it is made
 /// of.
-fn check_room(op: &'static str, inputs: &[Src<'_>]) -> Result<()> {
+pub(crate) fn check_room(op: &'static str, inputs: &[Src<'_>]) -> Result<()> {
     for x in inputs.iter().filter(|x| !x.is_contiguous()) {
         // As wide as it may be computed.
         let bytes = x.numel().saturating_mul(x.dtype().size().max(4));
@@ -100,6 +101,12 @@ impl CpuKernel for Transfer {
     }
 }
 
+impl CpuKernel for Custom {
+    fn run(&self, _: &[Src<'_>], _: &mut [Dst<'_>]) -> Result<()> {
+        Err(Error::new(ErrorKind::Unsupported, self.op().name(), "the backend asks an op of one's own itself"))
+    }
+}
+
 impl Backend for CpuBackend {
     fn allocate(&self, _: Device, bytes: usize) -> Result<Memory> {
         match crate::alloc::Block::new(bytes) {
@@ -109,6 +116,13 @@ impl Backend for CpuBackend {
     }
 
     unsafe fn run(&self, Work { op, inputs, outputs, .. }: Work<'_>) -> Result<Ran> {
+        if let Op::Custom(op) = op {
+            // SAFETY: as below.
+            let (inputs, outputs) = unsafe {
+                (inputs.iter().map(|t| Src::new(t)).collect::<Vec<_>>(), outputs.iter().map(|t| Dst::new(t)))
+            };
+            return op.run_on_cpu(&inputs, outputs);
+        }
         // SAFETY: the contract of `Backend::run`: inputs are locked to read, outputs fresh or locked to
         // write, for the length of this call.
         unsafe {

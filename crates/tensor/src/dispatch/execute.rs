@@ -272,7 +272,7 @@ fn run_all(op: &Op, inputs: &[&Tensor], at: At) -> Result<Outputs> {
     let ran = {
         let outputs: SmallVec<[&Tensor; 4]> = outputs.iter().collect();
         // SAFETY: outputs are as inferred and fresh, inputs locked to read.
-        unsafe { backend.run(Work { op, inputs, outputs: &outputs, at })? }
+        unsafe { queue(backend, Work { op, inputs, outputs: &outputs, at })? }
     };
     drop(guard);
     if ran == Ran::Queued { Ok(outputs) } else { decomposed(op, inputs, device) }
@@ -294,11 +294,28 @@ fn run_one(op: &Op, inputs: &[&Tensor], at: At) -> Result<Tensor> {
     let mut guard = Guard::default();
     guard.lock_all(op.name(), inputs, &[])?;
     // SAFETY: the output is as inferred and fresh, inputs are locked to read.
-    if unsafe { backend.run(Work { op, inputs, outputs: &[&out], at })? } == Ran::Queued {
+    if unsafe { queue(backend, Work { op, inputs, outputs: &[&out], at })? } == Ran::Queued {
         return Ok(out);
     }
     drop(guard);
     decomposed(op, inputs, device)?.pop().ok_or_else(|| Error::new(ErrorKind::Unsupported, op.name(), "no output"))
+}
+
+/// Has the backend run the op. One of somebody's own is asked first, whether it has a kernel for the device.
+///
+/// # Safety
+/// As for [`Backend::run`].
+#[inline(always)]
+unsafe fn queue(backend: &dyn Backend, work: Work<'_>) -> Result<Ran> {
+    if let Op::Custom(op) = work.op {
+        let here = work.outputs.iter().all(|t| t.device() == Device::Cpu);
+        // SAFETY: the caller's promise.
+        if !here && unsafe { op.op().device(work)? } == Ran::Queued {
+            return Ok(Ran::Queued);
+        }
+    }
+    // SAFETY: the caller's promise.
+    unsafe { backend.run(work) }
 }
 
 /// An op that the backend lacks, by its mathematics in other ops.

@@ -85,9 +85,7 @@ impl Step {
 /// Steps are equal where op, attributes and operands are, whatever their lines.
 impl PartialEq for Step {
     fn eq(&self, other: &Step) -> bool {
-        self.inputs == other.inputs
-            && self.target == other.target
-            && format!("{:?}", self.op) == format!("{:?}", other.op)
+        self.inputs == other.inputs && self.target == other.target && self.op == other.op
     }
 }
 
