@@ -18,7 +18,35 @@ mod dataset;
 mod loader;
 mod sampler;
 
-pub use collate::{Collate, CollateWith, DefaultCollate};
-pub use dataset::{ConcatDataset, Dataset, Map, Subset, TensorDataset, random_split};
-pub use loader::{DataIter, DataLoader, DataLoaderBuilder, LoaderState};
-pub use sampler::{BatchSampler, Order, RandomSampler, Sampler, SequentialSampler, WeightedRandomSampler};
+// The derive names this crate as its users do.
+extern crate self as flambeau_data;
+
+pub use collate::{
+    Collate, CollateWith, DefaultCollate, PadCollate, Placed, Sequence, Transformed, Unbatched, pad_collate,
+};
+pub use dataset::{
+    ChainDataset, Columns, ConcatDataset, Dataset, IterableDataset, Map, Parts, Split, StackDataset, Stream, Subset,
+    TensorDataset, random_split,
+};
+pub use flambeau_nn_derive::Collate;
+pub use loader::{
+    BatchSize, DataIter, DataLoader, DataLoaderBuilder, LoaderState, StreamIter, StreamLoader, StreamLoaderBuilder,
+    WorkerInfo, worker_info,
+};
+pub use sampler::{
+    BatchSampler, BucketBatchSampler, BucketBatchSamplerBuilder, DistributedSampler, DistributedSamplerBuilder, Draws,
+    InfiniteSampler, RandomSampler, RandomSamplerBuilder, Sampler, SequentialSampler, SubsetRandomSampler,
+    WeightedRandomSampler,
+};
+
+/// What the derive's code names.
+#[doc(hidden)]
+pub mod derive {
+    pub use flambeau_tensor::{Result, Tensor, Tensors};
+}
+
+/// True for the files of this crate.
+fn is_ours(file: &str) -> bool {
+    let here = file!();
+    file.starts_with(&here[..here.len() - "lib.rs".len()])
+}

@@ -76,6 +76,7 @@ pub mod optim {
 /// Datasets, samplers, the loader.
 pub mod data {
     pub use flambeau_data::*;
+    pub use flambeau_nn_derive::CollateViaFacade as Collate;
 }
 
 /// Files of tensors: safetensors, PyTorch's, NumPy's.
@@ -107,7 +108,7 @@ pub mod prelude {
     pub use flambeau_nn::functional::*;
     pub use flambeau_nn::utils::*;
     pub use flambeau_nn::*;
-    pub use flambeau_nn_derive::{ModuleViaFacade as Module, TensorsViaFacade as Tensors};
+    pub use flambeau_nn_derive::{CollateViaFacade as Collate, ModuleViaFacade as Module, TensorsViaFacade as Tensors};
     pub use flambeau_optim::*;
     pub use flambeau_tensor::{
         Build, DType, Device, Error, ErrorKind, Result, Scalar, StateDict, Tensor, cat, enable_grad, inference_mode,

@@ -1,9 +1,11 @@
-//! `#[derive(Module)]`: makes a struct of parts into a module of `flambeau-nn`.
+//! The derive macros of flambeau: `#[derive(Module)]` makes a struct of parts into a module of `flambeau-nn`,
+//! `#[derive(Collate)]` a struct of samples into one that `flambeau-data` makes batches of.
 //!
-//! The macro writes down which parts a module has, and nothing else: what people do with them (state
+//! The first writes down which parts a module has, and nothing else: what people do with them (state
 //! dicts, moving, printing) are ordinary methods of the `Module` trait, so the code it emits is short
 //! and can be read with `cargo expand`.
 
+mod collate;
 mod expand;
 mod options;
 mod tensors;
@@ -52,4 +54,19 @@ pub fn tensors(input: TokenStream) -> TokenStream {
 pub fn tensors_via_facade(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     tensors::derive(&input, &parse_quote!(::flambeau::nn)).unwrap_or_else(|e| e.to_compile_error()).into()
+}
+
+/// Makes items of a struct into batches: a struct `NameBatch` with the same fields, each a batch of that field's values
+/// by its own `Collate`, and `Tensors` for it, so that it goes to a device whole.
+#[proc_macro_derive(Collate)]
+pub fn collate(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    collate::collate(&input, &parse_quote!(::flambeau_data)).unwrap_or_else(|e| e.to_compile_error()).into()
+}
+
+/// The same for programs that depend on the facade `flambeau` alone, which exports it as `Collate`.
+#[proc_macro_derive(CollateViaFacade)]
+pub fn collate_via_facade(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    collate::collate(&input, &parse_quote!(::flambeau::data)).unwrap_or_else(|e| e.to_compile_error()).into()
 }

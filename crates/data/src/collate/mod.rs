@@ -1,43 +1,38 @@
 //! Items to batches: `torch.utils.data.default_collate`.
 
-use flambeau_tensor::{Element, Result, Tensor, bail, ensure, no_grad};
+mod pad;
+mod place;
+mod with;
+
+pub use pad::{PadCollate, Sequence, pad_collate};
+pub use place::Placed;
+pub use with::{CollateWith, DefaultCollate, Transformed, Unbatched};
+
+use flambeau_tensor::{Element, Result, Tensor, bail, bf16, ensure, f16, no_grad};
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
-/// This file, as errors that start here name it.
-pub(crate) const FILE: &str = file!();
-
-/// A way to make a batch of items: [`DefaultCollate`], or a closure from a `Vec` of items to a `Result`.
-pub trait CollateWith<T>: Send + Sync + 'static {
-    /// A batch of items.
-    type Batch: Send + 'static;
-
-    /// The batch of `items`, of which there is at least one.
-    ///
-    /// # Errors
-    /// Where they do not fit each other.
-    fn collate(&self, items: Vec<T>) -> Result<Self::Batch>;
-}
-
-/// Items by their own [`Collate`].
-#[derive(Clone, Copy, Debug, Default)]
-pub struct DefaultCollate;
-
-impl<T: Collate<Batch: Send + 'static>> CollateWith<T> for DefaultCollate {
-    type Batch = T::Batch;
-    fn collate(&self, items: Vec<T>) -> Result<T::Batch> {
-        T::collate(items)
-    }
-}
-
-impl<T, B: Send + 'static, F: Fn(Vec<T>) -> Result<B> + Send + Sync + 'static> CollateWith<T> for F {
-    type Batch = B;
-    fn collate(&self, items: Vec<T>) -> Result<B> {
-        self(items)
-    }
-}
-
-/// What items become together: tensors are stacked, numbers become a tensor, tuples are taken apart.
+/// What items become together: tensors are stacked, numbers become a tensor, texts a list; tuples, arrays, lists,
+/// maps and options are taken apart, and structs of such by `#[derive(Collate)]`.
+///
+/// ```
+/// use flambeau_data::{Collate, DataLoader};
+/// use flambeau_tensor::Tensor;
+///
+/// #[derive(Clone, Collate)]
+/// struct Sample {
+///     image: Tensor,
+///     label: i64,
+/// }
+///
+/// let sample = |label| Ok::<_, flambeau_tensor::Error>(Sample { image: Tensor::zeros([1, 2]).build()?, label });
+/// let loader = DataLoader::new(vec![sample(3)?, sample(4)?]).batch_size(2).build()?;
+/// // The derive makes the batch's struct, with the same fields.
+/// let batch: SampleBatch = loader.iter().next().expect("a batch")?;
+/// assert_eq!(batch.image.shape(), [2, 1, 2]);
+/// assert_eq!(batch.label.to_vec::<i64>()?, [3, 4]);
+/// # Ok::<(), flambeau_tensor::Error>(())
+/// ```
 pub trait Collate: Sized {
     /// A batch of items.
     type Batch;
@@ -79,7 +74,11 @@ macro_rules! numbers {
         }
     )*};
 }
-numbers!(i64 => i64, i32 => i64, u8 => i64, bool => bool, f32 => f32, f64 => f64);
+// PyTorch makes 64 bits of Python's numbers; what has a dtype of its own here keeps it.
+numbers! {
+    i64 => i64, i32 => i64, i16 => i64, i8 => i64, u32 => i64, u16 => i64, u8 => i64, bool => bool,
+    f32 => f32, f64 => f64, f16 => f16, bf16 => bf16
+}
 
 impl Collate for usize {
     type Batch = Tensor;
@@ -135,10 +134,42 @@ macro_rules! maps {
 }
 maps! { BTreeMap: Ord; HashMap: Eq Hash; }
 
-impl Collate for String {
-    type Batch = Vec<String>;
-    fn collate(items: Vec<Self>) -> Result<Vec<String>> {
-        Ok(items)
+macro_rules! listed {
+    ($($t:ty),*) => {$(
+        impl Collate for $t {
+            type Batch = Vec<$t>;
+            fn collate(items: Vec<Self>) -> Result<Vec<$t>> {
+                Ok(items)
+            }
+        }
+    )*};
+}
+listed!(String, &'static str, std::path::PathBuf, ());
+
+/// A batch where all items have a value, `None` where none has.
+impl<T: Collate> Collate for Option<T> {
+    type Batch = Option<T::Batch>;
+    fn collate(items: Vec<Self>) -> Result<Self::Batch> {
+        let some = items[0].is_some();
+        if let Some(i) = items.iter().position(|item| item.is_some() != some) {
+            let (this, first) = if some { ("no value", "one") } else { ("a value", "none") };
+            bail!(Shape, "collate", "item {i} has {this}, the first one has {first}")
+        }
+        let values: Vec<T> = items.into_iter().flatten().collect();
+        if some { T::collate(values).map(Some) } else { Ok(None) }
+    }
+}
+
+/// A batch for each place.
+impl<T: Collate, const N: usize> Collate for [T; N] {
+    type Batch = [T::Batch; N];
+    fn collate(items: Vec<Self>) -> Result<Self::Batch> {
+        let mut columns: [Vec<T>; N] = std::array::from_fn(|_| Vec::with_capacity(items.len()));
+        for item in items {
+            columns.iter_mut().zip(item).for_each(|(column, x)| column.push(x));
+        }
+        let batches = columns.into_iter().map(T::collate).collect::<Result<Vec<_>>>()?;
+        batches.try_into().map_err(|_| flambeau_tensor::Error::other("as many batches as places"))
     }
 }
 
@@ -158,4 +189,5 @@ macro_rules! tuples {
         }
     )*};
 }
-tuples! { A a; A a, B b; A a, B b, C c; A a, B b, C c, D d; A a, B b, C c, D d, E e; }
+tuples! { A a; A a, B b; A a, B b, C c; A a, B b, C c, D d; A a, B b, C c, D d, E e;
+A a, B b, C c, D d, E e, G g; }
