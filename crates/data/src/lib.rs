@@ -22,7 +22,7 @@ mod sampler;
 extern crate self as flambeau_data;
 
 pub use collate::{
-    Collate, CollateWith, DefaultCollate, PadCollate, Placed, Sequence, Transformed, Unbatched, pad_collate,
+    Collate, CollateWith, DefaultCollate, IntoSequence, PadCollate, Placed, Transformed, Unbatched, pad_collate,
 };
 pub use dataset::{
     ChainDataset, Columns, ConcatDataset, Dataset, IterableDataset, Map, Parts, Split, StackDataset, Stream, Subset,

@@ -200,6 +200,12 @@ fn training() -> Result<()> {
     assert_eq!(items.0, 4);
     let loader = DataLoader::new(d).batch_size(64).shuffle(true).workers(2).build()?;
     for batch in loader.iter() { let (x, y) = batch?; assert_eq!((x.shape(), y.shape()), (&[4, 1][..], &[4][..])); }
+    let (d, f, device) = (D, |items: Vec<<D as Dataset>::Item>| <D as Dataset>::Item::collate(items), Device::Cpu);
+    DataLoader::new(d).collate_with(f).device(device).build()?;
+    struct S;
+    impl IterableDataset for S { type Item = i64; fn iter(&self) -> Result<Stream<i64>> { Ok(Box::new((0..3).map(Ok))) } }
+    let s = S;
+    assert_eq!(DataLoader::stream(s).batch_size(64).build()?.iter().count(), 1);
     let (a, b) = (ToTensor::new(), CenterCrop::new(2));
     let transform = Compose::of((a, b)).build()?;
     let (x, b, (h, w)) = (Tensor::rand([3, 4, 4]).build()?, Tensor::zeros([1, 4]).build()?, (4, 4));

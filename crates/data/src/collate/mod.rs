@@ -4,7 +4,7 @@ mod pad;
 mod place;
 mod with;
 
-pub use pad::{PadCollate, Sequence, pad_collate};
+pub use pad::{IntoSequence, PadCollate, pad_collate};
 pub use place::Placed;
 pub use with::{CollateWith, DefaultCollate, Transformed, Unbatched};
 

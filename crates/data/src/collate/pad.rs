@@ -4,7 +4,7 @@ use super::{Collate, CollateWith};
 use flambeau_tensor::{Element, Result, Scalar, Tensor, ensure, no_grad};
 
 /// A sequence that can be filled up: a tensor `[length, …]`, or a `Vec` of numbers.
-pub trait Sequence {
+pub trait IntoSequence {
     /// It as a tensor `[length, …]`.
     ///
     /// # Errors
@@ -12,13 +12,13 @@ pub trait Sequence {
     fn into_tensor(self) -> Result<Tensor>;
 }
 
-impl Sequence for Tensor {
+impl IntoSequence for Tensor {
     fn into_tensor(self) -> Result<Tensor> {
         Ok(self)
     }
 }
 
-impl<T: Element> Sequence for Vec<T> {
+impl<T: Element> IntoSequence for Vec<T> {
     fn into_tensor(self) -> Result<Tensor> {
         let n = self.len();
         Tensor::from_vec(self, n)
@@ -50,8 +50,8 @@ pub fn pad_collate(value: impl Into<Scalar>) -> PadCollate {
 }
 
 impl PadCollate {
-    fn pad(&self, items: Vec<impl Sequence>) -> Result<(Tensor, Tensor)> {
-        let items = items.into_iter().map(Sequence::into_tensor).collect::<Result<Vec<_>>>()?;
+    fn pad(&self, items: Vec<impl IntoSequence>) -> Result<(Tensor, Tensor)> {
+        let items = items.into_iter().map(IntoSequence::into_tensor).collect::<Result<Vec<_>>>()?;
         let first = &items[0];
         for (i, t) in items.iter().enumerate() {
             let fits = t.rank() > 0 && t.shape().get(1..) == first.shape().get(1..) && t.dtype() == first.dtype();
@@ -80,14 +80,14 @@ impl PadCollate {
     }
 }
 
-impl<S: Sequence> CollateWith<S> for PadCollate {
+impl<S: IntoSequence> CollateWith<S> for PadCollate {
     type Batch = (Tensor, Tensor);
     fn collate(&self, items: Vec<S>) -> Result<Self::Batch> {
         self.pad(items)
     }
 }
 
-impl<S: Sequence, T: Collate<Batch: Send + 'static>> CollateWith<(S, T)> for PadCollate {
+impl<S: IntoSequence, T: Collate<Batch: Send + 'static>> CollateWith<(S, T)> for PadCollate {
     type Batch = (Tensor, Tensor, T::Batch);
     fn collate(&self, items: Vec<(S, T)>) -> Result<Self::Batch> {
         let (sequences, targets): (Vec<S>, Vec<T>) = items.into_iter().unzip();

@@ -10,14 +10,14 @@ struct Sample {
     image: Tensor,
     boxes: Vec<f32>,
     label: Option<i64>,
-    name: &'static str,
+    name: String,
     place: (u8, [f64; 2]),
 }
 
 fn samples() -> Result<Vec<Sample>> {
     let make = |i: i64| {
         let (image, x) = (Tensor::full([2, 2], i as f64).build()?, i as f64);
-        Ok(Sample { image, boxes: vec![x as f32; 3], label: Some(i), name: "n", place: (i as u8, [x, -x]) })
+        Ok(Sample { image, boxes: vec![x as f32; 3], label: Some(i), name: "n".into(), place: (i as u8, [x, -x]) })
     };
     (0..5).map(make).collect()
 }
