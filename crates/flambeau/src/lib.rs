@@ -129,6 +129,7 @@ mod book {
         readme: "../../../README.md";
         introduction: "../../../docs/introduction.md";
         quick_start: "../../../docs/quick-start.md";
+        modules: "../../../docs/modules.md";
         data_and_training: "../../../docs/data-and-training.md";
         reference: "../../../docs/reference.md";
         contributing: "../../../docs/contributing.md";

@@ -22,6 +22,7 @@ pub(crate) fn module(input: &DeriveInput, nn: &Path) -> Result<TokenStream> {
     });
     let visit = arms(&shapes, nn, &format_ident!("visit_as"));
     let visit_mut = arms(&shapes, nn, &format_ident!("visit_as_mut"));
+    let rebuild = rebuild(&shapes, nn);
     let ident = &input.ident;
     let generics = bounded(input.generics.clone(), &shapes, nn);
     let (impl_generics, type_generics, wheres) = generics.split_for_impl();
@@ -38,6 +39,9 @@ pub(crate) fn module(input: &DeriveInput, nn: &Path) -> Result<TokenStream> {
             }
             fn visit_mut(&mut self, visitor: &mut #nn::VisitorMut<'_>) {
                 #visit_mut
+            }
+            fn rebuild(&self, with: &mut #nn::Rebuild<'_>) -> #nn::Result<Self> {
+                #rebuild
             }
             fn as_module(&self) -> &#nn::DynModule {
                 self
@@ -68,8 +72,9 @@ pub(crate) fn module(input: &DeriveInput, nn: &Path) -> Result<TokenStream> {
 struct Shape<'a> {
     /// `Self` or `Self::Variant`
     path: TokenStream,
-    fields: &'a Fields,
     parts: Vec<Field<'a>>,
+    /// fields that are no parts
+    others: Vec<Field<'a>>,
 }
 
 struct Field<'a> {
@@ -105,33 +110,34 @@ fn shapes(input: &DeriveInput) -> Result<Vec<Shape<'_>>> {
 }
 
 fn shape(path: TokenStream, fields: &Fields) -> Result<Shape<'_>> {
-    let mut parts = Vec::new();
+    let (mut parts, mut others) = (Vec::new(), Vec::new());
     let mut names: HashMap<String, Span> = HashMap::new();
     for (i, field) in fields.iter().enumerate() {
         let options = FieldOptions::read(&field.attrs)?;
-        if options.skip {
-            continue;
-        }
         let index = syn::Index::from(i);
         let member = field.ident.as_ref().map_or_else(|| index.to_token_stream(), ToTokens::to_token_stream);
         let own = field.ident.as_ref().map_or_else(|| i.to_string(), |ident| ident.unraw().to_string());
         let name = options.name.map_or(own, |name| name.value());
+        // The type's span makes "this cannot be a part" point at the field.
+        let variable = format_ident!("part_{i}", span = field.ty.span().resolved_at(Span::call_site()));
+        if options.skip {
+            others.push(Field { member, variable, name, ty: &field.ty });
+            continue;
+        }
         if names.insert(name.clone(), field.span()).is_some() {
             return Err(Error::new(field.span(), format!("another field has the name \"{name}\" in the state dict")));
         }
-        // The type's span makes "this cannot be a part" point at the field.
-        let variable = format_ident!("part_{i}", span = field.ty.span().resolved_at(Span::call_site()));
         parts.push(Field { member, variable, name, ty: &field.ty });
     }
-    Ok(Shape { path, fields, parts })
+    Ok(Shape { path, parts, others })
 }
 
 /// A match that hands every part of `self` to the visitor by `method` of `Part`.
 fn arms(shapes: &[Shape<'_>], nn: &Path, method: &Ident) -> TokenStream {
     let arms = shapes.iter().map(|shape| {
-        let Shape { path, fields, parts } = shape;
+        let Shape { path, parts, others } = shape;
         let bind = parts.iter().map(|Field { member, variable, .. }| quote!(#member: #variable,));
-        let rest = (parts.len() < fields.len()).then(|| quote!(..));
+        let rest = (!others.is_empty()).then(|| quote!(..));
         let visits = parts.iter().map(|Field { variable, name, ty, .. }| {
             quote_spanned!(ty.span()=> #nn::Part::#method(#variable, #name, visitor);)
         });
@@ -146,6 +152,25 @@ fn arms(shapes: &[Shape<'_>], nn: &Path, method: &Ident) -> TokenStream {
     }
 }
 
+/// A match that makes the module anew, part by part; what is no part is cloned.
+fn rebuild(shapes: &[Shape<'_>], nn: &Path) -> TokenStream {
+    let arms = shapes.iter().map(|Shape { path, parts, others }| {
+        let all = || parts.iter().chain(others);
+        let bind = all().map(|Field { member, variable, .. }| quote!(#member: #variable,));
+        let make = parts.iter().map(
+            |Field { member, variable, ty, .. }| quote_spanned!(ty.span()=> #member: #nn::rebuilt(#variable, with)?,),
+        );
+        let keep = others
+            .iter()
+            .map(|Field { member, variable, ty, .. }| quote_spanned!(ty.span()=> #member: #nn::kept(#variable),));
+        quote!(#path { #(#bind)* } => #path { #(#make)* #(#keep)* },)
+    });
+    quote! {
+        let _ = &with;
+        ::std::result::Result::Ok(match self { #(#arms)* })
+    }
+}
+
 /// `generics` with the bounds a module needs: a type parameter that stands in a part's type is a part
 /// (or what its own bounds say), every other one only has to live as long as the module.
 fn bounded(mut generics: Generics, shapes: &[Shape<'_>], nn: &Path) -> Generics {
@@ -156,6 +181,12 @@ fn bounded(mut generics: Generics, shapes: &[Shape<'_>], nn: &Path) -> Generics 
         bounds.push(parse_quote!(#ident: ::std::marker::Send + ::std::marker::Sync + 'static));
         if types().any(|ty| !is_phantom(ty) && mentions(ty.to_token_stream(), ident)) {
             bounds.push(parse_quote!(#ident: #nn::Part));
+        }
+    }
+    for other in shapes.iter().flat_map(|shape| &shape.others) {
+        if generics.type_params().any(|parameter| mentions(other.ty.to_token_stream(), &parameter.ident)) {
+            let ty = other.ty;
+            bounds.push(parse_quote!(#ty: ::std::clone::Clone));
         }
     }
     if !bounds.is_empty() {
@@ -196,7 +227,7 @@ mod tests {
         });
         assert!(text.contains("visit_as(part_0,\"type\",visitor)"), "{text}");
         assert!(text.contains("visit_as(part_1,\"fc\",visitor)"), "{text}");
-        assert!(!text.contains("hook"), "{text}");
+        assert!(text.contains("hook:::flambeau_nn::kept(part_2)"), "{text}");
     }
 
     #[test]

@@ -25,7 +25,8 @@ use syn::{DeriveInput, parse_macro_input, parse_quote};
 /// - `#[module(name = "Name")]`: printed in place of the struct's name
 ///
 /// Attributes of a field:
-/// - `#[module(skip)]`: no part of the module, of any type
+/// - `#[module(skip)]`: no part of the module, of any type that is `Clone` (what is not goes into an `Arc`): a copy of
+///   the module gets a clone of it
 /// - `#[module(name = "name")]`: its name in the state dict
 #[proc_macro_derive(Module, attributes(module))]
 pub fn module(input: TokenStream) -> TokenStream {

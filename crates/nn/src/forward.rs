@@ -1,7 +1,7 @@
 //! How a module is called. Its author writes [`Forward`]; everybody calls it by [`call`](Call::call), which runs
 //! what hangs on the module around its `forward`.
 
-use crate::Module;
+use crate::{Boxed, Module, ModuleId, Rebuild, hooks};
 use flambeau_tensor::{Result, Tensor, Tensors};
 
 /// What a module makes of an input `I`: a tensor, or a tuple of several things. A module may have several.
@@ -91,8 +91,24 @@ where
     #[track_caller]
     #[inline]
     fn call_on(self, module: &M) -> Result<<M as Forward<I>>::Output> {
-        <M as Forward<I>>::forward(module, self)
+        if hooks::none() { <M as Forward<I>>::forward(module, self) } else { call_with_hooks(module, self) }
     }
+}
+
+#[cold]
+#[track_caller]
+fn call_with_hooks<I: Inputs, M: ?Sized>(module: &M, x: I) -> Result<<M as Forward<I>>::Output>
+where
+    M: Forward<I> + for<'a> Forward<I::At<'a>, Output = <M as Forward<I>>::Output>,
+{
+    let Some(mut around) = hooks::Around::of(module.as_module()) else {
+        return <M as Forward<I>>::forward(module, x);
+    };
+    let mut inputs = x.to_owned_inputs();
+    around.before(&mut inputs)?;
+    let mut output = <M as Forward<I::At<'_>>>::forward(module, I::of_owned(&inputs))?;
+    around.after(&inputs, &mut output)?;
+    Ok(output)
 }
 
 /// The inputs of a module: references to what has tensors, plain data, and tuples and options of those. A hook takes
@@ -190,11 +206,19 @@ mod owned {
     message = "`{Self}` is no layer: it has no `forward` from one tensor to one tensor",
     note = "`impl Forward<&Tensor> for {Self}` with `type Output = Tensor`"
 )]
-pub trait Layer: Module + for<'a> Forward<&'a Tensor, Output = Tensor> {}
+pub trait Layer: Module + for<'a> Forward<&'a Tensor, Output = Tensor> {
+    /// [`Module::rebuild`] in a box.
+    #[doc(hidden)]
+    fn rebuild_layer(&self, with: &mut Rebuild<'_>) -> Result<Box<dyn Layer>>;
+}
 
-impl<M: for<'a> Forward<&'a Tensor, Output = Tensor>> Layer for M {}
+impl<M: for<'a> Forward<&'a Tensor, Output = Tensor>> Layer for M {
+    fn rebuild_layer(&self, with: &mut Rebuild<'_>) -> Result<Box<dyn Layer>> {
+        Ok(Box::new(self.rebuild(with)?))
+    }
+}
 
-impl<I, M: Forward<I> + ?Sized> Forward<I> for Box<M> {
+impl<I, M: Forward<I> + Boxed + ?Sized> Forward<I> for Box<M> {
     type Output = M::Output;
 
     #[track_caller]
@@ -215,6 +239,7 @@ impl<I, M: Forward<I> + ?Sized> Forward<I> for Box<M> {
 /// ```
 #[derive(Module, Clone)]
 pub struct FnLayer {
+    id: ModuleId,
     #[module(skip)]
     f: std::sync::Arc<dyn Fn(&Tensor) -> Result<Tensor> + Send + Sync>,
 }
@@ -222,7 +247,7 @@ pub struct FnLayer {
 impl FnLayer {
     /// The function `f` as a module.
     pub fn new(f: impl Fn(&Tensor) -> Result<Tensor> + Send + Sync + 'static) -> Self {
-        FnLayer { f: std::sync::Arc::new(f) }
+        FnLayer { id: ModuleId::new(), f: std::sync::Arc::new(f) }
     }
 }
 

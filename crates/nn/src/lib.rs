@@ -10,6 +10,8 @@ extern crate self as flambeau_nn;
 
 mod forward;
 pub mod functional;
+mod hooks;
+mod identity;
 pub mod init;
 mod module;
 mod modules;
@@ -17,6 +19,7 @@ mod operators;
 mod parameter;
 mod part;
 mod print;
+mod rebuild;
 mod sequential;
 mod state;
 pub mod utils;
@@ -24,11 +27,19 @@ pub mod utils;
 pub use flambeau_nn_derive::{Module, Tensors};
 pub use forward::{Call, Calls, FnLayer, Forward, Inputs, Layer};
 pub use functional::{Approximate, Reduction};
+pub use hooks::{
+    ModuleHooks, RemovableHandle, register_module_forward_hook, register_module_forward_pre_hook,
+    register_module_full_backward_hook,
+};
+pub use identity::ModuleId;
 pub use module::{DynModule, Module, To};
 pub use modules::*;
 pub use parameter::{Buffer, Mode, Parameter};
 pub use part::{Item, ItemMut, Part, Plain, Visitor, VisitorMut};
 pub use print::print_module;
+pub use rebuild::{Boxed, Rebuild, functional_call, stack_module_state};
+#[doc(hidden)]
+pub use rebuild::{kept, rebuilt};
 pub use sequential::{Layers, Sequential};
 pub use state::LoadReport;
 

@@ -1,11 +1,12 @@
 //! The [`Module`] trait: what `#[derive(Module)]` writes (the parts), and what everybody gets for it.
 
-use crate::part::{Item, ItemMut, Visitor, VisitorMut};
+use crate::part::{Item, Visitor, VisitorMut};
+use crate::rebuild::{self, Rebuild};
 use crate::state::{self, LoadReport};
 use flambeau_autograd::Autograd;
-use flambeau_tensor::{DType, Device, Error, NamedTensors, Result, StateDict, Tensor, no_grad};
+use flambeau_tensor::{DType, Device, NamedTensors, Result, StateDict, Tensor};
 use std::any::Any;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 /// Any module: what visitors see.
 pub type DynModule = dyn Module + 'static;
@@ -44,6 +45,14 @@ pub trait Module: Any + Send + Sync {
 
     /// Calls `visitor` with each part to change and its name, without going into the modules among them.
     fn visit_mut(&mut self, visitor: &mut VisitorMut<'_>);
+
+    /// The same kind of module with what `with` makes of its tensors: each part by itself.
+    ///
+    /// # Errors
+    /// Where a tensor cannot be changed.
+    fn rebuild(&self, with: &mut Rebuild<'_>) -> Result<Self>
+    where
+        Self: Sized;
 
     /// As any module. (A box gives the module in it.)
     fn as_module(&self) -> &DynModule;
@@ -168,19 +177,20 @@ pub trait Module: Any + Send + Sync {
     }
 
     /// The module on another device, in another dtype, or both: `to(Device::Meta)`, `to(DType::F64)`,
-    /// `to((device, dtype))`. Its parameters are new leaves (make the optimizer afterwards); only floating
-    /// and complex tensors change their dtype; parameters that were one stay one.
+    /// `to((device, dtype))`. Only floating and complex tensors change their dtype; tensors and modules that were one
+    /// stay one; hooks go along. The module itself stays as it was, also where the move fails.
+    ///
+    /// A parameter that has to move is a new leaf: an optimizer made before goes on with the old ones, so make it
+    /// afterwards. One that is already there is the same, and an optimizer keeps it.
     ///
     /// # Errors
     /// Where the device cannot take them.
     #[track_caller]
-    fn to(mut self, to: impl Into<To>) -> Result<Self>
+    fn to(&self, to: impl Into<To>) -> Result<Self>
     where
         Self: Sized,
     {
-        let mut moved = Moved { to: to.into(), empty: false, done: HashMap::new() };
-        no_grad(|| moved.module(self.as_module_mut()))?;
-        Ok(self)
+        rebuild::to(self, to.into(), false)
     }
 
     /// The module on `device` with memory of any content: for one that was built on the meta device and is
@@ -189,13 +199,34 @@ pub trait Module: Any + Send + Sync {
     /// # Errors
     /// Where the device cannot take it.
     #[track_caller]
-    fn to_empty(mut self, device: Device) -> Result<Self>
+    fn to_empty(&self, device: Device) -> Result<Self>
     where
         Self: Sized,
     {
-        let mut moved = Moved { to: device.into(), empty: true, done: HashMap::new() };
-        no_grad(|| moved.module(self.as_module_mut()))?;
-        Ok(self)
+        rebuild::to(self, device.into(), true)
+    }
+
+    /// A copy with tensors of its own, for a target network or the best weights so far: `copy.deepcopy(module)`.
+    /// What is shared inside is shared in the copy; hooks and gradients stay with the original.
+    ///
+    /// ```
+    /// use flambeau_nn::{Linear, Module, Sequential, Tanh, init};
+    ///
+    /// let model = Sequential::of((Linear::new(2, 3), Tanh::new()))?;
+    /// let best = model.deepcopy()?;
+    /// init::zeros_(&model.parameters()[0])?;
+    /// assert!(!best.parameters()[0].equal(&model.parameters()[0])?);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where there is no memory for them.
+    #[track_caller]
+    fn deepcopy(&self) -> Result<Self>
+    where
+        Self: Sized,
+    {
+        rebuild::deepcopy(self)
     }
 
     /// Forgets the gradients of all parameters.
@@ -291,8 +322,13 @@ fn named_children(module: &DynModule) -> Vec<(String, &DynModule)> {
 
 fn named_modules(module: &DynModule) -> Vec<(String, &DynModule)> {
     let mut list = vec![(String::new(), module)];
+    let mut seen = HashSet::new();
     walk(module, "", &mut |name, item| {
-        if let Item::Module(inner) = item {
+        // A module that stands at several places is listed once. (Those without size have no address to know them by.)
+        if let Item::Module(inner) = item
+            && (size_of_val(inner) == 0
+                || seen.insert((std::ptr::from_ref(inner).cast::<()>() as usize, (inner as &dyn Any).type_id())))
+        {
             list.push((name.to_string(), inner));
         }
     });
@@ -367,55 +403,5 @@ impl From<DType> for To {
 impl From<(Device, DType)> for To {
     fn from((device, dtype): (Device, DType)) -> To {
         To { device: Some(device), dtype: Some(dtype) }
-    }
-}
-
-/// A move under way.
-struct Moved {
-    to: To,
-    empty: bool,
-    /// What each parameter became, by the id of the old one, which is kept so that its id stays its own.
-    done: HashMap<usize, (Tensor, Tensor)>,
-}
-
-impl Moved {
-    fn tensor(&self, tensor: &Tensor) -> Result<Tensor> {
-        let dtype = self.to.dtype.filter(|_| state::moves_with_dtype(tensor.dtype())).unwrap_or(tensor.dtype());
-        let device = self.to.device.unwrap_or(tensor.device());
-        let tensor = tensor.detach();
-        if self.empty && device != tensor.device() {
-            return Tensor::zeros(tensor.shape()).dtype(dtype).device(device).build();
-        }
-        tensor.to_device(device)?.to_dtype(dtype)
-    }
-
-    fn module(&mut self, module: &mut DynModule) -> Result<()> {
-        let mut fault: Option<Error> = None;
-        module.visit_mut(&mut |_, item| {
-            if fault.is_some() {
-                return;
-            }
-            let done = match item {
-                ItemMut::Parameter(parameter) => self.parameter(parameter),
-                ItemMut::Buffer(buffer) => self.tensor(buffer).map(|tensor| buffer.replace(tensor)),
-                ItemMut::Module(inner) => self.module(inner),
-            };
-            fault = done.err();
-        });
-        fault.map_or(Ok(()), Err)
-    }
-
-    fn parameter(&mut self, parameter: &mut crate::Parameter) -> Result<()> {
-        if let Some((_, fresh)) = self.done.get(&parameter.id()) {
-            parameter.share(fresh.clone());
-            return Ok(());
-        }
-        let old = parameter.tensor().clone();
-        let fresh = self.tensor(&old)?;
-        if !fresh.storage().is(old.storage()) {
-            parameter.replace(&fresh)?;
-        }
-        self.done.insert(old.id(), (old, parameter.tensor().clone()));
-        Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! The tensors of a module, [`Parameter`] and [`Buffer`], and its [`Mode`]. The two are tensors for
 //! every purpose (`Deref`); their types say what the state dict and the optimizer do with them.
 
+use crate::ModuleId;
 use flambeau_autograd::Autograd;
 use flambeau_tensor::{Result, Tensor};
 use std::fmt;
@@ -12,7 +13,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// A clone is the same parameter: a module built with a clone of another one's weight shares it, and
 /// `parameters()` lists it once.
 #[derive(Clone)]
-pub struct Parameter(Tensor);
+pub struct Parameter {
+    tensor: Tensor,
+    place: ModuleId,
+}
 
 impl Parameter {
     /// The elements of `data` as a parameter: a leaf of its own that shares their storage.
@@ -21,47 +25,40 @@ impl Parameter {
     /// Where the dtype is neither floating nor complex: such a tensor has no gradient.
     #[track_caller]
     pub fn new(data: Tensor) -> Result<Parameter> {
-        Ok(Parameter(data.detach().requires_grad_()?))
+        Ok(Parameter { tensor: data.detach().requires_grad_()?, place: ModuleId::new() })
     }
 
     /// The elements of `data` as a parameter that is not trained until somebody says
     /// `set_requires_grad(true)`. It may be of any dtype.
     pub fn frozen(data: &Tensor) -> Parameter {
-        Parameter(data.detach())
+        Parameter { tensor: data.detach(), place: ModuleId::new() }
     }
 
     /// The tensor itself.
     pub fn tensor(&self) -> &Tensor {
-        &self.0
+        &self.tensor
     }
 
-    /// Puts the elements of `data` in its place: a new leaf, which requires grad where the old one did.
-    pub(crate) fn replace(&mut self, data: &Tensor) -> Result<()> {
-        let requires_grad = self.0.requires_grad();
-        let fresh = data.detach();
-        if requires_grad {
-            fresh.set_requires_grad(true)?;
-        }
-        self.0 = fresh;
-        Ok(())
+    pub(crate) fn place(&self) -> &ModuleId {
+        &self.place
     }
 
-    /// The very same tensor as another parameter: two that were one stay one.
-    pub(crate) fn share(&mut self, tensor: Tensor) {
-        self.0 = tensor;
+    /// This parameter with another tensor.
+    pub(crate) fn rebuilt(&self, tensor: Tensor, place: ModuleId) -> Parameter {
+        Parameter { tensor, place }
     }
 }
 
 impl Deref for Parameter {
     type Target = Tensor;
     fn deref(&self) -> &Tensor {
-        &self.0
+        &self.tensor
     }
 }
 
 impl AsRef<Tensor> for Parameter {
     fn as_ref(&self) -> &Tensor {
-        &self.0
+        &self.tensor
     }
 }
 
@@ -79,12 +76,13 @@ pub struct Buffer {
     tensor: Tensor,
     persistent: bool,
     may_be_missing: bool,
+    place: ModuleId,
 }
 
 impl Buffer {
     /// A buffer that the state dict holds.
     pub fn new(tensor: Tensor) -> Buffer {
-        Buffer { tensor, persistent: true, may_be_missing: false }
+        Buffer { tensor, persistent: true, may_be_missing: false, place: ModuleId::new() }
     }
 
     /// A buffer that moves with the module but is not in the state dict: PyTorch's `persistent=False`.
@@ -110,6 +108,15 @@ impl Buffer {
     /// The tensor itself.
     pub fn tensor(&self) -> &Tensor {
         &self.tensor
+    }
+
+    pub(crate) fn place(&self) -> &ModuleId {
+        &self.place
+    }
+
+    /// This buffer with another tensor.
+    pub(crate) fn rebuilt(&self, tensor: Tensor, place: ModuleId) -> Buffer {
+        Buffer { tensor, persistent: self.persistent, may_be_missing: self.may_be_missing, place }
     }
 
     /// Puts another tensor in its place.
@@ -141,23 +148,36 @@ impl fmt::Debug for Buffer {
 /// Whether a module trains or is evaluated. A module that acts differently in the two keeps one;
 /// `train()` and `eval()` set all of a model's.
 #[derive(Debug)]
-pub struct Mode(AtomicBool);
+pub struct Mode {
+    training: AtomicBool,
+    place: ModuleId,
+}
 
 impl Mode {
     /// Training, as every module starts.
     pub fn new() -> Mode {
-        Mode(AtomicBool::new(true))
+        Mode { training: AtomicBool::new(true), place: ModuleId::new() }
     }
 
     /// True while the module trains.
     #[inline]
     pub fn is_training(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.training.load(Ordering::Relaxed)
     }
 
     /// Sets it.
     pub fn set(&self, training: bool) {
-        self.0.store(training, Ordering::Relaxed);
+        self.training.store(training, Ordering::Relaxed);
+    }
+}
+
+impl Mode {
+    pub(crate) fn place(&self) -> &ModuleId {
+        &self.place
+    }
+
+    pub(crate) fn rebuilt(&self, place: ModuleId) -> Mode {
+        Mode { training: AtomicBool::new(self.is_training()), place }
     }
 }
 

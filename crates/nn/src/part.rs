@@ -2,13 +2,14 @@
 //! plain data. `#[derive(Module)]` hands every field to a visitor by [`Part`]; everything that people do
 //! with a module's parts is such a visitor.
 
-use crate::{Buffer, DynModule, Mode, Module, Parameter};
-use flambeau_tensor::{DType, Device, Scalar};
+use crate::{Boxed, Buffer, DynModule, Mode, Module, ModuleId, Parameter, Rebuild};
+use flambeau_tensor::{DType, Device, Error, ErrorKind, Result, Scalar};
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
 /// One part of a module, as a visitor sees it.
 #[derive(Clone, Copy)]
+#[non_exhaustive]
 pub enum Item<'a> {
     /// a tensor that training changes
     Parameter(&'a Parameter),
@@ -16,11 +17,14 @@ pub enum Item<'a> {
     Buffer(&'a Buffer),
     /// whether the module trains
     Mode(&'a Mode),
+    /// what the module is known by
+    Id(&'a ModuleId),
     /// a module inside the module
     Module(&'a DynModule),
 }
 
 /// One part of a module that may be replaced.
+#[non_exhaustive]
 pub enum ItemMut<'a> {
     /// a tensor that training changes
     Parameter(&'a mut Parameter),
@@ -50,6 +54,14 @@ pub trait Part: Send + Sync + 'static {
     /// Calls `visitor` with this part under `name`, to replace what is in it.
     fn visit_as_mut(&mut self, name: &str, visitor: &mut VisitorMut<'_>);
 
+    /// This part for the module that is made from its module, with other tensors.
+    ///
+    /// # Errors
+    /// Where a tensor cannot be changed.
+    fn rebuild_part(&self, with: &mut Rebuild<'_>) -> Result<Self>
+    where
+        Self: Sized;
+
     /// True for data that has no tensors in it by its type.
     #[doc(hidden)]
     fn is_plain() -> bool
@@ -73,6 +85,10 @@ impl<M: Module> Part for M {
         }
     }
 
+    fn rebuild_part(&self, with: &mut Rebuild<'_>) -> Result<M> {
+        self.rebuild(with)
+    }
+
     fn is_plain() -> bool {
         M::is_plain_list()
     }
@@ -86,6 +102,10 @@ impl Part for Parameter {
     fn visit_as_mut(&mut self, name: &str, visitor: &mut VisitorMut<'_>) {
         visitor(name, ItemMut::Parameter(self));
     }
+
+    fn rebuild_part(&self, with: &mut Rebuild<'_>) -> Result<Parameter> {
+        with.parameter(self)
+    }
 }
 
 impl Part for Buffer {
@@ -96,6 +116,10 @@ impl Part for Buffer {
     fn visit_as_mut(&mut self, name: &str, visitor: &mut VisitorMut<'_>) {
         visitor(name, ItemMut::Buffer(self));
     }
+
+    fn rebuild_part(&self, with: &mut Rebuild<'_>) -> Result<Buffer> {
+        with.buffer(self)
+    }
 }
 
 impl Part for Mode {
@@ -104,6 +128,22 @@ impl Part for Mode {
     }
 
     fn visit_as_mut(&mut self, _: &str, _: &mut VisitorMut<'_>) {}
+
+    fn rebuild_part(&self, with: &mut Rebuild<'_>) -> Result<Mode> {
+        Ok(self.rebuilt(with.id(self.place())))
+    }
+}
+
+impl Part for ModuleId {
+    fn visit_as<'a>(&'a self, name: &str, visitor: &mut Visitor<'_, 'a>) {
+        visitor(name, Item::Id(self));
+    }
+
+    fn visit_as_mut(&mut self, _: &str, _: &mut VisitorMut<'_>) {}
+
+    fn rebuild_part(&self, with: &mut Rebuild<'_>) -> Result<ModuleId> {
+        Ok(with.id(self))
+    }
 }
 
 /// `None` is no part: it has no name in the state dict.
@@ -120,6 +160,10 @@ impl<P: Part> Part for Option<P> {
         }
     }
 
+    fn rebuild_part(&self, with: &mut Rebuild<'_>) -> Result<Self> {
+        self.as_ref().map(|part| part.rebuild_part(with)).transpose()
+    }
+
     fn is_plain() -> bool {
         P::is_plain()
     }
@@ -128,9 +172,11 @@ impl<P: Part> Part for Option<P> {
 macro_rules! plain {
     ($($t:ty),* $(,)?) => {$(
         /// Plain data: no part of the state.
+        #[allow(clippy::clone_on_copy)]
         impl Part for $t {
             fn visit_as<'a>(&'a self, _: &str, _: &mut Visitor<'_, 'a>) {}
             fn visit_as_mut(&mut self, _: &str, _: &mut VisitorMut<'_>) {}
+            fn rebuild_part(&self, _: &mut Rebuild<'_>) -> Result<Self> { Ok(self.clone()) }
             fn is_plain() -> bool { true }
         }
     )*};
@@ -175,9 +221,11 @@ plain!(
 #[macro_export]
 macro_rules! plain_parts {
     ($($t:ty),* $(,)?) => {$(
+        #[allow(clippy::clone_on_copy)]
         impl $crate::Part for $t {
             fn visit_as<'a>(&'a self, _: &str, _: &mut $crate::Visitor<'_, 'a>) {}
             fn visit_as_mut(&mut self, _: &str, _: &mut $crate::VisitorMut<'_>) {}
+            fn rebuild_part(&self, _: &mut $crate::Rebuild<'_>) -> $crate::Result<Self> { Ok(self.clone()) }
             fn is_plain() -> bool { true }
         }
     )*};
@@ -186,6 +234,9 @@ macro_rules! plain_parts {
 impl<T: Send + Sync + 'static> Part for PhantomData<T> {
     fn visit_as<'a>(&'a self, _: &str, _: &mut Visitor<'_, 'a>) {}
     fn visit_as_mut(&mut self, _: &str, _: &mut VisitorMut<'_>) {}
+    fn rebuild_part(&self, _: &mut Rebuild<'_>) -> Result<Self> {
+        Ok(PhantomData)
+    }
     fn is_plain() -> bool {
         true
     }
@@ -194,9 +245,11 @@ impl<T: Send + Sync + 'static> Part for PhantomData<T> {
 macro_rules! plain_tuples {
     ($(($($t:ident),+))*) => {$(
         /// Plain data: no part of the state.
+        #[allow(clippy::clone_on_copy)]
         impl<$($t: Plain),+> Part for ($($t,)+) {
             fn visit_as<'a>(&'a self, _: &str, _: &mut Visitor<'_, 'a>) {}
             fn visit_as_mut(&mut self, _: &str, _: &mut VisitorMut<'_>) {}
+            fn rebuild_part(&self, _: &mut Rebuild<'_>) -> Result<Self> { Ok(self.clone()) }
             fn is_plain() -> bool { true }
         }
     )*};
@@ -204,7 +257,7 @@ macro_rules! plain_tuples {
 plain_tuples!((A)(A, B)(A, B, C)(A, B, C, D));
 
 /// The numbers that tuples of plain data are made of.
-pub trait Plain: Send + Sync + 'static {}
+pub trait Plain: Copy + Send + Sync + 'static {}
 macro_rules! plain_numbers {
     ($($t:ty),*) => { $(impl Plain for $t {})* };
 }
@@ -231,7 +284,7 @@ fn elements(list: &dyn Module) -> Elements {
 }
 
 macro_rules! list {
-    ($(#[$doc:meta])* [$($generics:tt)*] $t:ty) => {
+    ($(#[$doc:meta])* [$($generics:tt)*] $t:ty, |$parts:ident| $collect:expr) => {
         $(#[$doc])*
         impl<$($generics)*> Module for $t {
             fn type_name(&self) -> &'static str {
@@ -258,6 +311,11 @@ macro_rules! list {
                 self
             }
 
+            fn rebuild(&self, with: &mut Rebuild<'_>) -> Result<Self> {
+                let $parts = self.iter().map(|part| part.rebuild_part(with)).collect::<Result<Vec<P>>>()?;
+                $collect
+            }
+
             fn is_plain_list() -> bool {
                 P::is_plain()
             }
@@ -266,11 +324,12 @@ macro_rules! list {
 }
 list!(
     /// PyTorch's `ModuleList` (and `ParameterList`): the elements are called `0`, `1`, ….
-    [P: Part] Vec<P>
+    [P: Part] Vec<P>, |parts| Ok(parts)
 );
 list!(
     /// As a `Vec`.
-    [P: Part, const N: usize] [P; N]
+    [P: Part, const N: usize] [P; N], |parts| <[P; N]>::try_from(parts)
+        .map_err(|_| Error::new(ErrorKind::Argument, "rebuild", "a list changed its length".to_string()))
 );
 
 /// PyTorch's `ModuleDict`, its elements in the order of their names.
@@ -299,13 +358,17 @@ impl<P: Part> Module for BTreeMap<String, P> {
         self
     }
 
+    fn rebuild(&self, with: &mut Rebuild<'_>) -> Result<Self> {
+        self.iter().map(|(name, part)| Ok((name.clone(), part.rebuild_part(with)?))).collect()
+    }
+
     fn is_plain_list() -> bool {
         P::is_plain()
     }
 }
 
 /// A boxed module is the module.
-impl<M: Module + ?Sized> Module for Box<M> {
+impl<M: Boxed + ?Sized> Module for Box<M> {
     fn type_name(&self) -> &'static str {
         (**self).type_name()
     }
@@ -328,5 +391,8 @@ impl<M: Module + ?Sized> Module for Box<M> {
 
     fn as_module_mut(&mut self) -> &mut DynModule {
         (**self).as_module_mut()
+    }
+    fn rebuild(&self, with: &mut Rebuild<'_>) -> Result<Self> {
+        (**self).rebuild_boxed(with)
     }
 }

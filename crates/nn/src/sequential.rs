@@ -1,7 +1,7 @@
 //! [`Sequential`], the chain of layers.
 
-use crate::part::{Visitor, VisitorMut};
-use crate::{Call, DynModule, Forward, Layer, Module, Part};
+use crate::part::{Item, Visitor, VisitorMut};
+use crate::{Call, DynModule, Forward, Layer, Module, ModuleId, Part, Rebuild};
 use flambeau_tensor::{Build, Error, ErrorKind, Result, Tensor};
 use std::fmt;
 
@@ -26,6 +26,7 @@ use std::fmt;
 /// ```
 #[derive(Default)]
 pub struct Sequential {
+    id: ModuleId,
     layers: Vec<(String, Box<dyn Layer>)>,
 }
 
@@ -139,6 +140,7 @@ impl Module for Sequential {
     }
 
     fn visit<'a>(&'a self, visitor: &mut Visitor<'_, 'a>) {
+        visitor("id", Item::Id(&self.id));
         for (name, layer) in &self.layers {
             layer.visit_as(name, visitor);
         }
@@ -148,6 +150,11 @@ impl Module for Sequential {
         for (name, layer) in &mut self.layers {
             layer.visit_as_mut(name, visitor);
         }
+    }
+
+    fn rebuild(&self, with: &mut Rebuild<'_>) -> Result<Self> {
+        let rebuilt = |(name, layer): &(String, Box<dyn Layer>)| Ok((name.clone(), layer.rebuild(with)?));
+        Ok(Sequential { layers: self.layers.iter().map(rebuilt).collect::<Result<_>>()?, id: with.id(&self.id) })
     }
 
     fn as_module(&self) -> &DynModule {

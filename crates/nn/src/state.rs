@@ -1,9 +1,9 @@
 //! The state dict of a module, and loading one with every fault told at once.
 
 use crate::part::Item;
-use crate::{Buffer, DynModule, Parameter};
+use crate::{DynModule, hooks};
 use flambeau_tensor::{DType, NamedTensors, Result, StateDict, Tensor, bail, no_grad};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What a load that was not strict met and let pass.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +22,9 @@ pub(crate) fn state_dict(module: &DynModule) -> StateDict {
         Item::Buffer(buffer) if buffer.is_persistent() => drop(state.insert(name, buffer.detach())),
         _ => {}
     });
+    if !hooks::none() {
+        hooks::state_dict(module, &mut state);
+    }
     state
 }
 
@@ -53,36 +56,69 @@ impl Faults {
     }
 }
 
-/// A tensor of the module and what a checkpoint may do about it.
+/// A tensor of the module, all of its names, and what a checkpoint may do about it.
 struct Place {
     tensor: Tensor,
+    names: Vec<String>,
     may_be_missing: bool,
 }
 
-/// Copies `state` into `module`: all of it, or, where something does not fit, nothing.
+/// The places of a module's state, those of tied names once.
+fn places(module: &DynModule) -> Vec<Place> {
+    let mut places: Vec<Place> = Vec::new();
+    let mut known: HashMap<usize, usize> = HashMap::new();
+    let mut meet = |name: &str, tensor: &Tensor, may_be_missing: bool| {
+        let at = *known.entry(tensor.id()).or_insert_with(|| {
+            places.push(Place { tensor: tensor.clone(), names: Vec::new(), may_be_missing });
+            places.len() - 1
+        });
+        places[at].names.push(name.to_string());
+    };
+    module.walk("", &mut |name, item| match item {
+        Item::Parameter(parameter) => meet(name, parameter, false),
+        Item::Buffer(buffer) if buffer.is_persistent() => meet(name, buffer, buffer.may_be_missing()),
+        _ => {}
+    });
+    places
+}
+
+/// Copies `state` into `module`: all of it, or, where something does not fit, nothing. Of names that are one tensor in
+/// the module one is enough; where there are several, they have to agree.
 #[track_caller]
 pub(crate) fn load(module: &DynModule, state: &dyn NamedTensors, strict: bool) -> Result<LoadReport> {
-    let mut given: Vec<(String, Tensor)> = Vec::new();
-    state.each_named(&mut |name, tensor| given.push((name.to_string(), tensor.clone())));
-    let mut by_name: HashMap<&str, &Tensor> = given.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
+    let mut given = StateDict::new();
+    state.each_named(&mut |name, tensor| drop(given.insert(name, tensor.clone())));
+    if !hooks::none() {
+        hooks::load(module, &mut given)?;
+    }
+    let mut unmet: HashSet<&str> = given.keys().collect();
 
     let mut faults = Faults::default();
     let mut copies: Vec<(Tensor, Tensor)> = Vec::new();
-    let mut meet = |name: &str, place: Place| match by_name.remove(name) {
-        Some(source) => {
-            let ready = fit(name, &place.tensor, source, &mut faults);
-            copies.extend(ready.map(|source| (place.tensor, source)));
+    for Place { tensor, names, may_be_missing } in places(module) {
+        let sources: Vec<(&String, &Tensor)> =
+            names.iter().filter_map(|name| given.get(name).map(|source| (name, source))).collect();
+        for name in &names {
+            unmet.remove(name.as_str());
         }
-        None if place.may_be_missing => {}
-        None => faults.missing.push(name.to_string()),
-    };
-    module.walk("", &mut |name, item| match item {
-        Item::Parameter(p) => meet(name, place_of_parameter(p)),
-        Item::Buffer(b) if b.is_persistent() => meet(name, place_of_buffer(b)),
-        _ => {}
-    });
-    faults.unexpected =
-        given.iter().filter(|(name, _)| by_name.contains_key(name.as_str())).map(|(name, _)| name.clone()).collect();
+        let mut first: Option<(&String, Tensor)> = None;
+        for (name, source) in sources {
+            let Some(ready) = fit(name, &tensor, source, &mut faults) else { continue };
+            match &first {
+                None => first = Some((name, ready)),
+                Some((other, one)) if !agree(one, &ready)? => faults
+                    .others
+                    .push(format!("{other:?} and {name:?} are one tensor here and differ in the checkpoint")),
+                Some(_) => {}
+            }
+        }
+        match first {
+            Some((_, source)) => copies.push((tensor, source)),
+            None if may_be_missing || names.iter().any(|name| given.contains(name)) => {}
+            None => faults.missing.extend(names),
+        }
+    }
+    faults.unexpected = given.keys().filter(|name| unmet.contains(name)).map(str::to_string).collect();
 
     let mut report = LoadReport::default();
     if !strict {
@@ -99,12 +135,15 @@ pub(crate) fn load(module: &DynModule, state: &dyn NamedTensors, strict: bool) -
     Ok(report)
 }
 
-fn place_of_parameter(parameter: &Parameter) -> Place {
-    Place { tensor: parameter.tensor().clone(), may_be_missing: false }
-}
-
-fn place_of_buffer(buffer: &Buffer) -> Place {
-    Place { tensor: buffer.tensor().clone(), may_be_missing: buffer.may_be_missing() }
+/// True where both have the same elements; NaN is as NaN.
+fn agree(one: &Tensor, other: &Tensor) -> Result<bool> {
+    if one.storage().is(other.storage()) && one.layout() == other.layout() {
+        return Ok(true);
+    }
+    no_grad(|| {
+        let same = one.eq(other)?.logical_or(&one.ne(one)?.logical_and(&other.ne(other)?)?)?;
+        same.all(..)?.item::<bool>()
+    })
 }
 
 /// `source` as it can be copied into `to`, on its device; or a fault.

@@ -2,19 +2,21 @@
 
 use crate::functional::{self, Approximate};
 use crate::print::py_float;
-use crate::{Forward, Module, Parameter};
+use crate::{Forward, Module, ModuleId, Parameter};
 use flambeau_tensor::{DType, Device, Result, Tensor, builder, ensure};
 
 macro_rules! plain {
     ($($(#[$doc:meta])* $Name:ident, $function:ident;)*) => {$(
         $(#[$doc])*
-        #[derive(Module, Default, Clone, Copy)]
-        pub struct $Name;
+        #[derive(Module, Default, Clone)]
+        pub struct $Name {
+            id: ModuleId,
+        }
 
         impl $Name {
             /// One.
             pub fn new() -> Self {
-                $Name
+                Self::default()
             }
         }
 
@@ -46,10 +48,11 @@ plain! {
 macro_rules! in_place {
     ($($(#[$doc:meta])* $Name:ident, $method:ident, $in_place:ident;)*) => {$(
         $(#[$doc])*
-        #[derive(Module, Default, Clone, Copy)]
+        #[derive(Module, Default, Clone)]
         #[module(extra_repr = "Self::describe")]
         pub struct $Name {
             inplace: bool,
+            id: ModuleId,
         }
 
         impl $Name {
@@ -101,16 +104,17 @@ macro_rules! with_options {
         |$x:ident, $s:ident| $forward:expr, $describe:expr;
     )*) => {$(
         $(#[$doc])*
-        #[derive(Module, Clone, Copy)]
+        #[derive(Module, Clone)]
         #[module(extra_repr = "Self::describe")]
         pub struct $Name {
             $(#[module(skip)] $option: $t,)*
+            id: ModuleId,
         }
 
         impl $Name {
             /// One with PyTorch's defaults.
             pub fn new() -> Self {
-                $Name { $($option: $default),* }
+                $Name { $($option: $default,)* id: ModuleId::new() }
             }
 
             $(
@@ -218,16 +222,17 @@ with_options! {
 macro_rules! along {
     ($($(#[$doc:meta])* $Name:ident, $function:ident;)*) => {$(
         $(#[$doc])*
-        #[derive(Module, Clone, Copy)]
+        #[derive(Module, Clone)]
         #[module(extra_repr = "Self::describe")]
         pub struct $Name {
             dim: isize,
+            id: ModuleId,
         }
 
         impl $Name {
             /// Along `dim`.
             pub fn new(dim: isize) -> Self {
-                $Name { dim }
+                $Name { dim, id: ModuleId::new() }
             }
 
             fn describe(&self) -> String {
@@ -255,13 +260,15 @@ along! {
 }
 
 /// [`Softmax`] over the channels at each place of `[N, C, H, W]` or `[C, H, W]`, as `torch.nn.Softmax2d`.
-#[derive(Module, Default, Clone, Copy)]
-pub struct Softmax2d;
+#[derive(Module, Default, Clone)]
+pub struct Softmax2d {
+    id: ModuleId,
+}
 
 impl Softmax2d {
     /// One.
     pub fn new() -> Self {
-        Softmax2d
+        Softmax2d::default()
     }
 }
 
@@ -281,17 +288,18 @@ impl Forward<&Tensor> for Softmax2d {
 }
 
 /// x above a threshold, else a number, as `torch.nn.Threshold`.
-#[derive(Module, Clone, Copy)]
+#[derive(Module, Clone)]
 #[module(extra_repr = "Threshold::describe")]
 pub struct Threshold {
     threshold: f64,
     value: f64,
+    id: ModuleId,
 }
 
 impl Threshold {
     /// `value` where x is not above `threshold`.
     pub fn new(threshold: f64, value: f64) -> Self {
-        Threshold { threshold, value }
+        Threshold { threshold, value, id: ModuleId::new() }
     }
 
     fn describe(&self) -> String {

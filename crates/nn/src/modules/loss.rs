@@ -2,7 +2,7 @@
 //! [`functional`](crate::functional) take.
 
 use crate::functional::{self, CrossEntropy, Nll, Reduction};
-use crate::{Buffer, Forward, Module};
+use crate::{Buffer, Forward, Module, ModuleId};
 use flambeau_tensor::{Result, Tensor, builder, ensure};
 
 macro_rules! losses {
@@ -18,6 +18,7 @@ macro_rules! losses {
             $(#[module(skip)] $option: $t,)*
             #[module(skip)]
             reduction: Reduction,
+            id: ModuleId,
         }
 
         builder! {
@@ -33,7 +34,7 @@ macro_rules! losses {
 
         impl $Name {
             fn from_builder(b: $Builder) -> Result<Self> {
-                Ok($Name { $($option: b.$option,)* reduction: b.reduction })
+                Ok($Name { $($option: b.$option,)* reduction: b.reduction, id: ModuleId::new() })
             }
         }
 
@@ -82,6 +83,7 @@ macro_rules! with_weight {
             $($(#[$tensor_doc])* pub $tensor: Option<Buffer>,)*
             #[module(skip)]
             reduction: Reduction,
+            id: ModuleId,
         }
 
         builder! {
@@ -97,7 +99,7 @@ macro_rules! with_weight {
 
         impl $Name {
             fn from_builder(b: $Builder) -> Result<Self> {
-                Ok($Name { $($tensor: b.$tensor.map(Buffer::new),)* reduction: b.reduction })
+                Ok($Name { $($tensor: b.$tensor.map(Buffer::new),)* reduction: b.reduction, id: ModuleId::new() })
             }
         }
 
@@ -139,6 +141,7 @@ pub struct NLLLoss {
     ignore_index: i64,
     #[module(skip)]
     reduction: Reduction,
+    id: ModuleId,
 }
 
 builder! {
@@ -157,7 +160,12 @@ builder! {
 
 impl NLLLoss {
     fn from_builder(b: NLLLossBuilder) -> Result<Self> {
-        Ok(NLLLoss { weight: b.weight.map(Buffer::new), ignore_index: b.ignore_index, reduction: b.reduction })
+        Ok(NLLLoss {
+            weight: b.weight.map(Buffer::new),
+            ignore_index: b.ignore_index,
+            reduction: b.reduction,
+            id: ModuleId::new(),
+        })
     }
 }
 
@@ -192,6 +200,7 @@ pub struct CrossEntropyLoss {
     #[module(skip)]
     reduction: Reduction,
     label_smoothing: f64,
+    id: ModuleId,
 }
 
 builder! {
@@ -221,7 +230,13 @@ impl CrossEntropyLoss {
             "label_smoothing = {label_smoothing} is not between 0 and 1"
         );
         let weight = b.weight.map(Buffer::new);
-        Ok(CrossEntropyLoss { weight, ignore_index: b.ignore_index, reduction: b.reduction, label_smoothing })
+        Ok(CrossEntropyLoss {
+            weight,
+            ignore_index: b.ignore_index,
+            reduction: b.reduction,
+            label_smoothing,
+            id: ModuleId::new(),
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 //! [`functional`](crate::functional) take.
 
 use crate::functional::{self, Reduction};
-use crate::{Buffer, Forward, Module};
+use crate::{Buffer, Forward, Module, ModuleId};
 use flambeau_tensor::{Result, Tensor, builder, ensure};
 
 /// The type of one of several inputs.
@@ -23,6 +23,7 @@ macro_rules! losses {
             $(#[module(skip)] $option: $t,)*
             #[module(skip)]
             reduction: Reduction,
+            id: ModuleId,
         }
 
         builder! {
@@ -38,7 +39,7 @@ macro_rules! losses {
 
         impl $Name {
             fn from_builder(b: $Builder) -> Result<Self> {
-                Ok($Name { $($option: b.$option,)* reduction: b.reduction })
+                Ok($Name { $($option: b.$option,)* reduction: b.reduction, id: ModuleId::new() })
             }
         }
 
@@ -114,6 +115,7 @@ pub struct MultiMarginLoss {
     margin: f64,
     #[module(skip)]
     reduction: Reduction,
+    id: ModuleId,
 }
 
 builder! {
@@ -136,7 +138,7 @@ impl MultiMarginLoss {
     fn from_builder(b: MultiMarginLossBuilder) -> Result<Self> {
         ensure!(matches!(b.p, 1 | 2), Argument, "MultiMarginLoss", "p = {} is neither 1 nor 2", b.p);
         let weight = b.weight.map(Buffer::new);
-        Ok(MultiMarginLoss { weight, p: b.p, margin: b.margin, reduction: b.reduction })
+        Ok(MultiMarginLoss { weight, p: b.p, margin: b.margin, reduction: b.reduction, id: ModuleId::new() })
     }
 }
 
@@ -157,6 +159,7 @@ pub struct MultiLabelSoftMarginLoss {
     pub weight: Option<Buffer>,
     #[module(skip)]
     reduction: Reduction,
+    id: ModuleId,
 }
 
 builder! {
@@ -173,7 +176,7 @@ builder! {
 
 impl MultiLabelSoftMarginLoss {
     fn from_builder(b: MultiLabelSoftMarginLossBuilder) -> Result<Self> {
-        Ok(MultiLabelSoftMarginLoss { weight: b.weight.map(Buffer::new), reduction: b.reduction })
+        Ok(MultiLabelSoftMarginLoss { weight: b.weight.map(Buffer::new), reduction: b.reduction, id: ModuleId::new() })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Layers that pad.
 
 use crate::print::{py_float, py_tuple};
-use crate::{Forward, Module, functional};
+use crate::{Forward, Module, ModuleId, functional};
 use flambeau_tensor::{PadMode, Result, Scalar, Tensor, builder, ensure};
 
 /// How much is added (or, where negative, taken away) before and behind the last dimension, then the one before it, …;
@@ -62,6 +62,7 @@ macro_rules! with_elements {
         #[module(extra_repr = "Self::describe")]
         pub struct $Name {
             padding: Vec<isize>,
+            id: ModuleId,
         }
 
         builder! {
@@ -73,7 +74,7 @@ macro_rules! with_elements {
 
         impl $Name {
             fn from_builder(b: $Builder) -> Result<Self> {
-                Ok($Name { padding: b.padding.sides(stringify!($Name), $rank)? })
+                Ok($Name { padding: b.padding.sides(stringify!($Name), $rank)?, id: ModuleId::new() })
             }
 
             fn describe(&self) -> String {
@@ -120,6 +121,7 @@ macro_rules! with_a_value {
         pub struct $Name {
             padding: Vec<isize>,
             value: Scalar,
+            id: ModuleId,
         }
 
         builder! {
@@ -131,7 +133,7 @@ macro_rules! with_a_value {
 
         impl $Name {
             fn from_builder(b: $Builder) -> Result<Self> {
-                Ok($Name { padding: b.padding.sides(stringify!($Name), $rank)?, value: b.value })
+                Ok($Name { padding: b.padding.sides(stringify!($Name), $rank)?, value: b.value, id: ModuleId::new() })
             }
 
             fn describe(&self) -> String {
@@ -156,6 +158,7 @@ macro_rules! with_a_value {
         #[module(extra_repr = "Self::describe")]
         pub struct $Zero {
             padding: Vec<isize>,
+            id: ModuleId,
         }
 
         builder! {
@@ -167,7 +170,7 @@ macro_rules! with_a_value {
 
         impl $Zero {
             fn from_builder(b: $ZeroBuilder) -> Result<Self> {
-                Ok($Zero { padding: b.padding.sides(stringify!($Zero), $rank)? })
+                Ok($Zero { padding: b.padding.sides(stringify!($Zero), $rank)?, id: ModuleId::new() })
             }
 
             fn describe(&self) -> String {

@@ -1,7 +1,7 @@
 //! Pooling layers.
 
 use crate::print::{py_bool, py_tuple};
-use crate::{Forward, Module, functional};
+use crate::{Forward, Module, ModuleId, functional};
 use flambeau_tensor::shape::Spatial;
 use flambeau_tensor::{AvgPoolOptions, MaxPoolOptions, Result, Tensor, ValuesIndices, builder};
 
@@ -31,6 +31,7 @@ macro_rules! max_pools {
         pub struct $Name {
             #[module(skip)]
             options: MaxPoolOptions,
+            id: ModuleId,
         }
 
         builder! {
@@ -57,7 +58,7 @@ macro_rules! max_pools {
                 let name = stringify!($Name);
                 let (kernel, padding, dilation) = (b.kernel_size, b.padding, b.dilation);
                 check(name, $rank, [("kernel_size", Some(kernel), 1), ("stride", b.stride.0, 1), ("padding", Some(padding), 0), ("dilation", Some(dilation), 1)])?;
-                Ok($Name { options: MaxPoolOptions { kernel, stride: b.stride.0, padding, dilation, ceil_mode: b.ceil_mode } })
+                Ok($Name { options: MaxPoolOptions { kernel, stride: b.stride.0, padding, dilation, ceil_mode: b.ceil_mode }, id: ModuleId::new() })
             }
 
             fn describe(&self) -> String {
@@ -124,6 +125,7 @@ macro_rules! avg_pools {
         pub struct $Name {
             #[module(skip)]
             options: AvgPoolOptions,
+            id: ModuleId,
         }
 
         builder! {
@@ -152,7 +154,7 @@ macro_rules! avg_pools {
                 let (kernel, padding) = (b.kernel_size, b.padding);
                 check(stringify!($Name), $rank, [("kernel_size", Some(kernel), 1), ("stride", b.stride.0, 1), ("padding", Some(padding), 0)])?;
                 let $Builder { stride: Stride(stride), ceil_mode, count_include_pad, divisor_override, .. } = b;
-                Ok($Name { options: AvgPoolOptions { kernel, stride, padding, ceil_mode, count_include_pad, divisor_override } })
+                Ok($Name { options: AvgPoolOptions { kernel, stride, padding, ceil_mode, count_include_pad, divisor_override }, id: ModuleId::new() })
             }
 
             fn describe(&self) -> String {
@@ -190,12 +192,13 @@ macro_rules! adaptive_pools {
         pub struct $Name {
             #[module(skip)]
             output_size: Spatial,
+            id: ModuleId,
         }
 
         impl $Name {
             /// To `output_size`; −1 keeps a size.
             pub fn new(output_size: impl Into<Spatial>) -> Self {
-                $Name { output_size: output_size.into() }
+                $Name { output_size: output_size.into(), id: ModuleId::new() }
             }
 
             fn describe(&self) -> String {

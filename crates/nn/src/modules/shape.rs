@@ -1,18 +1,20 @@
 //! Layers that change the shape, or nothing.
 
 use crate::print::py_tuple;
-use crate::{Forward, Module};
+use crate::{Forward, Module, ModuleId};
 use flambeau_tensor::shape::IntoShape;
 use flambeau_tensor::{Result, Tensor};
 
 /// Gives its input back, as `torch.nn.Identity`.
-#[derive(Module, Default, Clone, Copy)]
-pub struct Identity;
+#[derive(Module, Default, Clone)]
+pub struct Identity {
+    id: ModuleId,
+}
 
 impl Identity {
     /// One.
     pub fn new() -> Self {
-        Identity
+        Identity::default()
     }
 }
 
@@ -25,17 +27,18 @@ impl Forward<&Tensor> for Identity {
 
 /// Makes the dimensions from `start_dim` to `end_dim` one, as `torch.nn.Flatten`: all but the first
 /// unless set.
-#[derive(Module, Clone, Copy)]
+#[derive(Module, Clone)]
 #[module(extra_repr = "Flatten::describe")]
 pub struct Flatten {
     start_dim: isize,
     end_dim: isize,
+    id: ModuleId,
 }
 
 impl Flatten {
     /// One that keeps the first dimension alone.
     pub fn new() -> Self {
-        Flatten { start_dim: 1, end_dim: -1 }
+        Flatten { start_dim: 1, end_dim: -1, id: ModuleId::new() }
     }
 
     /// The first dimension, 1 unless set.
@@ -77,12 +80,13 @@ impl Forward<&Tensor> for Flatten {
 pub struct Unflatten {
     dim: isize,
     sizes: Vec<isize>,
+    id: ModuleId,
 }
 
 impl Unflatten {
     /// Of dimension `dim`, into `sizes`.
     pub fn new(dim: isize, sizes: impl IntoShape) -> Self {
-        Unflatten { dim, sizes: sizes.into_sizes().to_vec() }
+        Unflatten { dim, sizes: sizes.into_sizes().to_vec(), id: ModuleId::new() }
     }
 
     fn describe(&self) -> String {

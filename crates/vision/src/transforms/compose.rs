@@ -4,9 +4,10 @@ use super::kinds::check_probability;
 use super::transform::forwards;
 use super::{PartsTransform, SampleTransform, Transform, draw};
 use crate::tv_tensors::{Parts, TVKind, TVTensor};
-use flambeau_nn::{DynModule, Module, Part, Visitor, VisitorMut};
+use flambeau_nn::{DynModule, Item, ItemMut, Module, Rebuild, Visitor, VisitorMut};
 use flambeau_tensor::{Build, Result, Tensor, builder, ensure};
 use std::fmt;
+use std::sync::Arc;
 
 /// What the containers take: a tuple of up to 12 transforms or builders of them, or a `Vec` of them.
 #[diagnostic::on_unimplemented(
@@ -18,13 +19,13 @@ pub trait Transforms {
     ///
     /// # Errors
     /// Where a builder's options do not go together.
-    fn transforms(self) -> Result<Vec<Box<dyn PartsTransform>>>;
+    fn transforms(self) -> Result<Vec<Arc<dyn PartsTransform>>>;
 }
 
 impl<B: Build<Output: SampleTransform>> Transforms for Vec<B> {
     #[track_caller]
-    fn transforms(self) -> Result<Vec<Box<dyn PartsTransform>>> {
-        self.into_iter().map(|b| Ok(Box::new(b.build()?) as Box<dyn PartsTransform>)).collect()
+    fn transforms(self) -> Result<Vec<Arc<dyn PartsTransform>>> {
+        self.into_iter().map(|b| Ok(Arc::new(b.build()?) as Arc<dyn PartsTransform>)).collect()
     }
 }
 
@@ -35,9 +36,9 @@ macro_rules! lists {
         {
             #[track_caller]
             #[allow(non_snake_case)]
-            fn transforms(self) -> Result<Vec<Box<dyn PartsTransform>>> {
+            fn transforms(self) -> Result<Vec<Arc<dyn PartsTransform>>> {
                 let ($first, $($rest,)*) = self;
-                Ok(vec![Box::new($first.build()?), $(Box::new($rest.build()?)),*])
+                Ok(vec![Arc::new($first.build()?), $(Arc::new($rest.build()?)),*])
             }
         }
         lists!($($rest)*);
@@ -47,7 +48,7 @@ macro_rules! lists {
 lists!(A B C D E F G H I J K L);
 
 /// A list of transforms that is to be built with what contains it.
-pub struct TransformList(Result<Vec<Box<dyn PartsTransform>>>);
+pub struct TransformList(Result<Vec<Arc<dyn PartsTransform>>>);
 
 impl TransformList {
     #[track_caller]
@@ -56,7 +57,7 @@ impl TransformList {
     }
 
     #[track_caller]
-    fn built(self, op: &'static str) -> Result<Vec<Box<dyn PartsTransform>>> {
+    fn built(self, op: &'static str) -> Result<Vec<Arc<dyn PartsTransform>>> {
         let transforms = self.0?;
         ensure!(!transforms.is_empty(), Argument, op, "there is no transform in it");
         Ok(transforms)
@@ -72,14 +73,21 @@ macro_rules! containers {
 
             fn visit<'a>(&'a self, visitor: &mut Visitor<'_, 'a>) {
                 for (i, transform) in self.transforms.iter().enumerate() {
-                    transform.visit_as(&i.to_string(), visitor);
+                    visitor(&i.to_string(), Item::Module(transform.as_module()));
                 }
             }
 
             fn visit_mut(&mut self, visitor: &mut VisitorMut<'_>) {
                 for (i, transform) in self.transforms.iter_mut().enumerate() {
-                    transform.visit_as_mut(&i.to_string(), visitor);
+                    if let Some(transform) = Arc::get_mut(transform) {
+                        visitor(&i.to_string(), ItemMut::Module(transform.as_module_mut()));
+                    }
                 }
+            }
+
+            /// Transforms have no tensors that change, so the parts are shared.
+            fn rebuild(&self, _: &mut Rebuild<'_>) -> Result<Self> {
+                Ok(self.clone())
             }
 
             fn as_module(&self) -> &DynModule {
@@ -172,8 +180,9 @@ macro_rules! container_builder {
 /// );
 /// # Ok::<(), flambeau_tensor::Error>(())
 /// ```
+#[derive(Clone)]
 pub struct Compose {
-    transforms: Vec<Box<dyn PartsTransform>>,
+    transforms: Vec<Arc<dyn PartsTransform>>,
 }
 container_builder!(Compose, ComposeBuilder {});
 
@@ -191,8 +200,9 @@ impl PartsTransform for Compose {
 }
 
 /// Transforms one after another, all or none of them, as `torchvision.transforms.v2.RandomApply`.
+#[derive(Clone)]
 pub struct RandomApply {
-    transforms: Vec<Box<dyn PartsTransform>>,
+    transforms: Vec<Arc<dyn PartsTransform>>,
     p: f64,
 }
 container_builder!(
@@ -221,8 +231,9 @@ impl PartsTransform for RandomApply {
 }
 
 /// One of several transforms, as `torchvision.transforms.v2.RandomChoice`.
+#[derive(Clone)]
 pub struct RandomChoice {
-    transforms: Vec<Box<dyn PartsTransform>>,
+    transforms: Vec<Arc<dyn PartsTransform>>,
     p: Vec<f32>,
 }
 container_builder!(RandomChoice, RandomChoiceBuilder {
@@ -250,8 +261,9 @@ impl PartsTransform for RandomChoice {
 }
 
 /// Transforms one after another in a random order, as `torchvision.transforms.v2.RandomOrder`.
+#[derive(Clone)]
 pub struct RandomOrder {
-    transforms: Vec<Box<dyn PartsTransform>>,
+    transforms: Vec<Arc<dyn PartsTransform>>,
 }
 container_builder!(RandomOrder, RandomOrderBuilder {});
 
@@ -284,7 +296,7 @@ impl PartsTransform for RandomOrder {
 #[derive(Module)]
 pub struct Lambda {
     #[module(skip)]
-    f: Box<dyn Fn(&Tensor) -> Result<Tensor> + Send + Sync>,
+    f: Arc<dyn Fn(&Tensor) -> Result<Tensor> + Send + Sync>,
     #[module(skip)]
     kinds: Option<Vec<TVKind>>,
 }
@@ -292,7 +304,7 @@ pub struct Lambda {
 impl Lambda {
     /// The function `f` as a transform.
     pub fn new(f: impl Fn(&Tensor) -> Result<Tensor> + Send + Sync + 'static) -> Self {
-        Lambda { f: Box::new(f), kinds: None }
+        Lambda { f: Arc::new(f), kinds: None }
     }
 
     /// For these kinds only.

@@ -1,7 +1,7 @@
 //! What a transform is: something that draws its numbers once for a sample and then treats every part by its kind.
 
 use crate::tv_tensors::{Parts, Sample, TVKind, TVTensor};
-use flambeau_nn::Module;
+use flambeau_nn::{Boxed, Module, Rebuild};
 use flambeau_tensor::{Build, Result};
 
 use super::draw;
@@ -43,7 +43,7 @@ impl<T: PartsTransform + ?Sized> SampleTransform for T {}
 
 /// What a [`SampleTransform`] is underneath: something that changes the parts of a sample. What treats each part by
 /// itself implements [`Transform`] instead; what looks at several at once, this.
-pub trait PartsTransform: Module {
+pub trait PartsTransform: Module + InABox {
     /// Changes the parts of one sample.
     ///
     /// # Errors
@@ -52,6 +52,24 @@ pub trait PartsTransform: Module {
 }
 
 /// A boxed transform is the transform.
+/// What makes a boxed transform again for a copy of its module.
+#[doc(hidden)]
+pub trait InABox {
+    fn rebuild_in_a_box(&self, with: &mut Rebuild<'_>) -> Result<Box<dyn PartsTransform>>;
+}
+
+impl<T: PartsTransform> InABox for T {
+    fn rebuild_in_a_box(&self, with: &mut Rebuild<'_>) -> Result<Box<dyn PartsTransform>> {
+        Ok(Box::new(self.rebuild(with)?))
+    }
+}
+
+impl Boxed for dyn PartsTransform {
+    fn rebuild_boxed(&self, with: &mut Rebuild<'_>) -> Result<Box<dyn PartsTransform>> {
+        self.rebuild_in_a_box(with)
+    }
+}
+
 impl PartsTransform for Box<dyn PartsTransform> {
     fn transform_parts(&self, parts: &mut Parts) -> Result<()> {
         (**self).transform_parts(parts)

@@ -1,6 +1,6 @@
 //! The weights of one layer in one direction, one step of each kind, and the cells, which are just that.
 
-use crate::{Forward, Module, Parameter, init};
+use crate::{Forward, Module, Parameter, Part, Rebuild, init};
 use flambeau_tensor::{DType, Device, Error, ErrorKind, Result, Tensor, bail, builder, ensure};
 
 /// The function of a plain recurrent layer: PyTorch's `nonlinearity`.
@@ -112,6 +112,16 @@ impl Gates {
         {
             parameter.iter_mut().for_each(|parameter| f(name, parameter));
         }
+    }
+
+    pub(super) fn rebuild(&self, with: &mut Rebuild<'_>) -> Result<Gates> {
+        Ok(Gates {
+            weight_ih: self.weight_ih.rebuild_part(with)?,
+            weight_hh: self.weight_hh.rebuild_part(with)?,
+            bias_ih: self.bias_ih.rebuild_part(with)?,
+            bias_hh: self.bias_hh.rebuild_part(with)?,
+            weight_hr: self.weight_hr.rebuild_part(with)?,
+        })
     }
 
     /// What the input contributes to the gates of all its rows. Where both biases are added alike, they both are here.

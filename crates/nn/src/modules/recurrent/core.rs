@@ -7,7 +7,7 @@ use super::cells::{Gates, Kind, gru_step, lstm_step, rnn_step};
 use super::sequence::Sequence;
 use crate::part::{Item, ItemMut, Visitor, VisitorMut};
 use crate::print::{py_bool, py_float};
-use crate::{Mode, functional};
+use crate::{Mode, Part, Rebuild, functional};
 use flambeau_tensor::{DType, Device, Result, Tensor, cat, ensure, stack};
 use std::panic::Location;
 
@@ -110,6 +110,11 @@ impl Core {
         for (gates, suffix) in self.gates.iter_mut().zip(suffixes) {
             gates.each_mut(&mut |name, parameter| visitor(&format!("{name}{suffix}"), ItemMut::Parameter(parameter)));
         }
+    }
+
+    pub fn rebuild(&self, with: &mut Rebuild<'_>) -> Result<Core> {
+        let gates = self.gates.iter().map(|gates| gates.rebuild(with)).collect::<Result<_>>()?;
+        Ok(Core { options: self.options, gates, mode: self.mode.rebuild_part(with)? })
     }
 
     pub fn describe(&self) -> String {

@@ -9,7 +9,7 @@ pub use sequence::{Sequence, Steps};
 
 use self::core::{Core, Options, State};
 use crate::part::{Visitor, VisitorMut};
-use crate::{DynModule, Forward, Module};
+use crate::{DynModule, Forward, Module, Rebuild};
 use cells::Kind;
 use flambeau_tensor::{Build, DType, Device, Result, Tensor, builder};
 use std::fmt;
@@ -78,6 +78,9 @@ macro_rules! recurrent {
             }
             fn visit_mut(&mut self, visitor: &mut VisitorMut<'_>) {
                 self.0.visit_mut(visitor);
+            }
+            fn rebuild(&self, with: &mut Rebuild<'_>) -> Result<Self> {
+                Ok($Name(self.0.rebuild(with)?))
             }
             fn as_module(&self) -> &DynModule {
                 self
