@@ -6,7 +6,7 @@ use clap::Parser;
 use flambeau::prelude::*;
 use flambeau::serialize::torch::{self, Value};
 use flambeau::vision::{datasets::Mnist, transforms::*, utils::save_image};
-use flambeau_examples::{bar, labelled, loss_curve};
+use flambeau_examples::{labelled, loss_curve};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -116,8 +116,8 @@ fn main() -> Result<()> {
         // Every epoch has a seed of its own, so that a resumed run draws what an unbroken one would.
         flambeau::manual_seed(args.seed.wrapping_add(epoch as u64));
         model.train();
-        let bar = bar(epoch + 1, args.epochs, loader.len());
-        for batch in &loader {
+        let bar = Progress::new(loader.len()).label(format!("epoch {:>2}/{}", epoch + 1, args.epochs));
+        for batch in bar.over(&loader) {
             let (images, labels) = batch?;
             let loss = cross_entropy(&model.call(&images)?, &labels)?;
             optimizer.zero_grad();
@@ -126,11 +126,10 @@ fn main() -> Result<()> {
             optimizer.step()?;
             scheduler.step()?;
             losses.push(loss.item::<f64>()?);
-            bar.set_message(format!("loss {:.4}  lr {:.1e}", losses[losses.len() - 1], optimizer.lr()[0]));
-            bar.inc(1);
+            bar.set("loss", format_args!("{:.4}", losses[losses.len() - 1]));
+            bar.set("lr", format_args!("{:.1e}", optimizer.lr()[0]));
         }
         let accuracy = no_grad(|| accuracy(&model, &test_loader))?;
-        bar.finish();
         println!(
             "epoch {:>2}  loss {:.4}  accuracy {accuracy:.4}",
             epoch + 1,

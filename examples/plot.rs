@@ -1,19 +1,8 @@
-//! What the examples share: a progress bar, a loss curve, digits drawn on pictures.
+//! What the examples share: a loss curve, digits drawn on pictures.
 
 use flambeau::prelude::*;
-use indicatif::{ProgressBar, ProgressStyle};
 use plotters::prelude::{BLUE, ChartBuilder, IntoDrawingArea, LineSeries, SVGBackend, WHITE};
 use std::path::Path;
-
-/// A bar for one epoch of `batches` batches, with room for a message.
-pub fn bar(epoch: usize, epochs: usize, batches: usize) -> ProgressBar {
-    let style = ProgressStyle::with_template("{prefix} {bar:30} {pos:>3}/{len} {per_sec:>12}  {msg}");
-    let bar = ProgressBar::new(batches as u64).with_prefix(format!("epoch {epoch:>2}/{epochs}"));
-    match style {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
-}
 
 /// An error of the drawing library as one of ours.
 fn drawing(path: &Path, e: impl std::fmt::Display) -> Error {

@@ -9,7 +9,7 @@ use flambeau::audio::{
 };
 use flambeau::prelude::*;
 use flambeau::vision::utils::save_image;
-use flambeau_examples::{bar, loss_curve};
+use flambeau_examples::loss_curve;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -120,8 +120,8 @@ fn main() -> Result<()> {
     let (start, mut losses) = (Instant::now(), Vec::new());
     for epoch in 0..args.epochs {
         model.train();
-        let bar = bar(epoch + 1, args.epochs, loader.len());
-        for batch in &loader {
+        let bar = Progress::new(loader.len()).label(format!("epoch {:>2}/{}", epoch + 1, args.epochs));
+        for batch in bar.over(&loader) {
             let (sounds, labels) = batch?;
             let loss = cross_entropy(&model.call(&sounds)?, &labels)?;
             optimizer.zero_grad();
@@ -129,10 +129,8 @@ fn main() -> Result<()> {
             optimizer.step()?;
             scheduler.step()?;
             losses.push(loss.item::<f64>()?);
-            bar.set_message(format!("loss {:.4}", losses[losses.len() - 1]));
-            bar.inc(1);
+            bar.set("loss", format_args!("{:.4}", losses[losses.len() - 1]));
         }
-        bar.finish();
         let accuracy = no_grad(|| accuracy(&model, &validation))?;
         println!(
             "epoch {:>2}  loss {:.4}  validation {accuracy:.4}",

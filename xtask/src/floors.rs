@@ -26,6 +26,7 @@ pub const FLOORS: &[(&str, u8)] = &[
     ("flambeau-nn-derive", 3),
     ("flambeau-optim", 4),
     ("flambeau-data", 4),
+    ("flambeau-train", 4),
     ("flambeau-vision", 5),
     ("flambeau-audio", 5),
     ("flambeau-distributed", 5),

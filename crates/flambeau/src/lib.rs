@@ -24,7 +24,7 @@
 //! ```
 //!
 //! [`prelude`] is what most programs need. [`Tensor`] lists its methods, [`nn`] the modules and losses, [`optim`]
-//! the optimizers and schedules, [`data`] the loader, `vision` and `audio` (features, on by default) datasets and
+//! the optimizers and schedules, [`data`] the loader, [`train`] what stands around the loop, `vision` and `audio` (features, on by default) datasets and
 //! transforms. The book in the repository's `docs/` begins with a quick start and a table for those who come from
 //! PyTorch.
 
@@ -84,6 +84,11 @@ pub mod serialize {
     pub use flambeau_serialize::*;
 }
 
+/// Around the training loop: metrics, TensorBoard, progress, early stopping, run folders.
+pub mod train {
+    pub use flambeau_train::*;
+}
+
 #[cfg(feature = "audio")]
 /// Sound: files, datasets, transforms.
 pub mod audio {
@@ -114,8 +119,9 @@ pub mod prelude {
         Build, DType, Device, Error, ErrorKind, Result, Scalar, StateDict, Tensor, cat, enable_grad, inference_mode,
         no_grad, stack, tensor,
     };
-    #[cfg(feature = "progress")]
-    pub use indicatif::ProgressIterator;
+    pub use flambeau_train::{
+        Accuracy, Auc, ConfusionMatrix, EarlyStopping, Mean, Progress, ProgressIterator, RunFolder, SummaryWriter,
+    };
     pub use std::f64::consts::PI;
 }
 

@@ -1,0 +1,309 @@
+//! What a training loop leaves behind: figures, event files, folders.
+
+use flambeau_tensor::{ErrorKind, Result, StateDict, Tensor, tensor};
+use flambeau_train::*;
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+fn close(a: f64, b: f64) {
+    assert!((a - b).abs() < 1e-9, "{a} is not {b}");
+}
+
+/// Figures of scikit-learn 1.7's `classification_report` for these.
+#[test]
+fn figures_of_classes() -> Result<()> {
+    let labels = tensor!([0i64, 0, 0, 1, 1, 2, 2, 2, 2, 3]);
+    let predicted = tensor!([0i64, 1, 0, 1, 2, 2, 2, 0, 2, 1]);
+    let mut matrix = ConfusionMatrix::new(5)?;
+    matrix.update(&predicted.narrow(0, 0, 4)?, &labels.narrow(0, 0, 4)?)?;
+    matrix.update(&predicted.narrow(0, 4, 6)?, &labels.narrow(0, 4, 6)?)?;
+    close(matrix.accuracy(), 0.6);
+    // Class by class: 2/3 and 2/3, 1/3 and 1/2, 3/4 and 3/4, 0 and 0; the fifth is not met.
+    close(matrix.precision(Average::Macro), (2. / 3. + 1. / 3. + 0.75) / 4.);
+    close(matrix.recall(Average::Macro), (2. / 3. + 0.5 + 0.75) / 4.);
+    close(matrix.f1(Average::Macro), (2. / 3. + 0.4 + 0.75) / 4.);
+    close(matrix.f1(Average::Weighted), (2. / 3. * 3. + 0.4 * 2. + 0.75 * 4.) / 10.);
+    close(matrix.precision(Average::Micro), 0.6);
+    assert_eq!(matrix.per_class()[3], [0.0; 3]);
+    assert_eq!(matrix.to_tensor()?.sum(..)?.item::<i64>()?, 10);
+    assert_eq!((matrix.count(2, 0), matrix.count(9, 0)), (1, 0));
+    assert_eq!(format!("{matrix:?}").lines().next(), Some("2 1 0 0 0"));
+
+    let before = matrix.clone();
+    let fault = matrix.update(&tensor!([0i64, 5]), &tensor!([0i64, 1])).unwrap_err();
+    assert!(fault.kind() == ErrorKind::Index && fault.message().contains("sample 1 is predicted 5"), "{fault}");
+    assert!(matrix == before);
+    assert!(matrix.update(&tensor!([0i64]), &tensor!([0i64, 1])).is_err());
+    assert!(matrix.update(&tensor!([0i64]), &tensor!([0.5])).is_err());
+    assert!(ConfusionMatrix::new(0).is_err() && ConfusionMatrix::new(usize::MAX).is_err());
+    Ok(())
+}
+
+#[test]
+fn parts_that_are_right() -> Result<()> {
+    // Strided scores, one column a sample.
+    let scores = tensor!([[0.1, 0.7, 0.3], [0.5, 0.2, 0.4], [0.4, 0.1, 0.2]]).t()?;
+    let labels = tensor!([1i64, 1, 2]);
+    close(accuracy(&scores, &labels)?, 1.0 / 3.0);
+    close(topk_accuracy(&scores, &labels, 2)?, 2.0 / 3.0);
+    close(topk_accuracy(&scores, &labels, 3)?, 1.0);
+    let mut both = Accuracy::top(2);
+    both.update(&scores, &labels)?;
+    both.update(&scores.narrow(0, 0, 1)?, &labels.narrow(0, 0, 1)?)?;
+    close(both.value(), 3.0 / 4.0);
+    both.reset();
+    assert!(both.value().is_nan());
+    assert!(topk_accuracy(&scores, &labels, 4).is_err() && topk_accuracy(&scores, &labels, 0).is_err());
+    assert!(accuracy(&scores, &labels.unsqueeze(0)?).is_err());
+    let mut mean = Mean::new();
+    assert!(mean.value().is_nan());
+    mean.add_weighted(1.0, 3);
+    mean.add_weighted(f64::NAN, 0);
+    mean.add(5.0);
+    close(mean.value(), 2.0);
+    Ok(())
+}
+
+#[test]
+fn area_under_the_curve() -> Result<()> {
+    close(roc_auc(&tensor!([0.1, 0.4, 0.35, 0.8]), &tensor!([0i64, 0, 1, 1]))?, 0.75);
+    // Counted pair by pair.
+    let n = 60usize;
+    let scores: Vec<f64> = (0..n).map(|i| ((i * 31) % 17) as f64).collect();
+    let labels: Vec<i64> = (0..n).map(|i| ((i * 13) % 5 < 2) as i64).collect();
+    let (mut wins, mut pairs) = (0.0, 0.0);
+    for (a, _) in scores.iter().zip(&labels).filter(|(_, l)| **l == 1) {
+        for (b, _) in scores.iter().zip(&labels).filter(|(_, l)| **l == 0) {
+            pairs += 1.0;
+            wins += if a > b {
+                1.0
+            } else if a == b {
+                0.5
+            } else {
+                0.0
+            };
+        }
+    }
+    let mut auc = Auc::new();
+    for i in (0..n).step_by(20) {
+        let part = |v: &[f64]| Tensor::from_slice(&v[i..i + 20], 20);
+        auc.update(&part(&scores)?, &Tensor::from_slice(&labels[i..i + 20], 20)?)?;
+    }
+    close(auc.value()?, wins / pairs);
+    let fault = roc_auc(&tensor!([0.1, 0.2]), &tensor!([1i64, 1])).unwrap_err();
+    assert!(fault.message().contains("0 samples of class 0"), "{fault}");
+    assert!(roc_auc(&tensor!([0.1, f32::NAN]), &tensor!([1i64, 0])).is_err());
+    assert!(roc_auc(&tensor!([0.1, 0.2]), &tensor!([1i64, 2])).is_err());
+    Ok(())
+}
+
+#[test]
+fn time_to_stop() -> Result<()> {
+    let mut stopping = EarlyStopping::new(2).min_delta(0.1).build()?;
+    let stops: Vec<bool> = [f64::NAN, 1.0, 0.95, 0.8, 0.75, f64::NAN].map(|loss| stopping.update(loss)).into();
+    assert_eq!(stops, [false, false, false, false, false, true]);
+    assert_eq!((stopping.best(), stopping.is_best()), (Some((3, 0.8)), false));
+    let mut never = EarlyStopping::new(0).build()?;
+    assert!(!never.update(1.0) && never.update(1.0));
+    assert!(EarlyStopping::new(1).min_delta(-1.0).build().is_err());
+    Ok(())
+}
+
+/// CRC-32C bit by bit, masked.
+fn masked(bytes: &[u8]) -> u32 {
+    let mut crc = !0u32;
+    for byte in bytes {
+        crc ^= u32::from(*byte);
+        for _ in 0..8 {
+            crc = if crc & 1 == 1 { crc >> 1 ^ 0x82f6_3b78 } else { crc >> 1 };
+        }
+    }
+    let crc = !crc;
+    (crc >> 15 | crc << 17).wrapping_add(0xa282_ead8)
+}
+
+/// A message's fields: numbers as their bits, the others as bytes.
+fn fields(mut bytes: &[u8]) -> BTreeMap<u64, Vec<Vec<u8>>> {
+    fn varint(bytes: &mut &[u8]) -> u64 {
+        let (mut n, mut shift) = (0, 0);
+        loop {
+            let byte = bytes[0];
+            *bytes = &bytes[1..];
+            n |= u64::from(byte & 127) << shift;
+            shift += 7;
+            if byte < 128 {
+                return n;
+            }
+        }
+    }
+    let mut all: BTreeMap<u64, Vec<Vec<u8>>> = BTreeMap::new();
+    while !bytes.is_empty() {
+        let key = varint(&mut bytes);
+        let value = match key & 7 {
+            0 => varint(&mut bytes).to_le_bytes().to_vec(),
+            wire => {
+                let length = match wire {
+                    1 => 8,
+                    5 => 4,
+                    2 => varint(&mut bytes) as usize,
+                    _ => panic!("wire type {wire}"),
+                };
+                let (value, rest) = bytes.split_at(length);
+                bytes = rest;
+                value.to_vec()
+            }
+        };
+        all.entry(key >> 3).or_default().push(value);
+    }
+    all
+}
+
+fn u64_of(bytes: &[u8]) -> u64 {
+    u64::from_le_bytes(bytes.try_into().unwrap())
+}
+
+/// Step and value of each summary of an event file, whose checksums must be right.
+fn summaries(path: &Path) -> Vec<(u64, BTreeMap<u64, Vec<Vec<u8>>>)> {
+    let file = std::fs::read(path).unwrap();
+    let (mut bytes, mut all, mut first) = (&file[..], Vec::new(), true);
+    while !bytes.is_empty() {
+        let length = u64_of(&bytes[..8]) as usize;
+        assert_eq!(u32::from_le_bytes(bytes[8..12].try_into().unwrap()), masked(&bytes[..8]));
+        let data = &bytes[12..12 + length];
+        assert_eq!(u32::from_le_bytes(bytes[12 + length..16 + length].try_into().unwrap()), masked(data));
+        bytes = &bytes[16 + length..];
+        let event = fields(data);
+        if std::mem::take(&mut first) {
+            assert_eq!(event[&3][0], b"brain.Event:2");
+            continue;
+        }
+        for value in &fields(&event[&5][0])[&1] {
+            all.push((u64_of(&event[&2][0]), fields(value)));
+        }
+    }
+    all
+}
+
+fn doubles(bytes: &[u8]) -> Vec<f64> {
+    bytes.chunks(8).map(|b| f64::from_le_bytes(b.try_into().unwrap())).collect()
+}
+
+#[test]
+fn events_can_be_read_back() -> Result<()> {
+    let kept = std::env::var_os("FLAMBEAU_EVENTS");
+    let temporary = tempfile::tempdir()?;
+    let folder = kept.as_deref().map_or(temporary.path(), Path::new);
+    let mut board = SummaryWriter::new(folder)?;
+    for step in 0..300 {
+        board.add_scalar("loss/train", 1.0 / (step + 1) as f64, step)?;
+    }
+    let values = tensor!([-1.0, 0.0, 0.5, 0.5, 2.0, f32::INFINITY, f32::NAN]);
+    board.add_histogram("weights", &values, 7)?;
+    let picture = Tensor::arange(0, 18).build()?.reshape([3, 2, 3])?.div(18.0)?;
+    board.add_image("picture", &picture, 8)?;
+    board.add_image("grey", &Tensor::full([4, 5], 200).build()?.to_dtype(flambeau_tensor::DType::U8)?, 8)?;
+    board.add_text("note", "**strong**", 9)?;
+    board.add_hparams(&[("lr", 1e-3.into()), ("adam", true.into()), ("net", "small".into())], &[("accuracy", 0.9)])?;
+    assert!(board.add_image("no", &Tensor::zeros([2, 2, 2]).build()?, 0).is_err());
+    assert!(board.add_image("no", &Tensor::zeros([0, 2]).build()?, 0).is_err());
+    assert!(board.add_image("no", &tensor!([[1i64]]), 0).is_err());
+    assert!(board.add_histogram("no", &tensor!([f32::NAN]), 0).is_err());
+    board.flush()?;
+
+    let all = summaries(board.path());
+    assert_eq!(all.len(), 300 + 4 + 3 + 1);
+    let (step, scalar) = &all[299];
+    assert_eq!((*step, &scalar[&1][0][..]), (299, &b"loss/train"[..]));
+    assert_eq!(f32::from_le_bytes(scalar[&2][0][..].try_into().unwrap()), 1.0f32 / 300.0);
+
+    let histogram = fields(&all[300].1[&5][0]);
+    let figure = |field| f64::from_le_bytes(histogram[&field][0][..].try_into().unwrap());
+    assert_eq!([1, 2, 3, 4, 5].map(figure), [-1.0, 2.0, 5.0, 2.0, 5.5]);
+    let (limits, counts) = (doubles(&histogram[&6][0]), doubles(&histogram[&7][0]));
+    assert_eq!((limits.len(), counts.iter().sum::<f64>(), counts[0]), (counts.len(), 5.0, 0.0));
+    assert!(limits.windows(2).all(|pair| pair[0] < pair[1]));
+    // Each value lies in the bucket that counts it.
+    for (value, count) in [(-1.0, 1.0), (0.0, 1.0), (0.5, 2.0), (2.0, 1.0)] {
+        let bucket = limits.partition_point(|limit| *limit <= value);
+        assert_eq!(counts[bucket], count, "{value}");
+    }
+
+    let image = fields(&all[301].1[&4][0]);
+    assert_eq!([1, 2, 3].map(|f| u64_of(&image[&f][0])), [2, 3, 3]);
+    assert_eq!(&image[&4][0][..8], b"\x89PNG\r\n\x1a\n");
+    let text = &all[303].1;
+    assert_eq!(&text[&1][0], b"note/text_summary");
+    assert_eq!(&fields(&text[&8][0])[&8][0], b"**strong**");
+    assert_eq!(&fields(&fields(&text[&9][0])[&1][0])[&1][0], b"text");
+    let session = fields(&fields(&fields(&all[305].1[&9][0])[&1][0])[&2][0]);
+    assert_eq!(fields(&session[&3][0])[&1].len(), 3);
+    Ok(())
+}
+
+#[derive(Clone, Default)]
+struct Screen(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Screen {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_bar_knows_the_figures_of_its_loop() {
+    let screen = Screen::default();
+    let text = || String::from_utf8(screen.0.lock().unwrap().clone()).unwrap();
+    let bar = Progress::new(40).label("epoch 1/2").draw_to(screen.clone());
+    for step in bar.over(0..40) {
+        bar.set("loss", format_args!("{:.2}", 1.0 / (step + 1) as f64));
+        bar.set("lr", "1e-3");
+    }
+    let shown = text();
+    let last = shown.rsplit("\r\x1b[K").next().unwrap();
+    assert!(last.starts_with("epoch 1/2 ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━ 40/40  "), "{last}");
+    assert!(last.ends_with("  loss 0.03  lr 1e-3\n") && last.contains("/s  0:00"), "{last}");
+    // Nothing is drawn after the end, and a loop that is left leaves its line.
+    bar.inc(1);
+    bar.finish();
+    assert_eq!(text(), shown);
+    let bar = Progress::new(10).draw_to(screen.clone());
+    bar.over(0..10).nth(3);
+    assert!(text().ends_with('\n') && text().contains(" 3/10  "), "{}", text());
+    assert_eq!((0..5).progress().len(), 5);
+}
+
+#[test]
+fn a_folder_of_a_run() -> Result<()> {
+    let root = tempfile::tempdir()?;
+    let folder = root.path().join("runs/one");
+    let state = |x: f64| -> Result<StateDict> { Ok([("w", Tensor::full(2, x).build()?)].into_iter().collect()) };
+    let first = RunFolder::open(&folder)?.keep(2);
+    assert!(first.latest()?.is_none() && first.best().is_err());
+    first.config(&[("seed", 3.into()), ("name", "a \"b\"\n".into()), ("amp", false.into()), ("lr", 1e-3.into())])?;
+    let config = std::fs::read_to_string(folder.join("config.json"))?;
+    let right = "{\n  \"seed\": 3,\n  \"name\": \"a \\\"b\\\"\\u000a\",\n  \"amp\": false,\n  \"lr\": 0.001\n}\n";
+    assert_eq!(config, right);
+    for step in [1, 2, 10, 11] {
+        first.checkpoint(step, &state(step as f64)?)?;
+    }
+    first.save_best(&state(10.0)?)?;
+    let again = RunFolder::open(&folder)?;
+    let (step, last) = again.latest()?.expect("a checkpoint");
+    assert_eq!((step, last.get("w").unwrap().to_vec::<f32>()?), (11, vec![11.0, 11.0]));
+    assert_eq!(again.best()?.get("w").unwrap().to_vec::<f32>()?, [10.0, 10.0]);
+    assert_eq!(std::fs::read_dir(folder.join("checkpoints"))?.count(), 3);
+    for mut run in [first, again] {
+        run.scalar("loss", 0.5, 1)?;
+        run.scalar("a,b", 0.25, 2)?;
+        run.board()?.add_text("note", "x", 2)?;
+    }
+    let curves = std::fs::read_to_string(folder.join("curves.csv"))?;
+    assert_eq!(curves, "step,name,value\n1,loss,0.5\n2,\"a,b\",0.25\n1,loss,0.5\n2,\"a,b\",0.25\n");
+    Ok(())
+}
