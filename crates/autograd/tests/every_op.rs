@@ -10,6 +10,7 @@ mod common;
 use common::{check, check_forward, sample, seeded};
 use flambeau_autograd::{Autograd, GradOptions, RULES, RuleKind, enable_grad, grad_with, recorded_ops};
 use flambeau_tensor::custom::CustomOp;
+use flambeau_tensor::fft::{self, Norm};
 use flambeau_tensor::op::{Meta, Metas, Outputs};
 use flambeau_tensor::{
     Approximate, Arange, AvgPoolOptions, BatchNormOptions, Complex, ConvOptions, ConvTransposeOptions, DType, Full,
@@ -421,6 +422,9 @@ fn products(t: &mut Table) {
     t.add("Rfft", [strided(real)], |[x]| x.rfft(Some(4), 0));
     t.add("Irfft", [complex(&[2, 3])], |[z]| z.irfft(Some(5), -1));
     t.add("Irfft", [strided(complex)], |[z]| z.irfft(None, 0));
+    t.add("Fft", [complex(&[2, 3])], |[z]| fft::fft(z, Some(4), -1, Norm::Ortho));
+    t.add("Fft", [strided(complex)], |[z]| fft::ifftn(z, None, None, Norm::Backward));
+    t.add("Fft", [real(&[3, 4])], |[x]| fft::hfftn(&fft::fft2(x, None, None, Norm::Forward)?, None, None, Norm::Ortho));
 }
 
 /// All elements different, far enough apart that no difference quotient changes which is larger.

@@ -51,6 +51,9 @@ pub mod func {
     pub use flambeau_autograd::func::*;
 }
 
+// Families of functions, as `torch.fft`, `torch.linalg`, `torch.signal` and `torch.special`.
+pub use flambeau_tensor::{fft, linalg, signal, special};
+
 // Modes of a thread: mixed precision, where the time goes, a function's ops as a program.
 pub use flambeau_tensor::{autocast, profiler, trace};
 

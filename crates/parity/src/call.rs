@@ -382,6 +382,18 @@ impl Call {
         Ok(self.float_opt(position, name)?.unwrap_or(default))
     }
 
+    /// Real numbers; `None` where they are missing or `None`.
+    pub fn floats_opt(&self, position: usize, name: &str) -> Result<Option<Vec<f64>>, Trouble> {
+        self.read(position, name, "real numbers", |v| {
+            let number = |v: &Value<Tensor>| match v {
+                Value::Float(f) => Some(*f),
+                Value::Int(i) => Some(*i as f64),
+                _ => None,
+            };
+            v.items()?.iter().map(number).collect()
+        })
+    }
+
     /// Two real numbers, with their defaults.
     pub fn pair_or(&self, position: usize, name: &str, default: (f64, f64)) -> Result<(f64, f64), Trouble> {
         let number = |v: &Value<Tensor>| match v {

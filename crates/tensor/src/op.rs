@@ -153,7 +153,7 @@ macro_rules! for_each_op {
                 // optimizer steps
                 SgdStep, AdamStep,
                 // Fourier transforms
-                Rfft, Irfft,
+                Rfft, Irfft, Fft,
                 // from device to device
                 Transfer,
                 // of somebody's own

@@ -33,3 +33,10 @@ impl Rule for Irfft {
         })
     }
 }
+
+impl Rule for Fft {
+    const FORWARD: Forward = Forward::Linear;
+    fn vjp(&self, s: &Saved<'_>, g: &Tensor) -> Result<Grads> {
+        s.one(|| dispatch(Fft { inverse: !self.inverse }, &[g]))
+    }
+}

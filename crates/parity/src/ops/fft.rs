@@ -1,9 +1,65 @@
 //! Fourier transforms.
 
-use flambeau_tensor::StftOptions;
+use flambeau_tensor::{
+    Result as TensorResult, StftOptions, Tensor,
+    fft::{self, Norm},
+};
 
 use super::Entry;
-use crate::call::{ok, unsupported};
+use crate::call::{Call, Outcome, Trouble, ok, unsupported};
+
+fn norm(c: &Call, position: usize) -> Result<Norm, Trouble> {
+    match c.text_or(position, "norm", "backward")? {
+        "backward" => Ok(Norm::Backward),
+        "ortho" => Ok(Norm::Ortho),
+        "forward" => Ok(Norm::Forward),
+        other => unsupported(format!("norm {other}")),
+    }
+}
+
+/// Over one dimension.
+fn line(c: &Call, f: fn(&Tensor, Option<usize>, isize, Norm) -> TensorResult<Tensor>) -> Outcome {
+    let n = if c.given(1, "n").is_some() { Some(c.size(1, "n")?) } else { None };
+    ok(f(c.x()?, n, c.dim_or(2, "dim", -1)?, norm(c, 3)?)?)
+}
+
+type Over = fn(&Tensor, Option<&[usize]>, Option<&[isize]>, Norm) -> TensorResult<Tensor>;
+
+/// Over several dimensions.
+fn over(c: &Call, f: Over) -> Outcome {
+    let sizes = match c.ints_opt(1, "s")? {
+        None => None,
+        Some(s) => match s.into_iter().map(usize::try_from).collect::<Result<Vec<_>, _>>() {
+            Ok(s) => Some(s),
+            Err(_) => return unsupported("a size of -1"),
+        },
+    };
+    ok(f(c.x()?, sizes.as_deref(), c.ints_opt(2, "dim")?.as_deref(), norm(c, 3)?)?)
+}
+
+/// The functions of `torch.fft`.
+pub(super) const TRANSFORMS: &[Entry] = &[
+    ("fft.fft", |c| line(c, fft::fft)),
+    ("fft.ifft", |c| line(c, fft::ifft)),
+    ("fft.rfft", |c| line(c, fft::rfft)),
+    ("fft.irfft", |c| line(c, fft::irfft)),
+    ("fft.hfft", |c| line(c, fft::hfft)),
+    ("fft.ihfft", |c| line(c, fft::ihfft)),
+    ("fft.fft2", |c| over(c, fft::fft2)),
+    ("fft.ifft2", |c| over(c, fft::ifft2)),
+    ("fft.rfft2", |c| over(c, fft::rfft2)),
+    ("fft.irfft2", |c| over(c, fft::irfft2)),
+    ("fft.hfft2", |c| over(c, fft::hfft2)),
+    ("fft.ihfft2", |c| over(c, fft::ihfft2)),
+    ("fft.fftn", |c| over(c, fft::fftn)),
+    ("fft.ifftn", |c| over(c, fft::ifftn)),
+    ("fft.rfftn", |c| over(c, fft::rfftn)),
+    ("fft.irfftn", |c| over(c, fft::irfftn)),
+    ("fft.hfftn", |c| over(c, fft::hfftn)),
+    ("fft.ihfftn", |c| over(c, fft::ihfftn)),
+    ("fft.fftshift", |c| ok(fft::fftshift(c.x()?, c.ints_opt(1, "dim")?.as_deref())?)),
+    ("fft.ifftshift", |c| ok(fft::ifftshift(c.x()?, c.ints_opt(1, "dim")?.as_deref())?)),
+];
 
 pub(super) const TABLE: &[Entry] = &[("stft", |c| {
     let reflect = match c.text_or(6, "pad_mode", "reflect")? {

@@ -13,13 +13,16 @@ mod create;
 mod fft;
 mod index;
 mod join;
+mod linalg;
 pub(crate) mod loss;
 mod matmul;
 mod norm;
 mod pointwise;
 pub(crate) mod pool;
 mod reduce;
+mod signal;
 mod softmax;
+mod special;
 mod view;
 
 use crate::call::{Call, Outcome};
@@ -41,6 +44,11 @@ const TABLES: &[&[Entry]] = &[
     attention::TABLE,
     create::TABLE,
     fft::TABLE,
+    fft::TRANSFORMS,
+    linalg::TABLE,
+    signal::PLAIN,
+    signal::OTHERS,
+    special::TABLE,
     matmul::PRODUCTS,
     matmul::ADDED,
     matmul::OTHERS,

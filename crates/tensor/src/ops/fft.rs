@@ -1,10 +1,9 @@
-//! Fourier transforms of real signals, and the short-time transform over them.
+//! The ops of the Fourier transforms, that [`fft`] is made of, and the short-time transform over them.
 
 use crate::autocast::Policy;
 use crate::op::{Infer, Meta, Metas};
-use crate::shape::dim_index;
-use crate::{DType, Result, Scalar, Tensor, bail, dispatch, ensure};
-use num_complex::Complex;
+use crate::signal::windows;
+use crate::{DType, Result, Tensor, bail, dispatch, ensure, fft};
 
 /// The one-sided transform of the last dimension: n real numbers to n/2 + 1 complex ones.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +15,32 @@ pub struct Rfft;
 pub struct Irfft {
     /// Samples of the signal.
     pub n: usize,
+}
+
+/// The transform of complex numbers in the last dimension, unscaled, with e to the −i or, `inverse`, to the +i.
+#[derive(Clone, Copy, Debug)]
+pub struct Fft {
+    /// The sign of the exponent: plus?
+    pub inverse: bool,
+}
+
+impl Infer for Fft {
+    const NAME: &'static str = "fft";
+    fn autocast(&self) -> Policy {
+        Policy::Full
+    }
+    fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
+        let x = inputs[0];
+        ensure!(
+            x.shape().last().is_some_and(|&n| n > 0),
+            Shape,
+            "fft",
+            "shape {:?} has no samples to transform",
+            x.shape()
+        );
+        ensure!(x.dtype().is_complex(), DType, "fft", "the samples must be complex, they are {}", x.dtype());
+        Meta::like(x).one()
+    }
 }
 
 impl Infer for Rfft {
@@ -79,61 +104,22 @@ crate::options! {
 }
 
 impl Tensor {
-    /// `self` with dimension `dim` cut or filled with zeros to `n`.
-    #[track_caller]
-    fn resized(&self, dim: isize, n: usize) -> Result<Tensor> {
-        let size = self.size(dim)?;
-        if size == n {
-            return Ok(self.clone());
-        }
-        if size > n {
-            return self.narrow(dim, 0, n);
-        }
-        let Ok(missing) = isize::try_from(n - size) else {
-            bail!(Memory, "fft", "{n} samples are more than can be counted")
-        };
-        self.movedim(dim, -1)?.pad(&[0, missing], 0.0)?.movedim(-1, dim)
-    }
-
-    /// The one-sided Fourier transform along `dim`, of `n` samples (cut or filled with zeros; all unless
-    /// given): `torch.fft.rfft`. Integers become the default dtype.
+    /// The one-sided Fourier transform along `dim`, of `n` samples: [`fft::rfft`] with its usual scale.
     ///
     /// # Errors
-    /// Where there are no samples, or the tensor is complex.
+    /// As [`fft::rfft`].
     #[track_caller]
     pub fn rfft(&self, n: Option<usize>, dim: isize) -> Result<Tensor> {
-        ensure!(!self.dtype().is_complex(), DType, "rfft", "not defined for {}", self.dtype());
-        dim_index("rfft", dim, self.rank())?;
-        let n = n.unwrap_or(self.size(dim)?);
-        let x = self.to_dtype(self.dtype().to_float())?.resized(dim, n)?;
-        dispatch(Rfft, &[&x.movedim(dim, -1)?])?.movedim(-1, dim)
+        fft::rfft(self, n, dim, fft::Norm::Backward)
     }
 
-    /// The inverse of [`rfft`](Tensor::rfft): `n` real samples (twice the coefficients less two unless
-    /// given): `torch.fft.irfft`.
+    /// The inverse of [`rfft`](Tensor::rfft): [`fft::irfft`] with its usual scale.
     ///
     /// # Errors
-    /// Where there are no samples.
+    /// As [`fft::irfft`].
     #[track_caller]
     pub fn irfft(&self, n: Option<usize>, dim: isize) -> Result<Tensor> {
-        dim_index("irfft", dim, self.rank())?;
-        let n = n.unwrap_or((self.size(dim)?.max(1) - 1) * 2);
-        ensure!(n > 0, Shape, "irfft", "no samples are asked for");
-        let x = self.to_dtype(self.dtype().to_complex())?.resized(dim, n / 2 + 1)?;
-        dispatch(Irfft { n }, &[&x.movedim(dim, -1)?])?.mul(1.0 / n as f64)?.movedim(-1, dim)
-    }
-
-    /// All coefficients of frames of real or complex samples in the last dimension, from the one-sided ones of real
-    /// signals: those of the negative frequencies are the conjugates.
-    #[track_caller]
-    fn two_sided(&self) -> Result<Tensor> {
-        if self.dtype().is_complex() {
-            let part = |i| self.view_as_real()?.select(-1, i)?.two_sided();
-            return part(0)?.add(&part(1)?.mul(Scalar::Complex(Complex::i()))?);
-        }
-        let (n, half) = (self.size(-1)?, self.rfft(None, -1)?);
-        let mirrored = half.narrow(-1, 1, (n - 1) / 2)?.flip(-1)?.conj()?;
-        crate::cat(&[&half, &mirrored], -1)
+        fft::irfft(self, n, dim, fft::Norm::Backward)
     }
 
     /// The short-time Fourier transform of signals `[frames]` or `[batch, frames]`: one-sided complex coefficients
@@ -193,8 +179,11 @@ impl Tensor {
             signal
         };
         let windowed = signal.unfold(-1, n_fft, hop)?.mul(&window)?;
-        let coefficients =
-            if windowed.dtype().is_complex() { windowed.two_sided()? } else { windowed.rfft(None, -1)? };
+        let coefficients = if windowed.dtype().is_complex() {
+            dispatch(Fft { inverse: false }, &[&windowed])?
+        } else {
+            windowed.rfft(None, -1)?
+        };
         let coefficients = coefficients.transpose(1, 2)?;
         let scaled = if options.normalized { coefficients.mul(1.0 / (n_fft as f64).sqrt())? } else { coefficients };
         if self.rank() == 1 { scaled.squeeze(0) } else { Ok(scaled) }
@@ -204,24 +193,12 @@ impl Tensor {
     /// `torch.hann_window`.
     #[track_caller]
     pub fn hann_window(n: usize, periodic: bool, dtype: DType) -> Result<Tensor> {
-        Tensor::raised_cosine(n, periodic, dtype, 0.5)
+        windows::hann(n, !periodic, dtype)
     }
 
     /// As [`hann_window`](Tensor::hann_window), with ends at 0.08: `torch.hamming_window`.
     #[track_caller]
     pub fn hamming_window(n: usize, periodic: bool, dtype: DType) -> Result<Tensor> {
-        Tensor::raised_cosine(n, periodic, dtype, 0.54)
-    }
-
-    #[track_caller]
-    fn raised_cosine(n: usize, periodic: bool, dtype: DType, alpha: f64) -> Result<Tensor> {
-        ensure!(dtype.is_float(), DType, "window", "a window is of floating point numbers, not {dtype}");
-        let period = if periodic { n } else { n.max(2) - 1 } as f64;
-        let value = |i: usize| alpha - (1.0 - alpha) * (2.0 * std::f64::consts::PI * i as f64 / period).cos();
-        let window = Tensor::ones(n).dtype(DType::F64).build()?;
-        if n > 1 {
-            window.data_mut::<f64>()?.iter_mut().enumerate().for_each(|(i, x)| *x = value(i));
-        }
-        window.to_dtype(dtype)
+        windows::hamming(n, !periodic, dtype)
     }
 }

@@ -482,6 +482,10 @@ const OTHERS: &[Maker] = &[
         let x = float(g).to_dtype(DType::Complex64).unwrap();
         (Irfft { n: g.u() }.into(), vec![x])
     },
+    |g| {
+        let x = float(g).to_dtype(DType::Complex64).unwrap();
+        (Fft { inverse: g.one_in(2) }.into(), vec![x])
+    },
     // views
     |g| {
         let x = g.tensor();
