@@ -27,6 +27,7 @@ mod base;
 mod grad_scaler;
 mod optimizers;
 mod schedulers;
+pub mod swa_utils;
 
 pub use base::{GroupOptions, Groups, Optimizer, ParamGroup};
 pub use grad_scaler::{GradScaler, GradScalerBuilder};

@@ -5,6 +5,7 @@ mod scaling;
 mod schedules;
 mod state;
 mod steps;
+mod swa;
 
 use flambeau_autograd::Autograd;
 use flambeau_optim::*;

@@ -120,6 +120,11 @@ macro_rules! normalisations {
                 })
             }
 
+            /// How far running statistics move towards those of a batch; none where they are the average over all.
+            pub fn momentum(&self) -> Option<f64> {
+                self.momentum
+            }
+
             fn describe(&self) -> String {
                 format!(
                     "{}, eps={}, momentum={}, affine={}, bias={}, track_running_stats={}",
