@@ -13,6 +13,7 @@ mod pad;
 mod pool;
 mod recurrent;
 mod shape;
+mod transformer;
 
 pub use activation::*;
 pub use attention::*;
@@ -27,6 +28,7 @@ pub use pad::*;
 pub use pool::*;
 pub use recurrent::*;
 pub use shape::*;
+pub use transformer::*;
 
 use crate::Parameter;
 use flambeau_tensor::shape::IntoShape;

@@ -11,6 +11,7 @@ mod norm;
 mod pad;
 mod pool;
 mod recurrent;
+mod transformer;
 
 use flambeau_nn::{Call as _, DynModule, Layer, Module, To};
 use flambeau_tensor::{Build, StateDict, Tensor};
@@ -75,6 +76,7 @@ const TABLES: &[&[Entry]] = &[
     pad::TABLE,
     pool::TABLE,
     recurrent::TABLE,
+    transformer::TABLE,
 ];
 
 /// Cases of modules in the table that cannot be expressed: subject, how many of the packed cases,
