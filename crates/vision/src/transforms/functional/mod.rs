@@ -13,7 +13,7 @@ mod jitter;
 mod meta;
 mod misc;
 mod pad;
-mod real;
+pub(crate) mod real;
 mod resize;
 mod warp;
 

@@ -5,7 +5,7 @@ use flambeau_tensor::{Element, Stored};
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// `f32` or `f64`.
-pub(super) trait Real:
+pub(crate) trait Real:
     Element<Stored = Self>
     + Stored
     + Copy
