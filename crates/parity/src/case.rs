@@ -115,6 +115,10 @@ pub enum Kind {
     Image,
     /// A function of `torchvision.transforms.v2.functional` on one input.
     VisionTransform,
+    /// A function or module of `torchvision.ops`, or a function of `torchvision.utils`.
+    VisionOp,
+    /// A network: its outline, or its values and output from a seed.
+    VisionModel,
     /// A seeded transform applied three times.
     VisionRandom,
     /// Image files of all formats, decoded and encoded.
@@ -133,6 +137,8 @@ impl Kind {
             "random" => Self::Random,
             "image" => Self::Image,
             "vision_transform" => Self::VisionTransform,
+            "vision_op" => Self::VisionOp,
+            "vision_model" => Self::VisionModel,
             "vision_random" => Self::VisionRandom,
             "vision_io" => Self::VisionIo,
             other => Self::Other(other.to_owned()),
@@ -149,6 +155,8 @@ impl Kind {
             Self::Random => "random",
             Self::Image => "image",
             Self::VisionTransform => "vision_transform",
+            Self::VisionOp => "vision_op",
+            Self::VisionModel => "vision_model",
             Self::VisionRandom => "vision_random",
             Self::VisionIo => "vision_io",
             Self::Other(name) => name,
@@ -157,7 +165,7 @@ impl Kind {
 
     /// Whether its cases are differentiated. (The `grads` of an optimizer are what it is fed.)
     pub fn has_gradients(&self) -> bool {
-        matches!(self, Self::Op | Self::Module | Self::VisionTransform)
+        matches!(self, Self::Op | Self::Module | Self::VisionTransform | Self::VisionOp)
     }
 }
 

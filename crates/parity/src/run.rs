@@ -79,6 +79,8 @@ pub fn run(subject: &Subject) -> Vec<CaseReport> {
         Kind::VisionTransform => {
             cases.map(|c| differentiated(name, c, || vision::transform::run(name, c, &data))).collect()
         }
+        Kind::VisionOp => cases.map(|c| differentiated(name, c, || vision::op::run(name, c, &data))).collect(),
+        Kind::VisionModel => cases.map(|c| plain_case(name, || vision::model::run(name, c, &data))).collect(),
         Kind::VisionRandom => cases.map(|c| plain_case(name, || vision::random::run(c, &data))).collect(),
         Kind::VisionIo => cases.map(|c| plain_case(name, || vision::io::run(c, &data))).collect(),
         Kind::Image => cases.map(|c| plain_case(name, || images::run(c, &data))).collect(),

@@ -1,6 +1,8 @@
 //! Cases recorded from torchvision: tensors that say what they are, and when pixels count as its pixels.
 
 pub mod io;
+pub mod model;
+pub mod op;
 pub mod random;
 pub mod transform;
 

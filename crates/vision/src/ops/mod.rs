@@ -14,8 +14,10 @@
 mod boxes;
 mod deform;
 mod drop;
+mod layers;
 mod losses;
 mod nms;
+mod pyramid;
 mod roi;
 
 pub use boxes::{
@@ -24,6 +26,15 @@ pub use boxes::{
 };
 pub use deform::{DeformConvOptions, deform_conv2d};
 pub use drop::{StochasticDepthMode, drop_block2d, drop_block3d, stochastic_depth};
+pub use layers::{
+    Activation, Conv2dNormActivation, Conv2dNormActivationBuilder, Conv3dNormActivation, Conv3dNormActivationBuilder,
+    DropBlock2d, DropBlock3d, FrozenBatchNorm2d, FrozenBatchNorm2dBuilder, MLP, MLPBuilder, Norm, Permute,
+    SqueezeExcitation, SqueezeExcitationBuilder, StochasticDepth,
+};
 pub use losses::{complete_box_iou_loss, distance_box_iou_loss, generalized_box_iou_loss, sigmoid_focal_loss};
 pub use nms::{batched_nms, nms};
+pub use pyramid::{
+    DeformConv2d, DeformConv2dBuilder, ExtraBlocks, FeatureMaps, FeaturePyramidNetwork, FeaturePyramidNetworkBuilder,
+    MultiScaleRoIAlign, MultiScaleRoIAlignBuilder, PSRoIAlign, PSRoIPool, RoIAlign, RoIPool,
+};
 pub use roi::{Rois, ps_roi_align, ps_roi_pool, roi_align, roi_pool};
