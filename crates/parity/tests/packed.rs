@@ -130,3 +130,13 @@ fn functions_on_images_boxes_and_points_are_torchvisions() -> Result<(), Box<dyn
 fn seeded_transforms_are_torchvisions() -> Result<(), Box<dyn Error>> {
     all_right("vision_random", |_| true, &[])
 }
+
+#[test]
+fn ops_of_detection_are_torchvisions() -> Result<(), Box<dyn Error>> {
+    all_right("vision_ops", |_| true, &[])
+}
+
+#[test]
+fn a_residual_network_is_torchvisions() -> Result<(), Box<dyn Error>> {
+    all_right("vision_models", |_| true, &[])
+}
