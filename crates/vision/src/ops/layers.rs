@@ -3,7 +3,8 @@
 use super::drop::{StochasticDepthMode, drop_block2d, drop_block3d, stochastic_depth};
 use flambeau_nn::{
     AdaptiveAvgPool2d, BatchNorm2d, BatchNorm3d, Buffer, Call, Conv2d, Conv3d, Dropout, DynModule, FnLayer, Forward,
-    GELU, Hardswish, Linear, Mode, Module, ReLU, ReLU6, Sequential, SiLU, Sigmoid, Visitor, VisitorMut, plain_parts,
+    GELU, Hardswish, Linear, Mode, Module, ReLU, ReLU6, Rebuild, Sequential, SiLU, Sigmoid, Visitor, VisitorMut,
+    plain_parts,
 };
 use flambeau_tensor::{Build, Dims, Result, Tensor, builder, ensure};
 use std::fmt;
@@ -103,6 +104,10 @@ macro_rules! chains {
 
             fn visit_mut(&mut self, visitor: &mut VisitorMut<'_>) {
                 self.0.visit_mut(visitor);
+            }
+
+            fn rebuild(&self, with: &mut Rebuild<'_>) -> Result<Self> {
+                Ok($Name(self.0.rebuild(with)?))
             }
 
             fn as_module(&self) -> &DynModule {
