@@ -2,8 +2,8 @@
 
 use flambeau_autograd::{gradcheck, gradgradcheck};
 use flambeau_tensor::{
-    AvgPoolOptions, Complex, ConvOptions, ConvTransposeOptions, DType, Generator, MaxPoolOptions, Padding, Result,
-    Tensor,
+    AvgPoolOptions, ColumnOptions, Complex, ConvOptions, ConvTransposeOptions, DType, Generator, GridMode, GridPadding,
+    InterpolateMode, InterpolateOptions, Interpolation, MaxPoolOptions, Padding, Result, Spacing, Tensor, cat, einsum,
 };
 
 fn normal(shape: &[usize], seed: u64) -> Tensor {
@@ -123,4 +123,58 @@ fn pooling() {
     );
     check("adaptive mean", |t| t[0].adaptive_avg_pool2d((3, 4)), &[x.clone()]);
     check("adaptive max", |t| t[0].adaptive_max_pool2d((2, 4)), &[x]);
+}
+
+#[test]
+fn sums_of_products_by_an_equation() {
+    let (a, b, c) = (normal(&[2, 3], 1), normal(&[3, 4], 2), normal(&[2, 4, 2], 3));
+    check(
+        "einsum of a chain",
+        |x| einsum("ij,jk,ikl->l", x),
+        &[a.clone(), b.t().unwrap().contiguous().unwrap().t().unwrap(), c],
+    );
+    check("einsum of a diagonal", |x| einsum("ii,i->i", x), &[normal(&[3, 3], 4), normal(&[3], 5)]);
+    check("einsum broadcast", |x| einsum("...i,...i->...", x), &[normal(&[2, 1, 3], 6), normal(&[4, 3], 7)]);
+    check("bilinear", |x| x[0].bilinear(&x[1], &x[2], None), &[a, normal(&[2, 4], 8), normal(&[2, 3, 4], 9)]);
+}
+
+#[test]
+fn images_resampled() {
+    let x = normal(&[1, 2, 4, 5], 1);
+    for mode in [InterpolateMode::Nearest, InterpolateMode::Linear, InterpolateMode::Bicubic, InterpolateMode::Area] {
+        let options = InterpolateOptions::size((3, 7)).mode(mode);
+        check(&format!("{mode:?}"), |x| x[0].transpose(2, 3)?.interpolate(options.clone()), &[x.clone()]);
+    }
+    let smaller = InterpolateOptions::scale(0.5).mode(InterpolateMode::Linear).antialias(true);
+    check("antialias", |x| x[0].interpolate(smaller.clone()), &[x.clone()]);
+    // Between elements, where the derivative by the place exists.
+    let grid = Tensor::new([[[[-0.93, -0.31], [0.13, 0.57], [0.71, 1.37]]]]).unwrap().to_dtype(DType::F64).unwrap();
+    for mode in [GridMode::Bilinear, GridMode::Bicubic] {
+        for padding in [GridPadding::Zeros, GridPadding::Border, GridPadding::Reflection] {
+            let name = format!("{mode:?}, {padding:?}");
+            check(&name, |x| x[0].grid_sample(&x[1], mode, padding, false), &[x.clone(), grid.clone()]);
+        }
+    }
+    check("affine_grid", |x| x[0].affine_grid([1, 1, 2, 3], false), &[normal(&[1, 2, 3], 2)]);
+    let windows = ColumnOptions::new((2, 3)).dilation((2, 1)).padding(1).stride((1, 2));
+    check("im2col", |x| x[0].im2col(windows), &[x.clone()]);
+    let columns = x.im2col(windows).unwrap();
+    check("col2im", |x| x[0].col2im((4, 5), windows), &[columns]);
+}
+
+#[test]
+fn distances_and_differences() {
+    let (x, y) = (normal(&[3, 4], 1), normal(&[2, 4], 2));
+    for p in [1.0, 2.0, 3.0] {
+        check("cdist", |x| x[0].cdist(&x[1], p), &[x.clone(), y.clone()]);
+    }
+    check("cdist by a product", |x| x[0].cdist(&x[1], 2.0), &[normal(&[26, 2], 3), normal(&[1, 2], 4)]);
+    check("pdist", |x| x[0].pdist(2.0), &[x.clone()]);
+    check("cosine_similarity", |x| x[0].cosine_similarity(&x[1], 1, 1e-8), &[normal(&[2, 4], 5), y]);
+    check("renorm", |x| x[0].renorm(2.0, 0, 0.5), &[x.clone()]);
+    check("cov", |x| x[0].cov(1, None, None), &[x.clone()]);
+    check("gradient", |x| cat(&x[0].gradient(&[Spacing::Even(0.5)], .., 2)?, 0), &[x.clone()]);
+    check("cross", |x| x[0].cross(&x[1], None), &[normal(&[2, 3], 6), normal(&[2, 3], 7)]);
+    let q = Tensor::new([0.3, 0.8]).unwrap().to_dtype(DType::F64).unwrap();
+    check("quantile", |x| x[0].quantile(&q, Some(1), false, Interpolation::Linear), &[distinct(&[2, 5])]);
 }

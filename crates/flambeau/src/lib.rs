@@ -35,6 +35,11 @@ pub use flambeau_tensor::{
     StftOptions, TopkOptions, ValuesIndices, VarAndMean, shape::Spatial,
 };
 pub use flambeau_tensor::{
+    BagMode, Bins, ColumnOptions, EmbeddingBagOptions, GridMode, GridPadding, Histogram, InterpolateMode,
+    InterpolateOptions, Interpolation, Spacing, Unique, UnpoolOptions, block_diag, broadcast_tensors, cartesian_prod,
+    column_stack, dstack, einsum, hstack, meshgrid, vstack,
+};
+pub use flambeau_tensor::{
     Build, Complex, DType, Device, Dims, Element, Error, ErrorKind, Generator, IntoIndex, IntoShape, Layout, Op,
     Operand, PrintOptions, Result, Scalar, Shape, Size, StateDict, Tensor, bail, bf16, cat, enable_grad, ensure, f16,
     get_num_threads, grad_enabled, inference_mode, initial_seed, manual_seed, no_grad, print_options, set_num_threads,

@@ -277,6 +277,15 @@ pub fn numel(shape: &[usize]) -> usize {
     shape.iter().product()
 }
 
+/// The product of sizes, of which users gave some.
+#[track_caller]
+pub(crate) fn product(op: &'static str, sizes: &[usize]) -> Result<usize> {
+    match sizes.iter().try_fold(1usize, |n, s| n.checked_mul(*s)) {
+        Some(n) => Ok(n),
+        None => bail!(Memory, op, "sizes {sizes:?} are more together than can be counted"),
+    }
+}
+
 /// Dimensions of an op made by hand: each is there (0 also for a tensor without dimensions), and none twice.
 #[track_caller]
 pub(crate) fn check_dims(op: &'static str, dims: &[usize], rank: usize) -> Result<()> {

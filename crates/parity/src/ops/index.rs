@@ -49,7 +49,7 @@ pub(super) const TABLE: &[Entry] = &[
     }),
     ("nonzero", |c| match c.flag(1, "as_tuple", false)? {
         false => ok(c.x()?.nonzero()?),
-        true => unsupported("nonzero gives one tensor, not a tuple"),
+        true => ok(c.x()?.atleast_1d()?.nonzero()?.unbind(1)?),
     }),
     ("nonzero_static", |c| {
         let fill = c.int_or(usize::MAX, "fill_value", -1)?;

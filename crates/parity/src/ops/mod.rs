@@ -9,8 +9,11 @@ mod activation;
 mod attention;
 mod compare;
 pub(crate) mod conv;
+mod counting;
 mod create;
+mod distance;
 mod fft;
+mod image;
 mod index;
 mod join;
 mod linalg;
@@ -35,6 +38,10 @@ pub type Entry = (&'static str, Run);
 
 const TABLES: &[&[Entry]] = &[
     compare::TABLE,
+    counting::TABLE,
+    distance::TABLE,
+    image::TABLE,
+    image::SPLITS,
     softmax::TABLE,
     conv::TABLE,
     join::TABLE,
@@ -79,7 +86,6 @@ pub const INEXPRESSIBLE: &[(&str, usize, &str)] = &[
     ("int", 1, NO_FORMATS),
     ("linspace.tensor_overload", 6, "linspace takes its ends as numbers"),
     ("long", 1, NO_FORMATS),
-    ("nonzero", 3, "nonzero gives one tensor, not a tuple"),
     ("norm.nuc", 2, "the nuclear norm needs singular values"),
     ("round.decimals_3", 3, "round has no decimals"),
     ("round.decimals_neg_3", 3, "round has no decimals"),

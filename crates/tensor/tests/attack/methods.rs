@@ -121,6 +121,11 @@ fn avg_pool(g: &mut Gen) -> AvgPoolOptions {
     if g.one_in(2) { o.stride(g.spatial()) } else { o }
 }
 
+fn columns(g: &mut Gen) -> ColumnOptions {
+    let o = ColumnOptions::new(g.spatial()).padding(if g.one_in(2) { 0.into() } else { g.spatial() });
+    o.stride(g.spatial()).dilation(g.spatial())
+}
+
 fn stft(g: &mut Gen, x: &Tensor) -> Result<Tensor> {
     let n_fft = g.u();
     let win = maybe(g, Gen::u);
@@ -299,6 +304,64 @@ methods! {
     "adaptive_avg_pool3d": |g, x| planes(g, x, 3)?.adaptive_avg_pool3d(g.spatial());
     "pad": |g, x| { let p = g.list(6, Gen::i); x.pad(&p, 1) };
     "pad_with": |g, x| { let p = g.list(6, Gen::i); x.pad_with(&p, g.pick(&[PadMode::Reflect, PadMode::Replicate, PadMode::Circular])) };
+    "im2col": |g, x| { let o = columns(g); planes(g, x, 2)?.im2col(o) };
+    "col2im": |g, x| { let (size, o) = (g.spatial(), columns(g)); x.col2im(size, o) };
+    "pixel_shuffle": |g, x| x.pixel_shuffle(g.u());
+    "pixel_unshuffle": |g, x| x.pixel_unshuffle(g.u());
+    "channel_shuffle": |g, x| x.channel_shuffle(g.u());
+    "interpolate": |g, x| {
+        let modes = [InterpolateMode::Nearest, InterpolateMode::Linear, InterpolateMode::Bicubic, InterpolateMode::Area];
+        let n = 1 + g.next() as usize % 3;
+        let o = if g.one_in(2) { InterpolateOptions::size(g.spatial()) } else { InterpolateOptions::scale(g.i() as f64 / 3.0) };
+        let o = o.mode(g.pick(&modes)).align_corners(g.one_in(2)).antialias(g.one_in(3));
+        planes(g, x, n)?.interpolate(o)
+    };
+    "grid_sample": |g, x| {
+        let x = planes(g, x, 2)?;
+        let grid = g.tensor_of(&[x.shape()[0], 2, 3, 2], x.dtype());
+        let mode = g.pick(&[GridMode::Bilinear, GridMode::Nearest, GridMode::Bicubic]);
+        x.grid_sample(&grid, mode, g.pick(&[GridPadding::Zeros, GridPadding::Border, GridPadding::Reflection]), g.one_in(2))
+    };
+    "affine_grid": |g, x| floats(x)?.affine_grid(&g.sizes()[..], g.one_in(2));
+    "max_unpool2d": |g, x| { let i = g.index(x.shape()); let o = UnpoolOptions::new(g.spatial()).padding(g.spatial()); x.max_unpool2d(&i, o) };
+    "lp_pool2d": |g, x| planes(g, x, 2)?.lp_pool2d(2.0, g.spatial());
+    "local_response_norm": |g, x| floats(x)?.local_response_norm(g.u(), 1e-4, 0.75, 1.0);
+    "embedding_bag": |g, x| {
+        let (i, offsets, p) = (index(g, x), maybe(g, numbers), maybe(g, Gen::i));
+        let mode = g.pick(&[BagMode::Sum, BagMode::Mean, BagMode::Max]);
+        floats(x)?.embedding_bag(&i, EmbeddingBagOptions { offsets: offsets.as_ref(), mode, padding_idx: p, ..Default::default() })
+    };
+    // counting, searching, differences
+    "tensor_split": |g, x| x.tensor_split(g.u(), g.d());
+    "tensor_split_at": |g, x| { let at = g.list(3, Gen::i); x.tensor_split_at(&at, g.d()) };
+    "hsplit": |g, x| x.hsplit(g.u());
+    "searchsorted": |g, x| x.searchsorted(&g.other(x), g.one_in(2));
+    "isin": |g, x| x.isin(&g.other(x));
+    "bincount": |g, _x| { let n = g.index(&[4]); n.bincount(None, g.u()) };
+    "histc": |g, x| floats(x)?.histc(g.u(), g.i() as f64, g.i() as f64);
+    "unique": |g, x| Ok(x.unique(maybe(g, Gen::d))?.inverse);
+    "unique_consecutive": |g, x| Ok(x.unique_consecutive(maybe(g, Gen::d))?.counts);
+    "quantile": |g, x| { let x = floats(x)?; let q = Tensor::full(2usize, 0.3).dtype(x.dtype()).build()?; x.quantile(&q, maybe(g, Gen::d), g.one_in(2), Interpolation::Linear) };
+    "diff": |g, x| x.diff(g.u(), g.d(), None, None);
+    "gradient": |g, x| floats(x)?.gradient(&[Spacing::Even(2.0)], g.dims(), g.u());
+    "trapezoid": |g, x| x.trapezoid(&Spacing::At(g.other(x)), g.d());
+    "cross": |g, x| x.cross(&g.other(x), maybe(g, Gen::d));
+    "kron": |g, x| x.kron(&g.other(x));
+    "cov": |_g, x| x.cov(1, None, None);
+    "corrcoef": |_g, x| x.corrcoef();
+    "cdist": |g, x| floats(x)?.cdist(&floats(&g.other(x))?, 2.0);
+    "pdist": |_g, x| floats(x)?.pdist(1.0);
+    "renorm": |g, x| floats(x)?.renorm(2.0, g.d(), 1.0);
+    "bilinear": |g, x| { let (y, w) = (g.other(x), g.other(x)); x.bilinear(&y, &w, None) };
+    "einsum": |g, x| { let e = g.pick(&["ij,jk->ik", "...i,...i->...", "ii", "i,j", "ab,cd->", "...,...", "ijk,->ki"]); einsum(e, &[x.clone(), g.other(x)]) };
+    "unravel_index": |g, x| x.unravel_index(&g.sizes()[..]);
+    "bitwise_left_shift": |g, x| x.bitwise_left_shift(g.i() as i64);
+    "bitwise_right_shift": |g, x| x.bitwise_right_shift(&g.other(x));
+    "copysign": |g, x| x.copysign(&g.other(x));
+    "hypot": |g, x| x.hypot(&g.other(x));
+    "xlogy": |g, x| x.xlogy(&g.other(x));
+    "fmax": |g, x| x.fmax(&g.other(x));
+    "nan_to_num": |_g, x| x.nan_to_num(None, None, None);
     "fit": |g, x| x.fit(g.d(), g.u(), 0);
     "rfft": |g, x| { let n = maybe(g, Gen::u); x.rfft(n, g.d()) };
     "irfft": |g, x| { let n = maybe(g, Gen::u); x.irfft(n, g.d()) };

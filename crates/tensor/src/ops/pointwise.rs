@@ -1,0 +1,407 @@
+//! Functions of each element that are put together from others.
+
+use crate::ops::{Operand, result_type};
+use crate::{Category, DType, Result, Tensor, bail, ensure, stack};
+use std::f64::consts::{LN_2, PI};
+
+/// How many bits an integer of `dtype` has.
+fn bits(op: &'static str, dtype: DType) -> Result<i64> {
+    ensure!(dtype.is_int(), DType, op, "not defined for {dtype}, only for integers");
+    Ok(8 * dtype.size() as i64)
+}
+
+/// The largest finite number of a floating-point dtype.
+fn largest(dtype: DType) -> f64 {
+    match dtype {
+        DType::F16 => 65504.0,
+        DType::BF16 => f64::from(crate::bf16::MAX),
+        DType::F32 | DType::Complex64 => f64::from(f32::MAX),
+        _ => f64::MAX,
+    }
+}
+
+impl Tensor {
+    /// Both operands in one dtype, as `torch.result_type` says.
+    #[track_caller]
+    fn promoted(&self, other: Operand<'_>) -> Result<(Tensor, Tensor)> {
+        let other = other.to_tensor(self)?;
+        let dtype = result_type(self, &other);
+        Ok((self.to_dtype(dtype)?, other.to_dtype(dtype)?))
+    }
+
+    /// Both operands in one floating-point dtype.
+    #[track_caller]
+    fn floats(&self, other: Operand<'_>) -> Result<(Tensor, Tensor)> {
+        let (x, y) = self.promoted(other)?;
+        let dtype = x.dtype().to_float();
+        Ok((x.to_dtype(dtype)?, y.to_dtype(dtype)?))
+    }
+
+    /// The real parts of a complex tensor, a view; a real tensor is returned as it is: `torch.real`.
+    #[track_caller]
+    pub fn real(&self) -> Result<Tensor> {
+        if self.dtype().is_complex() { self.view_as_real()?.select(-1, 0) } else { Ok(self.clone()) }
+    }
+
+    /// The imaginary parts of a complex tensor, a view: `torch.imag`.
+    ///
+    /// # Errors
+    /// Where the tensor is real.
+    #[track_caller]
+    pub fn imag(&self) -> Result<Tensor> {
+        ensure!(self.dtype().is_complex(), DType, "imag", "a {} tensor has no imaginary part", self.dtype());
+        self.view_as_real()?.select(-1, 1)
+    }
+
+    /// The complex number with this real part and the imaginary part `imag`: `torch.complex`.
+    ///
+    /// # Errors
+    /// Where the two are not both `float32` or both `float64`, or do not broadcast.
+    #[track_caller]
+    pub fn complex(&self, imag: impl AsRef<Tensor>) -> Result<Tensor> {
+        let imag = imag.as_ref();
+        let fits = self.dtype() == imag.dtype() && matches!(self.dtype(), DType::F32 | DType::F64);
+        ensure!(
+            fits,
+            DType,
+            "complex",
+            "the parts are {} and {}, both must be float32 or float64",
+            self.dtype(),
+            imag.dtype()
+        );
+        stack(&crate::broadcast_tensors(&[self, imag])?, -1)?.view_as_complex()
+    }
+
+    /// The complex number of this magnitude at `angle`, in radians: `torch.polar`.
+    ///
+    /// # Errors
+    /// As for [`complex`](Tensor::complex).
+    #[track_caller]
+    pub fn polar(&self, angle: impl AsRef<Tensor>) -> Result<Tensor> {
+        let angle = angle.as_ref();
+        self.mul(angle.cos()?)?.complex(&self.mul(angle.sin()?)?)
+    }
+
+    /// The angle of a complex number, in radians; of a real one 0 or, where it is negative, π: `torch.angle`.
+    #[track_caller]
+    pub fn angle(&self) -> Result<Tensor> {
+        if self.dtype().is_complex() {
+            return self.imag()?.atan2(&self.real()?);
+        }
+        let x = self.to_dtype(self.dtype().to_float())?;
+        let turned = x.lt(0)?.to_dtype(x.dtype())?.mul(PI)?;
+        x.where_cond(&x.isnan()?, &turned)
+    }
+
+    /// The sign of a real number, the number of magnitude 1 in the direction of a complex one, 0 of 0: `torch.sgn`.
+    #[track_caller]
+    pub fn sgn(&self) -> Result<Tensor> {
+        if !self.dtype().is_complex() {
+            return self.sign();
+        }
+        let (size, zero) = (self.abs()?, self.eq(0)?);
+        self.div(&size.masked_fill(&zero, 1)?)
+    }
+
+    /// Degrees in radians: `torch.deg2rad`.
+    #[track_caller]
+    pub fn deg2rad(&self) -> Result<Tensor> {
+        self.mul(PI / 180.0)
+    }
+
+    /// Radians in degrees: `torch.rad2deg`.
+    #[track_caller]
+    pub fn rad2deg(&self) -> Result<Tensor> {
+        self.mul(180.0 / PI)
+    }
+
+    /// What is behind the point, with the number's sign: `torch.frac`.
+    #[track_caller]
+    pub fn frac(&self) -> Result<Tensor> {
+        self.sub(&self.trunc()?)
+    }
+
+    /// sin(πx) / πx, 1 at 0: `torch.sinc`.
+    #[track_caller]
+    pub fn sinc(&self) -> Result<Tensor> {
+        let x = self.to_dtype(self.dtype().to_float())?;
+        let zero = x.eq(0)?;
+        let turned = x.masked_fill(&zero, 1)?.mul(PI)?;
+        turned.sin()?.div(&turned)?.masked_fill(&zero, 1)
+    }
+
+    /// log(x / (1 − x)), of x limited to between `eps` and 1 − `eps` where that is given: `torch.logit`.
+    #[track_caller]
+    pub fn logit(&self, eps: Option<f64>) -> Result<Tensor> {
+        let x = self.to_dtype(self.dtype().to_float())?;
+        let x = match eps {
+            // The lower bound counts where the two cross.
+            Some(eps) => x.masked_fill(&x.gt(1.0 - eps)?, 1.0 - eps)?.masked_fill(&x.lt(eps)?, eps)?,
+            None => x,
+        };
+        x.div(&x.rsub(1)?)?.log()
+    }
+
+    /// Numbers in place of NaN (`nan`, 0 where it is `None`) and of the infinities (the largest and least finite
+    /// numbers of the dtype): `torch.nan_to_num`.
+    #[track_caller]
+    pub fn nan_to_num(&self, nan: Option<f64>, posinf: Option<f64>, neginf: Option<f64>) -> Result<Tensor> {
+        if self.dtype().is_complex() {
+            let part = |x: Tensor| x.nan_to_num(nan, posinf, neginf);
+            return part(self.real()?)?.complex(&part(self.imag()?)?);
+        }
+        if !self.dtype().is_float() {
+            return self.copy();
+        }
+        let most = largest(self.dtype());
+        self.masked_fill(&self.isnan()?, nan.unwrap_or(0.0))?
+            .masked_fill(&self.isposinf()?, posinf.unwrap_or(most))?
+            .masked_fill(&self.isneginf()?, neginf.unwrap_or(-most))
+    }
+
+    /// True where the number is ∞: `torch.isposinf`.
+    ///
+    /// # Errors
+    /// Where the tensor is complex.
+    #[track_caller]
+    pub fn isposinf(&self) -> Result<Tensor> {
+        self.isinf()?.logical_and(&self.gt(0)?)
+    }
+
+    /// True where the number is −∞: `torch.isneginf`.
+    ///
+    /// # Errors
+    /// Where the tensor is complex.
+    #[track_caller]
+    pub fn isneginf(&self) -> Result<Tensor> {
+        self.isinf()?.logical_and(&self.lt(0)?)
+    }
+
+    /// True where the imaginary part is 0: `torch.isreal`.
+    #[track_caller]
+    pub fn isreal(&self) -> Result<Tensor> {
+        if self.dtype().is_complex() {
+            return self.imag()?.eq(0);
+        }
+        Tensor::ones(self.shape()).dtype(DType::Bool).device(self.device()).build()
+    }
+
+    /// True where the number is below 0 or is −0; never for NaN: `torch.signbit`.
+    ///
+    /// # Errors
+    /// Where the tensor is complex.
+    #[track_caller]
+    pub fn signbit(&self) -> Result<Tensor> {
+        let below = self.lt(0)?;
+        if !self.dtype().is_float() {
+            return Ok(below);
+        }
+        // 1 / −0 is −∞.
+        below.logical_or(&self.eq(0)?.logical_and(&self.detach().reciprocal()?.lt(0)?)?)
+    }
+
+    /// |x| with the sign of `other`, also of −0: `torch.copysign`.
+    ///
+    /// # Errors
+    /// Where the shapes do not broadcast, or an operand is complex.
+    #[track_caller]
+    pub fn copysign<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Tensor> {
+        let (x, y) = self.floats(other.into())?;
+        let size = x.abs()?;
+        // `other` takes part with a gradient of zero; less zero, −0 stays what it is.
+        let none = y.where_cond(Tensor::zeros(()).dtype(DType::Bool).device(y.device()).build()?, 0)?;
+        size.neg()?.where_cond(&y.signbit()?, &size)?.sub(&none)
+    }
+
+    /// The larger of the two, the other where one is NaN: `torch.fmax`.
+    ///
+    /// # Errors
+    /// Where the shapes do not broadcast, or an operand is complex.
+    #[track_caller]
+    pub fn fmax<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Tensor> {
+        let (x, y) = self.promoted(other.into())?;
+        x.where_cond(&x.ge(&y)?.logical_or(&y.isnan()?)?, &y)
+    }
+
+    /// The smaller of the two, the other where one is NaN: `torch.fmin`.
+    ///
+    /// # Errors
+    /// Where the shapes do not broadcast, or an operand is complex.
+    #[track_caller]
+    pub fn fmin<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Tensor> {
+        let (x, y) = self.promoted(other.into())?;
+        x.where_cond(&x.le(&y)?.logical_or(&y.isnan()?)?, &y)
+    }
+
+    /// √(x² + y²), without overflow on the way: `torch.hypot`.
+    ///
+    /// # Errors
+    /// Where the shapes do not broadcast, or an operand is complex.
+    #[track_caller]
+    pub fn hypot<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Tensor> {
+        let (x, y) = self.promoted(other.into())?;
+        ensure!(x.dtype().is_float(), DType, "hypot", "not defined for {}", x.dtype());
+        let size = x.detach().abs()?.maximum(&y.detach().abs()?)?;
+        let unit = size.masked_fill(&size.eq(0)?.logical_or(&size.isfinite()?.logical_not()?)?, 1)?;
+        x.div(&unit)?.square()?.add(&y.div(&unit)?.square()?)?.sqrt()?.mul(&unit)
+    }
+
+    /// log(eˣ + eʸ), without overflow on the way: `torch.logaddexp`.
+    ///
+    /// # Errors
+    /// Where the shapes do not broadcast, or an operand is not of floating point.
+    #[track_caller]
+    pub fn logaddexp<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Tensor> {
+        let (most, apart) = self.apart("logaddexp", other.into())?;
+        most.add(&apart.neg()?.exp()?.log1p()?)
+    }
+
+    /// log₂(2ˣ + 2ʸ), without overflow on the way: `torch.logaddexp2`.
+    ///
+    /// # Errors
+    /// As for [`logaddexp`](Tensor::logaddexp).
+    #[track_caller]
+    pub fn logaddexp2<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Tensor> {
+        let (most, apart) = self.apart("logaddexp2", other.into())?;
+        most.add(&apart.neg()?.exp2()?.log1p()?.mul(1.0 / LN_2)?)
+    }
+
+    /// The larger of the two, and how far they are apart: 0 for two equal infinities.
+    #[track_caller]
+    fn apart(&self, op: &'static str, other: Operand<'_>) -> Result<(Tensor, Tensor)> {
+        let (x, y) = self.promoted(other)?;
+        ensure!(x.dtype().is_float(), DType, op, "not defined for {}", x.dtype());
+        let equal = x.eq(&y)?.logical_and(&x.isinf()?)?;
+        Ok((x.maximum(&y)?, x.sub(&y)?.masked_fill(&equal, 0)?.abs()?))
+    }
+
+    /// x · log(y), and 0 where x is 0 and y is not NaN: `torch.xlogy`.
+    ///
+    /// # Errors
+    /// Where the shapes do not broadcast, or an operand is complex.
+    #[track_caller]
+    pub fn xlogy<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Tensor> {
+        let (x, y) = self.floats(other.into())?;
+        let none = x.eq(0)?.logical_and(&y.le(0)?.logical_or(&y.isposinf()?)?)?;
+        let shape = none.shape().to_vec();
+        x.mul(&y.expand(shape)?.masked_fill(&none, 1)?.log()?)
+    }
+
+    /// 0 where the number is below 0, `values` where it is 0, 1 above: `torch.heaviside`.
+    ///
+    /// # Errors
+    /// Where the dtypes differ or are complex, or the shapes do not broadcast.
+    #[track_caller]
+    pub fn heaviside(&self, values: impl AsRef<Tensor>) -> Result<Tensor> {
+        let values = values.as_ref().detach();
+        ensure!(
+            self.dtype() == values.dtype(),
+            DType,
+            "heaviside",
+            "a {} tensor with values of {}: both must have one dtype",
+            self.dtype(),
+            values.dtype()
+        );
+        let x = self.detach();
+        values.where_cond(&x.eq(0)?, &x.gt(0)?.to_dtype(x.dtype())?)
+    }
+
+    /// x · 2ʸ: `torch.ldexp`.
+    ///
+    /// # Errors
+    /// Where the shapes do not broadcast.
+    #[track_caller]
+    pub fn ldexp<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Tensor> {
+        let power = other.into().to_tensor(self)?.rpow(2.0)?;
+        self.mul(&power)
+    }
+
+    /// x to the power of y in double precision: `torch.float_power`.
+    ///
+    /// # Errors
+    /// Where the shapes do not broadcast.
+    #[track_caller]
+    pub fn float_power<'a>(&self, exponent: impl Into<Operand<'a>>) -> Result<Tensor> {
+        let exponent = exponent.into();
+        let complex = |dtype: DType| dtype.category() == Category::Complex;
+        let there = match &exponent {
+            Operand::Tensor(t) => complex(t.dtype()),
+            Operand::Scalar(s) => s.category() == Category::Complex,
+        };
+        let dtype = if there || complex(self.dtype()) { DType::Complex128 } else { DType::F64 };
+        match exponent {
+            Operand::Tensor(t) => self.to_dtype(dtype)?.pow(&t.to_dtype(dtype)?),
+            Operand::Scalar(s) => self.to_dtype(dtype)?.pow(s),
+        }
+    }
+
+    /// All bits the other way round; of `bool` the other truth value: `torch.bitwise_not`.
+    ///
+    /// # Errors
+    /// Where the tensor is of floating point or complex.
+    #[track_caller]
+    pub fn bitwise_not(&self) -> Result<Tensor> {
+        match self.dtype() {
+            DType::Bool => self.logical_not(),
+            DType::U8 => self.bitwise_xor(255),
+            _ => self.bitwise_xor(-1),
+        }
+    }
+
+    /// The bits moved up by `other` places, 0 where none is left: `torch.bitwise_left_shift`.
+    ///
+    /// # Errors
+    /// Where an operand is not of integers, or the shapes do not broadcast.
+    #[track_caller]
+    pub fn bitwise_left_shift<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Tensor> {
+        let (x, y) = self.promoted(other.into())?;
+        let bits = bits("bitwise_left_shift", x.dtype())?;
+        let gone = y.lt(0)?.logical_or(&y.ge(bits)?)?;
+        let (half, rest) = halves(&y.masked_fill(&gone, 0)?)?;
+        let moved = x.mul(&half)?.mul(&rest)?;
+        moved.masked_fill(&gone.expand(moved.shape().to_vec())?, 0)
+    }
+
+    /// The bits moved down by `other` places, the sign kept: `torch.bitwise_right_shift`.
+    ///
+    /// # Errors
+    /// Where an operand is not of integers, or the shapes do not broadcast.
+    #[track_caller]
+    pub fn bitwise_right_shift<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Tensor> {
+        let (x, y) = self.promoted(other.into())?;
+        let bits = bits("bitwise_right_shift", x.dtype())?;
+        // Further than all bits is as far as all: only the sign is left.
+        let most = if x.dtype() == DType::U8 { bits } else { bits - 1 };
+        let (half, rest) = halves(&y.masked_fill(&y.lt(0)?.logical_or(&y.gt(most)?)?, most)?)?;
+        x.floor_divide(&half)?.floor_divide(&rest)
+    }
+
+    /// The indices along each dimension of a tensor of `shape` whose elements in rows have these numbers:
+    /// `torch.unravel_index`.
+    ///
+    /// # Errors
+    /// Where the tensor is not of integers, or `shape` has more elements than can be counted.
+    #[track_caller]
+    pub fn unravel_index(&self, shape: impl crate::IntoShape) -> Result<Vec<Tensor>> {
+        ensure!(self.dtype().is_int(), DType, "unravel_index", "an index is of integers, not of {}", self.dtype());
+        let shape = shape.into_shape("unravel_index")?;
+        let Some(_) = crate::shape::checked_numel(&shape) else {
+            bail!(Shape, "unravel_index", "shape {shape:?} has more elements than can be counted")
+        };
+        let (mut rest, mut all) = (self.to_dtype(DType::I64)?, Vec::with_capacity(shape.len()));
+        for &size in shape.iter().rev() {
+            ensure!(size > 0, Shape, "unravel_index", "shape {shape:?} has no elements");
+            all.push(rest.remainder(size as i64)?);
+            rest = rest.floor_divide(size as i64)?;
+        }
+        all.reverse();
+        Ok(all)
+    }
+}
+
+/// 2ʸ as two factors, each of which the dtype holds.
+fn halves(places: &Tensor) -> Result<(Tensor, Tensor)> {
+    let half = places.floor_divide(2)?;
+    let power = |y: &Tensor| Tensor::full_like(y, 2)?.pow(y);
+    Ok((power(&half)?, power(&places.sub(&half)?)?))
+}
