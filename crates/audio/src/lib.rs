@@ -3,11 +3,13 @@
 //! - [`io`]: WAV files to tensors and back.
 //! - [`datasets`]: Speech Commands and its form, YesNo.
 //! - [`transforms`]: what is done to a waveform on its way into a model, as modules.
-//! - [`functional`]: the same as functions.
+//! - [`functional`]: the same as functions, filters and effects among them.
+//! - [`compliance`]: features as Kaldi computes them.
 //!
 //! A waveform is a tensor `[channels, frames]` of `f32` in -1 to 1; the transforms take any dimensions
 //! before the last.
 
+pub mod compliance;
 pub mod datasets;
 pub mod functional;
 pub mod io;

@@ -123,6 +123,10 @@ pub enum Kind {
     VisionRandom,
     /// Image files of all formats, decoded and encoded.
     VisionIo,
+    /// A function of `torchaudio.functional`.
+    AudioFunctional,
+    /// A function of `torchaudio.compliance.kaldi`.
+    AudioKaldi,
     /// A kind that this runner does not know: all its cases are unsupported.
     Other(String),
 }
@@ -141,6 +145,8 @@ impl Kind {
             "vision_model" => Self::VisionModel,
             "vision_random" => Self::VisionRandom,
             "vision_io" => Self::VisionIo,
+            "audio_functional" => Self::AudioFunctional,
+            "audio_kaldi" => Self::AudioKaldi,
             other => Self::Other(other.to_owned()),
         }
     }
@@ -159,13 +165,23 @@ impl Kind {
             Self::VisionModel => "vision_model",
             Self::VisionRandom => "vision_random",
             Self::VisionIo => "vision_io",
+            Self::AudioFunctional => "audio_functional",
+            Self::AudioKaldi => "audio_kaldi",
             Self::Other(name) => name,
         }
     }
 
     /// Whether its cases are differentiated. (The `grads` of an optimizer are what it is fed.)
     pub fn has_gradients(&self) -> bool {
-        matches!(self, Self::Op | Self::Module | Self::VisionTransform | Self::VisionOp)
+        matches!(
+            self,
+            Self::Op
+                | Self::Module
+                | Self::VisionTransform
+                | Self::VisionOp
+                | Self::AudioFunctional
+                | Self::AudioKaldi
+        )
     }
 }
 
@@ -242,6 +258,9 @@ pub struct Expected {
     pub output: Value<Recorded>,
     /// Cotangents and gradients, where the case was differentiated.
     pub gradients: Option<Gradients>,
+    /// How many tolerances results and gradients may be off: more than one where the recorded numbers are far from
+    /// those in double precision themselves.
+    pub slack: [f64; 2],
 }
 
 /// What PyTorch's `autograd.grad` was given and gave.
@@ -266,7 +285,9 @@ impl Expected {
             }
             _ => None,
         };
-        Ok(Self { output: Value::parse(field(json, "output")?, data)?, gradients })
+        let off = |i: usize| json.get("slack").and_then(|s| s.get(i)).and_then(Json::as_f64).unwrap_or(0.0);
+        let slack = [0, 1].map(|i| (4.0 * off(i)).max(1.0));
+        Ok(Self { output: Value::parse(field(json, "output")?, data)?, gradients, slack })
     }
 }
 

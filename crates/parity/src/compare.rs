@@ -182,6 +182,10 @@ fn compare_at(
         return pairs.try_for_each(|(i, (a, b))| compare_at(&format!("{place}[{i}]"), a, b, tolerance));
     }
     match (ours, theirs) {
+        (Value::Dict(a), Value::Dict(b)) if a.iter().map(|a| &a.0).eq(b.iter().map(|b| &b.0)) => {
+            let mut pairs = a.iter().zip(b);
+            pairs.try_for_each(|((name, a), (_, b))| compare_at(&format!("{place}.{name}"), a, b, tolerance))
+        }
         (Value::Tensor(a), Value::Tensor(b)) => {
             same_tensor(a, &Plain::from(b), tolerance(b.element)).map_err(|e| format!("{place}: {e}"))
         }

@@ -7,6 +7,7 @@
 //! op or a module, add one line to the table of its family; an optimizer or a scheduler has its line
 //! in the table of its kind.
 
+pub mod audio;
 pub mod call;
 pub mod case;
 pub mod compare;

@@ -12,6 +12,7 @@ use safetensors::SafeTensors;
 use serde_json::Value as Json;
 
 use crate::{
+    audio,
     call::{Call, Trouble, plain, revive},
     case::{Arguments, Expected, Gradients, Kind, OpCase, Subject},
     compare::{Plain, What, same, same_tensor, tolerance},
@@ -76,6 +77,10 @@ pub fn run(subject: &Subject) -> Vec<CaseReport> {
             Some(make) => cases.map(|c| plain_case(name, || schedulers::run(name, make, c, &data))).collect(),
         },
         Kind::Random => cases.map(|c| plain_case(random::about(c), || random::run(c, &data))).collect(),
+        Kind::AudioFunctional => {
+            cases.map(|c| differentiated(name, c, || audio::functional::run(name, c, &data))).collect()
+        }
+        Kind::AudioKaldi => cases.map(|c| differentiated(name, c, || audio::kaldi::run(name, c, &data))).collect(),
         Kind::VisionTransform => {
             cases.map(|c| differentiated(name, c, || vision::transform::run(name, c, &data))).collect()
         }
@@ -184,7 +189,7 @@ pub(crate) fn same_output(
     expected: &Expected,
 ) -> Result<Result<(), String>, Trouble> {
     let ours = output.map(&mut plain)?;
-    Ok(same(&ours, &expected.output, &|element| tolerance(name, What::Forward, element)))
+    Ok(same(&ours, &expected.output, &|element| tolerance(name, What::Forward, element).times(expected.slack[0])))
 }
 
 fn op(name: &str, run: ops::Run, json: &Json, data: &SafeTensors<'_>) -> Result<Made, Trouble> {
@@ -211,6 +216,7 @@ fn gradients(name: &str, made: &Made, expected: &Gradients) -> Result<(), Troubl
     }
     let cotangents = expected.cotangents.iter().map(revive).collect::<Result<Vec<_>, _>>()?;
     let found = tape::grad(&outputs, leaves, cotangents)?;
+    let slack = made.expected.slack[1];
     let none_recorded = expected.expected.iter().all(Option::is_none);
     for (i, (ours, theirs)) in found.iter().zip(&expected.expected).enumerate() {
         let ours = ours.as_ref().map(plain).transpose()?;
@@ -219,7 +225,7 @@ fn gradients(name: &str, made: &Made, expected: &Gradients) -> Result<(), Troubl
             // for inputs that are views of other tensors).
             return Err(Trouble::Unsupported("no gradient was recorded for any input".into()));
         }
-        if let Err(why) = one_gradient(name, ours.as_ref(), theirs.as_ref()) {
+        if let Err(why) = one_gradient(name, slack, ours.as_ref(), theirs.as_ref()) {
             return match theirs {
                 Some(theirs) if were_one(name, i, leaves, &found, &expected.expected, theirs)? => {
                     let why = "two inputs were one tensor in PyTorch, which the recording does not say";
@@ -247,14 +253,14 @@ fn were_one(
         let (Some(a), Some(b), Some(other)) = (&found[i], &found[j], &expected[j]) else { continue };
         let same_gradient = other.bytes == theirs.bytes && other.shape == theirs.shape;
         if same_gradient && bytes(&leaves[i])? == bytes(&leaves[j])? {
-            return Ok(one_gradient(name, Some(&plain(&a.add(b)?)?), Some(theirs)).is_ok());
+            return Ok(one_gradient(name, 1.0, Some(&plain(&a.add(b)?)?), Some(theirs)).is_ok());
         }
     }
     Ok(false)
 }
 
 /// None and zero both say that the input does not matter to the output, whichever side says it.
-fn one_gradient(name: &str, ours: Option<&Plain>, theirs: Option<&Recorded>) -> Result<(), String> {
+fn one_gradient(name: &str, slack: f64, ours: Option<&Plain>, theirs: Option<&Recorded>) -> Result<(), String> {
     match (ours, theirs) {
         (None, None) => Ok(()),
         (Some(ours), None) if ours.numbers.all_zero() => Ok(()),
@@ -262,7 +268,7 @@ fn one_gradient(name: &str, ours: Option<&Plain>, theirs: Option<&Recorded>) -> 
         (None, Some(theirs)) if Plain::from(theirs).numbers.all_zero() => Ok(()),
         (None, Some(_)) => Err("we have none".into()),
         (Some(ours), Some(theirs)) => {
-            same_tensor(ours, &theirs.into(), tolerance(name, What::Gradient, theirs.element))
+            same_tensor(ours, &theirs.into(), tolerance(name, What::Gradient, theirs.element).times(slack))
         }
     }
 }
@@ -316,7 +322,7 @@ mod tests {
         let made = Made {
             output: Value::Tensor(leaves[0].mul(&leaves[1])?),
             leaves: leaves.to_vec(),
-            expected: Expected { output: Value::Tensor(number(4.0)), gradients: None },
+            expected: Expected { output: Value::Tensor(number(4.0)), gradients: None, slack: [1.0; 2] },
             same: Ok(()),
         };
         gradients("mul", &made, &expected)

@@ -9,7 +9,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use flambeau_parity::{call::on_device, modules, ops, optims, report::Report, run_all, schedulers};
+use flambeau_parity::{audio, call::on_device, modules, ops, optims, report::Report, run_all, schedulers};
 
 fn packed(kind: &str) -> Result<Report, Box<dyn Error>> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("packed/{kind}.tar.zst"));
@@ -139,4 +139,9 @@ fn ops_of_detection_are_torchvisions() -> Result<(), Box<dyn Error>> {
 #[test]
 fn a_residual_network_is_torchvisions() -> Result<(), Box<dyn Error>> {
     all_right("vision_models", |_| true, &[])
+}
+
+#[test]
+fn functions_on_sound_are_torchaudios() -> Result<(), Box<dyn Error>> {
+    all_right("audio_functional", |name| !audio::LACKING.contains(&name), &[])
 }

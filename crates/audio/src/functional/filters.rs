@@ -81,17 +81,41 @@ pub fn melscale_fbanks(
     let frequencies = Tensor::linspace(0.0, f64::from(sample_rate / 2), n_freqs).build()?;
     let mels = Tensor::linspace(mel_scale.mel(f_min), mel_scale.mel(f_max), n_mels + 2).build()?;
     let corners = mel_scale.hz(&mels)?;
-    let widths = corners.narrow(0, 1, n_mels + 1)?.sub(&corners.narrow(0, 0, n_mels + 1)?)?;
-    let slopes = corners.unsqueeze(0)?.sub(&frequencies.unsqueeze(1)?)?;
-    let up = slopes.narrow(1, 0, n_mels)?.neg()?.div(&widths.narrow(0, 0, n_mels)?)?;
-    let down = slopes.narrow(1, 2, n_mels)?.div(&widths.narrow(0, 1, n_mels)?)?;
-    let triangles = up.minimum(&down)?.clamp_min(0.0)?;
+    let triangles = triangles(&frequencies, &corners)?;
     match norm {
         None => Ok(triangles),
         Some(MelNorm::Slaney) => {
             triangles.mul(&corners.narrow(0, 2, n_mels)?.sub(&corners.narrow(0, 0, n_mels)?)?.rdiv(2.0)?)
         }
     }
+}
+
+/// A triangle over `frequencies` for each three of `corners` that follow each other: `[frequencies, corners - 2]`.
+#[track_caller]
+fn triangles(frequencies: &Tensor, corners: &Tensor) -> Result<Tensor> {
+    let n = corners.numel() - 2;
+    let widths = corners.narrow(0, 1, n + 1)?.sub(&corners.narrow(0, 0, n + 1)?)?;
+    let slopes = corners.unsqueeze(0)?.sub(&frequencies.unsqueeze(1)?)?;
+    let up = slopes.narrow(1, 0, n)?.neg()?.div(&widths.narrow(0, 0, n)?)?;
+    let down = slopes.narrow(1, 2, n)?.div(&widths.narrow(0, 1, n)?)?;
+    up.minimum(&down)?.clamp_min(0.0)
+}
+
+/// As [`melscale_fbanks`], with `n_filter` triangles spaced evenly in Hertz: `[n_freqs, n_filter]`. Follows
+/// `torchaudio.functional.linear_fbanks`.
+///
+/// # Errors
+/// Where `f_min` is negative or not below `f_max`, or a count is zero.
+#[track_caller]
+pub fn linear_fbanks(n_freqs: usize, (f_min, f_max): (f64, f64), n_filter: usize, sample_rate: u32) -> Result<Tensor> {
+    ensure!(
+        f_min >= 0.0 && f_min < f_max && f_max.is_finite() && n_freqs > 0 && n_filter > 0,
+        Argument,
+        "linear_fbanks",
+        "f_min {f_min} must be from 0 to below f_max {f_max}, {n_freqs} frequencies and {n_filter} filters not zero"
+    );
+    let frequencies = Tensor::linspace(0.0, f64::from(sample_rate / 2), n_freqs).build()?;
+    triangles(&frequencies, &Tensor::linspace(f_min, f_max, n_filter + 2).build()?)
 }
 
 /// The matrix `[n_mels, n_mfcc]` of the discrete cosine transform of type 2; an orthonormal one with

@@ -1,14 +1,45 @@
-//! The transforms as functions, as `torchaudio.functional`. All of them are made of tensor operations and
-//! have gradients.
+//! The transforms as functions, as `torchaudio.functional`. What torchaudio
+//! differentiates has a gradient here, too.
 
+mod alignment;
+mod beamforming;
+mod biquad;
+mod effects;
+mod features;
 mod filters;
+mod lfilter;
+mod loudness;
+mod mask;
+mod mixing;
+mod mu_law;
 mod resample;
+mod rnnt;
 mod spectrogram;
+mod taps;
+mod vad;
 
-pub use filters::{MelNorm, MelScaleKind, create_dct, melscale_fbanks};
-pub use resample::{ResampleOptions, ResamplingMethod, resample};
+pub use alignment::{TokenSpan, edit_distance, forced_align, merge_tokens};
+pub use beamforming::{apply_beamforming, psd};
+pub use biquad::{
+    DEFAULT_Q, allpass_biquad, band_biquad, bandpass_biquad, bandreject_biquad, bass_biquad, deemph_biquad,
+    equalizer_biquad, highpass_biquad, lowpass_biquad, riaa_biquad, treble_biquad,
+};
+pub use effects::{
+    DensityFunction, FlangerOptions, Modulation, PhaserOptions, contrast, dcshift, dither, flanger, gain, overdrive,
+    phaser,
+};
+pub use features::{PitchOptions, SlidingWindowCmnOptions, compute_deltas, detect_pitch_frequency, sliding_window_cmn};
+pub use filters::{MelNorm, MelScaleKind, create_dct, linear_fbanks, melscale_fbanks};
+pub use lfilter::{LfilterOptions, biquad, filtfilt, lfilter};
+pub use loudness::loudness;
+pub use mask::{MaskAxis, mask_along_axis, mask_along_axis_iid};
+pub use mixing::{ConvolveMode, add_noise, convolve, deemphasis, fftconvolve, preemphasis};
+pub use mu_law::{mu_law_decoding, mu_law_encoding};
+pub use resample::{ResampleOptions, ResamplingMethod, resample, speed};
 pub(crate) use resample::{apply_kernel, sinc_kernel};
-pub use spectrogram::{Normalized, SpectrogramOptions, spectrogram};
+pub use rnnt::{Reduction, RnntLossOptions, rnnt_loss};
+pub use spectrogram::{Normalized, SpectrogramOptions, spectral_centroid, spectrogram};
+pub use vad::{VadOptions, vad};
 
 use flambeau_tensor::{Result, Tensor, ensure};
 

@@ -47,10 +47,47 @@ impl Default for ResampleOptions {
 /// option is out of range, or the signal is not floating point.
 #[track_caller]
 pub fn resample(waveform: &Tensor, orig_freq: u32, new_freq: u32, options: &ResampleOptions) -> Result<Tensor> {
-    match sinc_kernel(orig_freq, new_freq, options, waveform.dtype())? {
+    match sinc_kernel(orig_freq, new_freq, options, Some(waveform.dtype()))? {
         None => Ok(waveform.clone()),
         Some(kernel) => apply_kernel(waveform, &kernel, orig_freq, new_freq),
     }
+}
+
+/// Signals `[..., frames]` played `factor` times as fast, and how long they then are, where `lengths` says how long they
+/// were. Follows `torchaudio.functional.speed`.
+///
+/// # Errors
+/// As for [`resample`], and where the factor leaves no rate.
+#[track_caller]
+pub fn speed(
+    waveform: &Tensor,
+    orig_freq: u32,
+    factor: f64,
+    lengths: Option<&Tensor>,
+) -> Result<(Tensor, Option<Tensor>)> {
+    let (source, target) = speed_rates(orig_freq, factor)?;
+    let lengths = lengths.map(|l| scaled_lengths(l, source, target)).transpose()?;
+    Ok((resample(waveform, source, target, &ResampleOptions::default())?, lengths))
+}
+
+/// The rates that a signal played `factor` times as fast is resampled from and to.
+#[track_caller]
+fn speed_rates(orig_freq: u32, factor: f64) -> Result<(u32, u32)> {
+    let source = factor * f64::from(orig_freq);
+    ensure!(
+        (1.0..=f64::from(u32::MAX)).contains(&source),
+        Argument,
+        "speed",
+        "factor {factor} times {orig_freq} Hz is no sample rate"
+    );
+    let (source, target) = reduced(source as u32, orig_freq);
+    Ok((source as u32, target as u32))
+}
+
+/// ⌈lengths · target / source⌉
+#[track_caller]
+fn scaled_lengths(lengths: &Tensor, source: u32, target: u32) -> Result<Tensor> {
+    lengths.mul(i64::from(target))?.div(i64::from(source))?.ceil()?.to_dtype(lengths.dtype())
 }
 
 /// Both rates divided by what they share.
@@ -71,7 +108,7 @@ pub(crate) fn sinc_kernel(
     orig_freq: u32,
     new_freq: u32,
     options: &ResampleOptions,
-    dtype: DType,
+    dtype: Option<DType>,
 ) -> Result<Option<Tensor>> {
     let ResampleOptions { lowpass_filter_width, rolloff, resampling_method } = *options;
     ensure!(
@@ -82,7 +119,9 @@ pub(crate) fn sinc_kernel(
     );
     ensure!(lowpass_filter_width > 0, Argument, "resample", "lowpass_filter_width must not be zero");
     ensure!(rolloff > 0.0 && rolloff <= 1.0, Argument, "resample", "rolloff {rolloff} must be above 0 and at most 1");
-    ensure!(dtype.is_float(), DType, "resample", "a waveform is floating point here, not {dtype}");
+    if let Some(dtype) = dtype {
+        ensure!(dtype.is_float(), DType, "resample", "a waveform is floating point here, not {dtype}");
+    }
     if orig_freq == new_freq {
         return Ok(None);
     }
@@ -97,22 +136,41 @@ pub(crate) fn sinc_kernel(
         "resample",
         "from {orig_freq} to {new_freq} Hz needs {new} kernels of {taps} values; take rates with a common divisor"
     );
-    let mut kernel = Vec::with_capacity(taps as usize * new);
+    // Step by step in torchaudio's precision: at rates that share little the rounding of time is what counts. A dtype
+    // that is not given means f64, but for the phases, and the Bessel function of β.
+    let single = dtype.is_some_and(|d| d != DType::F64);
+    let (near, near_phase) = (rounding(single), rounding(dtype != Some(DType::F64)));
+    let (sin, cos) = if single {
+        ((|x| f64::from((x as f32).sin())) as fn(f64) -> f64, (|x| f64::from((x as f32).cos())) as fn(f64) -> f64)
+    } else {
+        (f64::sin as fn(f64) -> f64, f64::cos as fn(f64) -> f64)
+    };
+    let (pi, base_near, scale) = (near(PI), near(base), near(base / orig as f64));
+    let (mut kernel, taps) = (Vec::with_capacity(taps as usize * new), taps as usize);
     for phase in 0..new {
-        for tap in 0..taps as usize {
-            let time = (tap as f64 - width) / orig as f64 - phase as f64 / new as f64;
-            let t = (time * base).clamp(-lobes, lobes);
+        let shift = near_phase(-(phase as f64) / new as f64);
+        for tap in 0..taps {
+            let index = near((tap as f64 - width) / orig as f64);
+            let t = near(near(shift + index) * base_near).clamp(-lobes, lobes);
             let window = match resampling_method {
-                ResamplingMethod::SincInterpHann => (t * PI / lobes / 2.0).cos().powi(2),
+                ResamplingMethod::SincInterpHann => near(cos(near(near(near(t * pi) / lobes) / 2.0)).powi(2)),
                 ResamplingMethod::SincInterpKaiser(beta) => {
-                    bessel_i0(beta * (1.0 - (t / lobes).powi(2)).sqrt()) / bessel_i0(beta)
+                    let beta = f64::from(beta as f32);
+                    let arc = near(beta * near(near(1.0 - near(near(t / lobes).powi(2))).sqrt()));
+                    near(near(bessel_i0(arc)) / f64::from(bessel_i0(beta) as f32))
                 }
             };
-            let sinc = if t == 0.0 { 1.0 } else { (t * PI).sin() / (t * PI) };
-            kernel.push(sinc * window * base / orig as f64);
+            let angle = near(t * pi);
+            let sinc = if angle == 0.0 { 1.0 } else { near(sin(angle) / angle) };
+            kernel.push(near(sinc * near(window * scale)));
         }
     }
-    Tensor::from_vec(kernel, [new, 1, taps as usize])?.to_dtype(dtype).map(Some)
+    Tensor::from_vec(kernel, [new, 1, taps])?.to_dtype(dtype.unwrap_or(DType::F32)).map(Some)
+}
+
+/// Rounds to `f32`, or not.
+fn rounding(single: bool) -> fn(f64) -> f64 {
+    if single { |x| f64::from(x as f32) } else { |x| x }
 }
 
 /// The modified Bessel function of order 0, by its power series.

@@ -1,6 +1,6 @@
 //! Waveforms to spectrograms.
 
-use flambeau_tensor::{PadMode, Result, StftOptions, Tensor, ensure};
+use flambeau_tensor::{PadMode, Result, StftOptions, Tensor, cat, ensure};
 
 /// What a spectrogram is divided by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub struct SpectrogramOptions {
     pub center: bool,
     /// What is put there; `None` for zeros.
     pub pad_mode: Option<PadMode>,
+    /// The frequencies from 0 to half the sample rate alone, or the negative ones, too.
+    pub onesided: bool,
 }
 
 impl Default for SpectrogramOptions {
@@ -49,12 +51,14 @@ impl Default for SpectrogramOptions {
             normalized: Normalized::No,
             center: true,
             pad_mode: Some(PadMode::Reflect),
+            onesided: true,
         }
     }
 }
 
 /// The spectrogram `[..., n_fft / 2 + 1, windows]` of signals `[..., frames]`, each frame multiplied by
-/// `window`. Follows `torchaudio.functional.spectrogram` (one-sided).
+/// `window`. All `n_fft` frequencies where not
+/// `onesided`. Follows `torchaudio.functional.spectrogram`.
 ///
 /// # Errors
 /// Where the signal is shorter than a frame, or window, hop and frame do not go together.
@@ -83,6 +87,11 @@ pub fn spectrogram(waveform: &Tensor, window: &Tensor, options: &SpectrogramOpti
     };
     // Frequencies last, as the transform made them: what follows runs along memory.
     let mut coefficients = signal.stft(options.n_fft, &stft)?.transpose(-1, -2)?;
+    if !options.onesided {
+        // Those of the negative frequencies are the conjugates.
+        let mirrored = coefficients.narrow(-1, 1, (options.n_fft - 1) / 2)?.flip(-1)?.conj()?;
+        coefficients = cat(&[&coefficients, &mirrored], -1)?;
+    }
     if options.normalized == Normalized::Window {
         coefficients = coefficients.div(&window.square()?.sum(..)?.sqrt()?)?;
     }
@@ -102,4 +111,24 @@ fn power(z: &Tensor) -> Result<Tensor> {
     let parts = z.view_as_real()?;
     let (re, im) = (parts.select(-1, 0)?, parts.select(-1, 1)?);
     re.mul(&re)?.addcmul(&im, &im, 1.0)
+}
+
+/// The mean frequency in Hertz of each frame of signals `[..., frames]`, weighted by amplitude: `[..., windows]`. Of
+/// `options` the exponent and the normalisation do not matter. Follows `torchaudio.functional.spectral_centroid`; NaN of
+/// silence.
+///
+/// # Errors
+/// As for [`spectrogram`].
+#[track_caller]
+pub fn spectral_centroid(
+    waveform: &Tensor,
+    sample_rate: u32,
+    window: &Tensor,
+    options: &SpectrogramOptions,
+) -> Result<Tensor> {
+    let options = SpectrogramOptions { power: Some(1.0), normalized: Normalized::No, onesided: true, ..*options };
+    let amplitudes = spectrogram(waveform, window, &options)?;
+    let bins = 1 + options.n_fft / 2;
+    let hertz = Tensor::linspace(0.0, f64::from(sample_rate / 2), bins).device(amplitudes.device()).build()?;
+    amplitudes.mul(&hertz.unsqueeze(-1)?)?.sum(-2)?.div(&amplitudes.sum(-2)?)
 }

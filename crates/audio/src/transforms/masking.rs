@@ -1,16 +1,19 @@
 //! SpecAugment: parts of a spectrogram hidden by chance while a model trains.
 //! See D. S. Park et al., *SpecAugment*, 2019, arXiv:1904.08779.
 
+use crate::functional::{MaskAxis, mask_along_axis, mask_along_axis_iid};
 use flambeau_nn::{Forward, Module};
-use flambeau_tensor::{Result, Tensor, builder, ensure};
+use flambeau_tensor::{Operand, Result, Tensor, builder, ensure};
 
 macro_rules! maskings {
-    ($($(#[$doc:meta])* $Name:ident, $Builder:ident, $param:ident, $dim:literal;)*) => {$(
+    ($($(#[$doc:meta])* $Name:ident, $Builder:ident, $param:ident, $axis:ident;)*) => {$(
         $(#[$doc])*
         #[derive(Module)]
         pub struct $Name {
             $param: usize,
             value: f64,
+            iid_masks: bool,
+            p: f64,
         }
 
         builder! {
@@ -23,12 +26,18 @@ macro_rules! maskings {
             options {
                 /// What hidden values become, 0 unless set.
                 value: f64 = 0.0,
+                /// A mask of its own for each of a batch, `[..., freq, time]` of three dimensions at least? Not unless set.
+                iid_masks: bool = false,
+                /// The part of the axis that a mask is shorter than, 1 unless set.
+                p: f64 = 1.0,
             }
         }
 
         impl $Name {
+            #[track_caller]
             fn from_builder(b: $Builder) -> Result<Self> {
-                Ok($Name { $param: b.$param, value: b.value })
+                ensure!((0.0..=1.0).contains(&b.p), Argument, stringify!($Name), "p {} must be from 0 to 1", b.p);
+                Ok($Name { $param: b.$param, value: b.value, iid_masks: b.iid_masks, p: b.p })
             }
         }
 
@@ -36,7 +45,7 @@ macro_rules! maskings {
             type Output = Tensor;
             #[track_caller]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
-                mask(stringify!($Name), x, self.$param, self.value, $dim)
+                mask(x, self.$param, self.value, MaskAxis::$axis, self.p, self.iid_masks)
             }
         }
     )*};
@@ -44,27 +53,24 @@ macro_rules! maskings {
 
 maskings! {
     /// Hides a run of time steps of spectrograms `[..., freq, time]`, drawn anew at each call, the same in
-    /// the whole batch; as `torchaudio.transforms.TimeMasking`.
-    TimeMasking, TimeMaskingBuilder, time_mask_param, -1;
+    /// the whole batch unless set otherwise; as `torchaudio.transforms.TimeMasking`.
+    TimeMasking, TimeMaskingBuilder, time_mask_param, Time;
     /// Hides a run of frequencies of spectrograms `[..., freq, time]`, drawn anew at each call, the same in
-    /// the whole batch; as `torchaudio.transforms.FrequencyMasking`.
-    FrequencyMasking, FrequencyMaskingBuilder, freq_mask_param, -2;
+    /// the whole batch unless set otherwise; as `torchaudio.transforms.FrequencyMasking`.
+    FrequencyMasking, FrequencyMaskingBuilder, freq_mask_param, Frequency;
 }
 
-/// Draws length and start in torchaudio's order, and so hides what it would.
 #[track_caller]
-fn mask(name: &'static str, x: &Tensor, param: usize, value: f64, dim: isize) -> Result<Tensor> {
-    ensure!(x.rank() >= 2, Shape, name, "a spectrogram is [..., freq, time], this is {:?}", x.shape());
-    let size = x.size(dim)?;
-    if param == 0 {
-        return Ok(x.clone());
+fn mask<'a>(
+    x: &Tensor,
+    param: usize,
+    value: impl Into<Operand<'a>>,
+    axis: MaskAxis,
+    p: f64,
+    each: bool,
+) -> Result<Tensor> {
+    match each {
+        true => mask_along_axis_iid(x, param, value, axis, p),
+        false => mask_along_axis(x, param, value, axis, p),
     }
-    let draw = || Tensor::rand([1]).build()?.item::<f32>();
-    let length = draw()? * param as f32;
-    let start = draw()? * (size as f32 - length);
-    // Truncation toward zero, as `long()`: a mask longer than the spectrogram starts before it.
-    let (start, end) = (start as i64, start as i64 + length as i64);
-    let along = Tensor::arange(0, size as i64).device(x.device()).build()?;
-    let hidden = along.ge(start)?.logical_and(&along.lt(end)?)?;
-    x.masked_fill(&if dim == -1 { hidden } else { hidden.unsqueeze(-1)? }, value)
 }

@@ -30,8 +30,8 @@ builder! {
         rolloff: f64 = 0.99,
         /// The window over the sinc, a raised cosine unless set.
         resampling_method: ResamplingMethod = ResamplingMethod::SincInterpHann,
-        /// The dtype of the signals, float32 unless set.
-        dtype: DType = DType::F32,
+        /// The dtype of the signals, which the kernel is computed in; unless set float32, computed in more.
+        dtype: ~into Option<DType> = None,
     }
 }
 

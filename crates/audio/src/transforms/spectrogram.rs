@@ -20,7 +20,7 @@ pub fn hamming_window(n: usize) -> Result<Tensor> {
 }
 
 /// The spectrogram `[..., n_fft / 2 + 1, windows]` of signals `[..., frames]`, as
-/// `torchaudio.transforms.Spectrogram` (one-sided).
+/// `torchaudio.transforms.Spectrogram`.
 #[derive(Module)]
 pub struct Spectrogram {
     /// What each frame is multiplied by, `[win_length]`.
@@ -51,6 +51,8 @@ builder! {
         center: bool = true,
         /// What is put there: the reflection unless set, `None` for zeros.
         pad_mode: ~into Option<PadMode> = Some(PadMode::Reflect),
+        /// The frequencies from 0 to half the sample rate alone (unless set), or all `n_fft`.
+        onesided: bool = true,
     }
 }
 
@@ -78,8 +80,8 @@ impl Spectrogram {
             "window_fn made a window {:?}, win_length is {win_length}",
             window.shape()
         );
-        let SpectrogramBuilder { n_fft, pad, power, normalized, center, pad_mode, .. } = b;
-        let options = SpectrogramOptions { n_fft, hop_length, pad, power, normalized, center, pad_mode };
+        let SpectrogramBuilder { n_fft, pad, power, normalized, center, pad_mode, onesided, .. } = b;
+        let options = SpectrogramOptions { n_fft, hop_length, pad, power, normalized, center, pad_mode, onesided };
         Ok(Spectrogram { window: Buffer::new(window), options })
     }
 }

@@ -1,0 +1,3 @@
+//! Features as other toolkits compute them, to the number.
+
+pub mod kaldi;
