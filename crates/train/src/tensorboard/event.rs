@@ -110,7 +110,7 @@ pub(crate) fn text(tag: &str, text: &str) -> Value {
 /// The values that make a row of the table of runs: what columns there are, the run's begin and its end.
 pub(crate) fn hparams(hparams: &[(&str, Hparam)], metrics: &[&str], time: f64) -> [Value; 3] {
     let value = |tag: &str, data: &Message| Message::new().text(1, tag).message(9, &metadata("hparams", &data.0));
-    let mut experiment = Message::new().double(4, time);
+    let mut experiment = Message::new().double(3, time);
     let mut session = Message::new();
     for (name, hparam) in hparams {
         let (kind, value) = match hparam {
@@ -118,11 +118,11 @@ pub(crate) fn hparams(hparams: &[(&str, Hparam)], metrics: &[&str], time: f64) -
             Hparam::Bool(yes) => (2, Message::new().int(4, u64::from(*yes))),
             Hparam::Number(x) => (3, Message::new().double(2, *x)),
         };
-        experiment = experiment.message(5, &Message::new().text(1, name).int(4, kind));
+        experiment = experiment.message(4, &Message::new().text(1, name).int(4, kind));
         session = session.message(1, &Message::new().text(1, name).message(2, &value));
     }
     for name in metrics {
-        experiment = experiment.message(6, &Message::new().message(1, &Message::new().text(2, name)));
+        experiment = experiment.message(5, &Message::new().message(1, &Message::new().text(2, name)));
     }
     const SUCCESS: u64 = 1;
     let end = Message::new().int(1, SUCCESS).double(2, time);
