@@ -1,7 +1,7 @@
 //! Averages of a model's weights over training: `torch.optim.swa_utils`.
 
 use flambeau_autograd::no_grad;
-use flambeau_nn::{BatchNorm1d, BatchNorm2d, BatchNorm3d, Buffer, Call, DynModule, Forward, Inputs, Module};
+use flambeau_nn::{BatchNorm1d, BatchNorm2d, BatchNorm3d, Buffer, Call, Calls, DynModule, Forward, Module};
 use flambeau_tensor::{DType, Result, Tensor, bail, ensure};
 
 /// How a new state goes into the average.
@@ -105,7 +105,7 @@ impl<M: Module> AveragedModel<M> {
     }
 }
 
-impl<I: Inputs, M: Forward<I>> Forward<I> for AveragedModel<M> {
+impl<I: Calls<M>, M: Forward<I>> Forward<I> for AveragedModel<M> {
     type Output = M::Output;
     fn forward(&self, x: I) -> Result<M::Output> {
         self.module.call(x)

@@ -175,12 +175,7 @@ impl Kind {
     pub fn has_gradients(&self) -> bool {
         matches!(
             self,
-            Self::Op
-                | Self::Module
-                | Self::VisionTransform
-                | Self::VisionOp
-                | Self::AudioFunctional
-                | Self::AudioKaldi
+            Self::Op | Self::Module | Self::VisionTransform | Self::VisionOp | Self::AudioFunctional | Self::AudioKaldi
         )
     }
 }

@@ -1,6 +1,6 @@
 //! Averages of weights.
 
-use flambeau_autograd::{Autograd, no_grad};
+use flambeau_autograd::no_grad;
 use flambeau_nn::{BatchNorm1d, Call, Linear, Module, Sequential};
 use flambeau_optim::swa_utils::{AveragedModel, update_bn};
 use flambeau_tensor::{Result, Tensor, tensor};
