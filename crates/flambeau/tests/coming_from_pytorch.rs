@@ -57,6 +57,10 @@ fn tensors() -> Result<()> {
     let _ = (&x + &y, 2.0 * &x, x.add(&y)?, x.mul(2.0)?);
     let _ = (x.sum(..)?, x.sum(-1)?, x.sum([0, 2])?);
     x.sum_keepdim(-1)?;
+    {
+        use flambeau::fft::{self, Norm};
+        let _ = (fft::rfft(&x, None, -1, Norm::Backward)?, fft::fftn(&x, None, None, Norm::Ortho)?);
+    }
     let n = 6_usize;
     let _ = (x.view([2, -1])?, x.reshape((n, -1))?);
     let [b, t, c] = x.dims()?;

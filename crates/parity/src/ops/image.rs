@@ -30,7 +30,6 @@ pub(super) const TABLE: &[Entry] = &[
         };
         ok(c.x()?.embedding_bag(c.tensor(1, "indices")?, options)?)
     }),
-    ("nn.functional.fold", |c| ok(c.x()?.col2im(spatial(c, 1, "output_size", 1)?, columns(c, 2)?)?)),
     ("nn.functional.grid_sample", |c| {
         let mode = match c.text_or(2, "mode", "bilinear")? {
             "bilinear" => GridMode::Bilinear,

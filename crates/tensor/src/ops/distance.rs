@@ -11,8 +11,8 @@ impl Tensor {
     /// as `torch.cdist`. For p = 2 and more than 25 rows through a matrix product.
     ///
     /// ```
-    /// # use flambeau_tensor::Tensor;
-    /// let x = Tensor::new([[0., 0.], [3., 4.]])?;
+    /// # use flambeau_tensor::tensor;
+    /// let x = tensor!([[0.0, 0.0], [3.0, 4.0]]);
     /// assert_eq!(x.cdist(&x, 2.0)?.to_vec::<f32>()?, [0., 5., 5., 0.]);
     /// # Ok::<(), flambeau_tensor::Error>(())
     /// ```

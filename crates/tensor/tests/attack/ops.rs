@@ -1,9 +1,41 @@
 //! Every op there is, made by hand with whatever attributes, and inputs that go with it often, but not always.
 
 use super::Gen;
+use flambeau_tensor::custom::{CpuInput, CpuKernel, CpuOutput, Custom, CustomOp};
+use flambeau_tensor::op::{Meta, Metas, Outputs};
 use flambeau_tensor::ops::Pick;
 use flambeau_tensor::shape::{DimList, Strides};
 use flambeau_tensor::*;
+
+/// An op of somebody's own: x + x, of `f32` alone by its kernel.
+#[derive(Debug)]
+struct Own {
+    kernel: bool,
+}
+
+impl CustomOp for Own {
+    fn name(&self) -> &'static str {
+        "custom"
+    }
+    fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
+        ensure!(!inputs.is_empty(), Argument, self.name(), "no input");
+        Meta::like(inputs[0]).one()
+    }
+    fn cpu(&self) -> Option<&dyn CpuKernel> {
+        self.kernel.then_some(self)
+    }
+    fn decompose(&self, inputs: &[&Tensor]) -> Option<Result<Outputs>> {
+        Some(inputs[0].add(inputs[0]).map(|y| Outputs::from_iter([y])))
+    }
+}
+
+impl CpuKernel for Own {
+    fn run(&self, inputs: &[CpuInput<'_>], outputs: &mut [CpuOutput<'_>]) -> Result<()> {
+        let x = inputs[0].rows::<f32>()?;
+        outputs[0].rows::<f32>()?.iter_mut().zip(&x[..]).for_each(|(y, x)| *y = x + x);
+        Ok(())
+    }
+}
 
 type Made = (Op, Vec<Tensor>);
 type Maker = fn(&mut Gen) -> Made;
@@ -269,6 +301,10 @@ const OTHERS: &[Maker] = &[
             Transfer { from: Device::Cpu, to: g.pick(&[Device::Cpu, Device::Meta]), non_blocking: g.one_in(2) }.into(),
             vec![x],
         )
+    },
+    |g| {
+        let x = float(g);
+        (Custom::new(Own { kernel: g.one_in(2) }).into(), vec![x])
     },
     |g| {
         let x = g.tensor();
