@@ -5,7 +5,7 @@ use flambeau::autograd::{GradOptions, grad_with, gradcheck};
 use flambeau::prelude::*;
 use flambeau::vision::datasets::Mnist;
 use flambeau::vision::transforms::*;
-use flambeau::vision::tv_tensors::{BoundingBoxFormat, BoundingBoxes, Image};
+use flambeau::vision::tv_tensors::{BoundingBoxFormat, BoundingBoxes, Image, TVTensor};
 use flambeau::{Ellipsis, TopkOptions, ValuesIndices, audio};
 
 #[test]
@@ -149,6 +149,10 @@ impl Forward<&Tensor> for Net {
 #[test]
 #[rustfmt::skip]
 fn modules() -> Result<()> {
+    {
+        let (net, x) = (Net::new()?, Tensor::zeros([1, 3, 9, 9]).build()?);
+        net.call(&x)?;
+    }
     let model = Net::new()?;
     assert_eq!(model.call(&Tensor::zeros([1, 3, 9, 9]).build()?)?.shape(), [1, 64, 2, 2]);
     let (a, b) = (Linear::new(2, 3), Linear::new(3, 2));
@@ -220,5 +224,57 @@ fn training() -> Result<()> {
     use flambeau::vision::transforms::functional;
     functional::resize(&x, 224, InterpolationMode::Bilinear, None, true)?;
     audio::transforms::MelSpectrogram::new(16_000).n_mels(64).build()?;
+    Ok(())
+}
+
+#[test]
+#[rustfmt::skip]
+fn optimizers() -> Result<()> {
+    let (a, b) = (Linear::new(2, 2).build()?.parameters(), Linear::new(2, 2).build()?.parameters());
+    let weight = a[0].clone();
+    let mut optimizer = Adam::new(a).groups([ParamGroup::new(b).set("lr", 1e-2)]).build()?;
+    assert_eq!(optimizer.groups().number(0, "lr")?, 1e-3);
+    assert_eq!(optimizer.groups().number(1, "lr")?, 1e-2);
+    let mut closure = || -> Result<Tensor> {
+        let loss = weight.square()?.sum(..)?;
+        loss.backward()?;
+        Ok(loss)
+    };
+    optimizer.step_with(&mut closure)?;
+    let mut scheduler = ReduceLROnPlateau::new(&optimizer).build()?;
+    let metric = 1.0;
+    scheduler.step_metric(metric)?;
+    // Compiled, not run: it would leave a file.
+    let _ = || -> Result<()> { serialize::torch::save("o.pt", &optimizer.state_dict()?)?; Ok(()) };
+    Ok(())
+}
+
+/// Brighter by a number that is drawn once a sample.
+#[derive(Module)]
+struct T {
+    id: ModuleId,
+}
+
+impl Transform for T {
+    type Params = f64;
+    fn make_params(&self, _: &[&TVTensor]) -> Result<f64> {
+        Tensor::rand(()).build()?.item()
+    }
+    fn transform(&self, part: TVTensor, by: &f64) -> Result<TVTensor> {
+        match part {
+            TVTensor::Image(image) => Ok(TVTensor::Image(Image::new(image.add(*by)?)?)),
+            other => Ok(other),
+        }
+    }
+}
+
+#[test]
+fn a_transform_of_ones_own() -> Result<()> {
+    let x = Tensor::zeros([3, 4, 4]).build()?;
+    let image = Image::new(x)?;
+    let t = T { id: ModuleId::new() };
+    let params = t.make_params(&[])?;
+    let brighter = t.transform(TVTensor::Image(image), &params)?;
+    assert!(matches!(brighter, TVTensor::Image(i) if i.amin(..)?.item::<f64>()? == params));
     Ok(())
 }

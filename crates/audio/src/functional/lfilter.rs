@@ -15,7 +15,7 @@ options! {
     }
 }
 
-/// Signals `[..., frames]` through the filter a₀y[n] = Σ b[k] x[n−k] − Σ a[k] y[n−k] with zeros before the start. The
+/// Signals `[..., frames]` through the filter `a₀ y[n] = Σ b[k] x[n−k] − Σ a[k] y[n−k]` with zeros before the start. The
 /// coefficients are `[order + 1]`, or `[filters, order + 1]`: then channel c of `[..., filters, frames]` goes through
 /// filter c, or, without `batching`, each of `[..., frames]` through all of them, to `[..., filters, frames]`. Follows
 /// `torchaudio.functional.lfilter`: the result is clamped to −1..1 unless that is turned off.

@@ -141,7 +141,7 @@ pub fn add_noise(waveform: &Tensor, noise: &Tensor, snr: &Tensor, lengths: Optio
     waveform.add(&scale.unsqueeze(-1)?.mul(noise)?)
 }
 
-/// y[n] = x[n] − `coeff` · x[n − 1] of signals `[..., frames]`, which raises high frequencies; 0.97 is usual. Follows
+/// `y[n] = x[n] − coeff · x[n − 1]` of signals `[..., frames]`, which raises high frequencies; 0.97 is usual. Follows
 /// `torchaudio.functional.preemphasis`.
 ///
 /// # Errors
