@@ -44,10 +44,13 @@ fn every_op_gives_the_bits_of_the_cpu() {
 fn ops_are_queued_and_run_when_somebody_looks() {
     with_stream(30, || {
         let x = numbers(&[4], 1).to_device(device(0)).unwrap();
-        let before = queued();
-        let y = x.exp().unwrap().sin().unwrap();
-        // Other tests queue, too; this thread's stream is its own, and nobody waits for it.
-        assert!(queued() >= 2 || before == 0);
+        // Other tests wait, and what this one has queued may run then, too: not every time.
+        let mut y = x.clone();
+        let waits = |y: &mut Tensor| {
+            *y = x.exp().unwrap().sin().unwrap();
+            queued() >= 2
+        };
+        assert!((0..1000).any(|_| waits(&mut y)), "nothing is ever queued");
         assert_eq!(values(&y), values(&numbers(&[4], 1).exp().unwrap().sin().unwrap()));
     });
 }
