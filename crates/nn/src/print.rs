@@ -105,6 +105,53 @@ pub(crate) fn py_tuple<T: ToString>(values: &[T]) -> String {
     }
 }
 
+/// For a struct around one module, which it is under a name of its own: `struct Block(Sequential)`. It has the inner
+/// module's parts, names and state, prints under its own name with what the closure says of the inner one, and is built
+/// as it stands.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! named_module {
+    ($Name:ident, |$inner:ident| $describe:expr) => {
+        impl $crate::Module for $Name {
+            fn type_name(&self) -> &'static str {
+                stringify!($Name)
+            }
+            fn extra_repr(&self) -> String {
+                let $inner = &self.0;
+                $describe
+            }
+            fn visit<'a>(&'a self, visitor: &mut $crate::Visitor<'_, 'a>) {
+                self.0.visit(visitor);
+            }
+            fn visit_mut(&mut self, visitor: &mut $crate::VisitorMut<'_>) {
+                self.0.visit_mut(visitor);
+            }
+            fn rebuild(&self, with: &mut $crate::Rebuild<'_>) -> $crate::Result<Self> {
+                Ok($Name(self.0.rebuild(with)?))
+            }
+            fn as_module(&self) -> &$crate::DynModule {
+                self
+            }
+            fn as_module_mut(&mut self) -> &mut $crate::DynModule {
+                self
+            }
+        }
+
+        impl std::fmt::Debug for $Name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                $crate::print_module(self, f)
+            }
+        }
+
+        impl $crate::Build for $Name {
+            type Output = Self;
+            fn build(self) -> $crate::Result<Self> {
+                Ok(self)
+            }
+        }
+    };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -192,6 +192,7 @@ fn doubles(bytes: &[u8]) -> Vec<f64> {
 
 #[test]
 fn events_can_be_read_back() -> Result<()> {
+    // A folder to keep the files in, for a look with TensorBoard itself.
     let kept = std::env::var_os("FLAMBEAU_EVENTS");
     let temporary = tempfile::tempdir()?;
     let folder = kept.as_deref().map_or(temporary.path(), Path::new);

@@ -7,6 +7,7 @@
 //! [`Infer`]: crate::op::Infer
 
 mod activation;
+mod as_strided;
 mod bags;
 mod binary;
 mod cast;
@@ -43,6 +44,7 @@ mod unpool;
 mod view;
 
 pub use activation::*;
+pub use as_strided::*;
 pub use bags::*;
 pub use binary::*;
 pub use cast::*;

@@ -2,12 +2,10 @@
 
 use super::drop::{StochasticDepthMode, drop_block2d, drop_block3d, stochastic_depth};
 use flambeau_nn::{
-    AdaptiveAvgPool2d, BatchNorm2d, BatchNorm3d, Buffer, Call, Conv2d, Conv3d, Dropout, DynModule, FnLayer, Forward,
-    GELU, Hardswish, Linear, Mode, Module, ReLU, ReLU6, Rebuild, Sequential, SiLU, Sigmoid, Visitor, VisitorMut,
-    plain_parts,
+    AdaptiveAvgPool2d, BatchNorm2d, BatchNorm3d, Buffer, Call, Conv2d, Conv3d, Dropout, FnLayer, Forward, GELU,
+    Hardswish, Linear, Mode, Module, ReLU, ReLU6, Sequential, SiLU, Sigmoid, plain_parts,
 };
 use flambeau_tensor::{Build, Dims, Result, Tensor, builder, ensure};
-use std::fmt;
 
 /// What stands behind a convolution.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -93,44 +91,7 @@ macro_rules! chains {
             }
         }
 
-        impl Module for $Name {
-            fn type_name(&self) -> &'static str {
-                stringify!($Name)
-            }
-
-            fn visit<'a>(&'a self, visitor: &mut Visitor<'_, 'a>) {
-                self.0.visit(visitor);
-            }
-
-            fn visit_mut(&mut self, visitor: &mut VisitorMut<'_>) {
-                self.0.visit_mut(visitor);
-            }
-
-            fn rebuild(&self, with: &mut Rebuild<'_>) -> Result<Self> {
-                Ok($Name(self.0.rebuild(with)?))
-            }
-
-            fn as_module(&self) -> &DynModule {
-                self
-            }
-
-            fn as_module_mut(&mut self) -> &mut DynModule {
-                self
-            }
-        }
-
-        impl fmt::Debug for $Name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                flambeau_nn::print_module(self, f)
-            }
-        }
-
-        impl Build for $Name {
-            type Output = Self;
-            fn build(self) -> Result<Self> {
-                Ok(self)
-            }
-        }
+        flambeau_nn::named_module!($Name, |_chain| String::new());
     )*};
 }
 

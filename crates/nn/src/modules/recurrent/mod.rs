@@ -8,11 +8,9 @@ pub use cells::{GRUCell, GRUCellBuilder, Gates, LSTMCell, LSTMCellBuilder, RNNCe
 pub use sequence::{Sequence, Steps};
 
 use self::core::{Core, Options, State};
-use crate::part::{Visitor, VisitorMut};
-use crate::{DynModule, Forward, Module, Rebuild};
+use crate::Forward;
 use cells::Kind;
-use flambeau_tensor::{Build, DType, Device, Result, Tensor, builder};
-use std::fmt;
+use flambeau_tensor::{DType, Device, Result, Tensor, builder};
 
 macro_rules! recurrent {
     ($(
@@ -66,42 +64,7 @@ macro_rules! recurrent {
             }
         }
 
-        impl Module for $Name {
-            fn type_name(&self) -> &'static str {
-                stringify!($Name)
-            }
-            fn extra_repr(&self) -> String {
-                self.0.describe()
-            }
-            fn visit<'a>(&'a self, visitor: &mut Visitor<'_, 'a>) {
-                self.0.visit(visitor);
-            }
-            fn visit_mut(&mut self, visitor: &mut VisitorMut<'_>) {
-                self.0.visit_mut(visitor);
-            }
-            fn rebuild(&self, with: &mut Rebuild<'_>) -> Result<Self> {
-                Ok($Name(self.0.rebuild(with)?))
-            }
-            fn as_module(&self) -> &DynModule {
-                self
-            }
-            fn as_module_mut(&mut self) -> &mut DynModule {
-                self
-            }
-        }
-
-        impl fmt::Debug for $Name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                crate::print_module(self, f)
-            }
-        }
-
-        impl Build for $Name {
-            type Output = Self;
-            fn build(self) -> Result<Self> {
-                Ok(self)
-            }
-        }
+        crate::named_module!($Name, |core| core.describe());
     )*};
 }
 
