@@ -24,6 +24,12 @@ struct Args {
     lr: f64,
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Batches whose gradients make one step
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    accumulate: u64,
+    /// Compute convolutions and products in bfloat16
+    #[arg(long)]
+    bf16: bool,
     /// Threads that read and transform images
     #[arg(long, default_value_t = 1)]
     workers: usize,
@@ -104,7 +110,9 @@ fn main() -> Result<()> {
     let model = Net::new()?;
     println!("{model:?}\n{} parameters", model.num_parameters());
     let mut optimizer = Adam::new(model.parameters()).build()?;
-    let mut scheduler = OneCycleLR::new(&optimizer, args.lr, (args.epochs * loader.len()) as u64).build()?;
+    let accumulate = args.accumulate as usize;
+    let steps = args.epochs * loader.len().div_ceil(accumulate);
+    let mut scheduler = OneCycleLR::new(&optimizer, args.lr, steps as u64).build()?;
     let checkpoint = args.out.join("digits.pt");
     let first = match &args.resume {
         Some(path) => resume(path, &model, &mut optimizer, &mut scheduler)?,
@@ -117,14 +125,19 @@ fn main() -> Result<()> {
         flambeau::manual_seed(args.seed.wrapping_add(epoch as u64));
         model.train();
         let bar = Progress::new(loader.len()).label(format!("epoch {:>2}/{}", epoch + 1, args.epochs));
-        for batch in bar.over(&loader) {
+        for (i, batch) in bar.over(&loader).enumerate() {
             let (images, labels) = batch?;
-            let loss = cross_entropy(&model.call(&images)?, &labels)?;
-            optimizer.zero_grad();
-            loss.backward()?;
-            clip_grad_norm_(model.parameters(), 5.0)?;
-            optimizer.step()?;
-            scheduler.step()?;
+            let forward = || cross_entropy(&model.call(&images)?, &labels);
+            let loss = if args.bf16 { autocast(DType::BF16, forward) } else { forward() }?;
+            // The mean over the batches of this step; an epoch's last step may have fewer.
+            let together = accumulate.min(loader.len() - i / accumulate * accumulate);
+            loss.div(together as f64)?.backward()?;
+            if (i + 1) % accumulate == 0 || i + 1 == loader.len() {
+                clip_grad_norm_(model.parameters(), 5.0)?;
+                optimizer.step()?;
+                scheduler.step()?;
+                optimizer.zero_grad();
+            }
             losses.push(loss.item::<f64>()?);
             bar.set("loss", format_args!("{:.4}", losses[losses.len() - 1]));
             bar.set("lr", format_args!("{:.1e}", optimizer.lr()[0]));

@@ -1,7 +1,7 @@
 //! What the examples share: a loss curve, digits drawn on pictures.
 
 use flambeau::prelude::*;
-use plotters::prelude::{BLUE, ChartBuilder, IntoDrawingArea, LineSeries, SVGBackend, WHITE};
+use plotters::prelude::{BLACK, BLUE, ChartBuilder, IntoDrawingArea, LineSeries, PathElement, RED, SVGBackend, WHITE};
 use std::path::Path;
 
 /// An error of the drawing library as one of ours.
@@ -14,17 +14,26 @@ fn drawing(path: &Path, e: impl std::fmt::Display) -> Error {
 /// # Errors
 /// Where the file cannot be written.
 pub fn loss_curve(path: &Path, losses: &[f64], batches_per_epoch: usize) -> Result<()> {
+    loss_curves(path, &[("", losses)], batches_per_epoch)
+}
+
+/// The losses of several runs in one picture, each with its name; as [`loss_curve`].
+///
+/// # Errors
+/// Where the file cannot be written.
+pub fn loss_curves(path: &Path, runs: &[(&str, &[f64])], batches_per_epoch: usize) -> Result<()> {
     let error = |e: &dyn std::fmt::Display| drawing(path, e);
-    let points: Vec<(f64, f64)> = losses
-        .iter()
-        .enumerate()
-        .map(|(i, l)| (i as f64 / batches_per_epoch.max(1) as f64, l.max(1e-6).log10()))
-        .collect();
-    let low = points.iter().map(|p| p.1).fold(f64::INFINITY, f64::min).min(0.0);
-    let high = points.iter().map(|p| p.1).fold(f64::NEG_INFINITY, f64::max).max(low + 0.1);
+    let points = |losses: &[f64]| -> Vec<(f64, f64)> {
+        let epoch = |i: usize| i as f64 / batches_per_epoch.max(1) as f64;
+        losses.iter().enumerate().map(|(i, l)| (epoch(i), l.max(1e-6).log10())).collect()
+    };
+    let runs: Vec<(&str, Vec<(f64, f64)>)> = runs.iter().map(|(name, losses)| (*name, points(losses))).collect();
+    let all = || runs.iter().flat_map(|(_, points)| points);
+    let low = all().map(|p| p.1).fold(f64::INFINITY, f64::min).min(0.0);
+    let high = all().map(|p| p.1).fold(f64::NEG_INFINITY, f64::max).max(low + 0.1);
+    let end = all().map(|p| p.0).fold(1e-3, f64::max);
     let area = SVGBackend::new(path, (720, 420)).into_drawing_area();
     area.fill(&WHITE).map_err(|e| error(&e))?;
-    let end = points.last().map_or(1.0, |p| p.0).max(1e-3);
     let mut chart = ChartBuilder::on(&area)
         .margin(16)
         .x_label_area_size(40)
@@ -33,12 +42,18 @@ pub fn loss_curve(path: &Path, losses: &[f64], batches_per_epoch: usize) -> Resu
         .map_err(|e| error(&e))?;
     chart
         .configure_mesh()
-        .x_desc("epoch")
+        .x_desc(if batches_per_epoch > 1 { "epoch" } else { "step" })
         .y_desc("loss")
         .y_label_formatter(&|y| format!("{:.4}", 10f64.powf(*y)))
         .draw()
         .map_err(|e| error(&e))?;
-    chart.draw_series(LineSeries::new(points, &BLUE)).map_err(|e| error(&e))?;
+    for ((name, points), color) in runs.into_iter().zip([&BLUE, &RED, &BLACK].into_iter().cycle()) {
+        let series = chart.draw_series(LineSeries::new(points, color)).map_err(|e| error(&e))?;
+        if !name.is_empty() {
+            series.label(name).legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], color));
+        }
+    }
+    chart.configure_series_labels().border_style(BLACK).draw().map_err(|e| error(&e))?;
     area.present().map_err(|e| error(&e))
 }
 

@@ -25,8 +25,8 @@ pub use collate::{
     Collate, CollateWith, DefaultCollate, IntoSequence, PadCollate, Placed, Transformed, Unbatched, pad_collate,
 };
 pub use dataset::{
-    ChainDataset, Columns, ConcatDataset, Dataset, IterableDataset, Map, Parts, Split, StackDataset, Stream, Subset,
-    TensorDataset, random_split,
+    ChainDataset, Columns, ConcatDataset, Dataset, IterableDataset, ListDataset, Map, Parts, Split, StackDataset,
+    Stream, Subset, TensorDataset, random_split,
 };
 pub use flambeau_nn_derive::Collate;
 pub use loader::{

@@ -51,6 +51,11 @@ pub mod autograd {
     pub use flambeau_autograd::*;
 }
 
+/// Generators and the default one's state.
+pub mod random {
+    pub use flambeau_tensor::random::*;
+}
+
 /// Derivatives of functions: forward mode and its kin, as `torch.func`.
 pub mod func {
     pub use flambeau_autograd::func::*;

@@ -16,7 +16,7 @@ use std::hash::Hash;
 /// maps and options are taken apart, and structs of such by `#[derive(Collate)]`.
 ///
 /// ```
-/// use flambeau_data::{Collate, DataLoader};
+/// use flambeau_data::{Collate, DataLoader, ListDataset};
 /// use flambeau_tensor::Tensor;
 ///
 /// #[derive(Clone, Collate)]
@@ -26,7 +26,7 @@ use std::hash::Hash;
 /// }
 ///
 /// let sample = |label| Ok::<_, flambeau_tensor::Error>(Sample { image: Tensor::zeros([1, 2]).build()?, label });
-/// let loader = DataLoader::new(vec![sample(3)?, sample(4)?]).batch_size(2).build()?;
+/// let loader = DataLoader::new(ListDataset(vec![sample(3)?, sample(4)?])).batch_size(2).build()?;
 /// // The derive makes the batch's struct, with the same fields.
 /// let batch: SampleBatch = loader.iter().next().expect("a batch")?;
 /// assert_eq!(batch.image.shape(), [2, 1, 2]);

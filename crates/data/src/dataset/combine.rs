@@ -122,9 +122,9 @@ impl<D: Dataset> Dataset for ConcatDataset<D> {
 /// Datasets side by side: an item is a tuple (or a `Vec`) of an item of each. `torch.utils.data.StackDataset`.
 ///
 /// ```
-/// use flambeau_data::{Dataset, StackDataset};
+/// use flambeau_data::{Dataset, ListDataset, StackDataset};
 ///
-/// let pairs = StackDataset::new((vec![1i64, 2], vec!["one", "two"]))?;
+/// let pairs = StackDataset::new((ListDataset(vec![1i64, 2]), ListDataset(vec!["one", "two"])))?;
 /// assert_eq!(pairs.get(1)?, (2, "two"));
 /// # Ok::<(), flambeau_tensor::Error>(())
 /// ```

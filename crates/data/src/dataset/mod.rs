@@ -73,14 +73,26 @@ macro_rules! through_pointer {
 }
 through_pointer!(Arc<D>, Box<D>, &D);
 
-impl<T: Clone + Send + Sync> Dataset for Vec<T> {
+/// The items of a list. (A `Vec` itself is no dataset: its own `get` would be hidden wherever the trait is in scope.)
+///
+/// ```
+/// use flambeau_data::{DataLoader, ListDataset};
+///
+/// let loader = DataLoader::new(ListDataset(vec![1i64, 2, 3])).batch_size(2).build()?;
+/// assert_eq!(loader.len(), 2);
+/// # Ok::<(), flambeau_tensor::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct ListDataset<T>(pub Vec<T>);
+
+impl<T: Clone + Send + Sync> Dataset for ListDataset<T> {
     type Item = T;
     fn len(&self) -> usize {
-        Vec::len(self)
+        self.0.len()
     }
     fn get(&self, index: usize) -> Result<T> {
-        check(index, Vec::len(self))?;
-        Ok(self[index].clone())
+        check(index, self.0.len())?;
+        Ok(self.0[index].clone())
     }
 }
 

@@ -19,7 +19,7 @@ pub type Draws<T = usize> = Box<dyn Iterator<Item = Result<T>> + Send>;
 /// make each batch.
 ///
 /// ```
-/// use flambeau_data::{DataLoader, Draws, Sampler};
+/// use flambeau_data::{DataLoader, Draws, ListDataset, Sampler};
 /// use flambeau_tensor::{Generator, Result};
 ///
 /// /// Every other item.
@@ -34,7 +34,7 @@ pub type Draws<T = usize> = Box<dyn Iterator<Item = Result<T>> + Send>;
 ///     }
 /// }
 ///
-/// let loader = DataLoader::new(vec![0i64, 1, 2, 3, 4]).sampler(Even(5)).batch_size(2).build()?;
+/// let loader = DataLoader::new(ListDataset(vec![0i64, 1, 2, 3, 4])).sampler(Even(5)).batch_size(2).build()?;
 /// let first = loader.iter().next().expect("a batch")?;
 /// assert_eq!(first.to_vec::<i64>()?, [0, 2]);
 /// # Ok::<(), flambeau_tensor::Error>(())

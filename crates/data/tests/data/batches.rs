@@ -88,7 +88,7 @@ fn options_and_texts() -> Result<()> {
 #[test]
 fn items_without_a_batch() -> Result<()> {
     for workers in [0, 2] {
-        let loader = DataLoader::new(vec!["a", "b", "c"]).batch_size(None).workers(workers).build()?;
+        let loader = DataLoader::new(ListDataset(vec!["a", "b", "c"])).batch_size(None).workers(workers).build()?;
         assert_eq!(loader.len(), 3);
         assert_eq!(loader.iter().collect::<Result<Vec<_>>>()?, ["a", "b", "c"]);
     }
@@ -99,7 +99,8 @@ fn items_without_a_batch() -> Result<()> {
 fn filled_up() -> Result<()> {
     let row = |n: usize| Tensor::arange(0, 2 * n as i64).build()?.reshape([n, 2]);
     let batches = BucketBatchSampler::new(vec![1usize, 3, 2], 2usize).shuffle(false).build()?;
-    let loader = DataLoader::new(vec![row(1)?, row(3)?, row(2)?]).batch_sampler(batches).collate(pad_collate(-1));
+    let loader =
+        DataLoader::new(ListDataset(vec![row(1)?, row(3)?, row(2)?])).batch_sampler(batches).collate(pad_collate(-1));
     let all: Vec<(Tensor, Tensor)> = loader.workers(2).build()?.iter().collect::<Result<_>>()?;
     assert_eq!(all[0].0.to_vec::<i64>()?, [0, 1, -1, -1, 0, 1, 2, 3]);
     assert_eq!((all[0].0.shape(), all[0].1.to_vec::<i64>()?), (&[2, 2, 2][..], vec![1, 2]));
@@ -119,7 +120,7 @@ fn filled_up() -> Result<()> {
 #[test]
 fn a_batch_sampler_decides_alone() -> Result<()> {
     let batches = || BatchSampler::new(SequentialSampler(3), 2, false);
-    let some = || DataLoader::new(vec![1i64, 2, 3]);
+    let some = || DataLoader::new(ListDataset(vec![1i64, 2, 3]));
     assert!(some().batch_sampler(batches()?).batch_size(2).build().is_err());
     assert!(some().batch_sampler(batches()?).shuffle(true).build().is_err());
     assert!(some().batch_sampler(batches()?).drop_last(true).build().is_err());

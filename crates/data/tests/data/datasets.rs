@@ -55,7 +55,8 @@ fn after_one_another_and_side_by_side() -> Result<()> {
     assert_eq!((0..all.len()).map(|i| all.get(i)).collect::<Result<Vec<_>>>()?, [0, 1, 0, 1, 2]);
     assert_eq!(all.get(5).unwrap_err().kind(), ErrorKind::Index);
     assert_eq!(ConcatDataset::<Numbered>::new(vec![]).get(0).unwrap_err().kind(), ErrorKind::Index);
-    let of_two_types: Vec<Box<dyn Dataset<Item = i64>>> = vec![Box::new(Numbered(1)), Box::new(vec![9i64])];
+    let of_two_types: Vec<Box<dyn Dataset<Item = i64>>> =
+        vec![Box::new(Numbered(1)), Box::new(ListDataset(vec![9i64]))];
     let loader = DataLoader::new(ConcatDataset::new(of_two_types)).batch_size(2).build()?;
     assert_eq!(numbers(loader.iter())?, [[0, 9]]);
     let (xs, ys) = table()?;
@@ -66,7 +67,7 @@ fn after_one_another_and_side_by_side() -> Result<()> {
         DataLoader::new(tensors).batch_size(5).build()?.iter().map(|b| b?.1.to_vec::<i64>()).collect::<Result<_>>()?;
     assert_eq!(ys[1], [105, 106, 107, 100, 101]);
 
-    let pairs = StackDataset::new((Numbered(2), vec!["a", "b"]))?;
+    let pairs = StackDataset::new((Numbered(2), ListDataset(vec!["a", "b"])))?;
     assert_eq!(pairs.get(1)?, (1, "b"));
     assert_eq!(StackDataset::new(vec![Numbered(2), Numbered(2)])?.get(1)?, [1, 1]);
     let fault = StackDataset::new((Numbered(2), Numbered(3))).map(drop).unwrap_err();

@@ -141,7 +141,9 @@ fn errors_name_the_item_and_the_users_line() -> Result<()> {
         assert!(std::error::Error::source(&faults[1]).is_some());
     }
     // A dataset and a collate of ours: the line of the loop.
-    let loader = DataLoader::new(vec![Tensor::zeros(1).build()?, Tensor::zeros(2).build()?]).batch_size(2).build()?;
+    let loader = DataLoader::new(ListDataset(vec![Tensor::zeros(1).build()?, Tensor::zeros(2).build()?]))
+        .batch_size(2)
+        .build()?;
     let begun = line!() + 1;
     for batch in &loader {
         let fault = batch.unwrap_err();
@@ -153,13 +155,13 @@ fn errors_name_the_item_and_the_users_line() -> Result<()> {
 
 #[test]
 fn errors_of_making_a_loader_have_the_users_line() {
-    let fault = DataLoader::new(vec![1i64]).batch_size(0).build().map(drop).unwrap_err();
+    let fault = DataLoader::new(ListDataset(vec![1i64])).batch_size(0).build().map(drop).unwrap_err();
     assert_eq!((fault.location().unwrap().file(), fault.location().unwrap().line()), (file!(), line!() - 1));
 }
 
 #[test]
 fn arguments_of_any_size() -> Result<()> {
-    let some = || DataLoader::new(vec![1i64, 2, 3]);
+    let some = || DataLoader::new(ListDataset(vec![1i64, 2, 3]));
     for loader in [
         some().prefetch(1 << 40).workers(1).build()?,
         some().prefetch(usize::MAX).workers(MOST).build()?,
@@ -246,8 +248,11 @@ fn a_collate_that_fails_or_panics() -> Result<()> {
         stack(&rows, 0)
     };
     for workers in [0, 2] {
-        let loader =
-            DataLoader::new(vec![0i64, 0, 2, 3, 0, 1]).batch_size(2).workers(workers).collate_with(make).build()?;
+        let loader = DataLoader::new(ListDataset(vec![0i64, 0, 2, 3, 0, 1]))
+            .batch_size(2)
+            .workers(workers)
+            .collate_with(make)
+            .build()?;
         let found: Vec<Result<Tensor>> = loader.iter().collect();
         assert!(found[0].is_ok());
         let fault = found[1].as_ref().unwrap_err();

@@ -99,7 +99,7 @@ fn without_end() -> Result<()> {
     }
     assert!(drawn.chunks(4).any(|epoch| epoch != &drawn[..4]));
     assert_eq!(order(&InfiniteSampler::new(SequentialSampler(0)), None)?, [0; 0]);
-    let loader = DataLoader::new(vec![0i64, 1, 2]).sampler(InfiniteSampler::new(SequentialSampler(3)));
+    let loader = DataLoader::new(ListDataset(vec![0i64, 1, 2])).sampler(InfiniteSampler::new(SequentialSampler(3)));
     let loader = loader.batch_size(2).workers(2).build()?;
     let first = crate::numbers(loader.iter().take(4))?;
     assert_eq!(first, [[0, 1], [2, 0], [1, 2], [0, 1]]);

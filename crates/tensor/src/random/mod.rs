@@ -39,6 +39,7 @@ mod tests;
 
 use crate::ensure;
 use crate::error::Result;
+use crate::tensor::Tensor;
 use parking_lot::Mutex;
 use std::cell::RefCell;
 use std::sync::{Arc, LazyLock};
@@ -100,6 +101,39 @@ pub fn manual_seed(seed: u64) {
 /// The default generator's seed, as `torch.initial_seed`.
 pub fn initial_seed() -> u64 {
     default_generator().initial_seed()
+}
+
+/// The default generator's state, `u8 [5056]`: `torch.get_rng_state`, whose tensors are of the same form.
+///
+/// ```
+/// use flambeau_tensor::{Tensor, random::{get_rng_state, set_rng_state}};
+///
+/// let state = get_rng_state()?;
+/// let first = Tensor::rand(3).build()?.to_vec::<f32>()?;
+/// set_rng_state(&state)?;
+/// assert_eq!(Tensor::rand(3).build()?.to_vec::<f32>()?, first);
+/// # Ok::<(), flambeau_tensor::Error>(())
+/// ```
+///
+/// # Errors
+/// Where there is no memory for it.
+#[track_caller]
+pub fn get_rng_state() -> Result<Tensor> {
+    let bytes = default_generator().get_state().to_bytes();
+    let len = bytes.len();
+    Tensor::from_vec(bytes, len)
+}
+
+/// Puts the default generator into `state`, which [`get_rng_state`] or PyTorch's function of that name gave:
+/// `torch.set_rng_state`.
+///
+/// # Errors
+/// Where `state` is not `u8 [5056]` or no generator can be in it.
+#[track_caller]
+pub fn set_rng_state(state: &Tensor) -> Result<()> {
+    let bytes = state.to_vec::<u8>()?;
+    default_generator().set_state(&GeneratorState::from_bytes(&bytes)?);
+    Ok(())
 }
 
 /// 53 bits that differ from run to run: as many as a double holds, so that a seed
