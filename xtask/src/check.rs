@@ -93,6 +93,7 @@ fn tests() -> Result<()> {
 const PACKAGE: &[&str] = &[
     "package",
     "--workspace",
+    "--exclude=flambeau-bench",
     "--exclude=flambeau-examples",
     "--exclude=flambeau-mirror",
     "--exclude=flambeau-parity",

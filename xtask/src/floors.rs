@@ -32,6 +32,7 @@ pub const FLOORS: &[(&str, u8)] = &[
     ("flambeau-distributed", 5),
     ("flambeau", 6),
     // Not published: tools and programs that stand above the whole house.
+    ("flambeau-bench", 7),
     ("flambeau-examples", 7),
     ("flambeau-parity", 7),
     ("xtask", 7),

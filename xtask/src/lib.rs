@@ -1,7 +1,8 @@
 //! The chores of the workspace, one module a verb.
 //!
 //! Every chore is `cargo xtask <verb>`: [`check`] holds the house rules, [`mod@bench`] runs the
-//! benches and prints one table, [`data`] makes the shipped data again from its sources.
+//! benches and prints one table, or measures in turns with another framework that [`reference`]
+//! installs, [`data`] makes the shipped data again from its sources.
 //! [`floors`] is the rule about who may depend on whom, used by `check` and by a test. The command
 //! line stands in `main.rs`; the chores are a library so that tests can reach them.
 
@@ -10,6 +11,7 @@ pub mod check;
 pub mod data;
 pub mod floors;
 pub mod includes;
+pub mod reference;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -22,6 +24,19 @@ pub type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::
 pub fn workspace_root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().unwrap_or(here).to_path_buf()
+}
+
+/// Cargo's folder for what is built.
+///
+/// # Errors
+/// If the workspace cannot be read.
+pub fn target_directory() -> Result<PathBuf> {
+    let metadata = cargo_metadata::MetadataCommand::new()
+        .manifest_path(workspace_root().join("Cargo.toml"))
+        .no_deps()
+        .other_options(["--offline".to_owned()])
+        .exec()?;
+    Ok(metadata.target_directory.into_std_path_buf())
 }
 
 /// The cargo that runs this chore, with the workspace as its working folder.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use xtask::bench::against::{Clock, Options, Peer};
 use xtask::data::Part;
 
 /// The chores of the flambeau workspace.
@@ -30,9 +31,44 @@ enum Verb {
     ///
     /// The table gives, for each benchmark that ran, the median time of one iteration and the
     /// 95 % confidence interval of that median.
+    ///
+    /// With --against the same work runs here and in another framework instead, in turns: case by
+    /// case both sides are timed in short rounds, and the ratio is the median of the rounds' ratios,
+    /// above 1 where flambeau is faster.
     Bench {
-        /// Run only the benchmarks whose name contains this (a regular expression).
+        /// Run only the benchmarks whose name contains this (a regular expression; plain text in
+        /// `group/case` with --against).
         filter: Option<String>,
+        /// Compare with these frameworks, of which `cargo xtask reference` installs PyTorch.
+        #[arg(long, value_enum, value_delimiter = ',', value_name = "PEER,…")]
+        against: Vec<Peer>,
+        /// Threads that an op uses on both sides.
+        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..), requires = "against")]
+        threads: u16,
+        /// Measure by the wall's clock, or by the processes' CPU time (with one thread).
+        #[arg(long, value_enum, default_value_t, requires = "against")]
+        clock: Clock,
+        /// Rounds of each case.
+        #[arg(long, default_value_t = 5, requires = "against")]
+        rounds: usize,
+        /// Seconds that each side has in a round.
+        #[arg(long, default_value_t = 0.2, requires = "against")]
+        seconds: f64,
+        /// Write the results to this file, too.
+        #[arg(long, value_name = "FILE", requires = "against")]
+        json: Option<PathBuf>,
+        /// The Python that has PyTorch, instead of the one that `cargo xtask reference` makes.
+        #[arg(long, value_name = "FILE", requires = "against")]
+        python: Option<PathBuf>,
+    },
+    /// Make a Python environment with PyTorch under target/, for `bench --against torch`.
+    Reference {
+        /// This version of PyTorch instead of 2.11.0.
+        #[arg(long, value_name = "VERSION")]
+        torch: Option<String>,
+        /// Where pip looks for packages.
+        #[arg(long, value_name = "URL")]
+        index: Option<String>,
     },
     /// Make the shipped data again from its sources.
     ///
@@ -56,7 +92,12 @@ enum Verb {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
         Verb::Check { fast } => xtask::check::run(fast),
-        Verb::Bench { filter } => xtask::bench::run(filter.as_deref()),
+        Verb::Bench { filter, against, .. } if against.is_empty() => xtask::bench::run(filter.as_deref()),
+        Verb::Bench { filter, against, threads, clock, rounds, seconds, json, python } => {
+            let threads = usize::from(threads);
+            xtask::bench::against::run(&Options { against, filter, threads, clock, rounds, seconds, json, python })
+        }
+        Verb::Reference { torch, index } => xtask::reference::run(torch.as_deref(), index.as_deref()),
         Verb::Data { only, out, wheel } => xtask::data::run(only, out, wheel.as_deref()),
     };
     match outcome {

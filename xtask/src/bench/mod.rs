@@ -1,5 +1,9 @@
 //! `cargo xtask bench`: runs the criterion benches of every crate and gathers what they measured
-//! into one table, which criterion itself prints only bench by bench.
+//! into one table, which criterion itself prints only bench by bench. [`against`] measures the same
+//! work here and in another framework.
+
+pub mod against;
+pub mod report;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,32 @@
+//! The cases by group, named as in the workers of the other frameworks.
+
+mod conv;
+mod dispatch;
+mod elementwise;
+mod indexing;
+mod matmul;
+mod pool;
+mod rows;
+mod sequences;
+mod steps;
+mod transforms;
+
+use crate::case::Case;
+
+/// All cases, group by group.
+pub fn groups() -> Vec<(&'static str, Vec<Case>)> {
+    vec![
+        ("dispatch", dispatch::cases()),
+        ("elementwise", elementwise::cases()),
+        ("rows", rows::cases()),
+        ("indexing", indexing::cases()),
+        ("matmul", matmul::cases()),
+        ("conv", conv::cases()),
+        ("pool_and_norm", pool::cases()),
+        ("attention", sequences::attention()),
+        ("recurrent", sequences::recurrent()),
+        ("transforms", transforms::cases()),
+        ("steps", steps::cases()),
+        ("memory", steps::memory()),
+    ]
+}
