@@ -6,6 +6,8 @@
 //! of memory against the fewest that would do, and bank conflicts ([`Counts`]). What the interpreter does not know is an
 //! error that names the instruction.
 //!
+//! The shared object of the crate is a stand-in for `libcuda` ([`driver`]).
+//!
 //! It is right where a chip leaves no choice. Where one does, it differs: `.approx` functions are the host's, which are
 //! better, sums of tensor cores are rounded one by one, and the compiler's later contraction of products and sums is
 //! not seen. Time is not simulated.
@@ -28,7 +30,7 @@
 //!          ret;
 //!      }",
 //! )?;
-//! let kernel = module.kernels["double"].as_ref().map_err(String::clone)?;
+//! let kernel = module.kernel("double").ok_or("no such kernel")??;
 //! let mut memory = Memory::default();
 //! let x = memory.allocate(0, 16);
 //! memory.write(x, &[1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0])?;
@@ -43,6 +45,7 @@
 
 mod counts;
 mod decode;
+pub mod driver;
 mod execute;
 mod fault;
 mod memory;

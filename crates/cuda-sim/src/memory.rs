@@ -12,7 +12,7 @@ pub(crate) struct Bytes {
 
 impl Bytes {
     pub fn new(len: usize) -> Bytes {
-        Bytes { data: vec![0xa5; len], written: vec![0; len.div_ceil(64)] }
+        Bytes { data: vec![0; len], written: vec![0; len.div_ceil(64)] }
     }
 
     pub fn len(&self) -> usize {

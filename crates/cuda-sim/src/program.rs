@@ -2,6 +2,7 @@
 
 use crate::decode::alu::{Alu, Carry, Compare};
 use crate::decode::convert::Cvt;
+use crate::parse::{Entry, Names};
 use crate::types::Ty;
 use std::collections::BTreeMap;
 
@@ -11,8 +12,8 @@ pub(crate) type Reg = u32;
 /// A parsed module.
 #[derive(Debug, Default)]
 pub struct Module {
-    /// Its kernels by name; an `Err` says what in it is not understood.
-    pub kernels: BTreeMap<String, Result<Kernel, String>>,
+    pub(crate) entries: BTreeMap<String, Entry>,
+    pub(crate) names: Names,
     /// Its variables in global and constant memory.
     pub variables: Vec<Variable>,
 }

@@ -1,7 +1,7 @@
 //! Bodies: scopes, declarations, labels, instructions, and calls, which are expanded.
 
 use super::operand::split;
-use super::source::{Function, Statement};
+use super::source::{Function, Statement, statements};
 use super::{Declared, Names};
 use crate::decode;
 use crate::program::{Arg, Base, Ins, Kernel, Op, Reg};
@@ -52,7 +52,7 @@ impl<'a> Writer<'a> {
         for (name, offset) in params {
             self.declare(name, Base::Param(*offset));
         }
-        self.body(&entry.body)?;
+        self.body(&statements(&entry.body))?;
         self.scopes.pop();
         Ok(())
     }
@@ -281,7 +281,7 @@ impl<'a> Writer<'a> {
         let end = self.new_label();
         self.returns.push(end);
         self.scopes.push(body);
-        self.body(&callee.body)?;
+        self.body(&statements(&callee.body))?;
         self.scopes.pop();
         self.returns.pop();
         self.places[end as usize] = self.kernel.code.len() as u32;

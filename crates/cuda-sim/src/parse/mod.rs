@@ -11,10 +11,11 @@ use crate::types::Ty;
 use body::Writer;
 use source::{Function, Item};
 use std::collections::{BTreeMap, HashMap};
+use std::sync::OnceLock;
 
 /// What all functions of a module see.
-#[derive(Default)]
-struct Names {
+#[derive(Debug, Default)]
+pub(crate) struct Names {
     variables: HashMap<String, usize>,
     /// Alignment, size and name; without a size it is what a launch adds.
     shared: Vec<Declared>,
@@ -23,7 +24,7 @@ struct Names {
 
 /// `.align 8 .b8 name[16]`
 #[derive(Clone, Debug)]
-struct Declared {
+pub(crate) struct Declared {
     align: u64,
     bytes: u64,
     ty: Ty,
@@ -58,35 +59,53 @@ impl Declared {
     }
 }
 
-/// Reads a module. What one kernel holds that is not understood is that kernel's error.
+/// A kernel that is read when it is first asked for: a module may hold hundreds.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    function: Function,
+    kernel: OnceLock<Result<Kernel, String>>,
+}
+
+impl Module {
+    /// The kernel of this name, if there is one; an `Err` says what in it is not understood.
+    pub fn kernel(&self, name: &str) -> Option<Result<&Kernel, String>> {
+        let entry = self.entries.get(name)?;
+        let kernel = entry.kernel.get_or_init(|| kernel(&entry.function, &self.names));
+        Some(kernel.as_ref().map_err(String::clone))
+    }
+
+    /// The names of its kernels.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(String::as_str)
+    }
+}
+
+/// Reads a module.
 ///
 /// # Errors
 /// Where the text is no PTX module.
 pub fn parse(text: &str) -> Result<Module, String> {
-    let mut names = Names::default();
-    let mut module = Module::default();
-    let mut entries = Vec::new();
+    let (mut names, mut variables, mut entries) = (Names::default(), Vec::new(), BTreeMap::new());
     for item in source::items(text)? {
         match item {
             Item::Variable(text) => {
                 let (declaration, values) = text.split_once('=').unwrap_or((&text, ""));
                 let declared = Declared::parse(declaration)?;
                 let bytes = initial(&declared, values)?;
-                names.variables.insert(declared.name.clone(), module.variables.len());
-                module.variables.push(Variable { name: declared.name, align: declared.align, bytes });
+                names.variables.insert(declared.name.clone(), variables.len());
+                variables.push(Variable { name: declared.name, align: declared.align, bytes });
             }
             Item::Shared(text) => names.shared.push(Declared::parse(&text)?),
-            Item::Function(function) if function.entry => entries.push(function),
+            Item::Function(function) if function.entry => {
+                let name = function.name.clone();
+                entries.insert(name, Entry { function, kernel: OnceLock::new() });
+            }
             Item::Function(function) => {
                 names.functions.insert(function.name.clone(), function);
             }
         }
     }
-    for entry in entries {
-        let kernel = kernel(&entry, &names);
-        module.kernels.insert(entry.name, kernel);
-    }
-    Ok(module)
+    Ok(Module { entries, names, variables })
 }
 
 /// The bytes of a variable whose values are `{1, 2, 3}`, or a single one.

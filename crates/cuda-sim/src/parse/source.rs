@@ -4,12 +4,13 @@ use super::Declared;
 
 /// A function or kernel, its body not yet read.
 #[derive(Debug)]
-pub(super) struct Function {
+pub(crate) struct Function {
     pub name: String,
     pub entry: bool,
     pub params: Vec<Declared>,
     pub results: Vec<Declared>,
-    pub body: Vec<Statement>,
+    /// Read when somebody asks for the kernel.
+    pub body: String,
     pub max_threads: Option<u32>,
 }
 
@@ -119,14 +120,14 @@ fn function(head: &str, body: &str) -> Result<Function, String> {
         list.split(',').filter_map(|n| n.trim().parse::<u32>().ok()).product()
     });
     let name = name.to_string();
-    Ok(Function { name, entry, params, results, body: statements(body), max_threads })
+    Ok(Function { name, entry, params, results, body: body.to_string(), max_threads })
 }
 
 fn declarations(list: &str) -> Result<Vec<Declared>, String> {
     list.split(',').map(str::trim).filter(|d| !d.is_empty()).map(Declared::parse).collect()
 }
 
-fn statements(body: &str) -> Vec<Statement> {
+pub(super) fn statements(body: &str) -> Vec<Statement> {
     let mut statements = Vec::new();
     let mut line = String::new();
     let mut depth = 0;

@@ -51,7 +51,7 @@ fn what_nobody_wrote_is_not_read() {
     let at = memory.allocate(0, 8);
     let params = at.to_le_bytes();
     let launch = |device| Launch {
-        kernel: module.kernels["k"].as_ref().unwrap(),
+        kernel: module.kernel("k").unwrap().unwrap(),
         variables: &[],
         params: &params,
         grid: [1; 3],
@@ -153,7 +153,7 @@ fn what_is_no_ptx_is_an_error() {
     for text in
         ["", "hello", ".version 8.0\n.visible .entry k( {", ".version 8.0\n.global .u32 x = y;", ".version 8.0\n}"]
     {
-        let _ = parse(text).map(|m| m.kernels.into_values().for_each(drop));
+        let _ = parse(text).map(|m| m.names().for_each(|name| drop(m.kernel(name))));
     }
     assert!(parse("\x7fELF").is_err());
     assert!(parse(".version 8.0\n.global .align 4 .u32 x[2] = {1, 2, 3};").is_err());

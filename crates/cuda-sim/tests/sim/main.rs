@@ -1,10 +1,12 @@
-//! The interpreter: each form of each instruction against the PTX manual's definition, and each check.
+//! The interpreter: each form of each instruction against the PTX manual's definition, and each check; and the driver
+//! that stands on it.
 #![allow(missing_docs)]
 
 mod arithmetic;
 mod checks;
 mod control;
 mod conversion;
+mod driver;
 mod floats;
 mod memory;
 mod warps;
@@ -39,9 +41,9 @@ fn run_on(
         Ok(module) => module,
         Err(message) => return unknown(message),
     };
-    let kernel = match &module.kernels["k"] {
+    let kernel = match module.kernel("k").expect("the kernel that was just written") {
         Ok(kernel) => kernel,
-        Err(message) => return unknown(message.clone()),
+        Err(message) => return unknown(message),
     };
     let mut memory = Memory::default();
     let variables: Vec<u64> = module
