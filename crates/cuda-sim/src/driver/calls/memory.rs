@@ -146,3 +146,13 @@ pub extern "C" fn cuMemcpyPeerAsync(
 pub extern "C" fn cuMemsetD8Async(to: u64, value: u8, count: usize, stream: Handle) -> Status {
     with(|state, device| queue(state, device, stream, Task::Fill { to, pattern: vec![value], count }))
 }
+
+#[unsafe(no_mangle)]
+pub extern "C" fn cuMemsetD16Async(to: u64, value: u16, count: usize, stream: Handle) -> Status {
+    with(|state, device| queue(state, device, stream, Task::Fill { to, pattern: value.to_le_bytes().to_vec(), count }))
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn cuMemsetD32Async(to: u64, value: u32, count: usize, stream: Handle) -> Status {
+    with(|state, device| queue(state, device, stream, Task::Fill { to, pattern: value.to_le_bytes().to_vec(), count }))
+}

@@ -1,0 +1,161 @@
+//! NVIDIA GPUs: `torch.cuda`, on the driver alone.
+//!
+//! Building needs nothing but Rust, running nothing but the driver. The crate registers itself: where a program holds
+//! it (feature `cuda` of `flambeau`), [`Device::cuda`] gives devices, and tensors move there with `to_device`.
+//!
+//! ```no_run
+//! use flambeau_tensor::{Device, Tensor};
+//!
+//! let device = if flambeau_cuda::is_available() { Device::cuda(0)? } else { Device::Cpu };
+//! let x = Tensor::ones([2, 3]).device(device).build()?;
+//! assert_eq!(x.add(1.0)?.to_device(Device::Cpu)?.to_vec::<f32>()?, [2.0; 6]);
+//! # Ok::<(), flambeau_tensor::Error>(())
+//! ```
+//!
+//! Ops run in order on a stream of the device, behind the program's back; what looks at values waits. What is not yet a
+//! kernel runs by its decomposition, or on the host.
+
+mod backend;
+mod context;
+mod driver;
+mod kernels;
+mod mailbox;
+mod ops;
+mod pinned;
+mod pool;
+mod stream;
+
+pub use context::Properties;
+pub use pool::MemoryStats;
+
+use context::gpu;
+use driver::{Driver, driver};
+use flambeau_tensor::{Device, Error, ErrorKind, Result};
+
+/// Registers the backend when the program starts. It only puts its name into a table: the driver is loaded by the first
+/// call that needs it.
+extern "C" fn register() {
+    // Where somebody else has taken the name, theirs serves.
+    let _ = flambeau_tensor::backend::register_backend("cuda", Box::new(backend::Cuda));
+}
+
+// SAFETY: an initialiser takes no arguments that it must have, and this one neither panics nor relies on others.
+#[used]
+#[cfg_attr(
+    any(target_os = "linux", target_os = "android", target_os = "freebsd"),
+    unsafe(link_section = ".init_array")
+)]
+#[cfg_attr(target_os = "windows", unsafe(link_section = ".CRT$XCU"))]
+static REGISTER: extern "C" fn() = register;
+
+/// True where there is a driver and a device: `torch.cuda.is_available`.
+pub fn is_available() -> bool {
+    device_count() > 0
+}
+
+/// How many devices there are, 0 without a driver: `torch.cuda.device_count`.
+pub fn device_count() -> u32 {
+    match driver() {
+        Driver::Ready(count) => *count,
+        Driver::Absent(_) => 0,
+    }
+}
+
+/// The device `index`.
+///
+/// # Errors
+/// Where there is no driver (the message says what was looked for), or no such device.
+pub fn device(index: u32) -> Result<Device> {
+    gpu(index).map(|gpu| Device::Cuda(gpu.index))
+}
+
+/// The ops that have run on the host because there is no kernel for them, or not for their dtype, and how often: each of
+/// these waited for the device, and copied down and up.
+pub fn host_ops() -> Vec<(&'static str, u64)> {
+    ops::times()
+}
+
+fn of(device: Device) -> Result<&'static context::Gpu> {
+    match device {
+        Device::Cuda(index) => gpu(index),
+        other => Err(Error::new(ErrorKind::Device, "cuda", format!("{other} is no CUDA device"))),
+    }
+}
+
+/// What a device is: `torch.cuda.get_device_properties`.
+///
+/// # Errors
+/// Where there is no such device.
+pub fn properties(device: Device) -> Result<Properties> {
+    of(device).map(|gpu| gpu.properties.clone())
+}
+
+/// Waits until all that is queued on a device is over: `torch.cuda.synchronize`.
+///
+/// # Errors
+/// A fault of something queued before, with the ops that were queued last.
+pub fn synchronize(device: Device) -> Result<()> {
+    of(device)?.synchronize()
+}
+
+/// How much memory of a device is in use: `torch.cuda.memory_stats`.
+///
+/// # Errors
+/// Where there is no such device.
+pub fn memory_stats(device: Device) -> Result<MemoryStats> {
+    of(device).map(|gpu| gpu.pool.lock().stats())
+}
+
+/// Has the peaks start from what is in use now: `torch.cuda.reset_peak_memory_stats`.
+///
+/// # Errors
+/// Where there is no such device.
+pub fn reset_peak_memory_stats(device: Device) -> Result<()> {
+    of(device).map(|gpu| gpu.pool.lock().reset_peaks())
+}
+
+/// Gives memory back to the driver that no tensor uses: `torch.cuda.empty_cache`.
+///
+/// # Errors
+/// Where there is no such device, or a fault shows.
+pub fn empty_cache(device: Device) -> Result<()> {
+    let gpu = of(device)?;
+    gpu.enter()?;
+    gpu.pool.lock().empty()
+}
+
+/// A stream of a device: what is queued there runs in order, and beside other streams. It lives as long as the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stream {
+    device: Device,
+    number: u32,
+}
+
+impl Stream {
+    /// A new stream: `torch.cuda.Stream`.
+    ///
+    /// # Errors
+    /// Where there is no such device.
+    pub fn new(device: Device) -> Result<Stream> {
+        Ok(Stream { device, number: of(device)?.add_queue()? })
+    }
+
+    /// Waits until all that is queued there is over.
+    ///
+    /// # Errors
+    /// A fault of something queued before.
+    pub fn synchronize(self) -> Result<()> {
+        let gpu = of(self.device)?;
+        gpu.enter()?;
+        gpu.queue_of(self.number).map_or(Ok(()), |queue| queue.settle())
+    }
+}
+
+/// Runs `f` with its ops for the stream's device on that stream: `torch.cuda.stream`. Between streams, ops wait for
+/// what their operands need.
+///
+/// # Errors
+/// Where the device is gone.
+pub fn with_stream<R>(stream: Stream, f: impl FnOnce() -> R) -> Result<R> {
+    Ok(of(stream.device)?.with_queue(stream.number, f))
+}

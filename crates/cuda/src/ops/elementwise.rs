@@ -1,0 +1,583 @@
+//! Ops that go element by element: `kernels/elementwise.cu`.
+
+use super::host::on_host;
+use super::places::{Dim, MOST, OPERANDS, Places, collapse};
+use super::{CudaKernel, Lane, number};
+use crate::backend::{address_of, gpu_of};
+use crate::context::Gpu;
+use crate::kernels::{ELEMENTWISE, Kernel};
+use crate::stream::{Queue, Task, queue};
+use flambeau_tensor::backend::{Ran, Work};
+use flambeau_tensor::storage::Storage;
+use flambeau_tensor::*;
+use smallvec::SmallVec;
+
+/// As kernels have it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+struct Flat {
+    out: u64,
+    inputs: [u64; 3],
+    number: [u64; 3],
+    extra: [u64; 3],
+    n: i64,
+}
+
+/// As kernels have it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+struct Strided {
+    flat: Flat,
+    out_dtype: i32,
+    in_dtype: [i32; 3],
+    places: Places,
+}
+
+/// What is read: elements of a tensor, or a number in the lane's bits.
+#[derive(Clone, Copy)]
+pub(super) enum Input<'a> {
+    Tensor(&'a Tensor),
+    Number(u64),
+}
+
+/// Memory that a kernel reads or writes, and how.
+#[derive(Clone, Copy)]
+pub(super) struct Operand<'a> {
+    pub address: u64,
+    pub dtype: DType,
+    pub shape: &'a [usize],
+    pub strides: &'a [usize],
+}
+
+impl<'a> Operand<'a> {
+    pub fn of(t: &'a Tensor) -> Result<Operand<'a>> {
+        Ok(Operand { address: address_of(t)?, dtype: t.dtype(), shape: t.shape(), strides: t.strides() })
+    }
+
+    /// Elements between neighbours in dimension `d` of the output, which has `rank`; 0 where it is broadcast.
+    fn stride(&self, d: usize, rank: usize) -> i64 {
+        match (d + self.shape.len()).checked_sub(rank) {
+            Some(own) if self.shape[own] != 1 => self.strides[own] as i64,
+            _ => 0,
+        }
+    }
+}
+
+/// The kernels of one functor.
+pub(crate) struct Functor {
+    kernels: &'static [(Form, Kernel)],
+}
+
+/// Which kernel of a functor: any layouts in a lane, or rows of one dtype.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Any(Lane),
+    Rows(DType),
+}
+
+impl Functor {
+    fn kernel(&self, form: Form) -> Option<&'static Kernel> {
+        self.kernels.iter().find(|(f, _)| *f == form).map(|(_, kernel)| kernel)
+    }
+}
+
+macro_rules! functor {
+    (@ $name:literal real) => { functor!(@@ $name, Form::Any(Lane::F32) "_f32", Form::Any(Lane::F64) "_f64",
+        Form::Rows(DType::F32) "_f32_flat", Form::Rows(DType::F64) "_f64_flat", Form::Rows(DType::F16) "_f16_flat",
+        Form::Rows(DType::BF16) "_bf16_flat") };
+    (@ $name:literal real int) => { functor!(@@ $name, Form::Any(Lane::F32) "_f32", Form::Any(Lane::F64) "_f64",
+        Form::Any(Lane::I64) "_i64", Form::Rows(DType::F32) "_f32_flat", Form::Rows(DType::F64) "_f64_flat",
+        Form::Rows(DType::F16) "_f16_flat", Form::Rows(DType::BF16) "_bf16_flat", Form::Rows(DType::I64) "_i64_flat") };
+    (@ $name:literal real int truth) => { functor!(@@ $name, Form::Any(Lane::F32) "_f32", Form::Any(Lane::F64) "_f64",
+        Form::Any(Lane::I64) "_i64", Form::Any(Lane::Truth) "_bool", Form::Rows(DType::F32) "_f32_flat",
+        Form::Rows(DType::F64) "_f64_flat", Form::Rows(DType::F16) "_f16_flat", Form::Rows(DType::BF16) "_bf16_flat",
+        Form::Rows(DType::I64) "_i64_flat") };
+    (@ $name:literal heavy) => { functor!(@@ $name, Form::Any(Lane::F32) "_f32", Form::Any(Lane::F64) "_f64") };
+    (@ $name:literal heavy int) => { functor!(@@ $name, Form::Any(Lane::F32) "_f32", Form::Any(Lane::F64) "_f64",
+        Form::Any(Lane::I64) "_i64", Form::Rows(DType::I64) "_i64_flat") };
+    (@ $name:literal answer truth) => { functor!(@@ $name, Form::Any(Lane::F32) "_f32", Form::Any(Lane::F64) "_f64",
+        Form::Any(Lane::I64) "_i64", Form::Any(Lane::Truth) "_bool") };
+    (@ $name:literal int truth) => { functor!(@@ $name, Form::Any(Lane::I64) "_i64", Form::Any(Lane::Truth) "_bool",
+        Form::Rows(DType::I64) "_i64_flat") };
+    (@ $name:literal truth) => { functor!(@@ $name, Form::Any(Lane::Truth) "_bool") };
+    (@@ $name:literal, $(Form::$form:ident($lane:expr) $suffix:literal),*) => {
+        Functor { kernels: {
+            static KERNELS: [(Form, Kernel); [$($suffix),*].len()] =
+                    [$((Form::$form($lane), Kernel::new(&ELEMENTWISE, concat!($name, $suffix)))),*];
+                &KERNELS
+        } }
+    };
+}
+
+macro_rules! functors {
+    ($($NAME:ident $name:literal $($kind:ident)+;)*) => {
+        $(pub(super) static $NAME: Functor = functor!(@ $name $($kind)+);)*
+        #[cfg(test)]
+        pub(crate) static FUNCTORS: &[&Functor] = &[$(&$NAME),*];
+    };
+}
+
+functors! {
+    CAST "cast" answer truth;
+    NEG "neg" real int; ABS "abs" real int; SIGN "sign" heavy int; SQUARE "square" real int; CUBE "cube" heavy int;
+    RELU "relu" real int; EXP "exp" real; EXP2 "exp2" heavy; EXPM1 "expm1" heavy; LOG "log" real; LOG2 "log2" heavy;
+    LOG10 "log10" heavy; LOG1P "log1p" heavy; SQRT "sqrt" real; RSQRT "rsqrt" heavy; RECIPROCAL "reciprocal" real;
+    SIN "sin" heavy; COS "cos" heavy; TAN "tan" heavy; ASIN "asin" heavy; ACOS "acos" heavy; ATAN "atan" heavy;
+    SINH "sinh" heavy; COSH "cosh" heavy; TANH "tanh" real; ASINH "asinh" heavy; ACOSH "acosh" heavy; ATANH "atanh" heavy;
+    SIGMOID "sigmoid" real; ERF "erf" heavy; ERFC "erfc" heavy; ERFINV "erfinv" heavy; FLOOR "floor" heavy; CEIL "ceil" heavy;
+    ROUND "round" heavy; TRUNC "trunc" heavy; ISNAN "isnan" heavy; ISINF "isinf" heavy; ISFINITE "isfinite" heavy;
+    LOGICAL_NOT "logical_not" truth; CLAMP "clamp" real int;
+    ADD "add" real int truth; SUB "sub" real int; MUL "mul" real int truth; DIV "div" real; POW "pow" heavy;
+    ATAN2 "atan2" heavy; MAXIMUM "maximum" real int truth; MINIMUM "minimum" real int truth;
+    EQ "eq" answer truth; NE "ne" answer truth; LT "lt" answer truth; LE "le" answer truth; GT "gt" answer truth;
+    GE "ge" answer truth; LOGICAL_AND "logical_and" truth; LOGICAL_OR "logical_or" truth; LOGICAL_XOR "logical_xor" truth;
+    BITWISE_AND "bitwise_and" int truth; BITWISE_OR "bitwise_or" int truth; BITWISE_XOR "bitwise_xor" int truth;
+    REMAINDER "remainder" heavy; FMOD "fmod" heavy; DIV_FLOOR "div_floor" heavy; DIV_TRUNC "div_trunc" heavy;
+    RELU_BACKWARD "relu_backward" real; TANH_BACKWARD "tanh_backward" real; SIGMOID_BACKWARD "sigmoid_backward" real;
+    GELU "gelu" real; GELU_BACKWARD "gelu_backward" real; GELU_TANH "gelu_tanh" real;
+    GELU_TANH_BACKWARD "gelu_tanh_backward" real; SILU "silu" real; SILU_BACKWARD "silu_backward" real;
+    MISH "mish" heavy; MISH_BACKWARD "mish_backward" heavy; SOFTPLUS "softplus" heavy;
+    SOFTPLUS_BACKWARD "softplus_backward" heavy; ELU "elu" heavy; ELU_BACKWARD "elu_backward" heavy;
+    LEAKY_RELU "leaky_relu" heavy; LEAKY_RELU_BACKWARD "leaky_relu_backward" heavy; HARDTANH "hardtanh" heavy;
+    HARDTANH_BACKWARD "hardtanh_backward" heavy; HARDSWISH "hardswish" heavy;
+    HARDSWISH_BACKWARD "hardswish_backward" heavy; HARDSIGMOID "hardsigmoid" heavy;
+    HARDSIGMOID_BACKWARD "hardsigmoid_backward" heavy; LOG_SIGMOID "log_sigmoid" heavy;
+    LOG_SIGMOID_BACKWARD "log_sigmoid_backward" heavy;
+}
+
+macro_rules! by_size {
+    ($($STATIC:ident $name:literal: $($size:literal)*;)*) => {
+        $(pub(crate) static $STATIC: [(usize, Kernel); [$($size),*].len()] =
+            [$(($size, Kernel::new(&ELEMENTWISE, concat!($name, $size)))),*];)*
+    };
+}
+
+// Elements as bits, by their size.
+by_size! { COPY "copy_": 1 2 4 8 16; WHERE "where_": 1 2 4 8; }
+
+fn of_size(kernels: &'static [(usize, Kernel)], size: usize) -> Option<&'static Kernel> {
+    kernels.iter().find(|(s, _)| *s == size).map(|(_, kernel)| kernel)
+}
+
+impl Functor {
+    /// Queues it, or runs the op on the host where there is no such kernel.
+    pub(super) fn run(&'static self, work: &Work<'_>, lane: Option<Lane>, inputs: &[Input<'_>]) -> Result<Ran> {
+        self.run_with(work, lane, inputs, [0; 3])
+    }
+
+    /// [`run`](Functor::run) with the functor's own parameters, as bits.
+    pub(super) fn run_with(
+        &'static self,
+        work: &Work<'_>,
+        lane: Option<Lane>,
+        inputs: &[Input<'_>],
+        extra: [u64; 3],
+    ) -> Result<Ran> {
+        let out = work.outputs[0];
+        let Some(any) = lane.and_then(|lane| self.kernel(Form::Any(lane))) else { return on_host(work) };
+        let same = |input: &Input<'_>| match input {
+            Input::Tensor(t) => t.dtype() == out.dtype() && t.is_contiguous() && t.shape() == out.shape(),
+            Input::Number(_) => true,
+        };
+        let fits = Lane::of(out.dtype()) == lane && out.is_contiguous() && inputs.iter().all(same);
+        let flat = if fits { self.kernel(Form::Rows(out.dtype())) } else { None };
+        launch(work, any, flat, inputs, extra)
+    }
+}
+
+/// Queues a kernel on tensors.
+fn launch(work: &Work<'_>, any: &Kernel, flat: Option<&Kernel>, inputs: &[Input<'_>], extra: [u64; 3]) -> Result<Ran> {
+    let out = work.outputs[0];
+    let gpu = gpu_of(out)?;
+    let reads: SmallVec<[&Storage; 3]> = work.inputs.iter().map(|t| t.storage()).collect();
+    let task = Task { name: work.op.name(), at: Some(work.at), reads: &reads, writes: &[out.storage()] };
+    let to = Operand::of(out)?;
+    let mut numbers = [0; 3];
+    let mut from: SmallVec<[Option<Operand<'_>>; 3]> = SmallVec::new();
+    for (input, number) in inputs.iter().zip(&mut numbers) {
+        match input {
+            Input::Tensor(t) => from.push(Some(Operand::of(t)?)),
+            Input::Number(bits) => {
+                *number = *bits;
+                from.push(None);
+            }
+        }
+    }
+    queue(gpu, &task, |queue| {
+        // SAFETY: operands are as large as their shapes say (the contract of `Backend::run`), and stay while what is
+        // queued uses them, which was written down.
+        unsafe { launch_raw(gpu, queue, (any, flat), to, &from, (numbers, extra)) }
+    })?;
+    Ok(Ran::Queued)
+}
+
+/// Queues a kernel on memory.
+///
+/// # Safety
+/// The operands are there, as large as their shapes and strides say, until what is queued is over.
+pub(super) unsafe fn launch_raw(
+    gpu: &Gpu,
+    queue: &Queue,
+    (any, flat): (&Kernel, Option<&Kernel>),
+    to: Operand<'_>,
+    from: &[Option<Operand<'_>>],
+    (numbers, extra): ([u64; 3], [u64; 3]),
+) -> Result<()> {
+    let n: usize = to.shape.iter().product();
+    if n == 0 {
+        return Ok(());
+    }
+    let mut head = Flat { out: to.address, inputs: [0; 3], number: numbers, extra, n: n as i64 };
+    for (address, operand) in head.inputs.iter_mut().zip(from) {
+        *address = operand.map_or(0, |o| o.address);
+    }
+    let aligned = (head.out | head.inputs.iter().fold(0, |all, a| all | a)) % 16 == 0;
+    if let Some(kernel) = flat.filter(|_| aligned) {
+        let threads = n.div_ceil(16 / to.dtype.size());
+        // SAFETY: `Flat` is the parameter of kernels of this form; the caller vouches for the operands.
+        return unsafe { kernel.launch(gpu, queue, grid(threads)?, 256, &head) };
+    }
+    let rank = to.shape.len();
+    let dims = (0..rank).map(|d| {
+        let mut strides = [0; OPERANDS];
+        strides[0] = to.stride(d, rank);
+        for (stride, operand) in strides[1..].iter_mut().zip(from) {
+            *stride = operand.map_or(0, |o| o.stride(d, rank));
+        }
+        Dim { size: to.shape[d], strides }
+    });
+    let dims = collapse(dims);
+    let mut in_dtype = [0; 3];
+    for (dtype, operand) in in_dtype.iter_mut().zip(from) {
+        *dtype = operand.map_or(0, |o| number(o.dtype));
+    }
+    // What a kernel does not walk, the host does: a launch for each place.
+    let (inner, outer) = dims.split_at(dims.len().min(MOST));
+    let places = Places::new(inner)?;
+    let count: usize = inner.iter().map(|d| d.size).product();
+    let times: usize = outer.iter().map(|d| d.size).product();
+    for i in 0..times {
+        let mut params = Strided { flat: head, out_dtype: number(to.dtype), in_dtype, places };
+        params.flat.n = count as i64;
+        let mut left = i;
+        for dim in outer {
+            let step = (left % dim.size) as i64;
+            left /= dim.size;
+            params.flat.out = params.flat.out.wrapping_add_signed(step * dim.strides[0] * to.dtype.size() as i64);
+            for (k, operand) in from.iter().enumerate() {
+                let size = operand.map_or(0, |o| o.dtype.size() as i64);
+                params.flat.inputs[k] = params.flat.inputs[k].wrapping_add_signed(step * dim.strides[k + 1] * size);
+            }
+        }
+        // SAFETY: `Strided` is the parameter of kernels of this form; the caller vouches for the operands.
+        unsafe { any.launch(gpu, queue, grid(count)?, 256, &params)? };
+    }
+    Ok(())
+}
+
+/// Blocks of 256 threads.
+pub(super) fn grid(threads: usize) -> Result<[u32; 3]> {
+    let blocks = threads.div_ceil(256);
+    match u32::try_from(blocks).ok().filter(|b| *b <= i32::MAX as u32) {
+        Some(blocks) => Ok([blocks, 1, 1]),
+        None => Err(Error::new(ErrorKind::Unsupported, "cuda", format!("{threads} threads"))),
+    }
+}
+
+/// Queues a copy from memory to memory, with a change of dtype where theirs differ; false where there is no kernel.
+///
+/// # Safety
+/// As [`launch_raw`].
+pub(super) unsafe fn copy_raw(gpu: &Gpu, queue: &Queue, to: Operand<'_>, from: Operand<'_>) -> Result<bool> {
+    let kernel = match (Lane::of(from.dtype), Lane::of(to.dtype)) {
+        _ if from.dtype == to.dtype => of_size(&COPY, to.dtype.size()),
+        (Some(lane), Some(_)) => CAST.kernel(Form::Any(lane)),
+        _ => None,
+    };
+    let Some(kernel) = kernel else { return Ok(false) };
+    // SAFETY: the caller's word.
+    unsafe { launch_raw(gpu, queue, (kernel, None), to, &[Some(from)], ([0; 3], [0; 3]))? };
+    Ok(true)
+}
+
+/// Queues a fill with a number of the lane, in its bits.
+///
+/// # Safety
+/// As [`launch_raw`].
+pub(super) unsafe fn fill_raw(gpu: &Gpu, queue: &Queue, to: Operand<'_>, lane: Lane, bits: u64) -> Result<bool> {
+    let Some(kernel) = CAST.kernel(Form::Any(lane)) else { return Ok(false) };
+    // SAFETY: the caller's word.
+    unsafe { launch_raw(gpu, queue, (kernel, None), to, &[None], ([bits, 0, 0], [0; 3]))? };
+    Ok(true)
+}
+
+impl CudaKernel for Cast {
+    fn run(&self, work: &Work<'_>) -> Result<Ran> {
+        let ([from], [to]) = (work.inputs, work.outputs) else { return Ok(Ran::Lacking) };
+        let lanes = (Lane::of(from.dtype()), Lane::of(to.dtype()));
+        if from.dtype() == to.dtype() {
+            // A truth value is 0 or 1, whatever its bits were.
+            let Some(kernel) = of_size(&COPY, to.dtype().size()) else { return on_host(work) };
+            return launch(work, kernel, None, &[Input::Tensor(from)], [0; 3]);
+        }
+        match lanes {
+            (Some(lane), Some(_)) => CAST.run(work, Some(lane), &[Input::Tensor(from)]),
+            _ => on_host(work),
+        }
+    }
+}
+
+macro_rules! unary {
+    // The input is read as the lane of: the output, for functions of floating-point numbers; itself, for others.
+    ($of:ident: $($Op:ident $FUNCTOR:ident,)*) => {$(
+        impl CudaKernel for $Op {
+            fn run(&self, work: &Work<'_>) -> Result<Ran> {
+                $FUNCTOR.run(work, Lane::of(work.$of[0].dtype()), &[Input::Tensor(work.inputs[0])])
+            }
+        }
+    )*};
+}
+
+unary! { outputs: Exp EXP, Exp2 EXP2, Expm1 EXPM1, Log LOG, Log2 LOG2, Log10 LOG10, Log1p LOG1P, Sqrt SQRT, Rsqrt RSQRT,
+Reciprocal RECIPROCAL, Asin ASIN, Acos ACOS, Atan ATAN, Sinh SINH, Cosh COSH, Tanh TANH, Asinh ASINH, Acosh ACOSH,
+Atanh ATANH, Sigmoid SIGMOID, Erf ERF, Erfc ERFC, Erfinv ERFINV, Sin SIN, Cos COS, Tan TAN, }
+unary! { inputs: Neg NEG, Sign SIGN, Square SQUARE, Relu RELU, Abs ABS, IsNan ISNAN, IsInf ISINF, IsFinite ISFINITE,
+Floor FLOOR, Ceil CEIL, Round ROUND, Trunc TRUNC, }
+
+impl CudaKernel for LogicalNot {
+    fn run(&self, work: &Work<'_>) -> Result<Ran> {
+        let x = work.inputs[0];
+        LOGICAL_NOT.run(work, Lane::of(x.dtype()).map(|_| Lane::Truth), &[Input::Tensor(x)])
+    }
+}
+
+/// A number in a lane's bits, as an element of `dtype` holds it; a factor or divisor of halves stays as it is.
+pub(super) fn bits(value: Scalar, dtype: DType, exact: bool) -> u64 {
+    let single = |x: f64| u64::from((x as f32).to_bits());
+    match dtype {
+        DType::Bool => u64::from(value.to_f64() != 0.0),
+        DType::U8 => u64::from(value.to_i64() as u8),
+        DType::I8 => i64::from(value.to_i64() as i8) as u64,
+        DType::I16 => i64::from(value.to_i64() as i16) as u64,
+        DType::I32 => i64::from(value.to_i64() as i32) as u64,
+        DType::I64 => value.to_i64() as u64,
+        DType::F16 if !exact => single(f16::from_f32(value.to_f64() as f32).to_f64()),
+        DType::BF16 if !exact => single(bf16::from_f32(value.to_f64() as f32).to_f64()),
+        DType::F64 => value.to_f64().to_bits(),
+        _ => single(value.to_f64()),
+    }
+}
+
+/// An element of up to eight bytes as it lies in memory; `None` for complex numbers that are not zero.
+pub(super) fn element(value: Scalar, dtype: DType) -> Option<[u8; 8]> {
+    let mut bytes = [0; 8];
+    let mut put = |from: &[u8]| bytes[..from.len()].copy_from_slice(from);
+    match dtype {
+        DType::F16 => put(&f16::from_f64(value.to_f64()).to_le_bytes()),
+        DType::BF16 => put(&bf16::from_f64(value.to_f64()).to_le_bytes()),
+        DType::Complex64 | DType::Complex128 if value.to_bool() => return None,
+        DType::Complex64 | DType::Complex128 => {}
+        _ => put(&bits(value, dtype, true).to_le_bytes()),
+    }
+    Some(bytes)
+}
+
+/// The operands of an op on two.
+fn operands<'a>(scalar: ScalarOperand, inputs: &[&'a Tensor], exact: bool) -> [Input<'a>; 2] {
+    let number = |value| Input::Number(bits(value, inputs[0].dtype(), exact));
+    match scalar {
+        ScalarOperand::Left(value) => [number(value), Input::Tensor(inputs[0])],
+        ScalarOperand::Right(value) => [Input::Tensor(inputs[0]), number(value)],
+        ScalarOperand::None => [Input::Tensor(inputs[0]), Input::Tensor(inputs[1])],
+    }
+}
+
+macro_rules! binary {
+    ($($Op:ident $FUNCTOR:ident $exact:literal,)*) => {$(
+        impl CudaKernel for $Op {
+            fn run(&self, work: &Work<'_>) -> Result<Ran> {
+                let lane = Lane::of(work.inputs[0].dtype());
+                $FUNCTOR.run(work, lane, &operands(self.scalar, work.inputs, $exact))
+            }
+        }
+    )*};
+}
+
+binary! {
+    Add ADD false, Sub SUB false, Mul MUL true, Div DIV true, Atan2 ATAN2 false, Maximum MAXIMUM false, Minimum MINIMUM false,
+    BitwiseAnd BITWISE_AND false, BitwiseOr BITWISE_OR false, BitwiseXor BITWISE_XOR false,
+    Eq EQ false, Ne NE false, Lt LT false, Le LE false, Gt GT false, Ge GE false,
+}
+
+// Divisions of integers look at their divisors first, which the host does.
+macro_rules! division {
+    ($($Op:ident $FUNCTOR:ident,)*) => {$(
+        impl CudaKernel for $Op {
+            fn run(&self, work: &Work<'_>) -> Result<Ran> {
+                let dtype = work.inputs[0].dtype();
+                if !dtype.is_float() {
+                    return on_host(work);
+                }
+                let extra = [f64::from(number(dtype)).to_bits(), 0, 0];
+                $FUNCTOR.run_with(work, Lane::of(dtype), &operands(self.scalar, work.inputs, true), extra)
+            }
+        }
+    )*};
+}
+
+division! { Remainder REMAINDER, Fmod FMOD, DivFloor DIV_FLOOR, DivTrunc DIV_TRUNC, }
+
+impl CudaKernel for Clamp {
+    fn run(&self, work: &Work<'_>) -> Result<Ran> {
+        let x = work.inputs[0];
+        let whole: Option<(i64, i64)> = match x.dtype() {
+            DType::U8 => Some((0, 255)),
+            DType::I8 => Some((i8::MIN.into(), i8::MAX.into())),
+            DType::I16 => Some((i16::MIN.into(), i16::MAX.into())),
+            DType::I32 => Some((i32::MIN.into(), i32::MAX.into())),
+            DType::I64 => Some((i64::MIN, i64::MAX)),
+            _ => None,
+        };
+        let extra = if let Some((low, high)) = whole {
+            // A bound beyond what the dtype holds binds nothing, or everything.
+            let bound = |s: Option<Scalar>, none: i64| s.map_or(none, |s| s.to_i64()).clamp(low, high);
+            [bound(self.min, low) as u64, bound(self.max, high) as u64, 0]
+        } else if x.dtype().is_float() {
+            let bound = |s: Option<Scalar>, none: f64| s.map_or(none, |s| s.to_f64()).to_bits();
+            [bound(self.min, f64::NEG_INFINITY), bound(self.max, f64::INFINITY), 0]
+        } else {
+            return on_host(work);
+        };
+        CLAMP.run_with(work, Lane::of(x.dtype()), &[Input::Tensor(x)], extra)
+    }
+}
+
+macro_rules! logical {
+    ($($Op:ident $FUNCTOR:ident,)*) => {$(
+        impl CudaKernel for $Op {
+            fn run(&self, work: &Work<'_>) -> Result<Ran> {
+                if work.inputs.iter().any(|t| t.dtype().is_complex()) || self.scalar != ScalarOperand::None {
+                    return on_host(work);
+                }
+                $FUNCTOR.run(work, Some(Lane::Truth), &operands(self.scalar, work.inputs, false))
+            }
+        }
+    )*};
+}
+
+logical! { LogicalAnd LOGICAL_AND, LogicalOr LOGICAL_OR, LogicalXor LOGICAL_XOR, }
+
+macro_rules! of_two {
+    ($($Op:ident $FUNCTOR:ident,)*) => {$(
+        impl CudaKernel for $Op {
+            fn run(&self, work: &Work<'_>) -> Result<Ran> {
+                let [g, y] = work.inputs else { return Ok(Ran::Lacking) };
+                $FUNCTOR.run(work, Lane::of(g.dtype()), &[Input::Tensor(g), Input::Tensor(y)])
+            }
+        }
+    )*};
+}
+
+of_two! { ReluBackward RELU_BACKWARD, TanhBackward TANH_BACKWARD, SigmoidBackward SIGMOID_BACKWARD, }
+
+impl CudaKernel for Pow {
+    fn run(&self, work: &Work<'_>) -> Result<Ran> {
+        let dtype = work.inputs[0].dtype();
+        let real = match self.scalar {
+            ScalarOperand::Right(Scalar::Complex(_)) => None,
+            ScalarOperand::Right(value) if dtype.is_float() => Some(value.to_f64()),
+            _ => None,
+        };
+        // Powers that are products, roots or reciprocals.
+        let short = match real {
+            Some(2.0) => Some(&SQUARE),
+            Some(3.0) => Some(&CUBE),
+            Some(0.5) => Some(&SQRT),
+            Some(-0.5) => Some(&RSQRT),
+            Some(-1.0) => Some(&RECIPROCAL),
+            _ => None,
+        };
+        match short {
+            Some(functor) => functor.run(work, Lane::of(dtype), &[Input::Tensor(work.inputs[0])]),
+            None => POW.run(work, Lane::of(dtype), &operands(self.scalar, work.inputs, false)),
+        }
+    }
+}
+
+impl CudaKernel for Where {
+    fn run(&self, work: &Work<'_>) -> Result<Ran> {
+        let [condition, ..] = work.inputs else { return Ok(Ran::Lacking) };
+        let dtype = work.outputs[0].dtype();
+        let plain = condition.dtype() == DType::Bool && work.inputs[1..].iter().all(|t| t.dtype() == dtype);
+        let mut tensors = work.inputs[1..].iter().map(|t| Input::Tensor(t));
+        let mut operand = |value: Option<Scalar>| match value {
+            Some(value) => element(value, dtype).map(|bytes| Input::Number(u64::from_le_bytes(bytes))),
+            None => tensors.next(),
+        };
+        match (of_size(&WHERE, dtype.size()), operand(self.input), operand(self.other)) {
+            (Some(kernel), Some(a), Some(b)) if plain => {
+                launch(work, kernel, None, &[Input::Tensor(condition), a, b], [0; 3])
+            }
+            _ => on_host(work),
+        }
+    }
+}
+
+macro_rules! counted {
+    ($($NAME:ident $name:literal)*) => {
+        $(static $NAME: Kernel = Kernel::new(&ELEMENTWISE, $name);)*
+        #[cfg(test)]
+        static COUNTED: &[&Kernel] = &[$(&$NAME),*];
+    };
+}
+
+counted! { ARANGE_I64 "arange_i64" ARANGE_F64 "arange_f64" LINSPACE_F32 "linspace_f32" LINSPACE_F64 "linspace_f64" }
+
+impl CudaKernel for Arange {
+    fn run(&self, work: &Work<'_>) -> Result<Ran> {
+        if self.dtype.is_complex() {
+            return on_host(work);
+        }
+        match (self.start, self.step) {
+            (Scalar::Int(a), Scalar::Int(s)) => launch(work, &ARANGE_I64, None, &[], [a as u64, s as u64, 0]),
+            (a, s) => launch(work, &ARANGE_F64, None, &[], [a.to_f64().to_bits(), s.to_f64().to_bits(), 0]),
+        }
+    }
+}
+
+impl CudaKernel for Linspace {
+    fn run(&self, work: &Work<'_>) -> Result<Ran> {
+        let gaps = (self.len.max(2) - 1) as f64;
+        let (a, b) = (self.start.to_f64(), self.end.to_f64());
+        match Lane::of(self.dtype) {
+            None => on_host(work),
+            Some(Lane::F32) => {
+                let single = |x: f64| match self.dtype {
+                    DType::F16 => f16::from_f32(x as f32).to_f32(),
+                    DType::BF16 => bf16::from_f32(x as f32).to_f32(),
+                    _ => x as f32,
+                };
+                let (a, b) = (single(a), single(b));
+                let step = (b - a) / gaps as f32;
+                launch(work, &LINSPACE_F32, None, &[], [a, b, step].map(|x| f64::from(x).to_bits()))
+            }
+            Some(_) => launch(work, &LINSPACE_F64, None, &[], [a, b, (b - a) / gaps].map(f64::to_bits)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::FAMILIES;
+
+    #[test]
+    fn every_kernel_that_is_named_is_in_its_archive() {
+        let texts: Vec<String> = FAMILIES.iter().map(|f| f.text().unwrap()).collect();
+        let all = FUNCTORS.iter().flat_map(|f| f.kernels.iter().map(|(_, k)| k.name));
+        let sized = COPY.iter().chain(&WHERE).map(|(_, k)| k.name);
+        for name in all.chain(sized).chain(COUNTED.iter().map(|k| k.name)) {
+            assert!(texts[0].contains(&format!(".entry {name}(")), "{name}");
+        }
+    }
+}

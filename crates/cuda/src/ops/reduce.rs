@@ -1,0 +1,212 @@
+//! Reductions: `kernels/reduce.cu`.
+
+use super::host::on_host;
+use super::places::{Dim, MOST, OPERANDS, Places, collapse};
+use super::{CudaKernel, Lane, number};
+use crate::backend::{address_of, gpu_of};
+use crate::kernels::{Kernel, REDUCE};
+use crate::pool::allocate;
+use crate::stream::{Task, queue};
+use flambeau_tensor::backend::{Ran, Work};
+use flambeau_tensor::*;
+
+/// As kernels have it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+struct Reduce {
+    out: u64,
+    input: u64,
+    scale: f64,
+    outputs: i64,
+    length: i64,
+    chunk: i64,
+    out_dtype: i32,
+    in_dtype: i32,
+    kept: Places,
+    reduced: Places,
+}
+
+/// The kernels of one reduction, by lane: a block for each output, and a thread.
+struct Kernels(&'static [(Lane, Kernel, Kernel)]);
+
+macro_rules! kernels {
+    ($($NAME:ident $name:literal $($lane:ident $suffix:literal)*;)*) => {
+        $(static $NAME: Kernels = Kernels({
+            static KERNELS: [(Lane, Kernel, Kernel); [$($suffix),*].len()] = [$((
+                Lane::$lane,
+                Kernel::new(&REDUCE, concat!($name, "_", $suffix, "_rows")),
+                Kernel::new(&REDUCE, concat!($name, "_", $suffix, "_columns")),
+            )),*];
+            &KERNELS
+        });)*
+        #[cfg(test)]
+        static ALL: &[&Kernels] = &[$(&$NAME),*];
+    };
+}
+
+kernels! {
+    SUM "sum" F32 "f32" F64 "f64" I64 "i64";
+    PROD "prod" F32 "f32" F64 "f64" I64 "i64";
+    AMAX "amax" F32 "f32" F64 "f64" I64 "i64" Truth "bool";
+    AMIN "amin" F32 "f32" F64 "f64" I64 "i64" Truth "bool";
+}
+
+/// A block reads so many elements before the work is worth a second one.
+const CHUNK: usize = 16 * 1024;
+/// Chunks of one output.
+const MOST_CHUNKS: usize = 256;
+/// Fewer threads than this leave a device idle.
+const FEW: usize = 64 * 1024;
+
+/// How a reduction is shared out: by blocks or by threads, and in how many chunks. It follows from the shape alone, so
+/// the order of a sum is the same on every device.
+fn plan(outputs: usize, length: usize, side_by_side: bool) -> (bool, usize) {
+    let rows = !(side_by_side && outputs >= 32 || length <= 32);
+    let workers = if rows { outputs.saturating_mul(256) } else { outputs };
+    let least = if rows { CHUNK } else { 256 };
+    let wanted = FEW.div_ceil(workers.max(1));
+    (rows, wanted.min(length.div_ceil(least)).clamp(1, MOST_CHUNKS))
+}
+
+fn reduce(work: &Work<'_>, kernels: &'static Kernels, lane: Option<Lane>, dims: &[usize], scale: f64) -> Result<Ran> {
+    let ([x], [out]) = (work.inputs, work.outputs) else { return Ok(Ran::Lacking) };
+    let found = kernels.0.iter().find(|(l, ..)| Some(*l) == lane && Lane::of(x.dtype()).is_some());
+    let Some((lane, by_block, by_thread)) = found else { return on_host(work) };
+    let dim = |d: usize| {
+        let mut strides = [0; OPERANDS];
+        strides[0] = x.strides()[d] as i64;
+        Dim { size: x.shape()[d], strides }
+    };
+    let kept = collapse((0..x.rank()).filter(|d| !dims.contains(d)).map(dim));
+    let reduced = collapse((0..x.rank()).filter(|d| dims.contains(d)).map(dim));
+    let size = |dims: &[Dim]| dims.iter().map(|d| d.size).product::<usize>();
+    let (outputs, length) = (size(&kept), size(&reduced));
+    if kept.len() > MOST || reduced.len() > MOST || outputs > u32::MAX as usize / 2 {
+        return on_host(work);
+    }
+    if outputs == 0 {
+        return Ok(Ran::Queued);
+    }
+    let innermost = |dims: &[Dim]| dims.first().map_or(i64::MAX, |d| d.strides[0]);
+    let side_by_side = innermost(&kept) < innermost(&reduced);
+    let (rows, chunks) = plan(outputs, length, side_by_side);
+    let chunk = length.div_ceil(chunks);
+    let chunks = length.div_ceil(chunk.max(1)).max(1);
+    let gpu = gpu_of(out)?;
+    let parts = if chunks > 1 { Some(allocate(gpu, chunks * outputs * lane.dtype().size())?) } else { None };
+    let target = address_of(out)?;
+    let mut first = Reduce {
+        out: target,
+        input: address_of(x)?,
+        scale,
+        outputs: outputs as i64,
+        length: length as i64,
+        chunk: chunk as i64,
+        out_dtype: number(out.dtype()),
+        in_dtype: number(x.dtype()),
+        kept: Places::new(&kept)?,
+        reduced: Places::new(&reduced)?,
+    };
+    let task = Task { name: work.op.name(), at: Some(work.at), reads: &[x.storage()], writes: &[out.storage()] };
+    queue(gpu, &task, |queue| {
+        let (kernel, blocks) = if rows { (by_block, outputs) } else { (by_thread, outputs.div_ceil(256)) };
+        if let Some(parts) = &parts {
+            (first.out, first.out_dtype, first.scale) = (parts.address(), number(lane.dtype()), 1.0);
+        }
+        // SAFETY: `Reduce` is the kernel's parameter; operands are as large as their shapes say, outputs are contiguous
+        // (the contract of `Backend::run`), and the parts have room for every chunk.
+        unsafe { kernel.launch(gpu, queue, [blocks as u32, chunks as u32, 1], 256, &first)? };
+        let Some(parts) = &parts else { return Ok(()) };
+        let one = |size, stride| Dim { size, strides: [stride, 0, 0, 0] };
+        let second = Reduce {
+            out: target,
+            input: parts.address(),
+            scale,
+            length: chunks as i64,
+            chunk: chunks as i64,
+            out_dtype: number(out.dtype()),
+            in_dtype: number(lane.dtype()),
+            kept: Places::new(&[one(outputs, 1)])?,
+            reduced: Places::new(&[one(chunks, outputs as i64)])?,
+            ..first
+        };
+        // SAFETY: as above; the parts stay this stream's until who gets them next has waited.
+        unsafe { by_thread.launch(gpu, queue, [outputs.div_ceil(256) as u32, 1, 1], 256, &second) }
+    })?;
+    Ok(Ran::Queued)
+}
+
+impl CudaKernel for Sum {
+    fn run(&self, work: &Work<'_>) -> Result<Ran> {
+        reduce(work, &SUM, Lane::of(work.outputs[0].dtype()), &self.dims, 1.0)
+    }
+}
+
+impl CudaKernel for Mean {
+    fn run(&self, work: &Work<'_>) -> Result<Ran> {
+        let count: usize = self.dims.iter().filter_map(|d| work.inputs[0].shape().get(*d)).product();
+        reduce(work, &SUM, Lane::of(work.outputs[0].dtype()), &self.dims, 1.0 / count as f64)
+    }
+}
+
+impl CudaKernel for Prod {
+    fn run(&self, work: &Work<'_>) -> Result<Ran> {
+        reduce(work, &PROD, Lane::of(work.outputs[0].dtype()), &[self.dim], 1.0)
+    }
+}
+
+macro_rules! extremes {
+    ($($Op:ident $KERNELS:ident)*) => {$(
+        impl CudaKernel for $Op {
+            fn run(&self, work: &Work<'_>) -> Result<Ran> {
+                reduce(work, &$KERNELS, Lane::of(work.inputs[0].dtype()), &self.dims, 1.0)
+            }
+        }
+    )*};
+}
+
+extremes! { Amax AMAX Amin AMIN }
+
+macro_rules! truths {
+    ($($Op:ident $KERNELS:ident $($lane:ident)?;)*) => {$(
+        impl CudaKernel for $Op {
+            fn run(&self, work: &Work<'_>) -> Result<Ran> {
+                reduce(work, &$KERNELS, Some(Lane::Truth), &self.dims, 1.0)
+            }
+        }
+    )*};
+}
+
+truths! { Any AMAX; All AMIN; }
+
+impl CudaKernel for CountNonzero {
+    fn run(&self, work: &Work<'_>) -> Result<Ran> {
+        // Truth values are 0 and 1 as integers; others are asked first.
+        match work.inputs[0].dtype() {
+            DType::Bool => reduce(work, &SUM, Some(Lane::I64), &self.dims, 1.0),
+            _ => on_host(work),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kernel_that_is_named_is_in_its_archive() {
+        let text = REDUCE.text().unwrap();
+        for (_, a, b) in ALL.iter().flat_map(|k| k.0) {
+            assert!(text.contains(&format!(".entry {}(", a.name)) && text.contains(&format!(".entry {}(", b.name)));
+        }
+    }
+
+    #[test]
+    fn work_is_shared_out_by_shape() {
+        assert_eq!(plan(1, 10_000_000, false), (true, 256));
+        assert_eq!(plan(1000, 1000, false), (true, 1));
+        assert_eq!(plan(1000, 100_000, true), (false, 66));
+        assert_eq!(plan(1_000_000, 10, false), (false, 1));
+        assert_eq!(plan(1, 0, false).1, 1);
+    }
+}
