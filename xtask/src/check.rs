@@ -21,6 +21,7 @@ const STEPS: &[Step] = &[
     Step { name: "floors", run: hold_floors, slow: false },
     Step { name: "clippy", run: clippy, slow: false },
     Step { name: "package", run: package, slow: false },
+    Step { name: "apart", run: apart, slow: false },
     Step { name: "tests", run: tests, slow: true },
     Step { name: "publish", run: publish, slow: true },
     Step { name: "docs", run: docs, slow: false },
@@ -84,6 +85,11 @@ fn clippy() -> Result<()> {
     cargo_step(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[])
 }
 
+/// The facade without its default features. That single crates serve without it, the packages in `tests` try.
+fn apart() -> Result<()> {
+    cargo_step(&["check", "--package=flambeau", "--all-targets", "--no-default-features"], &[])
+}
+
 /// The README's test command.
 fn tests() -> Result<()> {
     cargo_step(&["test", "--workspace"], &[])
@@ -97,6 +103,9 @@ const PACKAGE: &[&str] = &[
     "--exclude=flambeau-examples",
     "--exclude=flambeau-mirror",
     "--exclude=flambeau-parity",
+    "--exclude=flambeau-test-tensor",
+    "--exclude=flambeau-test-training",
+    "--exclude=flambeau-test-vision",
     "--exclude=xtask",
     "--allow-dirty",
 ];
@@ -134,6 +143,6 @@ mod tests {
     #[test]
     fn fast_leaves_out_the_tests_alone() {
         let kept: Vec<_> = STEPS.iter().filter(|step| !step.slow).map(|step| step.name).collect();
-        assert_eq!(kept, ["format", "floors", "clippy", "package", "docs"]);
+        assert_eq!(kept, ["format", "floors", "clippy", "package", "apart", "docs"]);
     }
 }

@@ -35,6 +35,9 @@ pub const FLOORS: &[(&str, u8)] = &[
     ("flambeau-bench", 7),
     ("flambeau-examples", 7),
     ("flambeau-parity", 7),
+    ("flambeau-test-tensor", 7),
+    ("flambeau-test-training", 7),
+    ("flambeau-test-vision", 7),
     ("xtask", 7),
 ];
 

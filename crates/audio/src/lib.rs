@@ -16,3 +16,7 @@ pub mod io;
 pub mod transforms;
 
 pub use io::{AudioMetaData, Encoding, info, load, load_with, save, save_with};
+
+// What a program that depends on this crate alone needs a name for.
+#[doc(no_inline)]
+pub use flambeau_tensor::{Build, DType, Device, Error, Result, Tensor};

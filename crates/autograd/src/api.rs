@@ -5,7 +5,7 @@ use crate::meta::{GradMeta, HookFn, is_leaf};
 use crate::node::{Edge, Kind, backward_error};
 use crate::record::{self, edge_of};
 use crate::rules;
-use flambeau_tensor::{ErrorKind, Result, Tensor, bail, ensure, no_grad};
+use flambeau_tensor::{ErrorKind, Result, Tensor, bail, ensure, no_grad, options};
 use std::collections::{BTreeSet, HashSet};
 use std::panic::Location;
 use std::sync::Arc;
@@ -88,28 +88,30 @@ pub trait Autograd: Sized {
     fn backward_with(&self, options: BackwardOptions) -> Result<()>;
 }
 
-/// Options of [`Autograd::backward_with`].
-#[derive(Clone, Debug, Default)]
-pub struct BackwardOptions {
-    /// The gradient of the tensor itself, of its shape; 1 for a scalar unless set.
-    pub gradient: Option<Tensor>,
-    /// Keep what rules saved, so that backward can run again; as `create_graph` unless set.
-    pub retain_graph: Option<bool>,
-    /// Record the gradients' own history, for derivatives of higher order.
-    pub create_graph: bool,
-}
+options! {
+    /// Options of [`Autograd::backward_with`].
+    #[derive(Clone, Debug)]
+    pub struct BackwardOptions {
+        /// The gradient of the tensor itself, of its shape; 1 for a scalar unless set.
+        gradient: ~into Option<Tensor> = None,
+        /// Keep what rules saved, so that backward can run again; as `create_graph` unless set.
+        retain_graph: ~into Option<bool> = None,
+        /// Record the gradients' own history, for derivatives of higher order.
+        create_graph: bool = false,
+    }
 
-/// Options of [`grad_with`].
-#[derive(Clone, Debug, Default)]
-pub struct GradOptions {
-    /// The gradients of the outputs, by place; 1 for a scalar where none is given.
-    pub grad_outputs: Vec<Option<Tensor>>,
-    /// Keep what rules saved; as `create_graph` unless set.
-    pub retain_graph: Option<bool>,
-    /// Record the gradients' own history, for derivatives of higher order.
-    pub create_graph: bool,
-    /// An input that the outputs do not depend on is `None` instead of an error.
-    pub allow_unused: bool,
+    /// Options of [`grad_with`].
+    #[derive(Clone, Debug)]
+    pub struct GradOptions {
+        /// The gradients of the outputs, by place; 1 for a scalar where none is given.
+        grad_outputs: Vec<Option<Tensor>> = Vec::new(),
+        /// Keep what rules saved; as `create_graph` unless set.
+        retain_graph: ~into Option<bool> = None,
+        /// Record the gradients' own history, for derivatives of higher order.
+        create_graph: bool = false,
+        /// An input that the outputs do not depend on is `None` instead of an error.
+        allow_unused: bool = false,
+    }
 }
 
 /// A hook's registration; dropping it leaves the hook in place.

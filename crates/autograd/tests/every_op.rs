@@ -14,7 +14,7 @@ use flambeau_tensor::fft::{self, Norm};
 use flambeau_tensor::op::{Meta, Metas, Outputs};
 use flambeau_tensor::{
     Approximate, Arange, AvgPoolOptions, BatchNormOptions, Complex, ConvOptions, ConvTransposeOptions, DType, Full,
-    MaxPoolOptions, Op, Reduce, Result, StdAndMean, Tensor, TopkOptions, Transfer, cat, dispatch, tensor,
+    Generator, MaxPoolOptions, Op, Reduce, Result, StdAndMean, Tensor, TopkOptions, Transfer, cat, dispatch, tensor,
 };
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -335,6 +335,7 @@ fn reductions(t: &mut Table) {
         ("Softmax", |x| x.softmax(1)),
         ("LogSoftmax", |x| x.log_softmax(0)),
         ("LogSoftmax", |x| x.log_softmax(1)),
+        ("Dropout", |x| Ok(x.native_dropout(0.4, Some(&Generator::with_seed(5)))?.0)),
     ];
     for (op, f) in all.iter().copied() {
         for x in [real(&[3, 4]), strided(real)] {

@@ -11,8 +11,11 @@ mod host;
 mod queue;
 
 use flambeau_tensor::backend::{Backend, DeviceKind, Ran, Work, backend_of, register_backend};
+use flambeau_tensor::random::default_generator;
 use flambeau_tensor::storage::{Memory, Storage, Use};
-use flambeau_tensor::{DType, Device, Error, ErrorKind, Layout, Op, Result, Tensor, no_grad};
+use flambeau_tensor::{
+    DType, Device, Dropout, Error, ErrorKind, Generator, Layout, Multinomial, Op, Result, Tensor, no_grad,
+};
 use parking_lot::Mutex;
 use queue::{Job, Queues};
 use std::cell::Cell;
@@ -153,6 +156,24 @@ fn queue(
     pending(true)
 }
 
+/// A copy of the generator as it stands, for work that is queued, while the program's moves on by what the op draws.
+fn draw_ahead(
+    generator: &Option<Generator>,
+    inputs: &[&Tensor],
+    outputs: &[&Tensor],
+    at: &'static Location<'static>,
+    op: impl FnOnce(Option<Generator>) -> Op,
+) -> Result<Generator> {
+    let generator = generator.clone().unwrap_or_else(default_generator);
+    let own = generator.fork();
+    let alike = |all: &[&Tensor]| {
+        let one = |t: &&Tensor| no_grad(|| Tensor::ones(t.shape()).dtype(t.dtype()).build());
+        all.iter().map(one).collect::<Result<Vec<_>>>()
+    };
+    run_on_host(&op(Some(generator)), &alike(inputs)?, &alike(outputs)?, at)?;
+    Ok(own)
+}
+
 impl Backend for Mirror {
     fn device_count(&self) -> u32 {
         DEVICES
@@ -178,7 +199,8 @@ impl Backend for Mirror {
         fn storages<'a>(all: &[&'a Tensor]) -> Vec<&'a Storage> {
             all.iter().map(|t| t.storage()).collect()
         }
-        // Random numbers are drawn in the program's order, not in that of the queues.
+        // Random numbers are drawn in the program's order, not in that of the queues: what is drawn by an input's
+        // values takes a copy of the generator along, and the program's moves on by as much.
         let drawn = if let Op::Random(_) = op {
             let outputs = outputs
                 .iter()
@@ -189,7 +211,21 @@ impl Backend for Mirror {
         } else {
             None
         };
-        let owned = op.clone();
+        let owned = match op {
+            Op::Dropout(it) => {
+                let own = draw_ahead(&it.generator, inputs, outputs, at, |generator| {
+                    Dropout { generator, ..it.clone() }.into()
+                })?;
+                Dropout { generator: Some(own), ..it.clone() }.into()
+            }
+            Op::Multinomial(it) => {
+                let own = draw_ahead(&it.generator, inputs, outputs, at, |generator| {
+                    Multinomial { generator, ..it.clone() }.into()
+                })?;
+                Multinomial { generator: Some(own), ..it.clone() }.into()
+            }
+            _ => op.clone(),
+        };
         let work = move || {
             let inputs = sources.iter().map(Operand::load).collect::<Result<Vec<_>>>()?;
             let outputs = match drawn {

@@ -160,7 +160,7 @@ fn yes_and_no() {
 #[test]
 fn saturated_probabilities_have_a_slope() {
     let (x, y) = (tensor(&[0.0, 1.0, 0.0, 1.0, 0.5], &[5]), tensor(&[0.0, 1.0, 1.0, 0.0, 0.3], &[5]));
-    let sum = |x: &Tensor, y: &Tensor| binary_cross_entropy_with(x, y, None, Reduction::Sum);
+    let sum = |x: &Tensor, y: &Tensor| binary_cross_entropy_with(x, y, Bce::new().reduction(Reduction::Sum));
     is(sum(&x, &y), 200.693_147);
     near(&slope(&x, |x| sum(x, &y)), &[0.0, 0.0, -1e12, 1e12, 0.8]);
     near(&slope(&y, |y| sum(&x, y)), &[100.0, -100.0, 100.0, -100.0, 0.0]);
@@ -179,7 +179,7 @@ fn slopes_of_probabilities_of_second_order() -> Result<()> {
     let (x, y) = ([0.2, 0.7, 0.0, 1.0, 0.0, 1.0], [0.3, 1.0, 0.0, 1.0, 1.0, 0.0]);
     let x = Tensor::from_slice(&x, 6)?.requires_grad_()?;
     let y = Tensor::from_slice(&y, 6)?;
-    let loss = binary_cross_entropy_with(&x, &y, None, Reduction::Sum)?;
+    let loss = binary_cross_entropy_with(&x, &y, Bce::new().reduction(Reduction::Sum))?;
     let options = GradOptions { create_graph: true, ..Default::default() };
     let first = grad_with(&[&loss], &[&x], options)?[0].clone().unwrap();
     near(&first.to_vec::<f64>()?, &[-0.625, -1.428_571_428_6, 0.0, 0.0, -1e12, 1e12]);

@@ -30,8 +30,23 @@ impl Drop for Draft {
 }
 
 /// Lets `write` fill a new file beside `path`, and puts it in the place of `path` once all of it is on
-/// the disk.
-pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+/// the disk. A full disk, a crash or an error of `write` leaves what was there. A device or a pipe is written to.
+///
+/// ```
+/// # let folder = tempfile::tempdir().expect("a temporary folder");
+/// # let path = folder.path().join("notes.txt");
+/// use flambeau_serialize::file::replace;
+/// use flambeau_tensor::Error;
+///
+/// replace(&path, |out| out.write_all(b"epoch 3").map_err(|e| Error::io("write", &path, e)))?;
+/// assert_eq!(std::fs::read(&path)?, b"epoch 3");
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// # Errors
+/// Those of `write`, and where the file cannot be written or put in its place.
+#[track_caller]
+pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
     let target = behind_links(path)?;
     if fs::metadata(&target).is_ok_and(|m| !m.is_file()) {
         // A device or a pipe cannot be replaced, only written to; a folder refuses.

@@ -30,7 +30,7 @@
 //! the file could not fill.
 
 mod checkpoint;
-mod file;
+pub mod file;
 mod gguf;
 mod json;
 pub mod npy;

@@ -106,7 +106,7 @@ macro_rules! nested_lists {
         }
     )*};
 }
-nested_lists! { [] Vec<T>; [] &[T]; [const N: usize] [T; N]; [const N: usize] &[T; N]; }
+nested_lists! { [] Vec<T>; [] &Vec<T>; [] &[T]; [const N: usize] [T; N]; [const N: usize] &[T; N]; }
 
 impl<T: Regular, const N: usize> Regular for [T; N] {}
 impl<T: Regular, const N: usize> Regular for &[T; N] {}

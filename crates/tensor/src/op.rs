@@ -150,6 +150,8 @@ macro_rules! for_each_op {
                 BatchNorm, BatchNormBackward, GroupNorm, GroupNormBackward,
                 // elements by number, joining, padding, bounds
                 Embedding, Nonzero, Gather, Scatter, Cat, Flip, Clamp,
+                // drawing
+                Multinomial, Dropout,
                 // optimizer steps
                 SgdStep, AdamStep,
                 // Fourier transforms

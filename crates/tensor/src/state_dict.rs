@@ -95,6 +95,11 @@ impl StateDict {
         &self.entries
     }
 
+    /// Keeps the entries that `keep` says yes to, in their order.
+    pub fn retain(&mut self, mut keep: impl FnMut(&str, &Tensor) -> bool) {
+        *self = std::mem::take(self).into_iter().filter(|(name, tensor)| keep(name, tensor)).collect();
+    }
+
     /// The entries below `prefix`, without it: `sub("optimizer.")` of what
     /// [`extend_under`](StateDict::extend_under) put in.
     pub fn sub(&self, prefix: &str) -> StateDict {

@@ -1,7 +1,7 @@
 //! A folder for a run: what it was made with, its curves, its checkpoints.
 
 use crate::tensorboard::{Hparam, SummaryWriter};
-use flambeau_serialize as serialize;
+use flambeau_serialize::{self as serialize, file};
 use flambeau_tensor::{Error, Result, StateDict, ensure};
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
@@ -85,7 +85,8 @@ impl RunFolder {
         };
         let lines: Vec<String> = config.iter().map(|(name, of)| format!("  {}: {}", quoted(name), value(of))).collect();
         let path = self.path.join("config.json");
-        std::fs::write(&path, format!("{{\n{}\n}}\n", lines.join(",\n"))).map_err(|e| Error::io("write", path, e))
+        let text = format!("{{\n{}\n}}\n", lines.join(",\n"));
+        file::replace(&path, |out| out.write_all(text.as_bytes()).map_err(|e| Error::io("write", &path, e)))
     }
 
     fn curves(&mut self) -> Result<&mut (File, SummaryWriter)> {

@@ -19,3 +19,7 @@ mod simd;
 pub mod transforms;
 pub mod tv_tensors;
 pub mod utils;
+
+// What a program that depends on this crate alone needs a name for.
+#[doc(no_inline)]
+pub use flambeau_tensor::{Build, DType, Device, Error, Result, Tensor};

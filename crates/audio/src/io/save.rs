@@ -1,6 +1,7 @@
 //! Tensors to WAV files.
 
 use super::Encoding;
+use flambeau_serialize::file;
 use flambeau_tensor::{Build, DType, Error, Result, Tensor, bail, ensure};
 use std::path::{Path, PathBuf};
 
@@ -8,19 +9,21 @@ use std::path::{Path, PathBuf};
 /// integers. Follows `torchaudio.save`, whose default this is for WAV.
 ///
 /// A floating point sample x becomes the integer nearest to x·2^15, kept in range (NaN becomes silence); an
-/// integer tensor (`u8`, `i16`, `i32`) stands for what [`load_with`](super::load_with) gives unnormalised.
+/// integer tensor (`u8`, `i16`, `i32`) stands for what [`load_with`](super::load_with) gives unnormalised. The file is
+/// replaced as a whole or not at all.
 ///
 /// # Errors
 /// Where the tensor is no waveform, the WAV would be longer than 4 GiB, or the file cannot be written.
 #[track_caller]
-pub fn save(path: impl AsRef<Path>, waveform: &Tensor, sample_rate: u32) -> Result<()> {
+pub fn save(path: impl AsRef<Path>, waveform: impl AsRef<Tensor>, sample_rate: u32) -> Result<()> {
     save_with(path.as_ref(), waveform, sample_rate).build()
 }
 
 /// [`save`] in another encoding: `save_with(path, &x, 16_000).bits_per_sample(24).build()?`, or
 /// `.encoding(Encoding::PcmF)` for floating point of 32 bits, or of 64.
-pub fn save_with(path: impl Into<PathBuf>, waveform: &Tensor, sample_rate: u32) -> SaveBuilder {
-    SaveBuilder { path: path.into(), waveform: waveform.clone(), sample_rate, encoding: None, bits_per_sample: None }
+pub fn save_with(path: impl Into<PathBuf>, waveform: impl AsRef<Tensor>, sample_rate: u32) -> SaveBuilder {
+    let waveform = waveform.as_ref().clone();
+    SaveBuilder { path: path.into(), waveform, sample_rate, encoding: None, bits_per_sample: None }
 }
 
 /// Options of [`save_with`].
@@ -87,8 +90,8 @@ impl SaveBuilder {
             "{rate} bytes a second are more than a WAV's header can say"
         );
         let form = Form { encoding, bits: bits as u16, channels: channels as u16, rate: self.sample_rate };
-        let file = form.file(&unit_samples(&wave)?, frames);
-        std::fs::write(&self.path, file).map_err(|e| Error::io("write", &self.path, e))
+        let bytes = form.file(&unit_samples(&wave)?, frames);
+        file::replace(&self.path, |out| out.write_all(&bytes).map_err(|e| Error::io("write", &self.path, e)))
     }
 
     #[track_caller]

@@ -19,6 +19,7 @@ mod optim;
 mod pad;
 mod pool;
 mod reduce;
+mod sampling;
 mod saved;
 mod scan;
 mod scatter;

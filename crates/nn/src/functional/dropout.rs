@@ -10,10 +10,11 @@ use flambeau_tensor::{Distribution, Result, Tensor, TensorBuilder, bail, ensure}
 #[track_caller]
 pub fn dropout(x: impl AsRef<Tensor>, p: f64, training: bool) -> Result<Tensor> {
     let x = x.as_ref();
-    match noise("dropout", x, None, p, training)? {
-        Some(noise) => x.mul(&noise),
-        None => Ok(x.clone()),
+    ensure!((0.0..=1.0).contains(&p), Argument, "dropout", "p = {p} is not a probability");
+    if !training || p == 0.0 || x.numel() == 0 {
+        return Ok(x.clone());
     }
+    Ok(x.native_dropout(p, None)?.0)
 }
 
 /// [`dropout`] into `x` itself.

@@ -57,9 +57,9 @@ with_mean! {
     /// The mean of y (log y − x) for logarithms x of probabilities.
     kl_div => kl_div_with(false, Reduction::Mean);
     /// The mean of −y log x − (1 − y) log(1 − x) for probabilities x.
-    binary_cross_entropy => binary_cross_entropy_with(None, Reduction::Mean);
+    binary_cross_entropy => binary_cross_entropy_with(Bce::default());
     /// [`binary_cross_entropy`] of σ(x), exact for large x.
-    binary_cross_entropy_with_logits => binary_cross_entropy_with_logits_with(None, None, Reduction::Mean);
+    binary_cross_entropy_with_logits => binary_cross_entropy_with_logits_with(BceWithLogits::default());
     /// The mean of −x at the right class, for logarithms `[N, C, …]` of probabilities and classes `[N, …]`.
     nll_loss => nll_loss_with(Nll::default());
     /// The mean of −log softmax(x) at the right class, for `[N, C, …]` and classes `[N, …]`; or, for
@@ -159,7 +159,29 @@ pub fn kl_div_with(
     reduction.of(&entropy.sub(&target.mul(input)?)?)
 }
 
-/// [`binary_cross_entropy`], each loss times `weight`, reduced as said. Logarithms end at −100, and the gradient
+options! {
+    /// Options of [`binary_cross_entropy_with`].
+    #[derive(Clone, Copy, Debug)]
+    pub struct Bce<'a> {
+        /// Factors of the losses; broadcast to them.
+        weight: ~into Option<&'a Tensor> = None,
+        /// What becomes of the losses of all places: their mean unless set.
+        reduction: Reduction = Reduction::Mean,
+    }
+
+    /// Options of [`binary_cross_entropy_with_logits_with`].
+    #[derive(Clone, Copy, Debug)]
+    pub struct BceWithLogits<'a> {
+        /// Factors of the losses; broadcast to them.
+        weight: ~into Option<&'a Tensor> = None,
+        /// Factors of what is lost where y is 1; broadcast to it.
+        pos_weight: ~into Option<&'a Tensor> = None,
+        /// What becomes of the losses of all places: their mean unless set.
+        reduction: Reduction = Reduction::Mean,
+    }
+}
+
+/// [`binary_cross_entropy`] with options. Logarithms end at −100, and the gradient
 /// is (x − y) / max(x (1 − x), 10⁻¹²): where a probability is 0 or 1 it is large, but a number, as in PyTorch.
 ///
 /// # Errors
@@ -168,8 +190,7 @@ pub fn kl_div_with(
 pub fn binary_cross_entropy_with(
     input: impl AsRef<Tensor>,
     target: impl AsRef<Tensor>,
-    weight: Option<&Tensor>,
-    reduction: Reduction,
+    options: Bce<'_>,
 ) -> Result<Tensor> {
     let [input, target] = full_precision([input.as_ref(), target.as_ref()])?;
     let (input, target) = (&*input, &*target);
@@ -185,7 +206,7 @@ pub fn binary_cross_entropy_with(
     } else {
         bce::single(bce::BinaryCrossEntropy.apply(&[input, target])?)?
     };
-    reduction.of(&weighted(loss, weight)?)
+    options.reduction.of(&weighted(loss, options.weight)?)
 }
 
 /// All numbers lie between 0 and 1; NaN does not.
@@ -205,8 +226,7 @@ fn probabilities(name: &'static str, what: &str, x: &Tensor) -> Result<()> {
     Ok(())
 }
 
-/// [`binary_cross_entropy_with_logits`], each loss times `weight`, what is lost where y is 1 times
-/// `pos_weight`, reduced as said.
+/// [`binary_cross_entropy_with_logits`] with options.
 ///
 /// # Errors
 /// Where shapes or dtypes do not go together.
@@ -214,20 +234,18 @@ fn probabilities(name: &'static str, what: &str, x: &Tensor) -> Result<()> {
 pub fn binary_cross_entropy_with_logits_with(
     input: impl AsRef<Tensor>,
     target: impl AsRef<Tensor>,
-    weight: Option<&Tensor>,
-    pos_weight: Option<&Tensor>,
-    reduction: Reduction,
+    options: BceWithLogits<'_>,
 ) -> Result<Tensor> {
     let [input, target] = full_precision([input.as_ref(), target.as_ref()])?;
     let (input, target) = (&*input, &*target);
     same_shape("binary_cross_entropy_with_logits", input, target)?;
     // −log σ(x) for y = 1, x − log σ(x) for y = 0.
     let lost = input.logsigmoid()?.neg()?;
-    let lost = match pos_weight {
+    let lost = match options.pos_weight {
         Some(factor) => lost.mul(&factor.sub(1.0)?.mul(target)?.add(1.0)?)?,
         None => lost,
     };
-    reduction.of(&weighted(target.rsub(1.0)?.mul(input)?.add(&lost)?, weight)?)
+    options.reduction.of(&weighted(target.rsub(1.0)?.mul(input)?.add(&lost)?, options.weight)?)
 }
 
 #[track_caller]

@@ -1,7 +1,7 @@
 //! Losses as modules: `loss.call((&input, &target))`. They keep the options that the functions of
 //! [`functional`](crate::functional) take.
 
-use crate::functional::{self, CrossEntropy, Nll, Reduction};
+use crate::functional::{self, Bce, BceWithLogits, CrossEntropy, Nll, Reduction};
 use crate::{Buffer, Forward, Module, ModuleId};
 use flambeau_tensor::{Result, Tensor, builder, ensure};
 
@@ -121,7 +121,7 @@ with_weight! {
         /// Factors of the losses; broadcast to them.
         weight
     }
-    |s, x, y| functional::binary_cross_entropy_with(x, y, s.weight.as_deref(), s.reduction);
+    |s, x, y| functional::binary_cross_entropy_with(x, y, Bce { weight: s.weight.as_deref(), reduction: s.reduction });
     /// [`BCELoss`] of σ(x), exact for large x, as `torch.nn.BCEWithLogitsLoss`.
     BCEWithLogitsLoss, BCEWithLogitsLossBuilder {
         /// Factors of the losses; broadcast to them.
@@ -129,7 +129,9 @@ with_weight! {
         /// Factors of what is lost where y is 1; broadcast to it.
         pos_weight
     }
-    |s, x, y| functional::binary_cross_entropy_with_logits_with(x, y, s.weight.as_deref(), s.pos_weight.as_deref(), s.reduction);
+    |s, x, y| functional::binary_cross_entropy_with_logits_with(x, y, BceWithLogits {
+        weight: s.weight.as_deref(), pos_weight: s.pos_weight.as_deref(), reduction: s.reduction,
+    });
 }
 
 /// −x at the right class, for logarithms `[N, C, …]` of probabilities and classes `[N, …]`, as

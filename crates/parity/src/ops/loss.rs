@@ -1,6 +1,6 @@
 //! Losses.
 
-use flambeau_nn::functional::{self as f, CrossEntropy, Nll, Reduction};
+use flambeau_nn::functional::{self as f, Bce, BceWithLogits, CrossEntropy, Nll, Reduction};
 
 use super::Entry;
 use crate::call::{Call, KEYWORD, Trouble, ok, unsupported};
@@ -8,11 +8,13 @@ use crate::call::{Call, KEYWORD, Trouble, ok, unsupported};
 pub(super) const TABLE: &[Entry] = &[
     ("nn.functional.binary_cross_entropy", |c| {
         let weight = c.tensor_opt(2, "weight")?;
-        ok(f::binary_cross_entropy_with(c.x()?, c.tensor(1, "target")?, weight, reduction(c)?)?)
+        let options = Bce { weight, reduction: reduction(c)? };
+        ok(f::binary_cross_entropy_with(c.x()?, c.tensor(1, "target")?, options)?)
     }),
     ("nn.functional.binary_cross_entropy_with_logits", |c| {
-        let (weight, positive) = (c.tensor_opt(2, "weight")?, c.tensor_opt(usize::MAX, "pos_weight")?);
-        ok(f::binary_cross_entropy_with_logits_with(c.x()?, c.tensor(1, "target")?, weight, positive, reduction(c)?)?)
+        let (weight, pos_weight) = (c.tensor_opt(2, "weight")?, c.tensor_opt(usize::MAX, "pos_weight")?);
+        let options = BceWithLogits { weight, pos_weight, reduction: reduction(c)? };
+        ok(f::binary_cross_entropy_with_logits_with(c.x()?, c.tensor(1, "target")?, options)?)
     }),
     ("nn.functional.cross_entropy", |c| {
         let (weight, ignore_index) = (c.tensor_opt(2, "weight")?, c.int_or(usize::MAX, "ignore_index", -100)?);

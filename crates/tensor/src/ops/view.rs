@@ -3,7 +3,7 @@
 
 use crate::layout::{Layout, stride};
 use crate::op::ViewOp;
-use crate::shape::{DimList, Dims, IntoShape, MAX_RANK, Shape, Strides, check_dims, checked_numel, dim_index};
+use crate::shape::{DimList, Dims, IntoShape, MAX_RANK, Shape, Size, Strides, check_dims, checked_numel, dim_index};
 use crate::{DType, Result, Tensor, bail, dispatch_view, ensure};
 use smallvec::SmallVec;
 
@@ -472,8 +472,8 @@ impl Tensor {
     /// # Errors
     /// Where they are not there.
     #[track_caller]
-    pub fn narrow(&self, dim: isize, start: isize, len: usize) -> Result<Tensor> {
-        let d = dim_index("narrow", dim, self.rank())?;
+    pub fn narrow(&self, dim: isize, start: impl Size, len: usize) -> Result<Tensor> {
+        let (d, start) = (dim_index("narrow", dim, self.rank())?, start.size());
         let size = self.size(dim)?;
         let from = if start < 0 { start + size as isize } else { start };
         let fits = from >= 0 && (from as usize).checked_add(len).is_some_and(|end| end <= size);

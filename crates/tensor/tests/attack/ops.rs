@@ -283,6 +283,14 @@ const OTHERS: &[Maker] = &[
         let (shape, dtype) = (shape(g), g.dtype());
         (Random { distribution, generator: None, shape, dtype, device: Device::Cpu, strided: false }.into(), vec![])
     },
+    |g| {
+        let x = g.tensor();
+        (Multinomial { samples: g.u(), replacement: g.one_in(2), generator: None }.into(), vec![x])
+    },
+    |g| {
+        let x = g.tensor();
+        (Dropout { p: g.pick(&[0.0, 0.5, 1.0, -1.0, f64::NAN]), generator: None }.into(), vec![x])
+    },
     // element by element
     |g| {
         let x = g.tensor();

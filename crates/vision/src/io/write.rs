@@ -1,5 +1,6 @@
 //! Tensors to image files.
 
+use flambeau_serialize::file;
 use flambeau_tensor::{DType, Error, Result, Tensor, bail, ensure};
 use png::ColorType;
 use std::path::Path;
@@ -40,7 +41,7 @@ pub fn write_jpeg(image: &Tensor, path: impl AsRef<Path>, quality: u8) -> Result
 }
 
 fn write(bytes: &[u8], path: &Path) -> Result<()> {
-    std::fs::write(path, bytes).map_err(|e| Error::io("write", path, e))
+    file::replace(path, |out| out.write_all(bytes).map_err(|e| Error::io("write", path, e)))
 }
 
 /// The bytes of a PNG file, as `torchvision.io.encode_png`.

@@ -1,52 +1,26 @@
 //! The programs that the facade exists for, as their authors write them: they compile, run, and fail with
-//! the message that helps.
+//! the message that helps. Short calls stand here, whole programs in files of their own.
 
-use flambeau::audio::{self, transforms::*};
+mod audio;
+mod cart_pole;
+mod dqn;
+mod gpt;
+mod hooks_and_groups;
+mod loader;
+mod reinforce;
+mod resnet;
+mod science;
+mod vae;
+mod wgan_gp;
+
+use flambeau::audio::transforms::*;
 use flambeau::prelude::*;
-use flambeau::vision::{self, transforms::*};
+use flambeau::vision::transforms::*;
+use resnet::BasicBlock;
 use std::path::PathBuf;
 
 fn data(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../data").join(name)
-}
-
-#[derive(Module)]
-struct BasicBlock {
-    conv1: Conv2d,
-    bn1: BatchNorm2d,
-    conv2: Conv2d,
-    bn2: BatchNorm2d,
-    downsample: Option<Sequential>,
-}
-
-impl BasicBlock {
-    fn new(inplanes: usize, planes: usize, stride: usize) -> Result<Self> {
-        let downsample = (stride != 1 || inplanes != planes)
-            .then(|| {
-                Sequential::of((Conv2d::new(inplanes, planes, 1).stride(stride).bias(false), BatchNorm2d::new(planes)))
-            })
-            .transpose()?;
-        Ok(Self {
-            conv1: Conv2d::new(inplanes, planes, 3).stride(stride).padding(1).bias(false).build()?,
-            bn1: BatchNorm2d::new(planes).build()?,
-            conv2: Conv2d::new(planes, planes, 3).padding(1).bias(false).build()?,
-            bn2: BatchNorm2d::new(planes).build()?,
-            downsample,
-        })
-    }
-}
-
-impl Forward<&Tensor> for BasicBlock {
-    type Output = Tensor;
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let out = self.bn1.call(&self.conv1.call(x)?)?.relu()?;
-        let out = self.bn2.call(&self.conv2.call(&out)?)?;
-        let identity = match &self.downsample {
-            Some(d) => d.call(x)?,
-            None => x.clone(),
-        };
-        (out + identity).relu()
-    }
 }
 
 #[test]
@@ -92,7 +66,7 @@ fn sound() -> Result<()> {
     let folder = data("spoken_digits/seven");
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    let (waveform, rate) = audio::load(&files[0])?;
+    let (waveform, rate) = flambeau::audio::load(&files[0])?;
     let features = Sequential::of((
         Resample::new(rate, 16_000),
         MelSpectrogram::new(16_000).n_fft(400).hop_length(160).n_mels(64),
@@ -146,7 +120,7 @@ fn mistakes_say_what_is_wrong_and_where() -> Result<()> {
         wrong.starts_with("matmul: cannot multiply [32, 784] by [512, 10]: inner sizes 784 and 512 differ"),
         "{wrong}"
     );
-    assert!(wrong.contains("programs.rs:"), "{wrong}");
+    assert!(wrong.contains("main.rs:"), "{wrong}");
 
     let other = Sequential::of((Linear::new(2, 3),))?.state_dict();
     let wrong = Sequential::of((Linear::new(2, 4),))?.load_state_dict(&other).unwrap_err().to_string();
