@@ -6,6 +6,10 @@
 //! shows that there is nothing untested.
 
 mod common;
+#[path = "every_op/functions.rs"]
+mod functions;
+#[path = "every_op/linear_algebra.rs"]
+mod linear_algebra;
 
 use common::{check, check_forward, sample, seeded};
 use flambeau_autograd::{Autograd, GradOptions, RULES, RuleKind, enable_grad, grad_with, recorded_ops};
@@ -553,9 +557,20 @@ fn views(t: &mut Table) {
 
 fn table() -> Table {
     let mut table = Table::default();
-    [unary, binary, reductions, products, pools_and_norms, elements, views, custom]
-        .iter()
-        .for_each(|part| part(&mut table));
+    [
+        unary,
+        binary,
+        reductions,
+        products,
+        pools_and_norms,
+        elements,
+        views,
+        custom,
+        functions::cases,
+        linear_algebra::cases,
+    ]
+    .iter()
+    .for_each(|part| part(&mut table));
     table
 }
 

@@ -134,6 +134,29 @@ impl Numbers {
         }
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Integers(v) => v.len(),
+            Self::Reals(v) => v.len(),
+            Self::Complexes(v) => v.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Numbers `i` and `j` change places.
+    pub fn swap(&mut self, i: usize, j: usize) {
+        match self {
+            Self::Integers(v) => v.swap(i, j),
+            Self::Reals(v) => v.swap(i, j),
+            Self::Complexes(v) => v.swap(i, j),
+        }
+    }
+
     /// Whether every number is zero.
     pub fn all_zero(&self) -> bool {
         match self {

@@ -11,6 +11,7 @@ pub mod audio;
 pub mod call;
 pub mod case;
 pub mod compare;
+pub mod gauge;
 pub mod images;
 pub mod modules;
 pub mod ops;

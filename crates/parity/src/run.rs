@@ -16,7 +16,7 @@ use crate::{
     call::{Call, Trouble, plain, revive},
     case::{Arguments, Expected, Gradients, Kind, OpCase, Subject},
     compare::{Plain, What, same, same_tensor, tolerance},
-    images, modules, ops, optims, random, schedulers, tape,
+    gauge, images, modules, ops, optims, random, schedulers, tape,
     value::{Recorded, Value},
     vision,
 };
@@ -188,7 +188,8 @@ pub(crate) fn same_output(
     output: &Value<Tensor>,
     expected: &Expected,
 ) -> Result<Result<(), String>, Trouble> {
-    let ours = output.map(&mut plain)?;
+    let mut ours = output.map(&mut plain)?;
+    gauge::align(name, &mut ours, &expected.output);
     Ok(same(&ours, &expected.output, &|element| tolerance(name, What::Forward, element).times(expected.slack[0])))
 }
 

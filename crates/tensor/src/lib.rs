@@ -20,6 +20,7 @@ mod interpreters;
 pub mod layout;
 pub mod linalg;
 mod literal;
+pub mod masked;
 mod meta;
 pub mod op;
 pub mod ops;

@@ -125,10 +125,10 @@ macro_rules! for_each_op {
                 // one tensor, element by element
                 Cast, Neg, Abs, Sign, Exp, Exp2, Expm1, Log, Log2, Log10, Log1p, Sqrt, Rsqrt, Square, Reciprocal, Sin, Cos, Tan, Asin,
                 Acos, Atan, Sinh, Cosh, Tanh, Asinh, Acosh, Atanh, Sigmoid, Relu, Erf, Erfc, Erfinv, Floor, Ceil, Round, Trunc, IsNan,
-                IsInf, IsFinite, LogicalNot, Conj,
+                IsInf, IsFinite, LogicalNot, Conj, Special,
                 // two
                 Add, Sub, Mul, Div, DivFloor, DivTrunc, Remainder, Fmod, Pow, Atan2, Maximum, Minimum, Eq, Ne, Lt, Le, Gt, Ge,
-                LogicalAnd, LogicalOr, LogicalXor, BitwiseAnd, BitwiseOr, BitwiseXor,
+                LogicalAnd, LogicalOr, LogicalXor, BitwiseAnd, BitwiseOr, BitwiseXor, Gcd, NextAfter, SpecialPair,
                 // three
                 Where,
                 // reductions
@@ -139,6 +139,9 @@ macro_rules! for_each_op {
                 Sort, Topk, Kthvalue,
                 // matrix products
                 Matmul, Linear,
+                // linear algebra
+                LuFactor, Solve, SolveTriangular, Det, Slogdet, Cholesky, Geqrf, HouseholderProduct, Qr, Eigh, Eig, Svd, Pinv,
+                MatrixExp, LdlFactor, LdlSolve,
                 // pooling
                 MaxPoolBackward,
                 // activation functions
@@ -148,6 +151,8 @@ macro_rules! for_each_op {
                 // softmax and norms
                 Softmax, LogSoftmax, SoftmaxBackward, LogSoftmaxBackward, LayerNorm, LayerNormBackward, RmsNorm, RmsNormBackward,
                 BatchNorm, BatchNormBackward, GroupNorm, GroupNormBackward,
+                // losses
+                CtcLoss, CtcLossBackward,
                 // elements by number, joining, padding, bounds
                 Embedding, Nonzero, Gather, Scatter, Cat, Flip, Clamp,
                 // drawing
@@ -203,6 +208,8 @@ macro_rules! define_ops {
             pub fn name(&self) -> &'static str {
                 match self {
                     Op::Custom(op) => op.op().name(),
+                    Op::Special(op) => op.function.name(),
+                    Op::SpecialPair(op) => op.function.name(),
                     _ => Op::NAMES[self.number()],
                 }
             }

@@ -3,6 +3,9 @@
 
 use flambeau_tensor::{CloseOptions, Complex, DType, Device, ErrorKind, Generator, Result, Scalar, Tensor, tensor};
 
+#[path = "elementwise/special.rs"]
+mod special;
+
 fn numbers(shape: &[usize]) -> Tensor {
     Tensor::randn(shape).generator(&Generator::with_seed(5)).build().unwrap()
 }

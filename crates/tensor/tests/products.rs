@@ -3,6 +3,9 @@
 
 use flambeau_tensor::{DType, Result, Scalar, Tensor};
 
+#[path = "products/linalg.rs"]
+mod linalg;
+
 fn filled(shape: &[usize], value: f64, dtype: DType) -> Tensor {
     Tensor::full(shape, value).dtype(dtype).build().unwrap()
 }

@@ -374,3 +374,77 @@ fn batch(name: &'static str, input: &Tensor, target: &Tensor, less: usize) -> Re
 fn unbatched(input: &Tensor, reduction: Reduction, losses: Tensor) -> Result<Tensor> {
     if input.rank() < 2 { losses.squeeze(0) } else { reduction.of(&losses) }
 }
+
+/// The mean of max(0, ‖a − p‖ − ‖a − n‖ + 1) for anchors, and examples of the same and of another class, `[N, D]`:
+/// `torch.nn.functional.triplet_margin_loss`.
+///
+/// # Errors
+/// Where the shapes do not broadcast or differ in rank.
+#[track_caller]
+pub fn triplet_margin_loss(
+    anchor: impl AsRef<Tensor>,
+    positive: impl AsRef<Tensor>,
+    negative: impl AsRef<Tensor>,
+) -> Result<Tensor> {
+    triplet_margin_loss_with(anchor, positive, negative, TripletMargin::new())
+}
+
+flambeau_tensor::options! {
+    /// Options of [`triplet_margin_loss_with`]; PyTorch's names and defaults.
+    #[derive(Clone, Debug)]
+    pub struct TripletMargin {
+        /// How much farther the other class must be.
+        margin: f64 = 1.0,
+        /// The norm of distances.
+        p: f64 = 2.0,
+        /// What is added to each difference, so that a distance of 0 has a slope.
+        eps: f64 = 1e-6,
+        /// Take the distance of the two examples where that is the smaller one? No.
+        swap: bool = false,
+        /// What becomes of the losses.
+        reduction: Reduction = Reduction::Mean,
+    }
+}
+
+/// [`triplet_margin_loss`] with options.
+///
+/// # Errors
+/// As [`triplet_margin_loss`], and where the margin is not positive.
+#[track_caller]
+pub fn triplet_margin_loss_with(
+    anchor: impl AsRef<Tensor>,
+    positive: impl AsRef<Tensor>,
+    negative: impl AsRef<Tensor>,
+    options: TripletMargin,
+) -> Result<Tensor> {
+    let TripletMargin { margin, p, eps, swap, reduction } = options;
+    triplet_margin_with_distance_loss(anchor, positive, negative, margin, swap, reduction, |x, y| {
+        x.pairwise_distance(y, p, eps, false)
+    })
+}
+
+/// [`triplet_margin_loss`] with a distance of one's own: `torch.nn.functional.triplet_margin_with_distance_loss`.
+///
+/// # Errors
+/// As [`triplet_margin_loss_with`], and those of the distance.
+#[track_caller]
+pub fn triplet_margin_with_distance_loss(
+    anchor: impl AsRef<Tensor>,
+    positive: impl AsRef<Tensor>,
+    negative: impl AsRef<Tensor>,
+    margin: f64,
+    swap: bool,
+    reduction: Reduction,
+    distance: impl Fn(&Tensor, &Tensor) -> Result<Tensor>,
+) -> Result<Tensor> {
+    let [anchor, positive, negative] = full_precision([anchor.as_ref(), positive.as_ref(), negative.as_ref()])?;
+    let op = "triplet_margin_loss";
+    ensure!(margin > 0.0, Argument, op, "the margin must be above 0, it is {margin}");
+    let ranks = [anchor.rank(), positive.rank(), negative.rank()];
+    ensure!(ranks[0] == ranks[1] && ranks[0] == ranks[2], Shape, op, "the ranks {ranks:?} must be the same");
+    let (near, mut far) = (distance(&anchor, &positive)?, distance(&anchor, &negative)?);
+    if swap {
+        far = far.minimum(&distance(&positive, &negative)?)?;
+    }
+    reduction.of(&near.sub(&far)?.add(margin)?.clamp_min(0.0)?)
+}

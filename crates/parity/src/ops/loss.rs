@@ -1,9 +1,11 @@
 //! Losses.
 
-use flambeau_nn::functional::{self as f, Bce, BceWithLogits, CrossEntropy, Nll, Reduction};
+use flambeau_nn::functional::{self as f, Bce, BceWithLogits, CrossEntropy, CtcOptions, Nll, Reduction, TripletMargin};
+use flambeau_tensor::{DType, Tensor};
 
 use super::Entry;
 use crate::call::{Call, KEYWORD, Trouble, ok, unsupported};
+use crate::value::Value;
 
 pub(super) const TABLE: &[Entry] = &[
     ("nn.functional.binary_cross_entropy", |c| {
@@ -74,10 +76,40 @@ pub(super) const TABLE: &[Entry] = &[
         let eps = c.float_or(KEYWORD, "eps", 1e-8)?;
         ok(f::poisson_nll_loss_with(c.x()?, c.tensor(1, "target")?, log_input, full, eps, reduction(c)?)?)
     }),
+    ("nn.functional.ctc_loss", |c| {
+        let (blank, zero_infinity) = (c.size_or(4, "blank", 0)?, c.flag(6, "zero_infinity", false)?);
+        let options = CtcOptions { blank, reduction: reduction_at(c, 5)?, zero_infinity };
+        let (input, target) = (lengths(c, 2, "input_lengths")?, lengths(c, 3, "target_lengths")?);
+        ok(f::ctc_loss_with(c.x()?, c.tensor(1, "targets")?, &input, &target, options)?)
+    }),
+    ("nn.functional.triplet_margin_loss", |c| {
+        let (margin, p) = (c.float_or(KEYWORD, "margin", 1.0)?, c.float_or(KEYWORD, "p", 2.0)?);
+        let (eps, swap) = (c.float_or(KEYWORD, "eps", 1e-6)?, c.flag(KEYWORD, "swap", false)?);
+        let options = TripletMargin { margin, p, eps, swap, reduction: reduction(c)? };
+        ok(f::triplet_margin_loss_with(c.x()?, c.tensor(1, "positive")?, c.tensor(2, "negative")?, options)?)
+    }),
+    ("nn.functional.triplet_margin_with_distance_loss", |c| {
+        if c.given(KEYWORD, "distance_function").is_some() {
+            return unsupported("a distance function");
+        }
+        let (margin, swap) = (c.float_or(KEYWORD, "margin", 1.0)?, c.flag(KEYWORD, "swap", false)?);
+        let (positive, negative, r) = (c.tensor(1, "positive")?, c.tensor(2, "negative")?, reduction(c)?);
+        let distance = |x: &Tensor, y: &Tensor| x.pairwise_distance(y, 2.0, 1e-6, false);
+        ok(f::triplet_margin_with_distance_loss(c.x()?, positive, negative, margin, swap, r, distance)?)
+    }),
     ("nn.functional.soft_margin_loss", |c| {
         ok(f::soft_margin_loss_with(c.x()?, c.tensor(1, "target")?, reduction(c)?)?)
     }),
 ];
+
+/// Lengths, as a list or a tensor.
+fn lengths(c: &Call, position: usize, name: &str) -> Result<Vec<usize>, Trouble> {
+    let lengths = match c.given(position, name) {
+        Some(Value::Tensor(t)) => t.to_dtype(DType::I64)?.to_vec::<i64>()?,
+        _ => c.ints(position, name)?.into_iter().map(|len| len as i64).collect(),
+    };
+    Ok(lengths.into_iter().map(|len| usize::try_from(len).unwrap_or(usize::MAX)).collect())
+}
 
 fn reduction(c: &Call) -> Result<Reduction, Trouble> {
     reduction_at(c, usize::MAX)

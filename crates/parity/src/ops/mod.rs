@@ -18,6 +18,7 @@ mod index;
 mod join;
 mod linalg;
 pub(crate) mod loss;
+mod masked;
 mod matmul;
 mod norm;
 mod pointwise;
@@ -52,10 +53,17 @@ const TABLES: &[&[Entry]] = &[
     create::TABLE,
     fft::TABLE,
     fft::TRANSFORMS,
-    linalg::TABLE,
+    linalg::UNARY,
+    linalg::PRODUCTS,
+    linalg::SYSTEMS,
+    linalg::FACTORS,
+    linalg::NORMS,
     signal::PLAIN,
     signal::OTHERS,
-    special::TABLE,
+    special::UNARY,
+    special::PAIRS,
+    special::ORDERS,
+    masked::TABLE,
     matmul::PRODUCTS,
     matmul::ADDED,
     matmul::OTHERS,
@@ -86,7 +94,6 @@ pub const INEXPRESSIBLE: &[(&str, usize, &str)] = &[
     ("int", 1, NO_FORMATS),
     ("linspace.tensor_overload", 6, "linspace takes its ends as numbers"),
     ("long", 1, NO_FORMATS),
-    ("norm.nuc", 2, "the nuclear norm needs singular values"),
     ("round.decimals_3", 3, "round has no decimals"),
     ("round.decimals_neg_3", 3, "round has no decimals"),
     ("short", 1, NO_FORMATS),

@@ -97,9 +97,11 @@ binary! {
     "fmax" => fmax,
     "fmin" => fmin,
     "fmod" => fmod,
+    "gcd" => gcd,
     "ge" => ge,
     "gt" => gt,
     "hypot" => hypot,
+    "lcm" => lcm,
     "ldexp" => ldexp,
     "le" => le,
     "logaddexp" => logaddexp,
@@ -114,6 +116,7 @@ binary! {
     "minimum" => minimum,
     "mul" => mul,
     "ne" => ne,
+    "nextafter" => nextafter,
     "pow" => pow,
     "remainder" => remainder,
     "true_divide" => div,
@@ -146,6 +149,10 @@ pub(super) const OTHERS: &[Entry] = &[
     ("complex", |c| ok(c.x()?.complex(c.tensor(1, "imag")?)?)),
     ("polar", |c| ok(c.x()?.polar(c.tensor(1, "angle")?)?)),
     ("heaviside", |c| ok(c.x()?.heaviside(c.tensor(1, "values")?)?)),
+    ("frexp", |c| {
+        let parts = c.x()?.frexp()?;
+        ok((parts.mantissa, parts.exponent))
+    }),
     ("logit", |c| ok(c.x()?.logit(c.float_opt(1, "eps")?)?)),
     ("nan_to_num", |c| {
         let (nan, posinf) = (c.float_opt(1, "nan")?, c.float_opt(2, "posinf")?);

@@ -3,6 +3,7 @@
 use super::{Entry, view::dims};
 use crate::call::{Call, Outcome, Trouble, ok, unsupported};
 use crate::value::Value;
+use flambeau_tensor::linalg::{self, MatrixOrd};
 use flambeau_tensor::{DType, Dims, Result, Tensor, TopkOptions};
 
 /// The dtype that the call asks for.
@@ -125,7 +126,6 @@ pub(super) const TABLE: &[Entry] = &[
         let (x, k, dim) = (c.x()?, c.size(1, "k")?, c.dim_or(2, "dim", -1)?);
         if c.flag(3, "keepdim", false)? { ok(x.kthvalue_keepdim(k, dim)?) } else { ok(x.kthvalue(k, dim)?) }
     }),
-    ("linalg.vector_norm", |c| norm(c, "ord")),
     ("logcumsumexp", |c| ok(c.x()?.logcumsumexp(c.dim(1, "dim")?)?)),
     ("logsumexp", |c| over(c, |x, d| x.logsumexp(d), |x, d| x.logsumexp_keepdim(d))),
     ("max.reduction_no_dim", |c| ok(c.x()?.max_all()?)),
@@ -144,7 +144,10 @@ pub(super) const TABLE: &[Entry] = &[
     ("nanmedian", |c| along(c, 1, |x, d| x.nanmedian(d), |x, d| x.nanmedian_keepdim(d), |x| ok(x.nanmedian_all()?))),
     ("nansum", |c| over(c, |x, d| x.nansum(d), |x, d| x.nansum_keepdim(d))),
     ("norm", |c| norm(c, "p")),
-    ("norm.nuc", |_| unsupported("the nuclear norm needs singular values")),
+    ("norm.nuc", |c| {
+        let dims = c.ints_opt(2, "dim")?;
+        ok(linalg::norm(&x_as(c)?, Some(MatrixOrd::Nuc), dims.as_deref(), c.flag(3, "keepdim", false)?)?)
+    }),
     ("prod", |c| match dtype(c)? {
         None => over(c, |x, d| x.prod(d), |x, d| x.prod_keepdim(d)),
         Some(dtype) => over(c, |x, d| x.prod_as(dtype, d), |x, d| x.prod_as_keepdim(dtype, d)),

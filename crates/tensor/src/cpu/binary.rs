@@ -215,6 +215,63 @@ dividing! {
     Fmod, "fmod", false, |a, b| a % b, |a, b| a % b, |a: i64, b: i64| a.wrapping_rem(b);
 }
 
+impl CpuKernel for Gcd {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        let ([x, y], out) = (operands(self.scalar, inputs, false), &mut outputs[0]);
+        by_dtype!("gcd", inputs[0].dtype(), { whole T => map2::<T, T, T>(x, y, out, gcd), });
+        Ok(())
+    }
+}
+
+fn gcd(a: i64, b: i64) -> i64 {
+    let (mut a, mut b) = (a.unsigned_abs(), b.unsigned_abs());
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a as i64
+}
+
+/// The next `f32` or `f64` after x towards y.
+macro_rules! next {
+    ($t:ty, $x:expr, $y:expr) => {{
+        let (x, y): ($t, $t) = ($x, $y);
+        match x.partial_cmp(&y) {
+            None => <$t>::NAN,
+            Some(std::cmp::Ordering::Equal) => y,
+            Some(std::cmp::Ordering::Less) => x.next_up(),
+            Some(std::cmp::Ordering::Greater) => x.next_down(),
+        }
+    }};
+}
+
+impl CpuKernel for NextAfter {
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        let ([x, y], out) = (operands(self.scalar, inputs, false), &mut outputs[0]);
+        match inputs[0].dtype() {
+            DType::BF16 => map2::<f32, f32, f32>(x, y, out, next_bf16),
+            DType::F32 => map2::<f32, f32, f32>(x, y, out, |x, y| next!(f32, x, y)),
+            DType::F64 => map2::<f64, f64, f64>(x, y, out, |x, y| next!(f64, x, y)),
+            dtype => bail!(Unsupported, "nextafter", "not defined for {dtype}"),
+        }
+        Ok(())
+    }
+}
+
+/// The next `bf16`: the upper half of an `f32`'s bits.
+fn next_bf16(x: f32, y: f32) -> f32 {
+    if x.is_nan() || y.is_nan() || x == y {
+        return if x == y { y } else { f32::NAN };
+    }
+    let step: u32 = 1 << 16;
+    let bits = match (x == 0.0, y > x, x > 0.0) {
+        (true, up, _) => step | if up { 0 } else { 1 << 31 },
+        // Away from zero where both signs agree.
+        (false, up, positive) if up == positive => x.to_bits() + step,
+        _ => x.to_bits() - step,
+    };
+    f32::from_bits(bits)
+}
+
 fn has_zero(x: &Input<'_>) -> Result<bool> {
     let x = match x {
         Input::Tensor(x) => x,

@@ -428,4 +428,8 @@ binary! {
     BitwiseOr, "bitwise_or", Integral, false, |d| d, bitwise_or, in place bitwise_or_;
     /// Bits set in just one.
     BitwiseXor, "bitwise_xor", Integral, false, |d| d, bitwise_xor, in place bitwise_xor_;
+    /// The greatest common divisor of integers, not negative.
+    Gcd, "gcd", Integral, false, |d| d, gcd, in place gcd_;
+    /// The next number of the dtype after x in the direction of y.
+    NextAfter, "nextafter", Real, false, |d| d, nextafter, in place nextafter_;
 }

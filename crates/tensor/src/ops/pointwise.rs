@@ -1,7 +1,7 @@
 //! Functions of each element that are put together from others.
 
-use crate::ops::{Operand, result_type};
-use crate::{Category, DType, Result, Tensor, bail, ensure, stack};
+use crate::ops::{MantissaExponent, Operand, Special, SpecialFunction, result_type};
+use crate::{Category, DType, Result, Tensor, bail, dispatch, ensure, stack};
 use std::f64::consts::{LN_2, PI};
 
 /// How many bits an integer of `dtype` has.
@@ -314,6 +314,33 @@ impl Tensor {
     pub fn ldexp<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Tensor> {
         let power = other.into().to_tensor(self)?.rpow(2.0)?;
         self.mul(&power)
+    }
+
+    /// The mantissa m, ½ ≤ |m| < 1, and the exponent e (`int32`) of x = m · 2ᵉ; x and 0 where x is 0 or not finite:
+    /// `torch.frexp`.
+    ///
+    /// # Errors
+    /// Where the tensor is not of floating point.
+    #[track_caller]
+    pub fn frexp(&self) -> Result<MantissaExponent> {
+        ensure!(self.dtype().is_float(), DType, "frexp", "not defined for {}", self.dtype());
+        let exponent = dispatch(Special { function: SpecialFunction::Exponent }, &[&self.detach()])?;
+        // In two steps, each of which stays in range.
+        let half = exponent.div(-2)?.floor()?;
+        let rest = exponent.add(&half)?.neg()?;
+        let mantissa = self.mul(&half.exp2()?)?.mul(&rest.exp2()?)?;
+        Ok(MantissaExponent { mantissa, exponent: exponent.to_dtype(DType::I32)? })
+    }
+
+    /// The least common multiple of integers, not negative; 0 where one is 0: `torch.lcm`.
+    ///
+    /// # Errors
+    /// Where an operand is not of integers, or the shapes do not broadcast.
+    #[track_caller]
+    pub fn lcm<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Tensor> {
+        let (x, y) = self.promoted(other.into())?;
+        let divisor = x.gcd(&y)?;
+        x.div_trunc(&divisor.masked_fill(&divisor.eq(0)?, 1)?)?.mul(&y)?.abs()
     }
 
     /// x to the power of y in double precision: `torch.float_power`.

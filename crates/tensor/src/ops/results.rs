@@ -40,6 +40,15 @@ pub struct StdAndMean {
     pub mean: Tensor,
 }
 
+/// What [`Tensor::frexp`] returns.
+#[derive(Clone, Debug)]
+pub struct MantissaExponent {
+    /// The mantissas.
+    pub mantissa: Tensor,
+    /// The exponents, `int32`.
+    pub exponent: Tensor,
+}
+
 /// Both outputs of an op that has two.
 #[track_caller]
 pub(crate) fn pair(op: impl Into<Op>, inputs: &[&Tensor]) -> Result<(Tensor, Tensor)> {

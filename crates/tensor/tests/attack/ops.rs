@@ -60,6 +60,25 @@ fn layout(g: &mut Gen, x: &Tensor) -> Layout {
     }
 }
 
+/// Square matrices, mostly.
+fn square(g: &mut Gen) -> Tensor {
+    if g.one_in(6) {
+        return float(g);
+    }
+    let (n, dtype) = (g.next() as usize % 5, g.pick(&[DType::F32, DType::F64, DType::Complex64, DType::Complex128]));
+    let shape = if g.one_in(3) { vec![2, n, n] } else { vec![n, n] };
+    g.tensor_of(&shape, dtype)
+}
+
+fn ctc(g: &mut Gen) -> (CtcLoss, Vec<Tensor>) {
+    let (t, n, c, s) = (g.next() as usize % 4, g.next() as usize % 3, 1 + g.next() as usize % 3, g.next() as usize % 4);
+    let (input_lengths, target_lengths) = ((0..n).map(|_| t).collect(), (0..n).map(|i| s.min(i + 1)).collect());
+    let blank = if g.one_in(4) { g.u() } else { 0 };
+    let (x, targets) = (g.tensor_of(&[t, n, c], DType::F32), g.index(&[n, s]));
+    let op = CtcLoss { blank, input_lengths, target_lengths, zero_infinity: g.one_in(2) };
+    (op, vec![x, targets])
+}
+
 fn float(g: &mut Gen) -> Tensor {
     let shape = g.shape();
     let dtype = g.pick(&[DType::F32, DType::F32, DType::F64, DType::F16]);
@@ -234,8 +253,30 @@ const BINARY: &[Maker] = binary!(
     LogicalXor { scalar: scalar(g) },
     BitwiseAnd { scalar: scalar(g) },
     BitwiseOr { scalar: scalar(g) },
-    BitwiseXor { scalar: scalar(g) }
+    BitwiseXor { scalar: scalar(g) },
+    Gcd { scalar: scalar(g) },
+    NextAfter { scalar: scalar(g) },
+    SpecialPair { function: g.pick(&PAIRS) }
 );
+
+const PAIRS: [SpecialPairFunction; 6] = [
+    SpecialPairFunction::Igamma,
+    SpecialPairFunction::Igammac,
+    SpecialPairFunction::Zeta,
+    SpecialPairFunction::ChebyshevU,
+    SpecialPairFunction::Laguerre,
+    SpecialPairFunction::HermiteH,
+];
+
+const SPECIAL: [SpecialFunction; 7] = [
+    SpecialFunction::Lgamma,
+    SpecialFunction::Polygamma(3),
+    SpecialFunction::Polygamma(u32::MAX),
+    SpecialFunction::Ndtri,
+    SpecialFunction::ModifiedBesselK0,
+    SpecialFunction::AiryAi,
+    SpecialFunction::Exponent,
+];
 
 const BACKWARD: &[Maker] = backward!(
     SiluBackward(Silu),
@@ -311,6 +352,10 @@ const OTHERS: &[Maker] = &[
         )
     },
     |g| {
+        let x = g.tensor();
+        (Special { function: g.pick(&SPECIAL) }.into(), vec![x])
+    },
+    |g| {
         let x = float(g);
         (Custom::new(Own { kernel: g.one_in(2) }).into(), vec![x])
     },
@@ -352,6 +397,38 @@ const OTHERS: &[Maker] = &[
         let x = g.tensor();
         let pick = g.pick(&[place, Pick::Median, Pick::NanMedian, Pick::Mode]);
         (Kthvalue { pick, shared: g.pick(&[true, false]) }.into(), vec![x])
+    },
+    // linear algebra
+    |g| (LuFactor { pivot: g.one_in(2), check: g.one_in(2) }.into(), vec![float(g)]),
+    |g| {
+        let (op, x) = (Solve { op: "solve", check: g.one_in(2) }, square(g));
+        (op.into(), like(g, x, 2))
+    },
+    |g| {
+        let (op, x) = (SolveTriangular { upper: g.one_in(2), unitriangular: g.one_in(2) }, square(g));
+        (op.into(), like(g, x, 2))
+    },
+    |g| (Det.into(), vec![square(g)]),
+    |g| (Slogdet.into(), vec![square(g)]),
+    |g| (Cholesky { check: g.one_in(2) }.into(), vec![square(g)]),
+    |g| (Geqrf.into(), vec![float(g)]),
+    |g| {
+        let x = float(g);
+        let tau = g.tensor_of(&x.shape()[..x.rank().saturating_sub(1)], x.dtype());
+        (HouseholderProduct.into(), vec![x, tau])
+    },
+    |g| (Qr { complete: g.one_in(2) }.into(), vec![float(g)]),
+    |g| (Eigh { upper: g.one_in(2) }.into(), vec![square(g)]),
+    |g| (Eig.into(), vec![square(g)]),
+    |g| (Svd { full_matrices: g.one_in(2) }.into(), vec![float(g)]),
+    |g| (Pinv { atol: g.pick(&[0.0, 1e9, f64::NAN]), rtol: 1e-9 }.into(), vec![float(g)]),
+    |g| (MatrixExp.into(), vec![square(g)]),
+    |g| (LdlFactor { hermitian: g.one_in(2), check: g.one_in(2) }.into(), vec![square(g)]),
+    |g| {
+        let ld = square(g);
+        let pivots = g.index(&ld.shape()[..ld.rank().saturating_sub(1)]).to_dtype(DType::I32).unwrap();
+        let b = if g.one_in(2) { g.other(&ld) } else { ld.clone() };
+        (LdlSolve { hermitian: g.one_in(2) }.into(), vec![ld, pivots.sub(1).unwrap(), b])
     },
     // products
     |g| {
@@ -448,6 +525,17 @@ const OTHERS: &[Maker] = &[
         let all = [x.clone(), x, stats.clone(), stats, p];
         let all = count(g, all[..4 + weight as usize].to_vec());
         (GroupNormBackward { of, needs: [g.one_in(2), g.one_in(2), g.one_in(2)] }.into(), all)
+    },
+    // losses
+    |g| {
+        let (op, inputs) = ctc(g);
+        (op.into(), inputs)
+    },
+    |g| {
+        let (op, mut inputs) = ctc(g);
+        let grad = g.tensor_of(&inputs[0].shape()[1..2], inputs[0].dtype());
+        inputs.insert(0, grad);
+        (CtcLossBackward { of: Box::new(op) }.into(), count(g, inputs))
     },
     // elements by number, joining, padding
     |g| {

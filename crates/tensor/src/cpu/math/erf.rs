@@ -27,6 +27,12 @@ fn erfc_large(a: f64) -> f64 {
     // a² = head² + rest, the first exact: a rounded square would cost the exponential its last digits.
     let head = f64::from_bits(a.to_bits() & 0xffff_ffff_f800_0000);
     let e = double::exp_sum(-head * head, -(a - head) * (a + head));
+    e * erfcx_large(a)
+}
+
+/// `exp(a²) erfc a` for `0.8 ≤ a ≤ 27.3`.
+#[inline(always)]
+pub(crate) fn erfcx_large(a: f64) -> f64 {
     let t = (a - 4.0) / (a + 4.0);
     let p = poly!(t;
         1.2329951186255526, -0.13962111684056247, 0.015379652102619998, 0.06809705425468732,
@@ -36,7 +42,7 @@ fn erfc_large(a: f64) -> f64 {
         2.9460681973834424e-7, -8.146383640139882e-7, 7.197039804141878e-8, 9.82578800095331e-8,
         -1.433007897682212e-8, -7.465704713949533e-9
     );
-    e * p / (1.0 + 2.0 * a)
+    p / (1.0 + 2.0 * a)
 }
 
 #[inline(always)]

@@ -37,6 +37,8 @@ mod trig;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use erf::erfcx_large;
+
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Rem, Sub, SubAssign};
 
 /// A real number that kernels compute with: `f32` or `f64`.

@@ -1,6 +1,6 @@
-//! Linear algebra, as `torch.linalg`: what is made of products and norms. The decompositions are not there yet.
+//! What is made of products of vectors and matrices.
 
-use crate::shape::{Dims, dim_index};
+use crate::shape::dim_index;
 use crate::{Result, Tensor, bail, ensure, stack};
 
 /// Σ conj(x) y along `dim`: `torch.linalg.vecdot`. The shapes broadcast.
@@ -47,16 +47,6 @@ pub fn cross(x: &Tensor, y: &Tensor, dim: isize) -> Result<Tensor> {
 #[track_caller]
 pub fn diagonal(x: &Tensor, offset: isize, dim1: isize, dim2: isize) -> Result<Tensor> {
     x.diagonal(offset, dim1, dim2)
-}
-
-/// (Σ |x|ᵒʳᵈ)^(1/ord) over `dims`; the greatest or least magnitude for ±∞, the number of elements that are not 0 for 0:
-/// `torch.linalg.vector_norm`.
-///
-/// # Errors
-/// As [`Tensor::norm`].
-#[track_caller]
-pub fn vector_norm(x: &Tensor, ord: f64, dims: impl Into<Dims>, keepdim: bool) -> Result<Tensor> {
-    if keepdim { x.norm_keepdim(ord, dims) } else { x.norm(ord, dims) }
 }
 
 /// Powers 0 to `n` − 1 of each element, as rows of a Vandermonde matrix `[…, len, n]`: `torch.linalg.vander`; `n` is
