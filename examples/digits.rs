@@ -3,6 +3,7 @@
 //! Runs on the 1,797 real 8×8 images that ship with the repository, or with `--data DIR` on MNIST.
 
 use clap::Parser;
+use flambeau::autocast;
 use flambeau::prelude::*;
 use flambeau::serialize::torch::{self, Value};
 use flambeau::vision::{datasets::Mnist, transforms::*, utils::save_image};
@@ -128,7 +129,7 @@ fn main() -> Result<()> {
         for (i, batch) in bar.over(&loader).enumerate() {
             let (images, labels) = batch?;
             let forward = || cross_entropy(&model.call(&images)?, &labels);
-            let loss = if args.bf16 { autocast(DType::BF16, forward) } else { forward() }?;
+            let loss = if args.bf16 { autocast::autocast(DType::BF16, forward) } else { forward() }?;
             // The mean over the batches of this step; an epoch's last step may have fewer.
             let together = accumulate.min(loader.len() - i / accumulate * accumulate);
             loss.div(together as f64)?.backward()?;

@@ -81,6 +81,7 @@ value_from! {
     VarAndMean: x => (x.var, x.mean).into();
     StdAndMean: x => (x.std, x.mean).into();
     (Tensor, (Tensor, Tensor)): x => Value::Seq(vec![x.0.into(), x.1.into()]);
+    (Tensor, Tensor, Tensor, Tensor): x => Value::Seq(vec![x.0.into(), x.1.into(), x.2.into(), x.3.into()]);
     (Tensor, Tensor, Tensor): x => Value::Seq(vec![x.0.into(), x.1.into(), x.2.into()]);
 }
 

@@ -308,7 +308,7 @@ mod tests {
     #[test]
     fn the_ratio_is_the_median_of_the_rounds() {
         let (mut ours, mut theirs) = ([1.0, 10.0, 2.0].into_iter(), [3.0, 20.0, 8.0].into_iter());
-        let mut next = |side: &mut dyn Iterator<Item = f64>| Ok(Answer::Value(side.next().unwrap()));
+        let next = |side: &mut dyn Iterator<Item = f64>| Ok(Answer::Value(side.next().unwrap()));
         let measured = in_turns(3, || next(&mut ours), || Ok(Answer::Value(theirs.next().unwrap()))).unwrap().unwrap();
         assert_eq!(measured, Measured { ours: 2.0, theirs: 8.0, ratio: 3.0 });
     }

@@ -126,6 +126,7 @@ macro_rules! on_host {
 on_host! { "pending":
     Conj, MaxDim, MinDim, Argmax, Argmin, LogSumExp, Norm, VarMean, Cumsum, Cumprod, Logcumsumexp, Cummax, Cummin,
     Recurrence, Sort, Topk, Kthvalue, Rfft, Irfft, Fft, Custom, Transfer, Random,
+    Special, SpecialPair, Gcd, NextAfter, Multinomial, Dropout, CtcLoss, CtcLossBackward, LuFactor, Solve, SolveTriangular, Det, Slogdet, Cholesky, Geqrf, HouseholderProduct, Qr, Eigh, Eig, Svd, Pinv, MatrixExp, LdlFactor, LdlSolve,
 }
 
 #[cfg(test)]

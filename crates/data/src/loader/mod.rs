@@ -16,7 +16,7 @@ pub use stream::{StreamIter, StreamLoader, StreamLoaderBuilder};
 pub use workers::{WorkerInfo, worker_info};
 
 use crate::collate::{CollateWith, DefaultCollate, Placed, Unbatched};
-use crate::dataset::{Dataset, IterableDataset};
+use crate::dataset::{Dataset, IterableDataset, ListDataset};
 use crate::sampler::{BatchSampler, Draws, RandomSampler, Sampler, SequentialSampler, draw_seed};
 use fetch::{ByNumber, Picked};
 use flambeau_tensor::random::{default_generator, with_generator};
@@ -76,7 +76,7 @@ impl<D: Dataset> DataLoader<D> {
     }
 }
 
-impl DataLoader<Vec<()>> {
+impl DataLoader<ListDataset<()>> {
     /// The builder of a loader of a dataset that is read from front to back.
     pub fn stream<D: IterableDataset>(dataset: D) -> StreamLoaderBuilder<D> {
         StreamLoaderBuilder::new(dataset)

@@ -39,7 +39,7 @@ fn check(batches: Vec<SampleBatch>, device: Device) -> Result<()> {
 #[test]
 fn structs() -> Result<()> {
     for workers in [0, 2] {
-        let loader = DataLoader::new(samples()?).batch_size(2).workers(workers).build()?;
+        let loader = DataLoader::new(ListDataset(samples()?)).batch_size(2).workers(workers).build()?;
         check(loader.iter().collect::<Result<_>>()?, Device::Cpu)?;
     }
     Ok(())
@@ -51,7 +51,8 @@ fn batches_on_a_device_whose_copies_are_in_flight() -> Result<()> {
     for seed in 0..10 {
         flambeau_mirror::set_seed(seed);
         for workers in [0, 3] {
-            let loader = DataLoader::new(samples()?).batch_size(2).workers(workers).device(device(1)).build()?;
+            let loader =
+                DataLoader::new(ListDataset(samples()?)).batch_size(2).workers(workers).device(device(1)).build()?;
             check(loader.iter().collect::<Result<_>>()?, device(1))?;
         }
     }

@@ -77,7 +77,8 @@ fn batches_made_by_a_closure() -> Result<()> {
         Ok((items.iter().map(String::len).collect(), items.concat()))
     };
     for workers in [0, 2] {
-        let loader = DataLoader::new(texts.clone()).batch_size(2).workers(workers).collate_with(lengths).build()?;
+        let loader =
+            DataLoader::new(ListDataset(texts.clone())).batch_size(2).workers(workers).collate_with(lengths).build()?;
         assert_eq!(loader.len(), 2);
         let batches: Vec<_> = loader.iter().collect::<Result<_>>()?;
         assert_eq!(batches, [(vec![2, 1], "abc".to_string()), (vec![3], "def".to_string())]);

@@ -41,7 +41,7 @@ unary! {
 /// A function of a tensor and another tensor or a number, which has this name.
 macro_rules! pairs {
     ($($name:literal => $function:ident($other:literal),)*) => {
-        pub(super) const PAIRS: &[Entry] = &[$(($name, |c| pair(c, $other, special::$function)),)*];
+        pub(super) const PAIRS: &[Entry] = &[$(($name, |c| pair(c, $other, |x, other| special::$function(x, other))),)*];
     };
 }
 
