@@ -1,13 +1,16 @@
 //! Kernels of convolution and its gradients.
 //!
 //! Nothing is unrolled into columns: register tiles read a padded copy of the source at fixed offsets
-//! (`gather`: forward and input gradient; `weights`: the weight's gradient; `window`: the geometry).
+//! (`gather`: forward and input gradient; `winograd`: the same for 3×3 kernels at stride one of many channels;
+//! `weights` and `tiles`: the weight's gradient; `window`: the geometry).
 //! `f32` and `f64` are computed as they are, half precision in `f32`, complex numbers as four real
 //! convolutions, integers by plain loops.
 
 mod gather;
+mod tiles;
 mod weights;
 mod window;
+mod winograd;
 
 use super::halves::rounded;
 use super::math::Float;
@@ -461,6 +464,31 @@ mod tests {
         check(geometry(1, 1, 3, 7, [one, dim(70, 3, 1, 1, 1), dim(90, 3, 2, 1, 1)]));
         check(geometry(1, 1, 2, 3, [one, one, dim(3000, 8, 4, 2, 1)]));
         check(geometry(20, 1, 12, 18, [one, dim(4, 3, 1, 1, 1), dim(4, 3, 1, 1, 1)]));
+    }
+
+    #[test]
+    fn tiles_of_two_by_two_follow_the_definition() {
+        let one = dim(1, 1, 1, 0, 1);
+        for (height, width, padding) in [(14, 14, 1), (13, 18, 0), (9, 7, 2), (20, 34, 1)] {
+            let d = [one, dim(height, 3, 1, padding, 1), dim(width, 3, 1, padding, 1)];
+            check(geometry(5, 1, 17, 25, d));
+            check(geometry(4, 2, 16, 18, d));
+        }
+    }
+
+    #[test]
+    fn what_is_infinite_reaches_no_further_than_its_kernel() {
+        let (d, channels) = (dim(20, 3, 1, 1, 1), 16);
+        let g = geometry(1, 1, channels, channels, [dim(1, 1, 1, 0, 1), d, d]);
+        let (mut x, w) = (numbers(channels * 400, 1), vec![1.0; channels * channels * 9]);
+        x[5 * 20 + 7] = f32::INFINITY;
+        let mut y = vec![f32::NAN; x.len()];
+        f32::forward(&g, &x, &w, None, &mut y).unwrap();
+        for (i, y) in y.iter().enumerate() {
+            let near = (4..7).contains(&(i / 20 % 20)) && (6..9).contains(&(i % 20));
+            assert_eq!(*y == f32::INFINITY, near, "{i}: {y}");
+            assert!(near || y.is_finite(), "{i}: {y}");
+        }
     }
 
     #[test]

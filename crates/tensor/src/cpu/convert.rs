@@ -317,7 +317,11 @@ unsafe fn copy<T: Copy>(src: *const u8, from: usize, dst: *mut u8, to: usize, n:
                 (0..n).for_each(|i| *dst.add(i * to) = value);
             }
         } else {
-            (0..n).for_each(|i| *dst.add(i * to) = *src.add(i * from));
+            let (mut src, mut dst) = (src, dst);
+            for _ in 0..n {
+                *dst = *src;
+                (src, dst) = (src.wrapping_add(from), dst.wrapping_add(to));
+            }
         }
     }
 }

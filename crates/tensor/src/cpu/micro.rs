@@ -11,10 +11,14 @@
 
 use crate::dtype::Stored;
 use pulp::Simd;
-use std::ops::{Add, AddAssign, Mul};
+use std::ops::{Add, AddAssign, Mul, Sub};
 
 /// `f32` or `f64`: a number with a SIMD register of its own.
-pub(crate) trait Real: Stored + Add<Output = Self> + Mul<Output = Self> + AddAssign {
+pub(crate) trait Real:
+    Stored + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + AddAssign
+{
+    /// ½.
+    const HALF: Self;
     /// A register.
     type V<S: Simd>: Copy;
     /// Numbers in a register.
@@ -23,6 +27,10 @@ pub(crate) trait Real: Stored + Add<Output = Self> + Mul<Output = Self> + AddAss
     }
     /// `x` in all lanes.
     fn splat<S: Simd>(simd: S, x: Self) -> Self::V<S>;
+    /// `a + b`.
+    fn plus<S: Simd>(simd: S, a: Self::V<S>, b: Self::V<S>) -> Self::V<S>;
+    /// `a − b`.
+    fn minus<S: Simd>(simd: S, a: Self::V<S>, b: Self::V<S>) -> Self::V<S>;
     /// `a · b + c`.
     fn mul_add<S: Simd>(simd: S, a: Self::V<S>, b: Self::V<S>, c: Self::V<S>) -> Self::V<S>;
     /// The sum of all lanes.
@@ -30,10 +38,19 @@ pub(crate) trait Real: Stored + Add<Output = Self> + Mul<Output = Self> + AddAss
 }
 
 impl Real for f32 {
+    const HALF: f32 = 0.5;
     type V<S: Simd> = S::f32s;
     #[inline(always)]
     fn splat<S: Simd>(simd: S, x: f32) -> S::f32s {
         simd.splat_f32s(x)
+    }
+    #[inline(always)]
+    fn plus<S: Simd>(simd: S, a: S::f32s, b: S::f32s) -> S::f32s {
+        simd.add_f32s(a, b)
+    }
+    #[inline(always)]
+    fn minus<S: Simd>(simd: S, a: S::f32s, b: S::f32s) -> S::f32s {
+        simd.sub_f32s(a, b)
     }
     #[inline(always)]
     fn mul_add<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
@@ -46,10 +63,19 @@ impl Real for f32 {
 }
 
 impl Real for f64 {
+    const HALF: f64 = 0.5;
     type V<S: Simd> = S::f64s;
     #[inline(always)]
     fn splat<S: Simd>(simd: S, x: f64) -> S::f64s {
         simd.splat_f64s(x)
+    }
+    #[inline(always)]
+    fn plus<S: Simd>(simd: S, a: S::f64s, b: S::f64s) -> S::f64s {
+        simd.add_f64s(a, b)
+    }
+    #[inline(always)]
+    fn minus<S: Simd>(simd: S, a: S::f64s, b: S::f64s) -> S::f64s {
+        simd.sub_f64s(a, b)
     }
     #[inline(always)]
     fn mul_add<S: Simd>(simd: S, a: S::f64s, b: S::f64s, c: S::f64s) -> S::f64s {

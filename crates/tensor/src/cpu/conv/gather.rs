@@ -7,7 +7,7 @@
 //! the copy in the second-level cache; the order of all sums depends on shapes alone.
 
 use super::window::{self, Axis, Frames, Part, Window, boxes};
-use super::{Scratch, TASK, lanes_of};
+use super::{Scratch, TASK, lanes_of, winograd};
 use crate::Result;
 use crate::cpu::matmul::{Number, Sizes, products};
 use crate::cpu::micro::{Real, full, load, load_tile, numbers_by_panel, rows_by_lanes, starts, store, store_tile};
@@ -119,6 +119,9 @@ pub(super) fn run<T: Real + Number>(g: &Gather<'_, T>, out: &mut [T]) -> Result<
     let outputs: usize = grid.iter().product();
     if g.axes.iter().all(Axis::is_plain) && g.place.steps[2] == 1 && outputs >= PLAIN {
         by_product(g, outputs, out);
+        return Ok(());
+    }
+    if winograd::run(g, out)? {
         return Ok(());
     }
     let taps: usize = g.axes.iter().map(|a| a.taps.len()).product();

@@ -3,11 +3,11 @@
 //!
 //! Two register tiles serve: taps by neighbouring output channels, for which the output's gradient is
 //! transposed into panels; and, where the weight is small, output channels by taps with registers along
-//! the outputs, which are summed over their lanes at the end. Tasks take parts of the samples and of the
+//! the outputs, which are summed over their lanes at the end. Kernels of 3×3 elements go by tiles (`tiles`). Tasks take parts of the samples and of the
 //! channels by shape alone; their sums are added in order.
 
 use super::window::{self, Axis, Frame, Frames, Part, Window, boxes, forward};
-use super::{Scratch, TASK, lanes_of, sizes};
+use super::{Scratch, TASK, lanes_of, sizes, winograd};
 use crate::Result;
 use crate::cpu::matmul::{Matrix, Number, Sizes};
 use crate::cpu::micro::{Real, lanes_by_lanes, load, load_tile, numbers_by_panel, starts, store_tile};
@@ -16,6 +16,7 @@ use crate::ops::Geometry;
 use pulp::{Simd, WithSimd};
 use smallvec::SmallVec;
 use std::ops::Range;
+use std::sync::atomic::AtomicBool;
 
 /// Tasks that the work is cut into at most.
 const TASKS: usize = 16;
@@ -39,25 +40,30 @@ enum Shape {
     Lanes,
     /// One output channel by nine taps.
     Single,
+    /// Winograd's tiles of 2×2 outputs.
+    Tiles,
 }
 
-struct Job<'a, T> {
-    g: &'a Geometry,
-    axes: &'a [Axis; 3],
+pub(super) struct Job<'a, T> {
+    pub(super) g: &'a Geometry,
+    /// Of the outputs, or of the tiles.
+    pub(super) axes: &'a [Axis; 3],
     x: &'a [T],
     grad: &'a [T],
     shape: Shape,
-    parts: &'a [Part],
-    frames: &'a Frames<()>,
+    pub(super) parts: &'a [Part],
+    pub(super) frames: &'a Frames<()>,
     /// Channels of a chunk, and chunks.
-    channels: (usize, usize),
+    pub(super) channels: (usize, usize),
     /// Samples of a chunk, and chunks.
     samples: (usize, usize),
     /// Samples that are taken together.
-    together: usize,
+    pub(super) together: usize,
+    /// Set by tiles where a sum is no finite number.
+    pub(super) spoilt: &'a AtomicBool,
     /// `[sample chunk][group, feature, channel, tap]`.
-    sums: &'a Shared<T>,
-    tasks: Range<usize>,
+    pub(super) sums: &'a Shared<T>,
+    pub(super) tasks: Range<usize>,
 }
 
 /// The gradient of the weight into `out`.
@@ -66,10 +72,15 @@ struct Job<'a, T> {
 /// Where the system has no memory for it.
 pub(super) fn run<T: Real + Number>(g: &Geometry, x: &[T], grad: &[T], out: &mut [T]) -> Result<()> {
     let axes = forward(g);
-    let (_, outputs, taps) = sizes(g);
+    let (_, _, taps) = sizes(g);
     if out.is_empty() || grad.is_empty() {
         out.fill(T::default());
         return Ok(());
+    }
+    if let Some(tiles) = winograd::tiles(&axes, g.batch, g.channels, g.features) {
+        if run_shape(g, &tiles, Shape::Tiles, x, grad, out)? {
+            return Ok(());
+        }
     }
     let lanes = lanes_of::<T>();
     let shape = match (g.channels * taps >= DEEP && g.features >= lanes, g.features) {
@@ -77,6 +88,19 @@ pub(super) fn run<T: Real + Number>(g: &Geometry, x: &[T], grad: &[T], out: &mut
         (false, 1) => Shape::Single,
         (false, _) => Shape::Lanes,
     };
+    run_shape(g, &axes, shape, x, grad, out).map(|_| ())
+}
+
+/// [`run`] by tiles of one shape. Says whether what came out is good.
+fn run_shape<T: Real + Number>(
+    g: &Geometry,
+    axes: &[Axis; 3],
+    shape: Shape,
+    x: &[T],
+    grad: &[T],
+    out: &mut [T],
+) -> Result<bool> {
+    let (lanes, (_, outputs, taps)) = (lanes_of::<T>(), sizes(g));
     let work = (g.batch * outputs * g.features).saturating_mul(g.channels * taps);
     let wanted = TASKS.div_ceil(g.groups).min((work / TASK).max(1));
     let (sample_chunks, channel_chunks) =
@@ -85,27 +109,23 @@ pub(super) fn run<T: Real + Number>(g: &Geometry, x: &[T], grad: &[T], out: &mut
     let channels = g.channels.div_ceil(channel_chunks);
     let (sample_chunks, channel_chunks) = (g.batch.div_ceil(samples), g.channels.div_ceil(channels));
     let grid: [usize; 3] = std::array::from_fn(|i| axes[i].grid);
-    let parts = boxes(grid, box_len::<T>(&axes, grid, channels, lanes));
-    let together = match &parts[..] {
-        [whole] => {
-            let bytes = Window::bytes::<T>(&axes, whole.len, lanes, channels);
-            (OUTPUTS / outputs).min(WINDOW / bytes).clamp(1, samples)
-        }
-        _ => 1,
+    let (parts, together) = match shape {
+        Shape::Tiles => winograd::cut(grid, channels, samples),
+        _ => cut::<T>(axes, grid, (channels, samples), lanes),
     };
     let unit = if shape == Shape::Panel { 1 } else { lanes };
     // Chunks of samples, the last one of them short, are taken `together` at a time.
     let counts = [together, samples % together, (g.batch % samples) % together];
-    let frames = Frames::new(&axes, &window::Sizes { channels, lanes, unit }, &parts, &counts, |_, _| ())?;
+    let frames = Frames::new(axes, &window::Sizes { channels, lanes, unit }, &parts, &counts, |_, _| ())?;
     let size = out.len();
     let mut partial = if sample_chunks > 1 { vec![T::default(); size * sample_chunks] } else { Vec::new() };
     let sums = Shared::new(if sample_chunks > 1 { partial.as_mut_ptr() } else { out.as_mut_ptr() });
     let plain = shape == Shape::Panel && outputs >= PLAIN && axes.iter().all(Axis::is_plain);
-    let tasks = g.groups * channel_chunks * sample_chunks;
+    let (tasks, spoilt) = (g.groups * channel_chunks * sample_chunks, AtomicBool::new(false));
     par::try_ranges(tasks, (TASK * tasks / work.max(1)).max(1), |tasks| {
         let (channels, samples) = ((channels, channel_chunks), (samples, sample_chunks));
-        let (axes, parts, frames, sums) = (&axes, &parts[..], &frames, &sums);
-        let job = Job { g, axes, x, grad, shape, parts, frames, channels, samples, together, sums, tasks };
+        let (parts, frames, sums, spoilt) = (&parts[..], &frames, &sums, &spoilt);
+        let job = Job { g, axes, x, grad, shape, parts, frames, channels, samples, together, spoilt, sums, tasks };
         if plain {
             job.products();
             return Ok(());
@@ -122,7 +142,7 @@ pub(super) fn run<T: Real + Number>(g: &Geometry, x: &[T], grad: &[T], out: &mut
             }
         });
     }
-    Ok(())
+    Ok(!spoilt.into_inner())
 }
 
 /// How many chunks of samples and of channels make about `wanted` tasks at the least cost: each chunk of
@@ -138,6 +158,19 @@ fn split(g: &Geometry, wanted: usize, grad: usize, out: usize, bytes: usize) -> 
         .filter(|(samples, channels)| *samples == most || 2 * samples * channels > wanted)
         .min_by_key(|(samples, channels)| channels * grad + 3 * samples * out)
         .unwrap_or((1, 1))
+}
+
+/// Boxes of outputs, and how many of so many samples are taken together.
+fn cut<T>(axes: &[Axis; 3], grid: [usize; 3], (channels, samples): (usize, usize), lanes: usize) -> (Vec<Part>, usize) {
+    let parts = boxes(grid, box_len::<T>(axes, grid, channels, lanes));
+    let together = match &parts[..] {
+        [whole] => {
+            let bytes = Window::bytes::<T>(axes, whole.len, lanes, channels);
+            (OUTPUTS / whole.numel()).min(WINDOW / bytes).clamp(1, samples)
+        }
+        _ => 1,
+    };
+    (parts, together)
 }
 
 fn box_len<T>(axes: &[Axis; 3], grid: [usize; 3], channels: usize, lanes: usize) -> [usize; 3] {
@@ -160,6 +193,7 @@ impl<T: Real> WithSimd for Job<'_, T> {
             Shape::Panel => self.panels::<S>(simd),
             Shape::Lanes => self.lanes::<S, 3, 3>(simd),
             Shape::Single => self.lanes::<S, 1, 9>(simd),
+            Shape::Tiles => self.tiles::<S>(simd),
         }
     }
 }
@@ -187,7 +221,7 @@ impl<T: Real + Number> Job<'_, T> {
 
 impl<T: Real> Job<'_, T> {
     /// Group, channels and samples of a task, and where its sums go.
-    fn task(&self, task: usize) -> (usize, Range<usize>, Range<usize>, usize) {
+    pub(super) fn task(&self, task: usize) -> (usize, Range<usize>, Range<usize>, usize) {
         let (chunk, rest) = (task % self.samples.1, task / self.samples.1);
         let (part, group) = (rest % self.channels.1, rest / self.channels.1);
         let range = |i: usize, size: usize, n: usize| (i * size).min(n)..((i + 1) * size).min(n);
@@ -198,7 +232,7 @@ impl<T: Real> Job<'_, T> {
         (group, channels, range(chunk, self.samples.0, self.g.batch), to)
     }
 
-    fn fill(
+    pub(super) fn fill(
         &self,
         frame: &Frame<()>,
         start: [usize; 3],
@@ -232,7 +266,7 @@ impl<T: Real> Job<'_, T> {
     }
 
     /// A channel of the output's gradient.
-    fn grad(&self, n: usize, group: usize, feature: usize) -> &[T] {
+    pub(super) fn grad(&self, n: usize, group: usize, feature: usize) -> &[T] {
         let (_, outputs, _) = sizes(self.g);
         let channel = (n * self.g.groups + group) * self.g.features + feature;
         &self.grad[channel * outputs..(channel + 1) * outputs]

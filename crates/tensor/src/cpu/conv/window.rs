@@ -71,6 +71,22 @@ impl Axis {
         self.step == 1 && self.source == self.grid && self.taps[..] == [Tap { index: 0, off: 0 }]
     }
 
+    /// Indices of the taps in the order of what they read.
+    pub(super) fn in_order(&self) -> SmallVec<[usize; 8]> {
+        let mut taps = self.taps.clone();
+        taps.sort_unstable_by_key(|tap| tap.off);
+        taps.iter().map(|tap| tap.index).collect()
+    }
+
+    /// The same axis with two outputs taken as one, which reads all that they read: where the step is one and
+    /// three taps lie side by side.
+    pub(super) fn tiles(&self) -> Option<Axis> {
+        let first = self.taps.iter().map(|tap| tap.off).min()?;
+        let near = self.taps.len() == 3 && self.taps.iter().all(|tap| tap.off < first + 3);
+        let taps = (0..4).map(|i| Tap { index: i, off: first + i as isize });
+        (self.step == 1 && near).then(|| Axis::new(self.source, self.grid.div_ceil(2), 2, taps))
+    }
+
     /// The positions that `len` neighbouring outputs read, as runs one behind the other; `tap` is told where in
     /// them each tap of the first output is. None where they are too many to count.
     fn runs(&self, len: usize, mut tap: impl FnMut(usize, usize)) -> Option<Runs> {
