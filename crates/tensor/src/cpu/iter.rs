@@ -20,8 +20,10 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 
 mod repeats;
+mod turned;
 
 use repeats::Repeats;
+use turned::Turned;
 
 /// Four of them take half of the first-level cache.
 const STAGE_BYTES: usize = 2 * 1024;
@@ -325,6 +327,9 @@ fn drive(inputs: &[Feed<'_>], to: Sink<'_, '_>, kernel: Kernel<'_>) {
     };
     let lane = inputs.iter().find_map(signed).map_or(lane, |dtype| lane.with_sign_of(dtype));
     let plan = plan(inputs, out, lane, &apart);
+    if let Some(turned) = Turned::new(&plan) {
+        return turned.run(&plan, kernel);
+    }
     let chunk = plan.chunk();
     let long = plan.shape.last().is_some_and(|row| *row >= LONG);
     par::ranges(n, par::GRAIN, |part| {
