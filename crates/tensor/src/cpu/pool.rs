@@ -6,6 +6,7 @@ use super::par::Shared;
 use super::{CpuKernel, Dst, Src, par};
 use crate::dtype::Stored;
 use crate::ops::{AvgPool, AvgPoolBackward, Axes, MaxPool, MaxPoolBackward, Window, Windows};
+use crate::shape::Spatial;
 use crate::{DType, Result, bail};
 use half::{bf16, f16};
 
@@ -122,8 +123,96 @@ fn max_two<T: Ordered>(size: [usize; 3], x: &[T], values: &mut [T], indices: &mu
     });
 }
 
+/// How sliding windows lie along the last dimension.
+struct Line {
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+    dilation: usize,
+}
+
+impl Line {
+    /// None where windows do not slide, or are too few or too large to be worth it.
+    fn new(windows: &Windows, size: [usize; 3], outputs: usize) -> Option<Line> {
+        let Windows::Sliding { kernel, stride, padding, dilation, .. } = windows else { return None };
+        let last = |s: &Spatial| s.given().last().and_then(|x| usize::try_from(*x).ok());
+        let line =
+            Line { kernel: last(kernel)?, stride: last(stride)?, padding: last(padding)?, dilation: last(dilation)? };
+        let reach = line.kernel.checked_mul(line.dilation)?;
+        let small = reach <= size[2] + line.padding && line.stride <= size[2];
+        (small && outputs >= 8 && size.iter().product::<usize>() < 1 << 30).then_some(line)
+    }
+
+    /// Numbers of which each phase of the stride has one for each window, and those behind the last.
+    fn part(&self, windows: usize) -> usize {
+        windows + (self.kernel - 1) * self.dilation / self.stride
+    }
+
+    /// A row of the input parted by the stride: element `i` of the padded row is number `i / stride` of part
+    /// `i % stride`. What lies in the padding is left as it is.
+    fn split<T: Copy>(&self, row: &[T], part: usize, to: &mut [T]) {
+        for (phase, to) in to.chunks_exact_mut(part).enumerate() {
+            let first = (phase + self.stride - self.padding % self.stride) % self.stride;
+            let start = (first + self.padding) / self.stride;
+            let count = row.len().saturating_sub(first).div_ceil(self.stride).min(part.saturating_sub(start));
+            for i in 0..count {
+                to[start + i] = row[first + i * self.stride];
+            }
+        }
+    }
+}
+
+/// [`max`] of sliding windows, a row of them at a time: each of a window's columns is compared for all windows at once.
+fn max_rows<T: Ordered>(axes: &Axes, line: &Line, size: [usize; 3], x: &[T], values: &mut [T], indices: &mut [i64]) {
+    let (inputs, width) = (size.iter().product::<usize>(), axes[2].len());
+    let (rows, part) = (axes[0].len() * axes[1].len(), line.part(width));
+    let (values, indices) = (Shared::new(values.as_mut_ptr()), Shared::new(indices.as_mut_ptr()));
+    planes(x.len() / inputs, inputs + 4 * rows * width, |p| {
+        let x = &x[p * inputs..(p + 1) * inputs];
+        let (mut parts, mut at) = (vec![T::LEAST; part * line.stride], vec![0i32; width]);
+        for row in 0..rows {
+            let (d, h) = (&axes[0][row / axes[1].len()], &axes[1][row % axes[1].len()]);
+            let out = (p * rows + row) * width;
+            // SAFETY: as in `max`.
+            let (best, index) = unsafe { (values.part(out..out + width), indices.part(out..out + width)) };
+            best.fill(T::LEAST);
+            for (at, w) in at.iter_mut().zip(&axes[2]) {
+                let beside = d.start >= d.end || h.start >= h.end || w.start >= w.end;
+                *at = if beside { -1 } else { ((d.start * size[1] + h.start) * size[2] + w.start) as i32 };
+            }
+            for (z, y) in places(d).flat_map(|z| places(h).map(move |y| (z, y))) {
+                let start = (z * size[1] + y) * size[2];
+                line.split(&x[start..start + size[2]], part, &mut parts);
+                for k in 0..line.kernel {
+                    let off = k * line.dilation;
+                    let from = &parts[off % line.stride * part + off / line.stride..][..width];
+                    let first = (start + off) as i32 - line.padding as i32;
+                    par::simd(
+                        #[inline(always)]
+                        || later(from, (first, line.stride as i32), best, &mut at),
+                    );
+                }
+            }
+            index.iter_mut().zip(&at).for_each(|(index, at)| *index = i64::from(*at));
+        }
+    });
+}
+
+/// Takes what is larger than the best so far, or no number; `x`'s elements stand at `first`, `first + step`, …
+#[inline(always)]
+fn later<T: Ordered>(x: &[T], (first, step): (i32, i32), best: &mut [T], at: &mut [i32]) {
+    let n = x.len();
+    let (best, at) = (&mut best[..n], &mut at[..n]);
+    // Selections, not branches: which is larger cannot be foretold.
+    for i in 0..n {
+        let takes = (x[i] > best[i]) | x[i].is_nan();
+        best[i] = if takes { x[i] } else { best[i] };
+        at[i] = if takes { first + i as i32 * step } else { at[i] };
+    }
+}
+
 fn is_two(windows: &Windows) -> bool {
-    let all = |s: &crate::shape::Spatial, v: isize| s.given().iter().all(|x| *x == v);
+    let all = |s: &Spatial, v: isize| s.given().iter().all(|x| *x == v);
     match windows {
         Windows::Sliding { kernel, stride, padding, dilation, ceil_mode: false } => {
             kernel.given().len() == 2 && all(kernel, 2) && all(stride, 2) && all(padding, 0) && all(dilation, 1)
@@ -143,9 +232,14 @@ impl CpuKernel for MaxPool {
         let axes = self.windows.axes("max_pool", &x.shape()[x.shape().len() - rank..], false)?;
         let two = is_two(&self.windows);
         let indices = indices.slice::<i64>();
+        let line = Line::new(&self.windows, size, axes[2].len());
         macro_rules! run {
             ($x:expr, $values:expr) => {
-                if two { max_two(size, $x, $values, indices) } else { max(&axes, size, $x, $values, indices) }
+                match &line {
+                    _ if two => max_two(size, $x, $values, indices),
+                    Some(line) => max_rows(&axes, line, size, $x, $values, indices),
+                    None => max(&axes, size, $x, $values, indices),
+                }
             };
         }
         match x.dtype() {
@@ -351,6 +445,7 @@ impl CpuKernel for AvgPoolBackward {
 
 #[cfg(test)]
 mod tests {
+    use super::{Line, Spatial, Windows, max, max_rows};
     use crate::{AvgPoolOptions, MaxPoolOptions, Tensor, ValuesIndices};
 
     fn ramp(shape: &[usize]) -> Tensor {
@@ -405,6 +500,35 @@ mod tests {
         assert_eq!(x.adaptive_avg_pool1d(3).unwrap().to_vec::<f32>().unwrap(), [1.0, 3.0, 5.0]);
         assert_eq!(x.adaptive_max_pool1d(3).unwrap().to_vec::<f32>().unwrap(), [2.0, 4.0, 6.0]);
         assert_eq!(x.adaptive_avg_pool1d(-1).unwrap().to_vec::<f32>().unwrap(), x.to_vec::<f32>().unwrap());
+    }
+
+    #[test]
+    fn rows_of_windows_pick_what_each_window_picks() {
+        for (kernel, stride, padding, dilation, ceil_mode) in [
+            (3, 2, 1, 1, false),
+            (3, 1, 1, 1, false),
+            (2, 3, 0, 1, true),
+            (3, 2, 1, 2, true),
+            (5, 4, 2, 1, false),
+            (1, 2, 0, 1, true),
+        ] {
+            let two = |x: isize| Spatial::from([x, x]);
+            let (kernel, stride) = (two(kernel), two(stride));
+            let windows =
+                Windows::Sliding { kernel, stride, padding: two(padding), dilation: two(dilation), ceil_mode };
+            let size = [1, 19, 37];
+            let axes = windows.axes("max_pool", &size[1..], false).unwrap();
+            let mut x: Vec<f32> = (0..2 * 19 * 37).map(|i| (i * 37 % 11) as f32).collect();
+            (x[5], x[300], x[301]) = (f32::NAN, f32::NAN, f32::INFINITY);
+            x[400..520].fill(f32::NEG_INFINITY);
+            let n = 2 * axes.iter().map(Vec::len).product::<usize>();
+            let line = Line::new(&windows, size, axes[2].len()).expect("windows that slide");
+            let (mut want, mut got) = ((vec![0.0; n], vec![0; n]), (vec![0.0; n], vec![0; n]));
+            max(&axes, size, &x, &mut want.0, &mut want.1);
+            max_rows(&axes, &line, size, &x, &mut got.0, &mut got.1);
+            let bits = |values: &[f32]| values.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+            assert_eq!((bits(&got.0), got.1), (bits(&want.0), want.1), "{windows:?}");
+        }
     }
 
     #[test]
