@@ -100,11 +100,13 @@ impl Place<'_> {
                 at += i * index_strides[d];
             }
             let (numbers, source) = (&self.numbers[at * own..(at + 1) * own], &source[at * own..(at + 1) * own]);
-            for (numbers, source) in numbers.chunks_exact(per_number).zip(source.chunks_exact(per_number)) {
-                if per_number == 1 {
-                    put(to, state, source[0], numbers[0] as usize * step);
-                    continue;
+            if per_number == 1 {
+                for i in 0..numbers.len() {
+                    put(to, state, source[i], numbers[i] as usize * step);
                 }
+                return;
+            }
+            for (numbers, source) in numbers.chunks_exact(per_number).zip(source.chunks_exact(per_number)) {
                 let mut walk = Walk::new(&behind[1..], &dims, 0);
                 for (i, s) in numbers.iter().zip(source) {
                     put(to, state, *s, *i as usize * step + walk.places[0]);
