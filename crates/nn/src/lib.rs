@@ -8,6 +8,7 @@
 // The derive names this crate as its users do.
 extern crate self as flambeau_nn;
 
+mod dict;
 mod forward;
 pub mod functional;
 mod hooks;
@@ -24,6 +25,7 @@ mod sequential;
 mod state;
 pub mod utils;
 
+pub use dict::{ModuleDict, ModuleList, ParameterDict, ParameterList};
 pub use flambeau_nn_derive::{Module, Tensors};
 pub use forward::{Call, Calls, FnLayer, Forward, Inputs, Layer};
 pub use functional::{Approximate, Reduction};

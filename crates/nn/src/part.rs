@@ -271,6 +271,11 @@ enum Elements {
     Tensors,
 }
 
+/// True for a list of parameters or buffers.
+pub(crate) fn holds_tensors(list: &dyn Module) -> bool {
+    elements(list) == Elements::Tensors
+}
+
 fn elements(list: &dyn Module) -> Elements {
     let mut kind = Elements::None;
     list.visit(&mut |_, item| {
@@ -288,7 +293,7 @@ macro_rules! list {
         $(#[$doc])*
         impl<$($generics)*> Module for $t {
             fn type_name(&self) -> &'static str {
-                if elements(self) == Elements::Tensors { "ParameterList" } else { "ModuleList" }
+                if holds_tensors(self) { "ParameterList" } else { "ModuleList" }
             }
 
             fn visit<'a>(&'a self, visitor: &mut Visitor<'_, 'a>) {
@@ -335,7 +340,7 @@ list!(
 /// PyTorch's `ModuleDict`, its elements in the order of their names.
 impl<P: Part> Module for BTreeMap<String, P> {
     fn type_name(&self) -> &'static str {
-        if elements(self) == Elements::Tensors { "ParameterDict" } else { "ModuleDict" }
+        if holds_tensors(self) { "ParameterDict" } else { "ModuleDict" }
     }
 
     fn visit<'a>(&'a self, visitor: &mut Visitor<'_, 'a>) {

@@ -92,6 +92,12 @@ pub(crate) fn py_float(value: f64) -> String {
     if plain.contains('.') { plain } else { plain + ".0" }
 }
 
+/// A number as Python prints what people write as an integer where it is one: `2`, `1.5`.
+pub(crate) fn py_number(value: f64) -> String {
+    let text = py_float(value);
+    text.strip_suffix(".0").map_or(text.clone(), str::to_string)
+}
+
 /// A float or `None` as Python prints it.
 pub(crate) fn py_option(value: Option<f64>) -> String {
     value.map_or_else(|| "None".to_string(), py_float)

@@ -2,7 +2,7 @@
 
 use crate::part::{Item, Visitor, VisitorMut};
 use crate::{Call, DynModule, Forward, Layer, Module, ModuleId, Part, Rebuild};
-use flambeau_tensor::{Build, Error, ErrorKind, Result, Tensor};
+use flambeau_tensor::{Build, Result, Tensor, ensure};
 use std::fmt;
 
 /// Layers one after another, as `torch.nn.Sequential`; called `0`, `1`, … in the state dict.
@@ -64,17 +64,7 @@ impl Sequential {
     #[track_caller]
     pub fn push_named(&mut self, name: impl Into<String>, layer: impl Build<Output: Layer>) -> Result<&mut Self> {
         let name = name.into();
-        let fault = match &name {
-            name if name.is_empty() => Some("the name of a layer is empty".to_string()),
-            name if name.contains('.') => {
-                Some(format!("the name {name:?} has a dot, which separates the levels of a state dict"))
-            }
-            name if self.layers.iter().any(|(n, _)| n == name) => Some(format!("another layer is called {name:?}")),
-            _ => None,
-        };
-        if let Some(fault) = fault {
-            return Err(Error::new(ErrorKind::Argument, "Sequential", fault));
-        }
+        check_name("Sequential", &name, self.layers.iter().any(|(n, _)| *n == name))?;
         self.layers.push((name, Box::new(layer.build()?)));
         Ok(self)
     }
@@ -119,6 +109,20 @@ impl Sequential {
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &dyn Layer> + ExactSizeIterator {
         self.layers.iter().map(|(_, layer)| layer.as_ref())
     }
+}
+
+/// Refuses a name that no part of a container can have.
+#[track_caller]
+pub(crate) fn check_name(container: &'static str, name: &str, taken: bool) -> Result<()> {
+    ensure!(!name.is_empty(), Argument, container, "the name of a part is empty");
+    ensure!(
+        !name.contains('.'),
+        Argument,
+        container,
+        "the name {name:?} has a dot, which separates the levels of a state dict"
+    );
+    ensure!(!taken, Argument, container, "another part is called {name:?}");
+    Ok(())
 }
 
 impl Forward<&Tensor> for Sequential {

@@ -1,7 +1,7 @@
 //! Arguments of any size: layers, functions and first values give an error, and do not stop, panic or take memory.
 
 use flambeau_nn::*;
-use flambeau_tensor::{Build, Device, Result, Tensor};
+use flambeau_tensor::{Build, DType, Device, Result, Tensor};
 
 const HUGE: [usize; 5] = [1 << 31, 1 << 40, 1 << 62, usize::MAX / 2, usize::MAX];
 
@@ -21,6 +21,11 @@ fn layers_larger_than_memory_are_errors() {
         refused("Embedding", n, Embedding::new(n, 1 << 40).padding_idx(isize::MIN));
         refused("LayerNorm", n, LayerNorm::new([n, n]));
         refused("RMSNorm", n, RMSNorm::new([n, 1 << 40]));
+        refused("EmbeddingBag", n, EmbeddingBag::new(n, n));
+        refused("Bilinear", n, Bilinear::new(n, n, 2));
+        refused("Bilinear", n, Bilinear::new(0, n, 0));
+        refused("AdaptiveLogSoftmaxWithLoss", n, AdaptiveLogSoftmaxWithLoss::new(n, n, [n - 1]));
+        refused("LinearCrossEntropyLoss", n, LinearCrossEntropyLoss::new(n, 1 << 40).out_features([n, 2]));
         if n > 1 << 31 {
             refused("BatchNorm1d", n, BatchNorm1d::new(n));
             refused("GroupNorm", n, GroupNorm::new(n, n));
@@ -45,6 +50,27 @@ fn options_beyond_all_sizes_are_errors() -> Result<()> {
         assert!(Unflatten::new(1, [n, n]).call(&x).is_err());
         assert!(Unflatten::new(1, [n, -1]).call(&x).is_err());
     }
+    for n in HUGE {
+        assert!(PixelShuffle::new(n).call(&x).is_err());
+        assert!(PixelUnshuffle::new(n).call(&x).is_err());
+        assert!(ChannelShuffle::new(n).call(&x).is_err());
+        assert!(Unfold::new(n).build().and_then(|unfold| unfold.call(&x)).is_err());
+        assert!(Fold::new(n, 2).build().and_then(|fold| fold.call(&x.squeeze(0)?)).is_err());
+        assert!(Upsample::new().size(n).build().and_then(|up| up.call(&x)).is_err());
+        assert!(LPPool2d::new(2.0, n).build().and_then(|pool| pool.call(&x)).is_err());
+        let places = x.to_dtype(DType::I64)?;
+        assert!(MaxUnpool2d::new(2).stride(n).build().and_then(|pool| pool.call((&x, &places))).is_err());
+        assert!(
+            LocalResponseNorm::new(n)
+                .build()
+                .and_then(|norm| norm.call(&x))
+                .map_or(true, |y| y.shape() == [1, 2, 4, 4])
+        );
+        assert_eq!(CrossMapLRN2d::new(n).build()?.call(&x)?.shape(), [1, 2, 4, 4]);
+    }
+    assert!(Upsample::new().scale_factor(1e18).build()?.call(&x).is_err());
+    assert!(Upsample::new().scale_factor(f64::NAN).build().is_err());
+    assert!(Upsample::new().scale_factor([]).build().is_err());
     assert!(functional::dropout(&x, f64::NAN, true).is_err());
     assert!(functional::group_norm(&x, usize::MAX, None, None, 1e-5).is_err());
     assert!(functional::layer_norm(&x, [usize::MAX, 2], None, None, 1e-5).is_err());

@@ -245,3 +245,66 @@ fn errors_of_builders_have_the_users_line() {
     at(line!(), Sequential::of((ReLU::new(), MaxPool2d::new(0))).unwrap_err());
     at(line!(), Sequential::of(vec![Dropout::new(2.0)]).unwrap_err());
 }
+
+#[test]
+fn classes_of_an_adaptive_softmax() -> Result<()> {
+    let softmax = AdaptiveLogSoftmaxWithLoss::new(4, 12, [2, 5]).div_value(2.0).build()?;
+    let x = Tensor::randn([6, 4]).build()?;
+    let all = softmax.log_prob(&x)?;
+    let sums: Vec<f32> = all.exp()?.sum(1)?.detach().to_vec()?;
+    assert!(sums.iter().all(|s| (s - 1.0).abs() < 1e-5), "{sums:?} are sums of probabilities");
+    assert_eq!(softmax.predict(&x)?.to_vec::<i64>()?, all.argmax(1)?.to_vec::<i64>()?);
+
+    let target = Tensor::from_slice(&[0i64, 1, 2, 4, 5, 11], 6)?;
+    let out = softmax.call((&x, &target))?;
+    let right: Vec<f32> = all.gather(1, &target.unsqueeze(1)?)?.squeeze(1)?.detach().to_vec()?;
+    close(&out.output, &right);
+    close(&out.loss, &[-right.iter().sum::<f32>() / 6.0]);
+
+    let fault = softmax.call((&x, &target.add(1)?)).unwrap_err();
+    assert!(fault.message().contains("classes between 1 and 12, there are 0 to 11"), "{fault}");
+    let fault = softmax.call((&x, &target.narrow(0, 0, 2)?)).unwrap_err();
+    assert!(fault.message().contains("integers [6] are right"), "{fault}");
+    for cutoffs in [vec![], vec![0], vec![3, 3], vec![4, 2], vec![12]] {
+        let fault = AdaptiveLogSoftmaxWithLoss::new(4, 12, cutoffs).build().unwrap_err();
+        assert!(fault.message().contains("do not rise from at least 1 to below the 12 classes"), "{fault}");
+    }
+    Ok(())
+}
+
+#[test]
+fn bags_say_what_they_are_made_of() -> Result<()> {
+    let bags = EmbeddingBag::new(5, 2).mode(flambeau_tensor::BagMode::Max).build()?;
+    let list = Tensor::from_slice(&[1i64, 2, 4], 3)?;
+    let fault = bags.call(&list).unwrap_err();
+    assert!(fault.message().contains("a matrix of bags, or a list with `offsets`"), "{fault}");
+    let weights = Tensor::ones(3).build()?;
+    let offsets = Tensor::from_slice(&[0i64, 1], 2)?;
+    let fault = bags.call((&list, Some(&offsets), Some(&weights))).unwrap_err();
+    assert!(fault.message().contains("weights of samples go with the sum only"), "{fault}");
+    assert!(bags.call((&list, &offsets.add(1)?)).is_err());
+    Ok(())
+}
+
+#[test]
+fn an_image_gets_another_size_in_one_way() {
+    let fault = Upsample::new().build().unwrap_err();
+    assert!(fault.message().contains("neither size nor scale_factor is set"), "{fault}");
+    let fault = Upsample::new().size(3).scale_factor(2.0).build().unwrap_err();
+    assert!(fault.message().contains("both set"), "{fault}");
+}
+
+#[test]
+fn slopes_of_a_randomised_relu() -> Result<()> {
+    let relu = RReLU::new().lower(0.25).upper(0.5).build()?;
+    let x = tensor(&[-4.0, 4.0, 0.0, -8.0], &[4]).requires_grad_()?;
+    let y = relu.call(&x)?;
+    y.sum(..)?.backward()?;
+    let (y, slopes) = (y.detach().to_vec::<f32>()?, x.grad().unwrap().to_vec::<f32>()?);
+    assert!(slopes[1] == 1.0 && [0, 2, 3].iter().all(|i| (0.25..=0.5).contains(&slopes[*i])), "{slopes:?}");
+    assert_eq!(y, [-4.0 * slopes[0], 4.0, 0.0, -8.0 * slopes[3]]);
+    relu.eval();
+    close(&relu.call(&x)?, &[-1.5, 4.0, 0.0, -3.0]);
+    assert!(RReLU::new().lower(1.0).upper(0.5).build().is_err());
+    Ok(())
+}

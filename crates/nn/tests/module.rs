@@ -2,7 +2,8 @@
 
 use flambeau_autograd::Autograd;
 use flambeau_nn::{
-    Buffer, Call, Dropout, Forward, Linear, Module, Parameter, Sequential, StateDict, Tanh, functional, init,
+    Buffer, Call, Dropout, Forward, Linear, Module, ModuleDict, ModuleList, Parameter, ParameterDict, Sequential,
+    StateDict, Tanh, functional, init,
 };
 use flambeau_tensor::{DType, Device, ErrorKind, Result, Tensor};
 
@@ -259,5 +260,54 @@ fn parameters_and_buffers_in_arithmetic() -> Result<()> {
     is(&functional::l1_loss_with(&scale, shift.clone(), functional::Reduction::None)?, 2.0);
     (&scale * &x).sum(..)?.backward()?;
     is(&scale.grad().unwrap(), 2.0);
+    Ok(())
+}
+
+#[test]
+fn dicts_keep_their_order_and_their_names() -> Result<()> {
+    #[derive(Module)]
+    struct Net {
+        heads: ModuleDict<Linear>,
+        scales: ParameterDict,
+        layers: ModuleList,
+    }
+    let scale = || Parameter::new(Tensor::ones(2).build()?);
+    let mut heads = ModuleDict::of([("z", Linear::new(1, 2)), ("a", Linear::new(1, 3).bias(false))])?;
+    assert!(heads.insert("m", Linear::new(1, 4).build()?)?.is_none());
+    let old = heads.insert("z", Linear::new(1, 5).build()?)?.expect("the one that was there");
+    assert_eq!(old.weight.shape(), [2, 1]);
+    let mut scales = ParameterDict::new();
+    scales.insert("g", scale()?)?;
+    let net = Net { heads, scales, layers: vec![Box::new(Linear::new(2, 2).build()?), Box::new(Tanh::new())] };
+
+    let names: Vec<String> = net.named_parameters().into_iter().map(|(name, _)| name).collect();
+    let heads = ["heads.z.weight", "heads.z.bias", "heads.a.weight", "heads.m.weight", "heads.m.bias"];
+    assert_eq!(names, [&heads[..], &["scales.g", "layers.0.weight", "layers.0.bias"]].concat());
+    assert_eq!(
+        format!("{net:?}"),
+        "Net(
+  (heads): ModuleDict(
+    (z): Linear(in_features=1, out_features=5, bias=True)
+    (a): Linear(in_features=1, out_features=3, bias=False)
+    (m): Linear(in_features=1, out_features=4, bias=True)
+  )
+  (scales): ParameterDict(  (g): Parameter containing: [torch.float32 of size 2])
+  (layers): ModuleList(
+    (0): Linear(in_features=2, out_features=2, bias=True)
+    (1): Tanh()
+  )
+)"
+    );
+    let copy = net.deepcopy()?;
+    assert_eq!(copy.heads.keys().collect::<Vec<_>>(), ["z", "a", "m"]);
+    assert!(!copy.heads.get("a").unwrap().weight.is(&net.heads.get("a").unwrap().weight));
+
+    let mut heads = copy.heads;
+    assert!(heads.remove("a").is_some() && heads.remove("a").is_none() && heads.len() == 2);
+    for name in ["", "a.b"] {
+        assert!(heads.insert(name, Linear::new(1, 1).build()?).is_err());
+    }
+    let fault = ModuleDict::of([("a", Tanh::new()), ("a", Tanh::new())]).unwrap_err();
+    assert!(fault.message().contains("another part is called \"a\""), "{fault}");
     Ok(())
 }

@@ -311,8 +311,14 @@ impl OpCase {
 pub struct ModuleCase {
     /// What it was made of.
     pub constructor: Arguments,
+    /// The seed it was made from, where its state is that of a module just made.
+    pub made_from: Option<u64>,
+    /// How it prints, before the call.
+    pub repr: Option<String>,
     /// Whether it was in training.
     pub training: bool,
+    /// The seed of what the call drew.
+    pub seed: Option<u64>,
     /// Its state before the call.
     pub state: Vec<(String, Recorded)>,
     /// What it was called with.
@@ -346,7 +352,10 @@ impl ModuleCase {
         };
         Ok(Self {
             constructor: Arguments::parse(json, "ctor_args", "ctor_kwargs", data)?,
+            made_from: json.get("made_from").and_then(Json::as_u64),
+            repr: json.get("repr").and_then(Json::as_str).map(str::to_owned),
             training,
+            seed: json.get("seed").and_then(Json::as_u64),
             state: named_tensors(json, "state", data)?,
             arguments: Arguments::parse(json, "args", "kwargs", data)?,
             expected: Expected::parse(json, data)?,

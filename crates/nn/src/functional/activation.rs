@@ -1,6 +1,6 @@
 //! Activation functions. What has parameters with defaults in PyTorch takes them all here: they are few.
 
-use flambeau_tensor::{Result, Tensor};
+use flambeau_tensor::{DType, Result, Tensor, ensure, no_grad};
 
 macro_rules! activations {
     ($($(#[$doc:meta])* $name:ident ($($argument:ident: $t:ty),*);)*) => {$(
@@ -89,4 +89,32 @@ pub fn gelu(x: impl AsRef<Tensor>) -> Result<Tensor> {
 pub fn gelu_with(x: impl AsRef<Tensor>, approximate: Approximate) -> Result<Tensor> {
     let x = x.as_ref();
     x.gelu_with(approximate)
+}
+
+/// x above 0, a slope times x elsewhere: where `training`, one that is drawn evenly between `lower` and `upper` for each
+/// element, else their mean. (PyTorch's defaults are 1/8 and 1/3.)
+///
+/// # Errors
+/// Where the dtype is not floating, or `lower` is above `upper`.
+#[track_caller]
+pub fn rrelu(x: impl AsRef<Tensor>, lower: f64, upper: f64, training: bool) -> Result<Tensor> {
+    let x = x.as_ref();
+    ensure!(lower <= upper, Argument, "rrelu", "lower = {lower} is above upper = {upper}");
+    ensure!(x.dtype().is_float(), DType, "rrelu", "not defined for {}", x.dtype());
+    if !training {
+        return x.leaky_relu((lower + upper) / 2.0);
+    }
+    let slopes = no_grad(|| {
+        let ones = Tensor::full(x.shape(), 1.0).dtype(x.dtype()).device(x.device()).build()?;
+        if !x.device().has_data() {
+            return Ok(ones);
+        }
+        // One number, in double precision, for each element that is not above 0, as PyTorch draws them.
+        let below = x.le(0.0)?;
+        let count = below.to_dtype(DType::I64)?.sum(..)?.item::<i64>()?;
+        let drawn = Tensor::zeros(count as usize).dtype(DType::F64).device(x.device()).build()?;
+        drawn.uniform_(lower, upper)?;
+        ones.masked_scatter(&below, &drawn.to_dtype(x.dtype())?)
+    })?;
+    x.mul(&slopes)
 }

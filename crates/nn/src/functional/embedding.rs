@@ -1,6 +1,6 @@
 //! Rows of a table by their numbers.
 
-use flambeau_tensor::{DType, Result, Tensor, no_grad};
+use flambeau_tensor::{DType, EmbeddingBagOptions, Result, Tensor, no_grad};
 
 /// The rows of `weight` `[n, d]` whose numbers `indices` `[…]` holds: `[…, d]`.
 ///
@@ -30,6 +30,38 @@ pub fn embedding_with(
         no_grad(|| renorm_rows(indices, weight, padding_idx, max_norm, norm_type))?;
     }
     weight.embedding(indices, padding_idx)
+}
+
+/// The sum, mean or maximum over bags of rows of `weight` `[n, d]`: [`Tensor::embedding_bag`].
+///
+/// # Errors
+/// Where shapes do not go together, weights come with another mode than the sum, or an index is out of range.
+#[track_caller]
+pub fn embedding_bag(
+    indices: impl AsRef<Tensor>,
+    weight: impl AsRef<Tensor>,
+    options: EmbeddingBagOptions<'_>,
+) -> Result<Tensor> {
+    embedding_bag_with(indices, weight, options, None, 2.0)
+}
+
+/// [`embedding_bag`], the rows used first brought, in `weight`, to a `norm_type`-norm of at most `max_norm`.
+///
+/// # Errors
+/// As [`embedding_bag`].
+#[track_caller]
+pub fn embedding_bag_with(
+    indices: impl AsRef<Tensor>,
+    weight: impl AsRef<Tensor>,
+    options: EmbeddingBagOptions<'_>,
+    max_norm: Option<f64>,
+    norm_type: f64,
+) -> Result<Tensor> {
+    let (indices, weight) = (indices.as_ref(), weight.as_ref());
+    if let Some(max_norm) = max_norm {
+        no_grad(|| renorm_rows(indices, weight, options.padding_idx, max_norm, norm_type))?;
+    }
+    weight.embedding_bag(indices, options)
 }
 
 /// Shortens the rows that `indices` names. All of them are read before any is written, so that a bad index

@@ -3,7 +3,7 @@
 
 use super::Reduction;
 use flambeau_tensor::autocast::full_precision;
-use flambeau_tensor::{DType, Result, Tensor, bail, ensure, no_grad};
+use flambeau_tensor::{DType, Result, Tensor, bail, ensure, no_grad, options};
 use std::f64::consts::PI;
 
 /// The mean of max(0, −y (x₁ − x₂)), where y is 1 if x₁ should be larger and −1 if x₂ should:
@@ -375,11 +375,28 @@ fn unbatched(input: &Tensor, reduction: Reduction, losses: Tensor) -> Result<Ten
     if input.rank() < 2 { losses.squeeze(0) } else { reduction.of(&losses) }
 }
 
-/// The mean of max(0, ‖a − p‖ − ‖a − n‖ + 1) for anchors, and examples of the same and of another class, `[N, D]`:
+options! {
+    /// The options of [`triplet_margin_loss_with`].
+    #[derive(Clone, Copy, Debug)]
+    pub struct TripletMargin {
+        /// By how much the negative is to be farther than the positive.
+        margin: f64 = 1.0,
+        /// The norm's order.
+        p: f64 = 2.0,
+        /// Added to each difference.
+        eps: f64 = 1e-6,
+        /// Take the distance from positive to negative where it is the smaller one.
+        swap: bool = false,
+        /// What becomes of the losses of all samples.
+        reduction: Reduction = Reduction::Mean,
+    }
+}
+
+/// The mean of max(0, d(anchor, positive) − d(anchor, negative) + 1), for Euclidean distances d:
 /// `torch.nn.functional.triplet_margin_loss`.
 ///
 /// # Errors
-/// Where the shapes do not broadcast or differ in rank.
+/// Where the shapes do not broadcast.
 #[track_caller]
 pub fn triplet_margin_loss(
     anchor: impl AsRef<Tensor>,
@@ -389,27 +406,10 @@ pub fn triplet_margin_loss(
     triplet_margin_loss_with(anchor, positive, negative, TripletMargin::new())
 }
 
-flambeau_tensor::options! {
-    /// Options of [`triplet_margin_loss_with`]; PyTorch's names and defaults.
-    #[derive(Clone, Debug)]
-    pub struct TripletMargin {
-        /// How much farther the other class must be.
-        margin: f64 = 1.0,
-        /// The norm of distances.
-        p: f64 = 2.0,
-        /// What is added to each difference, so that a distance of 0 has a slope.
-        eps: f64 = 1e-6,
-        /// Take the distance of the two examples where that is the smaller one? No.
-        swap: bool = false,
-        /// What becomes of the losses.
-        reduction: Reduction = Reduction::Mean,
-    }
-}
-
 /// [`triplet_margin_loss`] with options.
 ///
 /// # Errors
-/// As [`triplet_margin_loss`], and where the margin is not positive.
+/// Where the shapes do not broadcast.
 #[track_caller]
 pub fn triplet_margin_loss_with(
     anchor: impl AsRef<Tensor>,
@@ -417,34 +417,40 @@ pub fn triplet_margin_loss_with(
     negative: impl AsRef<Tensor>,
     options: TripletMargin,
 ) -> Result<Tensor> {
-    let TripletMargin { margin, p, eps, swap, reduction } = options;
-    triplet_margin_with_distance_loss(anchor, positive, negative, margin, swap, reduction, |x, y| {
-        x.pairwise_distance(y, p, eps, false)
-    })
+    let distance = |x: &Tensor, y: &Tensor| x.pairwise_distance(y, options.p, options.eps, false);
+    triplet_margin_with_distance_loss(anchor, positive, negative, distance, options)
 }
 
-/// [`triplet_margin_loss`] with a distance of one's own: `torch.nn.functional.triplet_margin_with_distance_loss`.
+/// [`triplet_margin_loss`] for any distance; the options' norm does not count:
+/// `torch.nn.functional.triplet_margin_with_distance_loss`.
 ///
 /// # Errors
-/// As [`triplet_margin_loss_with`], and those of the distance.
+/// Where the tensors have different ranks, the margin is not above 0, or the distance fails.
 #[track_caller]
 pub fn triplet_margin_with_distance_loss(
     anchor: impl AsRef<Tensor>,
     positive: impl AsRef<Tensor>,
     negative: impl AsRef<Tensor>,
-    margin: f64,
-    swap: bool,
-    reduction: Reduction,
     distance: impl Fn(&Tensor, &Tensor) -> Result<Tensor>,
+    options: TripletMargin,
 ) -> Result<Tensor> {
+    const NAME: &str = "triplet_margin_loss";
     let [anchor, positive, negative] = full_precision([anchor.as_ref(), positive.as_ref(), negative.as_ref()])?;
-    let op = "triplet_margin_loss";
-    ensure!(margin > 0.0, Argument, op, "the margin must be above 0, it is {margin}");
-    let ranks = [anchor.rank(), positive.rank(), negative.rank()];
-    ensure!(ranks[0] == ranks[1] && ranks[0] == ranks[2], Shape, op, "the ranks {ranks:?} must be the same");
-    let (near, mut far) = (distance(&anchor, &positive)?, distance(&anchor, &negative)?);
-    if swap {
-        far = far.minimum(&distance(&positive, &negative)?)?;
+    let (anchor, positive, negative) = (&*anchor, &*positive, &*negative);
+    ensure!(
+        anchor.rank() == positive.rank() && anchor.rank() == negative.rank(),
+        Shape,
+        NAME,
+        "anchor {:?}, positive {:?} and negative {:?} are not of one rank",
+        anchor.shape(),
+        positive.shape(),
+        negative.shape()
+    );
+    ensure!(options.margin > 0.0, Argument, NAME, "margin = {} is not above 0", options.margin);
+    let near = distance(anchor, positive)?;
+    let mut far = distance(anchor, negative)?;
+    if options.swap {
+        far = far.minimum(&distance(positive, negative)?)?;
     }
-    reduction.of(&near.sub(&far)?.add(margin)?.clamp_min(0.0)?)
+    options.reduction.of(&near.sub(&far)?.add(options.margin)?.clamp_min(0.0)?)
 }

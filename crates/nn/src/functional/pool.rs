@@ -1,7 +1,7 @@
 //! Pooling.
 
 use flambeau_tensor::shape::Spatial;
-use flambeau_tensor::{AvgPoolOptions, MaxPoolOptions, Result, Tensor, ValuesIndices};
+use flambeau_tensor::{AvgPoolOptions, MaxPoolOptions, Result, Tensor, UnpoolOptions, ValuesIndices};
 
 macro_rules! max_pools {
     ($($name:ident, $with_indices:ident, $at:ident;)*) => {$(
@@ -59,3 +59,29 @@ adaptive_pools!(
     adaptive_max_pool2d,
     adaptive_max_pool3d
 );
+
+macro_rules! unpools {
+    ($($name:ident),*) => {$(
+        #[doc = concat!("The largest elements of windows back at their places `indices`, zeros elsewhere: `torch.nn.functional.", stringify!($name), "`.\n\n# Errors\nWhere the places have another shape, or one is outside.")]
+        #[track_caller]
+        pub fn $name(x: impl AsRef<Tensor>, indices: impl AsRef<Tensor>, options: impl Into<UnpoolOptions>) -> Result<Tensor> {
+            let (x, indices) = (x.as_ref(), indices.as_ref());
+            x.$name(indices, options)
+        }
+    )*};
+}
+
+unpools!(max_unpool1d, max_unpool2d, max_unpool3d);
+
+macro_rules! lp_pools {
+    ($($name:ident),*) => {$(
+        #[doc = concat!("The `norm_type`-norm of each window: `torch.nn.functional.", stringify!($name), "`.\n\n# Errors\nWhere no window fits.")]
+        #[track_caller]
+        pub fn $name(x: impl AsRef<Tensor>, norm_type: f64, options: impl Into<AvgPoolOptions>) -> Result<Tensor> {
+            let x = x.as_ref();
+            x.$name(norm_type, options)
+        }
+    )*};
+}
+
+lp_pools!(lp_pool1d, lp_pool2d, lp_pool3d);

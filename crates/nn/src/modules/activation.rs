@@ -2,7 +2,7 @@
 
 use crate::functional::{self, Approximate};
 use crate::print::py_float;
-use crate::{Forward, Module, ModuleId, Parameter};
+use crate::{Forward, Mode, Module, ModuleId, Parameter};
 use flambeau_tensor::{DType, Device, Result, Tensor, builder, ensure};
 
 macro_rules! plain {
@@ -69,7 +69,9 @@ macro_rules! in_place {
             }
 
             fn describe(&self) -> String {
-                if self.inplace { "inplace=True".to_string() } else { String::new() }
+                // PyTorch's `Hardsigmoid` does not say it.
+                let told = self.inplace && stringify!($Name) != "Hardsigmoid";
+                if told { "inplace=True".to_string() } else { String::new() }
             }
         }
 
@@ -92,6 +94,8 @@ in_place! {
     Mish, mish, mish_;
     /// ELU that keeps mean 0 and variance 1, as `torch.nn.SELU`.
     SELU, selu, selu_;
+    /// relu6(x + 3) / 6, as `torch.nn.Hardsigmoid`.
+    Hardsigmoid, hardsigmoid, hardsigmoid_;
     /// x · relu6(x + 3) / 6, as `torch.nn.Hardswish`.
     Hardswish, hardswish, hardswish_;
 }
@@ -312,6 +316,48 @@ impl Forward<&Tensor> for Threshold {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         x.threshold(self.threshold, self.value)
+    }
+}
+
+/// x above 0, a slope times x elsewhere, as `torch.nn.RReLU` (Xu et al., arXiv:1505.00853): in training one that is drawn
+/// evenly between two numbers for each element, in evaluation their mean.
+#[derive(Module)]
+#[module(extra_repr = "RReLU::describe")]
+pub struct RReLU {
+    lower: f64,
+    upper: f64,
+    mode: Mode,
+}
+
+builder! {
+    /// Options of [`RReLU`].
+    pub struct RReLUBuilder => RReLU;
+    new {}
+    options {
+        /// The least slope, 1/8 unless set.
+        lower: f64 = 1.0 / 8.0,
+        /// The largest slope, 1/3 unless set.
+        upper: f64 = 1.0 / 3.0,
+    }
+}
+
+impl RReLU {
+    #[track_caller]
+    fn from_builder(b: RReLUBuilder) -> Result<Self> {
+        ensure!(b.lower <= b.upper, Argument, "RReLU", "lower = {} is above upper = {}", b.lower, b.upper);
+        Ok(RReLU { lower: b.lower, upper: b.upper, mode: Mode::new() })
+    }
+
+    fn describe(&self) -> String {
+        format!("lower={}, upper={}", py_float(self.lower), py_float(self.upper))
+    }
+}
+
+impl Forward<&Tensor> for RReLU {
+    type Output = Tensor;
+    #[track_caller]
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        functional::rrelu(x, self.lower, self.upper, self.mode.is_training())
     }
 }
 

@@ -72,4 +72,9 @@ dropouts! {
     Dropout2d, Dropout2dBuilder, dropout2d, "Dropout2d";
     /// [`Dropout`] of whole channels of `[N, C, D, H, W]`, as `torch.nn.Dropout3d`.
     Dropout3d, Dropout3dBuilder, dropout3d, "Dropout3d";
+    /// Dropout that keeps the mean and variance of what [`SELU`](crate::SELU) gives, as `torch.nn.AlphaDropout`
+    /// (Klambauer et al., arXiv:1706.02515).
+    AlphaDropout, AlphaDropoutBuilder, alpha_dropout, "AlphaDropout";
+    /// [`AlphaDropout`] of whole channels of `[N, C, …]`, as `torch.nn.FeatureAlphaDropout`.
+    FeatureAlphaDropout, FeatureAlphaDropoutBuilder, feature_alpha_dropout, "FeatureAlphaDropout";
 }

@@ -50,7 +50,7 @@ builder! {
 impl Embedding {
     #[track_caller]
     fn from_builder(b: EmbeddingBuilder) -> Result<Self> {
-        let padding_idx = padding(b.padding_idx, b.num_embeddings)?;
+        let padding_idx = padding("Embedding", b.padding_idx, b.num_embeddings)?;
         let weight = super::parameter([b.num_embeddings, b.embedding_dim], b.dtype, b.device)?;
         init::normal_(&weight, 0.0, 1.0)?;
         if let Some(index) = padding_idx {
@@ -90,10 +90,10 @@ impl Embedding {
 }
 
 #[track_caller]
-fn padding(index: Option<isize>, rows: usize) -> Result<Option<isize>> {
+pub(super) fn padding(name: &'static str, index: Option<isize>, rows: usize) -> Result<Option<isize>> {
     let Some(index) = index else { return Ok(None) };
     let n = rows as isize;
-    ensure!((-n..n).contains(&index), Index, "Embedding", "padding_idx {index} is no row of a table of {rows}");
+    ensure!((-n..n).contains(&index), Index, name, "padding_idx {index} is no row of a table of {rows}");
     Ok(Some(if index < 0 { index + n } else { index }))
 }
 

@@ -2,8 +2,9 @@
 //! [`functional`](crate::functional) take.
 
 use crate::functional::{self, Bce, BceWithLogits, CrossEntropy, Nll, Reduction};
-use crate::{Buffer, Forward, Module, ModuleId};
-use flambeau_tensor::{Result, Tensor, builder, ensure};
+use crate::print::{py_bool, py_float, py_tuple};
+use crate::{Buffer, Call, Forward, Linear, Module, ModuleId};
+use flambeau_tensor::{DType, Device, Result, Tensor, bail, builder, ensure};
 
 macro_rules! losses {
     ($(
@@ -254,5 +255,118 @@ impl Forward<(&Tensor, &Tensor)> for CrossEntropyLoss {
             label_smoothing: self.label_smoothing,
         };
         functional::cross_entropy_with(input, target, options)
+    }
+}
+
+/// [`CrossEntropyLoss`] of a linear layer of its own, as `torch.nn.LinearCrossEntropyLoss`: `[N, in_features]` and classes
+/// `[N]` or, with `out_features` d…, `[N, d…]`; or `[in_features]` and one class.
+#[derive(Module)]
+#[module(extra_repr = "LinearCrossEntropyLoss::describe")]
+pub struct LinearCrossEntropyLoss {
+    /// Factors of the classes' losses, `[num_classes]`.
+    pub weight: Option<Buffer>,
+    /// To the logits, `[num_classes · d…, in_features]`.
+    pub linear: Linear,
+    num_classes: usize,
+    #[module(skip)]
+    out_features: Vec<usize>,
+    #[module(skip)]
+    reduction: Reduction,
+    ignore_index: Option<i64>,
+    label_smoothing: f64,
+}
+
+builder! {
+    /// Options of [`LinearCrossEntropyLoss`].
+    pub struct LinearCrossEntropyLossBuilder => LinearCrossEntropyLoss;
+    new {
+        in_features: usize,
+        num_classes: usize,
+    }
+    options {
+        /// The dimensions of a sample's classes; one class unless set.
+        out_features: ~into Vec<usize> = Vec::new(),
+        /// The layer has a bias.
+        bias: bool = false,
+        /// What becomes of the losses of all places: their mean unless set.
+        reduction: Reduction = Reduction::Mean,
+        /// Factors of the classes' losses, `[num_classes]`; the mean is weighted by them.
+        weight: ~into Option<Tensor> = None,
+        /// Places where the target is this number do not count; −100 unless set.
+        ignore_index: ~into Option<i64> = None,
+        /// How much of the target is spread over all classes, 0 unless set.
+        label_smoothing: f64 = 0.0,
+        /// The layer's dtype, float32 unless set.
+        dtype: DType = DType::DEFAULT,
+        /// Where the layer is, the CPU unless set.
+        device: Device = Device::Cpu,
+    }
+}
+
+impl LinearCrossEntropyLoss {
+    #[track_caller]
+    fn from_builder(b: LinearCrossEntropyLossBuilder) -> Result<Self> {
+        const NAME: &str = "LinearCrossEntropyLoss";
+        let (n, label_smoothing) = (b.num_classes, b.label_smoothing);
+        ensure!(
+            (0.0..=1.0).contains(&label_smoothing),
+            Argument,
+            NAME,
+            "label_smoothing = {label_smoothing} is not between 0 and 1"
+        );
+        if let Some(weight) = &b.weight {
+            ensure!(weight.shape() == [n], Shape, NAME, "the weight is {:?}, there are {n} classes", weight.shape());
+        }
+        let outputs = b.out_features.iter().try_fold(n, |n, d| n.checked_mul(*d));
+        let Some(outputs) = outputs else { bail!(Argument, NAME, "{n} classes of {:?} are too many", b.out_features) };
+        let linear = Linear::new(b.in_features, outputs).bias(b.bias).dtype(b.dtype).device(b.device).build()?;
+        Ok(LinearCrossEntropyLoss {
+            weight: b.weight.map(Buffer::new),
+            linear,
+            num_classes: n,
+            out_features: b.out_features,
+            reduction: b.reduction,
+            ignore_index: b.ignore_index,
+            label_smoothing,
+        })
+    }
+
+    fn describe(&self) -> String {
+        let reduction = match self.reduction {
+            Reduction::None => "none",
+            Reduction::Mean => "mean",
+            Reduction::Sum => "sum",
+            Reduction::BatchMean => "batchmean",
+        };
+        format!(
+            "in_features={}, num_classes={}, out_features={}, bias={}, reduction={reduction}, ignore_index={}, \
+             label_smoothing={}, options=None",
+            self.linear.weight.shape().last().copied().unwrap_or(0),
+            self.num_classes,
+            py_tuple(&self.out_features),
+            py_bool(self.linear.bias.is_some()),
+            self.ignore_index.map_or("None".to_string(), |i| i.to_string()),
+            py_float(self.label_smoothing),
+        )
+    }
+}
+
+impl Forward<(&Tensor, &Tensor)> for LinearCrossEntropyLoss {
+    type Output = Tensor;
+
+    #[track_caller]
+    fn forward(&self, (input, target): (&Tensor, &Tensor)) -> Result<Tensor> {
+        let logits = self.linear.call(input)?;
+        let shape: Vec<usize> = match input.shape() {
+            [lead @ .., _] => lead.iter().chain([&self.num_classes]).chain(&self.out_features).copied().collect(),
+            [] => Vec::new(),
+        };
+        let options = CrossEntropy {
+            weight: self.weight.as_deref(),
+            ignore_index: self.ignore_index.unwrap_or(-100),
+            reduction: self.reduction,
+            label_smoothing: self.label_smoothing,
+        };
+        functional::cross_entropy_with(logits.reshape(shape)?, target, options)
     }
 }

@@ -1,8 +1,8 @@
 //! Losses with a margin, and likelihoods, as modules. They keep the options that the functions of
 //! [`functional`](crate::functional) take.
 
-use crate::functional::{self, Reduction};
-use crate::{Buffer, Forward, Module, ModuleId};
+use crate::functional::{self, Reduction, TripletMargin};
+use crate::{Buffer, Call, Forward, Module, ModuleId, PairwiseDistance, Part};
 use flambeau_tensor::{Result, Tensor, builder, ensure};
 
 /// The type of one of several inputs.
@@ -104,6 +104,117 @@ losses! {
         eps: f64 = 1e-6,
     }
     |s, input, target, var| functional::gaussian_nll_loss_with(input, target, var, s.full, s.eps, s.reduction);
+}
+
+/// max(0, d(anchor, positive) − d(anchor, negative) + margin) for distances d in the p-norm, as
+/// `torch.nn.TripletMarginLoss` (Balntas et al. 2016). It is called with anchors, positives and negatives, `[N, D]`.
+#[derive(Module)]
+pub struct TripletMarginLoss {
+    #[module(skip)]
+    options: TripletMargin,
+    id: ModuleId,
+}
+
+builder! {
+    /// Options of [`TripletMarginLoss`].
+    pub struct TripletMarginLossBuilder => TripletMarginLoss;
+    new {}
+    options {
+        /// The margin, 1 unless set.
+        margin: f64 = 1.0,
+        /// The norm's order, 2 unless set.
+        p: f64 = 2.0,
+        /// Added to each difference, 1e-6 unless set.
+        eps: f64 = 1e-6,
+        /// Take the distance from positive to negative where it is the smaller one.
+        swap: bool = false,
+        /// What becomes of the losses of all samples: their mean unless set.
+        reduction: Reduction = Reduction::Mean,
+    }
+}
+
+impl TripletMarginLoss {
+    fn from_builder(b: TripletMarginLossBuilder) -> Result<Self> {
+        let TripletMarginLossBuilder { margin, p, eps, swap, reduction } = b;
+        ensure!(margin > 0.0, Argument, "TripletMarginLoss", "margin = {margin} is not above 0");
+        Ok(TripletMarginLoss { options: TripletMargin { margin, p, eps, swap, reduction }, id: ModuleId::new() })
+    }
+}
+
+impl Forward<(&Tensor, &Tensor, &Tensor)> for TripletMarginLoss {
+    type Output = Tensor;
+
+    #[track_caller]
+    fn forward(&self, (anchor, positive, negative): (&Tensor, &Tensor, &Tensor)) -> Result<Tensor> {
+        functional::triplet_margin_loss_with(anchor, positive, negative, self.options)
+    }
+}
+
+/// [`TripletMarginLoss`] for any distance, a module of two inputs, as `torch.nn.TripletMarginWithDistanceLoss`.
+///
+/// ```
+/// use flambeau_nn::{Call, PairwiseDistance, TripletMarginWithDistanceLoss};
+/// use flambeau_tensor::Tensor;
+///
+/// let criterion = TripletMarginWithDistanceLoss::new(PairwiseDistance::new().p(1.0).build()?).margin(0.5);
+/// let x = Tensor::zeros([4, 3]).build()?;
+/// assert_eq!(criterion.call((&x, &x, &x))?.item::<f32>()?, 0.5);
+/// # Ok::<(), flambeau_tensor::Error>(())
+/// ```
+#[derive(Module)]
+pub struct TripletMarginWithDistanceLoss<D = PairwiseDistance> {
+    /// The distance of two tensors.
+    pub distance_function: D,
+    margin: f64,
+    swap: bool,
+    #[module(skip)]
+    reduction: Reduction,
+    id: ModuleId,
+}
+
+impl<D> TripletMarginWithDistanceLoss<D> {
+    /// With the margin 1.
+    pub fn new(distance_function: D) -> Self {
+        let (swap, reduction, id) = (false, Reduction::Mean, ModuleId::new());
+        TripletMarginWithDistanceLoss { distance_function, margin: 1.0, swap, reduction, id }
+    }
+
+    /// The margin, 1 unless set.
+    #[must_use]
+    pub fn margin(self, margin: f64) -> Self {
+        TripletMarginWithDistanceLoss { margin, ..self }
+    }
+
+    /// Take the distance from positive to negative where it is the smaller one.
+    #[must_use]
+    pub fn swap(self, swap: bool) -> Self {
+        TripletMarginWithDistanceLoss { swap, ..self }
+    }
+
+    /// What becomes of the losses of all samples: their mean unless set.
+    #[must_use]
+    pub fn reduction(self, reduction: Reduction) -> Self {
+        TripletMarginWithDistanceLoss { reduction, ..self }
+    }
+}
+
+impl<D: Part> Forward<(&Tensor, &Tensor, &Tensor)> for TripletMarginWithDistanceLoss<D>
+where
+    D: for<'a> Forward<(&'a Tensor, &'a Tensor), Output = Tensor>,
+{
+    type Output = Tensor;
+
+    #[track_caller]
+    fn forward(&self, (anchor, positive, negative): (&Tensor, &Tensor, &Tensor)) -> Result<Tensor> {
+        let distance = |x: &Tensor, y: &Tensor| self.distance_function.call((x, y));
+        let options = TripletMargin {
+            margin: self.margin,
+            swap: self.swap,
+            reduction: self.reduction,
+            ..TripletMargin::default()
+        };
+        functional::triplet_margin_with_distance_loss(anchor, positive, negative, distance, options)
+    }
 }
 
 /// Σ max(0, margin − x_y + x_j)ᵖ / C over the classes j ≠ y, as `torch.nn.MultiMarginLoss`.

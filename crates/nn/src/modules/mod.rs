@@ -1,8 +1,11 @@
 //! The layers and losses, in families as the ops they are made of.
 
 mod activation;
+mod adaptive_softmax;
 mod attention;
+mod bags;
 mod conv;
+mod distance;
 mod dropout;
 mod embedding;
 mod linear;
@@ -11,13 +14,19 @@ mod margin;
 mod norm;
 mod pad;
 mod pool;
+mod rearrange;
 mod recurrent;
+mod resample;
 mod shape;
 mod transformer;
+mod unpool;
 
 pub use activation::*;
+pub use adaptive_softmax::*;
 pub use attention::*;
+pub use bags::*;
 pub use conv::*;
+pub use distance::*;
 pub use dropout::*;
 pub use embedding::*;
 pub use linear::*;
@@ -26,9 +35,12 @@ pub use margin::*;
 pub use norm::*;
 pub use pad::*;
 pub use pool::*;
+pub use rearrange::*;
 pub use recurrent::*;
+pub use resample::*;
 pub use shape::*;
 pub use transformer::*;
+pub use unpool::*;
 
 use crate::Parameter;
 use flambeau_tensor::shape::IntoShape;

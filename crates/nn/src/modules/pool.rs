@@ -6,7 +6,7 @@ use flambeau_tensor::shape::Spatial;
 use flambeau_tensor::{AvgPoolOptions, MaxPoolOptions, Result, Tensor, ValuesIndices, builder};
 
 /// Sizes as PyTorch prints them: a number where one was given, else a tuple.
-fn given(values: Spatial) -> String {
+pub(super) fn given(values: Spatial) -> String {
     match values.given() {
         [one] => one.to_string(),
         each => py_tuple(each),
@@ -15,7 +15,7 @@ fn given(values: Spatial) -> String {
 
 /// From one window to the next: a number, or one for each dimension; as large as a window where not said.
 #[derive(Clone, Copy, Debug)]
-pub struct Stride(Option<Spatial>);
+pub struct Stride(pub(super) Option<Spatial>);
 
 impl<S: Into<Spatial>> From<S> for Stride {
     fn from(stride: S) -> Self {
@@ -90,7 +90,11 @@ macro_rules! max_pools {
 
 /// Each value goes with `rank` dimensions and is not below its least.
 #[track_caller]
-fn check<const N: usize>(name: &'static str, rank: usize, values: [(&str, Option<Spatial>, usize); N]) -> Result<()> {
+pub(super) fn check<const N: usize>(
+    name: &'static str,
+    rank: usize,
+    values: [(&str, Option<Spatial>, usize); N],
+) -> Result<()> {
     for (what, value, least) in values {
         if let Some(value) = value {
             value.at_least(least, name, what, rank)?;

@@ -1,9 +1,9 @@
 //! Activation functions.
 
 use flambeau_nn::{
-    Approximate, CELU, ELU, GELU, GLU, Hardshrink, Hardswish, Hardtanh, LeakyReLU, LogSigmoid, LogSoftmax, Mish, PReLU,
-    ReLU, ReLU6, SELU, SiLU, Sigmoid, Softmax, Softmax2d, Softmin, Softplus, Softshrink, Softsign, Tanh, Tanhshrink,
-    Threshold,
+    Approximate, CELU, ELU, GELU, GLU, Hardshrink, Hardsigmoid, Hardswish, Hardtanh, LeakyReLU, LogSigmoid, LogSoftmax,
+    Mish, PReLU, RReLU, ReLU, ReLU6, SELU, SiLU, Sigmoid, Softmax, Softmax2d, Softmin, Softplus, Softshrink, Softsign,
+    Tanh, Tanhshrink, Threshold,
 };
 
 use super::{Entry, layer, never};
@@ -13,6 +13,11 @@ pub(super) const TABLE: &[Entry] = &[
     ("CELU", |c| {
         never(c, 1, "inplace")?;
         layer(CELU::new().alpha(c.float_or(0, "alpha", 1.0)?))
+    }),
+    ("Hardsigmoid", |c| layer(Hardsigmoid::new().inplace(inplace(c)?))),
+    ("RReLU", |c| {
+        never(c, 2, "inplace")?;
+        layer(RReLU::new().lower(c.float_or(0, "lower", 1.0 / 8.0)?).upper(c.float_or(1, "upper", 1.0 / 3.0)?))
     }),
     ("Hardshrink", |c| layer(Hardshrink::new().lambd(c.float_or(0, "lambd", 0.5)?))),
     ("Hardtanh", |c| {

@@ -1,10 +1,32 @@
 //! Linear layers and tables of vectors.
 
-use flambeau_nn::{Embedding, Linear};
+use flambeau_nn::{AdaptiveLogSoftmaxWithLoss, Call as _, Embedding, EmbeddingBag, Linear};
 
-use super::{Entry, layer, never};
+use super::{Entry, layer, module, never};
+use crate::{call::ok, ops::image::bag_mode};
 
 pub(super) const TABLE: &[Entry] = &[
+    ("AdaptiveLogSoftmaxWithLoss", |c| {
+        let cutoffs: Vec<usize> = c.ints(2, "cutoffs")?.into_iter().map(|n| n as usize).collect();
+        let softmax = AdaptiveLogSoftmaxWithLoss::new(c.size(0, "in_features")?, c.size(1, "n_classes")?, cutoffs)
+            .div_value(c.float_or(3, "div_value", 4.0)?)
+            .head_bias(c.flag(4, "head_bias", false)?);
+        module(softmax, |m, c| {
+            let out = m.call((c.x()?, c.tensor(1, "target")?))?;
+            ok((out.output, out.loss))
+        })
+    }),
+    ("EmbeddingBag", |c| {
+        never(c, 4, "scale_grad_by_freq")?;
+        never(c, 6, "sparse")?;
+        let bag = EmbeddingBag::new(c.size(0, "num_embeddings")?, c.size(1, "embedding_dim")?)
+            .max_norm(c.float_opt(2, "max_norm")?)
+            .norm_type(c.float_or(3, "norm_type", 2.0)?)
+            .mode(bag_mode(c, 5)?)
+            .include_last_offset(c.flag(8, "include_last_offset", false)?)
+            .padding_idx(c.int_opt(9, "padding_idx")?.map(|i| i as isize));
+        module(bag, |m, c| ok(m.call((c.x()?, c.tensor_opt(1, "offsets")?, c.tensor_opt(2, "per_sample_weights")?))?))
+    }),
     ("Embedding", |c| {
         never(c, 5, "scale_grad_by_freq")?;
         never(c, 6, "sparse")?;

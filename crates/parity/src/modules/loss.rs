@@ -2,14 +2,15 @@
 
 use flambeau_nn::{
     BCELoss, BCEWithLogitsLoss, Call as _, CosineEmbeddingLoss, CrossEntropyLoss, GaussianNLLLoss, HingeEmbeddingLoss,
-    HuberLoss, KLDivLoss, L1Loss, MSELoss, MarginRankingLoss, MultiLabelMarginLoss, MultiLabelSoftMarginLoss,
-    MultiMarginLoss, NLLLoss, PoissonNLLLoss, SmoothL1Loss, SoftMarginLoss,
+    HuberLoss, KLDivLoss, L1Loss, LinearCrossEntropyLoss, MSELoss, MarginRankingLoss, MultiLabelMarginLoss,
+    MultiLabelSoftMarginLoss, MultiMarginLoss, NLLLoss, PairwiseDistance, PoissonNLLLoss, SmoothL1Loss, SoftMarginLoss,
+    TripletMarginLoss, TripletMarginWithDistanceLoss,
 };
 use flambeau_tensor::Tensor;
 
 use super::{Entry, module};
 use crate::{
-    call::{Call, KEYWORD, Trouble, ok},
+    call::{Call, KEYWORD, Trouble, ok, unsupported},
     ops::loss::reduction_at,
 };
 
@@ -41,6 +42,20 @@ losses! {
             .label_smoothing(c.float_or(5, "label_smoothing", 0.0)?);
         HuberLoss |c| HuberLoss::new().reduction(reduction_at(c, 0)?).delta(c.float_or(1, "delta", 1.0)?);
         KLDivLoss |c| KLDivLoss::new().reduction(reduction_at(c, 2)?).log_target(c.flag(3, "log_target", false)?);
+        LinearCrossEntropyLoss |c| {
+            let outputs = c.ints_opt(KEYWORD, "out_features")?.unwrap_or_default();
+            c.dtype_opt(KEYWORD, "dtype")?;
+            if c.given(KEYWORD, "options").is_some() {
+                return unsupported("there are no options of chunks");
+            }
+            LinearCrossEntropyLoss::new(c.size(0, "in_features")?, c.size(1, "num_classes")?)
+                .out_features(outputs.into_iter().map(|n| n as usize).collect::<Vec<_>>())
+                .bias(c.flag(KEYWORD, "bias", false)?)
+                .reduction(reduction_at(c, KEYWORD)?)
+                .weight(weight(c, KEYWORD)?)
+                .ignore_index(c.int_opt(KEYWORD, "ignore_index")?)
+                .label_smoothing(c.float_or(KEYWORD, "label_smoothing", 0.0)?)
+        };
         L1Loss |c| L1Loss::new().reduction(reduction_at(c, 2)?);
         MSELoss |c| MSELoss::new().reduction(reduction_at(c, 2)?);
         NLLLoss |c| NLLLoss::new()
@@ -72,6 +87,16 @@ losses! {
         GaussianNLLLoss |c| GaussianNLLLoss::new()
             .full(c.flag(KEYWORD, "full", false)?)
             .eps(c.float_or(KEYWORD, "eps", 1e-6)?)
+            .reduction(reduction_at(c, KEYWORD)?);
+        TripletMarginLoss |c| TripletMarginLoss::new()
+            .margin(c.float_or(0, "margin", 1.0)?)
+            .p(c.float_or(1, "p", 2.0)?)
+            .eps(c.float_or(2, "eps", 1e-6)?)
+            .swap(c.flag(3, "swap", false)?)
+            .reduction(reduction_at(c, 6)?);
+        TripletMarginWithDistanceLoss |c| TripletMarginWithDistanceLoss::new(PairwiseDistance::new().build()?)
+            .margin(c.float_or(KEYWORD, "margin", 1.0)?)
+            .swap(c.flag(KEYWORD, "swap", false)?)
             .reduction(reduction_at(c, KEYWORD)?);
         MarginRankingLoss |c| MarginRankingLoss::new()
             .margin(c.float_or(0, "margin", 0.0)?)

@@ -5,11 +5,14 @@
 mod activation;
 mod attention;
 mod conv;
+mod distance;
+mod dropout;
 mod linear;
 mod loss;
 mod norm;
 mod pad;
 mod pool;
+mod rearrange;
 mod recurrent;
 mod transformer;
 
@@ -70,11 +73,14 @@ const TABLES: &[&[Entry]] = &[
     activation::TABLE,
     attention::TABLE,
     conv::TABLE,
+    distance::TABLE,
+    dropout::TABLE,
     linear::TABLE,
     loss::TABLE,
     norm::TABLE,
     pad::TABLE,
     pool::TABLE,
+    rearrange::TABLE,
     recurrent::TABLE,
     transformer::TABLE,
 ];
@@ -116,9 +122,15 @@ fn never(c: &Call, position: usize, name: &str) -> Result<(), Trouble> {
 /// The module cannot be expressed, or making it, loading its state or calling it failed.
 pub(crate) fn run(name: &str, make: Make, json: &Json, data: &SafeTensors<'_>) -> Result<Made, Trouble> {
     let case = ModuleCase::parse(json, data)?;
-    let subject = made(make, &case)?;
+    let subject = match made(make, &case)? {
+        Ok(subject) => subject,
+        Err(why) => return failed(why),
+    };
     let mut leaves = Vec::new();
     let call = live(&case.arguments, &mut leaves)?;
+    if let Some(seed) = case.seed {
+        flambeau_tensor::manual_seed(seed);
+    }
     let output = subject.call(&call)?;
     call.all_read()?;
     if let Some(names) = &case.grad_params {
@@ -129,22 +141,58 @@ pub(crate) fn run(name: &str, make: Make, json: &Json, data: &SafeTensors<'_>) -
     Ok(Made { output, leaves, expected: case.expected, same: same.and(buffers) })
 }
 
-/// The module with the recorded state, in training or evaluation.
-fn made(make: Make, case: &ModuleCase) -> Built {
+/// The module with the recorded state, in training or evaluation; or what it prints or starts with that is not PyTorch's.
+fn made(make: Make, case: &ModuleCase) -> Result<Result<Box<dyn Subject>, String>, Trouble> {
     let constructor = Call::of(&case.constructor)?;
+    if let Some(seed) = case.made_from {
+        flambeau_tensor::manual_seed(seed);
+    }
     let mut subject = make(&constructor)?;
     constructor.all_read()?;
+    if let Some(repr) = &case.repr {
+        let ours = format!("{:?}", subject.module());
+        if !prints_alike(&ours, repr) {
+            return Ok(Err(format!("it prints {ours:?}, PyTorch {repr:?}")));
+        }
+    }
     subject = match case.state.iter().find(|(_, t)| t.element.is_float()) {
         Some((_, float)) => subject.to((device(), dtype(float.element)?).into())?,
         None => subject.to(device().into())?,
     };
+    if case.made_from.is_some()
+        && let Err(why) = same_first_values(subject.module(), &case.state)?
+    {
+        return Ok(Err(why));
+    }
     let mut state = StateDict::new();
     for (name, recorded) in &case.state {
         state.insert(name.clone(), revive(recorded)?);
     }
     subject.module().load_state_dict(&state)?;
     subject.module().train_mode(case.training);
-    Ok(subject)
+    Ok(Ok(subject))
+}
+
+/// Whether two texts of a module are the same, but for numbers that Python prints as they were written: `1` or `1.0`.
+fn prints_alike(ours: &str, theirs: &str) -> bool {
+    let plain = |text: &str| text.replace(".0,", ",").replace(".0)", ")");
+    plain(ours) == plain(theirs)
+}
+
+/// Whether the module just made has the values that PyTorch's has.
+fn same_first_values(module: &DynModule, recorded: &[(String, Recorded)]) -> Result<Result<(), String>, Trouble> {
+    let ours = module.state_dict();
+    if !ours.names().eq(recorded.iter().map(|(name, _)| name.as_str())) {
+        let (ours, theirs) = (ours.names().collect::<Vec<_>>(), recorded.iter().map(|(n, _)| n).collect::<Vec<_>>());
+        return Ok(Err(format!("our state has {ours:?}, PyTorch's {theirs:?}")));
+    }
+    for ((name, ours), (_, theirs)) in ours.iter().zip(recorded) {
+        let allowed = tolerance("random", What::Random, theirs.element);
+        if let Err(why) = same_tensor(&plain(ours)?, &theirs.into(), allowed) {
+            return Ok(Err(format!("{name} starts with other values: {why}")));
+        }
+    }
+    Ok(Ok(()))
 }
 
 /// The module's parameters, which have to be those that PyTorch lists.

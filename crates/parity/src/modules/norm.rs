@@ -1,8 +1,8 @@
 //! Normalising layers.
 
 use flambeau_nn::{
-    BatchNorm1d, BatchNorm2d, BatchNorm3d, GroupNorm, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d, LayerNorm,
-    RMSNorm,
+    BatchNorm1d, BatchNorm2d, BatchNorm3d, CrossMapLRN2d, GroupNorm, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d,
+    LayerNorm, LocalResponseNorm, RMSNorm,
 };
 use flambeau_tensor::Tensor;
 
@@ -28,6 +28,19 @@ macro_rules! tracking {
     };
 }
 
+macro_rules! response {
+    ($Norm:ident) => {
+        (stringify!($Norm), |c| {
+            layer(
+                $Norm::new(c.size(0, "size")?)
+                    .alpha(c.float_or(1, "alpha", 1e-4)?)
+                    .beta(c.float_or(2, "beta", 0.75)?)
+                    .k(c.float_or(3, "k", 1.0)?),
+            )
+        })
+    };
+}
+
 pub(super) const TABLE: &[Entry] = &[
     tracking!(BatchNorm1d, true, true),
     tracking!(BatchNorm2d, true, true),
@@ -35,6 +48,8 @@ pub(super) const TABLE: &[Entry] = &[
     tracking!(InstanceNorm1d, false, false),
     tracking!(InstanceNorm2d, false, false),
     tracking!(InstanceNorm3d, false, false),
+    response!(CrossMapLRN2d),
+    response!(LocalResponseNorm),
     ("GroupNorm", |c| {
         layer(
             GroupNorm::new(c.size(0, "num_groups")?, c.size(1, "num_channels")?)

@@ -2,8 +2,10 @@
 
 use flambeau_nn::{
     AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d, AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d,
-    AvgPool1d, AvgPool2d, AvgPool3d, MaxPool1d, MaxPool2d, MaxPool3d,
+    AvgPool1d, AvgPool2d, AvgPool3d, Call as _, MaxPool1d, MaxPool2d, MaxPool3d, MaxUnpool1d, MaxUnpool2d, MaxUnpool3d,
 };
+
+use flambeau_tensor::shape::Spatial;
 
 use super::{Entry, layer, module, never};
 use crate::{
@@ -57,6 +59,28 @@ macro_rules! adaptive_max {
     };
 }
 
+macro_rules! unpool {
+    ($Pool:ident, $rank:literal) => {
+        (stringify!($Pool), |c| {
+            let mut pool = $Pool::new(spatial(c, 0, "kernel_size", 1)?).padding(spatial(c, 2, "padding", 0)?);
+            if let Some(stride) = stride(c, 1)? {
+                pool = pool.stride(stride);
+            }
+            module(pool, |m, c| {
+                let (x, indices) = (c.x()?, c.tensor(1, "indices")?);
+                match c.ints_opt(2, "output_size")? {
+                    None => ok(m.call((x, indices))?),
+                    // Given with or without the leading dimensions.
+                    Some(size) => {
+                        let plane = Spatial::from_slice(&size[size.len().saturating_sub($rank)..])?;
+                        ok(m.forward_to_size(x, indices, plane)?)
+                    }
+                }
+            })
+        })
+    };
+}
+
 pub(super) const TABLE: &[Entry] = &[
     ("AdaptiveAvgPool1d", |c| layer(AdaptiveAvgPool1d::new(output_size(c, 0)?))),
     ("AdaptiveAvgPool2d", |c| layer(AdaptiveAvgPool2d::new(output_size(c, 0)?))),
@@ -70,4 +94,7 @@ pub(super) const TABLE: &[Entry] = &[
     max!(MaxPool1d),
     max!(MaxPool2d),
     max!(MaxPool3d),
+    unpool!(MaxUnpool1d, 1),
+    unpool!(MaxUnpool2d, 2),
+    unpool!(MaxUnpool3d, 3),
 ];

@@ -18,12 +18,7 @@ pub(super) const TABLE: &[Entry] = &[
     ("nn.functional.embedding_bag", |c| {
         let options = EmbeddingBagOptions {
             offsets: c.tensor_opt(2, "offsets")?,
-            mode: match c.text_or(6, "mode", "mean")? {
-                "sum" => BagMode::Sum,
-                "mean" => BagMode::Mean,
-                "max" => BagMode::Max,
-                other => return unsupported(format!("mode {other}")),
-            },
+            mode: bag_mode(c, 6)?,
             per_sample_weights: c.tensor_opt(8, "per_sample_weights")?,
             include_last_offset: c.flag(9, "include_last_offset", false)?,
             padding_idx: c.int_opt(10, "padding_idx")?.map(|p| p as isize),
@@ -45,17 +40,7 @@ pub(super) const TABLE: &[Entry] = &[
         };
         ok(c.x()?.grid_sample(c.tensor(1, "grid")?, mode, padding, c.flag(4, "align_corners", false)?)?)
     }),
-    ("nn.functional.interpolate", |c| {
-        let mode = match c.text_or(3, "mode", "nearest")? {
-            "nearest" => InterpolateMode::Nearest,
-            "nearest-exact" => InterpolateMode::NearestExact,
-            "linear" | "bilinear" | "trilinear" => InterpolateMode::Linear,
-            "bicubic" => InterpolateMode::Bicubic,
-            "area" => InterpolateMode::Area,
-            other => return unsupported(format!("mode {other}")),
-        };
-        resized(c, mode, c.flag(4, "align_corners", false)?)
-    }),
+    ("nn.functional.interpolate", |c| resized(c, interpolate_mode(c, 3)?, c.flag(4, "align_corners", false)?)),
     ("nn.functional.upsample_bilinear", |c| resized(c, InterpolateMode::Linear, true)),
     ("nn.functional.upsample_nearest", |c| resized(c, InterpolateMode::Nearest, false)),
     ("nn.functional.local_response_norm", |c| {
@@ -69,6 +54,28 @@ pub(super) const TABLE: &[Entry] = &[
     ("nn.functional.pixel_unshuffle", |c| ok(c.x()?.pixel_unshuffle(c.size(1, "downscale_factor")?)?)),
     ("nn.functional.unfold", |c| ok(c.x()?.im2col(columns(c, 1)?)?)),
 ];
+
+/// How an embedding's bags are made one.
+pub(crate) fn bag_mode(c: &Call, position: usize) -> Result<BagMode, Trouble> {
+    match c.text_or(position, "mode", "mean")? {
+        "sum" => Ok(BagMode::Sum),
+        "mean" => Ok(BagMode::Mean),
+        "max" => Ok(BagMode::Max),
+        other => unsupported(format!("mode {other}")),
+    }
+}
+
+/// How an image gets another size.
+pub(crate) fn interpolate_mode(c: &Call, position: usize) -> Result<InterpolateMode, Trouble> {
+    match c.text_or(position, "mode", "nearest")? {
+        "nearest" => Ok(InterpolateMode::Nearest),
+        "nearest-exact" => Ok(InterpolateMode::NearestExact),
+        "linear" | "bilinear" | "trilinear" => Ok(InterpolateMode::Linear),
+        "bicubic" => Ok(InterpolateMode::Bicubic),
+        "area" => Ok(InterpolateMode::Area),
+        other => unsupported(format!("mode {other}")),
+    }
+}
 
 fn columns(c: &Call, from: usize) -> Result<ColumnOptions, Trouble> {
     Ok(ColumnOptions::new(spatial(c, from, "kernel_size", 1)?)

@@ -13,7 +13,7 @@ mod counting;
 mod create;
 mod distance;
 mod fft;
-mod image;
+pub(crate) mod image;
 mod index;
 mod join;
 mod linalg;

@@ -2,6 +2,8 @@
 
 mod batch;
 mod layer;
+mod response;
 
 pub use batch::*;
 pub use layer::*;
+pub use response::*;
