@@ -2,7 +2,7 @@
 //! what hangs on the module around its `forward`.
 
 use crate::{Boxed, Module, ModuleId, Rebuild, hooks};
-use flambeau_tensor::{Result, Tensor, Tensors};
+use flambeau_tensor::{Build, Result, Tensor, Tensors};
 
 /// What a module makes of an input `I`: a tensor, or a tuple of several things. A module may have several.
 ///
@@ -215,6 +215,14 @@ pub trait Layer: Module + for<'a> Forward<&'a Tensor, Output = Tensor> {
 impl<M: for<'a> Forward<&'a Tensor, Output = Tensor>> Layer for M {
     fn rebuild_layer(&self, with: &mut Rebuild<'_>) -> Result<Box<dyn Layer>> {
         Ok(Box::new(self.rebuild(with)?))
+    }
+}
+
+/// A layer whose kind is not known stands in a chain as it is.
+impl Build for Box<dyn Layer> {
+    type Output = Self;
+    fn build(self) -> Result<Self> {
+        Ok(self)
     }
 }
 

@@ -118,9 +118,12 @@ pub(crate) fn py_tuple<T: ToString>(values: &[T]) -> String {
 #[macro_export]
 macro_rules! named_module {
     ($Name:ident, |$inner:ident| $describe:expr) => {
+        $crate::named_module!($Name as stringify!($Name), |$inner| $describe);
+    };
+    ($Name:ident as $text:expr, |$inner:ident| $describe:expr) => {
         impl $crate::Module for $Name {
             fn type_name(&self) -> &'static str {
-                stringify!($Name)
+                $text
             }
             fn extra_repr(&self) -> String {
                 let $inner = &self.0;

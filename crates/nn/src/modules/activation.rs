@@ -41,8 +41,6 @@ plain! {
     Softsign, softsign;
     /// x − tanh(x), as `torch.nn.Tanhshrink`.
     Tanhshrink, tanhshrink;
-    /// Kept between 0 and 6, as `torch.nn.ReLU6`.
-    ReLU6, relu6;
 }
 
 macro_rules! in_place {
@@ -98,6 +96,42 @@ in_place! {
     Hardsigmoid, hardsigmoid, hardsigmoid_;
     /// x · relu6(x + 3) / 6, as `torch.nn.Hardswish`.
     Hardswish, hardswish, hardswish_;
+    /// relu6(x + 3) / 6, as `torch.nn.Hardsigmoid`.
+    Hardsigmoid, hardsigmoid, hardsigmoid_;
+}
+
+/// Kept between 0 and 6, as `torch.nn.ReLU6`.
+#[derive(Module, Default, Clone)]
+#[module(extra_repr = "Self::describe")]
+pub struct ReLU6 {
+    inplace: bool,
+    id: ModuleId,
+}
+
+impl ReLU6 {
+    /// One that leaves its input alone.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Say that the input is not needed afterwards. PyTorch then writes over it; here it is left alone all the same.
+    #[must_use]
+    pub fn inplace(mut self, inplace: bool) -> Self {
+        self.inplace = inplace;
+        self
+    }
+
+    fn describe(&self) -> String {
+        if self.inplace { "inplace=True".to_string() } else { String::new() }
+    }
+}
+
+impl Forward<&Tensor> for ReLU6 {
+    type Output = Tensor;
+    #[track_caller]
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        x.relu6()
+    }
 }
 
 macro_rules! with_options {

@@ -12,14 +12,14 @@
 //! # Ok::<(), flambeau_tensor::Error>(())
 //! ```
 
-mod resnet;
+mod builder;
+mod classification;
+mod features;
+mod named;
+mod registry;
 mod weights;
 
-pub use resnet::{
-    BasicBlock, Bottleneck, ResNet, ResNetBuilder, resnet18, resnet34, resnet50, resnet101, resnet152, resnext50_32x4d,
-    resnext101_32x8d, resnext101_64x4d, wide_resnet50_2, wide_resnet101_2,
-};
-pub use weights::{
-    ResNeXt50_32X4DWeights, ResNeXt101_32X8DWeights, ResNeXt101_64X4DWeights, ResNet18Weights, ResNet34Weights,
-    ResNet50Weights, ResNet101Weights, ResNet152Weights, WeightsEntry, WideResNet50_2Weights, WideResNet101_2Weights,
-};
+pub use classification::*;
+pub use features::{FeatureExtractor, create_feature_extractor, get_graph_node_names};
+pub use registry::{ModelBuilder, Network, get_model, list_models};
+pub use weights::*;

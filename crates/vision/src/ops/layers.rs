@@ -2,10 +2,10 @@
 
 use super::drop::{StochasticDepthMode, drop_block2d, drop_block3d, stochastic_depth};
 use flambeau_nn::{
-    AdaptiveAvgPool2d, BatchNorm2d, BatchNorm3d, Buffer, Call, Conv2d, Conv3d, Dropout, FnLayer, Forward, GELU,
-    Hardswish, Linear, Mode, Module, ReLU, ReLU6, Sequential, SiLU, Sigmoid, plain_parts,
+    AdaptiveAvgPool2d, BatchNorm2d, BatchNorm3d, Buffer, Call, Conv2d, Conv3d, Dropout, Forward, GELU, Hardsigmoid,
+    Hardswish, Identity, Layer, LayerNorm, Linear, Mode, Module, ReLU, ReLU6, Sequential, SiLU, Sigmoid, plain_parts,
 };
-use flambeau_tensor::{Build, Dims, Result, Tensor, builder, ensure};
+use flambeau_tensor::{Build, Dims, Result, Tensor, bail, builder, ensure};
 
 /// What stands behind a convolution.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,6 +19,11 @@ pub enum Norm {
     },
     /// batch normalisation whose numbers do not change
     Frozen,
+    /// layer normalisation over the channels with this `eps`
+    Layer {
+        /// what is added to the variance
+        eps: f64,
+    },
     /// nothing: the convolution has a bias
     None,
 }
@@ -53,20 +58,24 @@ pub enum Activation {
 plain_parts!(Norm, Activation);
 
 impl Activation {
-    /// Puts it at the end of `layers`, in place where it can be and `inplace` says so.
+    /// The layer, which writes over its input where it can and `inplace` says so; nothing for [`Activation::None`].
+    pub(crate) fn layer(self, inplace: bool) -> Option<Box<dyn Layer>> {
+        Some(match self {
+            Activation::Relu => Box::new(ReLU::new().inplace(inplace)),
+            Activation::Relu6 => Box::new(ReLU6::new().inplace(inplace)),
+            Activation::Hardswish => Box::new(Hardswish::new().inplace(inplace)),
+            Activation::Silu => Box::new(SiLU::new().inplace(inplace)),
+            Activation::Gelu => Box::new(GELU::new()),
+            Activation::Sigmoid => Box::new(Sigmoid::new()),
+            Activation::Hardsigmoid => Box::new(Hardsigmoid::new().inplace(inplace)),
+            Activation::None => return None,
+        })
+    }
+
+    /// Puts it at the end of `layers`.
     #[track_caller]
     pub(crate) fn push_to(self, layers: &mut Sequential, inplace: bool) -> Result<()> {
-        match self {
-            Activation::Relu => layers.push(ReLU::new().inplace(inplace))?,
-            Activation::Relu6 => layers.push(ReLU6::new())?,
-            Activation::Hardswish => layers.push(Hardswish::new().inplace(inplace))?,
-            Activation::Silu => layers.push(SiLU::new().inplace(inplace))?,
-            Activation::Gelu => layers.push(GELU::new())?,
-            Activation::Sigmoid => layers.push(Sigmoid::new())?,
-            Activation::Hardsigmoid => layers.push(FnLayer::new(|x| x.hardsigmoid()))?,
-            Activation::None => layers,
-        };
-        Ok(())
+        self.layer(inplace).map_or(Ok(()), |layer| layers.push(layer).map(drop))
     }
 }
 
@@ -75,6 +84,19 @@ macro_rules! chains {
     ($($(#[$doc:meta])* $Name:ident)*) => {$(
         $(#[$doc])*
         pub struct $Name(Sequential);
+
+        #[allow(dead_code)] // not every one is made of a chain and taken apart
+        impl $Name {
+            /// The chain under this name.
+            pub(crate) fn from_chain(chain: Sequential) -> Self {
+                $Name(chain)
+            }
+
+            /// The chain without its name.
+            pub(crate) fn into_chain(self) -> Sequential {
+                self.0
+            }
+        }
 
         impl std::ops::Deref for $Name {
             type Target = Sequential;
@@ -94,9 +116,10 @@ macro_rules! chains {
         flambeau_nn::named_module!($Name, |_chain| String::new());
     )*};
 }
+pub(crate) use chains;
 
 macro_rules! conv_norm_activation {
-    ($($(#[$doc:meta])* $Name:ident, $Builder:ident, $Conv:ident, $BatchNorm:ident;)*) => {
+    ($($(#[$doc:meta])* $Name:ident, $Builder:ident, $Conv:ident, $BatchNorm:ident, $layer_norm:expr;)*) => {
         chains! { $($(#[$doc])* $Name)* }
         $(
             builder! {
@@ -149,6 +172,7 @@ macro_rules! conv_norm_activation {
                         Norm::Frozen => {
                             layers.push(FrozenBatchNorm2d::new(b.out_channels))?;
                         }
+                        Norm::Layer { eps } => $layer_norm(&mut layers, b.out_channels, eps)?,
                         Norm::None => {}
                     }
                     b.activation_layer.push_to(&mut layers, b.inplace)?;
@@ -160,9 +184,42 @@ macro_rules! conv_norm_activation {
 }
 conv_norm_activation! {
     /// A convolution, what normalises it and an activation, as `torchvision.ops.Conv2dNormActivation`.
-    Conv2dNormActivation, Conv2dNormActivationBuilder, Conv2d, BatchNorm2d;
+    Conv2dNormActivation, Conv2dNormActivationBuilder, Conv2d, BatchNorm2d, LayerNorm2d::push_to;
     /// The same for volumes and videos, as `torchvision.ops.Conv3dNormActivation`.
-    Conv3dNormActivation, Conv3dNormActivationBuilder, Conv3d, BatchNorm3d;
+    Conv3dNormActivation, Conv3dNormActivationBuilder, Conv3d, BatchNorm3d, no_layer_norm;
+}
+
+#[track_caller]
+fn no_layer_norm(_: &mut Sequential, _: usize, _: f64) -> Result<()> {
+    bail!(Argument, "Conv3dNormActivation", "layer normalisation is for maps of two dimensions")
+}
+
+/// Layer normalisation over the channels of `[N, C, H, W]`, as `torchvision.models.convnext.LayerNorm2d`.
+pub struct LayerNorm2d(LayerNorm);
+flambeau_nn::named_module!(LayerNorm2d, |norm| norm.extra_repr());
+
+impl LayerNorm2d {
+    /// Over `channels` channels, `eps` added to the variance.
+    ///
+    /// # Errors
+    /// Where there is no memory for its weights.
+    #[track_caller]
+    pub fn new(channels: usize, eps: f64) -> Result<Self> {
+        Ok(LayerNorm2d(LayerNorm::new(channels).eps(eps).build()?))
+    }
+
+    #[track_caller]
+    fn push_to(layers: &mut Sequential, channels: usize, eps: f64) -> Result<()> {
+        layers.push(LayerNorm2d::new(channels, eps)?).map(drop)
+    }
+}
+
+impl Forward<&Tensor> for LayerNorm2d {
+    type Output = Tensor;
+    #[track_caller]
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        self.0.forward(&x.permute([0, 2, 3, 1])?)?.permute([0, 3, 1, 2])
+    }
 }
 
 /// Batch normalisation by numbers that are loaded and do not change, as `torchvision.ops.FrozenBatchNorm2d`.
@@ -234,8 +291,8 @@ pub struct SqueezeExcitation {
     avgpool: AdaptiveAvgPool2d,
     fc1: Conv2d,
     fc2: Conv2d,
-    activation: Sequential,
-    scale_activation: Sequential,
+    activation: Box<dyn Layer>,
+    scale_activation: Box<dyn Layer>,
 }
 
 builder! {
@@ -252,19 +309,22 @@ builder! {
         activation: Activation = Activation::Relu,
         /// What makes the weights; a sigmoid unless set.
         scale_activation: Activation = Activation::Sigmoid,
+        /// Let the activation in between write over its input. False unless set.
+        inplace: bool = false,
     }
 }
 
 impl SqueezeExcitation {
     #[track_caller]
     fn from_builder(b: SqueezeExcitationBuilder) -> Result<Self> {
-        let (mut activation, mut scale_activation) = (Sequential::new(), Sequential::new());
         let (fc1, fc2) = (
             Conv2d::new(b.input_channels, b.squeeze_channels, 1).build()?,
             Conv2d::new(b.squeeze_channels, b.input_channels, 1).build()?,
         );
-        b.activation.push_to(&mut activation, false)?;
-        b.scale_activation.push_to(&mut scale_activation, false)?;
+        let layer = |activation: Activation, inplace: bool| {
+            activation.layer(inplace).unwrap_or_else(|| Box::new(Identity::new()))
+        };
+        let (activation, scale_activation) = (layer(b.activation, b.inplace), layer(b.scale_activation, false));
         Ok(SqueezeExcitation { avgpool: AdaptiveAvgPool2d::new(1).build()?, fc1, fc2, activation, scale_activation })
     }
 }

@@ -26,9 +26,10 @@ pub use boxes::{
 };
 pub use deform::{DeformConvOptions, deform_conv2d};
 pub use drop::{StochasticDepthMode, drop_block2d, drop_block3d, stochastic_depth};
+pub(crate) use layers::chains;
 pub use layers::{
     Activation, Conv2dNormActivation, Conv2dNormActivationBuilder, Conv3dNormActivation, Conv3dNormActivationBuilder,
-    DropBlock2d, DropBlock3d, FrozenBatchNorm2d, FrozenBatchNorm2dBuilder, MLP, MLPBuilder, Norm, Permute,
+    DropBlock2d, DropBlock3d, FrozenBatchNorm2d, FrozenBatchNorm2dBuilder, LayerNorm2d, MLP, MLPBuilder, Norm, Permute,
     SqueezeExcitation, SqueezeExcitationBuilder, StochasticDepth,
 };
 pub use losses::{complete_box_iou_loss, distance_box_iou_loss, generalized_box_iou_loss, sigmoid_focal_loss};

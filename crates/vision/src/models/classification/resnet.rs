@@ -2,11 +2,12 @@
 //! Residual Transformations for Deep Neural Networks", S. Xie et al., 2017) and wide ResNet ("Wide Residual Networks",
 //! S. Zagoruyko & N. Komodakis, 2016).
 
-use super::weights::WeightsEntry;
+use crate::models::builder::{model_builder, model_functions};
+use crate::ops::{FrozenBatchNorm2d, Norm};
 use flambeau_nn::{
-    AdaptiveAvgPool2d, BatchNorm2d, Call, Conv2d, Forward, Linear, MaxPool2d, Module, ReLU, Sequential, init,
+    AdaptiveAvgPool2d, BatchNorm2d, Call, Conv2d, Forward, Layer, Linear, MaxPool2d, Module, ReLU, Sequential, init,
 };
-use flambeau_tensor::{Build, Result, Tensor, ensure};
+use flambeau_tensor::{Result, Tensor, bail, ensure};
 
 fn conv3x3(from: usize, to: usize, stride: usize, groups: usize, dilation: usize) -> Result<Conv2d> {
     let conv = Conv2d::new(from, to, 3).stride(stride).padding(dilation).groups(groups).bias(false).dilation(dilation);
@@ -17,14 +18,24 @@ fn conv1x1(from: usize, to: usize, stride: usize) -> Result<Conv2d> {
     Conv2d::new(from, to, 1).stride(stride).bias(false).build()
 }
 
+/// What stands behind a convolution of `channels` outputs.
+#[track_caller]
+fn normalization(norm: Norm, channels: usize) -> Result<Box<dyn Layer>> {
+    Ok(match norm {
+        Norm::Batch { eps, momentum } => Box::new(BatchNorm2d::new(channels).eps(eps).momentum(momentum).build()?),
+        Norm::Frozen => Box::new(FrozenBatchNorm2d::new(channels).build()?),
+        other => bail!(Argument, "ResNet", "{other:?} is no batch normalisation"),
+    })
+}
+
 /// Two convolutions and what went around them.
 #[derive(Module)]
 pub struct BasicBlock {
     conv1: Conv2d,
-    bn1: BatchNorm2d,
+    bn1: Box<dyn Layer>,
     relu: ReLU,
     conv2: Conv2d,
-    bn2: BatchNorm2d,
+    bn2: Box<dyn Layer>,
     downsample: Option<Sequential>,
 }
 
@@ -43,11 +54,11 @@ impl Forward<&Tensor> for BasicBlock {
 #[derive(Module)]
 pub struct Bottleneck {
     conv1: Conv2d,
-    bn1: BatchNorm2d,
+    bn1: Box<dyn Layer>,
     conv2: Conv2d,
-    bn2: BatchNorm2d,
+    bn2: Box<dyn Layer>,
     conv3: Conv2d,
-    bn3: BatchNorm2d,
+    bn3: Box<dyn Layer>,
     relu: ReLU,
     downsample: Option<Sequential>,
 }
@@ -68,7 +79,7 @@ impl Forward<&Tensor> for Bottleneck {
 #[derive(Module)]
 pub struct ResNet {
     conv1: Conv2d,
-    bn1: BatchNorm2d,
+    bn1: Box<dyn Layer>,
     relu: ReLU,
     maxpool: MaxPool2d,
     layer1: Sequential,
@@ -105,62 +116,29 @@ impl Block {
     }
 }
 
-/// A [`ResNet`] about to be made.
-#[derive(Clone, Debug)]
-#[must_use = "a builder makes nothing until `build()`"]
-pub struct ResNetBuilder {
-    name: &'static str,
-    block: Block,
-    layers: [usize; 4],
-    groups: usize,
-    width_per_group: usize,
-    num_classes: Option<usize>,
-    zero_init_residual: bool,
-    replace_stride_with_dilation: [bool; 3],
-    weights: Option<&'static WeightsEntry>,
+model_builder! {
+    /// A [`ResNet`] about to be made.
+    pub struct ResNetBuilder => ResNet;
+    fixed { block: Block, layers: [usize; 4], groups: usize, width_per_group: usize }
+    options {
+        /// Let every block begin as what goes around it. False unless set.
+        zero_init_residual: bool = false,
+        /// Which of the last three layers look farther apart instead of making the map smaller. None unless set.
+        replace_stride_with_dilation: [bool; 3] = [false; 3],
+        /// What follows the convolutions; batch normalisation unless set.
+        norm_layer: Norm = Norm::default(),
+    }
 }
 
 impl ResNetBuilder {
-    /// How many classes there are; 1000 unless set, those of the weights where there are some.
-    pub fn num_classes(mut self, num_classes: usize) -> Self {
-        self.num_classes = Some(num_classes);
-        self
-    }
-
-    /// Let every block begin as what goes around it. False unless set.
-    pub fn zero_init_residual(mut self, zero: bool) -> Self {
-        self.zero_init_residual = zero;
-        self
-    }
-
-    /// Which of the last three layers look farther apart instead of making the map smaller. None unless set.
-    pub fn replace_stride_with_dilation(mut self, replace: [bool; 3]) -> Self {
-        self.replace_stride_with_dilation = replace;
-        self
-    }
-
-    /// With weights of torchvision's, read from the folder that [`WeightsEntry::path`] tells. None unless set.
-    pub fn weights(mut self, weights: &'static WeightsEntry) -> Self {
-        self.weights = Some(weights);
-        self
-    }
-
-    /// Makes it.
-    ///
-    /// # Errors
-    /// Where the options do not go together, or the weights' file is missing or another one.
-    #[track_caller]
-    pub fn build(self) -> Result<ResNet> {
+    fn make(&self) -> Result<ResNet> {
         let op = self.name;
-        if let Some(weights) = self.weights {
-            ensure!(weights.model == op, Argument, op, "the weights {} are those of {}", weights.name, weights.model);
-        }
         let basic = self.block == Block::Basic;
         let dilated = self.replace_stride_with_dilation.contains(&true);
         ensure!(!(basic && dilated), Argument, op, "its blocks know no dilation");
-        let mut stem = Stem { builder: &self, inplanes: 64, dilation: 1 };
-        let (conv1, bn1) =
-            (Conv2d::new(3, 64, 7).stride(2).padding(3).bias(false).build()?, BatchNorm2d::new(64).build()?);
+        let mut stem = Stem { builder: self, inplanes: 64, dilation: 1 };
+        let conv1 = Conv2d::new(3, 64, 7).stride(2).padding(3).bias(false).build()?;
+        let bn1 = normalization(self.norm_layer, 64)?;
         let [d2, d3, d4] = self.replace_stride_with_dilation;
         let model = ResNet {
             conv1,
@@ -171,8 +149,8 @@ impl ResNetBuilder {
             layer2: stem.layer(128, self.layers[1], 2, d2)?,
             layer3: stem.layer(256, self.layers[2], 2, d3)?,
             layer4: stem.layer(512, self.layers[3], 2, d4)?,
-            avgpool: AdaptiveAvgPool2d::new([1, 1]).build()?,
-            fc: Linear::new(512 * self.block.expansion(), self.num_classes.unwrap_or(1000)).build()?,
+            avgpool: AdaptiveAvgPool2d::new([1, 1]),
+            fc: Linear::new(512 * self.block.expansion(), self.classes(1000)).build()?,
         };
         for (_, module) in model.named_modules() {
             if let Some(conv) = module.downcast_ref::<Conv2d>() {
@@ -185,23 +163,13 @@ impl ResNetBuilder {
                     .downcast_ref::<Bottleneck>()
                     .map(|block| &block.bn3)
                     .or_else(|| module.downcast_ref::<BasicBlock>().map(|block| &block.bn2));
-                if let Some(weight) = last.and_then(|norm| norm.weight.as_ref()) {
+                let norm = last.and_then(|norm| norm.as_module().downcast_ref::<BatchNorm2d>());
+                if let Some(weight) = norm.and_then(|norm| norm.weight.as_ref()) {
                     init::zeros_(weight)?;
                 }
             }
         }
-        if let Some(weights) = self.weights {
-            weights.load_into(&model)?;
-        }
         Ok(model)
-    }
-}
-
-impl Build for ResNetBuilder {
-    type Output = ResNet;
-    #[track_caller]
-    fn build(self) -> Result<ResNet> {
-        ResNetBuilder::build(self)
     }
 }
 
@@ -226,7 +194,8 @@ impl Stem<'_> {
         for i in 0..blocks {
             let (stride, dilation) = if i == 0 { (stride, before) } else { (1, self.dilation) };
             let downsample = if i == 0 && (stride != 1 || self.inplanes != out) {
-                Some(Sequential::of((conv1x1(self.inplanes, out, stride)?, BatchNorm2d::new(out)))?)
+                let norm = normalization(self.builder.norm_layer, out)?;
+                Some(Sequential::of((conv1x1(self.inplanes, out, stride)?, norm))?)
             } else {
                 None
             };
@@ -246,7 +215,7 @@ impl Stem<'_> {
         downsample: Option<Sequential>,
     ) -> Result<()> {
         let (inplanes, relu) = (self.inplanes, ReLU::new().inplace(true));
-        let norm = |channels: usize| BatchNorm2d::new(channels).build();
+        let norm = |channels: usize| normalization(self.builder.norm_layer, channels);
         if self.builder.block == Block::Basic {
             layer.push(BasicBlock {
                 conv1: conv3x3(inplanes, planes, stride, 1, 1)?,
@@ -274,43 +243,25 @@ impl Stem<'_> {
     }
 }
 
-macro_rules! builders {
-    ($($(#[$doc:meta])* $name:ident: $block:ident, $layers:expr, $groups:literal, $width:literal;)*) => {$(
-        $(#[$doc])*
-        pub fn $name() -> ResNetBuilder {
-            ResNetBuilder {
-                name: stringify!($name),
-                block: Block::$block,
-                layers: $layers,
-                groups: $groups,
-                width_per_group: $width,
-                num_classes: None,
-                zero_init_residual: false,
-                replace_stride_with_dilation: [false; 3],
-                weights: None,
-            }
-        }
-    )*};
-}
-builders! {
+model_functions! { ResNetBuilder:
     /// ResNet-18.
-    resnet18: Basic, [2, 2, 2, 2], 1, 64;
+    resnet18(Block::Basic, [2, 2, 2, 2], 1, 64);
     /// ResNet-34.
-    resnet34: Basic, [3, 4, 6, 3], 1, 64;
+    resnet34(Block::Basic, [3, 4, 6, 3], 1, 64);
     /// ResNet-50.
-    resnet50: Bottleneck, [3, 4, 6, 3], 1, 64;
+    resnet50(Block::Bottleneck, [3, 4, 6, 3], 1, 64);
     /// ResNet-101.
-    resnet101: Bottleneck, [3, 4, 23, 3], 1, 64;
+    resnet101(Block::Bottleneck, [3, 4, 23, 3], 1, 64);
     /// ResNet-152.
-    resnet152: Bottleneck, [3, 8, 36, 3], 1, 64;
+    resnet152(Block::Bottleneck, [3, 8, 36, 3], 1, 64);
     /// ResNeXt-50 32×4d.
-    resnext50_32x4d: Bottleneck, [3, 4, 6, 3], 32, 4;
+    resnext50_32x4d(Block::Bottleneck, [3, 4, 6, 3], 32, 4);
     /// ResNeXt-101 32×8d.
-    resnext101_32x8d: Bottleneck, [3, 4, 23, 3], 32, 8;
+    resnext101_32x8d(Block::Bottleneck, [3, 4, 23, 3], 32, 8);
     /// ResNeXt-101 64×4d.
-    resnext101_64x4d: Bottleneck, [3, 4, 23, 3], 64, 4;
+    resnext101_64x4d(Block::Bottleneck, [3, 4, 23, 3], 64, 4);
     /// Wide ResNet-50-2: twice as many channels in between.
-    wide_resnet50_2: Bottleneck, [3, 4, 6, 3], 1, 128;
+    wide_resnet50_2(Block::Bottleneck, [3, 4, 6, 3], 1, 128);
     /// Wide ResNet-101-2: twice as many channels in between.
-    wide_resnet101_2: Bottleneck, [3, 4, 23, 3], 1, 128;
+    wide_resnet101_2(Block::Bottleneck, [3, 4, 23, 3], 1, 128);
 }
