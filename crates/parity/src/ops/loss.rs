@@ -93,9 +93,10 @@ pub(super) const TABLE: &[Entry] = &[
             return unsupported("a distance function");
         }
         let (margin, swap) = (c.float_or(KEYWORD, "margin", 1.0)?, c.flag(KEYWORD, "swap", false)?);
-        let (positive, negative, r) = (c.tensor(1, "positive")?, c.tensor(2, "negative")?, reduction(c)?);
+        let (positive, negative) = (c.tensor(1, "positive")?, c.tensor(2, "negative")?);
         let distance = |x: &Tensor, y: &Tensor| x.pairwise_distance(y, 2.0, 1e-6, false);
-        ok(f::triplet_margin_with_distance_loss(c.x()?, positive, negative, margin, swap, r, distance)?)
+        let options = TripletMargin::new().margin(margin).swap(swap).reduction(reduction(c)?);
+        ok(f::triplet_margin_with_distance_loss(c.x()?, positive, negative, distance, options)?)
     }),
     ("nn.functional.soft_margin_loss", |c| {
         ok(f::soft_margin_loss_with(c.x()?, c.tensor(1, "target")?, reduction(c)?)?)
