@@ -480,3 +480,42 @@ fn three_operands_are_broadcast_each_in_its_own_way() {
         }
     }
 }
+
+#[test]
+fn operands_in_any_order_of_dimensions_are_as_if_they_lay_in_rows() {
+    let sizes = [9isize, 70, 33];
+    let x = Tensor::randn(sizes.map(|n| n as usize)).build().unwrap();
+    let numbers = x.to_vec::<f32>().unwrap();
+    for order in [[0, 2, 1], [2, 1, 0], [1, 0, 2], [2, 0, 1], [1, 2, 0]] {
+        let view = x.permute(order).unwrap();
+        let steps = [70 * 33, 33, 1];
+        let [a, b, c] = order.map(|d| (sizes[d as usize] as usize, steps[d as usize]));
+        let mut want = Vec::new();
+        for i in 0..a.0 {
+            for j in 0..b.0 {
+                want.extend((0..c.0).map(|k| numbers[i * a.1 + j * b.1 + k * c.1]));
+            }
+        }
+        let shape = [a.0, b.0, c.0];
+        let rows = Tensor::from_vec(want.clone(), shape).unwrap();
+        let same = |got: Tensor, want: &Tensor| {
+            let (got, want) = (got.to_dtype(DType::F64).unwrap(), want.to_dtype(DType::F64).unwrap());
+            assert_eq!(got.to_vec::<f64>().unwrap(), want.to_vec::<f64>().unwrap(), "{order:?}");
+        };
+        assert_eq!(view.copy().unwrap().to_vec::<f32>().unwrap(), want, "{order:?}");
+        for dtype in [DType::BF16, DType::F64, DType::I32, DType::Bool, DType::Complex128] {
+            let real = |x: &Tensor| x.to_dtype(dtype).unwrap().to_dtype(DType::F32).unwrap();
+            same(real(&view), &real(&rows));
+        }
+        // Into an output that lies across, beside operands that are broadcast, and in place.
+        let across = x.zeros_like().unwrap();
+        across.permute(order).unwrap().copy_(&rows).unwrap();
+        same(across, &x);
+        let line = Tensor::randn([shape[1], 1]).build().unwrap();
+        let sum = |x: &Tensor| x.add(&line).unwrap().mul(2.0).unwrap();
+        same(sum(&view), &sum(&rows));
+        let own = rows.copy().unwrap();
+        own.add_(&view).unwrap();
+        same(own, &rows.mul(2.0).unwrap());
+    }
+}

@@ -474,6 +474,8 @@ mod tests {
             check(geometry(5, 1, 17, 25, d));
             check(geometry(4, 2, 16, 18, d));
         }
+        // Wider than a box may be.
+        check(geometry(1, 1, 16, 16, [one, dim(3, 3, 1, 1, 1), dim(1501, 3, 1, 1, 1)]));
     }
 
     #[test]

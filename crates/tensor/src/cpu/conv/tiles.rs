@@ -20,12 +20,13 @@ impl<T: Real> Job<'_, T> {
     pub(super) fn tiles<S: Simd>(self, simd: S) -> Result<()> {
         let (g, lanes, width) = (self.g, T::lanes::<S>(), 2 * T::lanes::<S>());
         let panels = g.features.div_ceil(width);
-        let most = self.parts.iter().map(|part| part.numel()).max().unwrap_or(0) * self.together;
+        let most = self.parts.iter().map(Part::numel).max().unwrap_or(0) * self.together;
+        let widest = self.parts.iter().map(|part| part.len[2]).max().unwrap_or(0);
         let length = row_length(most, lanes);
         let mut window = Scratch::<T>::new(&[self.frames.room()])?;
         let mut source = Scratch::<T>::new(&[PLACES, self.channels.0, length])?;
         let mut turned = Scratch::<T>::new(&[PLACES, panels, most, width])?;
-        let mut lines = Scratch::<T>::new(&[2, 2 * self.axes[2].grid, width])?;
+        let mut lines = Scratch::<T>::new(&[2, 2 * widest, width])?;
         let mut sums = Scratch::<T>::new(&[PLACES, self.channels.0.div_ceil(ROWS), panels, ROWS * width])?;
         let off: Vec<u32> = (0..most as u32).collect();
         for task in self.tasks.clone() {
@@ -83,6 +84,7 @@ impl<T: Real> Job<'_, T> {
         let (height, across) = (g.dims[1].output, g.dims[2].output);
         let (panels, tiles) = (g.features.div_ceil(width), samples.len() * part.numel());
         let line = lines.len() / 2;
+        let columns = 2 * part.start[2]..across.min(2 * (part.start[2] + part.len[2]));
         for panel in 0..panels {
             let features = panel * width..((panel + 1) * width).min(g.features);
             lines.fill(T::default());
@@ -95,7 +97,7 @@ impl<T: Real> Job<'_, T> {
                         continue;
                     }
                     for (f, feature) in features.clone().enumerate() {
-                        let row = &self.grad(samples.start + s, group, feature)[at * across..(at + 1) * across];
+                        let row = &self.grad(samples.start + s, group, feature)[at * across..][columns.clone()];
                         for x in 0..row.len() {
                             line[x * width + f] = row[x];
                         }

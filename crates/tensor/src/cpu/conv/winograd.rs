@@ -41,12 +41,11 @@ pub(super) fn tiles(axes: &[Axis; 3], batch: usize, channels: usize, features: u
     (flat && used && channels >= DEEP && features >= DEEP && count >= TILES).then_some(tiles)
 }
 
-/// Boxes of a grid of tiles, of about equal height, and how many samples are taken together, `most` at most; of so many
-/// channels.
+/// Boxes of a grid of tiles, about equal, and how many samples are taken together, `most` at most; of so many channels.
 pub(super) fn cut(grid: [usize; 3], channels: usize, most: usize) -> (Vec<Part>, usize) {
     let wanted = (NUMBERS / (PLACES * channels)).max(TILES);
-    let rows = (wanted / grid[2]).clamp(1, grid[1]);
-    let parts = boxes(grid, [1, grid[1].div_ceil(grid[1].div_ceil(rows)), grid[2]]);
+    let even = |size: usize, most: usize| size.div_ceil(size.div_ceil(most));
+    let parts = boxes(grid, [1, even(grid[1], (wanted / grid[2]).max(1)), even(grid[2], wanted)]);
     let samples = if parts.len() == 1 { (wanted / (grid[1] * grid[2])).clamp(1, most) } else { 1 };
     (parts, samples)
 }
@@ -145,13 +144,14 @@ impl<T: Real> WithSimd for Job<'_, T> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Result<()> {
         let (g, lanes) = (self.g, T::lanes::<S>());
-        let most = self.parts.iter().map(|part| part.numel()).max().unwrap_or(0) * self.samples;
+        let most = self.parts.iter().map(Part::numel).max().unwrap_or(0) * self.samples;
+        let widest = self.parts.iter().map(|part| part.len[2]).max().unwrap_or(0);
         let length = row_length(most, lanes);
         let panels = self.count.div_ceil(self.splits);
         let mut window = Scratch::<T>::new(&[self.frames.room()])?;
         let mut source = Scratch::<T>::new(&[PLACES, g.channels, length])?;
         let mut sums = Scratch::<T>::new(&[PLACES, panels * ROWS, length])?;
-        let mut lines = Scratch::<T>::new(&[4, self.axes[2].grid + lanes])?;
+        let mut lines = Scratch::<T>::new(&[4, widest + lanes])?;
         let off: Vec<u32> = (0..g.channels).map(|c| (c * length) as u32).collect();
         for task in self.tasks.clone() {
             let (split, rest) = (task % self.splits, task / self.splits);
@@ -218,6 +218,7 @@ impl<T: Real> Job<'_, T> {
     ) -> bool {
         let (g, lanes) = (self.g, T::lanes::<S>());
         let [_, height, width] = g.axes.each_ref().map(|axis| axis.grid);
+        let width = width.min(2 * (part.start[2] + part.len[2])) - 2 * part.start[2];
         let (zero, rows) = (T::splat(simd, T::default()), panels.len() * ROWS);
         let line = lines.len() / 4;
         let mut check = zero;
