@@ -266,6 +266,7 @@ fn binary(t: &mut Table) {
         ("Atan2", |a, b| a.atan2(b)),
         ("Maximum", |a, b| a.maximum(b)),
         ("Minimum", |a, b| a.minimum(b)),
+        ("NextAfter", |a, b| a.nextafter(b)),
         ("Where", |a, b| a.where_cond(&a.detach().gt(0.1)?, b)),
     ];
     for (op, f) in all.iter().copied() {

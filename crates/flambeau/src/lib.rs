@@ -31,8 +31,8 @@
 // What has a name in a signature can be named.
 pub use flambeau_tensor::{
     Approximate, AvgPoolOptions, BatchNormOptions, Bound, CloseOptions, ConvOptions, ConvTransposeOptions,
-    Distribution, Ellipsis, Indexing, MaxPoolOptions, MinMax, NewAxis, PadMode, Padding, Reduce, StdAndMean,
-    StftOptions, TopkOptions, ValuesIndices, VarAndMean, shape::Spatial,
+    Distribution, Ellipsis, Indexing, IstftOptions, MantissaExponent, MaxPoolOptions, MinMax, NewAxis, PadMode,
+    Padding, Reduce, StdAndMean, StftOptions, TopkOptions, ValuesIndices, VarAndMean, shape::Spatial,
 };
 pub use flambeau_tensor::{
     BagMode, Bins, ColumnOptions, EmbeddingBagOptions, GridMode, GridPadding, Histogram, InterpolateMode,
@@ -61,8 +61,8 @@ pub mod func {
     pub use flambeau_autograd::func::*;
 }
 
-// Families of functions, as `torch.fft`, `torch.linalg`, `torch.signal` and `torch.special`.
-pub use flambeau_tensor::{fft, linalg, signal, special};
+// Families of functions, as `torch.fft`, `torch.linalg`, `torch.masked`, `torch.signal` and `torch.special`.
+pub use flambeau_tensor::{fft, linalg, masked, signal, special};
 
 // Modes of a thread: mixed precision, where the time goes, a function's ops as a program.
 pub use flambeau_tensor::{autocast, profiler, trace};

@@ -61,6 +61,18 @@ fn tensors() -> Result<()> {
         use flambeau::fft::{self, Norm};
         let _ = (fft::rfft(&x, None, -1, Norm::Backward)?, fft::fftn(&x, None, None, Norm::Ortho)?);
     }
+    {
+        use flambeau::linalg::{self, SingularValues, Triangle};
+        use flambeau::{masked, special};
+        let (a, b) = (tensor!([[4.0, 1.0], [1.0, 3.0]]), tensor!([1.0, 2.0]));
+        let _ = (linalg::solve(&a, &b, true)?, linalg::inv(&a)?);
+        let SingularValues { u, s, vh } = linalg::svd(&a, false)?;
+        assert!(u.mul(&s)?.matmul(&vh)?.allclose(&a)?);
+        let _ = (linalg::eigh(&a, Triangle::Lower)?, linalg::cholesky(&a, false)?);
+        let _ = (x.lgamma()?, special::i0e(&x)?);
+        let m = x.gt(3.0)?;
+        assert_eq!(masked::mean(&x, 0, false, Some(&m))?.shape(), [3, 4]);
+    }
     let n = 6_usize;
     let _ = (x.view([2, -1])?, x.reshape((n, -1))?);
     let [b, t, c] = x.dims()?;
@@ -164,6 +176,11 @@ fn modules() -> Result<()> {
     println!("{model:?}");
     let (logits, labels) = (Tensor::zeros([2, 10]).build()?, tensor!([1_i64, 2]));
     cross_entropy(&logits, &labels)?;
+    {
+        let log_probs = Tensor::randn([5, 1, 3]).build()?.log_softmax(-1)?;
+        let (targets, lengths, target_lengths) = (tensor!([[1i64, 2]]), [5], [2]);
+        assert!(ctc_loss(&log_probs, &targets, &lengths, &target_lengths)?.item::<f32>()? > 0.0);
+    }
     let w = Tensor::zeros([3, 4]).build()?;
     init::kaiming_uniform_(&w, init::Fan::In, init::Nonlinearity::default())?;
     let ps = model.parameters();

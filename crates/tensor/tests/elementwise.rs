@@ -3,6 +3,8 @@
 
 use flambeau_tensor::{CloseOptions, Complex, DType, Device, ErrorKind, Generator, Result, Scalar, Tensor, tensor};
 
+#[path = "elementwise/in_place.rs"]
+mod in_place;
 #[path = "elementwise/special.rs"]
 mod special;
 

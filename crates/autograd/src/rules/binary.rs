@@ -62,6 +62,14 @@ impl Rule for Add {
     }
 }
 
+// Beside the left operand, wherever the right one is.
+impl Rule for NextAfter {
+    const FORWARD: Forward = Forward::Elementwise;
+    fn vjp(&self, s: &Saved<'_>, g: &Tensor) -> Result<Grads> {
+        Pair(s, self.scalar).grads(|| Ok(g.clone()), || g.zeros_like())
+    }
+}
+
 impl Rule for Sub {
     const FORWARD: Forward = Forward::Elementwise;
     fn vjp(&self, s: &Saved<'_>, g: &Tensor) -> Result<Grads> {

@@ -195,7 +195,7 @@ impl Rule for Qr {
                 gq = gq.add(q.matmul(&r2)?.matmul(adjoint(&gr2)?)?)?;
                 rest = Some(q.matmul(&gr2)?);
             }
-            let inner = gr1.matmul(adjoint(&r1)?)?.sub(adjoint(&gq)?.matmul(&q)?)?.triu(0)?;
+            let inner = gr1.matmul(adjoint(&r1)?)?.sub(adjoint(&q)?.matmul(&gq)?)?.triu(0)?;
             let real = inner.diagonal(0, -2, -1)?.real()?.to_dtype(q.dtype())?;
             let upper = inner.triu(1)?;
             let both = upper.add(adjoint(&upper)?)?.add(diagonal(&real)?)?;
@@ -232,7 +232,10 @@ impl Rule for Eigh {
             let vh = adjoint(&v)?;
             let mut inner = None;
             if let Some(g) = &grads[1] {
-                inner = Some(off_diagonal(&vh.matmul(g)?)?.div(differences(&values)?)?);
+                // Vectors turn only: the part of their change that is skew.
+                let turn = vh.matmul(g)?;
+                let skew = turn.sub(adjoint(&turn)?)?.mul(0.5)?;
+                inner = Some(off_diagonal(&skew)?.div(differences(&values)?)?);
             }
             if let Some(g) = &grads[0] {
                 let scaled = v.mul(g.unsqueeze(-2)?)?;

@@ -1,6 +1,6 @@
 //! Derivatives of the special functions.
 
-use super::{Forward, Grads, Rule, Saved, Saves, no_gradient, not_differentiable};
+use super::{Forward, Grads, Rule, Saved, Saves, no_gradient};
 use crate::node::backward_error;
 use flambeau_tensor::{ErrorKind, Result, Tensor, dispatch, ops::*};
 use std::f64::consts::PI;
@@ -84,4 +84,3 @@ impl Rule for SpecialPair {
 }
 
 no_gradient!(Gcd);
-not_differentiable!(NextAfter);

@@ -24,6 +24,11 @@ pub(super) const TABLE: &[Entry] = &[
     ("nn.functional.mish", |c| ok(c.x()?.mish()?)),
     ("nn.functional.prelu", |c| ok(c.x()?.prelu(c.tensor(1, "weight")?)?)),
     ("nn.functional.relu6", |c| ok(c.x()?.relu6()?)),
+    ("nn.functional.rrelu", |c| {
+        let (lower, upper) = (c.float_or(1, "lower", 1.0 / 8.0)?, c.float_or(2, "upper", 1.0 / 3.0)?);
+        c.flag(4, "inplace", false)?;
+        ok(flambeau_nn::functional::rrelu(c.x()?, lower, upper, c.flag(3, "training", false)?)?)
+    }),
     ("nn.functional.selu", |c| ok(c.x()?.selu()?)),
     ("nn.functional.silu", |c| ok(c.x()?.silu()?)),
     ("nn.functional.softplus", |c| {

@@ -30,6 +30,27 @@ pub(super) const TABLE: &[Entry] = &[
         let found = c.x()?.histogram(&bins, weight, density)?;
         ok((found.hist, found.bin_edges))
     }),
+    ("histogramdd", |c| {
+        let dims = c.x()?.size(-1)?;
+        let even = |n: usize| Bins::Even(n, None);
+        let mut bins = match c.given(1, "bins") {
+            Some(Value::Int(n)) => vec![even(*n as usize); dims],
+            Some(Value::Seq(items) | Value::List(items)) if matches!(items.first(), Some(Value::Tensor(_))) => {
+                c.tensors(1, "bins")?.into_iter().map(Bins::Edges).collect()
+            }
+            _ => c.ints(1, "bins")?.into_iter().map(|n| even(n as usize)).collect(),
+        };
+        if let Some(range) = c.floats_opt(KEYWORD, "range")? {
+            for (bins, ends) in bins.iter_mut().zip(range.chunks_exact(2)) {
+                if let Bins::Even(n, _) = bins {
+                    *bins = Bins::Even(*n, Some((ends[0], ends[1])));
+                }
+            }
+        }
+        let (weight, density) = (c.tensor_opt(KEYWORD, "weight")?, c.flag(KEYWORD, "density", false)?);
+        let (hist, edges) = c.x()?.histogramdd(&bins, weight, density)?;
+        ok(Value::Seq(vec![hist.into(), edges.into()]))
+    }),
     ("isin", |c| ok(c.x()?.isin(c.tensor(1, "test_elements")?)?)),
     ("nanquantile", |c| quantile(c, |x, q, d, k, i| x.nanquantile(q, d, k, i))),
     ("quantile", |c| quantile(c, |x, q, d, k, i| x.quantile(q, d, k, i))),

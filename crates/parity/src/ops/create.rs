@@ -1,9 +1,10 @@
 //! Tensors out of nothing.
 
-use flambeau_tensor::{Tensor, TensorBuilder};
+use flambeau_tensor::{DType, Scalar, Tensor, TensorBuilder};
 
 use super::Entry;
 use crate::call::{Call, Outcome, Trouble, ok};
+use crate::value::Value;
 
 pub(super) const TABLE: &[Entry] = &[
     ("arange", |c| {
@@ -25,8 +26,13 @@ pub(super) const TABLE: &[Entry] = &[
     ("full", |c| make(c, Tensor::full(c.ints(0, "size")?, c.scalar(1, "fill_value")?))),
     ("full_like", |c| make_like(c, Tensor::full(c.x()?.shape(), c.scalar(1, "fill_value")?))),
     ("linspace", |c| {
-        let (start, end) = (c.scalar(0, "start")?, c.scalar(1, "end")?);
+        let (start, end) = (number(c, 0, "start")?, number(c, 1, "end")?);
         make(c, Tensor::linspace(start, end, c.size(2, "steps")?))
+    }),
+    ("logspace", |c| {
+        let (start, end, steps) = (number(c, 0, "start")?, number(c, 1, "end")?, c.size(2, "steps")?);
+        let dtype = c.dtype_opt(usize::MAX, "dtype")?.unwrap_or(DType::DEFAULT);
+        ok(Tensor::logspace_as(start, end, steps, c.float_or(3, "base", 10.0)?, dtype)?)
     }),
     ("new_full", |c| make_like(c, Tensor::full(c.sizes(1, "size")?, c.scalar(2, "fill_value")?))),
     ("new_ones", |c| make_like(c, Tensor::ones(c.sizes(1, "size")?))),
@@ -37,6 +43,14 @@ pub(super) const TABLE: &[Entry] = &[
     ("zeros", |c| make(c, Tensor::zeros(c.ints(0, "size")?))),
     ("zeros_like", |c| make_like(c, Tensor::zeros(c.x()?.shape()))),
 ];
+
+/// An end, which may be a tensor of one number.
+fn number(c: &Call, position: usize, name: &str) -> Result<Scalar, Trouble> {
+    match c.given(position, name) {
+        Some(Value::Tensor(t)) if t.numel() == 1 => Ok(t.reshape(())?.scalar()?),
+        _ => c.scalar(position, name),
+    }
+}
 
 fn make(c: &Call, builder: TensorBuilder) -> Outcome {
     ok(with_dtype(c, builder)?.build()?)

@@ -1,7 +1,7 @@
 //! Fourier transforms.
 
 use flambeau_tensor::{
-    Result as TensorResult, StftOptions, Tensor,
+    IstftOptions, Result as TensorResult, StftOptions, Tensor,
     fft::{self, Norm},
 };
 
@@ -60,6 +60,22 @@ pub(super) const TRANSFORMS: &[Entry] = &[
     ("fft.fftshift", |c| ok(fft::fftshift(c.x()?, c.ints_opt(1, "dim")?.as_deref())?)),
     ("fft.ifftshift", |c| ok(fft::ifftshift(c.x()?, c.ints_opt(1, "dim")?.as_deref())?)),
 ];
+
+pub(super) const INVERSE: &[Entry] = &[("istft", |c| {
+    let given = |position, name| c.int_opt(position, name).map(|n| n.map(|n| n as usize));
+    let onesided = if c.given(7, "onesided").is_some() { Some(c.flag(7, "onesided", true)?) } else { None };
+    let options = IstftOptions {
+        hop_length: given(2, "hop_length")?,
+        win_length: given(3, "win_length")?,
+        window: c.tensor_opt(4, "window")?.cloned(),
+        center: c.flag(5, "center", true)?,
+        normalized: c.flag(6, "normalized", false)?,
+        onesided,
+        length: given(8, "length")?,
+        return_complex: c.flag(9, "return_complex", false)?,
+    };
+    ok(c.x()?.istft(c.size(1, "n_fft")?, &options)?)
+})];
 
 pub(super) const TABLE: &[Entry] = &[("stft", |c| {
     let reflect = match c.text_or(6, "pad_mode", "reflect")? {

@@ -163,7 +163,7 @@ pub(super) const OTHERS: &[Entry] = &[
     ("where", |c| ok(c.x()?.where_cond(c.tensor(1, "condition")?, c.operand(2, "other")?)?)),
     ("round", |c| match c.int_or(1, "decimals", 0)? {
         0 => ok(c.x()?.round()?),
-        _ => unsupported("rounding to decimals"),
+        decimals => ok(c.x()?.round_decimals(decimals as i32)?),
     }),
     ("fill", |c| ok(c.x()?.copy()?.fill_(c.scalar(1, "value")?)?.clone())),
     ("zero_", |c| ok(c.x()?.copy()?.zero_()?.clone())),

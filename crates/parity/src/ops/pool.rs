@@ -4,7 +4,7 @@ use flambeau_tensor::{AvgPoolOptions, MaxPoolOptions, Tensor, ValuesIndices, sha
 
 use super::{Entry, conv::spatial};
 use crate::{
-    call::{Call, Outcome, Trouble, ok, unsupported},
+    call::{Call, KEYWORD, Outcome, Trouble, ok, unsupported},
     value::Value,
 };
 
@@ -37,6 +37,35 @@ adaptive_max! {
     "nn.functional.adaptive_max_pool1d" => adaptive_max_pool1d, adaptive_max_pool1d_with_indices;
     "nn.functional.adaptive_max_pool2d" => adaptive_max_pool2d, adaptive_max_pool2d_with_indices;
     "nn.functional.adaptive_max_pool3d" => adaptive_max_pool3d, adaptive_max_pool3d_with_indices;
+}
+
+macro_rules! fractional {
+    ($($name:literal => $method:ident, $rank:literal;)*) => {
+        pub(super) const FRACTIONAL: &[Entry] = &[$(($name, |c| {
+            let kernel = spatial(c, 1, "kernel_size", 1)?;
+            let output = fractions(c, $rank)?;
+            let samples = c.tensor_opt(KEYWORD, "_random_samples")?.cloned();
+            let found = c.x()?.$method(kernel, output, samples.as_ref())?;
+            if c.flag(4, "return_indices", false)? { ok(found) } else { ok(found.values) }
+        }),)*];
+    };
+}
+
+fractional! {
+    "nn.functional.fractional_max_pool2d" => fractional_max_pool2d, 2;
+    "nn.functional.fractional_max_pool3d" => fractional_max_pool3d, 3;
+}
+
+/// The sizes of the output, as they are or as parts of the input's.
+fn fractions(c: &Call, rank: usize) -> Result<Spatial, Trouble> {
+    if let Some(ratios) = c.floats_opt(3, "output_ratio")? {
+        let sizes = c.x()?.shape();
+        let sizes = &sizes[sizes.len().saturating_sub(rank)..];
+        let of = |i: usize| ratios.get(i).or(ratios.first()).copied().unwrap_or(1.0);
+        let parts: Vec<isize> = sizes.iter().enumerate().map(|(i, n)| (*n as f64 * of(i)) as isize).collect();
+        return Ok(Spatial::from_slice(&parts)?);
+    }
+    spatial(c, 2, "output_size", 1)
 }
 
 pub(super) const AVERAGE: &[Entry] = &[

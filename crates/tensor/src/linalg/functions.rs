@@ -52,10 +52,12 @@ pub fn pinv(x: &Tensor, cutoff: Cutoff, hermitian: bool) -> Result<Tensor> {
     let (atol, rtol) = cutoff.of(x)?;
     if hermitian {
         square("pinv", x)?;
-        // What is above the diagonal is not read.
-        let low = x.tril(-1)?;
-        let diagonal = x.diagonal(0, -2, -1)?.real()?.to_dtype(x.dtype())?.diag_embed(0, -2, -1)?;
-        return dispatch(Pinv { atol, rtol }, &[&low.add(&diagonal)?.add(&adjoint(&low)?)?]);
+        // What is above the diagonal is not read, and the gradient is Hermitian, as PyTorch has it.
+        let low = x.detach().tril(-1)?;
+        let diagonal = x.detach().diagonal(0, -2, -1)?.real()?.to_dtype(x.dtype())?.diag_embed(0, -2, -1)?;
+        let value = low.add(&diagonal)?.add(&adjoint(&low)?)?;
+        let half = x.add(&adjoint(x)?)?.mul(0.5)?;
+        return dispatch(Pinv { atol, rtol }, &[&half.sub(&half.detach())?.add(&value)?]);
     }
     dispatch(Pinv { atol, rtol }, &[x])
 }
@@ -77,7 +79,10 @@ pub fn matrix_exp(x: &Tensor) -> Result<Tensor> {
 pub fn matrix_power(x: &Tensor, n: i64) -> Result<Tensor> {
     let size = square("matrix_power", x)?;
     if n == 0 {
-        return identity(x, size)?.copy();
+        // With a history, which is of no consequence.
+        let power = x.copy()?;
+        power.copy_(&identity(x, size)?)?;
+        return Ok(power);
     }
     let mut base = if n < 0 { inv(x)? } else { x.clone() };
     let (mut left, mut power) = (n.unsigned_abs(), None::<Tensor>);
@@ -166,7 +171,7 @@ pub fn lstsq(a: &Tensor, b: &Tensor, rcond: Option<f64>, driver: Driver) -> Resu
     let residuals = if m > n && driver != Driver::Gelsy {
         a.matmul(&solution)?.sub(&right)?.abs()?.square()?.sum(-2)?
     } else {
-        none(real)?
+        solution.real()?.flatten(0, -1)?.narrow(0, 0, 0)?
     };
     let rank = if driver == Driver::Gels { none(DType::I64)? } else { matrix_rank(a, cutoff, false)? };
     let singular_values =

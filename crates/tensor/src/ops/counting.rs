@@ -189,34 +189,98 @@ impl Tensor {
         Ok(Histogram { hist, ..found })
     }
 
+    /// [`histogram`](Tensor::histogram) of points `[…, D]` in D dimensions, with the bins along each:
+    /// `torch.histogramdd`. The counts are `[bins, …]`.
+    ///
+    /// # Errors
+    /// Where the tensor is not of floating point, the bins are not D, or weights have another shape than the points.
+    #[track_caller]
+    pub fn histogramdd(&self, bins: &[Bins], weight: Option<&Tensor>, density: bool) -> Result<(Tensor, Vec<Tensor>)> {
+        let op = "histogramdd";
+        ensure!(self.dtype().is_float(), DType, op, "not defined for {}", self.dtype());
+        ensure!(self.rank() > 1, Shape, op, "the points must be [N, D], their shape is {:?}", self.shape());
+        let (lead, d) = (&self.shape()[..self.rank() - 1], self.size(-1)?);
+        ensure!(bins.len() == d && d > 0, Argument, op, "{} lists of bins for {d} dimensions", bins.len());
+        let fits = weight.is_none_or(|w| w.shape() == lead && w.dtype() == self.dtype());
+        ensure!(fits, Shape, op, "weights must be {} of shape {lead:?}", self.dtype());
+        no_grad(|| {
+            let points = self.detach().reshape([-1, d as isize])?;
+            let mut place = Tensor::zeros([points.size(0)?]).dtype(DType::I64).device(self.device()).build()?;
+            let mut inside = place.eq(0)?;
+            let (mut all, mut edges, mut sizes) = (1usize, Vec::with_capacity(d), Vec::with_capacity(d));
+            for (i, bins) in bins.iter().enumerate() {
+                let x = points.select(1, i as isize)?.contiguous()?;
+                let edge = x.edges(op, bins)?;
+                let n = edge.numel() - 1;
+                let (bin, here) = x.bin_of(&edge)?;
+                let Some(product) = all.checked_mul(n).filter(|n| *n < isize::MAX as usize) else {
+                    bail!(Memory, op, "the bins of {d} dimensions cannot be counted")
+                };
+                place = place.mul(n as i64)?.add(&bin)?;
+                inside = inside.logical_and(&here)?;
+                all = product;
+                edges.push(edge);
+                sizes.push(n);
+            }
+            let weights = match weight {
+                Some(w) => w.detach().reshape(-1)?,
+                None => Tensor::ones(place.shape()).dtype(self.dtype()).device(self.device()).build()?,
+            };
+            let count = Tensor::zeros([all + 1]).dtype(self.dtype()).device(self.device()).build()?;
+            let place = place.masked_fill(&inside.logical_not()?, all as i64)?;
+            let mut hist = count.scatter_add(0, &place, &weights)?.narrow(0, 0, all)?.reshape(&sizes)?;
+            if density {
+                hist = hist.div(&hist.sum(..)?)?;
+                for (i, edge) in edges.iter().enumerate() {
+                    let mut shape = vec![1; d];
+                    shape[i] = sizes[i];
+                    hist = hist.div(&edge.diff(1, 0, None, None)?.reshape(shape)?)?;
+                }
+            }
+            Ok((hist, edges))
+        })
+    }
+
+    /// The edges of the bins for the elements.
+    #[track_caller]
+    fn edges(&self, op: &'static str, bins: &Bins) -> Result<Tensor> {
+        match bins {
+            Bins::Edges(edges) => {
+                let fits = edges.rank() == 1 && edges.numel() >= 1 && edges.dtype() == self.dtype();
+                ensure!(fits, Shape, op, "bin edges must be a list of {}", self.dtype());
+                Ok(edges.detach())
+            }
+            Bins::Even(n, range) => {
+                ensure!(*n > 0, Argument, op, "there must be at least one bin");
+                let (low, high) = self.range(op, *range)?;
+                let Some(edges) = n.checked_add(1) else { bail!(Memory, op, "{n} bins cannot be counted") };
+                Tensor::linspace(low, high, edges).dtype(self.dtype()).device(self.device()).build()
+            }
+        }
+    }
+
+    /// For each element the number of its bin, of which there must be one, and whether it is in any.
+    #[track_caller]
+    fn bin_of(&self, edges: &Tensor) -> Result<(Tensor, Tensor)> {
+        let last = edges.numel() as i64 - 2;
+        let inside = self.ge(&edges.select(0, 0)?)?.logical_and(&self.le(&edges.select(0, -1)?)?)?;
+        Ok((self.bucketize(edges, true)?.sub(1)?.clamp(0, last.max(0))?, inside))
+    }
+
     #[track_caller]
     fn binned(&self, op: &'static str, bins: &Bins, weight: Option<&Tensor>) -> Result<Histogram> {
         let fits = weight.is_none_or(|w| w.shape() == self.shape() && w.dtype() == self.dtype());
         ensure!(fits, Shape, op, "weights must be {} of shape {:?}", self.dtype(), self.shape());
         no_grad(|| {
             let x = self.detach().reshape(-1)?;
-            let edges = match bins {
-                Bins::Edges(edges) => {
-                    let fits = edges.rank() == 1 && edges.numel() >= 1 && edges.dtype() == x.dtype();
-                    ensure!(fits, Shape, op, "bin edges must be a list of {}", x.dtype());
-                    edges.detach()
-                }
-                Bins::Even(n, range) => {
-                    ensure!(*n > 0, Argument, op, "there must be at least one bin");
-                    let (low, high) = x.range(op, *range)?;
-                    let Some(edges) = n.checked_add(1) else { bail!(Memory, op, "{n} bins cannot be counted") };
-                    Tensor::linspace(low, high, edges).dtype(x.dtype()).device(x.device()).build()?
-                }
-            };
+            let edges = x.edges(op, bins)?;
             let n = edges.numel() - 1;
             // One more bin behind takes what is outside.
             let count = Tensor::zeros([n + 1]).dtype(x.dtype()).device(x.device()).build()?;
             if n == 0 || x.numel() == 0 {
                 return Ok(Histogram { hist: count.narrow(0, 0, n)?, bin_edges: edges });
             }
-            let (first, last) = (edges.select(0, 0)?, edges.select(0, -1)?);
-            let inside = x.ge(&first)?.logical_and(&x.le(&last)?)?;
-            let bin = x.bucketize(&edges, true)?.sub(1)?.clamp(0, n as i64 - 1)?;
+            let (bin, inside) = x.bin_of(&edges)?;
             let bin = bin.masked_fill(&inside.logical_not()?, n as i64)?;
             let weights = match weight {
                 Some(w) => w.detach().reshape(-1)?,

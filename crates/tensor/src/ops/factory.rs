@@ -366,6 +366,34 @@ impl Tensor {
         TensorBuilder::new(What::Arange { start: start.into(), end: end.into(), step: step.into() })
     }
 
+    /// `base` to the powers of `steps` values evenly from `start` to `end`, in the default dtype: `torch.logspace`.
+    ///
+    /// # Errors
+    /// Where there is no memory for them.
+    #[track_caller]
+    pub fn logspace(start: impl Into<Scalar>, end: impl Into<Scalar>, steps: usize, base: f64) -> Result<Tensor> {
+        Tensor::logspace_as(start, end, steps, base, DType::DEFAULT)
+    }
+
+    /// [`logspace`](Tensor::logspace) in another dtype.
+    ///
+    /// # Errors
+    /// Where there is no memory for them.
+    #[track_caller]
+    pub fn logspace_as(
+        start: impl Into<Scalar>,
+        end: impl Into<Scalar>,
+        steps: usize,
+        base: f64,
+        dtype: DType,
+    ) -> Result<Tensor> {
+        let (start, end) = (start.into(), end.into());
+        // The ends are truncated in an integer dtype, as those of `linspace`.
+        let whole = |x: Scalar| if dtype.is_int() { Scalar::from(x.to_f64().trunc()) } else { x };
+        let wide = if dtype.is_complex() { DType::Complex128 } else { DType::F64 };
+        Tensor::linspace(whole(start), whole(end), steps).dtype(wide).build()?.rpow(base)?.to_dtype(dtype)
+    }
+
     /// `steps` values evenly from `start` to `end`, both among them: `torch.linspace`. In an integer dtype both are
     /// truncated first, and so are the values between.
     pub fn linspace(start: impl Into<Scalar>, end: impl Into<Scalar>, steps: usize) -> TensorBuilder {

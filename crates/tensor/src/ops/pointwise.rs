@@ -343,6 +343,21 @@ impl Tensor {
         x.div_trunc(&divisor.masked_fill(&divisor.eq(0)?, 1)?)?.mul(&y)?.abs()
     }
 
+    /// Rounded to `decimals` places behind the point, or before it where that is below 0: `torch.round(decimals=…)`.
+    ///
+    /// # Errors
+    /// Where the tensor is not of floating point.
+    #[track_caller]
+    pub fn round_decimals(&self, decimals: i32) -> Result<Tensor> {
+        ensure!(self.dtype().is_float(), DType, "round", "decimals are not defined for {}", self.dtype());
+        let scale = 10f64.powi(decimals.saturating_abs());
+        match decimals {
+            0 => self.round(),
+            1.. => self.mul(scale)?.round()?.div(scale),
+            _ => self.div(scale)?.round()?.mul(scale),
+        }
+    }
+
     /// x to the power of y in double precision: `torch.float_power`.
     ///
     /// # Errors

@@ -358,6 +358,46 @@ methods! {
     "bitwise_left_shift": |g, x| x.bitwise_left_shift(g.i() as i64);
     "bitwise_right_shift": |g, x| x.bitwise_right_shift(&g.other(x));
     "copysign": |g, x| x.copysign(&g.other(x));
+    "frexp": |g, x| { let _ = &g; floats(x)?.frexp().map(|y| vec![y.mantissa, y.exponent]) };
+    "gcd": |g, x| x.gcd(&g.other(x));
+    "lcm": |g, x| x.lcm(&g.other(x));
+    "nextafter": |g, x| x.nextafter(&g.other(x));
+    "mvlgamma": |g, x| x.mvlgamma(g.u() as u32);
+    "igamma": |g, x| x.igamma(&g.other(x));
+    "round_decimals": |g, x| floats(x)?.round_decimals(g.i() as i32);
+    "legendre_polynomial_p": |g, x| special::legendre_polynomial_p(x, g.next() as i64 % 9);
+    "masked::mean": |g, x| { let m = mask(g, x); masked::mean(x, g.dims(), g.one_in(2), Some(&m)) };
+    "masked::softmax": |g, x| { let m = mask(g, x); masked::softmax(&floats(x)?, g.d(), Some(&m)) };
+    "linalg::solve": |g, x| { let x = floats(x)?; let b = g.other(&x); linalg::solve(&x, &b, g.one_in(2)) };
+    "linalg::pinv": |g, x| linalg::pinv(&floats(x)?, linalg::Cutoff::default(), g.one_in(2));
+    "linalg::svd": |g, x| linalg::svd(&floats(x)?, g.one_in(2)).map(|y| vec![y.s]);
+    "linalg::norm": |g, x| {
+        let ord = g.pick(&[None, Some(linalg::MatrixOrd::Nuc), Some(linalg::MatrixOrd::Number(-1.0))]);
+        let dims = maybe(g, Gen::dims);
+        linalg::norm(&floats(x)?, ord, dims.as_deref(), g.one_in(2))
+    };
+    "linalg::matrix_power": |g, x| linalg::matrix_power(&floats(x)?, g.i() as i64);
+    "linalg::tensorsolve": |g, x| { let x = floats(x)?; let b = g.other(&x); linalg::tensorsolve(&x, &b, maybe(g, Gen::dims).as_deref()) };
+    "linalg::lu_unpack": |g, x| {
+        let x = floats(x)?;
+        let pivots = g.index(&x.shape()[..x.rank().saturating_sub(1)]).to_dtype(DType::I32)?;
+        linalg::lu_unpack(&x, &pivots).map(|(p, l, u)| vec![p, l, u])
+    };
+    "fractional_max_pool2d": |g, x| {
+        let x = planes(g, x, 2)?;
+        let samples = Tensor::zeros([x.shape()[0], x.shape()[x.rank() - 3], 2]).dtype(x.dtype()).build()?;
+        x.fractional_max_pool2d(g.spatial(), g.spatial(), Some(&samples))
+    };
+    "histogramdd": |g, x| {
+        let bins = g.list(3, |g| Bins::Even(g.next() as usize % 4, None));
+        floats(x)?.histogramdd(&bins, None, g.one_in(2)).map(|(hist, _)| hist)
+    };
+    "istft": |g, x| {
+        let o = IstftOptions::new().hop_length(maybe(g, Gen::u)).win_length(maybe(g, Gen::u)).center(g.one_in(2));
+        x.to_dtype(DType::Complex64)?.istft(g.u(), &o.length(maybe(g, |g| g.next() as usize % 40)))
+    };
+    "cumsum_": |g, x| x.cumsum_(g.d());
+    "eq_": |g, x| x.eq_(&g.other(x));
     "hypot": |g, x| x.hypot(&g.other(x));
     "xlogy": |g, x| x.xlogy(&g.other(x));
     "fmax": |g, x| x.fmax(&g.other(x));

@@ -108,9 +108,18 @@ fn francis(h: &mut Mat<f64>, z: &mut Mat<f64>) -> Option<()> {
         let mut x = h[(n, n)];
         let mut y = h[(n - 1, n - 1)];
         let mut w = h[(n, n - 1)] * h[(n - 1, n)];
+        let (half, middle) = (0.5 * (y - x), 0.5 * (y + x));
+        let discriminant = half * half + w;
+        if discriminant > 0.0 {
+            // Of two real shifts the nearer one, twice.
+            let root = discriminant.sqrt();
+            let near = if half > 0.0 { middle - root } else { middle + root };
+            (x, y, w) = (near, near, 0.0);
+        }
         if rounds % 20 == 10 {
-            shift += x;
-            (0..=n).for_each(|i| h[(i, i)] -= x);
+            let x_now = h[(n, n)];
+            shift += x_now;
+            (0..=n).for_each(|i| h[(i, i)] -= x_now);
             let s = h[(n, n - 1)].abs() + h[(n - 1, n - 2)].abs();
             (x, y, w) = (0.75 * s, 0.75 * s, -0.4375 * s * s);
         }

@@ -1,6 +1,7 @@
-//! A = U S Vᴴ: what QR leaves of a tall matrix is made orthogonal by rotations of pairs of its columns (the one-sided
-//! Jacobi method; Golub and Van Loan 8.6.3), which finds small singular values as exactly as large ones.
+//! A = U S Vᴴ: QR leaves a square matrix, reflections from both sides make it bidiagonal and real, and the implicit QR
+//! iteration diagonal (Golub and Kahan 1965; Golub and Van Loan 8.6).
 
+use super::mat::subtract_all;
 use super::{Field, Mat, qr};
 
 pub(super) struct Parts<F> {
@@ -9,8 +10,11 @@ pub(super) struct Parts<F> {
     pub vh: Mat<F>,
 }
 
-/// Sweeps over all pairs that are never needed.
-const MOST: usize = 60;
+/// Steps for one singular value that never come.
+const MOST: usize = 120;
+
+/// What is added to the bound below which a number is 0.
+const TINY: f64 = 1e-290;
 
 /// The singular values in descending order, with all of U and Vᴴ where `full`; `None` where a number is not finite.
 pub(super) fn decompose<F: Field>(a: &Mat<F>, full: bool) -> Option<Parts<F>> {
@@ -31,108 +35,201 @@ fn tall<F: Field>(mut a: Mat<F>, full: bool) -> Option<Parts<F>> {
     let scale = if scale == 0.0 { 1.0 } else { scale };
     a.data.iter_mut().for_each(|x| *x = x.times(1.0 / scale));
     let tau = qr::factor(&mut a);
-    // Rows are the columns of R, and those of V.
-    let mut w = Mat::zeros(n, n);
+    let mut r = Mat::zeros(n, n);
     for i in 0..n {
-        (i..n).for_each(|j| w[(j, i)] = a[(i, j)]);
+        (i..n).for_each(|j| r[(i, j)] = a[(i, j)]);
     }
-    let mut v = Mat::<F>::identity(n, n);
-    let mut turned = true;
-    for _ in 0..MOST {
-        turned = false;
-        for p in 0..n {
-            for q in p + 1..n {
-                turned |= orthogonalize(&mut w, &mut v, p, q);
-            }
-        }
-        if !turned {
-            break;
-        }
-    }
-    if turned {
-        return None;
-    }
-    let norms: Vec<f64> = (0..n).map(|j| w.row(j).iter().map(|x| x.square()).sum::<f64>().sqrt()).collect();
+    let Bidiagonal { mut s, mut e, mut u, mut v } = bidiagonal(r);
+    iterate(&mut s, &mut e, &mut u, &mut v)?;
     let mut order: Vec<usize> = (0..n).collect();
-    order.sort_by(|i, j| norms[*j].total_cmp(&norms[*i]));
+    order.sort_by(|i, j| s[*j].total_cmp(&s[*i]));
     let (mut inner, mut vh) = (Mat::zeros(n, n), Mat::zeros(n, n));
     for (to, from) in order.iter().enumerate() {
+        u.row(*from).iter().enumerate().for_each(|(i, x)| inner[(i, to)] = *x);
         v.row(*from).iter().enumerate().for_each(|(i, x)| vh[(to, i)] = x.conj());
-        if norms[*from] > 0.0 {
-            w.row(*from).iter().enumerate().for_each(|(i, x)| inner[(i, to)] = x.times(1.0 / norms[*from]));
-        } else {
-            complete(&mut inner, to);
-        }
     }
     let width = if full { m } else { n };
     let q = qr::product(&a, &tau, width);
     let mut u = Mat::zeros(m, width);
     for i in 0..m {
-        u.subtract_rows_of(i, n, |k| -q[(i, k)], &inner);
+        subtract_all(&mut u.row_mut(i)[..n], 0..n, |k| -q[(i, k)], |k| inner.row(k));
         (n..width).for_each(|j| u[(i, j)] = q[(i, j)]);
     }
-    Some(Parts { u, s: order.iter().map(|i| norms[*i] * scale).collect(), vh })
+    Some(Parts { u, s: order.iter().map(|i| s[*i] * scale).collect(), vh })
 }
 
-impl<F: Field> Mat<F> {
-    /// The first columns of row i less Σ c(k) row k of `others`, over its `count` rows.
-    fn subtract_rows_of(&mut self, i: usize, count: usize, c: impl Fn(usize) -> F, others: &Mat<F>) {
-        let y = &mut self.row_mut(i)[..others.cols];
-        super::subtract_all(y, 0..count, c, |k| others.row(k));
-    }
+/// A = U B Vᴴ with a real B: its diagonal, what is right of that, and the columns of U and V as rows.
+struct Bidiagonal<F> {
+    s: Vec<f64>,
+    e: Vec<f64>,
+    u: Mat<F>,
+    v: Mat<F>,
 }
 
-/// Turns rows p and q of w and v until those of w are orthogonal; false where they were.
-fn orthogonalize<F: Field>(w: &mut Mat<F>, v: &mut Mat<F>, p: usize, q: usize) -> bool {
-    let (x, y) = (w.row(p), w.row(q));
-    let (mut a, mut b, mut inner) = (0.0, 0.0, F::ZERO);
-    for (x, y) in x.iter().zip(y) {
-        a += x.square();
-        b += y.square();
-        inner += x.conj() * *y;
-    }
-    let size = inner.abs();
-    if size <= f64::EPSILON * (a * b).sqrt() || size == 0.0 {
-        return false;
-    }
-    let zeta = (b - a) / (2.0 * size);
-    let t = 1f64.copysign(zeta) / (zeta.abs() + zeta.hypot(1.0));
-    let c = 1.0 / t.hypot(1.0);
-    let (s, phase) = (c * t, inner.sign().conj());
-    for m in [w, v] {
-        let cols = m.cols;
-        let (low, high) = m.data.split_at_mut(q * cols);
-        let (x, y) = (&mut low[p * cols..(p + 1) * cols], &mut high[..cols]);
-        for (x, y) in x.iter_mut().zip(y) {
-            let (old, other) = (*x, *y * phase);
-            *x = old.times(c) - other.times(s);
-            *y = old.times(s) + other.times(c);
+fn bidiagonal<F: Field>(mut a: Mat<F>) -> Bidiagonal<F> {
+    let n = a.rows;
+    let (mut s, mut e) = (vec![0.0; n], vec![0.0; n]);
+    let (mut left, mut right) = (Vec::new(), Vec::new());
+    for k in 0..n {
+        let norm = (k + 1..n).fold(0.0f64, |norm, i| norm.hypot(a[(i, k)].abs()));
+        s[k] = a[(k, k)].re();
+        if let Some((tau, beta, scale)) = qr::reflection(a[(k, k)], norm) {
+            s[k] = beta;
+            let v: Vec<F> = (k..n).map(|i| if i == k { F::ONE } else { a[(i, k)] * scale }).collect();
+            qr::reflect(&mut a, k, k + 1, &v, tau.conj());
+            left.push((k, tau, v));
         }
-    }
-    true
-}
-
-/// Column `at` as a unit vector orthogonal to those before it.
-fn complete<F: Field>(m: &mut Mat<F>, at: usize) {
-    let n = m.rows;
-    let mut best: (f64, Vec<F>) = (0.0, vec![F::ZERO; n]);
-    for start in 0..n {
-        let mut x = vec![F::ZERO; n];
-        x[start] = F::ONE;
-        // Twice is enough.
-        for _ in 0..2 {
-            for j in 0..at {
-                let inner = (0..n).fold(F::ZERO, |sum, i| sum + m[(i, j)].conj() * x[i]);
-                (0..n).for_each(|i| x[i] -= inner * m[(i, j)]);
-            }
-        }
-        let norm = x.iter().map(|x| x.square()).sum::<f64>().sqrt();
-        if norm > best.0 {
-            best = (norm, x);
-        }
-        if norm > 0.5 {
+        if k + 1 == n {
             break;
         }
+        let norm = (k + 2..n).fold(0.0f64, |norm, j| norm.hypot(a[(k, j)].abs()));
+        let alpha = a[(k, k + 1)].conj();
+        e[k] = alpha.re();
+        if let Some((tau, beta, scale)) = qr::reflection(alpha, norm) {
+            e[k] = beta;
+            let v: Vec<F> = (k + 1..n).map(|j| if j == k + 1 { F::ONE } else { a[(k, j)].conj() * scale }).collect();
+            for i in k + 1..n {
+                let row = &mut a.row_mut(i)[k + 1..];
+                let inner = tau * row.iter().zip(&v).fold(F::ZERO, |sum, (x, v)| sum + *x * *v);
+                row.iter_mut().zip(&v).for_each(|(x, v)| *x -= inner * v.conj());
+            }
+            right.push((k + 1, tau, v));
+        }
     }
-    (0..n).for_each(|i| m[(i, at)] = best.1[i].times(1.0 / best.0));
+    Bidiagonal { s, e, u: columns(n, left), v: columns(n, right) }
+}
+
+/// The columns of a product of reflections, as rows.
+fn columns<F: Field>(n: usize, reflections: Vec<(usize, F, Vec<F>)>) -> Mat<F> {
+    let mut q = Mat::identity(n, n);
+    for (row, tau, v) in reflections.into_iter().rev() {
+        qr::reflect(&mut q, row, 0, &v, tau);
+    }
+    let mut columns = Mat::zeros(n, n);
+    for i in 0..n {
+        (0..n).for_each(|j| columns[(j, i)] = q[(i, j)]);
+    }
+    columns
+}
+
+/// Cosine and sine of the angle of (x, y), and their length.
+fn angle(x: f64, y: f64) -> (f64, f64, f64) {
+    let length = x.hypot(y);
+    if length == 0.0 { (1.0, 0.0, 0.0) } else { (x / length, y / length, length) }
+}
+
+/// Rows i and j turned.
+fn turn<F: Field>(m: &mut Mat<F>, i: usize, j: usize, c: f64, s: f64) {
+    let cols = m.cols;
+    let (low, high) = (i.min(j), i.max(j));
+    let (a, b) = m.data.split_at_mut(high * cols);
+    let (a, b) = (&mut a[low * cols..(low + 1) * cols], &mut b[..cols]);
+    let (x, y) = if i < j { (a, b) } else { (b, a) };
+    for (x, y) in x.iter_mut().zip(y) {
+        let turned = x.times(c) + y.times(s);
+        *y = y.times(c) - x.times(s);
+        *x = turned;
+    }
+}
+
+/// The implicit QR iteration: s becomes the singular values, rows of u and v take part in its rotations.
+fn iterate<F: Field>(s: &mut [f64], e: &mut [f64], u: &mut Mat<F>, v: &mut Mat<F>) -> Option<()> {
+    let (mut end, mut rounds) = (s.len(), 0);
+    while end > 0 {
+        let last = end - 1;
+        // The block that ends at `last` and has nothing beside the diagonal before it.
+        let small = |k: usize| e[k].abs() <= TINY + f64::EPSILON * (s[k].abs() + s[k + 1].abs());
+        let start = (0..last).rev().find(|k| small(*k)).map_or(0, |k| k + 1);
+        if start > 0 {
+            e[start - 1] = 0.0;
+        }
+        if start == last {
+            if s[last] < 0.0 {
+                s[last] = -s[last];
+                v.row_mut(last).iter_mut().for_each(|x| *x = -*x);
+            }
+            (end, rounds) = (last, 0);
+            continue;
+        }
+        if rounds == MOST {
+            return None;
+        }
+        rounds += 1;
+        let beside = |k: usize| {
+            let after = if k < last { e[k].abs() } else { 0.0 };
+            after + if k > start { e[k - 1].abs() } else { 0.0 }
+        };
+        match (start..=last).rev().find(|k| s[*k].abs() <= TINY + f64::EPSILON * beside(*k)) {
+            Some(k) if k == last => chase_column(s, e, v, start, last),
+            Some(k) => {
+                s[k] = 0.0;
+                chase_row(s, e, u, k, last);
+            }
+            None => step(s, e, u, v, start, last),
+        }
+    }
+    Some(())
+}
+
+/// A last diagonal element of 0: what stands above it is turned away, from the bottom up.
+fn chase_column<F: Field>(s: &mut [f64], e: &mut [f64], v: &mut Mat<F>, start: usize, last: usize) {
+    s[last] = 0.0;
+    let mut f = e[last - 1];
+    e[last - 1] = 0.0;
+    for j in (start..last).rev() {
+        let (c, sn, length) = angle(s[j], f);
+        s[j] = length;
+        if j > start {
+            f = -sn * e[j - 1];
+            e[j - 1] *= c;
+        }
+        turn(v, j, last, c, sn);
+    }
+}
+
+/// A diagonal element k of 0: what stands right of it is turned away, from the top down.
+fn chase_row<F: Field>(s: &mut [f64], e: &mut [f64], u: &mut Mat<F>, k: usize, last: usize) {
+    let mut f = e[k];
+    e[k] = 0.0;
+    for j in k + 1..=last {
+        let (c, sn, length) = angle(s[j], f);
+        s[j] = length;
+        if j < last {
+            f = -sn * e[j];
+            e[j] *= c;
+        }
+        turn(u, j, k, c, sn);
+    }
+}
+
+/// One step of the iteration, with Wilkinson's shift.
+fn step<F: Field>(s: &mut [f64], e: &mut [f64], u: &mut Mat<F>, v: &mut Mat<F>, start: usize, last: usize) {
+    let numbers = [s[last], s[last - 1], e[last - 1], s[start], e[start]];
+    let scale = numbers.iter().fold(0.0f64, |most, x| most.max(x.abs()));
+    let [end, before, beside, first, next] = numbers.map(|x| x / scale);
+    let b = 0.5 * ((before + end) * (before - end) + beside * beside);
+    let c = (end * beside) * (end * beside);
+    let shift = if b != 0.0 || c != 0.0 { c / (b + (b * b + c).sqrt().copysign(b)) } else { 0.0 };
+    let (mut f, mut g) = ((first + end) * (first - end) + shift, first * next);
+    for j in start..last {
+        let (c, sn, length) = angle(f, g);
+        if j > start {
+            e[j - 1] = length;
+        }
+        f = c * s[j] + sn * e[j];
+        e[j] = c * e[j] - sn * s[j];
+        g = sn * s[j + 1];
+        s[j + 1] *= c;
+        turn(v, j, j + 1, c, sn);
+        let (c, sn, length) = angle(f, g);
+        s[j] = length;
+        f = c * e[j] + sn * s[j + 1];
+        s[j + 1] = c * s[j + 1] - sn * e[j];
+        if j + 1 < last {
+            g = sn * e[j + 1];
+            e[j + 1] *= c;
+        }
+        turn(u, j, j + 1, c, sn);
+    }
+    e[last - 1] = f;
 }

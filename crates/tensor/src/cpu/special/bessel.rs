@@ -84,9 +84,9 @@ pub(super) fn k1e(x: f64) -> f64 {
     positive(x, f64::INFINITY, |x| k1_of(x, true))
 }
 
-/// x² less a root whose square is `high` + `low`.
-fn less(x2: f64, (high, low): (f64, f64)) -> f64 {
-    (x2 - high) - low
+/// a² less the square of a root, which is `high` + `low`.
+fn less(a: f64, (high, low): (f64, f64)) -> f64 {
+    ((a - high) - low) * (a + high)
 }
 
 /// P cos χ − Q sin χ and P sin χ + Q cos χ, both times √(2 / πx), with χ = x − π/4 (order 0) or x − 3π/4 (order 1):
@@ -105,7 +105,7 @@ pub(super) fn j0(x: f64) -> f64 {
     let a = x.abs();
     if a <= NEAR {
         let x2 = x * x;
-        return less(x2, J0_ROOTS[0]) * less(x2, J0_ROOTS[1]) * chebyshev(&J0_NEAR, x2 / 32.0 - 1.0);
+        return less(a, J0_ROOTS[0]) * less(a, J0_ROOTS[1]) * chebyshev(&J0_NEAR, x2 / 32.0 - 1.0);
     }
     far(a, &P0, &Q0, false).0
 }
@@ -114,7 +114,7 @@ pub(super) fn j1(x: f64) -> f64 {
     let a = x.abs();
     if a <= NEAR {
         let x2 = x * x;
-        return x * less(x2, J1_ROOTS[0]) * less(x2, J1_ROOTS[1]) * chebyshev(&J1_NEAR, x2 / 32.0 - 1.0);
+        return x * less(a, J1_ROOTS[0]) * less(a, J1_ROOTS[1]) * chebyshev(&J1_NEAR, x2 / 32.0 - 1.0);
     }
     let y = far(a, &P1, &Q1, true).0;
     if x < 0.0 { -y } else { y }
@@ -185,12 +185,12 @@ fn airy_near(x: f64) -> f64 {
 /// ⅔ 2^³⁄₂.
 const AIRY_BOUND: f64 = 1.885_618_083_164_126_7;
 
-/// The squares of the first zeros of J₀, and what rounding took from them.
+/// The first zeros of J₀, and what rounding took from them.
 const J0_ROOTS: [(f64, f64); 2] =
-    [(5.783185962946784, 4.123247343506204e-16), (30.471262343662087, -2.366534485750659e-16)];
+    [(2.404825557695773, -1.176691651530894e-16), (5.520078110286311, 8.088597146146722e-17)];
 /// Those of J₁.
 const J1_ROOTS: [(f64, f64); 2] =
-    [(14.681970642123893, -9.858177825793294e-17), (49.2184563216946, 5.086354069436341e-16)];
+    [(3.8317059702075125, -1.5269184090088067e-16), (7.015586669815619, -9.414165653410389e-17)];
 
 /// e⁻ˣ I₀(x), 0 ≤ x ≤ 8, in x/4 − 1.
 const I0E_NEAR: [f64; 29] = [

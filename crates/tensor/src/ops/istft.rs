@@ -1,0 +1,101 @@
+//! The inverse of the short-time Fourier transform.
+
+use crate::fft::{self, Norm};
+use crate::{ColumnOptions, Result, Tensor, ensure};
+
+crate::options! {
+    /// Options of [`Tensor::istft`]; PyTorch's names and defaults.
+    #[derive(Clone, Debug)]
+    pub struct IstftOptions {
+        /// Samples from one frame to the next; a quarter of `n_fft` unless set.
+        hop_length: ~into Option<usize> = None,
+        /// Samples of the window; `n_fft` unless set.
+        win_length: ~into Option<usize> = None,
+        /// The window, of `win_length` values; ones unless set.
+        window: ~into Option<Tensor> = None,
+        /// Were frames centred? Yes.
+        center: bool = true,
+        /// Were coefficients scaled by 1 / √n_fft? No.
+        normalized: bool = false,
+        /// Are coefficients one-sided? Unless set, where they are fewer than `n_fft`.
+        onesided: ~into Option<bool> = None,
+        /// Samples of the signal; all that the frames hold unless set.
+        length: ~into Option<usize> = None,
+        /// Is the signal complex? No.
+        return_complex: bool = false,
+    }
+}
+
+impl Tensor {
+    /// The signal `[…, samples]` of a short-time Fourier transform `[…, coefficients, frames]` (of rank 2 or 3), the
+    /// least squares of what overlaps: `torch.istft`.
+    ///
+    /// # Errors
+    /// Where coefficients, frames and window do not go together, or the windows leave out a sample.
+    #[track_caller]
+    pub fn istft(&self, n_fft: usize, options: &IstftOptions) -> Result<Tensor> {
+        let op = "istft";
+        let fits = matches!(self.rank(), 2 | 3) && self.dtype().is_complex();
+        ensure!(fits, Shape, op, "the transform is {} of shape {:?}", self.dtype(), self.shape());
+        let spectrum = if self.rank() == 2 { self.unsqueeze(0)? } else { self.clone() };
+        let (coefficients, frames) = (spectrum.size(1)?, spectrum.size(2)?);
+        ensure!(spectrum.numel() > 0 && n_fft > 0, Shape, op, "no coefficients in shape {:?}", self.shape());
+        let (hop, win) = (options.hop_length.unwrap_or(n_fft / 4), options.win_length.unwrap_or(n_fft));
+        ensure!(hop > 0 && hop <= win, Argument, op, "hop_length {hop} must be in 1..={win}, win_length");
+        ensure!(win > 0 && win <= n_fft, Argument, op, "win_length {win} must be in 1..={n_fft}, n_fft");
+        let onesided = options.onesided.unwrap_or(coefficients != n_fft);
+        let wanted = if onesided { n_fft / 2 + 1 } else { n_fft };
+        ensure!(coefficients == wanted, Shape, op, "{coefficients} coefficients where {n_fft} samples have {wanted}");
+        ensure!(!(options.return_complex && onesided), Argument, op, "a complex signal has no one-sided transform");
+        let expected = (frames - 1).checked_mul(hop).and_then(|n| n.checked_add(n_fft));
+        let Some(expected) = expected.filter(|n| *n < isize::MAX as usize / 16) else {
+            crate::bail!(Memory, op, "{frames} frames are longer than can be counted")
+        };
+        let real = self.dtype().to_real();
+        let window = match &options.window {
+            Some(w) => {
+                ensure!(*w.shape() == [win], Shape, op, "the window has shape {:?}, win_length is {win}", w.shape());
+                w.clone()
+            }
+            None => Tensor::ones([win]).dtype(real).device(self.device()).build()?,
+        };
+        let left = (n_fft - win) / 2;
+        let window = window.pad(&[left as isize, (n_fft - win - left) as isize], 0.0)?;
+        let norm = if options.normalized { Norm::Ortho } else { Norm::Backward };
+        let frames_of = spectrum.transpose(1, 2)?;
+        let samples = match options.return_complex {
+            true => fft::ifft(&frames_of, None, -1, norm)?,
+            false => fft::irfft(&frames_of.narrow(-1, 0, n_fft / 2 + 1)?, Some(n_fft), -1, norm)?,
+        };
+        let overlap = |x: &Tensor| -> Result<Tensor> {
+            let columns = ColumnOptions::new(crate::shape::Spatial::from_slice(&[1, n_fft as isize])?);
+            let columns = columns.stride(crate::shape::Spatial::from_slice(&[1, hop as isize])?);
+            let size = crate::shape::Spatial::from_slice(&[1, expected as isize])?;
+            x.transpose(1, 2)?.col2im(size, columns)?.flatten(1, -1)
+        };
+        let weights = window.square()?.expand([1, frames, n_fft])?;
+        let (signal, envelope) = (overlap(&samples.mul(&window)?)?, overlap(&weights)?);
+        let start = if options.center { n_fft / 2 } else { 0 };
+        let end = match options.length {
+            Some(length) => start.saturating_add(length),
+            None if options.center => expected - n_fft / 2,
+            None => expected,
+        };
+        let kept = end.min(expected).saturating_sub(start);
+        let part = |x: &Tensor| x.narrow(1, start as isize, kept);
+        let (signal, envelope) = (part(&signal)?, part(&envelope)?);
+        let covered = self.device() == crate::Device::Meta
+            || kept == 0
+            || envelope.detach().abs()?.amin(..)?.item::<f64>()? > 1e-11;
+        ensure!(
+            covered,
+            Argument,
+            op,
+            "the windows leave out a sample: window, hop_length and n_fft do not go together"
+        );
+        let signal = signal.div(&envelope)?;
+        let missing = options.length.map_or(0, |length| length.saturating_sub(kept));
+        let signal = if missing > 0 { signal.pad(&[0, missing as isize], 0.0)? } else { signal };
+        if self.rank() == 2 { signal.squeeze(0) } else { Ok(signal) }
+    }
+}
