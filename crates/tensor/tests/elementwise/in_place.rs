@@ -11,11 +11,20 @@ macro_rules! both {
     };
 }
 
+fn y() -> Tensor {
+    tensor!([[0.5, 2.0], [1.5, 1.0]])
+}
+
+fn index() -> Tensor {
+    tensor!([1i64, 0])
+}
+
+fn mask() -> Tensor {
+    tensor!([[true, false], [false, true]])
+}
+
 #[test]
 fn in_place_is_the_same_in_the_tensor_itself() {
-    let y = || tensor!([[0.5, 2.0], [1.5, 1.0]]);
-    let index = || tensor!([1i64, 0]);
-    let mask = || tensor!([[true, false], [false, true]]);
     let all = both! {
         x: x.abs(), x.abs_();
         x: x.sinc(), x.sinc_();
