@@ -17,17 +17,17 @@ fn learn(
     target: &Sequential,
     optimizer: &mut AdamW,
 ) -> Result<()> {
-    let picked = Tensor::randint(0, memory.len() as i64, [32]).build()?.to_vec::<i64>()?;
+    let picked = Tensor::randint(0, memory.len() as i64, [64]).build()?.to_vec::<i64>()?;
     let batch: Vec<&Transition> = picked.into_iter().map(|i| &memory[i as usize]).collect();
     let states = stack(&batch.iter().map(|t| &t.state).collect::<Vec<_>>(), 0)?;
     let next = stack(&batch.iter().map(|t| &t.next).collect::<Vec<_>>(), 0)?;
-    let actions = Tensor::from_vec(batch.iter().map(|t| t.action).collect(), (-1, 1))?;
-    let stands = Tensor::from_vec(batch.iter().map(|t| t.stands).collect(), -1)?;
+    let actions = tensor!(batch.iter().map(|t| t.action).collect::<Vec<_>>()).unsqueeze(1)?;
+    let stands = tensor!(batch.iter().map(|t| t.stands).collect::<Vec<_>>());
 
     let values = network.call(&states)?.gather(1, &actions)?.squeeze(-1)?;
     let wanted = no_grad(|| {
         let best = target.call(&next)?.max_dim(1)?.values;
-        best.where_cond(&stands, 0)?.mul(0.97)?.add(1.0)
+        best.mul(0.9)?.add(1.0)?.where_cond(&stands, 0)
     })?;
     let loss = smooth_l1_loss(&values, &wanted)?;
     optimizer.zero_grad();
@@ -37,7 +37,7 @@ fn learn(
 
     no_grad(|| {
         for (slow, fast) in target.parameters().iter().zip(network.parameters()) {
-            slow.mul_(0.95)?.add_(0.05 * &fast)?;
+            slow.mul_(0.9)?.add_(0.1 * &fast)?;
         }
         Ok(())
     })
@@ -49,14 +49,14 @@ fn values_of_actions_are_learned() -> Result<()> {
     let network = Sequential::of((Linear::new(4, 32), ReLU::new(), Linear::new(32, 2)))?;
     let target = network.deepcopy()?;
     target.requires_grad_(false)?;
-    let mut optimizer = AdamW::new(network.parameters()).lr(3e-3).amsgrad(true).build()?;
+    let mut optimizer = AdamW::new(network.parameters()).lr(1e-2).amsgrad(true).build()?;
     let mut memory = VecDeque::with_capacity(2000);
     let (mut lengths, mut steps) = (Vec::new(), 0);
-    while steps < 800 {
+    while steps < 1200 {
         let (mut world, mut length) = (CartPole::new()?, 0);
         loop {
             let state = world.observation()?;
-            let explore = Tensor::rand([]).build()?.item::<f64>()? < 0.05 + 0.9 * (-(steps as f64) / 150.0).exp();
+            let explore = Tensor::rand([]).build()?.item::<f64>()? < 0.05 + 0.9 * (-(steps as f64) / 300.0).exp();
             let action = match explore {
                 true => Tensor::randint(0, 2, []).build()?.item()?,
                 false => no_grad(|| network.call(&state)?.argmax(-1)?.item())?,

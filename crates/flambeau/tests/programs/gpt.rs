@@ -121,7 +121,7 @@ fn a_gpt_learns_a_sentence() -> Result<()> {
     letters.sort();
     letters.dedup();
     let number = |c: char| letters.binary_search(&c).expect("a letter of the text") as i64;
-    let data = Tensor::from_vec(text.chars().cycle().take(4 * text.len()).map(number).collect(), -1)?;
+    let data = tensor!(text.chars().cycle().take(4 * text.len()).map(number).collect::<Vec<_>>());
 
     let context = 24;
     let model = Gpt::new(letters.len(), context, 32, 2, 4)?;
@@ -138,7 +138,7 @@ fn a_gpt_learns_a_sentence() -> Result<()> {
         .weight_decay(0.1)
         .groups([ParamGroup::new(plain).set("weight_decay", 0.0)])
         .build()?;
-    let (warmup, steps) = (10, 80);
+    let (warmup, steps) = (10, 120);
     let mut scheduler = LambdaLR::new(&optimizer, move |step: u64| match step < warmup {
         true => (step + 1) as f64 / warmup as f64,
         false => 0.55 + 0.45 * (PI * (step - warmup) as f64 / (steps - warmup) as f64).cos(),
@@ -164,8 +164,8 @@ fn a_gpt_learns_a_sentence() -> Result<()> {
     assert!(last < 0.5, "{last}");
 
     model.eval();
-    let start = Tensor::from_vec("the torch ".chars().map(number).collect(), (1, -1))?;
-    let said = model.generate(&start, 20, 0.5, 5)?.to_vec::<i64>()?;
+    let start = tensor!("the torch ".chars().map(number).collect::<Vec<_>>()).unsqueeze(0)?;
+    let said = model.generate(&start, 20, 0.1, 3)?.to_vec::<i64>()?;
     let said: String = said.into_iter().map(|i| letters[i as usize]).collect();
     assert_eq!(said, "the torch is passed from hand ");
     Ok(())

@@ -19,6 +19,14 @@ use flambeau::vision::transforms::*;
 use resnet::BasicBlock;
 use std::path::PathBuf;
 
+#[test]
+fn the_page_lists_every_program() {
+    let (page, own) = (include_str!("../../../../docs/programs.md"), include_str!("main.rs"));
+    for program in own.lines().filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';')) {
+        assert!(page.contains(&format!("`{program}.rs`")), "docs/programs.md does not tell of {program}.rs");
+    }
+}
+
 fn data(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../data").join(name)
 }

@@ -27,7 +27,7 @@ fn a_policy_learns_to_balance_a_pole() -> Result<()> {
             returns.push(1.0 + 0.99 * returns.last().unwrap_or(&0.0));
         }
         returns.reverse();
-        let returns = Tensor::from_vec(returns, -1)?;
+        let returns = tensor!(returns);
         let advantage = (&returns - returns.mean(..)?) / (returns.std(.., 1.0)? + 1e-6);
 
         let log_probabilities = policy.call(&stack(&observations, 0)?)?.log_softmax(-1)?;
