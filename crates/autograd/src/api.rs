@@ -1,6 +1,7 @@
 //! What people call: `requires_grad_`, `backward`, `grad`, hooks.
 
 use crate::engine::{self, Walk};
+use crate::hooks::{self, HookHandle, WeakTensor};
 use crate::meta::{GradMeta, HookFn, is_leaf};
 use crate::node::{Edge, Kind, backward_error};
 use crate::record::{self, edge_of};
@@ -9,7 +10,6 @@ use flambeau_tensor::{ErrorKind, Result, Tensor, bail, ensure, no_grad, options}
 use std::collections::{BTreeSet, HashSet};
 use std::panic::Location;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Autograd's methods on a [`Tensor`].
 pub trait Autograd: Sized {
@@ -54,7 +54,7 @@ pub trait Autograd: Sized {
     ///
     /// The tensor owns its hooks. One that captures the tensor itself, or another that was computed from it, is a
     /// circle that is never freed; where it needs the values, let it capture `x.detach()`, which shares them and
-    /// not the history.
+    /// not the history, or [`x.downgrade()`](Autograd::downgrade), which has the gradient, too.
     ///
     /// ```
     /// use flambeau_autograd::Autograd;
@@ -74,6 +74,37 @@ pub trait Autograd: Sized {
         &self,
         hook: impl Fn(&Tensor) -> Result<Option<Tensor>> + Send + Sync + 'static,
     ) -> Result<HookHandle>;
+
+    /// Calls `hook` with this leaf each time a backward pass has added to its `.grad`, as soon as nothing more is going
+    /// to be added: `Tensor.register_post_accumulate_grad_hook`. An optimizer's step may be made there, and the gradient
+    /// dropped, while the pass goes on.
+    ///
+    /// ```
+    /// use flambeau_autograd::{Autograd, no_grad};
+    /// use flambeau_tensor::tensor;
+    ///
+    /// let w = tensor!([1.0, 2.0]).requires_grad_()?;
+    /// w.register_post_accumulate_grad_hook(|w| {
+    ///     let grad = w.grad().expect("it was just added to");
+    ///     no_grad(|| w.sub_(&grad.mul(0.1)?).map(drop))?;
+    ///     w.clear_grad();
+    ///     Ok(())
+    /// })?;
+    /// w.square()?.sum(..)?.backward()?;
+    /// assert_eq!(w.detach().to_vec::<f32>()?, [0.8, 1.6]);
+    /// assert!(w.grad().is_none());
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where it is no leaf that requires grad. What the hook returns is the error of the pass.
+    fn register_post_accumulate_grad_hook(
+        &self,
+        hook: impl Fn(&Tensor) -> Result<()> + Send + Sync + 'static,
+    ) -> Result<HookHandle>;
+
+    /// A handle that keeps neither the tensor nor its history alive, for hooks: see [`WeakTensor`].
+    fn downgrade(&self) -> WeakTensor;
 
     /// Adds to the `.grad` of every leaf what this scalar's gradient by it is: `Tensor.backward`.
     ///
@@ -113,26 +144,6 @@ options! {
         allow_unused: bool = false,
     }
 }
-
-/// A hook's registration; dropping it leaves the hook in place.
-pub struct HookHandle {
-    tensor: Tensor,
-    id: u64,
-}
-
-impl HookHandle {
-    /// Takes the hook away.
-    pub fn remove(self) {
-        if let Edge::Node(node, _) = edge_of(&self.tensor) {
-            if let Some(extras) = node.extras() {
-                extras.lock().hooks.retain(|h| h.1 != self.id);
-            }
-        }
-        GradMeta::of(&self.tensor).hooks.lock().retain(|h| h.0 != self.id);
-    }
-}
-
-static NEXT_HOOK: AtomicU64 = AtomicU64::new(0);
 
 impl Autograd for Tensor {
     #[track_caller]
@@ -224,14 +235,25 @@ impl Autograd for Tensor {
         &self,
         hook: impl Fn(&Tensor) -> Result<Option<Tensor>> + Send + Sync + 'static,
     ) -> Result<HookHandle> {
-        let id = NEXT_HOOK.fetch_add(1, Ordering::Relaxed);
-        let hook: HookFn = Arc::new(hook);
-        match edge_of(self) {
+        let (id, hook, edge): (u64, HookFn, Edge) = (hooks::next_id(), Arc::new(hook), edge_of(self));
+        match &edge {
             Edge::None => bail!(Autograd, "register_hook", "the tensor does not require grad"),
-            Edge::Leaf(_) => GradMeta::of(self).hooks.lock().push((id, hook)),
-            Edge::Node(node, nr) => node.extras_mut().lock().hooks.push((nr, id, hook)),
+            Edge::Leaf(_) => GradMeta::of(self).cell.hooks.lock().push((id, hook)),
+            Edge::Node(node, nr) => node.extras_mut().lock().hooks.push((*nr, id, hook)),
         }
-        Ok(HookHandle { tensor: self.clone(), id })
+        Ok(HookHandle::new(self, &edge, id))
+    }
+
+    #[track_caller]
+    fn register_post_accumulate_grad_hook(
+        &self,
+        hook: impl Fn(&Tensor) -> Result<()> + Send + Sync + 'static,
+    ) -> Result<HookHandle> {
+        hooks::register_post(self, hook)
+    }
+
+    fn downgrade(&self) -> WeakTensor {
+        WeakTensor::of(self)
     }
 
     #[track_caller]

@@ -1,16 +1,22 @@
 //! The engine: walks the graph from outputs to inputs, newest node first, with an explicit heap and no
 //! recursion, freeing as it goes.
 
+use crate::anomaly;
+use crate::hooks;
 use crate::meta::GradMeta;
 use crate::node::{Edge, Kind, Node, backward_error};
 use crate::rules::{self, Grads, Saved};
+use crate::vmap;
 use flambeau_tensor::{DType, ErrorKind, ModeGuard, Result, Tensor, no_grad};
 use smallvec::{SmallVec, smallvec};
+use std::cell::RefCell;
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap};
 use std::fmt::Debug;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// What a walk is to do.
 pub(crate) struct Walk<'a> {
@@ -74,6 +80,8 @@ struct State<'a> {
     /// served once, when the sum is complete.
     leaf_sums: Vec<(Tensor, Option<Tensor>)>,
     leaf_places: Map<usize>,
+    /// How many edges are still to bring something to a leaf that has a hook for when all is there.
+    to_come: Map<usize>,
     /// The nodes that lead to an input; only kept where inputs are asked for.
     leads: Option<Map<bool>>,
     found: Vec<Option<Tensor>>,
@@ -82,6 +90,7 @@ struct State<'a> {
 /// Runs back from `roots` with their gradients; returns the gradients of the walk's inputs.
 pub(crate) fn run(roots: Vec<(Edge, Tensor)>, walk: Walk<'_>) -> Result<Vec<Option<Tensor>>> {
     let _mode = ModeGuard::backward(walk.create_graph);
+    let ending = Ending::enter();
     let count = walk.inputs.map_or(0, |i| i.len());
     let mut state = State {
         walk,
@@ -91,18 +100,75 @@ pub(crate) fn run(roots: Vec<(Edge, Tensor)>, walk: Walk<'_>) -> Result<Vec<Opti
         wanted_leaves: Map::default(),
         leaf_sums: Vec::new(),
         leaf_places: Map::default(),
+        to_come: Map::default(),
         leads: None,
         found: vec![None; count],
     };
     state.find_inputs(&roots);
+    if hooks::there_are_post_hooks() && state.walk.inputs.is_none() {
+        state.count_what_comes(&roots);
+    }
     for (edge, grad) in roots {
         state.send(&edge, grad, None)?;
+        state.came(&edge)?;
     }
     while let Some(Ready(node)) = state.ready.pop() {
         state.step(node)?;
     }
     state.serve_leaves()?;
+    ending.finish()?;
     Ok(state.found)
+}
+
+type AtEnd = Box<dyn FnOnce(bool) -> Result<()>>;
+
+thread_local! {
+    /// The passes of this thread, the innermost last: a number, and what is to be called at the end.
+    static PASSES: RefCell<Vec<(u64, Vec<AtEnd>)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The number of the innermost pass of this thread.
+pub(crate) fn current_walk() -> u64 {
+    PASSES.with_borrow(|passes| passes.last().map_or(0, |pass| pass.0))
+}
+
+/// Has `f` called when the innermost pass is over: with true, or with false where it failed.
+pub(crate) fn at_end(f: AtEnd) {
+    PASSES.with_borrow_mut(|passes| {
+        if let Some((_, list)) = passes.last_mut() {
+            list.push(f);
+        }
+    });
+}
+
+/// The end of a pass.
+struct Ending;
+
+impl Ending {
+    fn enter() -> Ending {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        PASSES.with_borrow_mut(|passes| passes.push((NEXT.fetch_add(1, Relaxed), Vec::new())));
+        Ending
+    }
+
+    fn finish(self) -> Result<()> {
+        loop {
+            let next = PASSES.with_borrow_mut(|passes| passes.last_mut().and_then(|pass| pass.1.pop()));
+            match next {
+                Some(f) => f(true)?,
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let pass = PASSES.with_borrow_mut(Vec::pop);
+        for f in pass.into_iter().flat_map(|pass| pass.1) {
+            let _ = f(false);
+        }
+    }
 }
 
 impl State<'_> {
@@ -198,10 +264,47 @@ impl State<'_> {
         }
     }
 
+    /// Counts the edges that lead to leaves with a hook for when all gradients are there.
+    fn count_what_comes(&mut self, roots: &[(Edge, Tensor)]) {
+        let mut seen: Map<()> = Map::default();
+        let mut stack: Vec<Edge> = roots.iter().map(|root| root.0.clone()).collect();
+        while let Some(edge) = stack.pop() {
+            match edge {
+                Edge::None => {}
+                Edge::Leaf(leaf) => {
+                    if GradMeta::get(&leaf).is_some_and(|meta| !meta.cell.post_hooks.lock().is_empty()) {
+                        *self.to_come.entry(leaf.id()).or_default() += 1;
+                    }
+                }
+                Edge::Node(node, _) => {
+                    if seen.insert(key(&node), ()).is_none() {
+                        stack.extend(node.edges.iter().cloned());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Something came along `edge`, or never will: where it was the last for a leaf, that is served.
+    fn came(&mut self, edge: &Edge) -> Result<()> {
+        let Edge::Leaf(leaf) = edge else { return Ok(()) };
+        let Some(count) = self.to_come.get_mut(&leaf.id()) else { return Ok(()) };
+        *count -= 1;
+        if *count > 0 {
+            return Ok(());
+        }
+        self.to_come.remove(&leaf.id());
+        match self.leaf_places.get(&leaf.id()).and_then(|place| self.leaf_sums[*place].1.take()) {
+            Some(sum) => self.serve(leaf, sum),
+            None => Ok(()),
+        }
+    }
+
     fn send_to_leaf(&mut self, leaf: &Tensor, grad: Tensor) -> Result<()> {
         let create = self.walk.create_graph;
         let waits = self.wanted_leaves.contains_key(&leaf.id())
-            || GradMeta::get(leaf).is_some_and(|meta| !meta.hooks.lock().is_empty());
+            || GradMeta::get(leaf)
+                .is_some_and(|meta| !meta.cell.hooks.lock().is_empty() || !meta.cell.post_hooks.lock().is_empty());
         if !waits {
             return accumulate(leaf, grad, create);
         }
@@ -222,19 +325,28 @@ impl State<'_> {
     /// is wanted.
     fn serve_leaves(&mut self) -> Result<()> {
         for (leaf, sum) in std::mem::take(&mut self.leaf_sums) {
-            let Some(mut grad) = sum else { continue };
-            let hooks: SmallVec<[_; 2]> = GradMeta::of(&leaf).hooks.lock().iter().map(|h| h.1.clone()).collect();
-            for hook in hooks {
-                if let Some(new) = hook(&grad)? {
-                    grad = replaced(&grad, new, || "a leaf".to_string())?;
-                }
-            }
-            match self.wanted_leaves.get(&leaf.id()) {
-                Some(places) => places.iter().for_each(|i| self.found[*i] = Some(grad.clone())),
-                None => accumulate(&leaf, grad, self.walk.create_graph)?,
+            if let Some(grad) = sum {
+                self.serve(&leaf, grad)?;
             }
         }
         Ok(())
+    }
+
+    fn serve(&mut self, leaf: &Tensor, mut grad: Tensor) -> Result<()> {
+        let cell = &GradMeta::of(leaf).cell;
+        let hooks: SmallVec<[_; 2]> = cell.hooks.lock().iter().map(|h| h.1.clone()).collect();
+        for hook in hooks {
+            if let Some(new) = hook(&grad)? {
+                grad = replaced(&grad, new, || "a leaf".to_string())?;
+            }
+        }
+        if let Some(places) = self.wanted_leaves.get(&leaf.id()) {
+            places.iter().for_each(|i| self.found[*i] = Some(grad.clone()));
+            return Ok(());
+        }
+        accumulate(leaf, grad, self.walk.create_graph)?;
+        let hooks: SmallVec<[_; 2]> = cell.post_hooks.lock().iter().map(|h| h.1.clone()).collect();
+        hooks.into_iter().try_for_each(|hook| hook(leaf))
     }
 
     fn step(&mut self, node: Arc<Node>) -> Result<()> {
@@ -249,7 +361,10 @@ impl State<'_> {
         if !needs.contains(&true) {
             return Ok(());
         }
-        let made = apply(&node, &needs, &grads)?;
+        let made = match anomaly::mode() {
+            None => apply(&node, &needs, &grads)?,
+            Some(check_nan) => anomaly::checked(&node, check_nan, apply(&node, &needs, &grads))?,
+        };
         drop(grads);
         if !self.walk.retain_graph {
             node.release();
@@ -257,6 +372,9 @@ impl State<'_> {
         for (edge, grad) in node.edges.iter().zip(made) {
             if let Some(grad) = grad {
                 self.send(edge, grad, Some(&node))?;
+            }
+            if !self.to_come.is_empty() {
+                self.came(edge)?;
             }
         }
         Ok(())
@@ -301,12 +419,12 @@ fn apply(node: &Arc<Node>, needs: &[bool], grads: &[Option<Tensor>]) -> Result<G
             }
             rules::vjp(op, &saved, grads)
         }
-        Kind::Alias => Ok(grads.iter().cloned().collect()),
+        Kind::Alias | Kind::Origin(_) => Ok(grads.iter().cloned().collect()),
         Kind::Replaced(replaced) => match grads {
             [Some(grad)] => replaced.vjp(grad, needs),
             _ => Ok(needs.iter().map(|_| None).collect()),
         },
-        Kind::Custom(custom) => custom.backward(&saved, grads),
+        Kind::Custom(custom) => crate::function::backward(&**custom, &saved, grads),
     }
 }
 
@@ -357,11 +475,13 @@ fn replaced(grad: &Tensor, new: Tensor, of: impl Fn() -> String) -> Result<Tenso
 }
 
 fn add_up(sum: Tensor, grad: Tensor, create_graph: bool) -> Result<Tensor> {
-    if !create_graph && sum.is_sole_owner() && sum.is_contiguous() {
+    // Inside of a `vmap` one of them may differ between the samples and the other not.
+    let in_place = !create_graph && !vmap::is_on();
+    if in_place && sum.is_sole_owner() && sum.is_contiguous() {
         sum.add_(&grad)?;
         return Ok(sum);
     }
-    if !create_graph && grad.is_sole_owner() && grad.is_contiguous() {
+    if in_place && grad.is_sole_owner() && grad.is_contiguous() {
         grad.add_(&sum)?;
         return Ok(grad);
     }

@@ -10,14 +10,14 @@
 use crate::meta::GradMeta;
 use crate::node::{Kind, Node, Slot};
 use crate::rules::{self, Ran, Saved, Tangents};
+use crate::transforms::{self, Kinds};
 use crate::views::{seen_through, written_through};
-use flambeau_tensor::dispatch::{Call, Interpreter, Output, interpret, is_interpreted, uninterpreted};
+use flambeau_tensor::dispatch::{Call, Interpreter, Output, interpret, is_interpreted};
 use flambeau_tensor::{Cast, Outputs, Result, Tensor, bail};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 /// A tensor's tangent at one level; shared by handles that stand for the same value.
@@ -33,8 +33,6 @@ pub(crate) struct Level {
     given: RefCell<Vec<Weak<Tangent>>>,
 }
 
-static NEXT: AtomicU64 = AtomicU64::new(0);
-
 thread_local! {
     /// The levels of this thread, the innermost last.
     static LEVELS: RefCell<Vec<Rc<Level>>> = const { RefCell::new(Vec::new()) };
@@ -46,7 +44,7 @@ fn levels() -> SmallVec<[Rc<Level>; 2]> {
 
 /// Runs `f` as a forward pass.
 pub(crate) fn run<R>(f: impl FnOnce(&Level) -> R) -> R {
-    struct Leave(Rc<Level>);
+    struct Leave(Rc<Level>, #[allow(dead_code)] transforms::Entered);
     impl Drop for Leave {
         fn drop(&mut self) {
             LEVELS.with_borrow_mut(|levels| levels.retain(|level| level.id != self.0.id));
@@ -56,15 +54,24 @@ pub(crate) fn run<R>(f: impl FnOnce(&Level) -> R) -> R {
             }
         }
     }
-    let level = Leave(Rc::new(Level { id: NEXT.fetch_add(1, Ordering::Relaxed), given: RefCell::default() }));
+    let level = Rc::new(Level { id: transforms::next_id(), given: RefCell::default() });
+    let entered = transforms::enter(level.id, Kinds::Forward, level.clone());
+    let level = Leave(level, entered);
     LEVELS.with_borrow_mut(|levels| levels.push(level.0.clone()));
     interpret(level.0.clone(), || f(&level.0))
 }
 
-/// Gives `to`, another handle on the value of `from`, the tangents of `from`.
+/// Gives `to`, another handle on the value of `from`, the tangents of `from`, and inside of a `vmap` what it stands for
+/// with its history on the tapes further out.
 pub(crate) fn share(from: &Tensor, to: &Tensor) -> Result<()> {
     if !is_interpreted() {
         return Ok(());
+    }
+    if let Some(meta) = GradMeta::get(from) {
+        let samples = meta.samples.lock().clone();
+        if !samples.is_empty() {
+            *GradMeta::of(to).samples.lock() = samples;
+        }
     }
     if from.as_view().is_some() {
         for level in levels() {
@@ -79,6 +86,11 @@ pub(crate) fn share(from: &Tensor, to: &Tensor) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Is a forward pass on?
+pub(crate) fn is_on() -> bool {
+    is_interpreted() && LEVELS.with_borrow(|levels| !levels.is_empty())
 }
 
 /// Has `x` a tangent?
@@ -105,21 +117,14 @@ pub(crate) fn seen(inputs: &[&Tensor]) -> Result<Seen> {
 /// Gives the outputs of a custom function, which ran unseen, their tangents: by its own backward.
 pub(crate) fn custom(seen: &Seen, node: &Arc<Node>, inputs: &[&Tensor], outputs: &[Tensor]) -> Result<()> {
     let Kind::Custom(function) = &node.kind else { return Ok(()) };
-    for (i, (level, tangents)) in seen.iter().enumerate() {
+    for (level, tangents) in seen {
         let needs: SmallVec<[bool; 4]> = tangents.iter().map(Option::is_some).collect();
-        let vjp = |grads: &[Option<Tensor>]| function.backward(&Saved::by(node, &needs), grads);
+        let vjp = |grads: &[Option<Tensor>]| crate::function::backward(&**function, &Saved::by(node, &needs), grads);
         // As an op's, the computation is seen by the levels further out alone.
-        let made = uninterpreted(|| within(&seen[..i], || rules::by_transpose(inputs, outputs, tangents, vjp)))?;
+        let made = transforms::outside_of(level.id, || rules::by_transpose(inputs, outputs, tangents, vjp))?;
         level.keep(outputs, made, Some(node));
     }
     Ok(())
-}
-
-fn within<R>(outer: &[(Rc<Level>, SmallVec<[Option<Tensor>; 4]>)], f: impl FnOnce() -> R) -> R {
-    match outer.split_first() {
-        Some(((level, _), rest)) => interpret(level.clone(), || within(rest, f)),
-        None => f(),
-    }
 }
 
 impl Level {

@@ -5,18 +5,21 @@ use crate::meta::set_edge;
 use crate::node::{Edge, Edges, Kind, Node, SavedTensors, Slot, backward_error};
 use crate::record::edge_of;
 use crate::rules::{Grads, Saved};
-use flambeau_tensor::dispatch::uninterpreted;
+use crate::saved_hooks;
+use crate::transforms;
+use crate::vmap;
 use flambeau_tensor::op::Meta;
 use flambeau_tensor::{Device, ErrorKind, Result, Tensor, ensure, grad_enabled, no_grad};
 use smallvec::SmallVec;
 use std::fmt::Debug;
 use std::panic::Location;
+use std::sync::Arc;
 
 /// What a custom function's forward hands to its backward.
 pub struct Context<'a> {
     saved: Vec<Tensor>,
     needs: SmallVec<[bool; 4]>,
-    back: Option<(&'a Saved<'a>, usize)>,
+    back: Option<(Kept<'a>, usize)>,
 }
 
 impl Context<'_> {
@@ -30,11 +33,8 @@ impl Context<'_> {
     /// # Errors
     /// Where fewer were kept, it was overwritten since, or freed by an earlier backward.
     pub fn saved(&self, i: usize) -> Result<Tensor> {
-        match self.back {
-            Some((saved, n)) if i < n => match saved.custom(i) {
-                Some(nr) => saved.output(nr),
-                None => saved.input(i),
-            },
+        match &self.back {
+            Some((kept, n)) if i < *n => (kept.get)(i),
             _ => self.saved.get(i).cloned().ok_or_else(|| {
                 backward_error(
                     ErrorKind::Index,
@@ -136,10 +136,28 @@ impl<F: Function> MultiFunction for One<F> {
     }
 }
 
+/// What a custom function's backward reads.
+#[derive(Clone, Copy)]
+pub(crate) struct Kept<'a> {
+    /// The tensor that was saved as the `i`-th one.
+    pub get: &'a dyn Fn(usize) -> Result<Tensor>,
+    /// The function and the line it was called on, for messages.
+    pub place: &'a dyn Fn() -> String,
+}
+
+/// The gradients of a custom node's inputs.
+pub(crate) fn backward(custom: &dyn Custom, saved: &Saved<'_>, grads: &[Option<Tensor>]) -> Result<Grads> {
+    let get = |i: usize| match custom.output_of(i) {
+        Some(nr) => saved.output(nr),
+        None => saved.input(i),
+    };
+    custom.backward(Kept { get: &get, place: &|| saved.place() }, grads)
+}
+
 /// A custom node's backward.
 pub(crate) trait Custom: Send + Sync {
     fn name(&self) -> &str;
-    fn backward(&self, saved: &Saved<'_>, grads: &[Option<Tensor>]) -> Result<Grads>;
+    fn backward(&self, kept: Kept<'_>, grads: &[Option<Tensor>]) -> Result<Grads>;
     /// Which output the `i`-th saved tensor is, if it is one.
     fn output_of(&self, i: usize) -> Option<usize>;
 }
@@ -163,12 +181,12 @@ impl<F: MultiFunction> Custom for Applied<F> {
         self.outputs.get(i).copied().flatten()
     }
 
-    fn backward(&self, saved: &Saved<'_>, grads: &[Option<Tensor>]) -> Result<Grads> {
+    fn backward(&self, saved: Kept<'_>, grads: &[Option<Tensor>]) -> Result<Grads> {
         let ctx = Context { saved: Vec::new(), needs: self.needs.clone(), back: Some((saved, self.outputs.len())) };
         let made = self.function.backward(&ctx, grads)?;
         if made.len() != self.needs.len() {
             let message =
-                format!("{} returned {} gradients for {} inputs", saved.place(), made.len(), self.needs.len());
+                format!("{} returned {} gradients for {} inputs", (saved.place)(), made.len(), self.needs.len());
             return Err(backward_error(ErrorKind::Autograd, message));
         }
         let fitting = |(i, grad): (usize, Option<Tensor>)| {
@@ -181,12 +199,12 @@ impl<F: MultiFunction> Custom for Applied<F> {
 impl<F> Applied<F> {
     /// The gradient that backward returned for input `i`, as one of that input: summed where the input broadcasts
     /// to it, in the input's dtype.
-    fn fitting(&self, saved: &Saved<'_>, i: usize, grad: Tensor) -> Result<Tensor> {
+    fn fitting(&self, saved: Kept<'_>, i: usize, grad: Tensor) -> Result<Tensor> {
         let (Meta { shape, dtype }, device) = &self.inputs[i];
         let invalid = |kind, got: &dyn Debug, expected: &dyn Debug| {
             let message = format!(
                 "{} returned an invalid gradient at index {i}: got {got:?}, which does not fit {expected:?}",
-                saved.place()
+                (saved.place)()
             );
             backward_error(kind, message)
         };
@@ -207,27 +225,20 @@ impl<F> Applied<F> {
     }
 }
 
-impl Saved<'_> {
-    fn custom(&self, i: usize) -> Option<usize> {
-        match self.node().map(|node| &node.kind) {
-            Some(Kind::Custom(custom)) => custom.output_of(i),
-            _ => None,
-        }
-    }
-}
-
 fn run<F: MultiFunction>(function: F, inputs: &[&Tensor], at: &'static Location<'static>) -> Result<Vec<Tensor>> {
     let seen = forward::seen(inputs)?;
     let recorded = |t: &Tensor| t.requires_grad() && t.dtype().is_differentiable();
     let changes = |i: usize| seen.iter().any(|(_, tangents)| tangents[i].is_some());
-    let needs: SmallVec<[bool; 4]> = inputs.iter().enumerate().map(|(i, t)| recorded(t) || changes(i)).collect();
+    let outside = vmap::is_on() && inputs.iter().any(|t| vmap::matters_outside(t));
+    let needs = |(i, t): (usize, &&Tensor)| recorded(t) || changes(i) || outside && vmap::matters_outside(t);
+    let needs: SmallVec<[bool; 4]> = inputs.iter().enumerate().map(needs).collect();
     let mut ctx = Context { saved: Vec::new(), needs: needs.clone(), back: None };
     let versions: Vec<u32> = inputs.iter().map(|t| t.version()).collect();
     let mut forward = || no_grad(|| function.forward(&mut ctx, inputs));
     // What passes through it forward is its own derivative's affair.
-    let mut outputs = if seen.is_empty() { forward()? } else { uninterpreted(forward)? };
+    let mut outputs = if seen.is_empty() { forward()? } else { transforms::vmaps_alone(forward)? };
     let recording = grad_enabled() && inputs.iter().any(|t| recorded(t));
-    if !recording && seen.is_empty() {
+    if !recording && seen.is_empty() && !outside {
         return Ok(outputs);
     }
     let written = inputs.iter().zip(&versions).position(|(t, v)| t.version() != *v);
@@ -254,15 +265,22 @@ fn run<F: MultiFunction>(function: F, inputs: &[&Tensor], at: &'static Location<
             None => saved.keep(Slot::Input(i as u32), tensor.clone()),
         }
     }
+    if saved_hooks::are_on() {
+        saved.pack()?;
+    }
     let metas: SmallVec<[Meta; 1]> = outputs.iter().map(Meta::like).collect();
     let given = inputs.iter().map(|t| (Meta::like(t), t.device())).collect();
-    let custom = Applied { function, needs, inputs: given, outputs: output_of };
-    let node = Node::new(Kind::Custom(Box::new(custom)), edges, metas, Some(saved), at);
+    let custom: Arc<dyn Custom> = Arc::new(Applied { function, needs, inputs: given, outputs: output_of });
+    let node = Node::new(Kind::Custom(custom.clone()), edges, metas, Some(saved), at);
     for (nr, out) in outputs.iter().enumerate() {
         if recording && out.dtype().is_differentiable() {
             set_edge(out, node.clone(), nr as u32);
         }
     }
     forward::custom(&seen, &node, inputs, &outputs)?;
+    if outside {
+        let inputs: Vec<Tensor> = inputs.iter().map(|t| (*t).clone()).collect();
+        vmap::custom(custom, inputs, &outputs, ctx.saved, at)?;
+    }
     Ok(outputs)
 }

@@ -15,21 +15,34 @@
 //! # Ok::<(), flambeau_tensor::Error>(())
 //! ```
 
+mod anomaly;
 mod api;
+mod checkpoint;
 mod engine;
 mod forward;
 pub mod func;
 mod function;
 mod gradcheck;
+mod graph;
+mod hooks;
 mod meta;
 mod node;
 mod record;
 mod release;
 mod rules;
+mod saved_hooks;
+mod transforms;
 mod views;
+mod vmap;
 
-pub use api::{Autograd, BackwardOptions, GradOptions, HookHandle, grad, grad_with, recorded_ops};
+pub use anomaly::{detect_anomaly, detect_anomaly_with};
+pub use api::{Autograd, BackwardOptions, GradOptions, grad, grad_with, recorded_ops};
+pub use checkpoint::checkpoint;
 pub use flambeau_tensor::{enable_grad, grad_enabled, inference_mode, no_grad};
 pub use function::{Context, Function, MultiFunction};
 pub use gradcheck::{GradCheck, gradcheck, gradgradcheck};
+pub use graph::graph;
+pub use hooks::{HookHandle, WeakTensor, register_any_grad_hook, register_multi_grad_hook};
 pub use rules::{Grads, RULES, Rule, RuleKind, Saves};
+pub use saved_hooks::{save_on_cpu, saved_tensors_hooks};
+pub use vmap::LOOPS;

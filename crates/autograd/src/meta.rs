@@ -11,23 +11,27 @@ use std::sync::Arc;
 /// A function that sees a gradient on its way and may replace it.
 pub(crate) type HookFn = Arc<dyn Fn(&Tensor) -> Result<Option<Tensor>> + Send + Sync>;
 
+/// A function that sees a leaf whose gradient has just been added to.
+pub(crate) type PostHook = Arc<dyn Fn(&Tensor) -> Result<()> + Send + Sync>;
+
 /// What few tensors have: leaves with a gradient, tensors that retain theirs, leaves with hooks.
 #[derive(Default)]
 pub(crate) struct GradMeta {
     /// The accumulated gradient. The node of a tensor that retains its gradient has the cell, too.
     pub cell: Arc<GradCell>,
-    /// A leaf's hooks, by id. A tensor with a node keeps them there.
-    pub hooks: Mutex<Vec<(u64, HookFn)>>,
     /// Tangents of the forward passes that are on; see [`forward`](crate::forward).
     pub tangents: Mutex<SmallVec<[Arc<Tangent>; 1]>>,
+    /// The values for all samples of the `vmap`s that it stands for one sample in, by their ids; see
+    /// [`vmap`](crate::vmap).
+    pub samples: Mutex<SmallVec<[(u64, Tensor); 1]>>,
 }
 
 /// See [`release`](crate::release).
 impl Drop for GradMeta {
     fn drop(&mut self) {
-        let hooks = std::mem::take(self.hooks.get_mut());
-        if !hooks.is_empty() || self.cell.is_some() {
-            release::later(Remains::Gradient { cell: std::mem::take(&mut self.cell), hooks });
+        let samples = std::mem::take(self.samples.get_mut());
+        if !samples.is_empty() || self.cell.owns_something() {
+            release::later(Remains::Gradient { cell: std::mem::take(&mut self.cell), samples });
         }
     }
 }
@@ -36,6 +40,10 @@ impl Drop for GradMeta {
 #[derive(Default)]
 pub(crate) struct GradCell {
     grad: Mutex<Option<Tensor>>,
+    /// A leaf's hooks, by id. A tensor with a node keeps them there.
+    pub hooks: Mutex<Vec<(u64, HookFn)>>,
+    /// What is called when a leaf's gradient has been added to, by id.
+    pub post_hooks: Mutex<Vec<(u64, PostHook)>>,
     /// Held while a backward adds to the gradient, from reading the old one to having stored the new one.
     /// The gradient's own lock is not enough: the addition is an op, which must not run under it.
     pub accumulating: Mutex<()>,
@@ -46,8 +54,19 @@ impl GradCell {
         self.grad.lock().clone()
     }
 
-    pub fn is_some(&self) -> bool {
-        self.grad.lock().is_some()
+    fn owns_something(&self) -> bool {
+        self.grad.lock().is_some() || !self.hooks.lock().is_empty() || !self.post_hooks.lock().is_empty()
+    }
+
+    pub fn remove_hook(&self, id: u64) {
+        fn taken<H>(hooks: &Mutex<Vec<(u64, H)>>, id: u64) -> Option<(u64, H)> {
+            let mut hooks = hooks.lock();
+            let at = hooks.iter().position(|hook| hook.0 == id)?;
+            Some(hooks.remove(at))
+        }
+        // What they captured is dropped after the lock.
+        drop(taken(&self.hooks, id));
+        drop(taken(&self.post_hooks, id));
     }
 
     pub fn set(&self, grad: Option<Tensor>) {
@@ -58,6 +77,11 @@ impl GradCell {
 }
 
 impl GradMeta {
+    /// That of another handle on a tensor whose gradient is in `cell`.
+    pub fn with_cell(cell: Arc<GradCell>) -> GradMeta {
+        GradMeta { cell, tangents: Mutex::default(), samples: Mutex::default() }
+    }
+
     /// The meta of `tensor`, made if it has none.
     pub fn of(tensor: &Tensor) -> &GradMeta {
         let meta = tensor.grad_meta().get_or_init(|| Box::new(GradMeta::default()));

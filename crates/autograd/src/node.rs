@@ -2,15 +2,17 @@
 //! from.
 
 use crate::meta::{GradCell, HookFn};
+use crate::record::edge_of;
 use crate::release::{self, Remains};
 use crate::rules::Saves;
+use crate::saved_hooks::Packed;
 use crate::views::Replaced;
 use flambeau_tensor::op::{Meta, Op};
 use flambeau_tensor::{Error, ErrorKind, Result, Tensor};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 use std::panic::Location;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 /// Where a gradient goes.
@@ -44,9 +46,27 @@ pub(crate) enum Kind {
     Op(Op),
     /// The input under a name of its own; see [`alias`](crate::record::alias).
     Alias,
+    /// The same for an input of a transform of functions, at which its way back ends; see [`Origins`](crate::record::Origins).
+    Origin(Origin),
     /// The first input with the elements of a view replaced by the second.
     Replaced(Box<Replaced>),
-    Custom(Box<dyn crate::function::Custom>),
+    Custom(Arc<dyn crate::function::Custom>),
+}
+
+/// Is the transform at work?
+#[derive(Default)]
+pub(crate) struct Origin {
+    ended: AtomicBool,
+}
+
+impl Origin {
+    pub fn end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
+    }
+
+    pub fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
+    }
 }
 
 /// What few nodes have.
@@ -78,48 +98,69 @@ impl SavedTensors {
         self.tensors.push((slot, SavedTensor::new(tensor)));
     }
 
+    /// Hands all to the hooks that are on.
+    pub fn pack(&mut self) -> Result<()> {
+        for (slot, saved) in &mut self.tensors {
+            let SavedTensor::Here(tensor, _) = saved else { continue };
+            // An output's history is given back by whoever asks for it.
+            let edge = || if matches!(slot, Slot::Input(_)) { edge_of(tensor) } else { Edge::None };
+            if let Some(packed) = Packed::of(tensor, edge)? {
+                *saved = SavedTensor::Packed(Box::new(packed));
+            }
+        }
+        Ok(())
+    }
+
     /// Nothing that could have a graph behind it.
     pub fn is_empty(&self) -> bool {
         self.tensors.is_empty()
     }
 }
 
-/// A tensor, and the version of its storage when it was saved.
+/// A tensor that is kept.
 #[derive(Clone)]
-pub(crate) struct SavedTensor {
-    tensor: Tensor,
-    version: u32,
+pub(crate) enum SavedTensor {
+    /// Itself, and the version of its storage when it was saved.
+    Here(Tensor, u32),
+    /// In the care of the user's hooks.
+    Packed(Box<Packed>),
 }
 
 impl SavedTensor {
     fn new(tensor: Tensor) -> SavedTensor {
         let version = tensor.version();
-        SavedTensor { tensor, version }
+        SavedTensor::Here(tensor, version)
     }
 
     /// Its layout, whatever became of the elements.
     pub fn layout(&self) -> flambeau_tensor::Layout {
-        self.tensor.layout().clone()
+        match self {
+            SavedTensor::Here(tensor, _) => tensor.layout().clone(),
+            SavedTensor::Packed(packed) => packed.layout().clone(),
+        }
     }
 
     /// The tensor, unless it was overwritten since.
     pub fn get(&self, node: &Node) -> Result<Tensor> {
-        let now = self.tensor.version();
-        if now != self.version {
-            let by = match self.tensor.storage().writer() {
+        let (tensor, version) = match self {
+            SavedTensor::Here(tensor, version) => (tensor, *version),
+            SavedTensor::Packed(packed) => return packed.get(node),
+        };
+        let now = tensor.version();
+        if now != version {
+            let by = match tensor.storage().writer() {
                 Some(w) => format!("`{}` ({}:{})", w.op, w.at.file(), w.at.line()),
                 None => "an in-place op".to_string(),
             };
             return Err(backward_error(
                 ErrorKind::Autograd,
                 format!(
-                    "a value saved by {} was overwritten by {by}: version {now}, saved at version {}",
-                    node.place(),
-                    self.version
+                    "a value saved by {} was overwritten by {by}: version {now}, saved at version {version}",
+                    node.place()
                 ),
             ));
         }
-        Ok(self.tensor.clone())
+        Ok(tensor.clone())
     }
 }
 
@@ -149,7 +190,7 @@ impl Node {
     pub fn name(&self) -> &str {
         match &self.kind {
             Kind::Op(op) => op.name(),
-            Kind::Alias => "alias",
+            Kind::Alias | Kind::Origin(_) => "alias",
             Kind::Replaced(_) => "copy_slices",
             Kind::Custom(f) => f.name(),
         }
@@ -166,7 +207,7 @@ impl Node {
                 };
                 format!("{name}Backward0")
             }
-            Kind::Alias => "AliasBackward0".to_string(),
+            Kind::Alias | Kind::Origin(_) => "AliasBackward0".to_string(),
             Kind::Replaced(_) => "CopySlices".to_string(),
             Kind::Custom(f) => format!("{}Backward", f.name()),
         }
@@ -208,7 +249,10 @@ impl Node {
     /// The handle that is kept, whatever became of its elements.
     pub fn kept_value(&self, slot: Slot) -> Option<Tensor> {
         let saved = self.saved.lock();
-        saved.as_ref()?.tensors.iter().find(|x| x.0 == slot).map(|x| x.1.tensor.clone())
+        match saved.as_ref()?.tensors.iter().find(|x| x.0 == slot) {
+            Some((_, SavedTensor::Here(tensor, _))) => Some(tensor.clone()),
+            _ => None,
+        }
     }
 
     /// Shape and dtype of input `i`, where they are kept.

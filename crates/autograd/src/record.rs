@@ -6,20 +6,22 @@
 
 use crate::Autograd;
 use crate::forward;
-use crate::meta::{is_leaf, own_edge, set_edge};
-use crate::node::{Edge, Edges, Kind, Node, select};
+use crate::meta::{GradMeta, is_leaf, own_edge, set_edge};
+use crate::node::{Edge, Edges, Kind, Node, Origin, SavedTensors, select};
 use crate::rules::{self, RuleKind, Saves};
+use crate::saved_hooks;
 use crate::views::{Replaced, take_history_from_base};
 use flambeau_tensor::dispatch::{AutogradHook, set_autograd_hook};
 use flambeau_tensor::op::{Meta, Op};
 use flambeau_tensor::{Result, Tensor, bail, ensure, no_grad, set_grad_fn_name};
 use smallvec::smallvec;
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-struct Recorder;
+pub(crate) struct Recorder;
 
 /// Installs the hook; the first gradient that is asked for does.
 pub(crate) fn install() {
@@ -56,6 +58,81 @@ pub(crate) fn alias(x: &Tensor) -> Result<Tensor> {
         set_edge(&out, Node::new(Kind::Alias, smallvec![edge], smallvec![Meta::like(x)], None, Location::caller()), 0);
     }
     Ok(out)
+}
+
+/// The inputs of a transform of functions while its function runs.
+#[derive(Default)]
+pub(crate) struct Origins(Vec<Arc<Node>>);
+
+impl Origins {
+    /// An [`alias`] of `x` that is recorded in any case.
+    pub fn alias(&mut self, x: &Tensor) -> Result<Tensor> {
+        let out = x.detach();
+        forward::share(x, &out)?;
+        let edges = smallvec![edge_of(x)];
+        let node =
+            Node::new(Kind::Origin(Origin::default()), edges, smallvec![Meta::like(x)], None, Location::caller());
+        set_edge(&out, node.clone(), 0);
+        self.0.push(node);
+        Ok(out)
+    }
+}
+
+impl Drop for Origins {
+    fn drop(&mut self) {
+        for node in &self.0 {
+            if let Kind::Origin(origin) = &node.kind {
+                origin.end();
+            }
+        }
+    }
+}
+
+/// `x` without its history; what it stands for inside of a `vmap`, and its tangents, it keeps.
+pub(crate) fn cut(x: &Tensor) -> Result<Tensor> {
+    if !x.requires_grad() {
+        return Ok(x.clone());
+    }
+    let out = x.detach();
+    forward::share(x, &out)?;
+    Ok(out)
+}
+
+/// Does the history of `x` lead anywhere but to inputs of transforms that have ended? What leads nowhere is noted in
+/// `nowhere`.
+fn leads_out(x: &Tensor, nowhere: &mut HashSet<*const Node>) -> bool {
+    let (mut seen, mut stack) = (HashSet::new(), vec![edge_of(x)]);
+    while let Some(edge) = stack.pop() {
+        match edge {
+            Edge::None => {}
+            Edge::Leaf(_) => return true,
+            Edge::Node(node, _) => {
+                if matches!(&node.kind, Kind::Origin(origin) if !origin.has_ended()) {
+                    return true;
+                }
+                let place = Arc::as_ptr(&node);
+                if !nowhere.contains(&place) && seen.insert(place) {
+                    stack.extend(node.edges.iter().cloned());
+                }
+            }
+        }
+    }
+    nowhere.extend(seen);
+    false
+}
+
+/// Is a derivative of `x` going to be asked for on the tape, or, of what it stands for inside of a `vmap`, on one
+/// further out?
+pub(crate) fn is_tracked_outside(x: &Tensor) -> bool {
+    let samples = || GradMeta::get(x).map(|meta| meta.samples.lock().clone()).unwrap_or_default();
+    x.requires_grad() && leads_out(x, &mut HashSet::new())
+        || samples().iter().any(|(_, value)| is_tracked_outside(value))
+}
+
+/// Takes tensors, and gives them back without a history that leads to nothing but inputs of transforms that have ended.
+pub(crate) fn without_ended() -> impl FnMut(&Tensor) -> Result<Tensor> {
+    let mut nowhere = HashSet::new();
+    move |x| if x.requires_grad() && !leads_out(x, &mut nowhere) { cut(x) } else { Ok(x.clone()) }
 }
 
 /// Which inputs need a gradient; a short list stands in `room`.
@@ -112,7 +189,11 @@ fn make_node(
         [out] => smallvec![Meta::like(out)],
         all => all.iter().map(Meta::like).collect(),
     };
-    Ok(Node::new(Kind::Op(op), edges_of(inputs, needs), metas, select(saves, inputs, outputs), at))
+    let mut saved = select(saves, inputs, outputs);
+    if saved_hooks::are_on() {
+        saved.iter_mut().try_for_each(SavedTensors::pack)?;
+    }
+    Ok(Node::new(Kind::Op(op), edges_of(inputs, needs), metas, saved, at))
 }
 
 impl AutogradHook for Recorder {

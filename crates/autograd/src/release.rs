@@ -4,8 +4,9 @@
 //! captured), and these own nodes. Dropped by nested calls, a chain of a million of them would need a stack to
 //! match. So whatever is dropped inside the drop of another leaves its [`Remains`] to the outermost one.
 
-use crate::meta::{GradCell, HookFn};
+use crate::meta::GradCell;
 use crate::node::{Edges, Extras, Kind, SavedTensors};
+use flambeau_tensor::Tensor;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 use std::any::Any;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 #[allow(dead_code)] // Held only to be dropped.
 pub(crate) enum Remains {
     Node { edges: Edges, saved: Option<SavedTensors>, kind: Kind, extras: Option<Box<Mutex<Extras>>> },
-    Gradient { cell: Arc<GradCell>, hooks: Vec<(u64, HookFn)> },
+    Gradient { cell: Arc<GradCell>, samples: SmallVec<[(u64, Tensor); 1]> },
 }
 
 #[derive(Default)]

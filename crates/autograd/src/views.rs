@@ -6,6 +6,7 @@
 
 use crate::meta::{own_edge, set_edge};
 use crate::rules::Grads;
+use crate::vmap;
 use flambeau_tensor::dispatch::uninterpreted;
 use flambeau_tensor::{Layout, Result, Tensor, View, ViewOps, dispatch_view, enable_grad};
 use smallvec::smallvec;
@@ -50,7 +51,7 @@ pub(crate) fn seen_through(view: &View, tensor: &Tensor, of_base: &Tensor) -> Re
 
 /// `of_base` with `values` where `tensor`, a view, has its elements.
 pub(crate) fn written_through(view: &View, tensor: &Tensor, of_base: &Tensor, values: &Tensor) -> Result<Tensor> {
-    let whole = laid_as(&of_base.copy()?, view.base.layout(), room(&view.base, tensor))?;
+    let whole = laid_as(&vmap::apart(of_base.copy()?, values)?, view.base.layout(), room(&view.base, tensor))?;
     replay(&view.ops, &whole)?.copy_(values)?;
     Ok(whole)
 }

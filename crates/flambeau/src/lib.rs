@@ -56,9 +56,10 @@ pub mod random {
     pub use flambeau_tensor::random::*;
 }
 
-/// Derivatives of functions: forward mode and its kin, as `torch.func`.
+/// Transforms of functions: derivatives, and many samples at once, as `torch.func`.
 pub mod func {
     pub use flambeau_autograd::func::*;
+    pub use flambeau_nn::{functional_call, stack_module_state};
 }
 
 // Families of functions, as `torch.fft`, `torch.linalg`, `torch.masked`, `torch.signal` and `torch.special`.
@@ -149,6 +150,7 @@ mod book {
         introduction: "../../../docs/introduction.md";
         quick_start: "../../../docs/quick-start.md";
         modules: "../../../docs/modules.md";
+        function_transforms: "../../../docs/function-transforms.md";
         data_and_training: "../../../docs/data-and-training.md";
         reference: "../../../docs/reference.md";
         contributing: "../../../docs/contributing.md";

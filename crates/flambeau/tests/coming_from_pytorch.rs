@@ -1,7 +1,11 @@
 //! The tables of `docs/coming-from-pytorch.md`: what stands in their right columns compiles and runs. The first test
 //! sees that each of those cells stands in this file, so that no row can be changed or added without being tried.
 
-use flambeau::autograd::{GradOptions, grad_with, gradcheck};
+use flambeau::autograd::{
+    GradOptions, checkpoint, detect_anomaly, grad_with, gradcheck, graph, register_multi_grad_hook, save_on_cpu,
+    saved_tensors_hooks,
+};
+use flambeau::func::{self, Randomness, VmapOptions};
 use flambeau::prelude::*;
 use flambeau::vision::datasets::Mnist;
 use flambeau::vision::transforms::*;
@@ -132,9 +136,50 @@ fn autograd() -> Result<()> {
     { let x = x.square()?; x.retain_grad()?; }
     let f = |_: &Tensor| Ok(None);
     let h = x.register_hook(f)?; h.remove();
+    let t = Tensor::ones(2).build()?.requires_grad_()?;
+    { let f = |_: &Tensor| Ok(()); t.register_post_accumulate_grad_hook(f)?; }
+    let (a, b) = (t.square()?, t.exp()?);
+    { let f = |_: &[Option<Tensor>]| Ok(()); register_multi_grad_hook(&[&a, &b], f)?; }
+    let (pack, unpack) = (|x: &Tensor| x.to_vec::<f32>(), |x: &Vec<f32>| Tensor::from_slice(x, x.len()));
+    saved_tensors_hooks(pack, unpack, || t.exp())?;
+    save_on_cpu(|| t.exp())?;
+    detect_anomaly(|| a.sum(..)?.backward())?;
+    { let (f, x) = (|x: &Tensor| x.exp(), t.clone()); checkpoint(f, &x)?; }
+    { let (model, y) = (Linear::new(2, 2).build()?, b.clone()); graph(&[&y], &model.state_dict()); }
     let f = |x: &[Tensor]| Ok(vec![F.apply(&x[0])?]);
     let x = Tensor::ones([2]).dtype(DType::F64).build()?.requires_grad_()?;
     gradcheck(f, &[x])?;
+    Ok(())
+}
+
+#[test]
+#[rustfmt::skip]
+fn transforms_of_functions() -> Result<()> {
+    let f = |x: &Tensor| x.square()?.sum(..);
+    let g = |a: &Tensor, b: &Tensor| a.mul(b)?.sum(..);
+    let (x, t) = (tensor!([1.0, 2.0]), tensor!([1.0, 0.0]));
+    let (a, b) = (x.clone(), t.clone());
+    let _ = (func::grad(f, &x)?, func::grad_and_value(f, &x)?);
+    assert_eq!(func::grad(|(a, b)| g(a, b), &(a, b))?.0.to_vec::<f32>()?, [1.0, 0.0]);
+    let v = tensor!(1.0);
+    let (y, back) = func::vjp(f, &x)?; assert!(y.equal(&f(&x)?)?); back(&v)?;
+    func::jvp(f, &x, &t)?;
+    let (y, along) = func::linearize(f, &x)?; assert!(y.equal(&f(&x)?)?); along(&t)?;
+    let _ = (func::jacrev(f, &x)?, func::jacfwd(f, &x)?, func::hessian(f, &x)?);
+    let xs = Tensor::ones([4, 2]).build()?;
+    func::vmap(f, &xs)?;
+    func::vmap(|x| func::grad(f, x), &xs)?;
+    func::vmap_with(f, &xs, &VmapOptions::new().randomness(Randomness::Different).chunk_size(8))?;
+    {
+        let (f, w) = (|(x, w): &(Tensor, Tensor)| x.mul(w), x.clone());
+        let y = func::vmap_with(f, &(xs, w), &VmapOptions::new().in_dims([Some(0), None]).out_dims(1))?;
+        assert_eq!(y.shape(), [2, 4]);
+    }
+    let model = Linear::new(2, 1).build()?;
+    let params = model.state_dict();
+    functional_call(&model, &params, &x)?;
+    let models = [&model, &model];
+    stack_module_state(&models)?;
     Ok(())
 }
 

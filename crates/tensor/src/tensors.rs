@@ -35,6 +35,13 @@ pub trait Tensors {
         list
     }
 
+    /// How many tensors each part of a tuple has; a value that is no tuple is one part.
+    fn parts(&self) -> Vec<usize> {
+        let mut count = 0;
+        self.visit_tensors(&mut |_| count += 1);
+        vec![count]
+    }
+
     /// The value with `f` of each tensor in its place.
     ///
     /// # Errors
@@ -138,6 +145,9 @@ macro_rules! tuples {
             fn visit_tensors_mut(&mut self, f: &mut dyn FnMut(&mut Tensor)) {
                 $(self.$i.visit_tensors_mut(f);)+
             }
+            fn parts(&self) -> Vec<usize> {
+                vec![$(self.$i.parts().into_iter().sum()),+]
+            }
         }
     )*};
 }
@@ -172,6 +182,7 @@ mod tests {
         let value = ((one(1.0)?, Some(one(2.0)?)), [one(3.0)?], map, 7usize, (Vec::<Tensor>::new(), None::<Tensor>));
         let read = |list: Vec<Tensor>| list.iter().map(Tensor::item::<f64>).collect::<Result<Vec<f64>>>();
         assert_eq!(read(value.tensors())?, [1.0, 2.0, 3.0, 4.0, 5.0]);
+        assert_eq!((value.parts(), value.1.parts()), (vec![2, 1, 2, 0, 0], vec![1]));
         let value = value.map_tensors(|x| x.mul(2.0))?;
         assert_eq!(read(value.tensors())?, [2.0, 4.0, 6.0, 8.0, 10.0]);
         assert!(value.map_tensors(|x| x.reshape([7, 7])).is_err());

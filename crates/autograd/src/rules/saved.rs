@@ -139,14 +139,6 @@ impl<'a> Saved<'a> {
         }
     }
 
-    /// The node, where there is one.
-    pub(crate) fn node(&self) -> Option<&'a Arc<Node>> {
-        match self.values {
-            Values::Kept(node) => Some(node),
-            Values::Live(_) => None,
-        }
-    }
-
     /// Does input `i` need a gradient?
     pub fn needs(&self, i: usize) -> bool {
         self.needs.get(i).copied().unwrap_or(false)
@@ -274,7 +266,7 @@ impl<'a> Saved<'a> {
             Values::Live(ran) => Some(ran.op),
             Values::Kept(node) => match &node.kind {
                 Kind::Op(op) => Some(op),
-                Kind::Alias | Kind::Replaced(_) | Kind::Custom(_) => None,
+                Kind::Alias | Kind::Origin(_) | Kind::Replaced(_) | Kind::Custom(_) => None,
             },
         };
         let inputs: Vec<Tensor> = (0..self.inputs()).map(|i| self.own_input(i)).collect::<Result<_>>()?;

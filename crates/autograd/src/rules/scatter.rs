@@ -3,6 +3,7 @@
 use super::index::zeros;
 use super::{Forward, Grads, Rule, Saved, Saves};
 use crate::node::backward_error;
+use crate::vmap;
 use crate::{Context, Function};
 use flambeau_tensor::{Device, ErrorKind, Result, Tensor, dispatch, grad_enabled, ops::*};
 use smallvec::smallvec;
@@ -92,7 +93,7 @@ impl Parts for Scatter {
         let of_source = through_zero.where_cond(&only_zero, &through_rest)?;
         // Two zeros that met have a mixed second derivative, which nothing above computes.
         let recorded = grad_enabled() && of_source.requires_grad() && of_source.device() != Device::Meta;
-        let of_source = match recorded && zeros_met.gt(1)?.any(..)?.item()? {
+        let of_source = match recorded && vmap::any(&zeros_met.gt(1)?)? {
             true => ZerosMet.apply(&of_source)?,
             false => of_source,
         };

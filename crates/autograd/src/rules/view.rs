@@ -1,6 +1,7 @@
 //! Derivatives of views: each sends the gradient back to where the elements came from.
 
 use super::{Forward, Grads, Rule, Saved, Saves, no_gradient};
+use crate::vmap;
 use flambeau_tensor::shape::DimList;
 use flambeau_tensor::{Result, Tensor, dispatch, no_grad, ops::*};
 use smallvec::smallvec;
@@ -40,7 +41,7 @@ impl Rule for Reshape {
 /// differentiated again.
 fn placed(s: &Saved<'_>, g: &Tensor, place: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
     let meta = s.meta(0)?;
-    let whole = Tensor::zeros(&meta.shape).dtype(g.dtype()).device(g.device()).build()?;
+    let whole = vmap::apart(Tensor::zeros(&meta.shape).dtype(g.dtype()).device(g.device()).build()?, g)?;
     if g.requires_grad() && flambeau_tensor::grad_enabled() {
         let view = no_grad(|| place(&whole))?;
         return whole.as_strided_scatter(g, view.layout());

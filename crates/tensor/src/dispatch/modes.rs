@@ -61,6 +61,11 @@ impl ModeGuard {
         ModeGuard::set(GRAD, if on { GRAD } else { 0 })
     }
 
+    /// For what a backward pass computes again: a forward pass, recorded.
+    pub fn forward() -> ModeGuard {
+        ModeGuard::set(GRAD | BACKWARD, GRAD)
+    }
+
     /// For autograd's engine: what follows is a backward pass, recorded where `create_graph`.
     pub fn backward(create_graph: bool) -> ModeGuard {
         ModeGuard::set(GRAD | BACKWARD, if create_graph { GRAD | BACKWARD } else { BACKWARD })

@@ -456,7 +456,8 @@ impl Tensor {
     #[track_caller]
     pub fn full_like(&self, value: impl Into<Scalar>) -> Result<Tensor> {
         let value = value.into().stored_as("full_like", self.dtype())?;
-        self.made_alike(|shape, _| dispatch(Full { value, shape, dtype: self.dtype(), device: self.device() }, &[]))
+        // This tensor is an operand, so that interpreters know what the new one is like.
+        self.made_alike(|shape, _| dispatch(Full { value, shape, dtype: self.dtype(), device: self.device() }, &[self]))
     }
 
     /// What `make` makes, in this shape and in this tensor's order of dimensions in memory, without its gaps:

@@ -5,11 +5,11 @@
 //! The files of the families test more of each op (against PyTorch's numbers, at ties and zeros); this one
 //! shows that there is nothing untested.
 
+#[path = "../common/mod.rs"]
 mod common;
-#[path = "every_op/functions.rs"]
 mod functions;
-#[path = "every_op/linear_algebra.rs"]
 mod linear_algebra;
+mod vmap;
 
 use common::{check, check_forward, sample, seeded};
 use flambeau_autograd::{Autograd, GradOptions, RULES, RuleKind, enable_grad, grad_with, recorded_ops};
