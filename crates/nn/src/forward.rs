@@ -1,7 +1,7 @@
 //! How a module is called. Its author writes [`Forward`]; everybody calls it by [`call`](Call::call), which runs
 //! what hangs on the module around its `forward`.
 
-use crate::{Boxed, Module, ModuleId, Rebuild, hooks};
+use crate::{Boxed, Module, ModuleId, Rebuild, hooks, parametrize, rebuild};
 use flambeau_tensor::{Build, Result, Tensor, Tensors};
 
 /// What a module makes of an input `I`: a tensor, or a tuple of several things. A module may have several.
@@ -84,7 +84,7 @@ pub trait Calls<M: Forward<Self> + ?Sized>: Sized {
     fn call_on(self, module: &M) -> Result<M::Output>;
 }
 
-impl<I: Inputs, M: ?Sized> Calls<M> for I
+impl<I: Inputs, M: Boxed + ?Sized> Calls<M> for I
 where
     M: Forward<I> + for<'a> Forward<I::At<'a>, Output = <M as Forward<I>>::Output>,
 {
@@ -97,14 +97,44 @@ where
 
 #[cold]
 #[track_caller]
-fn call_with_hooks<I: Inputs, M: ?Sized>(module: &M, x: I) -> Result<<M as Forward<I>>::Output>
+fn call_with_hooks<I: Inputs, M: Boxed + ?Sized>(module: &M, x: I) -> Result<<M as Forward<I>>::Output>
 where
     M: Forward<I> + for<'a> Forward<I::At<'a>, Output = <M as Forward<I>>::Output>,
 {
-    let Some(mut around) = hooks::Around::of(module.as_module()) else {
-        return <M as Forward<I>>::forward(module, x);
-    };
-    let mut inputs = x.to_owned_inputs();
+    let resolved = if parametrize::any() { rebuild::resolved(module)? } else { None };
+    let module = resolved.as_deref().unwrap_or(module);
+    match hooks::Around::of(module.as_module()) {
+        None => <M as Forward<I>>::forward(module, x),
+        Some(around) => call_around::<I, M>(module, around, x.to_owned_inputs()),
+    }
+}
+
+/// Calls `module` with inputs that are its own, hooks and all.
+#[track_caller]
+pub(crate) fn call_owned<I: Inputs, M: Boxed + ?Sized>(
+    module: &M,
+    inputs: I::Owned,
+) -> Result<<M as Forward<I>>::Output>
+where
+    M: Forward<I> + for<'a> Forward<I::At<'a>, Output = <M as Forward<I>>::Output>,
+{
+    let resolved = if parametrize::any() { rebuild::resolved(module)? } else { None };
+    let module = resolved.as_deref().unwrap_or(module);
+    match hooks::Around::of(module.as_module()) {
+        None => <M as Forward<I::At<'_>>>::forward(module, I::of_owned(&inputs)),
+        Some(around) => call_around::<I, M>(module, around, inputs),
+    }
+}
+
+#[track_caller]
+fn call_around<I: Inputs, M: ?Sized>(
+    module: &M,
+    mut around: hooks::Around<'_>,
+    mut inputs: I::Owned,
+) -> Result<<M as Forward<I>>::Output>
+where
+    M: Forward<I> + for<'a> Forward<I::At<'a>, Output = <M as Forward<I>>::Output>,
+{
     around.before(&mut inputs)?;
     let mut output = <M as Forward<I::At<'_>>>::forward(module, I::of_owned(&inputs))?;
     around.after(&inputs, &mut output)?;

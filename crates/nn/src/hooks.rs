@@ -26,6 +26,8 @@ enum Hook {
 #[derive(Default)]
 struct Registry {
     next: u64,
+    /// What else hangs on modules.
+    others: usize,
     global: Vec<(u64, Hook)>,
     of_modules: HashMap<Key, (Weak<u8>, Vec<(u64, Hook)>)>,
 }
@@ -45,7 +47,7 @@ impl Registry {
         let gone = self.of_modules.extract_if(|_, (alive, hooks)| alive.strong_count() == 0 || hooks.is_empty());
         let gone = gone.map(|(_, entry)| entry).collect();
         let count = self.global.len() + self.of_modules.values().map(|(_, hooks)| hooks.len()).sum::<usize>();
-        REGISTERED.store(count, Ordering::Release);
+        REGISTERED.store(count + self.others, Ordering::Release);
         gone
     }
 }
@@ -95,6 +97,14 @@ impl RemovableHandle {
         let _gone = registry.settle();
         drop(registry);
     }
+}
+
+/// Counts what hangs on modules beside hooks: parametrizations.
+pub(crate) fn hang(more: isize) {
+    let mut registry = registry();
+    registry.others = registry.others.saturating_add_signed(more);
+    let _gone = registry.settle();
+    drop(registry);
 }
 
 /// True where nothing hangs on any module.

@@ -1,6 +1,7 @@
 //! What tells one module from another, wherever it moves: hooks hang on it.
 
 use crate::DynModule;
+use crate::parametrize::ParametrizationList;
 use crate::part::Item;
 use std::any::Any;
 use std::fmt;
@@ -84,7 +85,13 @@ fn find(module: &DynModule) -> Option<(&ModuleId, u64)> {
         Item::Parameter(parameter) if first.is_none() => first = Some((parameter.place(), 0)),
         Item::Buffer(buffer) if first.is_none() => first = Some((buffer.place(), 0)),
         Item::Mode(mode) if first.is_none() => first = Some((mode.place(), 0)),
-        Item::Module(inner) if first.is_none() => first = find(inner),
+        // A parameter that is computed is still the module's.
+        Item::Module(inner) if first.is_none() => {
+            first = match inner.downcast_ref::<ParametrizationList>() {
+                Some(list) => Some((list.place(), 0)),
+                None => find(inner),
+            }
+        }
         _ => {}
     });
     let (id, inner) = own.map(|id| (id, 0)).or(first)?;

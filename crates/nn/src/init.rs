@@ -2,6 +2,7 @@
 //! and draws from the generator in PyTorch's order, so that a seed gives PyTorch's values.
 
 use flambeau_tensor::{Result, Tensor, bail, ensure, no_grad};
+use std::cell::Cell;
 
 /// Which side of a weight keeps its variance: the mode of [`kaiming_uniform_`] and [`kaiming_normal_`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -69,12 +70,48 @@ pub fn calculate_fan_in_and_fan_out(tensor: &Tensor) -> Result<(usize, usize)> {
     }
 }
 
+thread_local! {
+    /// Functions that draw first values are to leave them out.
+    static SKIP: Cell<bool> = const { Cell::new(false) };
+}
+
+fn skipped() -> bool {
+    SKIP.get()
+}
+
+/// Makes a module without drawing its first values, which it is about to get from elsewhere: `torch.nn.utils.skip_init`.
+/// While `make` runs, this thread's functions of `init` that draw do nothing; parameters that they would fill are zero.
+///
+/// ```
+/// use flambeau_nn::{Linear, utils::skip_init};
+///
+/// let layer = skip_init(|| Linear::new(100, 100).build())?;
+/// assert_eq!(layer.weight.to_vec::<f32>()?[0], 0.0);
+/// # Ok::<(), flambeau_tensor::Error>(())
+/// ```
+///
+/// # Errors
+/// Those of `make`.
+pub fn skip_init<M>(make: impl FnOnce() -> Result<M>) -> Result<M> {
+    struct Back(bool);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            SKIP.set(self.0);
+        }
+    }
+    let _back = Back(SKIP.replace(true));
+    make()
+}
+
 /// Evenly distributed in `from..to`.
 ///
 /// # Errors
 /// Where `from > to`, or the tensor is not floating.
 #[track_caller]
 pub fn uniform_(tensor: &Tensor, from: f64, to: f64) -> Result<&Tensor> {
+    if skipped() {
+        return Ok(tensor);
+    }
     no_grad(|| tensor.uniform_(from, to))
 }
 
@@ -84,6 +121,9 @@ pub fn uniform_(tensor: &Tensor, from: f64, to: f64) -> Result<&Tensor> {
 /// Where `std` is negative, or the tensor is not floating.
 #[track_caller]
 pub fn normal_(tensor: &Tensor, mean: f64, std: f64) -> Result<&Tensor> {
+    if skipped() {
+        return Ok(tensor);
+    }
     no_grad(|| tensor.normal_(mean, std))
 }
 
@@ -160,6 +200,30 @@ pub fn dirac_(tensor: &Tensor, groups: usize) -> Result<&Tensor> {
                 }
                 middle.fill_(true)?;
             }
+        }
+        Ok(tensor)
+    })
+}
+
+/// Normally distributed, in each column so large a part of zeros as `sparsity` says, at random (Martens 2010).
+///
+/// # Errors
+/// Where it is no matrix, `sparsity` is not between 0 and 1, or `std` is negative.
+#[track_caller]
+pub fn sparse_(tensor: &Tensor, sparsity: f64, std: f64) -> Result<&Tensor> {
+    ensure!(tensor.rank() == 2, Shape, "sparse_", "shape {:?} is no matrix", tensor.shape());
+    ensure!((0.0..=1.0).contains(&sparsity), Argument, "sparse_", "sparsity = {sparsity} is not between 0 and 1");
+    let (rows, columns) = (tensor.shape()[0], tensor.shape()[1]);
+    let zeros = (sparsity * rows as f64).ceil() as usize;
+    normal_(tensor, 0.0, std)?;
+    if skipped() || !tensor.device().has_data() || zeros == 0 {
+        return Ok(tensor);
+    }
+    no_grad(|| {
+        for column in 0..columns {
+            let gone = Tensor::randperm(rows).build()?.narrow(0, 0, zeros)?.to_device(tensor.device())?;
+            let none = Tensor::zeros(zeros).dtype(tensor.dtype()).device(tensor.device()).build()?;
+            tensor.select(1, column as isize)?.index_put_(&[Some(&gone)], &none, false)?;
         }
         Ok(tensor)
     })
@@ -256,7 +320,7 @@ pub fn trunc_normal_(tensor: &Tensor, mean: f64, std: f64, a: f64, b: f64) -> Re
         "trunc_normal_",
         "no normal distribution of standard deviation {std} lies in {a}..={b}"
     );
-    if !tensor.device().has_data() {
+    if skipped() || !tensor.device().has_data() {
         return Ok(tensor);
     }
     let below = |x: f64| normal_cdf((x - mean) / std);
@@ -346,7 +410,7 @@ pub fn orthogonal_(tensor: &Tensor, gain: f64) -> Result<&Tensor> {
         "shape {:?} is no matrix: two dimensions or more are needed",
         tensor.shape()
     );
-    if tensor.numel() == 0 || !tensor.device().has_data() {
+    if skipped() || tensor.numel() == 0 || !tensor.device().has_data() {
         return Ok(tensor);
     }
     let rows = tensor.shape()[0];
@@ -357,13 +421,57 @@ pub fn orthogonal_(tensor: &Tensor, gain: f64) -> Result<&Tensor> {
         let tall = if rows < cols { drawn.clone() } else { drawn.t()? };
         // Row i of `tall` is column i of the matrix to be made orthogonal.
         let (n, m) = (rows.min(cols), rows.max(cols));
-        let mut columns = tall.to_dtype(flambeau_tensor::DType::F64)?.contiguous()?.to_vec::<f64>()?;
+        let mut columns = host(&tall)?;
         orthonormalise(&mut columns, m, n);
         let q = Tensor::from_vec(columns, [n, m])?;
         let q = if rows < cols { q } else { q.t()? };
         tensor.copy_(&q.reshape(tensor.shape())?)?;
         tensor.mul_(gain)
     })
+}
+
+/// The `n` columns of a matrix `[m, n]`, m ≥ n, made orthonormal, each in the half space of the old one.
+#[track_caller]
+pub(crate) fn orthonormal_columns(matrix: &Tensor) -> Result<Tensor> {
+    let [m, n] = matrix.dims()?;
+    let mut columns = host(&matrix.t()?)?;
+    orthonormalise(&mut columns, m, n);
+    Tensor::from_vec(columns, [n, m])?.t()?.to_dtype(matrix.dtype())?.to_device(matrix.device())
+}
+
+/// The Householder reflections of the QR decomposition of a matrix `[m, n]`, m ≥ n: their vectors below the diagonal, on
+/// it the signs that make Q of the reflections the one whose R has a positive diagonal.
+#[track_caller]
+pub(crate) fn reflectors(matrix: &Tensor) -> Result<Tensor> {
+    let [m, n] = matrix.dims()?;
+    let mut a = host(&matrix.t()?)?;
+    for k in 0..n {
+        let (done, rest) = a.split_at_mut((k + 1) * m);
+        let column = &mut done[k * m + k..];
+        let tail = column[1..].iter().map(|x| x * x).sum::<f64>();
+        if tail == 0.0 {
+            // R keeps the element; a vector of zeros is here a reflection all the same, which the sign takes back.
+            column[0] = if column[0] < 0.0 { 1.0 } else { -1.0 };
+            continue;
+        }
+        let head = column[0];
+        let norm = -(head * head + tail).sqrt().copysign(head);
+        let tau = (norm - head) / norm;
+        column[1..].iter_mut().for_each(|x| *x /= head - norm);
+        column[0] = norm.signum();
+        for other in rest.chunks_exact_mut(m) {
+            let other = &mut other[k..];
+            let along = other[0] + column[1..].iter().zip(&other[1..]).map(|(v, x)| v * x).sum::<f64>();
+            other[0] -= tau * along;
+            other[1..].iter_mut().zip(&column[1..]).for_each(|(x, v)| *x -= tau * along * v);
+        }
+    }
+    Tensor::from_vec(a, [n, m])?.t()?.contiguous()?.to_dtype(matrix.dtype())?.to_device(matrix.device())
+}
+
+/// The elements in `f64`, row by row.
+fn host(t: &Tensor) -> Result<Vec<f64>> {
+    t.detach().to_dtype(flambeau_tensor::DType::F64)?.contiguous()?.to_vec::<f64>()
 }
 
 /// Replaces the `n` columns of length `m ≥ n`, one after another in `a`, by Q of their QR decomposition

@@ -14,10 +14,12 @@ pub mod functional;
 mod hooks;
 mod identity;
 pub mod init;
+mod inspect;
 mod module;
 mod modules;
 mod operators;
 mod parameter;
+mod parametrize;
 mod part;
 mod print;
 mod rebuild;
@@ -34,6 +36,7 @@ pub use hooks::{
     register_module_full_backward_hook,
 };
 pub use identity::ModuleId;
+pub use inspect::{LayerSummary, Summary, gradient_norms, module_graph, summary};
 pub use module::{DynModule, Module, To};
 pub use modules::*;
 pub use parameter::{Buffer, Mode, Parameter};

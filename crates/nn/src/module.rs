@@ -1,5 +1,6 @@
 //! The [`Module`] trait: what `#[derive(Module)]` writes (the parts), and what everybody gets for it.
 
+use crate::parametrize::ParametrizationList;
 use crate::part::{Item, Visitor, VisitorMut};
 use crate::rebuild::{self, Rebuild};
 use crate::state::{self, LoadReport};
@@ -271,23 +272,31 @@ pub trait Module: Any + Send + Sync {
 
 fn walk<'a>(module: &'a DynModule, prefix: &str, visitor: &mut Visitor<'_, 'a>) {
     let path = |name: &str| if prefix.is_empty() { name.to_string() } else { format!("{prefix}.{name}") };
-    module.visit(&mut |name, item| {
-        if matches!(item, Item::Parameter(_)) {
-            visitor(&path(name), item);
-        }
-    });
+    // Parameters that others are computed from stand behind the others, as in PyTorch.
+    for originals in [false, true] {
+        module.visit(&mut |name, item| {
+            if matches!(item, Item::Parameter(parameter) if parameter.is_original() == originals) {
+                visitor(&path(name), item);
+            }
+        });
+    }
     module.visit(&mut |name, item| {
         if matches!(item, Item::Buffer(_) | Item::Mode(_)) {
             visitor(&path(name), item);
         }
     });
-    module.visit(&mut |name, item| {
-        if let Item::Module(inner) = item {
-            let path = path(name);
-            visitor(&path, item);
-            walk(inner, &path, visitor);
-        }
-    });
+    // PyTorch keeps what parameters are computed from behind the other modules.
+    for computed in [false, true] {
+        module.visit(&mut |name, item| {
+            if let Item::Module(inner) = item
+                && inner.downcast_ref::<ParametrizationList>().is_some() == computed
+            {
+                let path = path(name);
+                visitor(&path, item);
+                walk(inner, &path, visitor);
+            }
+        });
+    }
 }
 
 /// The tensors that `pick` finds among the items, each once, by its id.

@@ -94,9 +94,13 @@ impl<M: Module> Part for M {
     }
 }
 
+/// Where it is computed from others, these are the parts.
 impl Part for Parameter {
     fn visit_as<'a>(&'a self, name: &str, visitor: &mut Visitor<'_, 'a>) {
-        visitor(name, Item::Parameter(self));
+        match self.parametrizations() {
+            Some(list) => list.visit_in(name, visitor),
+            None => visitor(name, Item::Parameter(self)),
+        }
     }
 
     fn visit_as_mut(&mut self, name: &str, visitor: &mut VisitorMut<'_>) {
@@ -104,7 +108,7 @@ impl Part for Parameter {
     }
 
     fn rebuild_part(&self, with: &mut Rebuild<'_>) -> Result<Parameter> {
-        with.parameter(self)
+        self.rebuilt(with)
     }
 }
 
@@ -118,7 +122,7 @@ impl Part for Buffer {
     }
 
     fn rebuild_part(&self, with: &mut Rebuild<'_>) -> Result<Buffer> {
-        with.buffer(self)
+        self.rebuilt(with)
     }
 }
 

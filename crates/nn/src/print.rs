@@ -2,6 +2,7 @@
 
 use crate::part::Item;
 use crate::{DynModule, Module};
+use flambeau_tensor::DType;
 use std::fmt::{self, Write};
 
 /// Writes `module` as PyTorch's `repr` does; the derive's `Debug`.
@@ -21,14 +22,25 @@ fn write_module(module: &dyn Module, indent: usize, out: &mut String) -> fmt::Re
         if extra.is_empty() { Vec::new() } else { extra.lines().map(str::to_string).collect() };
     let listed = matches!(module.type_name(), "ParameterList" | "ParameterDict");
     let mut children: Vec<(String, &DynModule)> = Vec::new();
+    let mut computed: Vec<(String, &DynModule)> = Vec::new();
     module.visit(&mut |name, item| match item {
-        Item::Module(child) => children.push((name.to_string(), child)),
+        Item::Module(child) => match name.strip_prefix("parametrizations.") {
+            Some(name) => computed.push((name.to_string(), child)),
+            None => children.push((name.to_string(), child)),
+        },
+        // PyTorch names the type in a dict, the dtype in a list.
+        Item::Parameter(parameter) if module.type_name() == "ParameterDict" => {
+            let text = format!("{parameter:?}");
+            let dtype = format!("torch.{}", parameter.dtype());
+            lines.push(format!("  ({name}): {}", text.replacen(&dtype, py_type(parameter.dtype()), 1)));
+        }
         Item::Parameter(parameter) if listed => lines.push(format!("  ({name}): {parameter:?}")),
         Item::Buffer(buffer) if listed => lines.push(format!("  ({name}): {buffer:?}")),
         _ => {}
     });
-    write!(out, "{}(", module.type_name())?;
-    match (&lines[..], children.is_empty()) {
+    let kind = if computed.is_empty() { "" } else { "Parametrized" };
+    write!(out, "{kind}{}(", module.type_name())?;
+    match (&lines[..], children.is_empty() && computed.is_empty()) {
         ([], true) => {}
         ([line], true) => out.push_str(line),
         _ => {
@@ -37,6 +49,11 @@ fn write_module(module: &dyn Module, indent: usize, out: &mut String) -> fmt::Re
                 write!(out, "\n{pad}{line}")?;
             }
             write_children(module.type_name() == "ModuleList", &children, indent + 2, out)?;
+            if !computed.is_empty() {
+                write!(out, "\n{pad}(parametrizations): ModuleDict(")?;
+                write_children(false, &computed, indent + 4, out)?;
+                write!(out, "\n{pad})")?;
+            }
             write!(out, "\n{}", " ".repeat(indent))?;
         }
     }
@@ -66,6 +83,20 @@ fn write_children(list: bool, children: &[(String, &DynModule)], indent: usize, 
         first = last + 1;
     }
     Ok(())
+}
+
+/// PyTorch's name for a tensor of a dtype.
+fn py_type(dtype: DType) -> &'static str {
+    match dtype {
+        DType::F32 => "torch.FloatTensor",
+        DType::F64 => "torch.DoubleTensor",
+        DType::F16 => "torch.HalfTensor",
+        DType::BF16 => "torch.BFloat16Tensor",
+        DType::I64 => "torch.LongTensor",
+        DType::I32 => "torch.IntTensor",
+        DType::Bool => "torch.BoolTensor",
+        _ => "torch.Tensor",
+    }
 }
 
 /// A bool as Python prints it.

@@ -3,14 +3,15 @@
 
 use crate::identity::ModuleId;
 use crate::module::To;
+use crate::parametrize::{self, ParametrizationList};
 use crate::part::Item;
 use crate::state::moves_with_dtype;
-use crate::{Buffer, Calls, DynModule, Forward, Layer, Module, Parameter, Part};
+use crate::{Calls, DynModule, Forward, Layer, Module, Part};
 use flambeau_autograd::Autograd;
 use flambeau_tensor::{NamedTensors, Result, StateDict, Tensor, bail, ensure, no_grad, stack};
 use std::any::Any;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A rebuilding under way: what becomes of each tensor. [`Module::rebuild`] hands it from part to part.
 ///
@@ -20,18 +21,52 @@ pub struct Rebuild<'f> {
     change: &'f mut dyn FnMut(Item<'_>) -> Result<Tensor>,
     /// The result is the same module, hooks and all; else it is another one.
     same: bool,
+    /// It has the same tensors wherever it is not given others.
+    keeps: bool,
     /// What each tensor became, by its id; the old one is kept so that the id stays its own.
     done: HashMap<usize, (Tensor, Tensor)>,
     /// What each shared module became, by its address.
     shared: HashMap<usize, Box<dyn Any>>,
+    /// Parameters that are computed become what they are.
+    resolves: bool,
+    /// What each parametrized parameter is, by the address of its parametrizations.
+    values: HashMap<usize, Tensor>,
+    /// What each place for elements to come became, by its address; the old one is kept.
+    lazies: HashMap<usize, [Arc<OnceLock<Tensor>>; 2]>,
 }
 
 impl<'f> Rebuild<'f> {
     fn new(same: bool, change: &'f mut dyn FnMut(Item<'_>) -> Result<Tensor>) -> Self {
-        Rebuild { change, same, done: HashMap::new(), shared: HashMap::new() }
+        let (done, shared, values, lazies) = (HashMap::new(), HashMap::new(), HashMap::new(), HashMap::new());
+        Rebuild { change, same, keeps: false, done, shared, resolves: false, values, lazies }
     }
 
-    fn tensor(&mut self, old: &Tensor, item: Item<'_>) -> Result<Tensor> {
+    pub(crate) fn resolves(&self) -> bool {
+        self.resolves
+    }
+
+    /// What these parametrizations give, computed once.
+    pub(crate) fn value_of(&mut self, list: &Arc<ParametrizationList>) -> Result<Tensor> {
+        let key = Arc::as_ptr(list) as usize;
+        if let Some(value) = self.values.get(&key) {
+            return Ok(value.clone());
+        }
+        let value = list.value()?;
+        self.values.insert(key, value.clone());
+        Ok(value)
+    }
+
+    /// The place for elements to come of the module that is made: the same one where it is to be the same module with
+    /// the same tensors.
+    pub(crate) fn lazy(&mut self, place: &Arc<OnceLock<Tensor>>) -> Arc<OnceLock<Tensor>> {
+        if self.keeps {
+            return place.clone();
+        }
+        let key = Arc::as_ptr(place) as usize;
+        self.lazies.entry(key).or_insert_with(|| [place.clone(), Arc::default()])[1].clone()
+    }
+
+    pub(crate) fn tensor(&mut self, old: &Tensor, item: Item<'_>) -> Result<Tensor> {
         if let Some((_, fresh)) = self.done.get(&old.id()) {
             return Ok(fresh.clone());
         }
@@ -40,21 +75,11 @@ impl<'f> Rebuild<'f> {
         Ok(fresh)
     }
 
-    pub(crate) fn parameter(&mut self, parameter: &Parameter) -> Result<Parameter> {
-        let tensor = self.tensor(parameter.tensor(), Item::Parameter(parameter))?;
-        Ok(parameter.rebuilt(tensor, self.id(parameter.place())))
-    }
-
-    pub(crate) fn buffer(&mut self, buffer: &Buffer) -> Result<Buffer> {
-        let tensor = self.tensor(buffer.tensor(), Item::Buffer(buffer))?;
-        Ok(buffer.rebuilt(tensor, self.id(buffer.place())))
-    }
-
     pub(crate) fn id(&self, id: &ModuleId) -> ModuleId {
         if self.same { id.same() } else { ModuleId::new() }
     }
 
-    fn shared<M: Boxed + ?Sized>(&mut self, module: &Arc<M>) -> Result<Arc<M>> {
+    pub(crate) fn shared<M: Boxed + ?Sized>(&mut self, module: &Arc<M>) -> Result<Arc<M>> {
         let address = Arc::as_ptr(module).cast::<()>() as usize;
         if let Some(done) = self.shared.get(&address).and_then(|done| done.downcast_ref::<(Arc<M>, Arc<M>)>()) {
             return Ok(done.1.clone());
@@ -235,11 +260,27 @@ fn substituted<M: Boxed + ?Sized>(module: &M, state: &dyn NamedTensors) -> Resul
     });
     ensure!(faults.is_empty(), State, NAME, "{}", faults.join("; "));
     let taken = |old: &Tensor| given.get(&old.id()).map_or_else(|| old.clone(), |(_, tensor)| tensor.clone());
-    module.rebuild_boxed(&mut Rebuild::new(true, &mut |item| match item {
+    let mut change = |item: Item<'_>| match item {
         Item::Parameter(parameter) => Ok(taken(parameter)),
         Item::Buffer(buffer) => Ok(taken(buffer)),
         _ => bail!(Argument, NAME, "a part that is no tensor"),
-    }))
+    };
+    module.rebuild_boxed(&mut Rebuild { keeps: true, ..Rebuild::new(true, &mut change) })
+}
+
+/// The module with what its parametrized parameters are in their places, where it has any.
+#[track_caller]
+pub(crate) fn resolved<M: Boxed + ?Sized>(module: &M) -> Result<Option<Box<M>>> {
+    if !parametrize::anywhere_in(module.as_module()) {
+        return Ok(None);
+    }
+    let mut change = |item: Item<'_>| match item {
+        Item::Parameter(parameter) => Ok(parameter.tensor().clone()),
+        Item::Buffer(buffer) => Ok(buffer.tensor().clone()),
+        _ => bail!(Argument, "call", "a part that is no tensor"),
+    };
+    let mut with = Rebuild { keeps: true, resolves: true, ..Rebuild::new(true, &mut change) };
+    module.rebuild_boxed(&mut with).map(Some)
 }
 
 /// Calls `module` with the tensors of `state` in the places of the parameters and buffers of the same names:

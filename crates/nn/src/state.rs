@@ -1,5 +1,7 @@
 //! The state dict of a module, and loading one with every fault told at once.
 
+use crate::parameter::EmptyPlace;
+use crate::parametrize::ParametrizationList;
 use crate::part::Item;
 use crate::{DynModule, hooks};
 use flambeau_tensor::{DType, NamedTensors, Result, StateDict, Tensor, bail, no_grad};
@@ -61,22 +63,26 @@ struct Place {
     tensor: Tensor,
     names: Vec<String>,
     may_be_missing: bool,
+    /// Where its elements go, if it has none yet.
+    empty: Option<EmptyPlace>,
 }
 
 /// The places of a module's state, those of tied names once.
 fn places(module: &DynModule) -> Vec<Place> {
     let mut places: Vec<Place> = Vec::new();
     let mut known: HashMap<usize, usize> = HashMap::new();
-    let mut meet = |name: &str, tensor: &Tensor, may_be_missing: bool| {
+    let mut meet = |name: &str, tensor: &Tensor, may_be_missing: bool, empty: Option<EmptyPlace>| {
         let at = *known.entry(tensor.id()).or_insert_with(|| {
-            places.push(Place { tensor: tensor.clone(), names: Vec::new(), may_be_missing });
+            places.push(Place { tensor: tensor.clone(), names: Vec::new(), may_be_missing, empty });
             places.len() - 1
         });
         places[at].names.push(name.to_string());
     };
     module.walk("", &mut |name, item| match item {
-        Item::Parameter(parameter) => meet(name, parameter, false),
-        Item::Buffer(buffer) if buffer.is_persistent() => meet(name, buffer, buffer.may_be_missing()),
+        Item::Parameter(parameter) => meet(name, parameter, false, parameter.empty_place()),
+        Item::Buffer(buffer) if buffer.is_persistent() => {
+            meet(name, buffer, buffer.may_be_missing(), buffer.empty_place())
+        }
         _ => {}
     });
     places
@@ -91,11 +97,13 @@ pub(crate) fn load(module: &DynModule, state: &dyn NamedTensors, strict: bool) -
     if !hooks::none() {
         hooks::load(module, &mut given)?;
     }
+    rename_old(module, &mut given);
     let mut unmet: HashSet<&str> = given.keys().collect();
 
     let mut faults = Faults::default();
     let mut copies: Vec<(Tensor, Tensor)> = Vec::new();
-    for Place { tensor, names, may_be_missing } in places(module) {
+    let mut first_elements: Vec<(EmptyPlace, Tensor)> = Vec::new();
+    for Place { tensor, names, may_be_missing, empty } in places(module) {
         let sources: Vec<(&String, &Tensor)> =
             names.iter().filter_map(|name| given.get(name).map(|source| (name, source))).collect();
         for name in &names {
@@ -103,19 +111,24 @@ pub(crate) fn load(module: &DynModule, state: &dyn NamedTensors, strict: bool) -
         }
         let mut first: Option<(&String, Tensor)> = None;
         for (name, source) in sources {
-            let Some(ready) = fit(name, &tensor, source, &mut faults) else { continue };
+            // What has no elements in the checkpoint either is left as it is.
+            if empty.is_some() && source.shape() == [0] {
+                continue;
+            }
+            let Some(ready) = fit(name, &tensor, empty.is_some(), source, &mut faults) else { continue };
             match &first {
                 None => first = Some((name, ready)),
-                Some((other, one)) if !agree(one, &ready)? => faults
+                Some((other, one)) if one.shape() != ready.shape() || !agree(one, &ready)? => faults
                     .others
                     .push(format!("{other:?} and {name:?} are one tensor here and differ in the checkpoint")),
                 Some(_) => {}
             }
         }
-        match first {
-            Some((_, source)) => copies.push((tensor, source)),
-            None if may_be_missing || names.iter().any(|name| given.contains(name)) => {}
-            None => faults.missing.extend(names),
+        match (first, empty) {
+            (Some((_, source)), Some(place)) => first_elements.push((place, source)),
+            (Some((_, source)), None) => copies.push((tensor, source)),
+            (None, _) if may_be_missing || names.iter().any(|name| given.contains(name)) => {}
+            (None, _) => faults.missing.extend(names),
         }
     }
     faults.unexpected = given.keys().filter(|name| unmet.contains(name)).map(str::to_string).collect();
@@ -131,8 +144,30 @@ pub(crate) fn load(module: &DynModule, state: &dyn NamedTensors, strict: bool) -
     if !message.is_empty() {
         bail!(State, "load_state_dict", "{message}")
     }
+    first_elements.iter().try_for_each(|(place, source)| place.fill(source))?;
     no_grad(|| copies.iter().try_for_each(|(to, from)| to.copy_(from).map(drop)))?;
     Ok(report)
+}
+
+/// Gives tensors of states from before parametrizations the names that they have now: `weight_g` becomes
+/// `parametrizations.weight.original0`.
+fn rename_old(module: &DynModule, given: &mut StateDict) {
+    let mut renamed: Vec<(String, String)> = Vec::new();
+    module.walk("", &mut |path, item| {
+        let Item::Module(list) = item else { return };
+        let Some(list) = list.downcast_ref::<ParametrizationList>() else { return };
+        let Some((owner, name)) = path.rsplit_once("parametrizations.") else { return };
+        for (old, new) in list.old_names() {
+            renamed.push((format!("{owner}{name}{old}"), format!("{path}.{new}")));
+        }
+    });
+    for (old, new) in renamed {
+        if !given.contains(&new)
+            && let Some(tensor) = given.remove(&old)
+        {
+            given.insert(new, tensor);
+        }
+    }
 }
 
 /// True where both have the same elements; NaN is as NaN.
@@ -147,10 +182,10 @@ fn agree(one: &Tensor, other: &Tensor) -> Result<bool> {
 }
 
 /// `source` as it can be copied into `to`, on its device; or a fault.
-fn fit(name: &str, to: &Tensor, source: &Tensor, faults: &mut Faults) -> Option<Tensor> {
+fn fit(name: &str, to: &Tensor, any_shape: bool, source: &Tensor, faults: &mut Faults) -> Option<Tensor> {
     // Old checkpoints keep a scalar as one element, as PyTorch allows.
     let old_scalar = to.rank() == 0 && source.shape() == [1];
-    if to.shape() != source.shape() && !old_scalar {
+    if to.shape() != source.shape() && !old_scalar && !any_shape {
         faults.sizes.push(format!("{name:?} is {:?} here and {:?} in the checkpoint", to.shape(), source.shape()));
         return None;
     }

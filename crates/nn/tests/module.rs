@@ -291,7 +291,7 @@ fn dicts_keep_their_order_and_their_names() -> Result<()> {
     (a): Linear(in_features=1, out_features=3, bias=False)
     (m): Linear(in_features=1, out_features=4, bias=True)
   )
-  (scales): ParameterDict(  (g): Parameter containing: [torch.float32 of size 2])
+  (scales): ParameterDict(  (g): Parameter containing: [torch.FloatTensor of size 2])
   (layers): ModuleList(
     (0): Linear(in_features=2, out_features=2, bias=True)
     (1): Tanh()

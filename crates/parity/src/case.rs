@@ -315,6 +315,8 @@ pub struct ModuleCase {
     pub made_from: Option<u64>,
     /// How it prints, before the call.
     pub repr: Option<String>,
+    /// How a lazy one prints after its first call, which gave it its state.
+    pub lazy: Option<String>,
     /// Whether it was in training.
     pub training: bool,
     /// The seed of what the call drew.
@@ -354,6 +356,7 @@ impl ModuleCase {
             constructor: Arguments::parse(json, "ctor_args", "ctor_kwargs", data)?,
             made_from: json.get("made_from").and_then(Json::as_u64),
             repr: json.get("repr").and_then(Json::as_str).map(str::to_owned),
+            lazy: json.get("lazy").and_then(Json::as_str).map(str::to_owned),
             training,
             seed: json.get("seed").and_then(Json::as_u64),
             state: named_tensors(json, "state", data)?,

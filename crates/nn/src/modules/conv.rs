@@ -8,14 +8,14 @@ use flambeau_tensor::{
 };
 
 /// What all convolution layers are asked, checked before a weight is made.
-struct Sizes {
-    weight: Vec<usize>,
-    bias: usize,
+pub(super) struct Sizes {
+    pub weight: Vec<usize>,
+    pub bias: usize,
 }
 
 /// The shape of the weight `[first, second / groups, kernel…]`, where all of it goes together.
 #[track_caller]
-fn sizes(
+pub(super) fn sizes(
     name: &'static str,
     rank: usize,
     (input, output): (usize, usize),
@@ -31,6 +31,35 @@ fn sizes(
     let mut weight = vec![first, second / groups];
     weight.extend(kernel.at_least(1, name, "kernel_size", rank)?);
     Ok(Sizes { weight, bias: output })
+}
+
+/// Options that go with so many dimensions, and with each other.
+#[track_caller]
+pub(super) fn check(name: &'static str, rank: usize, o: &ConvOptions) -> Result<()> {
+    o.stride.at_least(1, name, "stride", rank)?;
+    o.dilation.at_least(1, name, "dilation", rank)?;
+    match o.padding {
+        Padding::Zeros(padding) => drop(padding.at_least(0, name, "padding", rank)?),
+        Padding::Same => {
+            ensure!(all(o.stride, 1), Argument, name, "padding `same` needs stride 1, not {:?}", o.stride);
+        }
+        Padding::Valid => {}
+    }
+    Ok(())
+}
+
+/// [`check`] for a transposed convolution.
+#[track_caller]
+pub(super) fn check_transposed(name: &'static str, rank: usize, o: &ConvTransposeOptions) -> Result<()> {
+    for (what, value, least) in [
+        ("stride", o.stride, 1),
+        ("padding", o.padding, 0),
+        ("output_padding", o.output_padding, 0),
+        ("dilation", o.dilation, 1),
+    ] {
+        value.at_least(least, name, what, rank)?;
+    }
+    Ok(())
 }
 
 /// The sizes of a window, or what goes with one, as PyTorch prints them: a tuple of the right length.
@@ -95,23 +124,26 @@ macro_rules! convolutions {
             fn from_builder(b: $Builder) -> Result<Self> {
                 let name = stringify!($Name);
                 let shape = sizes(name, $rank, (b.in_channels, b.out_channels), b.kernel_size, b.groups, false)?;
-                let (stride, dilation) = (b.stride, b.dilation);
-                stride.at_least(1, name, "stride", $rank)?;
-                dilation.at_least(1, name, "dilation", $rank)?;
-                match b.padding {
-                    Padding::Zeros(padding) => drop(padding.at_least(0, name, "padding", $rank)?),
-                    Padding::Same => ensure!(all(stride, 1), Argument, name, "padding `same` needs stride 1, not {stride:?}"),
-                    Padding::Valid => {}
-                }
+                let options = ConvOptions { stride: b.stride, padding: b.padding, dilation: b.dilation, groups: b.groups };
+                check(name, $rank, &options)?;
                 let weight = super::parameter(shape.weight, b.dtype, b.device)?;
                 let bias = b.bias.then(|| super::parameter(shape.bias, b.dtype, b.device)).transpose()?;
                 init::linear_defaults(&weight, bias.as_deref())?;
-                let options = ConvOptions { stride, padding: b.padding, dilation, groups: b.groups };
                 Ok($Name { weight, bias, options, padding_mode: b.padding_mode })
             }
 
+            /// One whose weight has no elements yet.
+            pub(super) fn empty(weight: Parameter, bias: Option<Parameter>, options: ConvOptions, padding_mode: Option<PadMode>) -> Self {
+                $Name { weight, bias, options, padding_mode }
+            }
+
             fn describe(&self) -> String {
-                describe(&self.weight, self.bias.is_some(), $rank, &self.options, self.padding_mode)
+                self.describe_as(self.weight.shape())
+            }
+
+            /// With a weight of this shape.
+            pub(super) fn describe_as(&self, weight: &[usize]) -> String {
+                describe(weight, self.bias.is_some(), $rank, &self.options, self.padding_mode)
             }
         }
 
@@ -148,8 +180,8 @@ fn around(options: &ConvOptions, kernel: &[usize]) -> Result<Vec<isize>> {
     Ok(padding.into_iter().rev().flat_map(|(before, behind)| [before, behind]).collect())
 }
 
-fn describe(weight: &Tensor, bias: bool, rank: usize, options: &ConvOptions, mode: Option<PadMode>) -> String {
-    let (shape, groups) = (weight.shape(), options.groups);
+fn describe(shape: &[usize], bias: bool, rank: usize, options: &ConvOptions, mode: Option<PadMode>) -> String {
+    let groups = options.groups;
     let mut text = format!(
         "{}, {}, kernel_size={}, stride={}",
         shape[1] * groups,
@@ -252,21 +284,27 @@ macro_rules! transposed {
             fn from_builder(b: $Builder) -> Result<Self> {
                 let name = stringify!($Name);
                 let shape = sizes(name, $rank, (b.in_channels, b.out_channels), b.kernel_size, b.groups, true)?;
-                for (what, value, least) in
-                    [("stride", b.stride, 1), ("padding", b.padding, 0), ("output_padding", b.output_padding, 0), ("dilation", b.dilation, 1)]
-                {
-                    value.at_least(least, name, what, $rank)?;
-                }
+                let (stride, padding, output_padding, dilation) = (b.stride, b.padding, b.output_padding, b.dilation);
+                let options = ConvTransposeOptions { stride, padding, output_padding, dilation, groups: b.groups };
+                check_transposed(name, $rank, &options)?;
                 let weight = super::parameter(shape.weight, b.dtype, b.device)?;
                 let bias = b.bias.then(|| super::parameter(shape.bias, b.dtype, b.device)).transpose()?;
                 init::linear_defaults(&weight, bias.as_deref())?;
-                let (stride, padding, output_padding, dilation) = (b.stride, b.padding, b.output_padding, b.dilation);
-                let options = ConvTransposeOptions { stride, padding, output_padding, dilation, groups: b.groups };
                 Ok($Name { weight, bias, options })
             }
 
+            /// One whose weight has no elements yet.
+            pub(super) fn empty(weight: Parameter, bias: Option<Parameter>, options: ConvTransposeOptions) -> Self {
+                $Name { weight, bias, options }
+            }
+
             fn describe(&self) -> String {
-                let (shape, o) = (self.weight.shape(), &self.options);
+                self.describe_as(self.weight.shape())
+            }
+
+            /// With a weight of this shape.
+            pub(super) fn describe_as(&self, shape: &[usize]) -> String {
+                let o = &self.options;
                 let mut text = format!(
                     "{}, {}, kernel_size={}, stride={}",
                     shape[0], shape[1] * o.groups, py_tuple(&shape[2..]), tuple(o.stride, $rank)

@@ -55,7 +55,7 @@ pub(super) const TABLE: &[Entry] = &[
     transposed!(ConvTranspose3d),
 ];
 
-fn padding_mode(c: &Call, position: usize) -> Result<Option<PadMode>, Trouble> {
+pub(super) fn padding_mode(c: &Call, position: usize) -> Result<Option<PadMode>, Trouble> {
     match c.text_or(position, "padding_mode", "zeros")? {
         "zeros" => Ok(None),
         "reflect" => Ok(Some(PadMode::Reflect)),

@@ -7,6 +7,7 @@ mod attention;
 mod conv;
 mod distance;
 mod dropout;
+mod lazy;
 mod linear;
 mod loss;
 mod norm;
@@ -75,6 +76,7 @@ const TABLES: &[&[Entry]] = &[
     conv::TABLE,
     distance::TABLE,
     dropout::TABLE,
+    lazy::TABLE,
     linear::TABLE,
     loss::TABLE,
     norm::TABLE,
@@ -159,6 +161,14 @@ fn made(make: Make, case: &ModuleCase) -> Result<Result<Box<dyn Subject>, String
         Some((_, float)) => subject.to((device(), dtype(float.element)?).into())?,
         None => subject.to(device().into())?,
     };
+    subject.module().train_mode(case.training);
+    if let Some(lazy) = &case.lazy {
+        subject.call(&Call::of(&case.arguments)?)?;
+        let ours = format!("{:?}", subject.module());
+        if !prints_alike(&ours, lazy) {
+            return Ok(Err(format!("after a call it prints {ours:?}, PyTorch {lazy:?}")));
+        }
+    }
     if case.made_from.is_some()
         && let Err(why) = same_first_values(subject.module(), &case.state)?
     {
@@ -169,7 +179,6 @@ fn made(make: Make, case: &ModuleCase) -> Result<Result<Box<dyn Subject>, String
         state.insert(name.clone(), revive(recorded)?);
     }
     subject.module().load_state_dict(&state)?;
-    subject.module().train_mode(case.training);
     Ok(Ok(subject))
 }
 

@@ -19,7 +19,7 @@ macro_rules! tracking {
             layer(
                 $Norm::new(c.size(0, "num_features")?)
                     .eps(c.float_or(1, "eps", 1e-5)?)
-                    .momentum(momentum(c)?)
+                    .momentum(momentum_at(c, 2)?)
                     .affine(c.flag(3, "affine", $affine)?)
                     .track_running_stats(c.flag(4, "track_running_stats", $track)?)
                     .bias(c.flag(KEYWORD, "bias", true)?),
@@ -73,10 +73,10 @@ pub(super) const TABLE: &[Entry] = &[
 ];
 
 /// Here `None` is a value of its own: the average over all batches.
-fn momentum(c: &Call) -> Result<Option<f64>, Trouble> {
-    match c.get(2, "momentum") {
+pub(super) fn momentum_at(c: &Call, position: usize) -> Result<Option<f64>, Trouble> {
+    match c.get(position, "momentum") {
         Some(Value::<Tensor>::None) => Ok(None),
-        _ => Ok(Some(c.float_or(2, "momentum", 0.1)?)),
+        _ => Ok(Some(c.float_or(position, "momentum", 0.1)?)),
     }
 }
 

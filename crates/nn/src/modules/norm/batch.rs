@@ -120,6 +120,62 @@ macro_rules! normalisations {
                 })
             }
 
+            /// One whose tensors, those that the options ask for, have no elements yet.
+            #[track_caller]
+            pub(in crate::modules) fn empty(b: $Builder) -> Result<Self> {
+                let parameter = |on: bool| on.then(|| Parameter::uninitialized(b.dtype, b.device)).transpose();
+                let buffer = || b.track_running_stats.then(|| Buffer::uninitialized(b.dtype, b.device)).transpose();
+                let count = || Tensor::zeros(()).dtype(DType::I64).device(b.device).build();
+                Ok($Name {
+                    weight: parameter(b.affine)?,
+                    bias: parameter(b.affine && b.bias)?,
+                    running_mean: buffer()?,
+                    running_var: buffer()?,
+                    num_batches_tracked: b.track_running_stats.then(|| count().map(Buffer::optional)).transpose()?,
+                    num_features: 0,
+                    eps: b.eps,
+                    momentum: b.momentum,
+                    mode: Mode::new(),
+                })
+            }
+
+            /// True while a tensor has no elements.
+            pub(in crate::modules) fn is_empty(&self) -> bool {
+                [&self.weight, &self.bias].into_iter().flatten().any(Parameter::is_uninitialized)
+                    || [&self.running_mean, &self.running_var].into_iter().flatten().any(Buffer::is_uninitialized)
+            }
+
+            /// Gives tensors without elements those of so many channels.
+            #[track_caller]
+            pub(in crate::modules) fn fill(&self, features: usize) -> Result<()> {
+                no_grad(|| {
+                    for (parameter, value) in [(&self.weight, 1), (&self.bias, 0)] {
+                        if let Some(parameter) = parameter.as_ref().filter(|p| p.is_uninitialized()) {
+                            parameter.materialize(features)?;
+                            parameter.fill_(value)?;
+                        }
+                    }
+                    for (buffer, value) in [(&self.running_mean, 0), (&self.running_var, 1)] {
+                        if let Some(buffer) = buffer.as_ref().filter(|b| b.is_uninitialized()) {
+                            buffer.materialize(features)?;
+                            buffer.fill_(value)?;
+                        }
+                    }
+                    Ok(())
+                })
+            }
+
+            /// The number of channels; of a lazy layer that has not been called it is 0.
+            pub fn num_features(&self) -> usize {
+                let tensor = self.weight.as_deref().or(self.running_mean.as_deref());
+                tensor.map_or(self.num_features, Tensor::numel)
+            }
+
+            /// What is added to the variance.
+            pub fn eps(&self) -> f64 {
+                self.eps
+            }
+
             /// How far running statistics move towards those of a batch; none where they are the average over all.
             pub fn momentum(&self) -> Option<f64> {
                 self.momentum
@@ -128,7 +184,7 @@ macro_rules! normalisations {
             fn describe(&self) -> String {
                 format!(
                     "{}, eps={}, momentum={}, affine={}, bias={}, track_running_stats={}",
-                    self.num_features,
+                    self.num_features(),
                     py_float(self.eps),
                     py_option(self.momentum),
                     py_bool(self.weight.is_some()),
@@ -161,7 +217,8 @@ macro_rules! normalisations {
                 let alone = x.rank() == $unbatched;
                 let batch = if alone { x.unsqueeze(0)? } else { x.clone() };
                 let channels = batch.shape()[1];
-                ensure!(channels == self.num_features, Shape, name, "shape {:?} has {channels} channels, {} are normalised", x.shape(), self.num_features);
+                let features = self.num_features();
+                ensure!(channels == features, Shape, name, "shape {:?} has {channels} channels, {features} are normalised", x.shape());
                 let training = self.mode.is_training();
                 let momentum = if stringify!($function) == "batch_norm" { self.count_batch()? } else { self.momentum.unwrap_or(0.0) };
                 let out = batch.$function(BatchNormOptions {

@@ -100,7 +100,7 @@ impl Core {
     pub fn visit<'a>(&'a self, visitor: &mut Visitor<'_, 'a>) {
         for (i, gates) in self.gates.iter().enumerate() {
             let suffix = self.suffix(i);
-            gates.each(&mut |name, parameter| visitor(&format!("{name}{suffix}"), Item::Parameter(parameter)));
+            gates.each(&mut |name, parameter| parameter.visit_as(&format!("{name}{suffix}"), visitor));
         }
         visitor("mode", Item::Mode(&self.mode));
     }

@@ -1,0 +1,68 @@
+//! What a model's table says.
+
+use flambeau_nn::*;
+use flambeau_tensor::{Result, Tensor};
+use std::sync::Arc;
+
+#[test]
+fn a_table_of_layers() -> Result<()> {
+    let model = Sequential::of((
+        Conv2d::new(1, 4, 3).bias(false),
+        BatchNorm2d::new(4),
+        ReLU::new(),
+        ConvTranspose2d::new(4, 2, 2).stride(2),
+        Flatten::new(),
+        Linear::new(2 * 8 * 8, 3),
+    ))?;
+    let x = Tensor::zeros([2, 1, 6, 6]).build()?;
+    let summary = summary(&model, &x)?;
+    let macs: Vec<u64> = summary.layers.iter().map(|layer| layer.macs).collect();
+    // Outputs times what each sums; for the transposed one inputs times what each goes to.
+    let (conv, transposed, linear) = (2 * 4 * 16 * 9, 2 * 4 * 16 * 2 * 4, 2 * 3 * 128);
+    assert_eq!(macs, [conv + transposed + linear, conv, 0, 0, transposed, 0, linear]);
+    assert_eq!(summary.layers[4].outputs, [[2, 2, 8, 8]]);
+    assert_eq!(summary.layers[0].depth, 0);
+    assert_eq!((summary.parameters, summary.trainable, summary.buffers), (36 + 8 + 34 + 387, 465, 9));
+    let buffer = model.named_buffers()[2].1.item::<i64>()?;
+    assert_eq!(buffer, 0, "the model itself was not called");
+    let text = summary.to_string();
+    assert!(text.contains("0: Conv2d") && text.contains("Parameters: 465 (465 trained)"), "{text}");
+    Ok(())
+}
+
+#[test]
+fn modules_of_several_inputs_and_outputs() -> Result<()> {
+    let lstm = LSTM::new(3, 4).build()?;
+    let table = summary(&lstm, &Tensor::zeros([5, 2, 3]).build()?)?;
+    assert_eq!(table.layers[0].outputs, [vec![5, 2, 4], vec![1, 2, 4], vec![1, 2, 4]]);
+    assert_eq!(table.macs, 5 * 2 * 16 * (3 + 4));
+    let (x, y) = (Tensor::zeros([2, 3]).build()?, Tensor::zeros([2, 4]).build()?);
+    assert_eq!(summary(&Bilinear::new(3, 4, 5).build()?, (&x, &y))?.layers[0].outputs, [[2, 5]]);
+    assert!(summary(&Linear::new(4, 1).build()?, &x).is_err());
+    // Nothing hangs on modules afterwards.
+    let mut normed = Sequential::of((Linear::new(3, 4), Tanh::new()))?;
+    utils::parametrizations::weight_norm(&mut normed, "0.weight", 0)?;
+    let table = summary(&normed, &x)?;
+    assert_eq!((table.layers.len(), table.parameters, table.layers[1].parameters), (3, 20, 20));
+    assert_eq!(table.layers[1].outputs, [[2, 4]]);
+    Ok(())
+}
+
+#[test]
+fn a_shared_module_has_one_box() -> Result<()> {
+    #[derive(Module)]
+    struct Net {
+        first: Linear,
+        act: Arc<PReLU>,
+        second: Linear,
+        also: Arc<PReLU>,
+    }
+    let act = Arc::new(PReLU::new().build()?);
+    let (first, second) = (Linear::new(1, 1).build()?, Linear::new(1, 1).build()?);
+    let model = Net { first, act: act.clone(), second, also: act };
+    let dot = module_graph(&model);
+    assert_eq!(dot.matches("PReLU").count(), 1, "{dot}");
+    assert_eq!(dot.matches("->").count(), 4, "{dot}");
+    assert_eq!(gradient_norms(&model)?.iter().filter(|(_, norm)| norm.is_none()).count(), 5);
+    Ok(())
+}
