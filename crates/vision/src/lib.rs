@@ -2,7 +2,7 @@
 //!
 //! - [`io`]: PNG and JPEG to tensors and back.
 //! - [`datasets`]: MNIST and its family, CIFAR, folders of images.
-//! - [`models`]: residual networks, into which the weights of torchvision load.
+//! - [`models`]: networks that classify, segment and detect, into which the weights of torchvision load.
 //! - [`ops`]: boxes, regions of feature maps and what else detection needs.
 //! - [`transforms`]: what is done to an image on its way into a batch.
 //! - [`tv_tensors`]: images, masks, boxes and key points that say what they are.

@@ -8,8 +8,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// they give.
 pub struct FeatureExtractor {
     handles: Vec<RemovableHandle>,
-    /// The names that the features get, and the last one of each.
-    features: Arc<Mutex<Vec<(String, Option<Tensor>)>>>,
+    features: Arc<Mutex<Vec<Feature>>>,
+}
+
+/// What is asked of a module.
+struct Feature {
+    /// The name that it gets.
+    name: String,
+    /// Which of its runs counts.
+    run: usize,
+    /// How often it has run.
+    runs: usize,
+    tensor: Option<Tensor>,
 }
 
 impl Drop for FeatureExtractor {
@@ -20,7 +30,8 @@ impl Drop for FeatureExtractor {
 
 /// Listens to the modules with the paths `return_nodes`, each under a name: as
 /// `torchvision.models.feature_extraction.create_feature_extractor` with nodes that are modules. The whole network
-/// runs; a module that runs twice tells its last output, and one that gives several tensors the first.
+/// runs; a module that runs several times tells its first output (`PATH_1` names the second), and one that gives several
+/// tensors the first.
 ///
 /// ```
 /// use flambeau_nn::{Call, Module};
@@ -40,11 +51,16 @@ impl Drop for FeatureExtractor {
 /// Where the network has no module of a path.
 #[track_caller]
 pub fn create_feature_extractor(model: &dyn Module, return_nodes: &[(&str, &str)]) -> Result<FeatureExtractor> {
-    let names = return_nodes.iter().map(|(_, name)| (name.to_string(), None)).collect();
-    let mut extractor = FeatureExtractor { handles: Vec::new(), features: Arc::new(Mutex::new(names)) };
+    let mut extractor = FeatureExtractor { handles: Vec::new(), features: Arc::default() };
     let modules = model.named_modules();
-    for (i, (path, _)) in return_nodes.iter().enumerate() {
-        let module = modules.iter().find(|(name, _)| name == path);
+    let of_path = |path: &str| modules.iter().find(|(name, _)| name == path);
+    for (i, (path, name)) in return_nodes.iter().enumerate() {
+        let (module, run) = match (of_path(path), path.rsplit_once('_')) {
+            (None, Some((path, run))) => (of_path(path), run.parse().unwrap_or(0)),
+            (module, _) => (module, 0),
+        };
+        let feature = Feature { name: name.to_string(), run, runs: 0, tensor: None };
+        extractor.features.lock().unwrap_or_else(PoisonError::into_inner).push(feature);
         ensure!(
             module.is_some(),
             Argument,
@@ -53,7 +69,11 @@ pub fn create_feature_extractor(model: &dyn Module, return_nodes: &[(&str, &str)
         );
         let features = extractor.features.clone();
         let tell = move |_: &DynModule, _: &dyn Tensors, outputs: &mut dyn Tensors| {
-            features.lock().unwrap_or_else(PoisonError::into_inner)[i].1 = outputs.tensors().into_iter().next();
+            let feature = &mut features.lock().unwrap_or_else(PoisonError::into_inner)[i];
+            if feature.runs == feature.run {
+                feature.tensor = outputs.tensors().into_iter().next();
+            }
+            feature.runs += 1;
             Ok(())
         };
         if let Some((_, module)) = module {
@@ -71,13 +91,13 @@ impl FeatureExtractor {
     #[track_caller]
     pub fn features<T>(&self, call: impl FnOnce() -> Result<T>) -> Result<Vec<(String, Tensor)>> {
         let lock = || self.features.lock().unwrap_or_else(PoisonError::into_inner);
-        lock().iter_mut().for_each(|(_, feature)| *feature = None);
+        lock().iter_mut().for_each(|feature| (feature.runs, feature.tensor) = (0, None));
         call()?;
         let mut features = Vec::new();
-        for (name, feature) in lock().iter_mut() {
-            let feature = feature.take();
-            ensure!(feature.is_some(), Argument, "FeatureExtractor", "the module of {name:?} did not run");
-            features.extend(feature.map(|feature| (name.clone(), feature)));
+        for feature in lock().iter_mut() {
+            let tensor = feature.tensor.take();
+            ensure!(tensor.is_some(), Argument, "FeatureExtractor", "the module of {:?} did not run", feature.name);
+            features.extend(tensor.map(|tensor| (feature.name.clone(), tensor)));
         }
         Ok(features)
     }

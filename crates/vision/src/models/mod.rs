@@ -14,12 +14,17 @@
 
 mod builder;
 mod classification;
+mod detection;
 mod features;
+mod layers;
 mod named;
 mod registry;
+mod segmentation;
 mod weights;
 
 pub use classification::*;
+pub use detection::*;
 pub use features::{FeatureExtractor, create_feature_extractor, get_graph_node_names};
 pub use registry::{ModelBuilder, Network, get_model, list_models};
+pub use segmentation::*;
 pub use weights::*;

@@ -42,6 +42,9 @@ type Maker = fn(&ModelBuilder) -> Result<Box<dyn Network>>;
 
 networks! {
     AlexNet: alexnet;
+    DeepLabV3: deeplabv3_mobilenet_v3_large deeplabv3_resnet101 deeplabv3_resnet50;
+    FCN: fcn_resnet101 fcn_resnet50;
+    LRASPP: lraspp_mobilenet_v3_large;
     ConvNeXt: convnext_base convnext_large convnext_small convnext_tiny;
     DenseNet: densenet121 densenet161 densenet169 densenet201;
     EfficientNet: efficientnet_b0 efficientnet_b1 efficientnet_b2 efficientnet_b3 efficientnet_b4 efficientnet_b5

@@ -17,8 +17,11 @@ pub enum Norm {
         /// how far the running statistics move
         momentum: f64,
     },
-    /// batch normalisation whose numbers do not change
-    Frozen,
+    /// batch normalisation whose numbers do not change, with this `eps`
+    Frozen {
+        /// what is added to the variance
+        eps: f64,
+    },
     /// layer normalisation over the channels with this `eps`
     Layer {
         /// what is added to the variance
@@ -169,8 +172,8 @@ macro_rules! conv_norm_activation {
                         Norm::Batch { eps, momentum } => {
                             layers.push($BatchNorm::new(b.out_channels).eps(eps).momentum(momentum))?;
                         }
-                        Norm::Frozen => {
-                            layers.push(FrozenBatchNorm2d::new(b.out_channels))?;
+                        Norm::Frozen { eps } => {
+                            layers.push(FrozenBatchNorm2d::new(b.out_channels).eps(eps))?;
                         }
                         Norm::Layer { eps } => $layer_norm(&mut layers, b.out_channels, eps)?,
                         Norm::None => {}

@@ -76,6 +76,23 @@ pub struct MobileNetV3 {
     pub classifier: Sequential,
 }
 
+impl MobileNetV3 {
+    /// The places in `features` where the map becomes smaller, the first and the last with them, and the channels there.
+    pub(crate) fn stages(&self) -> Vec<(usize, usize)> {
+        let blocks = self.features.iter().enumerate();
+        let strided = blocks.filter_map(|(i, layer)| {
+            let block = layer.as_module().downcast_ref::<InvertedResidual>()?;
+            block.strided.then_some((i, block.out_channels))
+        });
+        let width = |i: usize| {
+            let weights = self.features.get(i).map(|layer| layer.named_parameters()).unwrap_or_default();
+            weights.first().map_or(0, |(_, weight)| weight.shape()[0])
+        };
+        let last = self.features.len() - 1;
+        std::iter::once((0, width(0))).chain(strided).chain(std::iter::once((last, width(last)))).collect()
+    }
+}
+
 impl Forward<&Tensor> for MobileNetV3 {
     type Output = Tensor;
     #[track_caller]

@@ -23,7 +23,7 @@ fn conv1x1(from: usize, to: usize, stride: usize) -> Result<Conv2d> {
 fn normalization(norm: Norm, channels: usize) -> Result<Box<dyn Layer>> {
     Ok(match norm {
         Norm::Batch { eps, momentum } => Box::new(BatchNorm2d::new(channels).eps(eps).momentum(momentum).build()?),
-        Norm::Frozen => Box::new(FrozenBatchNorm2d::new(channels).build()?),
+        Norm::Frozen { eps } => Box::new(FrozenBatchNorm2d::new(channels).eps(eps).build()?),
         other => bail!(Argument, "ResNet", "{other:?} is no batch normalisation"),
     })
 }
@@ -89,6 +89,28 @@ pub struct ResNet {
     avgpool: AdaptiveAvgPool2d,
     /// What tells the classes apart.
     pub fc: Linear,
+}
+
+impl ResNet {
+    /// Channels of the last map.
+    pub(crate) fn width(&self) -> usize {
+        self.fc.weight.shape()[1]
+    }
+
+    /// What comes before the classes, as a chain: the stem in four places, then the layers 1 to `last`.
+    #[track_caller]
+    pub(crate) fn into_body(self, last: usize) -> Result<Sequential> {
+        let mut body = Sequential::new()
+            .named("conv1", self.conv1)?
+            .named("bn1", self.bn1)?
+            .named("relu", self.relu)?
+            .named("maxpool", self.maxpool)?;
+        let layers = [self.layer1, self.layer2, self.layer3, self.layer4];
+        for (i, layer) in layers.into_iter().enumerate().take(last) {
+            body.push_named(format!("layer{}", i + 1), layer)?;
+        }
+        Ok(body)
+    }
 }
 
 impl Forward<&Tensor> for ResNet {

@@ -136,7 +136,17 @@ impl WeightsEntry {
         if self.model.starts_with("vit") {
             return name.replace(".mlp.linear_1.", ".mlp.0.").replace(".mlp.linear_2.", ".mlp.3.");
         }
-        name.to_string()
+        let name = name.replace("rpn.head.conv.weight", "rpn.head.conv.0.0.weight");
+        let mut name = name.replace("rpn.head.conv.bias", "rpn.head.conv.0.0.bias");
+        for i in 0..5 {
+            for part in ["weight", "bias"] {
+                name = name.replace(&format!(".mask_fcn{}.{part}", i + 1), &format!(".{i}.0.{part}"));
+                for blocks in ["inner_blocks", "layer_blocks"] {
+                    name = name.replace(&format!(".{blocks}.{i}.{part}"), &format!(".{blocks}.{i}.0.{part}"));
+                }
+            }
+        }
+        name
     }
 
     /// Refuses to stand for another network's weights.
@@ -149,7 +159,12 @@ impl WeightsEntry {
     /// Loads them into a network.
     #[track_caller]
     pub(super) fn load_into(&self, model: &dyn Module) -> Result<()> {
-        model.load_state_dict(&self.state_dict()?)
+        let (mut state, known) = (self.state_dict()?, model.state_dict());
+        // A norm whose numbers do not change counts no batches.
+        let counts = |name: &&str| name.ends_with(".num_batches_tracked") && !known.contains(name);
+        let unused: Vec<String> = state.names().filter(counts).map(str::to_string).collect();
+        unused.iter().for_each(|name| drop(state.remove(name)));
+        model.load_state_dict(&state)
     }
 }
 

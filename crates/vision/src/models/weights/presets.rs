@@ -72,11 +72,6 @@ impl Preset {
         }
     }
 
-    pub(super) const fn video(crop_size: (usize, usize), resize_size: (usize, Option<usize>)) -> Self {
-        let (mean, std) = ([0.43216, 0.394666, 0.37645], [0.22803, 0.22145, 0.216989]);
-        Preset::VideoClassification { crop_size, resize_size, mean, std }
-    }
-
     /// What the network takes for an image `[..., C, H, W]`, or for a video `[..., T, C, H, W]`.
     ///
     /// # Errors
