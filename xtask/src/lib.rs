@@ -2,7 +2,8 @@
 //!
 //! Every chore is `cargo xtask <verb>`: [`check`] holds the house rules, [`mod@bench`] runs the
 //! benches and prints one table, or measures in turns with another framework that [`reference`]
-//! installs, [`data`] makes the shipped data again from its sources.
+//! installs, [`data`] makes the shipped data again from its sources, [`kernels`] compiles the CUDA
+//! kernels, [`sim`] runs a program on the simulated GPU.
 //! [`floors`] is the rule about who may depend on whom, used by `check` and by a test. The command
 //! line stands in `main.rs`; the chores are a library so that tests can reach them.
 
@@ -11,7 +12,9 @@ pub mod check;
 pub mod data;
 pub mod floors;
 pub mod includes;
+pub mod kernels;
 pub mod reference;
+pub mod sim;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

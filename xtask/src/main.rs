@@ -87,6 +87,27 @@ enum Verb {
         #[arg(long, value_name = "FILE")]
         wheel: Option<PathBuf>,
     },
+    /// Compile the CUDA kernels again: crates/cuda/kernels/*.cu into the archives that flambeau-cuda carries.
+    ///
+    /// Needs NVRTC 12.8 and the headers of its toolkit, as the Python wheels nvidia-cuda-nvrtc-cu12 and
+    /// nvidia-cuda-runtime-cu12 have them; no GPU, no nvcc, no C++ compiler.
+    Kernels {
+        /// The folder `nvidia` of the wheels, or a toolkit's (else FLAMBEAU_CUDA_TOOLKIT, or /usr/local/cuda).
+        #[arg(long, value_name = "DIR")]
+        toolkit: Option<PathBuf>,
+        /// Compile only this family.
+        #[arg(long, value_name = "FAMILY")]
+        only: Option<String>,
+        /// Compute capabilities to make machine code for, too, as 80,90; other devices take the PTX.
+        #[arg(long, value_delimiter = ',')]
+        capabilities: Vec<u32>,
+    },
+    /// Run a program on the simulated GPU: cargo xtask sim -- COMMAND.
+    Sim {
+        /// The program and its arguments.
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -99,6 +120,10 @@ fn main() -> ExitCode {
         }
         Verb::Reference { torch, index } => xtask::reference::run(torch.as_deref(), index.as_deref()),
         Verb::Data { only, out, wheel } => xtask::data::run(only, out, wheel.as_deref()),
+        Verb::Kernels { toolkit, only, capabilities } => {
+            xtask::kernels::run(toolkit.as_deref(), only.as_deref(), &capabilities)
+        }
+        Verb::Sim { command } => xtask::sim::run(&command),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

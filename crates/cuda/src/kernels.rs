@@ -1,4 +1,7 @@
 //! The kernels: archives that `cargo xtask kernels` made from `kernels/*.cu`, loaded a family at a time.
+//!
+//! An archive holds PTX, which any device from capability 8.0 on takes, and may hold machine code, which loads faster: what
+//! fits the device best is tried first. Its form stands in `xtask/src/kernels.rs`.
 
 use crate::context::{Gpu, MOST};
 use crate::driver::check;
@@ -14,7 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// A source file of kernels, with what it was compiled to.
 pub(crate) struct Family {
     pub name: &'static str,
-    pub ptx: &'static [u8],
+    archive: &'static [u8],
     modules: [OnceLock<Result<usize, String>>; MOST],
 }
 
@@ -22,7 +25,7 @@ macro_rules! families {
     ($($Family:ident $name:literal)*) => {
         $(pub(crate) static $Family: Family = Family {
             name: $name,
-            ptx: include_bytes!(concat!("../kernels/archives/", $name, ".ptx.z")),
+            archive: include_bytes!(concat!("../kernels/archives/", $name, ".z")),
             modules: [const { OnceLock::new() }; MOST],
         };)*
         /// All families.
@@ -33,30 +36,77 @@ macro_rules! families {
 
 families! {
     ELEMENTWISE "elementwise" REDUCE "reduce" MATMUL "matmul" SOFTMAX "softmax" NORM "norm" INDEX "index"
-    OPTIM "optim" POOL "pool" CONV "conv"
+    OPTIM "optim" POOL "pool" CONV "conv" SCAN "scan"
+}
+
+/// What a family was compiled to for one kind of device.
+struct Image {
+    /// The capability times ten of machine code; 0 for PTX.
+    capability: u32,
+    size: usize,
+    packed: &'static [u8],
+}
+
+impl Image {
+    /// PTX with a zero behind it, or machine code.
+    fn unpack(&self) -> Result<Vec<u8>, String> {
+        let mut image = Vec::with_capacity(self.size + 1);
+        ZlibDecoder::new(self.packed).read_to_end(&mut image).map_err(|e| e.to_string())?;
+        image.push(0);
+        Ok(image)
+    }
 }
 
 impl Family {
+    fn images(&self) -> Option<Vec<Image>> {
+        let number = |at: usize| Some(u32::from_le_bytes(self.archive.get(at..at + 4)?.try_into().ok()?) as usize);
+        if self.archive.get(..8)? != b"FLKERN01" {
+            return None;
+        }
+        let count = number(8)?;
+        let mut at = 12 + 12 * count;
+        (0..count)
+            .map(|i| {
+                let (capability, size, packed) = (number(12 + 12 * i)?, number(16 + 12 * i)?, number(20 + 12 * i)?);
+                let start = at;
+                at += packed;
+                Some(Image { capability: capability as u32, size, packed: self.archive.get(start..at)? })
+            })
+            .collect()
+    }
+
     /// The text of its PTX.
+    #[cfg(test)]
     pub fn text(&self) -> Result<String, String> {
-        let mut text = String::new();
-        ZlibDecoder::new(self.ptx).read_to_string(&mut text).map_err(|e| format!("kernels of {}: {e}", self.name))?;
-        Ok(text)
+        let images = self.images().ok_or("a damaged archive")?;
+        let ptx = images.iter().find(|image| image.capability == 0).ok_or("no PTX")?;
+        String::from_utf8(ptx.unpack()?).map_err(|e| e.to_string())
+    }
+
+    /// Loads what fits the device best.
+    fn load(&self, gpu: &Gpu) -> Result<usize, String> {
+        let (major, minor) = gpu.properties.capability;
+        let own = major * 100 + minor * 10;
+        let mut images = self.images().ok_or_else(|| format!("the archive of {} is damaged", self.name))?;
+        // Machine code runs on devices of its own generation from its capability on.
+        images.retain(|image| image.capability == 0 || image.capability / 100 == major && image.capability <= own);
+        images.sort_by_key(|image| std::cmp::Reverse(image.capability));
+        let mut why = "no image".to_string();
+        for image in &images {
+            let bytes = image.unpack().map_err(|e| format!("kernels of {}: {e}", self.name))?;
+            let mut module = std::ptr::null_mut();
+            // SAFETY: machine code, or text that ends with a zero; `module` may be written.
+            match unsafe { check("cuda", sys::cuModuleLoadData(&mut module, bytes.as_ptr().cast())) } {
+                Ok(()) => return Ok(module as usize),
+                Err(e) => why = e.message().to_string(),
+            }
+        }
+        let name = &gpu.properties.name;
+        Err(format!("the kernels of {} do not fit {name} ({major}.{minor}): {why}", self.name))
     }
 
     fn module(&self, gpu: &Gpu) -> Result<sys::CUmodule> {
-        let load = || {
-            let text = CString::new(self.text()?).map_err(|e| e.to_string())?;
-            let mut module = std::ptr::null_mut();
-            // SAFETY: text that ends with a zero; `module` may be written.
-            let loaded = unsafe { check("cuda", sys::cuModuleLoadData(&mut module, text.as_ptr().cast())) };
-            loaded.map(|()| module as usize).map_err(|e| {
-                let (major, minor) = gpu.properties.capability;
-                let name = &gpu.properties.name;
-                format!("the kernels of {} do not fit {name} ({major}.{minor}): {}", self.name, e.message())
-            })
-        };
-        let loaded = self.modules[gpu.index as usize].get_or_init(load);
+        let loaded = self.modules[gpu.index as usize].get_or_init(|| self.load(gpu));
         loaded.as_ref().map(|m| *m as sys::CUmodule).map_err(|e| Error::new(ErrorKind::Device, "cuda", e.clone()))
     }
 }

@@ -75,6 +75,11 @@ pub fn host_ops() -> Vec<(&'static str, u64)> {
     ops::times()
 }
 
+/// The ops that have no kernel, by the names of their structs, with the reason: `pending` where there is to be one.
+pub fn ops_without_kernel() -> &'static [(&'static str, &'static str)] {
+    ops::WITHOUT_KERNEL
+}
+
 fn of(device: Device) -> Result<&'static context::Gpu> {
     match device {
         Device::Cuda(index) => gpu(index),

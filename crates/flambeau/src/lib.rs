@@ -109,6 +109,12 @@ pub mod audio {
     pub use flambeau_audio::*;
 }
 
+/// NVIDIA GPUs: what there is, memory, streams, as `torch.cuda`. Feature `cuda`.
+#[cfg(feature = "cuda")]
+pub mod cuda {
+    pub use flambeau_cuda::*;
+}
+
 #[cfg(feature = "vision")]
 /// Images: files, datasets, transforms, utilities.
 pub mod vision {
@@ -152,6 +158,7 @@ mod book {
         modules: "../../../docs/modules.md";
         function_transforms: "../../../docs/function-transforms.md";
         data_and_training: "../../../docs/data-and-training.md";
+        cuda: "../../../docs/cuda.md";
         reference: "../../../docs/reference.md";
         contributing: "../../../docs/contributing.md";
         coming_from_pytorch: "../../../docs/coming-from-pytorch.md";

@@ -42,6 +42,9 @@ struct Run {
     /// Run on the mirror device, whose ops run late and in adverse order, instead of on the CPU
     #[arg(long)]
     mirror: bool,
+    /// Run on the first CUDA device; under `cargo xtask sim --` that is the simulated GPU
+    #[arg(long, conflicts_with = "mirror")]
+    cuda: bool,
     /// Say what is wrong or unsupported in every case, not just the first
     #[arg(long)]
     verbose: bool,
@@ -67,9 +70,16 @@ fn start(cli: Cli) -> Result<bool, Box<dyn Error>> {
         return Ok(true);
     }
     let dir = cli.run.dir.unwrap_or_default();
-    let device = if cli.run.mirror { flambeau_mirror::device(0) } else { Device::Cpu };
+    let device = match (cli.run.mirror, cli.run.cuda) {
+        (true, _) => flambeau_mirror::device(0),
+        (_, true) => flambeau_cuda::device(0)?,
+        _ => Device::Cpu,
+    };
     let report = on_device(device, || run_all(&dir, &cli.run.only)).map_err(|e| format!("{}: {e}", dir.display()))?;
     println!("{}", report.text(cli.run.verbose));
+    for (op, times) in if cli.run.cuda { flambeau_cuda::host_ops() } else { Vec::new() } {
+        println!("{op} ran on the host {times} times");
+    }
     if let Some(file) = cli.run.json {
         let text = serde_json::to_string_pretty(&report.json())?;
         fs::write(&file, text).map_err(|e| format!("{}: {e}", file.display()))?;

@@ -15,9 +15,10 @@ mod packed;
 mod places;
 mod pool;
 mod reduce;
+mod scan;
 mod softmax;
 
-pub(crate) use host::times;
+pub(crate) use host::{WITHOUT_KERNEL, times};
 
 use flambeau_tensor::backend::{Ran, Work};
 use flambeau_tensor::{DType, Op, Result};

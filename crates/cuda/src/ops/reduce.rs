@@ -8,7 +8,9 @@ use crate::kernels::{Kernel, REDUCE};
 use crate::pool::allocate;
 use crate::stream::{Task, queue};
 use flambeau_tensor::backend::{Ran, Work};
+use flambeau_tensor::storage::Storage;
 use flambeau_tensor::*;
+use smallvec::SmallVec;
 
 /// As kernels have it.
 #[repr(C)]
@@ -24,6 +26,9 @@ struct Reduce {
     in_dtype: i32,
     kept: Places,
     reduced: Places,
+    second: u64,
+    number: f64,
+    flag: i32,
 }
 
 /// The kernels of one reduction, by lane: a block for each output, and a thread.
@@ -49,6 +54,11 @@ kernels! {
     PROD "prod" F32 "f32" F64 "f64" I64 "i64";
     AMAX "amax" F32 "f32" F64 "f64" I64 "i64" Truth "bool";
     AMIN "amin" F32 "f32" F64 "f64" I64 "i64" Truth "bool";
+    ARGMAX "argmax" F32 "f32" F64 "f64" I64 "i64";
+    ARGMIN "argmin" F32 "f32" F64 "f64" I64 "i64";
+    VAR_MEAN "var_mean" F32 "f32" F64 "f64";
+    NORM "norm" F32 "f32" F64 "f64";
+    LOG_SUM_EXP "logsumexp" F32 "f32" F64 "f64";
 }
 
 /// A block reads so many elements before the work is worth a second one.
@@ -106,6 +116,9 @@ fn reduce(work: &Work<'_>, kernels: &'static Kernels, lane: Option<Lane>, dims: 
         in_dtype: number(x.dtype()),
         kept: Places::new(&kept)?,
         reduced: Places::new(&reduced)?,
+        second: 0,
+        number: 0.0,
+        flag: 0,
     };
     let task = Task { name: work.op.name(), at: Some(work.at), reads: &[x.storage()], writes: &[out.storage()] };
     queue(gpu, &task, |queue| {
@@ -134,6 +147,79 @@ fn reduce(work: &Work<'_>, kernels: &'static Kernels, lane: Option<Lane>, dims: 
         unsafe { by_thread.launch(gpu, queue, [outputs.div_ceil(256) as u32, 1, 1], 256, &second) }
     })?;
     Ok(Ran::Queued)
+}
+
+/// Reductions that keep more than a number, in one launch: a block for each output, or a thread.
+fn reduce_state(work: &Work<'_>, kernels: &'static Kernels, dims: &[usize], number_of: f64, flag: bool) -> Result<Ran> {
+    let (x, out) = (work.inputs[0], work.outputs[0]);
+    let found = kernels.0.iter().find(|(lane, ..)| Some(*lane) == Lane::of(x.dtype()));
+    let Some((_, by_block, by_thread)) = found else { return on_host(work) };
+    let dim = |d: usize| Dim { size: x.shape()[d], strides: [x.strides()[d] as i64, 0, 0, 0] };
+    let kept = collapse((0..x.rank()).filter(|d| !dims.contains(d)).map(dim));
+    let reduced = collapse((0..x.rank()).filter(|d| dims.contains(d)).map(dim));
+    let size = |dims: &[Dim]| dims.iter().map(|d| d.size).product::<usize>();
+    let (outputs, length) = (size(&kept), size(&reduced));
+    if kept.len() > MOST || reduced.len() > MOST || outputs > i32::MAX as usize {
+        return on_host(work);
+    }
+    if outputs == 0 {
+        return Ok(Ran::Queued);
+    }
+    let params = Reduce {
+        out: address_of(out)?,
+        input: address_of(x)?,
+        scale: 1.0,
+        outputs: outputs as i64,
+        length: length as i64,
+        chunk: length as i64,
+        out_dtype: number(out.dtype()),
+        in_dtype: number(x.dtype()),
+        kept: Places::new(&kept)?,
+        reduced: Places::new(&reduced)?,
+        second: work.outputs.get(1).map_or(Ok(0), |t| address_of(t))?,
+        number: number_of,
+        flag: flag.into(),
+    };
+    let innermost = |dims: &[Dim]| dims.first().map_or(i64::MAX, |d| d.strides[0]);
+    let (rows, _) = plan(outputs, length, innermost(&kept) < innermost(&reduced));
+    let (kernel, blocks) = if rows { (by_block, outputs) } else { (by_thread, outputs.div_ceil(256)) };
+    let writes: SmallVec<[&Storage; 2]> = work.outputs.iter().map(|t| t.storage()).collect();
+    let task = Task { name: work.op.name(), at: Some(work.at), reads: &[x.storage()], writes: &writes };
+    let gpu = gpu_of(out)?;
+    // SAFETY: `Reduce` is the kernel's parameter; operands are as large as their shapes say, outputs are contiguous (the
+    // contract of `Backend::run`).
+    queue(gpu, &task, |queue| unsafe { kernel.launch(gpu, queue, [blocks as u32, 1, 1], 256, &params) })?;
+    Ok(Ran::Queued)
+}
+
+macro_rules! places {
+    ($($Op:ident $KERNELS:ident $flag:literal;)*) => {$(
+        impl CudaKernel for $Op {
+            fn run(&self, work: &Work<'_>) -> Result<Ran> {
+                reduce_state(work, &$KERNELS, &[self.dim], 0.0, $flag)
+            }
+        }
+    )*};
+}
+
+places! { MaxDim ARGMAX false; MinDim ARGMIN false; Argmax ARGMAX true; Argmin ARGMIN true; }
+
+impl CudaKernel for VarMean {
+    fn run(&self, work: &Work<'_>) -> Result<Ran> {
+        reduce_state(work, &VAR_MEAN, &self.dims, self.correction, self.root)
+    }
+}
+
+impl CudaKernel for Norm {
+    fn run(&self, work: &Work<'_>) -> Result<Ran> {
+        reduce_state(work, &NORM, &self.dims, self.ord, false)
+    }
+}
+
+impl CudaKernel for LogSumExp {
+    fn run(&self, work: &Work<'_>) -> Result<Ran> {
+        reduce_state(work, &LOG_SUM_EXP, &self.dims, 0.0, false)
+    }
 }
 
 impl CudaKernel for Sum {

@@ -10,6 +10,7 @@ mod networks;
 mod optimizers;
 mod products;
 mod reductions;
+mod scans;
 mod streams;
 
 use flambeau_cuda_sim::Counts;

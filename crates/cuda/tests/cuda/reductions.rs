@@ -1,4 +1,4 @@
-use crate::{compare, gpu, home, numbers};
+use crate::{compare, gpu, home, numbers, on_device};
 use flambeau_tensor::{DType, Result, Tensor};
 
 type Unary = fn(&Tensor) -> Result<Tensor>;
@@ -85,5 +85,61 @@ fn rows_and_columns_are_read_as_they_lie() {
         home(&x.sum(dim).unwrap());
         let counts = gpu.sim.counts();
         assert!(counts.sector_ratio() <= 1.1, "{name}: {}", counts.sector_ratio());
+    }
+}
+
+#[test]
+fn those_that_keep_more_than_a_number() {
+    let gpu = gpu();
+    let list: &[(&str, Unary)] = &[
+        ("argmax", |x| x.argmax(-1)),
+        ("argmin 0", |x| x.argmin(0)),
+        ("max", |x| Ok(x.max_dim(1)?.values)),
+        ("its place", |x| Ok(x.max_dim(1)?.indices)),
+        ("min", |x| Ok(x.min_dim(-1)?.values)),
+        ("its place", |x| Ok(x.min_dim(-1)?.indices)),
+        ("argmax of all", |x| x.argmax_all()),
+        ("var", |x| x.var([0, 2], 1.0)),
+        ("std", |x| x.std(-1, 0.0)),
+        ("mean beside it", |x| Ok(x.var_mean(1, 1.0)?.mean)),
+        ("norm", |x| x.norm(2.0, 1)),
+        ("norm of all", |x| x.norm(2.0, ..)),
+        ("norm 1", |x| x.norm(1.0, -1)),
+        ("norm 0", |x| x.norm(0.0, 0)),
+        ("norm 3", |x| x.norm(3.0, 0)),
+        ("largest", |x| x.norm(f64::INFINITY, 1)),
+        ("smallest", |x| x.norm(f64::NEG_INFINITY, 1)),
+        ("logsumexp", |x| x.logsumexp(1)),
+        ("logsumexp of two", |x| x.logsumexp([0, 2])),
+    ];
+    for dtype in [DType::F32, DType::F64, DType::F16, DType::BF16] {
+        for shape in [[3, 5, 40], [2, 300, 2]] {
+            // Every number twice, so that the first of equal ones shows.
+            let half = numbers(&shape, dtype, 7);
+            let x = flambeau_tensor::cat(&[&half, &half], 1).unwrap();
+            for (name, f) in list {
+                let what = format!("{name} {dtype} {shape:?}");
+                on_device(&what, || compare(&gpu, &what, &[x.clone()], 30.0, |x| f(&x[0])));
+            }
+        }
+    }
+    for dtype in [DType::I64, DType::U8] {
+        let x = numbers(&[3, 5, 40], dtype, 8);
+        for (name, f) in &list[..7] {
+            compare(&gpu, &format!("{name} {dtype}"), &[x.clone()], 0.0, |x| f(&x[0]));
+        }
+    }
+    let odd = Tensor::from_vec(
+        vec![1.0f32, f32::NAN, 3.0, f32::NAN, -f32::INFINITY, -f32::INFINITY, f32::INFINITY, 0.0, 2.0],
+        [3, 3],
+    )
+    .unwrap();
+    for (name, f) in list {
+        let along: Unary = *f;
+        // A mean that moves with each number is NaN where infinities meet; the CPU's own sum is infinite.
+        if name.contains("two") || name.contains("var") || name.contains("mean") {
+            continue;
+        }
+        compare(&gpu, &format!("{name} of what is no number"), &[odd.clone()], 2.0, |x| along(&x[0].unsqueeze(0)?));
     }
 }

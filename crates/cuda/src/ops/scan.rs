@@ -1,0 +1,144 @@
+//! Running reductions: `kernels/scan.cu`.
+
+use super::host::on_host;
+use super::places::{Dim, MOST, Places, collapse};
+use super::{CudaKernel, Lane, number};
+use crate::backend::{address_of, gpu_of};
+use crate::kernels::{Kernel, SCAN};
+use crate::stream::{Task, queue};
+use flambeau_tensor::backend::{Ran, Work};
+use flambeau_tensor::storage::Storage;
+use flambeau_tensor::*;
+use smallvec::SmallVec;
+
+/// As kernels have it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+struct Scan {
+    out: u64,
+    second: u64,
+    inputs: [u64; 2],
+    lines: i64,
+    n: i64,
+    step: [i64; 4],
+    dtype: [i32; 3],
+    reverse: i32,
+    places: Places,
+}
+
+/// The kernels of one scan, by what they compute in: a line a thread, and a block.
+struct Kernels(&'static [(Lane, Kernel, Kernel)]);
+
+macro_rules! kernels {
+    ($($NAME:ident $name:literal $($lane:ident $suffix:literal)*;)*) => {
+        $(static $NAME: Kernels = Kernels({
+            static KERNELS: [(Lane, Kernel, Kernel); [$($suffix),*].len()] = [$((
+                Lane::$lane,
+                Kernel::new(&SCAN, concat!($name, "_", $suffix, "_thread")),
+                Kernel::new(&SCAN, concat!($name, "_", $suffix, "_block")),
+            )),*];
+            &KERNELS
+        });)*
+        #[cfg(test)]
+        static ALL: &[&Kernels] = &[$(&$NAME),*];
+    };
+}
+
+kernels! {
+    SUM "cumsum" F64 "f64" I64 "i64";
+    PROD "cumprod" F64 "f64" I64 "i64";
+    LOG_SUM_EXP "logcumsumexp" F64 "f64";
+    RECURRENCE "recurrence" F64 "f64" I64 "i64";
+    MAX "cummax" F64 "f64" I64 "i64";
+    MIN "cummin" F64 "f64" I64 "i64";
+}
+
+/// Lines longer than this have a block each, where there are not many.
+const LONG: usize = 512;
+const MANY: usize = 8192;
+
+fn run(work: &Work<'_>, kernels: &'static Kernels, dim: usize, reverse: bool) -> Result<Ran> {
+    let out = work.outputs[0];
+    // All floating point is summed in double precision, all else in 64-bit integers.
+    let lane = match Lane::of(out.dtype()) {
+        Some(Lane::F32 | Lane::F64) => Some(Lane::F64),
+        Some(Lane::I64) => Some(Lane::I64),
+        _ => None,
+    };
+    let real = work.inputs.iter().all(|t| Lane::of(t.dtype()).is_some());
+    let found = kernels.0.iter().find(|(l, ..)| Some(*l) == lane && real);
+    let Some((_, by_thread, by_block)) = found else { return on_host(work) };
+    let (inputs, second) = (work.inputs, work.outputs.get(1));
+    let stride = |k: usize, d: usize| {
+        let t = match k {
+            0 => Some(out),
+            3 => second.copied(),
+            _ => inputs.get(k - 1).copied(),
+        };
+        t.and_then(|t| t.strides().get(d)).map_or(0, |s| *s as i64)
+    };
+    let dims = (0..out.rank()).filter(|d| *d != dim);
+    let dims = collapse(dims.map(|d| Dim { size: out.shape()[d], strides: std::array::from_fn(|k| stride(k, d)) }));
+    if dims.len() > MOST {
+        return on_host(work);
+    }
+    if out.numel() == 0 {
+        return Ok(Ran::Queued);
+    }
+    let (lines, n): (usize, usize) =
+        (dims.iter().map(|d| d.size).product(), out.shape().get(dim).copied().unwrap_or(1));
+    let mut params = Scan {
+        out: address_of(out)?,
+        second: second.map_or(Ok(0), |t| address_of(t))?,
+        inputs: [0; 2],
+        lines: lines as i64,
+        n: n as i64,
+        step: std::array::from_fn(|k| stride(k, dim)),
+        dtype: [number(out.dtype()), 0, 0],
+        reverse: reverse.into(),
+        places: Places::new(&dims)?,
+    };
+    for (i, t) in inputs.iter().enumerate() {
+        (params.inputs[i], params.dtype[i + 1]) = (address_of(t)?, number(t.dtype()));
+    }
+    let long = n > LONG && lines < MANY;
+    let (kernel, blocks) = if long { (by_block, lines) } else { (by_thread, lines.div_ceil(256)) };
+    let Some(blocks) = u32::try_from(blocks).ok().filter(|b| *b <= i32::MAX as u32) else { return on_host(work) };
+    let reads: SmallVec<[&Storage; 2]> = inputs.iter().map(|t| t.storage()).collect();
+    let writes: SmallVec<[&Storage; 2]> = work.outputs.iter().map(|t| t.storage()).collect();
+    let task = Task { name: work.op.name(), at: Some(work.at), reads: &reads, writes: &writes };
+    let gpu = gpu_of(out)?;
+    // SAFETY: `Scan` is the kernel's parameter; operands are as large as their shapes say (the contract of
+    // `Backend::run`).
+    queue(gpu, &task, |queue| unsafe { kernel.launch(gpu, queue, [blocks, 1, 1], 256, &params) })?;
+    Ok(Ran::Queued)
+}
+
+macro_rules! scans {
+    ($($Op:ident $KERNELS:ident |$op:ident| $reverse:expr;)*) => {$(
+        impl CudaKernel for $Op {
+            fn run(&self, work: &Work<'_>) -> Result<Ran> {
+                let $op = self;
+                run(work, &$KERNELS, self.dim, $reverse)
+            }
+        }
+    )*};
+}
+
+scans! {
+    Cumsum SUM |op| op.reverse; Cumprod PROD |op| op.reverse; Recurrence RECURRENCE |op| op.reverse;
+    Logcumsumexp LOG_SUM_EXP |_op| false; Cummax MAX |_op| false; Cummin MIN |_op| false;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kernel_that_is_named_is_in_its_archive() {
+        let text = SCAN.text().unwrap();
+        for kernel in ALL.iter().flat_map(|k| k.0).flat_map(|(_, a, b)| [a, b]) {
+            assert!(text.contains(&format!(".entry {}(", kernel.name)), "{}", kernel.name);
+        }
+    }
+}
