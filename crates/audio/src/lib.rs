@@ -1,10 +1,11 @@
 //! Sound: reading and writing it, sets of it, transforms. Laid out like torchaudio.
 //!
-//! - [`io`]: WAV files to tensors and back.
-//! - [`datasets`]: Speech Commands and its form, YesNo.
+//! - [`io`]: sound files to tensors and back.
+//! - [`datasets`]: torchaudio's sets of recordings, from local folders.
 //! - [`transforms`]: what is done to a waveform on its way into a model, as modules.
 //! - [`functional`]: the same as functions, filters and effects among them.
 //! - [`compliance`]: features as Kaldi computes them.
+//! - [`models`]: networks that recognise and separate.
 //!
 //! A waveform is a tensor `[channels, frames]` of `f32` in -1 to 1; the transforms take any dimensions
 //! before the last.
@@ -13,6 +14,7 @@ pub mod compliance;
 pub mod datasets;
 pub mod functional;
 pub mod io;
+pub mod models;
 pub mod transforms;
 
 pub use io::{AudioMetaData, Encoding, info, load, load_with, save, save_with};

@@ -255,6 +255,14 @@ fn _files(root: &str) -> Result<()> {
     let t = ToTensor::new();
     Mnist::new(root).train(true).transform(t).build()?;
     audio::load("a.wav")?;
+    audio::load_with("a.flac").frame_offset(8000).num_frames(4000).build()?;
+    let _ = audio::info("a.flac")?.num_frames;
+    use flambeau::audio::functional::ResampleOptions;
+    let waveform = Tensor::zeros([1, 4]).build()?;
+    audio::save("a.flac", &waveform, 16_000)?;
+    audio::functional::resample(&waveform, 44_100, 16_000, &ResampleOptions::default())?;
+    audio::datasets::LibriSpeech::new(root).url("dev-clean").build()?;
+    audio::models::Conformer::new(80, 4, 128, 2, 31).build()?;
     Ok(())
 }
 

@@ -156,9 +156,14 @@ impl Call {
         for (name, value) in &recorded.kwargs {
             kwargs.push((name.clone(), value.map(make)?));
         }
+        Ok(Self::with(args, kwargs))
+    }
+
+    /// A call of what is live already.
+    pub fn with(args: Vec<Value<Tensor>>, kwargs: Vec<(String, Value<Tensor>)>) -> Self {
         let mut unread: Vec<String> = (0..args.len()).map(|i| i.to_string()).collect();
         unread.extend(kwargs.iter().map(|(name, _)| name.clone()));
-        Ok(Self { args, kwargs, unread: RefCell::new(unread) })
+        Self { args, kwargs, unread: RefCell::new(unread) }
     }
 
     /// The arguments made live, none of them requiring grad.

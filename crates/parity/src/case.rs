@@ -127,6 +127,14 @@ pub enum Kind {
     AudioFunctional,
     /// A function of `torchaudio.compliance.kaldi`.
     AudioKaldi,
+    /// A module of `torchaudio.transforms`, called several times.
+    AudioTransform,
+    /// A network of `torchaudio.models`.
+    AudioModel,
+    /// A sound file.
+    AudioIo,
+    /// A set of `torchaudio.datasets`.
+    AudioDataset,
     /// A kind that this runner does not know: all its cases are unsupported.
     Other(String),
 }
@@ -147,6 +155,10 @@ impl Kind {
             "vision_io" => Self::VisionIo,
             "audio_functional" => Self::AudioFunctional,
             "audio_kaldi" => Self::AudioKaldi,
+            "audio_transform" => Self::AudioTransform,
+            "audio_model" => Self::AudioModel,
+            "audio_io" => Self::AudioIo,
+            "audio_dataset" => Self::AudioDataset,
             other => Self::Other(other.to_owned()),
         }
     }
@@ -167,6 +179,10 @@ impl Kind {
             Self::VisionIo => "vision_io",
             Self::AudioFunctional => "audio_functional",
             Self::AudioKaldi => "audio_kaldi",
+            Self::AudioTransform => "audio_transform",
+            Self::AudioModel => "audio_model",
+            Self::AudioIo => "audio_io",
+            Self::AudioDataset => "audio_dataset",
             Self::Other(name) => name,
         }
     }
@@ -175,7 +191,14 @@ impl Kind {
     pub fn has_gradients(&self) -> bool {
         matches!(
             self,
-            Self::Op | Self::Module | Self::VisionTransform | Self::VisionOp | Self::AudioFunctional | Self::AudioKaldi
+            Self::Op
+                | Self::Module
+                | Self::VisionTransform
+                | Self::VisionOp
+                | Self::AudioFunctional
+                | Self::AudioKaldi
+                | Self::AudioTransform
+                | Self::AudioModel
         )
     }
 }

@@ -81,6 +81,14 @@ pub fn run(subject: &Subject) -> Vec<CaseReport> {
             cases.map(|c| differentiated(name, c, || audio::functional::run(name, c, &data))).collect()
         }
         Kind::AudioKaldi => cases.map(|c| differentiated(name, c, || audio::kaldi::run(name, c, &data))).collect(),
+        Kind::AudioTransform => cases
+            .map(|c| differentiated(name, audio::transform::last(c), || audio::transform::run(name, c, &data)))
+            .collect(),
+        Kind::AudioModel => cases
+            .map(|c| differentiated(name, audio::transform::last(c), || audio::model::run(name, c, &data)))
+            .collect(),
+        Kind::AudioDataset => cases.map(|c| plain_case(name, || audio::dataset::run(c, &data))).collect(),
+        Kind::AudioIo => cases.map(|c| plain_case(name, || audio::io::run(c, &data))).collect(),
         Kind::VisionTransform => {
             cases.map(|c| differentiated(name, c, || vision::transform::run(name, c, &data))).collect()
         }

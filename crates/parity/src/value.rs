@@ -286,6 +286,8 @@ fn parse_tagged(json: &Json, tag: &str, body: &Json, data: &SafeTensors<'_>) -> 
         ("memory_format", Json::String(v)) => Value::MemoryFormat(v.clone()),
         ("layout", Json::String(v)) => Value::Layout(v.clone()),
         ("device", Json::String(v)) => Value::Device(v.clone()),
+        // A function of torch, by its name.
+        ("fn", Json::String(v)) => Value::Str(v.clone()),
         ("ellipsis", _) => Value::Ellipsis,
         ("slice", Json::Array(v)) => match <[_; 3]>::try_from(parse_all(v, data)?) {
             Ok(parts) => Value::Slice(Box::new(parts)),

@@ -143,5 +143,26 @@ fn a_residual_network_is_torchvisions() -> Result<(), Box<dyn Error>> {
 
 #[test]
 fn functions_on_sound_are_torchaudios() -> Result<(), Box<dyn Error>> {
-    all_right("audio_functional", |name| !audio::LACKING.contains(&name), &[])
+    all_right("audio_functional", |name| !audio::LACKING.contains(&name), &[])?;
+    all_right("audio_kaldi", |_| true, &[])
+}
+
+#[test]
+fn transforms_of_sound_are_torchaudios() -> Result<(), Box<dyn Error>> {
+    all_right("audio_transform", |name| !audio::LACKING.contains(&name), &[])
+}
+
+#[test]
+fn networks_for_sound_are_torchaudios() -> Result<(), Box<dyn Error>> {
+    all_right("audio_model", |_| true, &[])
+}
+
+#[test]
+fn sound_files_are_read_and_written_as_others_do() -> Result<(), Box<dyn Error>> {
+    all_right("audio_io", |_| true, &[])
+}
+
+#[test]
+fn sets_of_recordings_are_torchaudios() -> Result<(), Box<dyn Error>> {
+    all_right("audio_dataset", |_| true, &[])
 }

@@ -1,12 +1,46 @@
-//! Sets of recordings, as `torchaudio.datasets`: Speech Commands and what lies in its form, YesNo.
+//! Sets of recordings, as `torchaudio.datasets`.
 //!
-//! Each reads what lies in a folder; nothing is downloaded. A recording is read when it is asked for.
+//! Each reads what lies in a folder, in the form in which its archive comes; nothing is downloaded. A recording is read
+//! when it is asked for. Most are a [`Corpus`]: an item is an [`Utterance`], and [`Corpus::get_metadata`] tells what is
+//! known of one without reading its sound.
+//!
+//! ```no_run
+//! use flambeau_audio::datasets::{Dataset, LibriSpeech};
+//!
+//! let books = LibriSpeech::new("/data").url("dev-clean").build()?;
+//! let first = books.get(0)?;
+//! println!("{:?} {} Hz: {}", first.waveform.shape(), first.sample_rate, first.about.transcript);
+//! # Ok::<(), flambeau_tensor::Error>(())
+//! ```
 
+mod corpus;
+mod labels;
+mod libri;
 mod options;
+mod pairs;
+mod speech;
 mod speech_commands;
 mod yesno;
 
+pub use corpus::{About, Corpus, Metadata, Utterance};
+pub use labels::{
+    FluentSpeechAbout, FluentSpeechCommands, FluentSpeechCommandsBuilder, Gtzan, GtzanAbout, GtzanBuilder, Iemocap,
+    IemocapAbout, IemocapBuilder, Quesst14, Quesst14About, Quesst14Builder, Snips, SnipsAbout, SnipsBuilder,
+    VoxCeleb1Identification, VoxCeleb1IdentificationBuilder, VoxCelebAbout,
+};
+pub use libri::{
+    LibriLightAbout, LibriLightLimited, LibriLightLimitedBuilder, LibriSpeech, LibriSpeechAbout, LibriSpeechBiasing,
+    LibriSpeechBiasingAbout, LibriSpeechBiasingBuilder, LibriSpeechBuilder, LibriTts, LibriTtsAbout, LibriTtsBuilder,
+};
 pub use options::TransformSlot;
+pub use pairs::{
+    CmuDict, CmuDictBuilder, DrVctk, DrVctkBuilder, DrVctkItem, LibriMix, LibriMixBuilder, LibriMixItem, MusdbHq,
+    MusdbHqBuilder, MusdbItem, VoxCeleb1Verification, VoxCeleb1VerificationBuilder, VoxCelebPair,
+};
+pub use speech::{
+    CmuArctic, CmuArcticAbout, CmuArcticBuilder, CommonVoice, CommonVoiceAbout, CommonVoiceBuilder, LjSpeech,
+    LjSpeechAbout, LjSpeechBuilder, Tedlium, TedliumAbout, TedliumBuilder, Vctk092, Vctk092Builder, VctkAbout,
+};
 pub use speech_commands::{Recording, SpeechCommands, SpeechCommandsBuilder, Subset};
 pub use yesno::{Yesno, YesnoBuilder};
 

@@ -93,5 +93,25 @@ fn yes_and_no() {
     assert_eq!((set.len(), waveform.to_vec::<f32>().unwrap()), (2, vec![0.5, -0.5, 0.0, 0.0]));
     assert_eq!(words.to_vec::<i64>().unwrap(), [1, 0, 1, 0, 1, 0, 1, 1]);
     recording(root.path().join("waves_yesno/1_0_2.wav"));
-    assert!(Yesno::new(root.path()).build().unwrap_err().message().contains("eight times 0 or 1"));
+    assert!(Yesno::new(root.path()).build().unwrap_err().message().contains("words 0 or 1"));
+}
+
+#[test]
+fn lists_are_taken_for_hostile() {
+    use super::corpus::csv;
+    assert_eq!(csv("a,\"b, \"\"c\"\"\nd\",\r\ne"), [vec!["a", "b, \"c\"\nd", ""], vec!["e"]]);
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("LJSpeech-1.1");
+    std::fs::create_dir_all(folder.join("wavs")).unwrap();
+    let told = |list: &str| {
+        std::fs::write(folder.join("metadata.csv"), list).unwrap();
+        LjSpeech::new(root.path()).build().map(|set| set.len()).map_err(|e| e.message().to_string())
+    };
+    assert_eq!(told("a|b|c\nd|e|f\n"), Ok(2));
+    assert!(told("../../a|b|c\n").unwrap_err().contains("leads out of the set"));
+    assert!(told("a|b\n").unwrap_err().contains("line 1 is \"a|b\", not <name>|<text>|<text>"));
+    assert!(told("").unwrap_err().contains("no recording of LjSpeech"));
+    assert!(LibriSpeech::new(root.path()).build().is_err());
+    let error = LibriMix::new(root.path()).task("sing").build().unwrap_err();
+    assert!(error.message().contains("task \"sing\" must be one of"), "{error}");
 }

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 /// `0_1_1_0_1_0_1_1.wav`, 1 for yes. `root` is the folder with the files, or the one that holds it as
 /// `waves_yesno`.
 ///
-/// An item is a waveform `[channels, frames]` and its words, `i64` of shape `[8]`.
+/// An item is a waveform `[channels, frames]` and its words, `i64` of shape `[words]`, of which the set has eight.
 pub struct Yesno {
     root: PathBuf,
     items: Vec<(PathBuf, Vec<i64>)>,
@@ -41,8 +41,8 @@ impl Yesno {
             let words: Option<Vec<i64>> =
                 stem.split('_').map(|word| ["0", "1"].iter().position(|w| *w == word).map(|w| w as i64)).collect();
             match words {
-                Some(words) if words.len() == 8 => items.push((path, words)),
-                _ => return Err(Error::format(path, "its name is not eight times 0 or 1, as 0_1_1_0_1_0_1_1.wav")),
+                Some(words) => items.push((path, words)),
+                None => return Err(Error::format(path, "its name is not of words 0 or 1, as 0_1_1_0_1_0_1_1.wav")),
             }
         }
         ensure!(!items.is_empty(), Format, format!("read {}", root.display()), "there is no recording in it");

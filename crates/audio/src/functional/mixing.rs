@@ -149,6 +149,9 @@ pub fn add_noise(waveform: &Tensor, noise: &Tensor, snr: &Tensor, lengths: Optio
 #[track_caller]
 pub fn preemphasis(waveform: &Tensor, coeff: f64) -> Result<Tensor> {
     ensure!(waveform.rank() > 0, Shape, "preemphasis", "a waveform is [..., frames], this is a number");
+    if waveform.size(-1)? == 0 {
+        return Ok(waveform.clone());
+    }
     waveform.sub(&waveform.pad(&[1, -1], 0.0)?.mul(coeff)?)
 }
 

@@ -7,6 +7,7 @@ mod biquad;
 mod effects;
 mod features;
 mod filters;
+mod istft;
 mod lfilter;
 mod loudness;
 mod mask;
@@ -17,6 +18,7 @@ mod rnnt;
 mod spectrogram;
 mod taps;
 mod vad;
+mod vocoder;
 
 pub use alignment::{TokenSpan, edit_distance, forced_align, merge_tokens};
 pub use beamforming::{apply_beamforming, psd};
@@ -35,11 +37,12 @@ pub use loudness::loudness;
 pub use mask::{MaskAxis, mask_along_axis, mask_along_axis_iid};
 pub use mixing::{ConvolveMode, add_noise, convolve, deemphasis, fftconvolve, preemphasis};
 pub use mu_law::{mu_law_decoding, mu_law_encoding};
+pub(crate) use resample::{Polyphase, Sinc, scaled_lengths, speed_rates};
 pub use resample::{ResampleOptions, ResamplingMethod, resample, speed};
-pub(crate) use resample::{apply_kernel, sinc_kernel};
 pub use rnnt::{Reduction, RnntLossOptions, rnnt_loss};
-pub use spectrogram::{Normalized, SpectrogramOptions, spectral_centroid, spectrogram};
+pub use spectrogram::{Normalized, SpectrogramOptions, inverse_spectrogram, spectral_centroid, spectrogram};
 pub use vad::{VadOptions, vad};
+pub use vocoder::{GriffinLimOptions, PitchShiftOptions, griffinlim, phase_vocoder, pitch_shift};
 
 use flambeau_tensor::{Result, Tensor, ensure};
 

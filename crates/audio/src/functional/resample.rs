@@ -1,11 +1,14 @@
 //! Waveforms at another sample rate: interpolation by a windowed sinc, which is a convolution.
 //!
 //! With both rates divided by their greatest common divisor, every `orig` samples of the input give `new`
-//! of the output, each by a kernel of its own: a strided convolution with `new` output channels. See
+//! of the output, each by a kernel of its own, which is zero but around the output's place: a sum of few taps. See
 //! J. O. Smith, <https://ccrma.stanford.edu/~jos/resample/>.
 
-use flambeau_tensor::{ConvOptions, DType, Result, Tensor, ensure};
+use flambeau_autograd::{Context, Function};
+use flambeau_tensor::{DType, Device, Result, Stored, Tensor, bail, ensure};
 use std::f64::consts::PI;
+use std::ops::{AddAssign, Mul};
+use std::sync::Arc;
 
 /// The window over the sinc.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -43,13 +46,13 @@ impl Default for ResampleOptions {
 /// [`Resample`](crate::transforms::Resample), which makes the kernel once.
 ///
 /// # Errors
-/// Where a rate is zero, the rates share too small a divisor (the kernel would not fit in memory), an
-/// option is out of range, or the signal is not floating point.
+/// Where a rate is zero, the kernels of rates that share nothing would not fit in memory, an option is out of range, or
+/// the signal is not floating point.
 #[track_caller]
 pub fn resample(waveform: &Tensor, orig_freq: u32, new_freq: u32, options: &ResampleOptions) -> Result<Tensor> {
-    match sinc_kernel(orig_freq, new_freq, options, Some(waveform.dtype()))? {
+    match Sinc::new(orig_freq, new_freq, options, Some(waveform.dtype()))? {
         None => Ok(waveform.clone()),
-        Some(kernel) => apply_kernel(waveform, &kernel, orig_freq, new_freq),
+        Some(sinc) => Arc::new(sinc.taps()).apply(waveform),
     }
 }
 
@@ -72,7 +75,7 @@ pub fn speed(
 
 /// The rates that a signal played `factor` times as fast is resampled from and to.
 #[track_caller]
-fn speed_rates(orig_freq: u32, factor: f64) -> Result<(u32, u32)> {
+pub(crate) fn speed_rates(orig_freq: u32, factor: f64) -> Result<(u32, u32)> {
     let source = factor * f64::from(orig_freq);
     ensure!(
         (1.0..=f64::from(u32::MAX)).contains(&source),
@@ -86,7 +89,7 @@ fn speed_rates(orig_freq: u32, factor: f64) -> Result<(u32, u32)> {
 
 /// ⌈lengths · target / source⌉
 #[track_caller]
-fn scaled_lengths(lengths: &Tensor, source: u32, target: u32) -> Result<Tensor> {
+pub(crate) fn scaled_lengths(lengths: &Tensor, source: u32, target: u32) -> Result<Tensor> {
     lengths.mul(i64::from(target))?.div(i64::from(source))?.ceil()?.to_dtype(lengths.dtype())
 }
 
@@ -102,57 +105,72 @@ fn reduced(orig: u32, new: u32) -> (usize, usize) {
 /// The most elements of a kernel: what 1 GiB holds. (44100 to 48000 Hz take 27 thousand.)
 const KERNEL_LIMIT: f64 = (1u64 << 28) as f64;
 
-/// The kernels `[new, 1, 2 · width + orig]`; none where the rates are the same.
-#[track_caller]
-pub(crate) fn sinc_kernel(
-    orig_freq: u32,
-    new_freq: u32,
-    options: &ResampleOptions,
-    dtype: Option<DType>,
-) -> Result<Option<Tensor>> {
-    let ResampleOptions { lowpass_filter_width, rolloff, resampling_method } = *options;
-    ensure!(
-        orig_freq > 0 && new_freq > 0,
-        Argument,
-        "resample",
-        "from {orig_freq} to {new_freq} Hz: a rate must not be zero"
-    );
-    ensure!(lowpass_filter_width > 0, Argument, "resample", "lowpass_filter_width must not be zero");
-    ensure!(rolloff > 0.0 && rolloff <= 1.0, Argument, "resample", "rolloff {rolloff} must be above 0 and at most 1");
-    if let Some(dtype) = dtype {
-        ensure!(dtype.is_float(), DType, "resample", "a waveform is floating point here, not {dtype}");
+/// The windowed sinc between two rates that differ, step by step in torchaudio's precision: at rates that share little
+/// the rounding of time is what counts.
+pub(crate) struct Sinc {
+    orig: usize,
+    new: usize,
+    /// Samples on either side that a kernel reaches.
+    width: usize,
+    lobes: f64,
+    base: f64,
+    method: ResamplingMethod,
+    /// Is everything but the phases rounded to `f32`?
+    single: bool,
+    /// And the phases?
+    single_phase: bool,
+}
+
+impl Sinc {
+    /// None where the rates are the same. A dtype that is not given means `f64`, but for the phases and the Bessel
+    /// function of β.
+    #[track_caller]
+    pub fn new(orig_freq: u32, new_freq: u32, options: &ResampleOptions, dtype: Option<DType>) -> Result<Option<Sinc>> {
+        let ResampleOptions { lowpass_filter_width, rolloff, resampling_method } = *options;
+        let name = "resample";
+        ensure!(
+            orig_freq > 0 && new_freq > 0,
+            Argument,
+            name,
+            "from {orig_freq} to {new_freq} Hz: a rate must not be zero"
+        );
+        ensure!(lowpass_filter_width > 0, Argument, name, "lowpass_filter_width must not be zero");
+        ensure!(rolloff > 0.0 && rolloff <= 1.0, Argument, name, "rolloff {rolloff} must be above 0 and at most 1");
+        if let Some(dtype) = dtype {
+            ensure!(dtype.is_float(), DType, name, "a waveform is floating point here, not {dtype}");
+        }
+        if orig_freq == new_freq {
+            return Ok(None);
+        }
+        let (orig, new) = reduced(orig_freq, new_freq);
+        let (base, lobes) = (orig.min(new) as f64 * rolloff, lowpass_filter_width as f64);
+        let width = (lobes * orig as f64 / base).ceil();
+        ensure!(
+            (2.0 * width + 1.0) * new as f64 <= KERNEL_LIMIT,
+            Argument,
+            name,
+            "from {orig_freq} to {new_freq} Hz needs {new} kernels of {} values; take rates with a common divisor",
+            2.0 * width + 1.0
+        );
+        let single = dtype.is_some_and(|d| d != DType::F64);
+        let (width, single_phase) = (width as usize, dtype != Some(DType::F64));
+        Ok(Some(Sinc { orig, new, width, lobes, base, method: resampling_method, single, single_phase }))
     }
-    if orig_freq == new_freq {
-        return Ok(None);
-    }
-    let (orig, new) = reduced(orig_freq, new_freq);
-    let base = orig.min(new) as f64 * rolloff;
-    let lobes = lowpass_filter_width as f64;
-    let width = (lobes * orig as f64 / base).ceil();
-    let taps = 2.0 * width + orig as f64;
-    ensure!(
-        taps * new as f64 <= KERNEL_LIMIT,
-        Argument,
-        "resample",
-        "from {orig_freq} to {new_freq} Hz needs {new} kernels of {taps} values; take rates with a common divisor"
-    );
-    // Step by step in torchaudio's precision: at rates that share little the rounding of time is what counts. A dtype
-    // that is not given means f64, but for the phases, and the Bessel function of β.
-    let single = dtype.is_some_and(|d| d != DType::F64);
-    let (near, near_phase) = (rounding(single), rounding(dtype != Some(DType::F64)));
-    let (sin, cos) = if single {
-        ((|x| f64::from((x as f32).sin())) as fn(f64) -> f64, (|x| f64::from((x as f32).cos())) as fn(f64) -> f64)
-    } else {
-        (f64::sin as fn(f64) -> f64, f64::cos as fn(f64) -> f64)
-    };
-    let (pi, base_near, scale) = (near(PI), near(base), near(base / orig as f64));
-    let (mut kernel, taps) = (Vec::with_capacity(taps as usize * new), taps as usize);
-    for phase in 0..new {
-        let shift = near_phase(-(phase as f64) / new as f64);
-        for tap in 0..taps {
-            let index = near((tap as f64 - width) / orig as f64);
-            let t = near(near(shift + index) * base_near).clamp(-lobes, lobes);
-            let window = match resampling_method {
+
+    /// The values of the kernel of `phase` at `taps`, of `2 · width + orig`.
+    fn row(&self, phase: usize, taps: impl Iterator<Item = usize>) -> impl Iterator<Item = f64> {
+        let (near, near_phase) = (rounding(self.single), rounding(self.single_phase));
+        let (sin, cos): (fn(f64) -> f64, fn(f64) -> f64) = match self.single {
+            true => (|x| f64::from((x as f32).sin()), |x| f64::from((x as f32).cos())),
+            false => (f64::sin, f64::cos),
+        };
+        let (pi, base, scale) = (near(PI), near(self.base), near(self.base / self.orig as f64));
+        let shift = near_phase(-(phase as f64) / self.new as f64);
+        let &Sinc { orig, width, lobes, method, .. } = self;
+        taps.map(move |tap| {
+            let index = near((tap as f64 - width as f64) / orig as f64);
+            let t = near(near(shift + index) * base).clamp(-lobes, lobes);
+            let window = match method {
                 ResamplingMethod::SincInterpHann => near(cos(near(near(near(t * pi) / lobes) / 2.0)).powi(2)),
                 ResamplingMethod::SincInterpKaiser(beta) => {
                     let beta = f64::from(beta as f32);
@@ -162,10 +180,34 @@ pub(crate) fn sinc_kernel(
             };
             let angle = near(t * pi);
             let sinc = if angle == 0.0 { 1.0 } else { near(sin(angle) / angle) };
-            kernel.push(near(sinc * near(window * scale)));
-        }
+            near(sinc * near(window * scale))
+        })
     }
-    Tensor::from_vec(kernel, [new, 1, taps])?.to_dtype(dtype.unwrap_or(DType::F32)).map(Some)
+
+    /// The kernels `[new, 1, 2 · width + orig]`, as torchaudio keeps them.
+    #[track_caller]
+    pub fn kernel(&self, dtype: DType) -> Result<Tensor> {
+        let taps = 2 * self.width + self.orig;
+        ensure!(
+            taps as f64 * self.new as f64 <= KERNEL_LIMIT,
+            Argument,
+            "resample",
+            "{} kernels of {taps} values are too many to keep; take rates with a common divisor, or the function",
+            self.new
+        );
+        let kernel = (0..self.new).flat_map(|phase| self.row(phase, 0..taps)).collect::<Vec<f64>>();
+        Tensor::from_vec(kernel, [self.new, 1, taps])?.to_dtype(dtype)
+    }
+
+    /// What of the kernels is not zero.
+    pub fn taps(&self) -> Polyphase {
+        let mut taps = Polyphase::empty(self.orig, self.new, self.width);
+        for phase in 0..self.new {
+            let first = taps.first(phase);
+            taps.push(self.row(phase, first..first + 2 * self.width + 1));
+        }
+        taps
+    }
 }
 
 /// Rounds to `f32`, or not.
@@ -184,25 +226,162 @@ fn bessel_i0(x: f64) -> f64 {
     sum
 }
 
-/// `waveform` at the rate that `kernel` was made for.
-#[track_caller]
-pub(crate) fn apply_kernel(waveform: &Tensor, kernel: &Tensor, orig_freq: u32, new_freq: u32) -> Result<Tensor> {
-    ensure!(
-        waveform.dtype().is_float(),
-        DType,
-        "resample",
-        "a waveform is floating point here, not {}",
-        waveform.dtype()
-    );
-    ensure!(waveform.rank() > 0, Shape, "resample", "a waveform is [..., frames], this is a number");
-    let (orig, new) = reduced(orig_freq, new_freq);
-    let (lead, frames) = (&waveform.shape()[..waveform.rank() - 1], waveform.size(-1)?);
-    let signals: usize = lead.iter().product();
-    let width = (kernel.size(-1)? - orig) / 2;
-    let padded = waveform.reshape([signals, 1, frames])?.pad(&[width as isize, (width + orig) as isize], 0.0)?;
-    let phases = padded.conv1d(kernel, None, ConvOptions::new().stride(orig))?;
-    let target = (new as u128 * frames as u128).div_ceil(orig as u128) as usize;
-    let all = phases.transpose(1, 2)?.reshape([signals, phases.size(1)? * phases.size(2)?])?;
-    let shape: Vec<usize> = lead.iter().copied().chain([target]).collect();
-    all.narrow(-1, 0, target)?.reshape(shape)
+/// Kernels without their zeros: output n is the sum over k of `weights[phase][k] · x[⌊n · orig / new⌋ − width + k]`,
+/// where phase is n modulo `new`.
+#[derive(Debug)]
+pub(crate) struct Polyphase {
+    orig: usize,
+    new: usize,
+    width: usize,
+    /// Weights of a phase: 2 · width + 1, and zeros up to a multiple of [`LANES`].
+    each: usize,
+    weights: Vec<f64>,
+}
+
+/// Products that are summed beside each other.
+const LANES: usize = 8;
+
+impl Polyphase {
+    fn empty(orig: usize, new: usize, width: usize) -> Self {
+        let each = (2 * width + 1).next_multiple_of(LANES);
+        Polyphase { orig, new, width, each, weights: Vec::with_capacity(new * each) }
+    }
+
+    /// Where the first weight of a phase stands in torchaudio's kernel.
+    fn first(&self, phase: usize) -> usize {
+        (phase as u128 * self.orig as u128 / self.new as u128) as usize
+    }
+
+    /// The weights of the next phase.
+    fn push(&mut self, row: impl Iterator<Item = f64>) {
+        let end = self.weights.len() + self.each;
+        self.weights.extend(row);
+        self.weights.resize(end, 0.0);
+    }
+
+    /// Of a kernel `[new, 1, 2 · width + orig]`.
+    #[track_caller]
+    pub fn of(kernel: &Tensor, orig_freq: u32, new_freq: u32) -> Result<Self> {
+        let (orig, new) = reduced(orig_freq, new_freq);
+        let taps = kernel.size(-1)?;
+        let width = taps.saturating_sub(orig) / 2;
+        ensure!(
+            kernel.shape() == [new, 1, 2 * width + orig],
+            Shape,
+            "resample",
+            "the kernel of these rates is [{new}, 1, taps], this is {:?}",
+            kernel.shape()
+        );
+        let values: Vec<f64> = kernel.detach().to_dtype(DType::F64)?.to_vec()?;
+        let mut polyphase = Polyphase::empty(orig, new, width);
+        for (phase, row) in values.chunks_exact(taps).enumerate() {
+            let first = polyphase.first(phase);
+            polyphase.push(row[first..first + 2 * width + 1].iter().copied());
+        }
+        Ok(polyphase)
+    }
+
+    /// `waveform` `[..., frames]` at the other rate.
+    #[track_caller]
+    pub fn apply(self: &Arc<Self>, waveform: &Tensor) -> Result<Tensor> {
+        let name = "resample";
+        let dtype = waveform.dtype();
+        ensure!(dtype.is_float(), DType, name, "a waveform is floating point here, not {dtype}");
+        ensure!(waveform.rank() > 0, Shape, name, "a waveform is [..., frames], this is a number");
+        let (lead, frames) = (&waveform.shape()[..waveform.rank() - 1], waveform.size(-1)?);
+        let target = (self.new as u128 * frames as u128).div_ceil(self.orig as u128);
+        let Ok(target) = usize::try_from(target) else {
+            bail!(Memory, name, "{target} samples are more than can be counted")
+        };
+        let signals: usize = lead.iter().product();
+        let rate = Resampled { taps: Arc::clone(self), frames, target, transposed: false };
+        let shape: Vec<usize> = lead.iter().copied().chain([target]).collect();
+        rate.apply(&waveform.reshape([signals, frames])?)?.reshape(shape)
+    }
+}
+
+/// Signals `[signals, frames]` to `[signals, target]`: linear, so its gradient is its transpose, whose gradient is itself
+/// again.
+struct Resampled {
+    taps: Arc<Polyphase>,
+    frames: usize,
+    target: usize,
+    transposed: bool,
+}
+
+impl Function for Resampled {
+    fn forward(&self, _: &mut Context<'_>, x: &Tensor) -> Result<Tensor> {
+        let here = x.to_device(Device::Cpu)?;
+        match x.dtype() {
+            DType::F64 => self.run::<f64>(&here, |w| w),
+            DType::F32 => self.run::<f32>(&here, |w| w as f32),
+            other => self.run::<f32>(&here.to_dtype(DType::F32)?, |w| w as f32)?.to_dtype(other),
+        }?
+        .to_device(x.device())
+    }
+
+    fn backward(&self, _: &Context<'_>, grad: &Tensor) -> Result<Tensor> {
+        let &Resampled { frames, target, transposed, .. } = self;
+        Resampled { taps: Arc::clone(&self.taps), frames, target, transposed: !transposed }.apply(grad)
+    }
+}
+
+impl Resampled {
+    fn run<T>(&self, x: &Tensor, number: impl Fn(f64) -> T) -> Result<Tensor>
+    where
+        T: Stored + Copy + Default + AddAssign + Mul<Output = T>,
+    {
+        let Polyphase { orig, new, width, each, ref weights } = *self.taps;
+        let weights: Vec<T> = weights.iter().map(|w| number(*w)).collect();
+        let (signals, length) = (x.shape()[0], if self.transposed { self.frames } else { self.target });
+        let y = Tensor::zeros([signals, length]).dtype(x.dtype()).build()?;
+        if x.numel() == 0 || length == 0 {
+            return Ok(y);
+        }
+        let x = x.contiguous()?;
+        let (xs, mut ys) = (x.data::<T>()?, y.data_mut::<T>()?);
+        let firsts: Vec<usize> = (0..new).map(|phase| self.taps.first(phase)).collect();
+        // The signal with zeros around it, so that no tap lies outside.
+        let mut padded = vec![T::default(); width + self.frames + each];
+        for (x, y) in xs.chunks_exact(x.shape()[1]).zip(ys.chunks_exact_mut(length)) {
+            let rows = || firsts.iter().zip(weights.chunks_exact(each));
+            if self.transposed {
+                padded.fill(T::default());
+                for (block, xs) in x.chunks(new).enumerate() {
+                    for ((first, row), x) in rows().zip(xs) {
+                        let at = block * orig + first;
+                        for (p, w) in padded[at..at + each].iter_mut().zip(row) {
+                            *p += *w * *x;
+                        }
+                    }
+                }
+                y.copy_from_slice(&padded[width..width + self.frames]);
+            } else {
+                padded[width..width + self.frames].copy_from_slice(x);
+                for (block, ys) in y.chunks_mut(new).enumerate() {
+                    for ((first, row), y) in rows().zip(ys) {
+                        let at = block * orig + first;
+                        *y = dot(&padded[at..at + each], row);
+                    }
+                }
+            }
+        }
+        drop(ys);
+        Ok(y)
+    }
+}
+
+/// Σ a · b, of a multiple of [`LANES`].
+fn dot<T: Copy + Default + AddAssign + Mul<Output = T>>(a: &[T], b: &[T]) -> T {
+    let mut sums = [T::default(); LANES];
+    for (a, b) in a.chunks_exact(LANES).zip(b.chunks_exact(LANES)) {
+        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
+            *sum += *a * *b;
+        }
+    }
+    let mut all = T::default();
+    for sum in sums {
+        all += sum;
+    }
+    all
 }

@@ -1,5 +1,6 @@
 //! Waveforms to spectrograms.
 
+use super::istft::{IstftOptions, istft as inverse};
 use flambeau_tensor::{PadMode, Result, StftOptions, Tensor, cat, ensure};
 
 /// What a spectrogram is divided by.
@@ -103,6 +104,48 @@ pub fn spectrogram(waveform: &Tensor, window: &Tensor, options: &SpectrogramOpti
     };
     let shape: Vec<usize> = lead.iter().chain(&spectrum.shape()[1..]).copied().collect();
     spectrum.reshape(shape)?.transpose(-1, -2)
+}
+
+/// The signals `[..., frames]` that complex spectrograms `[..., freq, windows]` are nearest to: the inverse of
+/// [`spectrogram`] without an exponent, by the same options (the exponent does not matter). They have as many frames as
+/// the windows give, or `length`. Follows `torchaudio.functional.inverse_spectrogram`: `pad` counts only where a length
+/// is given.
+///
+/// # Errors
+/// Where the spectrogram is not complex, or has other frequencies than `n_fft` says; where some sample is reached by no
+/// window.
+#[track_caller]
+pub fn inverse_spectrogram(
+    spectrogram: &Tensor,
+    length: impl Into<Option<usize>>,
+    window: &Tensor,
+    options: &SpectrogramOptions,
+) -> Result<Tensor> {
+    let (name, shape) = ("inverse_spectrogram", spectrogram.shape());
+    ensure!(shape.len() >= 2, Shape, name, "a spectrogram is [..., freq, time], this is {shape:?}");
+    ensure!(window.rank() == 1, Shape, name, "a window has one dimension, this is {:?}", window.shape());
+    let (lead, image) = shape.split_at(shape.len() - 2);
+    let scaled = match options.normalized {
+        Normalized::Window => spectrogram.mul(&window.square()?.sum(..)?.sqrt()?)?,
+        _ => spectrogram.clone(),
+    };
+    let (length, pad) = (length.into(), options.pad);
+    let istft = IstftOptions::new()
+        .hop_length(options.hop_length)
+        .win_length(window.numel())
+        .window(window.clone())
+        .center(options.center)
+        .normalized(options.normalized == Normalized::FrameLength)
+        .onesided(options.onesided)
+        .length(length.map(|l: usize| l.saturating_add(2 * pad)));
+    let waveform =
+        inverse(&scaled.reshape([lead.iter().product::<usize>(), image[0], image[1]])?, options.n_fft, &istft)?;
+    let waveform = match length {
+        Some(length) => waveform.narrow(-1, pad as isize, length)?,
+        None => waveform,
+    };
+    let shape: Vec<usize> = lead.iter().copied().chain([waveform.size(-1)?]).collect();
+    waveform.reshape(shape)
 }
 
 /// |z|² without the root that |z| takes, which has no gradient at 0.

@@ -1,22 +1,92 @@
-//! WAV files to tensors and back, as `torchaudio.load` and `torchaudio.save`.
+//! Sound files to tensors and back, as `torchaudio.load`, `save` and `info`: from a path, bytes in memory or a reader.
 //!
-//! A file is taken for hostile. Its structure is walked before a sample is read (`wav.rs`): a file that ends
+//! | | read | written |
+//! | --- | --- | --- |
+//! | WAV, RF64, W64 | PCM of 8 to 32 bits, floating point, A-law, µ-law, ADPCM by Microsoft and IMA | WAV: all but ADPCM |
+//! | AIFF, AIFC, AU | PCM, floating point, A-law, µ-law | the same |
+//! | CAF, SPHERE | PCM, floating point, A-law, µ-law | |
+//! | FLAC, also in Ogg | yes | FLAC of 8 to 24 bits |
+//! | MP3, MP2, Vorbis, AAC and ALAC in MP4 | yes | |
+//!
+//! A file is taken for hostile. Its structure is walked before a sample is read (`containers`): a file that ends
 //! too early or whose header lies is an error that names the byte, and memory is asked for only where the
 //! file has the bytes to fill it. Files that were written to a pipe leave their sizes open; they are read to
 //! the end.
 
-mod samples;
+mod adpcm;
+mod coded;
+mod containers;
+mod fault;
+mod load;
+mod pcm;
 mod save;
-mod wav;
+mod source;
+mod write;
 
+pub use load::LoadBuilder;
 pub use save::{SaveBuilder, save, save_with};
+pub use source::{Sink, Source};
 
-use flambeau_tensor::{Build, Error, Result, Tensor};
+use adpcm::Adpcm;
+use coded::Coded;
+use flambeau_tensor::{Result, Tensor, bail};
+use pcm::Pcm;
 use std::fmt;
-use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
-use wav::{Fault, Wav};
+use std::str::FromStr;
+
+/// What a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Format {
+    /// also RF64
+    Wav,
+    W64,
+    /// also AIFC
+    Aiff,
+    Au,
+    Caf,
+    Sphere,
+    Flac,
+    /// Vorbis, FLAC or Opus in it
+    Ogg,
+    /// MP3, MP2, and AAC in a stream of its own
+    Mpeg,
+    /// AAC or ALAC in it
+    Mp4,
+}
+
+/// Of the ending of a file's name, as `"flac"`.
+impl FromStr for Format {
+    type Err = flambeau_tensor::Error;
+
+    #[track_caller]
+    fn from_str(ending: &str) -> Result<Format> {
+        Ok(match ending.to_ascii_lowercase().as_str() {
+            "wav" | "wave" | "rf64" | "amb" => Format::Wav,
+            "w64" => Format::W64,
+            "aiff" | "aif" | "aifc" => Format::Aiff,
+            "au" | "snd" => Format::Au,
+            "caf" => Format::Caf,
+            "sph" | "nist" => Format::Sphere,
+            "flac" => Format::Flac,
+            "ogg" | "oga" | "opus" | "vorbis" => Format::Ogg,
+            "mp3" | "mp2" | "mpga" | "aac" => Format::Mpeg,
+            "m4a" | "mp4" | "m4b" | "mov" => Format::Mp4,
+            other => bail!(
+                Unsupported,
+                "Format",
+                "no form of sound files is called {other:?}: there are wav, w64, aiff, au, caf, sph, flac, ogg, mp3 and m4a"
+            ),
+        })
+    }
+}
+
+/// A file whose structure was found.
+enum Opened {
+    Pcm(Pcm),
+    Adpcm(Adpcm),
+    Coded(Box<Coded>),
+}
 
 /// How a file keeps its samples; prints as torchaudio names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +101,24 @@ pub enum Encoding {
     Ulaw,
     /// 8 bits by the A-law of G.711
     Alaw,
+    /// 4 bits by Microsoft's ADPCM
+    MsAdpcm,
+    /// 4 bits by the ADPCM of the IMA
+    ImaAdpcm,
+    /// lossless
+    Flac,
+    /// lossless, Apple's
+    Alac,
+    /// MPEG-1 and -2, layer III
+    Mp3,
+    /// MPEG-1 and -2, layers I and II
+    Mp2,
+    /// Xiph's, before Opus
+    Vorbis,
+    /// Xiph's; samples are not decoded
+    Opus,
+    /// MPEG-4, low complexity
+    Aac,
 }
 
 impl fmt::Display for Encoding {
@@ -41,6 +129,15 @@ impl fmt::Display for Encoding {
             Encoding::PcmF => "PCM_F",
             Encoding::Ulaw => "ULAW",
             Encoding::Alaw => "ALAW",
+            Encoding::MsAdpcm => "MS_ADPCM",
+            Encoding::ImaAdpcm => "IMA_ADPCM",
+            Encoding::Flac => "FLAC",
+            Encoding::Alac => "ALAC",
+            Encoding::Mp3 => "MP3",
+            Encoding::Mp2 => "MP2",
+            Encoding::Vorbis => "VORBIS",
+            Encoding::Opus => "OPUS",
+            Encoding::Aac => "AAC",
         })
     }
 }
@@ -54,7 +151,7 @@ pub struct AudioMetaData {
     pub num_frames: usize,
     /// Channels.
     pub num_channels: usize,
-    /// Bits of a sample.
+    /// Bits of a sample; 0 where it is not kept in bits, as in MP3.
     pub bits_per_sample: u32,
     /// How a sample is kept.
     pub encoding: Encoding,
@@ -63,17 +160,18 @@ pub struct AudioMetaData {
     pub note: Option<String>,
 }
 
-/// What the WAV file at `path` holds; no sample is read. Follows `torchaudio.info`.
+/// What a file holds; no sample is read. `source` is a path, bytes, or a [`Source::reader`]. Follows `torchaudio.info`.
 ///
 /// # Errors
-/// Where the file cannot be read, or is no whole WAV; the error names it, the fault and the byte.
+/// Where the source cannot be read, or is no whole file of a known form; the error names it, the fault and, where it is
+/// one of structure, the byte.
 #[track_caller]
-pub fn info(path: impl AsRef<Path>) -> Result<AudioMetaData> {
-    load_with(path.as_ref()).info()
+pub fn info(source: impl Into<Source>) -> Result<AudioMetaData> {
+    load_with(source).info()
 }
 
-/// The waveform `[channels, frames]` of a WAV file, `f32` in -1 to 1, and its sample rate. Follows
-/// `torchaudio.load`.
+/// The waveform `[channels, frames]` of a file, `f32` in -1 to 1, and its sample rate. `source` is a path, bytes, or a
+/// [`Source::reader`]. Follows `torchaudio.load`.
 ///
 /// Integers of b bits are divided by 2^(b - 1); floating point samples are as they are in the file. A size of
 /// 0 or of all ones, as it stands in what was written to a pipe, means up to the end of the file; half a frame
@@ -92,121 +190,24 @@ pub fn info(path: impl AsRef<Path>) -> Result<AudioMetaData> {
 /// ```
 ///
 /// # Errors
-/// Where the file cannot be read, or is no whole WAV; the error names it, the fault and the byte.
-pub fn load(path: impl AsRef<Path>) -> Result<(Tensor, u32)> {
-    load_with(path.as_ref()).build()
+/// As [`info`].
+#[track_caller]
+pub fn load(source: impl Into<Source>) -> Result<(Tensor, u32)> {
+    load_with(source).build()
 }
 
 /// [`load`] of a part of the file, or of its samples as they are:
 /// `load_with(path).frame_offset(8000).num_frames(4000).build()?`.
-pub fn load_with(path: impl Into<PathBuf>) -> LoadBuilder {
-    LoadBuilder { path: path.into(), frame_offset: 0, num_frames: None, normalize: true, strict: true }
-}
-
-/// Options of [`load_with`].
-#[derive(Clone, Debug)]
-#[must_use = "nothing is read until `build()`"]
-pub struct LoadBuilder {
-    path: PathBuf,
-    frame_offset: usize,
-    num_frames: Option<usize>,
-    normalize: bool,
-    strict: bool,
-}
-
-impl LoadBuilder {
-    /// Frames to skip, 0 unless set.
-    pub fn frame_offset(mut self, frame_offset: usize) -> Self {
-        self.frame_offset = frame_offset;
-        self
+pub fn load_with(source: impl Into<Source>) -> LoadBuilder {
+    LoadBuilder {
+        source: source.into(),
+        frame_offset: 0,
+        num_frames: None,
+        normalize: true,
+        channels_first: true,
+        format: None,
+        strict: true,
     }
-
-    /// The most frames to read; all that follow unless set.
-    pub fn num_frames(mut self, num_frames: impl Into<Option<usize>>) -> Self {
-        self.num_frames = num_frames.into();
-        self
-    }
-
-    /// `f32` in -1 to 1 (the default), or the integers of the file: `u8` for 8 bits, `i16` for 16, `i32` for
-    /// 24 (times 256) and 32, `f64` for floating point of 64. All else is `f32` either way.
-    pub fn normalize(mut self, normalize: bool) -> Self {
-        self.normalize = normalize;
-        self
-    }
-
-    /// False to read what is there of a file that ends before what its header promises, as one whose download
-    /// broke off; true unless set: that is an error.
-    pub fn strict(mut self, strict: bool) -> Self {
-        self.strict = strict;
-        self
-    }
-
-    /// What the file holds; no sample is read.
-    ///
-    /// # Errors
-    /// As [`info`].
-    #[track_caller]
-    pub fn info(&self) -> Result<AudioMetaData> {
-        Ok(open(&self.path, self.strict)?.1.meta)
-    }
-
-    /// Reads the waveform `[channels, frames]`; gives it and the sample rate.
-    ///
-    /// # Errors
-    /// As [`load`]; also where `frame_offset` is behind the end.
-    #[track_caller]
-    pub fn build(self) -> Result<(Tensor, u32)> {
-        let path = &self.path;
-        let (mut file, wav) = open(path, self.strict)?;
-        let meta = &wav.meta;
-        let Some(behind) = meta.num_frames.checked_sub(self.frame_offset) else {
-            flambeau_tensor::bail!(
-                Argument,
-                format!("read {}", path.display()),
-                "frame_offset {} is behind the end: the file has {} frames",
-                self.frame_offset,
-                meta.num_frames
-            );
-        };
-        let frames = self.num_frames.unwrap_or(behind).min(behind);
-        // Both products are below the length of the file, as the walk has seen.
-        let from = wav.data_at + (self.frame_offset * wav.block) as u64;
-        let bytes = read_part(&mut file, from, frames * wav.block).map_err(|e| Error::io("read", path, e))?;
-        Ok((samples::tensor(&bytes, frames, meta, self.normalize)?, meta.sample_rate))
-    }
-}
-
-impl Build for LoadBuilder {
-    type Output = (Tensor, u32);
-    #[track_caller]
-    fn build(self) -> Result<Self::Output> {
-        LoadBuilder::build(self)
-    }
-}
-
-/// The file and what its header says, found true.
-fn open(path: &Path, strict: bool) -> Result<(BufReader<File>, Wav)> {
-    let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
-    let length = file.metadata().map_err(|e| Error::io("read", path, e))?.len();
-    let mut reader = BufReader::new(file);
-    match wav::walk(&mut reader, length, strict) {
-        Ok(wav) => Ok((reader, wav)),
-        Err(Fault::Io(e)) => Err(Error::io("read", path, e)),
-        Err(Fault::Format(fault)) => Err(Error::format(path, fault)),
-        Err(Fault::Unsupported(what)) => {
-            Err(Error::new(flambeau_tensor::ErrorKind::Unsupported, format!("read {}", path.display()), what))
-        }
-    }
-}
-
-/// `count` bytes from byte `from` on.
-fn read_part(file: &mut BufReader<File>, from: u64, count: usize) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(count).map_err(|_| std::io::ErrorKind::OutOfMemory)?;
-    file.seek(SeekFrom::Start(from))?;
-    file.take(count as u64).read_to_end(&mut bytes)?;
-    // The length was checked when the file was opened; it may have been cut since.
-    if bytes.len() == count { Ok(bytes) } else { Err(std::io::ErrorKind::UnexpectedEof.into()) }
 }
 
 #[cfg(test)]

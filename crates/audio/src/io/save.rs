@@ -1,202 +1,202 @@
-//! Tensors to WAV files.
+//! Tensors to sound files.
 
-use super::Encoding;
-use flambeau_serialize::file;
-use flambeau_tensor::{Build, DType, Error, Result, Tensor, bail, ensure};
-use std::path::{Path, PathBuf};
+use super::source::Sink;
+use super::write::{self, Form};
+use super::{Encoding, Format};
+use flambeau_serialize::file::replace;
+use flambeau_tensor::{Build, Error, Result, Tensor, bail, ensure};
+use std::io::Write;
 
-/// Writes `waveform` (`[channels, frames]`, or `[frames]` for one channel) as a WAV file of 16-bit
-/// integers. Follows `torchaudio.save`, whose default this is for WAV.
+/// Writes `waveform` (`[channels, frames]`, or `[frames]` for one channel) as a file of the form that the ending of its
+/// name says: WAV or AIFF or AU of 16-bit integers, or FLAC of 24 bits. `sink` is a path, `&mut Vec<u8>`, which becomes a
+/// WAV, or a [`Sink::writer`]. Follows `torchaudio.save`, whose defaults these are.
 ///
 /// A floating point sample x becomes the integer nearest to x·2^15, kept in range (NaN becomes silence); an
-/// integer tensor (`u8`, `i16`, `i32`) stands for what [`load_with`](super::load_with) gives unnormalised. The file is
-/// replaced as a whole or not at all.
+/// integer tensor (`u8`, `i16`, `i32`) stands for what [`load_with`](super::load_with) gives unnormalised, and of `i16`
+/// FLAC keeps 16 bits. A file is replaced as a whole or not at all.
 ///
 /// # Errors
-/// Where the tensor is no waveform, the WAV would be longer than 4 GiB, or the file cannot be written.
+/// Where the tensor is no waveform, the form is none that is written, a WAV, AIFF or AU would be longer than 4 GiB, or
+/// the file cannot be written.
 #[track_caller]
-pub fn save(path: impl AsRef<Path>, waveform: impl AsRef<Tensor>, sample_rate: u32) -> Result<()> {
-    save_with(path.as_ref(), waveform, sample_rate).build()
+pub fn save<'a>(sink: impl Into<Sink<'a>>, waveform: impl AsRef<Tensor>, sample_rate: u32) -> Result<()> {
+    save_with(sink, waveform, sample_rate).build()
 }
 
-/// [`save`] in another encoding: `save_with(path, &x, 16_000).bits_per_sample(24).build()?`, or
+/// [`save`] in another form or encoding: `save_with(path, &x, 16_000).bits_per_sample(24).build()?`, or
 /// `.encoding(Encoding::PcmF)` for floating point of 32 bits, or of 64.
-pub fn save_with(path: impl Into<PathBuf>, waveform: impl AsRef<Tensor>, sample_rate: u32) -> SaveBuilder {
-    let waveform = waveform.as_ref().clone();
-    SaveBuilder { path: path.into(), waveform, sample_rate, encoding: None, bits_per_sample: None }
+///
+/// ```
+/// use flambeau_audio::io::{Format, load, save_with};
+/// use flambeau_tensor::Tensor;
+///
+/// let wave = Tensor::from_vec(vec![0.0f32, 0.5, -1.0], [1, 3])?;
+/// let mut bytes = Vec::new();
+/// save_with(&mut bytes, &wave, 8000).format(Format::Flac).build()?;
+/// assert_eq!(load(bytes)?.0.to_vec::<f32>()?, [0.0, 0.5, -1.0]);
+/// # Ok::<(), flambeau_tensor::Error>(())
+/// ```
+pub fn save_with<'a>(sink: impl Into<Sink<'a>>, waveform: impl AsRef<Tensor>, sample_rate: u32) -> SaveBuilder<'a> {
+    SaveBuilder {
+        sink: sink.into(),
+        waveform: waveform.as_ref().clone(),
+        sample_rate,
+        format: None,
+        encoding: None,
+        bits_per_sample: None,
+        channels_first: true,
+    }
 }
 
 /// Options of [`save_with`].
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 #[must_use = "nothing is written until `build()`"]
-pub struct SaveBuilder {
-    path: PathBuf,
+pub struct SaveBuilder<'a> {
+    sink: Sink<'a>,
     waveform: Tensor,
     sample_rate: u32,
+    format: Option<Format>,
     encoding: Option<Encoding>,
     bits_per_sample: Option<u32>,
+    channels_first: bool,
 }
 
-impl SaveBuilder {
+impl SaveBuilder<'_> {
+    /// What the file becomes: WAV, AIFF, AU or FLAC. By the ending of its name unless set, WAV where it has none.
+    pub fn format(mut self, format: impl Into<Option<Format>>) -> Self {
+        self.format = format.into();
+        self
+    }
+
     /// How samples are kept: what goes with `bits_per_sample` unless set.
     pub fn encoding(mut self, encoding: impl Into<Option<Encoding>>) -> Self {
         self.encoding = encoding.into();
         self
     }
 
-    /// 8, 16, 24, 32 or 64; 16 unless set, 8 for `PcmU`, 32 for `PcmF`.
+    /// 8, 16, 24, 32 or 64; 16 unless set, 8 for `PcmU`, `Ulaw` and `Alaw`, 32 for `PcmF`, 24 for FLAC.
     pub fn bits_per_sample(mut self, bits_per_sample: impl Into<Option<u32>>) -> Self {
         self.bits_per_sample = bits_per_sample.into();
+        self
+    }
+
+    /// Is the waveform `[channels, frames]` (the default) or `[frames, channels]`?
+    pub fn channels_first(mut self, channels_first: bool) -> Self {
+        self.channels_first = channels_first;
         self
     }
 
     /// Writes the file.
     ///
     /// # Errors
-    /// As [`save`]; also where encoding and bits do not go together.
+    /// As [`save`]; also where form, encoding and bits do not go together.
     #[track_caller]
     pub fn build(self) -> Result<()> {
         let wave = self.waveform.detach();
-        let wave = if wave.rank() == 1 { wave.unsqueeze(0)? } else { wave };
+        let wave = match wave.rank() {
+            1 => wave.unsqueeze(0)?,
+            2 if !self.channels_first => wave.transpose(0, 1)?,
+            _ => wave,
+        };
         ensure!(wave.rank() == 2, Shape, "save", "a waveform is [channels, frames], this is {:?}", wave.shape());
-        let (channels, frames) = (wave.shape()[0], wave.shape()[1]);
-        ensure!(
-            (1..=usize::from(u16::MAX)).contains(&channels),
-            Shape,
-            "save",
-            "a WAV has 1 to 65535 channels, the waveform {:?} has {channels}",
-            self.waveform.shape()
-        );
+        ensure!(wave.shape()[0] > 0, Shape, "save", "the waveform {:?} has no channels", self.waveform.shape());
         ensure!(self.sample_rate > 0, Argument, "save", "the sample rate must not be zero");
-        let (bits, encoding) = self.form()?;
-        ensure!(
-            channels * (bits / 8) as usize <= usize::from(u16::MAX),
-            Shape,
-            "save",
-            "a WAV's frame has up to 65535 bytes, {channels} channels of {bits} bits have more"
-        );
-        let bytes = (channels * frames) as u128 * u128::from(bits / 8);
-        let rate = u128::from(self.sample_rate) * channels as u128 * u128::from(bits / 8);
-        ensure!(
-            bytes < u128::from(u32::MAX) - 128,
-            Argument,
-            "save",
-            "a WAV holds up to 4 GiB, these are {bytes} bytes"
-        );
-        ensure!(
-            rate <= u128::from(u32::MAX),
-            Argument,
-            "save",
-            "{rate} bytes a second are more than a WAV's header can say"
-        );
-        let form = Form { encoding, bits: bits as u16, channels: channels as u16, rate: self.sample_rate };
-        let bytes = form.file(&unit_samples(&wave)?, frames);
-        file::replace(&self.path, |out| out.write_all(&bytes).map_err(|e| Error::io("write", &self.path, e)))
+        let format = self.file_format()?;
+        let (bits, encoding) = self.form(format)?;
+        let form = Form { encoding, bits, channels: wave.shape()[0], frames: wave.shape()[1], rate: self.sample_rate };
+        let file = match format {
+            Format::Wav => write::wav(&form, &wave)?,
+            Format::Aiff => write::aiff(&form, &wave)?,
+            Format::Au => write::au(&form, &wave)?,
+            _ => write::flac(&form, &wave)?,
+        };
+        match self.sink {
+            Sink::Path(path) => replace(&path, |out| out.write_all(&file).map_err(|e| Error::io("write", &path, e))),
+            Sink::Writer(mut writer) => {
+                let written = writer.write_all(&file).and_then(|()| writer.flush());
+                written.map_err(|e| Error::io("write", "to a writer", e))
+            }
+        }
     }
 
     #[track_caller]
-    fn form(&self) -> Result<(u32, Encoding)> {
+    fn file_format(&self) -> Result<Format> {
+        let format = match (self.format, &self.sink) {
+            (Some(format), _) => format,
+            (None, Sink::Path(path)) => match path.extension().and_then(|e| e.to_str()) {
+                Some(ending) => ending.parse()?,
+                None => Format::Wav,
+            },
+            (None, Sink::Writer(_)) => Format::Wav,
+        };
+        match format {
+            Format::Wav | Format::Aiff | Format::Au | Format::Flac => Ok(format),
+            Format::Mpeg | Format::Ogg | Format::Mp4 => bail!(
+                Unsupported,
+                "save",
+                "{format:?} is read, but not written: the encoders of MP3, Vorbis, Opus and AAC are in C; take FLAC or WAV"
+            ),
+            other => bail!(Unsupported, "save", "{other:?} is read, but not written; take WAV, AIFF, AU or FLAC"),
+        }
+    }
+
+    #[track_caller]
+    fn form(&self, format: Format) -> Result<(u32, Encoding)> {
+        use Encoding::{Alaw, Flac, PcmF, PcmS, PcmU, Ulaw};
+        if format == Format::Flac {
+            let default = match self.waveform.dtype() {
+                flambeau_tensor::DType::I16 => 16,
+                flambeau_tensor::DType::U8 => 8,
+                _ => 24,
+            };
+            return match (self.encoding, self.bits_per_sample.unwrap_or(default)) {
+                (None | Some(Flac | PcmS), bits @ (8 | 16 | 24)) => Ok((bits, PcmS)),
+                (encoding, bits) => bail!(
+                    Argument,
+                    "save",
+                    "no FLAC of {bits} bits{}: integers with a sign of 8, 16 or 24",
+                    encoding.map_or(String::new(), |e| format!(" and {e}"))
+                ),
+            };
+        }
         let default = match self.encoding {
-            Some(Encoding::PcmU | Encoding::Ulaw | Encoding::Alaw) => 8,
-            Some(Encoding::PcmF) => 32,
-            Some(Encoding::PcmS) | None => 16,
+            Some(PcmU | Ulaw | Alaw) => 8,
+            Some(PcmF) => 32,
+            _ => 16,
         };
         let bits = self.bits_per_sample.unwrap_or(default);
+        // A WAV keeps 8 bits without a sign, the others with one.
+        let byte = if format == Format::Wav { PcmU } else { PcmS };
         match (self.encoding, bits) {
-            (Some(Encoding::PcmF), 32 | 64) => Ok((bits, Encoding::PcmF)),
-            (Some(Encoding::PcmU) | None, 8) => Ok((bits, Encoding::PcmU)),
-            (Some(Encoding::PcmS) | None, 16 | 24 | 32) => Ok((bits, Encoding::PcmS)),
-            (Some(encoding @ (Encoding::Ulaw | Encoding::Alaw)), _) => {
-                bail!(Unsupported, "save", "{encoding} is read, but not written")
-            }
+            (Some(PcmF), 32 | 64) => Ok((bits, PcmF)),
+            (Some(encoding @ (Ulaw | Alaw)), 8) => Ok((bits, encoding)),
+            (Some(PcmU | PcmS), 8) if self.encoding == Some(byte) => Ok((bits, byte)),
+            (None, 8) => Ok((bits, byte)),
+            (Some(PcmS) | None, 16 | 24 | 32) => Ok((bits, PcmS)),
             (encoding, _) => bail!(
                 Argument,
                 "save",
-                "no WAV of {bits} bits{}: PCM_U has 8, PCM_S 16, 24 or 32, PCM_F 32 or 64",
+                "no {} of {bits} bits{}: {byte} has 8, PCM_S 16, 24 or 32, PCM_F 32 or 64, ULAW and ALAW 8",
+                name(format),
                 encoding.map_or(String::new(), |e| format!(" and {e}"))
             ),
         }
     }
 }
 
-impl Build for SaveBuilder {
+fn name(format: Format) -> &'static str {
+    match format {
+        Format::Wav => "WAV",
+        Format::Aiff => "AIFF",
+        Format::Au => "AU",
+        _ => "file",
+    }
+}
+
+impl Build for SaveBuilder<'_> {
     type Output = ();
     #[track_caller]
     fn build(self) -> Result<()> {
         SaveBuilder::build(self)
-    }
-}
-
-/// All samples in -1 to 1, channel after channel; `f64` holds every kind of them.
-#[track_caller]
-fn unit_samples(wave: &Tensor) -> Result<Vec<f64>> {
-    let (zero, scale) = match wave.dtype() {
-        DType::U8 => (128.0, 128.0),
-        DType::I16 => (0.0, 32768.0),
-        DType::I32 => (0.0, 2147483648.0),
-        dtype if dtype.is_float() => (0.0, 1.0),
-        dtype => bail!(DType, "save", "a waveform is floating point, uint8, int16 or int32, not {dtype}"),
-    };
-    let mut samples = wave.to_dtype(DType::F64)?.to_vec::<f64>()?;
-    samples.iter_mut().for_each(|s| *s = (*s - zero) / scale);
-    Ok(samples)
-}
-
-/// What a file is written in.
-struct Form {
-    encoding: Encoding,
-    bits: u16,
-    channels: u16,
-    rate: u32,
-}
-
-impl Form {
-    /// The whole file: RIFF, `fmt `, for floating point `fact`, and `data`. The caller has checked that it is
-    /// shorter than 4 GiB.
-    fn file(&self, samples: &[f64], frames: usize) -> Vec<u8> {
-        let data = samples.len() * usize::from(self.bits / 8);
-        let mut file = Vec::with_capacity(data + 64);
-        file.extend(b"RIFF\0\0\0\0WAVE");
-        self.put_form(&mut file, frames);
-        file.extend(b"data");
-        file.extend((data as u32).to_le_bytes());
-        for frame in 0..frames {
-            samples[frame..].iter().step_by(frames).for_each(|x| self.put_sample(&mut file, *x));
-        }
-        if data % 2 == 1 {
-            file.push(0);
-        }
-        let size = file.len() as u32 - 8;
-        file[4..8].copy_from_slice(&size.to_le_bytes());
-        file
-    }
-
-    fn put_form(&self, file: &mut Vec<u8>, frames: usize) {
-        let float = self.encoding == Encoding::PcmF;
-        let block = self.channels * (self.bits / 8);
-        file.extend(b"fmt ");
-        file.extend(if float { 18u32 } else { 16 }.to_le_bytes());
-        file.extend(if float { 3u16 } else { 1 }.to_le_bytes());
-        file.extend(self.channels.to_le_bytes());
-        file.extend(self.rate.to_le_bytes());
-        file.extend((self.rate * u32::from(block)).to_le_bytes());
-        file.extend(block.to_le_bytes());
-        file.extend(self.bits.to_le_bytes());
-        if float {
-            // The size of an extension that there is none of, and the chunk that all forms but PCM have.
-            file.extend(b"\0\0fact\x04\0\0\0");
-            file.extend((frames as u32).to_le_bytes());
-        }
-    }
-
-    fn put_sample(&self, file: &mut Vec<u8>, x: f64) {
-        let full = 2f64.powi(i32::from(self.bits) - 1);
-        let integer = || (x * full).round_ties_even().clamp(-full, full - 1.0) as i32;
-        match (self.encoding, self.bits) {
-            (Encoding::PcmF, 64) => file.extend(x.to_le_bytes()),
-            (Encoding::PcmF, _) => file.extend((x as f32).to_le_bytes()),
-            (Encoding::PcmU, _) => file.push((integer() + 128) as u8),
-            (_, bits) => file.extend(&integer().to_le_bytes()[..usize::from(bits / 8)]),
-        }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use flambeau_tensor::{DType, ErrorKind};
+use std::path::PathBuf;
 use tempfile::TempDir;
 
 /// A RIFF of these chunks, sizes as they are.
@@ -162,7 +163,7 @@ fn the_extensible_form_names_its_samples_by_a_guid() {
         assert_eq!(read(&file(1, 16, tail, le16(&[0, -32768, 16384]))).unwrap(), [0.0, -1.0, 0.5]);
         assert_eq!(read(&file(3, 32, tail, 0.3f32.to_le_bytes().to_vec())).unwrap(), [0.3]);
     }
-    assert!(fault(&file(1, 16, [7; 14], vec![0, 0])).contains("an unknown GUID at byte 44"));
+    assert!(fault(&file(1, 16, [7; 14], vec![0, 0])).contains("an unknown GUID in the \"fmt \" at byte 12"));
 }
 
 #[test]
@@ -313,8 +314,8 @@ fn lies_are_told_by_their_byte() {
     assert_eq!(with(32, &[3, 0]), "frames of 3 bytes, but 2 channels of 16 bits, by the \"fmt \" at byte 12");
     assert_eq!(with(48, b"junk"), "there is no chunk \"data\" up to the end at byte 68");
     assert_eq!(
-        with(20, &[2, 0]),
-        "samples of form 0x0002 by the \"fmt \" at byte 12; read are PCM, float, A-law, µ-law"
+        with(20, &[5, 0]),
+        "samples of form 0x0005 by the \"fmt \" at byte 12; read are PCM, float, A-law, µ-law, ADPCM by Microsoft and IMA"
     );
     assert!(with(0, b"RIFX").contains("RIFF and RF64 are read"));
     assert!(with(8, b"AVI ").contains("not a WAV file"));
@@ -338,4 +339,158 @@ fn what_cannot_be_written() {
     assert!(message(error).contains("9000 channels of 64 bits"));
     assert!(!path.exists());
     assert_eq!(load(&path).unwrap_err().kind(), ErrorKind::Io);
+}
+
+/// A signal of so many channels and frames with tones, noise, silence and full scale in it.
+fn signal(channels: usize, frames: usize, seed: u64) -> Tensor {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut noise = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f64 / f64::from(1 << 23) - 1.0
+    };
+    let sample = |channel: usize, frame: usize, noise: f64| match frame * 8 / frames.max(1) {
+        0 => 0.0,
+        1 => 0.5,
+        2 => noise,
+        3 => noise.signum() * 0.999_999,
+        4 if frame % 97 == 0 => -1.0,
+        4 => 0.0,
+        _ => 0.4 * (frame as f64 * (0.02 + 0.013 * channel as f64)).sin() + 0.01 * noise,
+    };
+    let all = (0..channels).flat_map(|c| (0..frames).map(move |f| (c, f)));
+    let values: Vec<f64> = all.map(|(c, f)| sample(c, f, noise())).collect();
+    Tensor::from_vec(values, [channels, frames]).unwrap()
+}
+
+/// The sample as an integer of so many bits, as it is written.
+fn whole(x: &Tensor, bits: u32) -> Vec<f64> {
+    let full = 2f64.powi(bits as i32 - 1);
+    x.to_vec::<f64>().unwrap().iter().map(|x| (x * full).round_ties_even().clamp(-full, full - 1.0)).collect()
+}
+
+#[test]
+fn every_form_comes_back() {
+    use Encoding::{Alaw, PcmF, PcmS, PcmU, Ulaw};
+    let x = signal(3, 1000, 1);
+    for format in [Format::Wav, Format::Aiff, Format::Au] {
+        for (encoding, bits) in [(PcmS, 16), (PcmS, 24), (PcmS, 32), (PcmF, 32), (PcmF, 64), (Ulaw, 8), (Alaw, 8)] {
+            let mut file = Vec::new();
+            save_with(&mut file, &x, 11_025).format(format).encoding(encoding).bits_per_sample(bits).build().unwrap();
+            let meta = info(&file).unwrap();
+            let told = (meta.encoding, meta.bits_per_sample, meta.num_channels, meta.num_frames, meta.sample_rate);
+            assert_eq!(told, (encoding, bits, 3, 1000, 11_025), "{format:?}");
+            assert_eq!(meta.note, None, "{format:?} {encoding}");
+            let (back, _) = load(&file).unwrap();
+            let off = back.to_dtype(DType::F64).unwrap().sub(&x).unwrap().abs().unwrap();
+            let off = off.amax(..).unwrap().item::<f64>().unwrap();
+            let most = match (encoding, bits) {
+                (Ulaw | Alaw, _) => 0.02,
+                (PcmS, bits) => 1.01 * 0.5f64.powi(bits as i32 - 1) + 6e-8,
+                _ => 6e-8,
+            };
+            assert!(off <= most, "{format:?} of {bits} bits and {encoding}: {off} off");
+            let part = load_with(&file).frame_offset(990).num_frames(50).channels_first(false).build().unwrap().0;
+            assert_eq!(part.shape(), [10, 3]);
+            assert!(part.transpose(0, 1).unwrap().equal(&back.narrow(1, 990, 10).unwrap()).unwrap());
+        }
+    }
+    // Eight bits are without a sign in a WAV, and with one in the others.
+    for (format, encoding) in [(Format::Wav, PcmU), (Format::Aiff, PcmS), (Format::Au, PcmS)] {
+        let mut file = Vec::new();
+        save_with(&mut file, &x, 8000).format(format).bits_per_sample(8).build().unwrap();
+        assert_eq!(info(&file).unwrap().encoding, encoding);
+        let back = load_with(file).normalize(false).build().unwrap().0;
+        let expected: Vec<u8> = whole(&x, 8).iter().map(|s| (s + 128.0) as u8).collect();
+        assert_eq!(back.to_vec::<u8>().unwrap(), expected, "{format:?}");
+    }
+}
+
+#[test]
+fn flac_is_lossless() {
+    for (bits, channels) in [(8, 1), (16, 1), (16, 2), (24, 2), (24, 5)] {
+        for frames in [1, 3, 5, 17, 4095, 4096, 4097, 9000] {
+            let x = signal(channels, frames, u64::from(bits) + frames as u64);
+            let mut file = Vec::new();
+            save_with(&mut file, &x, 44_100).format(Format::Flac).bits_per_sample(bits).build().unwrap();
+            let (back, rate) = load_with(&file).normalize(false).build().unwrap();
+            assert_eq!((back.shape(), rate), (&[channels, frames][..], 44_100), "{bits} bits");
+            let scale = if bits == 24 { 256.0 } else { 1.0 };
+            let zero = if bits == 8 { 128.0 } else { 0.0 };
+            let back: Vec<f64> = back.to_dtype(DType::F64).unwrap().to_vec().unwrap();
+            let back: Vec<f64> = back.iter().map(|s| (s - zero) / scale).collect();
+            assert_eq!(back, whole(&x, bits), "{bits} bits, {channels} channels, {frames} frames");
+        }
+    }
+    let none = save_with(&mut Vec::new(), &signal(1, 0, 1), 8000).format(Format::Flac).build();
+    assert!(none.unwrap_err().message().contains("no frames"));
+    // Two channels that are alike, and samples whose lowest bits are zero, take little room.
+    let one = signal(1, 20_000, 9);
+    let both = flambeau_tensor::cat(&[&one, &one], 0).unwrap();
+    let size = |x: &Tensor, bits: u32| {
+        let mut file = Vec::new();
+        save_with(&mut file, x, 8000).format(Format::Flac).bits_per_sample(bits).build().unwrap();
+        file.len()
+    };
+    assert!(size(&both, 16) < size(&one, 16) + 600);
+    let coarse = one.mul(32768.0).unwrap().round().unwrap().div(32768.0).unwrap();
+    assert!(size(&coarse, 24) < size(&coarse, 16) + 600);
+}
+
+#[test]
+fn a_part_of_a_flac() {
+    let x = signal(2, 30_000, 4);
+    let mut file = Vec::new();
+    save_with(&mut file, &x, 8000).format(Format::Flac).bits_per_sample(16).build().unwrap();
+    let all = load(&file).unwrap().0;
+    for (offset, frames) in [(0, 10), (1, 5000), (4095, 2), (12_345, 9000), (29_999, 7), (30_000, 3)] {
+        let part = load_with(&file).frame_offset(offset).num_frames(frames).build().unwrap().0;
+        let expected = all.narrow(1, offset as isize, frames.min(30_000 - offset)).unwrap();
+        assert!(part.shape() == expected.shape() && part.equal(&expected).unwrap(), "{frames} from {offset}");
+    }
+    let error = load_with(&file).frame_offset(30_001).build().unwrap_err();
+    assert_eq!(error.message(), "frame_offset 30001 is behind the end: the file has 30000 frames");
+}
+
+#[test]
+fn broken_files_of_every_form_do_no_harm() {
+    let x = signal(2, 300, 5);
+    for format in [Format::Wav, Format::Aiff, Format::Au, Format::Flac] {
+        let mut file = Vec::new();
+        save_with(&mut file, &x, 8000).format(format).build().unwrap();
+        for length in (0..file.len()).step_by(7) {
+            let error = load(&file[..length]).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Format, "{format:?} cut at {length}: {error}");
+            load_with(&file[..length]).strict(false).build().ok();
+        }
+        for bit in 0..8 * file.len().min(400) {
+            let mut file = file.clone();
+            file[bit / 8] ^= 1 << (bit % 8);
+            if let Ok((wave, _)) = load(&file) {
+                assert!(wave.numel() <= 40 * file.len(), "{format:?}, bit {bit}: {:?}", wave.shape());
+            }
+        }
+    }
+}
+
+#[test]
+fn readers_and_forms_that_are_told() {
+    let x = signal(1, 40, 6);
+    let mut file = Vec::new();
+    save(&mut file, &x, 8000).unwrap();
+    let source = Source::reader(std::io::Cursor::new(file.clone()));
+    assert_eq!(info(source.clone()).unwrap().num_frames, 40);
+    assert!(load(source).unwrap().0.equal(&load(&file).unwrap().0).unwrap());
+    let error = load_with(file).format(Format::Au).build().unwrap_err();
+    assert_eq!(error.place(), "read bytes in memory");
+    assert!(load_with(vec![1u8; 40]).build().unwrap_err().message().contains("not a sound file: it starts with"));
+    let refused = |format| save_with(&mut Vec::new(), &x, 8000).format(format).build().unwrap_err();
+    assert!(refused(Format::Mpeg).message().contains("not written"));
+    assert!(refused(Format::Caf).message().contains("not written"));
+    let folder = tempfile::tempdir().unwrap();
+    assert!(save(folder.path().join("x.mp3"), &x, 8000).is_err());
+    assert!(save(folder.path().join("x.txt"), &x, 8000).unwrap_err().message().contains("\"txt\""));
+    save(folder.path().join("x.flac"), &x, 8000).unwrap();
+    assert_eq!(info(folder.path().join("x.flac")).unwrap().bits_per_sample, 24);
+    let nine = signal(9, 10, 1);
+    assert!(save(folder.path().join("x.flac"), &nine, 8000).unwrap_err().message().contains("1 to 8 channels"));
 }

@@ -74,3 +74,78 @@ fn mask<'a>(
         false => mask_along_axis(x, param, value, axis, p),
     }
 }
+
+/// Hides several runs of time steps, and then of frequencies, of spectrograms `[..., freq, time]`; as
+/// `torchaudio.transforms.SpecAugment`.
+#[derive(Module)]
+pub struct SpecAugment {
+    n_time_masks: usize,
+    time_mask_param: usize,
+    n_freq_masks: usize,
+    freq_mask_param: usize,
+    iid_masks: bool,
+    p: f64,
+    zero_masking: bool,
+}
+
+builder! {
+    /// Options of [`SpecAugment`].
+    pub struct SpecAugmentBuilder => SpecAugment;
+    new {
+        /// How many runs of time steps.
+        n_time_masks: usize,
+        /// Each is shorter than this.
+        time_mask_param: usize,
+        /// How many runs of frequencies.
+        n_freq_masks: usize,
+        /// Each is shorter than this.
+        freq_mask_param: usize,
+    }
+    options {
+        /// Masks of its own for each of a batch? Yes unless set; one spectrogram alone has no batch.
+        iid_masks: bool = true,
+        /// The part of the axis that a mask is shorter than, 1 unless set.
+        p: f64 = 1.0,
+        /// Hide by zeros, or by the mean (unless set).
+        zero_masking: bool = false,
+    }
+}
+
+impl SpecAugment {
+    #[track_caller]
+    fn from_builder(b: SpecAugmentBuilder) -> Result<Self> {
+        ensure!((0.0..=1.0).contains(&b.p), Argument, "SpecAugment", "p {} must be from 0 to 1", b.p);
+        Ok(SpecAugment {
+            n_time_masks: b.n_time_masks,
+            time_mask_param: b.time_mask_param,
+            n_freq_masks: b.n_freq_masks,
+            freq_mask_param: b.freq_mask_param,
+            iid_masks: b.iid_masks,
+            p: b.p,
+            zero_masking: b.zero_masking,
+        })
+    }
+}
+
+impl Forward<&Tensor> for SpecAugment {
+    type Output = Tensor;
+    #[track_caller]
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let each = self.iid_masks && x.rank() > 2;
+        let mean = if self.zero_masking { None } else { Some(x.mean(..)?) };
+        let mut hidden = x.clone();
+        let masks = [
+            (MaskAxis::Time, self.n_time_masks, self.time_mask_param),
+            (MaskAxis::Frequency, self.n_freq_masks, self.freq_mask_param),
+        ];
+        for (axis, count, param) in masks {
+            for _ in 0..count {
+                hidden = match &mean {
+                    None => mask(&hidden, param, 0.0, axis, self.p, each)?,
+                    Some(mean) => mask(&hidden, param, mean, axis, self.p, each)?,
+                };
+            }
+        }
+        Ok(hidden)
+    }
+}

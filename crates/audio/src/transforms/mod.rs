@@ -17,23 +17,43 @@
 //! # Ok::<(), flambeau_tensor::Error>(())
 //! ```
 
+mod calls;
+mod cepstral;
 mod db;
+mod features;
 mod masking;
 mod mel;
-mod mfcc;
+mod multi_channel;
 mod pad_trim;
 mod resample;
 mod spectrogram;
+mod vocoder;
+mod waveform;
 
+pub use cepstral::{LFCC, LFCCBuilder, MFCC, MFCCBuilder};
 pub use db::{AmplitudeKind, AmplitudeToDB, AmplitudeToDBBuilder};
-pub use masking::{FrequencyMasking, FrequencyMaskingBuilder, TimeMasking, TimeMaskingBuilder};
+pub use features::{ComputeDeltas, RNNTLoss, SlidingWindowCmn};
+pub use masking::{
+    FrequencyMasking, FrequencyMaskingBuilder, SpecAugment, SpecAugmentBuilder, TimeMasking, TimeMaskingBuilder,
+};
 pub use mel::{MelScale, MelScaleBuilder, MelSpectrogram, MelSpectrogramBuilder};
-pub use mfcc::{MFCC, MFCCBuilder};
+pub use multi_channel::{PSD, PSDBuilder};
 pub use pad_trim::PadTrim;
 pub use resample::{Resample, ResampleBuilder};
-pub use spectrogram::{Spectrogram, SpectrogramBuilder, WindowFn, hamming_window, hann_window};
+pub use spectrogram::{
+    InverseSpectrogram, InverseSpectrogramBuilder, SpectralCentroid, SpectralCentroidBuilder, Spectrogram,
+    SpectrogramBuilder, WindowFn, hamming_window, hann_window,
+};
+pub use vocoder::{GriffinLim, GriffinLimBuilder, PitchShift, PitchShiftBuilder, TimeStretch, TimeStretchBuilder};
+pub use waveform::{
+    AddNoise, Convolve, Deemphasis, FFTConvolve, Fade, FadeBuilder, FadeShape, GainType, Loudness, MuLawDecoding,
+    MuLawEncoding, Preemphasis, Speed, SpeedPerturbation, Vad, Vol, VolBuilder,
+};
 
-pub use crate::functional::{MelNorm, MelScaleKind, Normalized, ResamplingMethod};
+pub use crate::functional::{
+    ConvolveMode, MelNorm, MelScaleKind, Normalized, ResamplingMethod, RnntLossOptions, SlidingWindowCmnOptions,
+    VadOptions,
+};
 #[doc(no_inline)]
 pub use flambeau_nn::{Call, Forward};
 
@@ -42,6 +62,12 @@ flambeau_nn::plain_parts!(
     MelScaleKind,
     Normalized,
     ResamplingMethod,
+    crate::functional::ConvolveMode,
+    crate::functional::VadOptions,
+    waveform::FadeShape,
+    crate::functional::GriffinLimOptions,
+    crate::functional::RnntLossOptions,
+    crate::functional::SlidingWindowCmnOptions,
     crate::functional::ResampleOptions,
     crate::functional::SpectrogramOptions
 );

@@ -1,8 +1,9 @@
 //! Resampling as a module.
 
-use crate::functional::{self, ResampleOptions, ResamplingMethod};
+use crate::functional::{Polyphase, ResampleOptions, ResamplingMethod, Sinc};
 use flambeau_nn::{Buffer, Forward, Module};
 use flambeau_tensor::{DType, Result, Tensor, builder};
+use std::sync::Arc;
 
 /// Signals `[..., frames]` at another rate, `[..., ⌈frames · new / orig⌉]`, by a windowed sinc; as
 /// `torchaudio.transforms.Resample`.
@@ -40,7 +41,8 @@ impl Resample {
     fn from_builder(b: ResampleBuilder) -> Result<Self> {
         let ResampleBuilder { orig_freq, new_freq, lowpass_filter_width, rolloff, resampling_method, dtype } = b;
         let options = ResampleOptions { lowpass_filter_width, rolloff, resampling_method };
-        let kernel = functional::sinc_kernel(orig_freq, new_freq, &options, dtype)?.map(Buffer::new);
+        let sinc = Sinc::new(orig_freq, new_freq, &options, dtype)?;
+        let kernel = sinc.map(|s| s.kernel(dtype.unwrap_or(DType::F32)).map(Buffer::new)).transpose()?;
         Ok(Resample { orig_freq, new_freq, kernel })
     }
 }
@@ -51,7 +53,7 @@ impl Forward<&Tensor> for Resample {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         match &self.kernel {
             None => Ok(x.clone()),
-            Some(kernel) => functional::apply_kernel(x, kernel, self.orig_freq, self.new_freq),
+            Some(kernel) => Arc::new(Polyphase::of(kernel, self.orig_freq, self.new_freq)?).apply(x),
         }
     }
 }

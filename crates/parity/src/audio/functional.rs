@@ -46,10 +46,7 @@ fn mask_value<'a>(c: &'a Call) -> Result<Operand<'a>, Trouble> {
 }
 
 fn spectrogram_options(w: &Words<'_>) -> Result<f::SpectrogramOptions, Trouble> {
-    let (n_fft, win_length) = (w.count("n_fft", 0)?, w.count("win_length", 0)?);
-    if win_length > n_fft {
-        return unsupported("a window longer than a frame");
-    }
+    let (_, n_fft) = w.window("n_fft")?;
     Ok(f::SpectrogramOptions {
         n_fft,
         hop_length: w.count("hop_length", 0)?,
@@ -170,7 +167,24 @@ fn apply(name: &str, w: &Words<'_>) -> Outcome {
             ok(f::forced_align(&log_probs, &targets, w.count("blank", 0)?)?)
         }
         "gain" => ok(f::gain(x()?, w.float("gain_db", 1.0)?)?),
+        "griffinlim" => {
+            let (window, n_fft) = w.window("n_fft")?;
+            let options = f::GriffinLimOptions::new()
+                .n_fft(n_fft)
+                .hop_length(w.count("hop_length", 0)?)
+                .power(w.float("power", 0.0)?)
+                .n_iter(w.count("n_iter", 0)?)
+                .momentum(w.float("momentum", 0.0)?)
+                .length(w.count_opt("length")?)
+                .rand_init(w.flag("rand_init", true)?);
+            ok(f::griffinlim(w.tensor("specgram")?, window, options)?)
+        }
         "highpass_biquad" => ok(f::highpass_biquad(x()?, rate()?, w.float("cutoff_freq", 0.0)?, q()?)?),
+        "inverse_spectrogram" => {
+            let options = spectrogram_options(w)?;
+            let (x, length) = (w.tensor("spectrogram")?, w.count_opt("length")?);
+            ok(f::inverse_spectrogram(x, length, w.tensor("window")?, &options)?)
+        }
         "lfilter" => {
             let options = f::LfilterOptions::new().clamp(w.flag("clamp", true)?).batching(w.flag("batching", true)?);
             ok(f::lfilter(x()?, w.tensor("a_coeffs")?, w.tensor("b_coeffs")?, options)?)
@@ -223,6 +237,19 @@ fn apply(name: &str, w: &Words<'_>) -> Outcome {
                 .sinusoidal(w.flag("sinusoidal", true)?);
             ok(f::phaser(x()?, rate()?, options)?)
         }
+        "phase_vocoder" => {
+            let (x, advance) = (w.tensor("complex_specgrams")?, w.tensor("phase_advance")?);
+            ok(f::phase_vocoder(x, w.float("rate", 0.0)?, advance)?)
+        }
+        "pitch_shift" => {
+            let options = f::PitchShiftOptions::new()
+                .bins_per_octave(w.count("bins_per_octave", 12)? as u32)
+                .n_fft(w.count("n_fft", 512)?)
+                .win_length(w.count_opt("win_length")?)
+                .hop_length(w.count_opt("hop_length")?)
+                .window(w.tensor_opt("window")?.cloned());
+            ok(f::pitch_shift(x()?, rate()?, c.int(KEYWORD, "n_steps")? as i32, &options)?)
+        }
         "preemphasis" => ok(f::preemphasis(x()?, w.float("coeff", 0.97)?)?),
         "psd" => {
             let (normalize, eps) = (w.flag("normalize", true)?, w.float("eps", 1e-10)?);
@@ -268,28 +295,7 @@ fn apply(name: &str, w: &Words<'_>) -> Outcome {
             let (gain, central) = (w.float("gain", 0.0)?, w.float("central_freq", 3000.0)?);
             ok(f::treble_biquad(x()?, rate()?, gain, central, q()?)?)
         }
-        "vad" => {
-            let d = f::VadOptions::new();
-            let options = f::VadOptions {
-                trigger_level: w.float("trigger_level", d.trigger_level)?,
-                trigger_time: w.float("trigger_time", d.trigger_time)?,
-                search_time: w.float("search_time", d.search_time)?,
-                allowed_gap: w.float("allowed_gap", d.allowed_gap)?,
-                pre_trigger_time: w.float("pre_trigger_time", d.pre_trigger_time)?,
-                boot_time: w.float("boot_time", d.boot_time)?,
-                noise_up_time: w.float("noise_up_time", d.noise_up_time)?,
-                noise_down_time: w.float("noise_down_time", d.noise_down_time)?,
-                noise_reduction_amount: w.float("noise_reduction_amount", d.noise_reduction_amount)?,
-                measure_freq: w.float("measure_freq", d.measure_freq)?,
-                measure_duration: w.float_opt("measure_duration")?,
-                measure_smooth_time: w.float("measure_smooth_time", d.measure_smooth_time)?,
-                hp_filter_freq: w.float("hp_filter_freq", d.hp_filter_freq)?,
-                lp_filter_freq: w.float("lp_filter_freq", d.lp_filter_freq)?,
-                hp_lifter_freq: w.float("hp_lifter_freq", d.hp_lifter_freq)?,
-                lp_lifter_freq: w.float("lp_lifter_freq", d.lp_lifter_freq)?,
-            };
-            ok(f::vad(x()?, rate()?, options)?)
-        }
+        "vad" => ok(f::vad(x()?, rate()?, w.vad_options()?)?),
         other => unsupported(format!("the function `{other}` is not in the runner's table")),
     }
 }

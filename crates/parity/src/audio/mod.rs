@@ -1,29 +1,34 @@
 //! Cases recorded from torchaudio.
 
+pub mod dataset;
 pub mod functional;
+pub mod io;
 pub mod kaldi;
+pub mod model;
+pub mod transform;
 
-use flambeau_audio::functional::{
-    ConvolveMode, MaskAxis, MelNorm, MelScaleKind, Normalized, Reduction, ResamplingMethod,
+use flambeau_audio::{
+    functional::{ConvolveMode, MaskAxis, MelNorm, MelScaleKind, Normalized, Reduction, ResamplingMethod, VadOptions},
+    transforms::{WindowFn, hamming_window, hann_window},
 };
-use flambeau_tensor::{PadMode, Tensor};
+use flambeau_tensor::{DType, PadMode, Tensor};
 
 use crate::{
     call::{Call, KEYWORD, Trouble, unsupported},
     value::Value,
 };
 
-/// Functions of torchaudio that are not here yet: they want complex Fourier transforms, `solve`, `eigh`.
+/// Functions and transforms of torchaudio that are not here yet, or not in the runner's table.
 pub const LACKING: &[&str] = &[
     "frechet_distance",
-    "griffinlim",
-    "inverse_spectrogram",
     "mvdr_weights_rtf",
     "mvdr_weights_souden",
-    "phase_vocoder",
-    "pitch_shift",
     "rtf_evd",
     "rtf_power",
+    "InverseMelScale",
+    "MVDR",
+    "RTFMVDR",
+    "SoudenMVDR",
 ];
 
 /// An argument by its name.
@@ -40,6 +45,10 @@ impl<'a> Words<'a> {
 
     pub fn count(&self, name: &str, default: usize) -> Result<usize, Trouble> {
         self.0.size_or(KEYWORD, name, default)
+    }
+
+    pub fn count_opt(&self, name: &str) -> Result<Option<usize>, Trouble> {
+        Ok(self.0.int_opt(KEYWORD, name)?.map(|n| n as usize))
     }
 
     pub fn rate(&self, name: &str) -> Result<u32, Trouble> {
@@ -133,6 +142,62 @@ impl<'a> Words<'a> {
             "none" => Ok(Reduction::None),
             other => unsupported(format!("reduction {other}")),
         }
+    }
+
+    /// What makes windows, with what it is given there (`wkwargs`) in it.
+    pub fn window_fn(&self) -> Result<WindowFn, Trouble> {
+        let periodic = match self.0.given(KEYWORD, "wkwargs") {
+            None => true,
+            Some(Value::Dict(items)) => match &items[..] {
+                [] => true,
+                [(name, Value::Bool(periodic))] if name == "periodic" => *periodic,
+                _ => return unsupported(format!("windows with {items:?}")),
+            },
+            Some(other) => return unsupported(format!("windows with {other:?}")),
+        };
+        let name = match self.0.given(KEYWORD, "window_fn") {
+            None => "hann_window",
+            Some(Value::Str(name)) => name,
+            Some(other) => return unsupported(format!("windows by {other:?}")),
+        };
+        Ok(match (name, periodic) {
+            ("hann_window", true) => hann_window,
+            ("hamming_window", true) => hamming_window,
+            ("hann_window", false) => |n| Tensor::hann_window(n, false, DType::F32),
+            ("hamming_window", false) => |n| Tensor::hamming_window(n, false, DType::F32),
+            _ => return unsupported(format!("windows by {name}")),
+        })
+    }
+
+    /// The window and the samples of a frame, which it fits.
+    pub fn window(&self, n_fft: &str) -> Result<(&'a Tensor, usize), Trouble> {
+        let (window, n_fft) = (self.tensor("window")?, self.count(n_fft, 0)?);
+        match self.count("win_length", 0)? {
+            win_length if win_length > n_fft => unsupported("a window longer than a frame"),
+            _ => Ok((window, n_fft)),
+        }
+    }
+
+    pub fn vad_options(&self) -> Result<VadOptions, Trouble> {
+        let d = VadOptions::new();
+        Ok(VadOptions {
+            trigger_level: self.float("trigger_level", d.trigger_level)?,
+            trigger_time: self.float("trigger_time", d.trigger_time)?,
+            search_time: self.float("search_time", d.search_time)?,
+            allowed_gap: self.float("allowed_gap", d.allowed_gap)?,
+            pre_trigger_time: self.float("pre_trigger_time", d.pre_trigger_time)?,
+            boot_time: self.float("boot_time", d.boot_time)?,
+            noise_up_time: self.float("noise_up_time", d.noise_up_time)?,
+            noise_down_time: self.float("noise_down_time", d.noise_down_time)?,
+            noise_reduction_amount: self.float("noise_reduction_amount", d.noise_reduction_amount)?,
+            measure_freq: self.float("measure_freq", d.measure_freq)?,
+            measure_duration: self.float_opt("measure_duration")?,
+            measure_smooth_time: self.float("measure_smooth_time", d.measure_smooth_time)?,
+            hp_filter_freq: self.float("hp_filter_freq", d.hp_filter_freq)?,
+            lp_filter_freq: self.float("lp_filter_freq", d.lp_filter_freq)?,
+            hp_lifter_freq: self.float("hp_lifter_freq", d.hp_lifter_freq)?,
+            lp_lifter_freq: self.float("lp_lifter_freq", d.lp_lifter_freq)?,
+        })
     }
 
     /// The dimension `axis` of a spectrogram of `rank` dimensions.

@@ -62,7 +62,7 @@ impl<M: Module> Subject for Live<M> {
 }
 
 /// What an entry of the table gives.
-type Built = Result<Box<dyn Subject>, Trouble>;
+pub(crate) type Built = Result<Box<dyn Subject>, Trouble>;
 
 /// How a module is made from its constructor's arguments.
 pub type Make = fn(&Call) -> Built;
@@ -103,12 +103,12 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// A module with a call of its own.
-fn module<M: Module>(builder: impl Build<Output = M>, forward: fn(&M, &Call) -> Outcome) -> Built {
+pub(crate) fn module<M: Module>(builder: impl Build<Output = M>, forward: fn(&M, &Call) -> Outcome) -> Built {
     Ok(Box::new(Live { module: builder.build()?, forward }))
 }
 
 /// A module of one tensor.
-fn layer<M: Layer>(builder: impl Build<Output = M>) -> Built {
+pub(crate) fn layer<M: Layer>(builder: impl Build<Output = M>) -> Built {
     module(builder, |m, c| ok(m.call(c.x()?)?))
 }
 
@@ -205,7 +205,7 @@ fn same_first_values(module: &DynModule, recorded: &[(String, Recorded)]) -> Res
 }
 
 /// The module's parameters, which have to be those that PyTorch lists.
-fn parameters(module: &DynModule, names: &[String]) -> Result<Vec<Tensor>, Trouble> {
+pub(crate) fn parameters(module: &DynModule, names: &[String]) -> Result<Vec<Tensor>, Trouble> {
     let (ours, tensors): (Vec<String>, Vec<Tensor>) = module.named_parameters().into_iter().unzip();
     if ours == names { Ok(tensors) } else { failed(format!("our parameters are {ours:?}, PyTorch's {names:?}")) }
 }

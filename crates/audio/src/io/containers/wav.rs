@@ -5,36 +5,11 @@
 //! A program that writes to a pipe cannot go back and fill in the sizes. It leaves 0 or the largest number
 //! there ([`is_open`]), and the samples go on to the end of the file.
 
-use super::{AudioMetaData, Encoding};
+use crate::io::adpcm::{Adpcm, Kind};
+use crate::io::fault::{Fault, bytes, fault, go, printable};
+use crate::io::pcm::Form;
+use crate::io::{Encoding, Opened};
 use std::io::{self, BufReader, Read, Seek};
-
-/// A file whose structure was found whole.
-#[derive(Debug)]
-pub(super) struct Wav {
-    pub(super) meta: AudioMetaData,
-    /// Bytes of a frame.
-    pub(super) block: usize,
-    /// The byte at which the samples start.
-    pub(super) data_at: u64,
-}
-
-/// What is wrong with a file.
-#[derive(Debug)]
-pub(super) enum Fault {
-    Io(io::Error),
-    Format(String),
-    Unsupported(String),
-}
-
-impl From<io::Error> for Fault {
-    fn from(e: io::Error) -> Self {
-        Fault::Io(e)
-    }
-}
-
-macro_rules! fault {
-    ($kind:ident, $($message:tt)+) => { return Err(Fault::$kind(format!($($message)+))) };
-}
 
 /// What the start of the file says of its sizes.
 struct Riff {
@@ -46,19 +21,19 @@ struct Riff {
     first: u64,
 }
 
-/// The part of `fmt ` that says what the samples are.
-struct Form {
-    encoding: Encoding,
-    channels: u16,
-    rate: u32,
-    bits: u16,
-    block: u16,
+/// What the chunk `fmt ` says of the samples.
+pub(super) enum Samples {
+    Plain(Form),
+    /// In blocks that are decoded.
+    Blocks(Adpcm),
 }
 
 const PCM: u16 = 1;
+const MS_ADPCM: u16 = 2;
 const FLOAT: u16 = 3;
 const ALAW: u16 = 6;
 const ULAW: u16 = 7;
+const IMA_ADPCM: u16 = 0x11;
 const EXTENSIBLE: u16 = 0xfffe;
 /// What follows the two bytes of the format in the GUIDs of the extensible form.
 const GUID_TAIL: [u8; 14] = [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71];
@@ -74,7 +49,7 @@ fn is_open(size: u64) -> bool {
 
 /// Walks the chunks up to the samples of a file of `length` bytes. What is promised beyond the end of the file
 /// is a fault if `strict`, else a note.
-pub(super) fn walk<F: Read + Seek>(file: &mut BufReader<F>, length: u64, strict: bool) -> Result<Wav, Fault> {
+pub(in crate::io) fn walk<F: Read + Seek>(file: &mut BufReader<F>, length: u64, strict: bool) -> Result<Opened, Fault> {
     let mut notes = Vec::new();
     let riff = read_riff(file, length, strict, &mut notes)?;
     let mut form = None;
@@ -93,7 +68,7 @@ pub(super) fn walk<F: Read + Seek>(file: &mut BufReader<F>, length: u64, strict:
                 if body + size > riff.end {
                     notes.push(format!("the header at byte 4 promises a file of {} bytes only", riff.end));
                 }
-                return samples_of(form, at, size, notes);
+                return opened(form, at + 8, size, notes);
             }
             _ if size > length - body => {
                 let name = printable(&name);
@@ -111,9 +86,7 @@ pub(super) fn walk<F: Read + Seek>(file: &mut BufReader<F>, length: u64, strict:
 
 /// Name and size of the chunk at byte `at`.
 fn read_head<F: Read + Seek>(file: &mut BufReader<F>, at: u64) -> io::Result<([u8; 4], u64)> {
-    // Relative, which keeps what is in the buffer: a file may be full of tiny chunks.
-    let here = file.stream_position()?;
-    file.seek_relative(at as i64 - here as i64)?;
+    go(file, at)?;
     let [a, b, c, d, size @ ..]: [u8; 8] = bytes(file)?;
     Ok(([a, b, c, d], u32::from_le_bytes(size).into()))
 }
@@ -228,26 +201,35 @@ fn only_chunks<F: Read + Seek>(file: &mut BufReader<F>, mut at: u64, length: u64
     Ok(true)
 }
 
-/// Reads the chunk `fmt ` of `size` bytes whose header is at byte `at`.
-fn read_form(file: &mut impl Read, at: u64, size: u64) -> Result<Form, Fault> {
+/// Reads the chunk `fmt ` of `size` bytes whose header is at byte `at`; the reader stands behind that.
+pub(super) fn read_form(file: &mut impl Read, at: u64, size: u64) -> Result<Samples, Fault> {
     if size < 16 {
         fault!(Format, "the chunk \"fmt \" at byte {at} has {size} bytes, 16 are the least");
     }
     let fmt: [u8; 16] = bytes(file)?;
     let u16_of = |i: usize| u16::from_le_bytes([fmt[i], fmt[i + 1]]);
     let (mut tag, channels, rate, block, bits) = (u16_of(0), u16_of(2), u32_at(&fmt, 4), u16_of(12), u16_of(14));
+    if channels == 0 || rate == 0 {
+        fault!(Format, "the chunk \"fmt \" at byte {at} tells of {channels} channels at {rate} Hz");
+    }
+    if matches!(tag, MS_ADPCM | IMA_ADPCM) {
+        if size < 20 {
+            fault!(Format, "the chunk \"fmt \" at byte {at} has {size} bytes, its form {tag:#06x} 20 at least");
+        }
+        let more: [u8; 4] = bytes(file)?;
+        let kind = if tag == MS_ADPCM { Kind::Microsoft } else { Kind::Ima };
+        let frames = u16::from_le_bytes([more[2], more[3]]);
+        return Ok(Samples::Blocks(Adpcm::new(kind, (channels, rate, bits), (block, frames), at)?));
+    }
     if tag == EXTENSIBLE {
         if size < 40 {
             fault!(Format, "the chunk \"fmt \" at byte {at} has {size} bytes, its extensible form 40");
         }
         let more: [u8; 24] = bytes(file)?;
         if more[10..] != GUID_TAIL && more[10..] != AMBISONIC_TAIL {
-            fault!(Unsupported, "samples of a form by an unknown GUID at byte {}", at + 8 + 24);
+            fault!(Unsupported, "samples of a form by an unknown GUID in the \"fmt \" at byte {at}");
         }
         tag = u16::from_le_bytes([more[8], more[9]]);
-    }
-    if channels == 0 || rate == 0 {
-        fault!(Format, "the chunk \"fmt \" at byte {at} tells of {channels} channels at {rate} Hz");
     }
     let encoding = match (tag, bits) {
         (PCM, 1..=8) => Encoding::PcmU,
@@ -258,47 +240,26 @@ fn read_form(file: &mut impl Read, at: u64, size: u64) -> Result<Form, Fault> {
         (PCM | FLOAT | ALAW | ULAW, _) => fault!(Format, "samples of {bits} bits by the \"fmt \" at byte {at}"),
         _ => fault!(
             Unsupported,
-            "samples of form {tag:#06x} by the \"fmt \" at byte {at}; read are PCM, float, A-law, µ-law"
+            "samples of form {tag:#06x} by the \"fmt \" at byte {at}; read are PCM, float, A-law, µ-law, ADPCM by Microsoft and IMA"
         ),
     };
+    let (channels, bits) = (usize::from(channels), u32::from(bits));
+    let form = Form { encoding, channels, rate, bits, big_endian: false, signed: false };
     // The standard keeps a sample in the least whole bytes, its bits at the upper end.
-    if u32::from(block) != u32::from(channels) * u32::from(bits.div_ceil(8)) {
+    if u64::from(block) != form.block() {
         fault!(Format, "frames of {block} bytes, but {channels} channels of {bits} bits, by the \"fmt \" at byte {at}");
     }
-    Ok(Form { encoding, channels, rate, bits, block })
+    Ok(Samples::Plain(form))
 }
 
-/// What the chunk `data` at byte `at` holds in `size` bytes.
-fn samples_of(form: &Form, at: u64, size: u64, mut notes: Vec<String>) -> Result<Wav, Fault> {
-    let block = u64::from(form.block);
-    let Ok(frames) = usize::try_from(size / block) else {
-        fault!(Unsupported, "more samples than this machine can address");
-    };
-    if !size.is_multiple_of(block) {
-        let (end, rest) = (at + 8 + size, size % block);
-        notes.push(format!("the last {rest} bytes up to byte {end} are no whole frame of {block} and left out"));
+/// What lies from byte `data_at` on in `size` bytes.
+pub(super) fn opened(samples: &Samples, data_at: u64, size: u64, notes: Vec<String>) -> Result<Opened, Fault> {
+    match samples {
+        Samples::Plain(form) => form.samples(data_at, size, notes).map(Opened::Pcm),
+        Samples::Blocks(adpcm) => adpcm.clone().at(data_at, size, notes).map(Opened::Adpcm),
     }
-    let meta = AudioMetaData {
-        sample_rate: form.rate,
-        num_frames: frames,
-        num_channels: form.channels.into(),
-        bits_per_sample: form.bits.into(),
-        encoding: form.encoding,
-        note: (!notes.is_empty()).then(|| notes.join("; ")),
-    };
-    Ok(Wav { meta, block: form.block.into(), data_at: at + 8 })
-}
-
-fn bytes<const N: usize>(file: &mut impl Read) -> io::Result<[u8; N]> {
-    let mut bytes = [0; N];
-    file.read_exact(&mut bytes)?;
-    Ok(bytes)
 }
 
 fn u32_at(bytes: &[u8], i: usize) -> u32 {
     u32::from_le_bytes([bytes[i], bytes[i + 1], bytes[i + 2], bytes[i + 3]])
-}
-
-fn printable(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| if b.is_ascii_graphic() || *b == b' ' { char::from(*b) } else { '.' }).collect()
 }
