@@ -23,9 +23,9 @@ use std::sync::Arc;
 /// # Ok::<(), flambeau_tensor::Error>(())
 /// ```
 pub fn graph(outputs: &[&Tensor], names: &dyn NamedTensors) -> String {
-    let mut leaves: HashMap<usize, String> = HashMap::new();
+    let mut leaves: HashMap<(usize, usize), String> = HashMap::new();
     names.each_named(&mut |name, tensor| {
-        leaves.entry(tensor.id()).or_insert_with(|| name.to_string());
+        leaves.entry(memory(tensor)).or_insert_with(|| name.to_string());
     });
     let mut picture =
         Picture { text: String::from("digraph {\n  node [shape=box];\n"), leaves, places: HashMap::new() };
@@ -46,10 +46,15 @@ pub fn graph(outputs: &[&Tensor], names: &dyn NamedTensors) -> String {
 
 struct Picture {
     text: String,
-    /// Names of leaves by their tensors' numbers.
-    leaves: HashMap<usize, String>,
+    /// Names of leaves by where they lie: a state dict's tensors are other handles on them.
+    leaves: HashMap<(usize, usize), String>,
     /// What was drawn: nodes by address, leaves by number.
     places: HashMap<(bool, usize), String>,
+}
+
+/// Where a tensor's first element lies.
+fn memory(tensor: &Tensor) -> (usize, usize) {
+    (tensor.storage().id(), tensor.storage_offset())
 }
 
 fn key(node: &Arc<Node>) -> (bool, usize) {
@@ -72,7 +77,8 @@ impl Picture {
             Edge::None => return,
             Edge::Leaf(leaf) => {
                 let own = meta(&Meta::like(leaf));
-                let label = self.leaves.get(&leaf.id()).map_or(own.clone(), |name| format!("{}\\n{own}", quoted(name)));
+                let label =
+                    self.leaves.get(&memory(leaf)).map_or(own.clone(), |name| format!("{}\\n{own}", quoted(name)));
                 ((false, leaf.id()), label, ", style=filled, fillcolor=lightblue")
             }
             Edge::Node(node, _) => {

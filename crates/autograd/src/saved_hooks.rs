@@ -10,6 +10,7 @@ use smallvec::smallvec;
 use std::any::Any;
 use std::cell::RefCell;
 use std::panic::Location;
+use std::rc::Rc;
 use std::sync::Arc;
 
 type Kept = Arc<dyn Any + Send + Sync>;
@@ -21,7 +22,7 @@ struct Hooks {
 }
 
 thread_local! {
-    static ON: RefCell<Vec<Arc<Hooks>>> = const { RefCell::new(Vec::new()) };
+    static ON: RefCell<Vec<Rc<Hooks>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Runs `f` with hooks on what its ops keep for the way back: `torch.autograd.graph.saved_tensors_hooks`. `pack` gets each
@@ -79,7 +80,7 @@ fn with<R>(hooks: Hooks, f: impl FnOnce() -> R) -> R {
             drop(last);
         }
     }
-    ON.with_borrow_mut(|on| on.push(Arc::new(hooks)));
+    ON.with_borrow_mut(|on| on.push(Rc::new(hooks)));
     let _leave = Leave;
     f()
 }

@@ -311,6 +311,33 @@ impl Level {
         }
     }
 
+    /// An op that draws random numbers for its operands.
+    fn drawn(&self, call: Call<'_>, batched: bool) -> Result<Outputs> {
+        match self.randomness {
+            Randomness::Error => bail!(Argument, "vmap", "{RANDOM}"),
+            Randomness::Different => self.fresh(call),
+            Randomness::Same if !batched => call.run(),
+            Randomness::Same => {
+                let Call { op, inputs, output, at } = call;
+                let name = op.name();
+                let ([x], "dropout") = (inputs, name) else {
+                    bail!(
+                        Unsupported,
+                        name,
+                        "inside of `vmap` numbers drawn by what differs between samples are not the same for all"
+                    )
+                };
+                // What is left out of ones is left out of all samples.
+                let ones = uninterpreted(|| no_grad(|| x.ones_like()))?;
+                let mut outputs = Call { op, inputs: &[&ones], output, at }.run()?;
+                if let Some(factors) = outputs.first_mut() {
+                    *factors = self.again(|| x.mul(&*factors))?;
+                }
+                Ok(outputs)
+            }
+        }
+    }
+
     /// Random numbers written into `target`.
     fn random_into(&self, random: &Random, call: Call<'_>, (name, target): (&'static str, &Tensor)) -> Result<Outputs> {
         let value = self.samples(target);
@@ -359,6 +386,7 @@ impl Interpreter for Level {
         match call.output {
             Output::Fresh => match &call.op {
                 Op::Random(random) => self.random(&random.clone(), call),
+                op if rules::draws(op) => self.drawn(call, batched),
                 _ if batched => self.fresh(call),
                 _ => call.run(),
             },

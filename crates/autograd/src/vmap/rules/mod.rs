@@ -20,7 +20,8 @@ pub(super) use view::view;
 
 /// The ops that [`vmap`](crate::func::vmap()) runs one sample at a time, by the names of their structs, and why; beside
 /// these, ops of somebody's own without a decomposition.
-pub const LOOPS: &[(&str, &str)] = &[];
+pub const LOOPS: &[(&str, &str)] =
+    &[("CtcLossBackward", "its lengths are numbers of the op, one for each row of one sample's batch")];
 
 /// An op with at least one batched operand, and what a rule asks of it.
 pub(super) struct Batch<'a> {
@@ -70,6 +71,16 @@ pub(super) fn aligned(operand: &Operand, rank: usize, size: usize) -> Result<Ten
     let mut shape = operand.value.layout().shape.clone();
     (operand.rank()..rank).for_each(|_| shape.insert(1, 1));
     operand.value.reshape(shape)
+}
+
+/// Of the matrices in the last two dimensions, whatever stands before them: linear algebra.
+fn is_of_matrices(name: &str) -> bool {
+    name.starts_with("linalg.") || matches!(name, "geqrf" | "matrix_exp")
+}
+
+/// Does the op draw random numbers for its operands?
+pub(super) fn draws(op: &Op) -> bool {
+    matches!(op.name(), "dropout" | "multinomial")
 }
 
 /// The op with its dimensions counted behind that of the samples.
@@ -154,6 +165,14 @@ impl Batch<'_> {
                 "vmap",
                 "`nonzero`: how many elements there are depends on the data and differs between the samples"
             ),
+            op if is_of_matrices(op.name()) => self.along(op.clone())?,
+            op if op.name() == "dropout" => self.along(op.clone())?,
+            op if op.name() == "multinomial" => {
+                // Of rows, however many.
+                let x = self.spread(0)?;
+                let rows = if x.rank() > 2 { x.flatten(0, -2)? } else { x };
+                dispatch_all(op.clone(), &[&rows])?
+            }
             _ => return Ok(None),
         }))
     }
