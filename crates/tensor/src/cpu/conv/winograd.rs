@@ -27,6 +27,8 @@ const DEEP: usize = 16;
 const TILES: usize = 96;
 /// and numbers of a box's turned source at most, if its tiles are more than that.
 const NUMBERS: usize = 128 << 10;
+/// Numbers of the turned weight at most: a larger one is read from too far for what few tiles it meets.
+const WEIGHT: usize = 1 << 20;
 /// Tasks that there should be at least.
 const TASKS: usize = 4;
 
@@ -38,7 +40,8 @@ pub(super) fn tiles(axes: &[Axis; 3], batch: usize, channels: usize, features: u
     // Half of the tiles at the border of an odd grid is computed for nothing.
     let used = 5 * height.grid * width.grid >= 3 * 4 * tiles[1].grid * tiles[2].grid;
     let flat = depth.is_plain() && depth.grid == 1;
-    (flat && used && channels >= DEEP && features >= DEEP && count >= TILES).then_some(tiles)
+    let deep = channels >= DEEP && features >= DEEP && PLACES * channels * features <= WEIGHT;
+    (flat && used && deep && count >= TILES).then_some(tiles)
 }
 
 /// Boxes of a grid of tiles, about equal, and how many samples are taken together, `most` at most; of so many channels.
