@@ -1,7 +1,7 @@
 //! Training with single crates: the derives name the crate that a program depends on, not the facade.
 
 use flambeau_autograd::Autograd;
-use flambeau_data::{Collate, DataLoader};
+use flambeau_data::{Collate, DataLoader, ListDataset};
 use flambeau_nn::functional::mse_loss;
 use flambeau_nn::{Build, Call, Forward, Linear, Module, Tanh, Tensors};
 use flambeau_optim::{Adam, Optimizer, Scheduler, StepLR};
@@ -42,7 +42,7 @@ fn a_network_learns_a_sine() -> Result<()> {
         .map(|i| i as f32 / 32.0 - 1.0)
         .map(|x| Ok(Point { x: Tensor::full([1], x).build()?, y: x.sin() }))
         .collect::<Result<_>>()?;
-    let loader = DataLoader::new(points).batch_size(16).shuffle(true).build()?;
+    let loader = DataLoader::new(ListDataset(points)).batch_size(16).shuffle(true).build()?;
     let net = Net { hidden: Linear::new(1, 16).build()?, act: Tanh::new().build()?, out: Linear::new(16, 1).build()? };
     let mut optimizer = Adam::new(net.parameters()).lr(1e-2).build()?;
     let mut schedule = StepLR::new(&optimizer, 20).build()?;

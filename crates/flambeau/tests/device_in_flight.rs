@@ -35,7 +35,7 @@ fn trained<O: Optimizer>(
     ))?
     .to(device)?;
     let mut optimizer = optimizer(&model)?;
-    let loader = DataLoader::new(images).batch_size(8).shuffle(true).workers(2).build()?;
+    let loader = DataLoader::new(ListDataset(images)).batch_size(8).shuffle(true).workers(2).build()?;
     let mut losses = Vec::new();
     for _ in 0..3 {
         for batch in &loader {

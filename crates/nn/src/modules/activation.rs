@@ -96,8 +96,6 @@ in_place! {
     Hardsigmoid, hardsigmoid, hardsigmoid_;
     /// x · relu6(x + 3) / 6, as `torch.nn.Hardswish`.
     Hardswish, hardswish, hardswish_;
-    /// relu6(x + 3) / 6, as `torch.nn.Hardsigmoid`.
-    Hardsigmoid, hardsigmoid, hardsigmoid_;
 }
 
 /// Kept between 0 and 6, as `torch.nn.ReLU6`.
