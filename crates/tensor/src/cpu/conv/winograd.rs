@@ -166,14 +166,16 @@ impl<T: Real> WithSimd for Job<'_, T> {
             self.fill(&part, n..n + samples, group, window.slice());
             let (frame, of) = (self.frames.of(&part, samples), (g.channels, part.len[2]));
             turn_source::<S, T>(simd, frame, of, window.slice(), source.slice(), length);
-            for i in 0..PLACES * panels.len() {
-                let (place, panel) = (i / panels.len(), panels.start + i % panels.len());
-                let numbers = &self.panels[((group * self.count + panel) * PLACES + place) * g.channels * ROWS..];
+            // A register tile's sources stay in the first-level cache while all rows of the weight pass.
+            for i in 0..PLACES * tiles.div_ceil(2 * lanes) {
+                let across = tiles.div_ceil(2 * lanes);
+                let (place, tile) = (i / across, i % across * 2 * lanes);
                 let source = &source.slice()[place * g.channels * length..][..g.channels * length];
-                let row = (place * panels.len() + panel - panels.start) * ROWS;
-                let sums = &mut sums.slice()[row * length..][..ROWS * length];
-                for tile in (0..tiles).step_by(2 * lanes) {
-                    let at = [source[tile..].as_ptr(), source[tile + lanes..].as_ptr()];
+                let at = [source[tile..].as_ptr(), source[tile + lanes..].as_ptr()];
+                for panel in panels.clone() {
+                    let numbers = &self.panels[((group * self.count + panel) * PLACES + place) * g.channels * ROWS..];
+                    let row = (place * panels.len() + panel - panels.start) * ROWS;
+                    let sums = &mut sums.slice()[row * length..][..ROWS * length];
                     let mut acc = full::<S, T, ROWS, 2>(simd, T::default());
                     // SAFETY: the panel has `ROWS` numbers for each channel; rows of source and sums have room for
                     // two registers at each `tile` (`row_length`).
