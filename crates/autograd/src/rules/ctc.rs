@@ -9,7 +9,8 @@ impl Rule for CtcLoss {
         Saves::NONE.inputs(2)
     }
     fn vjp(&self, s: &Saved<'_>, g: &Tensor) -> Result<Grads> {
-        if flambeau_tensor::grad_enabled() {
+        let moves = crate::forward::moves(g) || crate::forward::moves(&s.input(0)?);
+        if moves || flambeau_tensor::grad_enabled() {
             return s.by_decomposition(&[Some(g.clone())]);
         }
         let op = CtcLossBackward { of: Box::new(self.clone()) };

@@ -3,7 +3,7 @@
 use flambeau_tensor::linalg::{self, Cutoff, Driver, MatrixOrd, QrMode, Triangle};
 use flambeau_tensor::{DType, Dims, Result, Tensor};
 
-use super::Entry;
+use super::{Entry, NOT_HERMITIAN};
 use crate::call::{Call, KEYWORD, Outcome, Trouble, ok, unsupported};
 use crate::value::Value;
 
@@ -18,7 +18,6 @@ unary! {
     "linalg.det" => det,
     "linalg.eigvals" => eigvals,
     "linalg.inv" => inv,
-    "linalg.matrix_exp" => matrix_exp,
     "linalg.matrix_sqrth" => matrix_sqrth,
     "linalg.polar" => polar,
     "linalg.svdvals" => svdvals,
@@ -188,6 +187,7 @@ pub(super) const FACTORS: &[Entry] = &[
     ("linalg.matrix_power", |c| ok(linalg::matrix_power(c.x()?, c.int(1, "n")?)?)),
     ("linalg.matrix_rank", |c| ok(linalg::matrix_rank(c.x()?, cutoff(c)?, c.flag(KEYWORD, "hermitian", false)?)?)),
     ("linalg.pinv", |c| ok(linalg::pinv(c.x()?, cutoff(c)?, c.flag(KEYWORD, "hermitian", false)?)?)),
+    ("linalg.pinv.hermitian", |_| unsupported(NOT_HERMITIAN)),
     // The op's own function multiplies two factors first.
     ("linalg.pinv.singular", |c| {
         let product = c.x()?.matmul(c.tensor(1, "b")?.transpose(-2, -1)?)?;
@@ -210,7 +210,6 @@ pub(super) const FACTORS: &[Entry] = &[
         ok(c.x()?.ormqr(c.tensor(1, "tau")?, c.tensor(2, "other")?, left, transpose)?)
     }),
     ("pinverse", |c| ok(c.x()?.pinverse(c.float_or(1, "rcond", 1e-15)?)?)),
-    ("qr", |c| ok(c.x()?.qr(c.flag(1, "some", true)?)?)),
     ("svd", |c| {
         c.flag(2, "compute_uv", true)?;
         ok(c.x()?.svd(c.flag(1, "some", true)?)?)

@@ -1,7 +1,7 @@
 //! Losses.
 
 use flambeau_nn::functional::{self as f, Bce, BceWithLogits, CrossEntropy, CtcOptions, Nll, Reduction, TripletMargin};
-use flambeau_tensor::{DType, Tensor};
+use flambeau_tensor::DType;
 
 use super::Entry;
 use crate::call::{Call, KEYWORD, Trouble, ok, unsupported};
@@ -87,16 +87,6 @@ pub(super) const TABLE: &[Entry] = &[
         let (eps, swap) = (c.float_or(KEYWORD, "eps", 1e-6)?, c.flag(KEYWORD, "swap", false)?);
         let options = TripletMargin { margin, p, eps, swap, reduction: reduction(c)? };
         ok(f::triplet_margin_loss_with(c.x()?, c.tensor(1, "positive")?, c.tensor(2, "negative")?, options)?)
-    }),
-    ("nn.functional.triplet_margin_with_distance_loss", |c| {
-        if c.given(KEYWORD, "distance_function").is_some() {
-            return unsupported("a distance function");
-        }
-        let (margin, swap) = (c.float_or(KEYWORD, "margin", 1.0)?, c.flag(KEYWORD, "swap", false)?);
-        let (positive, negative) = (c.tensor(1, "positive")?, c.tensor(2, "negative")?);
-        let distance = |x: &Tensor, y: &Tensor| x.pairwise_distance(y, 2.0, 1e-6, false);
-        let options = TripletMargin::new().margin(margin).swap(swap).reduction(reduction(c)?);
-        ok(f::triplet_margin_with_distance_loss(c.x()?, positive, negative, distance, options)?)
     }),
     ("nn.functional.soft_margin_loss", |c| {
         ok(f::soft_margin_loss_with(c.x()?, c.tensor(1, "target")?, reduction(c)?)?)

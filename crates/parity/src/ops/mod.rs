@@ -94,10 +94,13 @@ pub const INEXPRESSIBLE: &[(&str, usize, &str)] = &[
     ("float", 1, NO_FORMATS),
     ("half", 1, NO_FORMATS),
     ("int", 1, NO_FORMATS),
+    ("linalg.pinv.hermitian", 6, NOT_HERMITIAN),
     ("long", 1, NO_FORMATS),
     ("short", 1, NO_FORMATS),
     ("to", 3, NO_FORMATS),
 ];
+
+const NOT_HERMITIAN: &str = "the recorded matrices are not Hermitian, of which only one triangle is read; PyTorch's gradient is that of the whole";
 
 const NO_FORMATS: &str = "flambeau has no memory formats: channels_last cannot be asked for";
 

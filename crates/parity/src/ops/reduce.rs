@@ -145,6 +145,7 @@ pub(super) const TABLE: &[Entry] = &[
     ("nansum", |c| over(c, |x, d| x.nansum(d), |x, d| x.nansum_keepdim(d))),
     ("norm", |c| norm(c, "p")),
     ("norm.nuc", |c| {
+        c.text_opt(1, "p")?;
         let dims = c.ints_opt(2, "dim")?;
         ok(linalg::norm(&x_as(c)?, Some(MatrixOrd::Nuc), dims.as_deref(), c.flag(3, "keepdim", false)?)?)
     }),

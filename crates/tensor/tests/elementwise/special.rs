@@ -480,7 +480,7 @@ fn divisors_neighbours_and_mantissas() {
     let half = tensor!([1.0f32, 0.0, -2.0]).to_dtype(DType::BF16).unwrap();
     let next = half.nextafter(-10.0).unwrap().to_dtype(DType::F64).unwrap().to_vec::<f64>().unwrap();
     assert_eq!(next, [1.0 - 2f64.powi(-8), -2f64.powi(-133), -2.0 - 2f64.powi(-6)]);
-    let x = tensor!([0.0f64, 1.0, -6.5, 5e-324, f64::MAX]);
+    let x = tensor!([0.0, 1.0, -6.5, 5e-324, f64::MAX]; DType::F64);
     let parts = x.frexp().unwrap();
     assert_eq!(parts.mantissa.to_vec::<f64>().unwrap(), [0.0, 0.5, -0.8125, 0.5, 1.0 - f64::EPSILON / 2.0]);
     assert_eq!(parts.exponent.to_vec::<i32>().unwrap(), [0, 1, 3, -1073, 1024]);
