@@ -432,7 +432,7 @@ fn flac_is_lossless() {
         file.len()
     };
     assert!(size(&both, 16) < size(&one, 16) + 600);
-    let coarse = one.mul(32768.0).unwrap().round().unwrap().div(32768.0).unwrap();
+    let coarse = one.mul(16384.0).unwrap().round().unwrap().div(32768.0).unwrap();
     assert!(size(&coarse, 24) < size(&coarse, 16) + 600);
 }
 
