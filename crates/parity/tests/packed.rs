@@ -137,7 +137,7 @@ fn ops_of_detection_are_torchvisions() -> Result<(), Box<dyn Error>> {
 }
 
 #[test]
-fn a_residual_network_is_torchvisions() -> Result<(), Box<dyn Error>> {
+fn networks_are_torchvisions() -> Result<(), Box<dyn Error>> {
     all_right("vision_models", |_| true, &[])
 }
 
