@@ -129,6 +129,9 @@ pub(crate) fn custom(seen: &Seen, node: &Arc<Node>, inputs: &[&Tensor], outputs:
 
 impl Level {
     /// The tangent of `x`; `None` where it does not change.
+    ///
+    /// # Errors
+    /// Where the tangent of a view cannot be taken from its base.
     pub fn tangent(&self, x: &Tensor) -> Result<Option<Tensor>> {
         if !x.dtype().is_differentiable() {
             return Ok(None);

@@ -141,6 +141,9 @@ impl SavedTensor {
     }
 
     /// The tensor, unless it was overwritten since.
+    ///
+    /// # Errors
+    /// Where it was overwritten: the error names the op that saved it and the one that wrote.
     pub fn get(&self, node: &Node) -> Result<Tensor> {
         let (tensor, version) = match self {
             SavedTensor::Here(tensor, version) => (tensor, *version),
@@ -232,6 +235,9 @@ impl Node {
     }
 
     /// A tensor that is kept; an error where it was freed.
+    ///
+    /// # Errors
+    /// Where it was freed by an earlier backward.
     pub fn kept(&self, slot: Slot) -> Result<Option<SavedTensor>> {
         match &*self.saved.lock() {
             Some(saved) if saved.freed => Err(backward_error(

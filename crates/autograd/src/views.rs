@@ -24,6 +24,9 @@ impl Replaced {
     }
 
     /// The gradients of the old base and of the view's new value.
+    ///
+    /// # Errors
+    /// Where the gradient does not have the shape of the base.
     pub fn vjp(&self, grad: &Tensor, needs: &[bool]) -> Result<Grads> {
         let (of_base, of_view) = (needs[0], needs[1]);
         let grad = laid_as(grad, &self.layout, self.room)?;

@@ -71,6 +71,7 @@ value_from! {
     Scalar: x => match x {
         Scalar::Bool(v) => Value::Bool(v),
         Scalar::Int(v) => Value::Int(v),
+        Scalar::UInt(v) => Value::Float(v as f64),
         Scalar::Float(v) => Value::Float(v),
         Scalar::Complex(v) => Value::Complex(v.re, v.im),
     };

@@ -120,6 +120,9 @@ fn code(dtype: DType) -> Option<&'static str> {
     Some(match dtype {
         DType::Bool => "b1",
         DType::U8 => "u1",
+        DType::U16 => "u2",
+        DType::U32 => "u4",
+        DType::U64 => "u8",
         DType::I8 => "i1",
         DType::I16 => "i2",
         DType::I32 => "i4",
@@ -298,10 +301,8 @@ impl Literal<'_> {
             Some(("=", name)) => (cfg!(target_endian = "big"), name),
             _ => (false, &text[..]),
         };
-        let own = DType::ALL.into_iter().find(|d| code(*d) == Some(name)).map(Stored::Is);
-        let unsigned = [("u2", 2), ("u4", 4), ("u8", 8)].iter().find(|(n, _)| *n == name);
-        match own.or(unsigned.map(|(_, bytes)| Stored::Unsigned(*bytes))) {
-            Some(stored) => Ok((stored, big)),
+        match DType::ALL.into_iter().find(|d| code(*d) == Some(name)) {
+            Some(dtype) => Ok((Stored::Is(dtype), big)),
             None if name.starts_with('O') => {
                 Err(Fault::Unsupported(format!("elements {text:?} are pickled objects, which are not read")))
             }

@@ -11,8 +11,6 @@ use flambeau_tensor::{DType, Result, Tensor, f16};
 pub(crate) enum Stored {
     /// One that flambeau has.
     Is(DType),
-    /// Unsigned integers of so many bytes.
-    Unsigned(usize),
     /// Floating point of one byte.
     F8(F8),
     /// Elements of less than a byte, of so many bits.
@@ -37,7 +35,6 @@ impl Stored {
     pub(crate) fn width(self) -> usize {
         match self {
             Stored::Is(dtype) => dtype.size(),
-            Stored::Unsigned(bytes) => bytes,
             Stored::F8(_) | Stored::Bits(_) | Stored::Quantized(_) => 1,
         }
     }
@@ -60,9 +57,6 @@ impl Stored {
     pub(crate) fn dtype(self) -> Option<DType> {
         Some(match self {
             Stored::Is(dtype) => dtype,
-            Stored::Unsigned(1) => DType::U8,
-            Stored::Unsigned(2) => DType::I32,
-            Stored::Unsigned(_) => DType::I64,
             // Its range is that of f32.
             Stored::F8(F8::E8M0) | Stored::Quantized(_) => DType::F32,
             Stored::F8(_) => DType::F16,
@@ -75,24 +69,6 @@ impl Stored {
         let bytes = || source.bytes(at, self.bytes(shape).unwrap_or(usize::MAX));
         match self {
             Stored::Is(dtype) => source.tensor(dtype, shape, at),
-            Stored::Unsigned(1) => source.tensor(DType::U8, shape, at),
-            Stored::Unsigned(2) => {
-                let wide = bytes()?.as_chunks().0.iter().map(|b| i32::from(u16::from_le_bytes(*b))).collect();
-                Tensor::from_vec(wide, shape)
-            }
-            Stored::Unsigned(4) => {
-                let wide = bytes()?.as_chunks().0.iter().map(|b| i64::from(u32::from_le_bytes(*b))).collect();
-                Tensor::from_vec(wide, shape)
-            }
-            Stored::Unsigned(_) => {
-                let wide = bytes()?.as_chunks().0.iter().map(|b| i64::try_from(u64::from_le_bytes(*b))).collect();
-                let wide: Result<Vec<i64>, _> = wide;
-                let Ok(wide) = wide else {
-                    let message = format!("{name:?} is unsigned of 64 bits and has numbers that int64 cannot hold");
-                    return Err(source.unsupported(message));
-                };
-                Tensor::from_vec(wide, shape)
-            }
             Stored::F8(F8::E8M0) => Tensor::from_vec(bytes()?.iter().map(|b| F8::E8M0.value(*b)).collect(), shape),
             Stored::F8(kind) => {
                 Tensor::from_vec(bytes()?.iter().map(|b| f16::from_f32(kind.value(*b))).collect(), shape)

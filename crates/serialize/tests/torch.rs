@@ -68,7 +68,7 @@ fn a_model_with_its_optimizer_and_schedule() {
 fn every_kind_of_value() {
     for name in ["everything.pt", "everything_4.pt", "everything_legacy.pt", "packed.pt"] {
         let value = torch::load(data(name)).expect(name);
-        for dtype in DType::ALL {
+        for dtype in DType::ALL.into_iter().filter(|d| !d.is_wide_unsigned()) {
             let got = tensor(&value, dtype.name());
             assert_eq!(got.dtype(), dtype, "{name}");
             let right = if dtype == DType::Bool { vec![0.0, 1.0, 1.0, 1.0] } else { vec![0.0, 1.0, 2.0, 100.0] };
@@ -124,15 +124,13 @@ fn views_share_their_storage() {
 #[test]
 fn types_that_flambeau_lacks_are_widened() {
     let state = load(data("foreign.pt")).expect("loaded");
-    for (name, dtype) in [
-        ("uint16", DType::I32),
-        ("uint32", DType::I64),
-        ("uint64", DType::I64),
-        ("float8_e4m3fn", DType::F16),
-        ("float8_e5m2", DType::F16),
-    ] {
+    for (name, dtype) in [("float8_e4m3fn", DType::F16), ("float8_e5m2", DType::F16)] {
         let tensor = state.get(name).expect("there");
         assert_eq!((tensor.dtype(), floats(tensor)), (dtype, vec![0.0, 1.0, 2.0, 64.0]), "{name}");
+    }
+    for dtype in [DType::U16, DType::U32, DType::U64] {
+        let tensor = state.get(dtype.name()).expect("there");
+        assert_eq!((tensor.dtype(), floats(tensor)), (dtype, vec![0.0, 1.0, 2.0, 64.0]));
     }
     assert_eq!(floats(state.get("part").expect("there")), [1.0, 64.0]);
 }

@@ -199,6 +199,7 @@ impl Style {
         match value {
             Scalar::Bool(b) => if b { "True" } else { "False" }.to_string(),
             Scalar::Int(i) => i.to_string(),
+            Scalar::UInt(i) => i.to_string(),
             Scalar::Complex(z) => z.to_string(),
             Scalar::Float(x) if x.is_nan() => "nan".to_string(),
             Scalar::Float(x) if x.is_infinite() => if x > 0.0 { "inf" } else { "-inf" }.to_string(),
@@ -356,7 +357,7 @@ fn read(x: &Tensor, values: &mut Vec<Scalar>) -> Result<()> {
         };
     }
     read! {
-        Bool => bool, U8 => u8, I8 => i8, I16 => i16, I32 => i32, I64 => i64, F16 => half::f16, BF16 => half::bf16, F32 => f32,
+        Bool => bool, U8 => u8, U16 => u16, U32 => u32, U64 => u64, I8 => i8, I16 => i16, I32 => i32, I64 => i64, F16 => half::f16, BF16 => half::bf16, F32 => f32,
         F64 => f64, Complex64 => Complex<f32>, Complex128 => Complex<f64>
     }
     Ok(())

@@ -33,6 +33,13 @@ pub enum DType {
     Complex64,
     /// `torch.complex128`: two `f64`.
     Complex128,
+    /// `torch.uint16`. As in PyTorch the three wide unsigned types are there to be kept, moved, compared and cast, and
+    /// most arithmetic is for others.
+    U16,
+    /// `torch.uint32`, see [`U16`](DType::U16).
+    U32,
+    /// `torch.uint64`, see [`U16`](DType::U16).
+    U64,
 }
 
 /// The four steps of promotion: `bool < integral < floating < complex`.
@@ -50,9 +57,9 @@ pub enum Category {
 
 impl DType {
     /// All dtypes, in the order of promotion within a category.
-    pub const ALL: [DType; 12] = {
+    pub const ALL: [DType; 15] = {
         use DType::*;
-        [Bool, U8, I8, I16, I32, I64, F16, BF16, F32, F64, Complex64, Complex128]
+        [Bool, U8, U16, U32, U64, I8, I16, I32, I64, F16, BF16, F32, F64, Complex64, Complex128]
     };
 
     /// The default dtype of literals and factories.
@@ -63,9 +70,9 @@ impl DType {
     pub const fn size(self) -> usize {
         match self {
             DType::Bool | DType::U8 | DType::I8 => 1,
-            DType::I16 | DType::F16 | DType::BF16 => 2,
-            DType::I32 | DType::F32 => 4,
-            DType::I64 | DType::F64 | DType::Complex64 => 8,
+            DType::U16 | DType::I16 | DType::F16 | DType::BF16 => 2,
+            DType::U32 | DType::I32 | DType::F32 => 4,
+            DType::U64 | DType::I64 | DType::F64 | DType::Complex64 => 8,
             DType::Complex128 => 16,
         }
     }
@@ -75,6 +82,9 @@ impl DType {
         match self {
             DType::Bool => "bool",
             DType::U8 => "uint8",
+            DType::U16 => "uint16",
+            DType::U32 => "uint32",
+            DType::U64 => "uint64",
             DType::I8 => "int8",
             DType::I16 => "int16",
             DType::I32 => "int32",
@@ -98,7 +108,8 @@ impl DType {
     pub const fn category(self) -> Category {
         match self {
             DType::Bool => Category::Bool,
-            DType::U8 | DType::I8 | DType::I16 | DType::I32 | DType::I64 => Category::Int,
+            DType::U8 | DType::U16 | DType::U32 | DType::U64 => Category::Int,
+            DType::I8 | DType::I16 | DType::I32 | DType::I64 => Category::Int,
             DType::F16 | DType::BF16 | DType::F32 | DType::F64 => Category::Float,
             DType::Complex64 | DType::Complex128 => Category::Complex,
         }
@@ -126,6 +137,12 @@ impl DType {
     #[inline]
     pub const fn is_int(self) -> bool {
         matches!(self.category(), Category::Int)
+    }
+
+    /// True for `uint16`, `uint32`, `uint64`, which are kept and not computed in.
+    #[inline]
+    pub const fn is_wide_unsigned(self) -> bool {
+        matches!(self, DType::U16 | DType::U32 | DType::U64)
     }
 
     /// True for the dtypes that can have a gradient: floating point and complex.
@@ -156,6 +173,9 @@ impl DType {
         match self {
             DType::Bool => (0.0, 1.0),
             DType::U8 => (0.0, u8::MAX as f64),
+            DType::U16 => (0.0, u16::MAX as f64),
+            DType::U32 => (0.0, u32::MAX as f64),
+            DType::U64 => (0.0, u64::MAX as f64),
             DType::I8 => (i8::MIN as f64, i8::MAX as f64),
             DType::I16 => (i16::MIN as f64, i16::MAX as f64),
             DType::I32 => (i32::MIN as f64, i32::MAX as f64),
@@ -173,15 +193,23 @@ impl DType {
         if self.is_differentiable() { self } else { DType::DEFAULT }
     }
 
-    /// The dtype that holds both, as `torch.promote_types`.
+    /// The dtype that holds both, as `torch.promote_types`. That has no answer for a wide unsigned type beside another
+    /// integer, and ops refuse such a pair; here it is the narrowest that holds both, for 64 bits `int64`.
     pub fn promote(self, other: DType) -> DType {
         use DType::*;
         if self == other {
             return self;
         }
-        let (low, high) = if self < other { (self, other) } else { (other, self) };
+        // The numbers of the enum, which kernels of devices know, with the wide unsigned ones behind the narrow one.
+        let order = |d: DType| match d {
+            U16 | U32 | U64 => 8 * U8 as u16 + d as u16 - Complex128 as u16,
+            d => 8 * d as u16,
+        };
+        let (low, high) = if order(self) < order(other) { (self, other) } else { (other, self) };
         match (low, high) {
             (U8, I8) => I16,
+            (U16, I8 | I16) => I32,
+            (U32 | U64, I8 | I16 | I32 | I64) => I64,
             (F16, BF16) => F32,
             (F64, Complex64) => Complex128,
             _ => high,
@@ -240,16 +268,9 @@ macro_rules! elements {
 }
 
 elements! {
-    u8 => U8, i8 => I8, i16 => I16, i32 => I32, i64 => I64, f16 => F16, bf16 => BF16, f32 => F32, f64 => F64,
+    u8 => U8, u16 => U16, u32 => U32, u64 => U64, i8 => I8, i16 => I16, i32 => I32, i64 => I64, f16 => F16, bf16 => BF16, f32 => F32, f64 => F64,
     Complex<f32> => Complex64, Complex<f64> => Complex128,
 }
-
-// SAFETY: plain bits.
-unsafe impl Stored for u16 {}
-// SAFETY: plain bits.
-unsafe impl Stored for u32 {}
-// SAFETY: plain bits.
-unsafe impl Stored for u64 {}
 
 impl sealed::Sealed for bool {}
 impl Element for bool {
@@ -277,6 +298,10 @@ mod tests {
             (I64, F16, F16),
             (F64, Complex64, Complex128),
             (Bool, U8, U8),
+            (U8, U16, U16),
+            (U16, I8, I32),
+            (U64, I32, I64),
+            (U32, F16, F16),
             (I64, I32, I64),
         ] {
             assert_eq!(a.promote(b), both);

@@ -3,6 +3,39 @@
 use crate::shape::{DimList, Shape, Strides, checked_numel, copied, numel};
 use smallvec::SmallVec;
 
+/// The order of an image's dimensions in memory, as `torch.memory_format`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum MemoryFormat {
+    /// rows: neighbours of the last dimension lie side by side
+    #[default]
+    Contiguous,
+    /// `[N, C, H, W]` with the channels of a pixel side by side
+    ChannelsLast,
+    /// `[N, C, D, H, W]` with the channels of a voxel side by side
+    ChannelsLast3d,
+}
+
+impl MemoryFormat {
+    /// The dimensions of a tensor of `rank` in the order of memory; none where the format is for another rank.
+    pub(crate) fn order(self, rank: usize) -> Option<DimList> {
+        match (self, rank) {
+            (MemoryFormat::Contiguous, _) => Some((0..rank).collect()),
+            (MemoryFormat::ChannelsLast, 4) => Some(DimList::from_slice(&[0, 2, 3, 1])),
+            (MemoryFormat::ChannelsLast3d, 5) => Some(DimList::from_slice(&[0, 2, 3, 4, 1])),
+            _ => None,
+        }
+    }
+
+    /// The channels-last format of a rank.
+    fn channels_last(rank: usize) -> Option<MemoryFormat> {
+        match rank {
+            4 => Some(MemoryFormat::ChannelsLast),
+            5 => Some(MemoryFormat::ChannelsLast3d),
+            _ => None,
+        }
+    }
+}
+
 /// Shape, strides and offset, in elements.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Layout {
@@ -75,6 +108,26 @@ impl Layout {
             }
         }
         true
+    }
+
+    /// True where the elements lie one after another in the order of `format`, whatever the offset. Of one channel or
+    /// one pixel both orders are one.
+    pub fn is_in(&self, format: MemoryFormat) -> bool {
+        format.order(self.rank()).is_some_and(|order| self.permute(&order).is_contiguous())
+    }
+
+    /// True where they lie in the channels-last order of the rank and not in rows as well.
+    pub(crate) fn is_channels_last(&self) -> bool {
+        let format = MemoryFormat::channels_last(self.rank());
+        !self.is_contiguous() && format.is_some_and(|format| self.is_in(format))
+    }
+
+    /// A layout of `shape` in channels-last order; none where the rank has no such.
+    pub(crate) fn channels_last(shape: &[usize]) -> Option<Layout> {
+        let order = MemoryFormat::channels_last(shape.len())?.order(shape.len())?;
+        let mut back = order.clone();
+        order.iter().enumerate().for_each(|(i, d)| back[*d] = i);
+        Some(Layout::contiguous(order.iter().map(|d| shape[*d]).collect::<Shape>()).permute(&back))
     }
 
     /// One past the highest element that is touched, `offset` included; 0 for no elements at all.

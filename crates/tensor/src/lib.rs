@@ -1,8 +1,8 @@
 //! The tensor of flambeau: runtime dtype, rank and device, strided views, PyTorch's broadcasting and
 //! promotion, the ops, the dispatcher that each of them passes, and two backends, the CPU and `meta`.
 //!
-//! Autograd is the floor above (`flambeau-autograd`); this crate knows of it only the hook in
-//! [`dispatch`](mod@dispatch). `docs/architecture.md` shows the floors and the life of an op.
+//! Autograd is the layer above (`flambeau-autograd`); this crate knows of it only the hook in
+//! [`dispatch`](mod@dispatch). `docs/architecture.md` shows the layers and the life of an op.
 
 pub mod alloc;
 pub mod backend;
@@ -47,7 +47,7 @@ pub use dtype::{Category, DType, Element, Stored};
 pub use error::{Error, ErrorKind, Result};
 pub use indexing::{Ellipsis, Every, IntoIndex, IntoPick, NewAxis, Pick, Picks, Stepped};
 pub use interpreters::{autocast, profiler, trace};
-pub use layout::Layout;
+pub use layout::{Layout, MemoryFormat};
 pub use literal::{Literal, Nested, Regular, literal_or_panic};
 pub use op::{Op, Outputs};
 pub use ops::*;

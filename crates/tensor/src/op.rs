@@ -1,7 +1,7 @@
-//! The vocabulary: every primitive op there is, one plain struct each, listed once.
+//! The op set: every primitive op there is, one plain struct each, listed once.
 //!
-//! [`for_each_op!`](crate::for_each_op) is the list. From it come the [`Op`] enum and, on every floor, the matches that
-//! lead from an `Op` to that floor's trait for it: shape inference here ([`Infer`], [`ViewOp`]), the
+//! [`for_each_op!`](crate::for_each_op) is the list. From it come the [`Op`] enum and, in every crate, the matches that
+//! lead from an `Op` to that crate's trait for it: shape inference here ([`Infer`], [`ViewOp`]), the
 //! kernel in `cpu`, the derivative in `flambeau-autograd`. An op that lacks one of them does not compile.
 
 use crate::autocast::Policy;
@@ -48,6 +48,9 @@ impl Meta {
     }
 
     /// As the only output.
+    ///
+    /// # Errors
+    /// Never; it is a `Result` for the end of [`Infer::infer`].
     #[inline]
     pub fn one(self) -> Result<Metas> {
         let mut metas = Metas::new();
@@ -56,7 +59,7 @@ impl Meta {
     }
 }
 
-/// What a computing op says of itself on the tensor's floor.
+/// What a computing op says of itself in the tensor crate.
 pub trait Infer: Clone + Debug + Send + Sync + 'static {
     /// PyTorch's name.
     const NAME: &'static str;
@@ -187,7 +190,7 @@ macro_rules! for_each_op {
 
 macro_rules! define_ops {
     (kernels { $($k:ident,)* } large { $($l:ident,)* } views { $($v:ident,)* }) => {
-        /// Any op of the vocabulary. Two are equal where their kind and [attributes](Op::attributes) are.
+        /// Any op of the set. Two are equal where their kind and [attributes](Op::attributes) are.
         #[derive(Clone, Debug)]
         #[allow(missing_docs)]
         // A tag as wide as a word: an op is moved in words then, which costs less than a byte and the odd rest.
@@ -239,6 +242,9 @@ macro_rules! define_ops {
             }
 
             /// What the outputs will be, for an op that computes; a view's meta for one that doesn't.
+            ///
+            /// # Errors
+            /// Where there are too few inputs, or their shapes and dtypes are not for the op.
             pub fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
                 match self {
                     $(Op::$k(op) => infer(op, inputs),)*
@@ -251,6 +257,9 @@ macro_rules! define_ops {
             }
 
             /// The view's layout, for an op that makes one.
+            ///
+            /// # Errors
+            /// Where the view does not lie inside the storage of `x`.
             pub fn view_layout(&self, x: &Tensor) -> Option<Result<(Layout, DType)>> {
                 match self {
                     $(Op::$v(op) => Some(op.view(x)),)*
@@ -268,6 +277,9 @@ macro_rules! define_ops {
             }
 
             /// See [`Infer::decompose`].
+            ///
+            /// # Errors
+            /// Where the inputs are not for the op.
             pub fn decompose(&self, inputs: &[&Tensor]) -> Option<Result<Outputs>> {
                 match self {
                     $(Op::$k(op) => op.decompose(inputs),)*

@@ -13,6 +13,8 @@ pub enum Scalar {
     Bool(bool),
     /// an integer
     Int(i64),
+    /// an integer above the largest `i64`
+    UInt(u64),
     /// a real number
     Float(f64),
     /// a complex number
@@ -24,7 +26,7 @@ impl Scalar {
     pub fn category(self) -> Category {
         match self {
             Scalar::Bool(_) => Category::Bool,
-            Scalar::Int(_) => Category::Int,
+            Scalar::Int(_) | Scalar::UInt(_) => Category::Int,
             Scalar::Float(_) => Category::Float,
             Scalar::Complex(_) => Category::Complex,
         }
@@ -35,6 +37,7 @@ impl Scalar {
         match self {
             Scalar::Bool(_) => DType::Bool,
             Scalar::Int(_) => DType::I64,
+            Scalar::UInt(_) => DType::U64,
             Scalar::Float(_) => DType::DEFAULT,
             Scalar::Complex(_) => DType::Complex64,
         }
@@ -57,6 +60,7 @@ impl Scalar {
         match self {
             Scalar::Bool(b) => b as u8 as f64,
             Scalar::Int(i) => i as f64,
+            Scalar::UInt(i) => i as f64,
             Scalar::Float(x) => x,
             Scalar::Complex(z) => z.re,
         }
@@ -74,6 +78,15 @@ impl Scalar {
         }
     }
 
+    /// As an integer without a sign: a negative one wraps, what does not fit becomes 0, as a tensor's elements do.
+    pub fn to_u64(self) -> u64 {
+        match self {
+            Scalar::UInt(i) => i,
+            Scalar::Int(_) | Scalar::Bool(_) => self.to_i64() as u64,
+            other => crate::cpu::convert::unsigned(other.to_f64()),
+        }
+    }
+
     /// As a truth value: not zero.
     pub fn to_bool(self) -> bool {
         self.to_c128() != Complex::new(0.0, 0.0)
@@ -88,7 +101,7 @@ impl Scalar {
     }
 
     /// The number as an element of `dtype`: truncated for integers, "not zero" for `bool`, real where the imaginary
-    /// part is zero. A negative integer wraps into `uint8` (−1 is 255), as PyTorch's do. An arithmetic op wraps
+    /// part is zero. A negative integer wraps into an unsigned one (−1 is 255 in `uint8`), as PyTorch's do. An arithmetic op wraps
     /// its number instead; this is for numbers that are stored.
     ///
     /// # Errors
@@ -100,13 +113,23 @@ impl Scalar {
         let inside = |x: f64| if x.is_finite() { (low..=high).contains(&x) } else { dtype.is_differentiable() };
         let (fits, stored) = match (dtype.category(), self) {
             (Category::Bool, _) => (true, Scalar::Bool(self.to_bool())),
+            // The bounds of 64 bits are no `f64`, but `as` ends at them.
+            (Category::Int, Scalar::UInt(i)) => (dtype == DType::U64, Scalar::UInt(i)),
             (Category::Int, Scalar::Int(i)) => {
-                let (low, high) = (low as i64, high as i64);
-                let wraps = dtype == DType::U8 && (-high..0).contains(&i);
-                (
-                    dtype == DType::I64 || wraps || (low..=high).contains(&i),
-                    Scalar::Int(if wraps { i + 256 } else { i }),
-                )
+                let (low, high) = if dtype == DType::I64 { (i64::MIN, i64::MAX) } else { (low as i64, high as i64) };
+                let wraps = low == 0 && (-high..0).contains(&i);
+                let stored = if !wraps {
+                    Scalar::Int(i)
+                } else if dtype == DType::U64 {
+                    (i as u64).into()
+                } else {
+                    Scalar::Int(i + high + 1)
+                };
+                (wraps || (low..=high).contains(&i), stored)
+            }
+            // 2⁶⁴ is the `f64` next to the largest.
+            (Category::Int, _) if dtype == DType::U64 => {
+                (z.im == 0.0 && inside(z.re) && z.re != 2f64.powi(64), self.to_u64().into())
             }
             // 2⁶³ is the `f64` next to the largest integer.
             (Category::Int, _) => (z.im == 0.0 && inside(z.re) && z.re != 2f64.powi(63), Scalar::Int(self.to_i64())),
@@ -135,6 +158,7 @@ impl fmt::Display for Scalar {
         match self {
             Scalar::Bool(b) => write!(f, "{b}"),
             Scalar::Int(i) => write!(f, "{i}"),
+            Scalar::UInt(i) => write!(f, "{i}"),
             Scalar::Float(x) => write!(f, "{x:?}"),
             Scalar::Complex(z) => write!(f, "{z}"),
         }
@@ -155,9 +179,15 @@ from! {
     Complex<f64> => Complex as Complex<f64>,
 }
 
+impl From<u64> for Scalar {
+    fn from(x: u64) -> Scalar {
+        i64::try_from(x).map_or(Scalar::UInt(x), Scalar::Int)
+    }
+}
+
 impl From<usize> for Scalar {
     fn from(x: usize) -> Scalar {
-        Scalar::Int(x as i64)
+        (x as u64).into()
     }
 }
 

@@ -224,6 +224,9 @@ impl From<DimList> for Dims {
 
 impl Dims {
     /// The dimensions as indices below `rank`, in the order given, none twice.
+    ///
+    /// # Errors
+    /// Where one is not there or comes twice.
     #[track_caller]
     pub fn resolve(&self, op: &'static str, rank: usize) -> Result<DimList> {
         match self {
@@ -242,6 +245,9 @@ impl Dims {
 }
 
 /// `dim` as an index below `rank`, negative counted from the end; a scalar counts as one dimension.
+///
+/// # Errors
+/// Where it is not there.
 #[track_caller]
 pub fn dim_index(op: &'static str, dim: isize, rank: usize) -> Result<usize> {
     let n = rank.max(1) as isize;
@@ -297,6 +303,9 @@ pub(crate) fn check_dims(op: &'static str, dims: &[usize], rank: usize) -> Resul
 }
 
 /// The shape both broadcast to, by PyTorch's rule: aligned at the right, sizes equal or one of them 1.
+///
+/// # Errors
+/// Where they do not go together.
 #[track_caller]
 pub fn broadcast_shapes(op: &'static str, a: &[usize], b: &[usize]) -> Result<Shape> {
     if a == b {
@@ -380,6 +389,9 @@ impl Spatial {
     }
 
     /// As [`spread`](Spatial::spread), none of the values below `least`.
+    ///
+    /// # Errors
+    /// Where one is below, or there are neither one nor as many as dimensions.
     #[track_caller]
     pub fn at_least(&self, least: usize, op: &'static str, what: &str, dims: usize) -> Result<SmallVec<[usize; 3]>> {
         let values = self.spread(op, what, dims)?;

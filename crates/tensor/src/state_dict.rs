@@ -1,7 +1,7 @@
 //! Named tensors in order: what a module's or an optimizer's `state_dict()` gives and a checkpoint holds.
 //!
-//! The type stands on the lowest floor, for the file formats (floor 2) read and write what modules
-//! (floor 3) and optimizers (floor 4) give and take.
+//! The type stands in the lowest layer, for the file formats (layer 2) read and write what modules
+//! (layer 3) and optimizers (layer 4) give and take.
 
 use crate::Tensor;
 use std::collections::{BTreeMap, HashMap};

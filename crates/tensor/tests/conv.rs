@@ -1,6 +1,9 @@
 //! Convolutions and pools of special values. Right values are PyTorch's (2.15).
 
-use flambeau_tensor::{AvgPoolOptions, ConvOptions, ConvTransposeOptions, DType, Every, Tensor};
+use flambeau_tensor::{
+    AvgPoolOptions, BatchNormOptions, ConvOptions, ConvTransposeOptions, DType, Every, MemoryFormat, Result, Tensor,
+    cat,
+};
 
 const INF: f32 = f32::INFINITY;
 
@@ -75,4 +78,53 @@ fn means_of_int64_are_truncated() {
     let row = Tensor::from_slice(&[1i64, 2, 4], [1, 3]).unwrap();
     assert_eq!(row.avg_pool1d(2).unwrap().to_vec::<i64>().unwrap(), [1]);
     assert!(row.to_dtype(DType::I32).unwrap().avg_pool1d(2).is_err() && row.adaptive_avg_pool1d(2).is_err());
+}
+
+/// The strides that PyTorch 2.15 gives, and the values of rows.
+#[test]
+fn channels_last_is_kept() -> Result<()> {
+    let rows = Tensor::randn([2, 3, 4, 5]).build()?;
+    let x = rows.contiguous_in(MemoryFormat::ChannelsLast)?;
+    assert!(x.is_contiguous_in(MemoryFormat::ChannelsLast) && !x.is_contiguous());
+    assert_eq!(x.strides(), [60, 1, 15, 3]);
+    let (weight, two) = (Tensor::randn([6, 3, 3, 3]).build()?, Tensor::randn([3, 4, 2, 2]).build()?);
+    let channel = Tensor::randn([3, 1, 1]).build()?;
+    type Made<'a> = Box<dyn Fn(&Tensor) -> Result<Tensor> + 'a>;
+    let kept: Vec<(&str, Made)> = vec![
+        ("relu", Box::new(|x| x.relu())),
+        ("gelu", Box::new(|x| x.gelu())),
+        ("add", Box::new(|x| x.add(&channel))),
+        ("add", Box::new(|x| channel.add(x))),
+        ("add", Box::new(|x| x.add(&rows))),
+        ("gt", Box::new(|x| x.gt(0)?.to_dtype(DType::F32))),
+        ("double", Box::new(|x| x.to_dtype(DType::F64))),
+        ("where", Box::new(|x| x.where_cond(x.gt(0)?, 0))),
+        ("clamp", Box::new(|x| x.clamp(0, 1))),
+        ("zeros_like", Box::new(|x| x.zeros_like())),
+        ("conv", Box::new(|x| x.conv2d(&weight, None, ConvOptions::new()))),
+        ("conv_transpose", Box::new(|x| x.conv_transpose2d(&two, None, Default::default()))),
+        ("max_pool", Box::new(|x| x.max_pool2d(2))),
+        ("avg_pool", Box::new(|x| x.avg_pool2d(2))),
+        ("adaptive", Box::new(|x| x.adaptive_avg_pool2d(2))),
+        ("batch_norm", Box::new(|x| x.batch_norm(BatchNormOptions::new().training(true)))),
+        ("group_norm", Box::new(|x| x.group_norm(3, None, None, 1e-5))),
+        ("pad", Box::new(|x| x.pad(&[1, 1], 0))),
+        ("cat", Box::new(|x| cat(&[x, x], 1))),
+    ];
+    for (name, f) in &kept {
+        let (got, want) = (f(&x)?, f(&rows)?);
+        assert!(got.is_contiguous_in(MemoryFormat::ChannelsLast), "{name}: {:?}", got.strides());
+        assert!(!got.is_contiguous() && want.is_contiguous(), "{name}");
+        assert!(got.allclose(&want)?, "{name}");
+        // In one order and the other, and through views, the values are the same.
+        assert!(got.add(&want)?.allclose(want.mul(2)?)? && got.flatten(1, -1)?.allclose(want.flatten(1, -1)?)?);
+    }
+    for y in [x.softmax(1)?, x.cumsum(1)?, x.copy()?, x.contiguous()?, rows.add(&x)?, x.sum_keepdim(1)?] {
+        assert!(y.is_contiguous());
+    }
+    assert_eq!(x.relu_()?.strides(), [60, 1, 15, 3]);
+    let deep = Tensor::zeros([2, 3, 4, 5, 2]).memory_format(MemoryFormat::ChannelsLast3d).build()?;
+    assert_eq!((deep.strides(), deep.exp()?.strides()), (&[120, 1, 30, 6, 3][..], &[120, 1, 30, 6, 3][..]));
+    assert!(deep.contiguous_in(MemoryFormat::ChannelsLast).is_err());
+    Ok(())
 }

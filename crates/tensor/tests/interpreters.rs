@@ -4,7 +4,7 @@ use flambeau_tensor::autocast::{autocast, no_autocast};
 use flambeau_tensor::dispatch::{Call, Interpreter, Output, Read, interpret, is_interpreted};
 use flambeau_tensor::profiler::profile;
 use flambeau_tensor::trace::{Value, trace};
-use flambeau_tensor::{DType, Device, Error, ErrorKind, Outputs, Result, Tensor, no_grad};
+use flambeau_tensor::{DType, Device, Error, ErrorKind, Outputs, Result, StftOptions, Tensor, no_grad, tensor};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -258,4 +258,31 @@ fn a_branch_on_values_is_an_error_that_names_the_line() {
     // A constant does not depend on the inputs.
     trace(&[&x], |x| Ok(vec![x[0].mul(w.item::<f32>()?)?])).unwrap();
     assert!(trace(&[&x, &x], |x| Ok(vec![x[0].clone()])).is_err());
+}
+
+/// As PyTorch 2.15 on the CPU: what is on its list computes in `f32` throughout, and what is not keeps its dtype.
+#[test]
+fn autocast_of_functions_made_of_ops() -> Result<()> {
+    let x = Tensor::linspace(-1.0, 1.0, 300).build()?.reshape([30, 10])?;
+    let halves = x.to_dtype(DType::BF16)?;
+    let far = x.cdist(&x, 2.0)?;
+    autocast(DType::BF16, || {
+        for (got, dtype) in [
+            (halves.cdist(&halves, 2.0)?, DType::F32),
+            (halves.quantile(tensor!(0.5), None, false, Default::default())?, DType::F32),
+            (halves.flatten(0, 1)?.stft(16, &StftOptions::new())?, DType::Complex64),
+            (halves.i((..10, ..))?.trace()?, DType::F32),
+            (x.bilinear(&x, Tensor::ones([2, 10, 10]).build()?, None)?, DType::F32),
+            (x.i(0)?.dot(x.i(1)?)?, DType::F32),
+            (x.mv(x.i(0)?)?, DType::F32),
+            (x.i(0)?.inner(x.i(1)?)?, DType::BF16),
+            (x.matmul(x.t()?)?, DType::BF16),
+        ] {
+            assert_eq!(got.dtype(), dtype);
+        }
+        // The products inside are those of `f32`.
+        assert!(x.cdist(&x, 2.0)?.equal(&far)?);
+        assert_eq!(x.matmul(x.t()?)?.dtype(), DType::BF16, "the region goes on");
+        Ok(())
+    })
 }

@@ -1,7 +1,7 @@
 //! Numbers that go into tensors: what a dtype does not hold is an error, what is cast wraps or is cut, and ranges of
 //! integers are computed in integers. Right values are PyTorch's (2.15, on x86-64).
 
-use flambeau_tensor::{Complex, DType, Result, Scalar, Tensor, result_type};
+use flambeau_tensor::{Complex, DType, Result, Scalar, Tensor, cat, result_type, tensor};
 
 const NAN: f64 = f64::NAN;
 
@@ -241,4 +241,41 @@ fn bounds_beyond_the_dtype() {
     assert!(of(DType::F16).clamp(.., 70_000.0).is_err() && of(DType::F32).clamp(1e300, ..).is_err());
     let wide = Tensor::from_slice(&[-3i64, 0, 5], 3).unwrap();
     assert_eq!(reals(&wide.hardtanh(-1.9, 1.9).unwrap()), [-1.0, 0.0, 1.0]);
+}
+
+/// `torch.uint16`, `uint32`, `uint64`, by what PyTorch 2.15 gives.
+#[test]
+fn wide_unsigned_integers_are_kept_moved_compared_and_cast() -> Result<()> {
+    let big = Tensor::from_vec(vec![1u64, 1 << 63, u64::MAX], 3)?;
+    assert_eq!(big.i(2)?.item::<u64>()?, u64::MAX);
+    assert_eq!(format!("{}", big.i(1..)?), "tensor([ 9223372036854775808, 18446744073709551615], dtype=torch.uint64)");
+    assert_eq!(big.to_dtype(DType::F64)?.to_vec::<f64>()?, [1.0, 2f64.powi(63), 2f64.powi(64)]);
+    assert_eq!(big.to_dtype(DType::I64)?.to_vec::<i64>()?, [1, i64::MIN, -1]);
+    assert_eq!(big.to_dtype(DType::U16)?.to_vec::<u16>()?, [1, 0, 65535]);
+    assert_eq!(big.gt(&big.flip(0)?)?.to_vec::<bool>()?, [false, false, true]);
+    assert_eq!(big.lt(7)?.to_vec::<bool>()?, [true, false, false]);
+    assert_eq!(big.eq(u64::MAX)?.to_vec::<bool>()?, [false, false, true]);
+    assert_eq!(big.masked_fill(big.gt(1)?, 5)?.to_vec::<u64>()?, [1, 5, 5]);
+
+    let x = Tensor::from_vec(vec![1.5, -1.0, 70000.0, f64::NAN, 1e19, 1e20], 6)?;
+    assert_eq!(x.i(..4)?.to_dtype(DType::U16)?.to_vec::<u16>()?, [1, 65535, 4464, 0]);
+    let wide = [1, u64::MAX, 70000, 1 << 63, 10_000_000_000_000_000_000, 0];
+    assert_eq!(x.to_dtype(DType::U64)?.to_vec::<u64>()?, wide);
+    assert_eq!(tensor!([-1i64, 70000]).to_dtype(DType::U16)?.to_vec::<u16>()?, [65535, 4464]);
+
+    let small = Tensor::from_vec(vec![3u16, 1, 65535], 3)?;
+    assert_eq!(small.i(vec![2, 0])?.to_vec::<u16>()?, [65535, 3]);
+    assert_eq!(cat(&[&small, &small.flip(0)?], 0)?.to_vec::<u16>()?, [3, 1, 65535, 65535, 1, 3]);
+    assert_eq!(small.to_dtype(DType::F32)?.add(0.5)?.to_vec::<f32>()?, [3.5, 1.5, 65535.5]);
+    assert_eq!(small.add(tensor!([0.5, 1.0, 2.0]))?.to_vec::<f32>()?, [3.5, 2.0, 65537.0]);
+    assert_eq!(small.mul(2)?.to_vec::<u16>()?, [6, 2, 65534]);
+    assert_eq!(Tensor::full(2, -1).dtype(DType::U32).build()?.to_vec::<u32>()?, [u32::MAX; 2]);
+    assert_eq!(Tensor::full(1, u64::MAX).dtype(DType::U64).build()?.to_vec::<u64>()?, [u64::MAX]);
+    assert!(small.fill_(70000).is_err() && Tensor::full(1, u64::MAX).dtype(DType::I64).build().is_err());
+    for other in [DType::Bool, DType::U8, DType::I16, DType::U32] {
+        let error = small.add(small.to_dtype(other)?).unwrap_err().to_string();
+        assert!(error.contains("have no dtype in common"), "{error}");
+    }
+    assert!(small.exp()?.dtype() == DType::F32 && small.maximum(&small).is_err());
+    Ok(())
 }

@@ -105,12 +105,18 @@ pub fn inverse_mel_scale_scalar(mel_freq: f64) -> f64 {
 }
 
 /// Frequencies in Hertz as mels.
+///
+/// # Errors
+/// Where it is not of real numbers.
 #[track_caller]
 pub fn mel_scale(freq: &Tensor) -> Result<Tensor> {
     freq.div(700.0)?.add(1.0)?.log()?.mul(1127.0)
 }
 
 /// Mels as frequencies in Hertz.
+///
+/// # Errors
+/// Where it is not of real numbers.
 #[track_caller]
 pub fn inverse_mel_scale(mel_freq: &Tensor) -> Result<Tensor> {
     mel_freq.div(1127.0)?.exp()?.sub(1.0)?.mul(700.0)

@@ -52,6 +52,9 @@ pub fn dcshift(waveform: &Tensor, shift: f64, limiter_gain: Option<f64>) -> Resu
 }
 
 /// Makes a waveform louder by `gain_db` decibels. Follows `torchaudio.functional.gain`.
+///
+/// # Errors
+/// Where the waveform is not of real numbers.
 #[track_caller]
 pub fn gain(waveform: &Tensor, gain_db: f64) -> Result<Tensor> {
     if gain_db == 0.0 { Ok(waveform.clone()) } else { waveform.mul(10f64.powf(gain_db / 20.0)) }

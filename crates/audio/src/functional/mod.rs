@@ -76,6 +76,9 @@ pub fn amplitude_to_db(
 
 /// What [`amplitude_to_db`] came from: `reference` · (10^(x / 10))^`power`; 1 gives power, 0.5 amplitude.
 /// Follows `torchaudio.functional.DB_to_amplitude`.
+///
+/// # Errors
+/// Where it is not of real numbers.
 #[track_caller]
 pub fn db_to_amplitude(x: &Tensor, reference: f64, power: f64) -> Result<Tensor> {
     x.mul(power * 0.1 * std::f64::consts::LN_10)?.exp()?.mul(reference)

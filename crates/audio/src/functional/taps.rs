@@ -25,6 +25,9 @@ pub(super) enum Way {
 
 impl Taps {
     /// Signals `[n, channels, frames]` through the taps of their channels.
+    ///
+    /// # Errors
+    /// Where the signals have another number of channels than there are taps.
     #[track_caller]
     pub fn apply(self: &Arc<Self>, x: &Tensor, way: Way) -> Result<Tensor> {
         Through { taps: Arc::clone(self), way, transposed: false }.apply(x)

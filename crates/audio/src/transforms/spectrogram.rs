@@ -8,12 +8,18 @@ use flambeau_tensor::{DType, PadMode, Result, Tensor, builder, ensure};
 pub type WindowFn = fn(usize) -> Result<Tensor>;
 
 /// A periodic window of raised cosine: `torch.hann_window`.
+///
+/// # Errors
+/// Where the system has no memory for it.
 #[track_caller]
 pub fn hann_window(n: usize) -> Result<Tensor> {
     Tensor::hann_window(n, true, DType::F32)
 }
 
 /// A periodic window of raised cosine with ends at 0.08: `torch.hamming_window`.
+///
+/// # Errors
+/// Where the system has no memory for it.
 #[track_caller]
 pub fn hamming_window(n: usize) -> Result<Tensor> {
     Tensor::hamming_window(n, true, DType::F32)

@@ -228,16 +228,25 @@ impl<'a> Saved<'a> {
     }
 
     /// The gradient of the only input.
+    ///
+    /// # Errors
+    /// Those of `f`.
     pub fn one(&self, f: impl FnOnce() -> Result<Tensor>) -> Result<Grads> {
         Ok(smallvec![if self.needs(0) { Some(f()?) } else { None }])
     }
 
     /// The gradients of two inputs, each computed only where needed.
+    ///
+    /// # Errors
+    /// Those of `f` and `g`.
     pub fn two(&self, f: impl FnOnce() -> Result<Tensor>, g: impl FnOnce() -> Result<Tensor>) -> Result<Grads> {
         Ok(smallvec![if self.needs(0) { Some(f()?) } else { None }, if self.needs(1) { Some(g()?) } else { None }])
     }
 
     /// The gradients of three inputs, each computed only where needed.
+    ///
+    /// # Errors
+    /// Those of the three functions.
     pub fn three(
         &self,
         f: impl FnOnce() -> Result<Tensor>,
@@ -261,6 +270,9 @@ impl<'a> Saved<'a> {
     /// The gradients by differentiating `decompose` of the saved inputs (all of them must be saved): the
     /// second order of fused ops. The inputs may have histories, also in each other: their aliases are where the
     /// walk ends.
+    ///
+    /// # Errors
+    /// Where the op has no decomposition, a saved value is gone, or the decomposition has no derivative.
     pub fn by_decomposition(&self, grads: &[Option<Tensor>]) -> Result<Grads> {
         let op = match self.values {
             Values::Live(ran) => Some(ran.op),

@@ -57,13 +57,13 @@ pub(crate) enum Lane {
 }
 
 impl Lane {
-    /// That of a dtype; `None` for complex numbers.
+    /// That of a dtype; `None` for complex numbers and wide unsigned ones.
     pub fn of(dtype: DType) -> Option<Lane> {
         Some(match dtype {
             DType::Bool => Lane::Truth,
             DType::F16 | DType::BF16 | DType::F32 => Lane::F32,
             DType::F64 => Lane::F64,
-            DType::Complex64 | DType::Complex128 => return None,
+            DType::Complex64 | DType::Complex128 | DType::U16 | DType::U32 | DType::U64 => return None,
             _ => Lane::I64,
         })
     }

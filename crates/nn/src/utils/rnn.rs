@@ -58,6 +58,9 @@ impl PackedSequence {
     }
 
     /// The length of each sequence, in the order of the batch as it was given.
+    ///
+    /// # Errors
+    /// Where the sizes of the batches cannot be read.
     pub fn lengths(&self) -> Result<Vec<usize>> {
         let sequences = self.batch_sizes.first().copied().unwrap_or(0);
         let sorted: Vec<usize> =

@@ -177,8 +177,8 @@ fn apply(name: &str, x: &TVTensor, words: &Words<'_>) -> Outcome {
             let (translate, shear) = (words.pair("translate")?, words.pair("shear")?);
             let (translate, shear) = (translate.unwrap_or_default(), shear.unwrap_or_default());
             let (angle, scale) = (words.float("angle")?, words.float("scale")?);
-            let (mode, fill, center) = (words.interpolation("nearest")?, words.fill()?, words.pair("center")?);
-            one(f::affine(x, angle, translate, scale, shear, mode, &fill, center)?)
+            let (interpolation, fill, center) = (words.interpolation("nearest")?, words.fill()?, words.pair("center")?);
+            one(f::affine(x, f::AffineOptions { angle, translate, scale, shear, interpolation, fill, center })?)
         }
         "autocontrast" => one(f::autocontrast(x)?),
         "center_crop" => one(f::center_crop(x, words.size("output_size")?)?),
@@ -252,7 +252,7 @@ fn apply(name: &str, x: &TVTensor, words: &Words<'_>) -> Outcome {
             let (top, left) = (words.int("top")?, words.int("left")?);
             let (height, width, size) = (words.count("height")?, words.count("width")?, words.size("size")?);
             let (mode, antialias) = (words.interpolation("bilinear")?, call.flag(KEYWORD, "antialias", true)?);
-            one(f::resized_crop(x, top, left, height, width, size, mode, antialias)?)
+            one(f::resized_crop(x, (top, left, height, width), size, mode, antialias)?)
         }
         "rgb_to_grayscale" => one(f::rgb_to_grayscale(x, call.size_or(KEYWORD, "num_output_channels", 1)?)?),
         "rotate" => {

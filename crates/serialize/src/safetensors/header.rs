@@ -34,6 +34,9 @@ pub(crate) fn dtype_name(dtype: DType) -> Option<&'static str> {
     Some(match dtype {
         DType::Bool => "BOOL",
         DType::U8 => "U8",
+        DType::U16 => "U16",
+        DType::U32 => "U32",
+        DType::U64 => "U64",
         DType::I8 => "I8",
         DType::I16 => "I16",
         DType::I32 => "I32",
@@ -48,10 +51,7 @@ pub(crate) fn dtype_name(dtype: DType) -> Option<&'static str> {
 }
 
 /// The types of the format that are not a dtype of flambeau.
-const FOREIGN: [(&str, Stored); 13] = [
-    ("U16", Stored::Unsigned(2)),
-    ("U32", Stored::Unsigned(4)),
-    ("U64", Stored::Unsigned(8)),
+const FOREIGN: [(&str, Stored); 10] = [
     ("F8_E4M3", Stored::F8(F8::E4M3)),
     ("F8_E5M2", Stored::F8(F8::E5M2)),
     ("F8_E8M0", Stored::F8(F8::E8M0)),

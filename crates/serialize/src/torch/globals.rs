@@ -58,9 +58,9 @@ const TYPES: [(&str, &str, Stored); 20] = {
         ("float64", "Double", Is(F64)),
         ("complex64", "ComplexFloat", Is(Complex64)),
         ("complex128", "ComplexDouble", Is(Complex128)),
-        ("uint16", "", Stored::Unsigned(2)),
-        ("uint32", "", Stored::Unsigned(4)),
-        ("uint64", "", Stored::Unsigned(8)),
+        ("uint16", "", Is(U16)),
+        ("uint32", "", Is(U32)),
+        ("uint64", "", Is(U64)),
         ("float8_e4m3fn", "", Stored::F8(F8::E4M3)),
         ("float8_e5m2", "", Stored::F8(F8::E5M2)),
         ("float8_e8m0fnu", "", Stored::F8(F8::E8M0)),
@@ -106,7 +106,7 @@ fn torch(name: &str) -> Option<Global> {
     Some(Global::DType(found.2))
 }
 
-/// The name of the storage of `dtype`'s elements.
+/// The name of the storage of `dtype`'s elements; empty where PyTorch has no class for it.
 pub(super) fn storage_name(dtype: DType) -> &'static str {
     TYPES.iter().find(|(.., stored)| *stored == Stored::Is(dtype)).map_or("", |(_, storage, _)| storage)
 }

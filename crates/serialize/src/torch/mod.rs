@@ -32,7 +32,7 @@ use crate::file;
 use crate::source::{self, Source};
 use crate::stored::Stored;
 use crate::zip::{self, Archive};
-use flambeau_tensor::{Complex, Error, Result, Tensor};
+use flambeau_tensor::{Complex, DType, Error, Result, Tensor};
 use pickle::{Fault, Heap, Item, Node, Root, View, What};
 use std::collections::HashMap;
 use std::path::Path;
@@ -273,7 +273,7 @@ impl Unfolding<'_> {
 
     /// A storage by itself.
     fn part(&mut self, root: usize, offset: usize, numel: usize) -> Result<Tensor> {
-        let stored = self.heap.roots[root].stored.unwrap_or(Stored::Unsigned(1));
+        let stored = self.heap.roots[root].stored.unwrap_or(Stored::Is(DType::U8));
         self.storage(root, stored)?.as_strided(numel, 1, offset)
     }
 
@@ -302,10 +302,8 @@ impl Unfolding<'_> {
                     Place::Bytes(bytes) => bytes,
                 };
                 if self.big {
-                    match stored {
-                        Stored::Is(dtype) => source::swap(dtype, &mut bytes),
-                        Stored::Unsigned(unit) => bytes.chunks_exact_mut(unit).for_each(<[u8]>::reverse),
-                        _ => {}
+                    if let Stored::Is(dtype) = stored {
+                        source::swap(dtype, &mut bytes);
                     }
                 }
                 stored.read(&Source::Bytes(&bytes), shape, 0, &name)

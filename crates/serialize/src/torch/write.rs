@@ -188,20 +188,30 @@ impl Pickler {
         });
         let (shape, strides) = (view.shape().to_vec(), view.strides().to_vec());
         let (offset, numel) = (if shared { view.storage_offset() } else { 0 }, whole.numel());
-        self.global("torch._utils", "_rebuild_tensor_v2");
+        // What has no class of storages is bytes, and says its dtype at the end.
+        let (dtype, class) = (tensor.dtype(), storage_name(tensor.dtype()));
+        let rebuild = if class.is_empty() { "_rebuild_tensor_v3" } else { "_rebuild_tensor_v2" };
+        self.global("torch._utils", rebuild);
         self.out.extend(b"((");
         self.text("storage")?;
-        self.global("torch", &format!("{}Storage", storage_name(tensor.dtype())));
+        match class {
+            "" => self.global("torch.storage", "UntypedStorage"),
+            class => self.global("torch", &format!("{class}Storage")),
+        }
         self.text(&key.to_string())?;
         self.text("cpu")?;
-        self.int(numel as i128);
+        self.int((if class.is_empty() { numel * dtype.size() } else { numel }) as i128);
         self.out.extend(b"tQ");
         self.int(offset as i128);
         self.ints(&shape);
         self.ints(&strides);
         self.out.push(b'\x89');
         self.global("collections", "OrderedDict");
-        self.out.extend(b")RtR");
+        self.out.extend(b")R");
+        if class.is_empty() {
+            self.global("torch", dtype.name());
+        }
+        self.out.extend(b"tR");
         Ok(())
     }
 }

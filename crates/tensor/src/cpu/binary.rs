@@ -25,6 +25,8 @@ fn operands<'a>(scalar: ScalarOperand, inputs: &[Src<'a>], exact: bool) -> [Inpu
 fn in_dtype(value: Scalar, dtype: DType, exact: bool) -> Scalar {
     match dtype {
         DType::U8 => (value.to_i64() as u8).into(),
+        DType::U16 => (value.to_i64() as u16).into(),
+        DType::U32 => (value.to_i64() as u32).into(),
         DType::I8 => (value.to_i64() as i8).into(),
         DType::I16 => (value.to_i64() as i16).into(),
         DType::I32 => (value.to_i64() as i32).into(),
@@ -314,8 +316,8 @@ macro_rules! compare {
 compare! {
     Eq |a, b| { real T: a == b, modular T: a == b, complex T: a == b, truth T: a.get() == b.get() }
     Ne |a, b| { real T: a != b, modular T: a != b, complex T: a != b, truth T: a.get() != b.get() }
-    Lt, turned Gt |a, b| { real T: a < b, int T: a < b, truth T: !a.get() & b.get() }
-    Le, turned Ge |a, b| { real T: a <= b, int T: a <= b, truth T: !a.get() | b.get() }
+    Lt, turned Gt |a, b| { real T: a < b, int T: a < b, unsigned T: a < b, truth T: !a.get() & b.get() }
+    Le, turned Ge |a, b| { real T: a <= b, int T: a <= b, unsigned T: a <= b, truth T: !a.get() | b.get() }
 }
 
 macro_rules! logical {

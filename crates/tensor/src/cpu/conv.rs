@@ -329,7 +329,9 @@ macro_rules! by_dtype {
                 $body?;
                 narrow(&sums, $out);
             }
-            DType::Bool => bail!(DType, "conv", "not defined for bool"),
+            DType::Bool | DType::U16 | DType::U32 | DType::U64 => {
+                bail!(DType, "conv", "not defined for {}", $out.dtype())
+            }
             DType::U8 => by_dtype!(@ u8, $inputs, $out, |$T, $xs, $to| $body),
             DType::I8 => by_dtype!(@ i8, $inputs, $out, |$T, $xs, $to| $body),
             DType::I16 => by_dtype!(@ i16, $inputs, $out, |$T, $xs, $to| $body),

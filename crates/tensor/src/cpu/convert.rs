@@ -21,6 +21,20 @@ macro_rules! truncated {
     };
 }
 
+/// As an integer of 64 bits without a sign, as PyTorch casts: what is too large becomes 0, what is negative wraps, and
+/// what is no `i64` becomes 2⁶³.
+macro_rules! unsigned {
+    ($x:expr) => {{
+        let half = 9_223_372_036_854_775_808.0;
+        if $x >= half { truncated!($x - half) as u64 ^ (1 << 63) } else { truncated!($x) as u64 }
+    }};
+}
+
+/// The number as a `uint64` keeps it.
+pub(crate) fn unsigned(x: f64) -> u64 {
+    unsigned!(x)
+}
+
 macro_rules! cast {
     ($($s:ty => $($d:ty),+ , |$x:ident| $f:expr;)*) => {$($(
         impl CastTo<$d> for $s { #[inline(always)] fn cast(self) -> $d { let $x = self; $f as $d } }
@@ -35,9 +49,11 @@ cast! {
     i32 => u64, f32, f64, |x| x;
     u64 => u8, u16, u32, f32, f64, |x| x;
     i64 => f32, f64, |x| x;
-    f32 => u64, |x| truncated!(x);
+    f32 => i64, |x| truncated!(x);
+    f32 => u64, |x| unsigned!(x);
     f32 => f64, |x| x;
-    f64 => u64, |x| truncated!(x);
+    f64 => i64, |x| truncated!(x);
+    f64 => u64, |x| unsigned!(x);
     f64 => f32, |x| x;
     Truth => u8, u64, |x| x.get();
     Complex<f32> => f32, |z| z.re;
@@ -185,18 +201,19 @@ fn direct(from: LaneKind, to: LaneKind) -> Option<CastFn> {
         U64 u64 => Truth Truth, U8 u8, U16 u16, U32 u32, F32 f32, F64 f64;
         I64 i64 => F32 f32, F64 f64;
         BF16 bf16 => F32 f32;
-        F32 f32 => Truth Truth, U64 u64, BF16 bf16, F64 f64, C64 Complex<f32>;
-        F64 f64 => Truth Truth, U64 u64, F32 f32, C128 Complex<f64>;
+        F32 f32 => Truth Truth, I64 i64, U64 u64, BF16 bf16, F64 f64, C64 Complex<f32>;
+        F64 f64 => Truth Truth, I64 i64, U64 u64, F32 f32, C128 Complex<f64>;
         C64 Complex<f32> => Truth Truth, F32 f32, C128 Complex<f64>;
         C128 Complex<f64> => Truth Truth, F64 f64, C64 Complex<f32>;
     }
 }
 
 /// The pair whose loop does the same: a sign makes a difference only where an integer is widened or becomes a real
-/// number.
+/// number, and where a real number becomes one of 64 bits.
 fn canonical(from: LaneKind, to: LaneKind) -> (LaneKind, LaneKind) {
     let signless = to == LaneKind::Truth || to.is_int() && to.size() < from.size();
-    (if from.is_int() && signless { from.unsigned() } else { from }, to.unsigned())
+    let wide = matches!(from, LaneKind::F32 | LaneKind::F64) && to == LaneKind::I64;
+    (if from.is_int() && signless { from.unsigned() } else { from }, if wide { to } else { to.unsigned() })
 }
 
 /// What lies on the way between two that have no loop of their own.

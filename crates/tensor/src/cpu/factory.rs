@@ -36,7 +36,7 @@ impl CpuKernel for Full {
         }
         let z = v.to_c128();
         all! {
-            Bool => u8, v.to_bool() as u8; U8 => u8, v.to_i64() as u8; I8 => i8, v.to_i64() as i8; I16 => i16, v.to_i64() as i16;
+            Bool => u8, v.to_bool() as u8; U8 => u8, v.to_i64() as u8; U16 => u16, v.to_i64() as u16; U32 => u32, v.to_i64() as u32; U64 => u64, v.to_u64(); I8 => i8, v.to_i64() as i8; I16 => i16, v.to_i64() as i16;
             I32 => i32, v.to_i64() as i32; I64 => i64, v.to_i64(); F16 => f16, f16::from_f64(v.to_f64()); BF16 => bf16, bf16::from_f64(v.to_f64());
             F32 => f32, v.to_f64() as f32; F64 => f64, v.to_f64(); Complex64 => Complex<f32>, Complex::new(z.re as f32, z.im as f32);
             Complex128 => Complex<f64>, z

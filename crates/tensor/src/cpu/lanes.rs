@@ -92,7 +92,7 @@ lanes! {
     i16 => LaneKind::I16, |v| v.to_i64() as i16;
     u32 => LaneKind::U32, |v| v.to_i64() as u32;
     i32 => LaneKind::I32, |v| v.to_i64() as i32;
-    u64 => LaneKind::U64, |v| v.to_i64() as u64;
+    u64 => LaneKind::U64, |v| v.to_u64();
     i64 => LaneKind::I64, |v| v.to_i64();
     f32 => LaneKind::F32, |v| v.to_f64() as f32;
     f64 => LaneKind::F64, |v| v.to_f64();
@@ -112,7 +112,9 @@ impl LaneKind {
     pub(crate) fn of(dtype: DType) -> LaneKind {
         match dtype {
             DType::Bool => LaneKind::Truth,
-            DType::U8 | DType::I8 | DType::I16 | DType::I32 | DType::I64 => LaneKind::I64,
+            DType::U8 | DType::U16 | DType::U32 => LaneKind::I64,
+            DType::I8 | DType::I16 | DType::I32 | DType::I64 => LaneKind::I64,
+            DType::U64 => LaneKind::U64,
             DType::F16 | DType::BF16 | DType::F32 => LaneKind::F32,
             DType::F64 => LaneKind::F64,
             DType::Complex64 | DType::Complex128 => LaneKind::C128,
@@ -125,6 +127,9 @@ impl LaneKind {
         match dtype {
             DType::Bool => LaneKind::Truth,
             DType::U8 => LaneKind::U8,
+            DType::U16 => LaneKind::U16,
+            DType::U32 => LaneKind::U32,
+            DType::U64 => LaneKind::U64,
             DType::I8 => LaneKind::I8,
             DType::I16 => LaneKind::I16,
             DType::I32 => LaneKind::I32,
@@ -203,12 +208,14 @@ impl LaneKind {
 /// | arm | dtypes | lanes |
 /// | --- | --- | --- |
 /// | `real T` | floating point | `f32`, which half precision computes in too, `f64` |
-/// | `int T` | integers | themselves |
-/// | `modular T` | integers, where signs make no difference | unsigned, of their size |
+/// | `int T` | integers to compute in | themselves |
+/// | `unsigned T` | `uint16`, `uint32`, `uint64`, which are compared and little else | themselves |
+/// | `modular T` | integers, the wide unsigned ones too, where signs make no difference | unsigned, of their size |
 /// | `whole T` | integers | `i64` |
 /// | `complex T` | complex | themselves |
 /// | `wide_complex T` | complex | `Complex<f64>` |
 /// | `truth T` | bool | `Truth` |
+/// | `kept T` | bool, integers to compute in, floating point | as they are stored, bool as `u8` |
 macro_rules! by_dtype {
     ($op:expr, $dtype:expr, { $($arms:tt)* }) => { $crate::cpu::lanes::by_dtype!(@ [$op, $dtype] [] $($arms)*) };
     (@ $head:tt [$($done:tt)*] real $T:ident => $body:expr, $($rest:tt)*) => {
@@ -224,10 +231,18 @@ macro_rules! by_dtype {
             [$crate::DType::I64 => i64, $T, $body]
         ] $($rest)*)
     };
+    (@ $head:tt [$($done:tt)*] unsigned $T:ident => $body:expr, $($rest:tt)*) => {
+        $crate::cpu::lanes::by_dtype!(@ $head [$($done)*
+            [$crate::DType::U16 => u16, $T, $body] [$crate::DType::U32 => u32, $T, $body]
+            [$crate::DType::U64 => u64, $T, $body]
+        ] $($rest)*)
+    };
     (@ $head:tt [$($done:tt)*] modular $T:ident => $body:expr, $($rest:tt)*) => {
         $crate::cpu::lanes::by_dtype!(@ $head [$($done)*
-            [$crate::DType::U8 | $crate::DType::I8 => u8, $T, $body] [$crate::DType::I16 => u16, $T, $body]
-            [$crate::DType::I32 => u32, $T, $body] [$crate::DType::I64 => u64, $T, $body]
+            [$crate::DType::U8 | $crate::DType::I8 => u8, $T, $body]
+            [$crate::DType::U16 | $crate::DType::I16 => u16, $T, $body]
+            [$crate::DType::U32 | $crate::DType::I32 => u32, $T, $body]
+            [$crate::DType::U64 | $crate::DType::I64 => u64, $T, $body]
         ] $($rest)*)
     };
     (@ $head:tt [$($done:tt)*] whole $T:ident => $body:expr, $($rest:tt)*) => {
@@ -245,6 +260,15 @@ macro_rules! by_dtype {
     (@ $head:tt [$($done:tt)*] wide_complex $T:ident => $body:expr, $($rest:tt)*) => {
         $crate::cpu::lanes::by_dtype!(@ $head [$($done)*
             [$crate::DType::Complex64 | $crate::DType::Complex128 => num_complex::Complex<f64>, $T, $body]
+        ] $($rest)*)
+    };
+    (@ $head:tt [$($done:tt)*] kept $T:ident => $body:expr, $($rest:tt)*) => {
+        $crate::cpu::lanes::by_dtype!(@ $head [$($done)*
+            [$crate::DType::Bool | $crate::DType::U8 => u8, $T, $body] [$crate::DType::I8 => i8, $T, $body]
+            [$crate::DType::I16 => i16, $T, $body] [$crate::DType::I32 => i32, $T, $body]
+            [$crate::DType::I64 => i64, $T, $body] [$crate::DType::F16 => half::f16, $T, $body]
+            [$crate::DType::BF16 => half::bf16, $T, $body] [$crate::DType::F32 => f32, $T, $body]
+            [$crate::DType::F64 => f64, $T, $body]
         ] $($rest)*)
     };
     (@ $head:tt [$($done:tt)*] truth $T:ident => $body:expr, $($rest:tt)*) => {

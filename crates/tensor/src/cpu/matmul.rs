@@ -4,15 +4,16 @@
 //! single-threaded call, so the result is the same to the bit at any number of threads.
 
 use super::floats;
+use super::lanes::by_dtype;
 use super::math::Float;
 use super::micro::{Real, full, lanes_by_lanes};
 use super::par::{self, Shared};
 use super::{CpuKernel, Dst, Src};
+use crate::Result;
 use crate::dtype::Stored;
 use crate::layout::Layout;
 use crate::ops::{Linear, Matmul};
 use crate::shape::{Shape, Strides};
-use crate::{DType, Result, bail};
 use num_complex::Complex;
 use pulp::{Simd, WithSimd};
 use std::borrow::Cow;
@@ -313,41 +314,36 @@ pub(crate) fn narrow(from: &[f32], to: &mut Dst<'_>) {
     floats::store(from, to);
 }
 
-macro_rules! by_dtype {
-    ($f:ident, $inputs:expr, $out:expr) => {
-        match $out.dtype() {
-            DType::F32 => $f::<f32>($inputs, native, $out.slice()),
-            DType::F64 => $f::<f64>($inputs, native, $out.slice()),
-            DType::Complex64 => $f::<Complex<f32>>($inputs, native, $out.slice()),
-            DType::Complex128 => $f::<Complex<f64>>($inputs, native, $out.slice()),
-            DType::U8 => $f::<u8>($inputs, native, $out.slice()),
-            DType::I8 => $f::<i8>($inputs, native, $out.slice()),
-            DType::I16 => $f::<i16>($inputs, native, $out.slice()),
-            DType::I32 => $f::<i32>($inputs, native, $out.slice()),
-            DType::I64 => $f::<i64>($inputs, native, $out.slice()),
-            DType::F16 | DType::BF16 => {
-                let mut wide = vec![0.0; $out.numel()];
-                $f::<f32>($inputs, widened, &mut wide);
-                narrow(&wide, $out);
-            }
-            DType::Bool => bail!(DType, "matmul", "not defined for bool"),
+/// Calls `$f` on the type that the output's dtype is multiplied in: itself, for half precision `f32`.
+macro_rules! in_own_type {
+    ($f:ident, $inputs:expr, $out:expr) => {{
+        let (inputs, out) = ($inputs, $out);
+        if out.dtype().is_half() {
+            let mut wide = vec![0.0; out.numel()];
+            $f::<f32>(inputs, widened, &mut wide);
+            narrow(&wide, out);
+            return Ok(());
         }
-    };
+        by_dtype!("matmul", out.dtype(), {
+            real T => $f::<T>(inputs, native, out.slice()),
+            complex T => $f::<T>(inputs, native, out.slice()),
+            int T => $f::<T>(inputs, native, out.slice()),
+        });
+        Ok(())
+    }};
 }
 
 impl CpuKernel for Matmul {
     const IN_PLACE: bool = true;
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-        by_dtype!(matmul, inputs, &mut outputs[0]);
-        Ok(())
+        in_own_type!(matmul, inputs, &mut outputs[0])
     }
 }
 
 impl CpuKernel for Linear {
     const IN_PLACE: bool = true;
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-        by_dtype!(linear, inputs, &mut outputs[0]);
-        Ok(())
+        in_own_type!(linear, inputs, &mut outputs[0])
     }
 }
 

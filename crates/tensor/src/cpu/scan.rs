@@ -3,6 +3,7 @@
 
 use super::floats::{read, write};
 use super::halves;
+use super::lanes::by_dtype;
 use super::math::{Float, complex};
 use super::par::Shared;
 use super::reduce::fold::Ordered;
@@ -166,7 +167,7 @@ running! {
 }
 
 /// Runs `$go::<T, N>(inputs as slices, output slice)` with the type that the dtype computes in.
-macro_rules! by_dtype {
+macro_rules! summed_by_dtype {
     ($op:expr, $inputs:expr, $out:expr, $n:literal, |$xs:ident, $to:ident: $t:ident| $body:expr) => {{
         let out: &mut Dst<'_> = $out;
         macro_rules! plain {
@@ -199,7 +200,7 @@ macro_rules! by_dtype {
 impl CpuKernel for Cumsum {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let extent = Extent::new(inputs[0].shape(), self.dim, self.reverse);
-        by_dtype!("cumsum", inputs, &mut outputs[0], 1, |xs, out: T| {
+        summed_by_dtype!("cumsum", inputs, &mut outputs[0], 1, |xs, out: T| {
             scan(extent, xs, out, <T as Running>::ZERO, |acc, [x]| acc + x.widen(), T::narrow)
         })
     }
@@ -208,7 +209,7 @@ impl CpuKernel for Cumsum {
 impl CpuKernel for Cumprod {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let extent = Extent::new(inputs[0].shape(), self.dim, self.reverse);
-        by_dtype!("cumprod", inputs, &mut outputs[0], 1, |xs, out: T| {
+        summed_by_dtype!("cumprod", inputs, &mut outputs[0], 1, |xs, out: T| {
             scan(extent, xs, out, <T as Running>::ONE, |acc, [x]| acc * x.widen(), T::narrow)
         })
     }
@@ -217,7 +218,7 @@ impl CpuKernel for Cumprod {
 impl CpuKernel for Recurrence {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let extent = Extent::new(inputs[0].shape(), self.dim, self.reverse);
-        by_dtype!("recurrence", inputs, &mut outputs[0], 2, |xs, out: T| {
+        summed_by_dtype!("recurrence", inputs, &mut outputs[0], 2, |xs, out: T| {
             scan(extent, xs, out, <T as Running>::ZERO, |acc, [a, b]| a.widen() * acc + b.widen(), T::narrow)
         })
     }
@@ -282,12 +283,7 @@ impl CpuKernel for Logcumsumexp {
 }
 
 /// The best of what came so far and its place; of equal ones the last.
-fn running_best<S: Stored, T: Ordered, const MAX: bool>(
-    extent: Extent,
-    x: &Src<'_>,
-    outputs: &mut [Dst<'_>],
-    order: impl Fn(S) -> T + Sync,
-) {
+fn running_best<S: Lift, const MAX: bool>(extent: Extent, x: &Src<'_>, outputs: &mut [Dst<'_>]) {
     let (values, places) = outputs.split_at_mut(1);
     let (x, values, places) = (x.contiguous::<S>(), values[0].slice::<S>(), places[0].slice::<i64>());
     let block = (extent.len * extent.behind).max(1);
@@ -299,7 +295,7 @@ fn running_best<S: Stored, T: Ordered, const MAX: bool>(
             let (values, places) = unsafe { (best.part(start..start + block), place.part(start..start + block)) };
             for (k, row) in (0..block).step_by(extent.behind.max(1)).enumerate() {
                 for i in row..row + extent.behind {
-                    let stays = k > 0 && order(values[i - extent.behind]).beats::<MAX>(order(x[i]));
+                    let stays = k > 0 && values[i - extent.behind].lift().beats::<MAX>(x[i].lift());
                     (values[i], places[i]) =
                         if stays { (values[i - extent.behind], places[i - extent.behind]) } else { (x[i], k as i64) };
                 }
@@ -308,20 +304,30 @@ fn running_best<S: Stored, T: Ordered, const MAX: bool>(
     });
 }
 
+/// An element as it is compared.
+trait Lift: Stored {
+    type To: Ordered;
+    fn lift(self) -> Self::To;
+}
+
+macro_rules! lift {
+    ($($t:ty => $to:ty, |$x:ident| $lift:expr;)*) => {$(
+        impl Lift for $t {
+            type To = $to;
+            #[inline(always)]
+            fn lift(self) -> $to { let $x = self; $lift }
+        }
+    )*};
+}
+lift! {
+    u8 => i64, |x| x as i64; i8 => i64, |x| x as i64; i16 => i64, |x| x as i64; i32 => i64, |x| x as i64;
+    i64 => i64, |x| x; f16 => f32, |x| halves::f16_to_f32(x); bf16 => f32, |x| halves::bf16_to_f32(x);
+    f32 => f32, |x| x; f64 => f64, |x| x;
+}
+
 fn running_best_of<const MAX: bool>(op: &'static str, dim: usize, x: &Src<'_>, outputs: &mut [Dst<'_>]) -> Result<()> {
     let extent = Extent::new(x.shape(), dim, false);
-    macro_rules! run {
-        ($($($dtype:ident)|+ => $t:ty, $lane:ty, |$x:ident| $lift:expr;)*) => {
-            match x.dtype() {
-                $($(DType::$dtype)|+ => running_best::<$t, $lane, MAX>(extent, x, outputs, |$x| $lift),)*
-                other => bail!(DType, op, "not defined for {other}"),
-            }
-        };
-    }
-    run! {
-        Bool | U8 => u8, i64, |x| x as i64; I8 => i8, i64, |x| x as i64; I16 => i16, i64, |x| x as i64; I32 => i32, i64, |x| x as i64;
-        I64 => i64, i64, |x| x; F16 => f16, f32, |x| halves::f16_to_f32(x); BF16 => bf16, f32, |x| halves::bf16_to_f32(x); F32 => f32, f32, |x| x; F64 => f64, f64, |x| x;
-    }
+    by_dtype!(op, x.dtype(), { kept T => running_best::<T, MAX>(extent, x, outputs), });
     Ok(())
 }
 

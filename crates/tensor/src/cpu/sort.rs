@@ -3,10 +3,11 @@
 //! stable. Long lines go through a radix sort. Where order need not be stable and elements are equal, their order
 //! is that of PyTorch's algorithms (`introsort`).
 
+use super::lanes::by_dtype;
 use super::{CpuKernel, Dst, Src, introsort, par};
 use crate::dtype::Stored;
 use crate::ops::{Kthvalue, Pick, Sort, Topk};
-use crate::{DType, Result, bail, ensure};
+use crate::{Result, ensure};
 use half::{bf16, f16};
 
 /// Lines shorter than this are sorted by comparison.
@@ -250,24 +251,11 @@ fn unpack<T: Sortable>(keys: &[T::Packed], line: &[T], values: &mut [T], places:
     }
 }
 
-macro_rules! by_dtype {
-    ($op:expr, $x:expr, $go:ident($($arg:expr),*)) => {{
-        let fits = $x.shape().last().is_none_or(|n| *n <= u32::MAX as usize);
-        ensure!(fits, Unsupported, $op, "a line of more than {} elements", u32::MAX);
-        match $x.dtype() {
-            DType::Bool | DType::U8 => $go::<u8>($($arg),*),
-            DType::I8 => $go::<i8>($($arg),*),
-            DType::I16 => $go::<i16>($($arg),*),
-            DType::I32 => $go::<i32>($($arg),*),
-            DType::I64 => $go::<i64>($($arg),*),
-            DType::F16 => $go::<f16>($($arg),*),
-            DType::BF16 => $go::<bf16>($($arg),*),
-            DType::F32 => $go::<f32>($($arg),*),
-            DType::F64 => $go::<f64>($($arg),*),
-            other => bail!(DType, $op, "not defined for {other}"),
-        }
-        Ok(())
-    }};
+/// A line's places are packed into 32 bits.
+fn check_lines(op: &'static str, x: &Src<'_>) -> Result<()> {
+    let fits = x.shape().last().is_none_or(|n| *n <= u32::MAX as usize);
+    ensure!(fits, Unsupported, op, "a line of more than {} elements", u32::MAX);
+    Ok(())
 }
 
 impl CpuKernel for Sort {
@@ -278,7 +266,9 @@ impl CpuKernel for Sort {
                 unpack(&scratch.keys, line, values, places);
             });
         }
-        by_dtype!("sort", inputs[0], go(self, &inputs[0], outputs))
+        check_lines("sort", &inputs[0])?;
+        by_dtype!("sort", inputs[0].dtype(), { kept T => go::<T>(self, &inputs[0], outputs), });
+        Ok(())
     }
 }
 
@@ -290,7 +280,9 @@ impl CpuKernel for Topk {
                 unpack(&scratch.keys, line, values, places);
             });
         }
-        by_dtype!("topk", inputs[0], go(self, &inputs[0], outputs))
+        check_lines("topk", &inputs[0])?;
+        by_dtype!("topk", inputs[0].dtype(), { kept T => go::<T>(self, &inputs[0], outputs), });
+        Ok(())
     }
 }
 
@@ -339,6 +331,8 @@ impl CpuKernel for Kthvalue {
                 (values[0], places[0]) = (line[place], place as i64);
             });
         }
-        by_dtype!("kthvalue", inputs[0], go(self.pick, &inputs[0], outputs))
+        check_lines("kthvalue", &inputs[0])?;
+        by_dtype!("kthvalue", inputs[0].dtype(), { kept T => go::<T>(self.pick, &inputs[0], outputs), });
+        Ok(())
     }
 }

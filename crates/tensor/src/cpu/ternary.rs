@@ -22,6 +22,7 @@ fn element(value: Scalar, dtype: DType) -> [u64; 2] {
         LaneKind::Truth => store::<Truth>(value, dtype),
         LaneKind::F32 => store::<f32>(value, dtype),
         LaneKind::F64 => store::<f64>(value, dtype),
+        LaneKind::U64 => store::<u64>(value, dtype),
         LaneKind::C128 => store::<Complex<f64>>(value, dtype),
         _ => store::<i64>(value, dtype),
     }

@@ -222,6 +222,9 @@ numbers! {
     f32: |a, b| a + b, a * b, if b > a || b.is_nan() { b } else { a }, if b < a || b.is_nan() { b } else { a }, |x, n| x / n as f32;
     f64: |a, b| a + b, a * b, if b > a || b.is_nan() { b } else { a }, if b < a || b.is_nan() { b } else { a }, |x, n| x / n as f64;
     u8: |a, b| a.wrapping_add(b), a.wrapping_mul(b), Ord::max(a, b), Ord::min(a, b), |x, n| (x as usize / n) as u8;
+    u16: |a, b| a.wrapping_add(b), a.wrapping_mul(b), Ord::max(a, b), Ord::min(a, b), |x, n| (x as usize / n) as u16;
+    u32: |a, b| a.wrapping_add(b), a.wrapping_mul(b), Ord::max(a, b), Ord::min(a, b), |x, n| (x as usize / n) as u32;
+    u64: |a, b| a.wrapping_add(b), a.wrapping_mul(b), Ord::max(a, b), Ord::min(a, b), |x, n| x / n as u64;
     i8: |a, b| a.wrapping_add(b), a.wrapping_mul(b), Ord::max(a, b), Ord::min(a, b), |x, n| (x as i64).div_euclid(n as i64) as i8;
     i16: |a, b| a.wrapping_add(b), a.wrapping_mul(b), Ord::max(a, b), Ord::min(a, b), |x, n| (x as i64).div_euclid(n as i64) as i16;
     i32: |a, b| a.wrapping_add(b), a.wrapping_mul(b), Ord::max(a, b), Ord::min(a, b), |x, n| (x as i64).div_euclid(n as i64) as i32;
@@ -262,7 +265,7 @@ pub(crate) fn accumulate(kernel: &impl Accumulate, to: &mut Dst<'_>, source: &Sr
         };
     }
     all!(
-        Bool => Truth, U8 => u8, I8 => i8, I16 => i16, I32 => i32, I64 => i64, F32 => f32, F64 => f64,
+        Bool => Truth, U8 => u8, U16 => u16, U32 => u32, U64 => u64, I8 => i8, I16 => i16, I32 => i32, I64 => i64, F32 => f32, F64 => f64,
         Complex64 => Complex<f32>, Complex128 => Complex<f64>
     );
 }

@@ -10,7 +10,7 @@ use crate::ops::{Cast, Detach, Transfer};
 use crate::shape::same_shape;
 use crate::storage::{Guard, lock_for_op};
 use crate::tensor::View;
-use crate::{Device, Error, ErrorKind, Result, Tensor, bail, ensure};
+use crate::{DType, Device, Error, ErrorKind, Layout, Result, Tensor, bail, ensure};
 use smallvec::SmallVec;
 use std::panic::Location;
 
@@ -267,7 +267,7 @@ fn run_all(op: &Op, inputs: &[&Tensor], at: At) -> Result<Outputs> {
     }
     let (device, backend) = common_device(op, inputs)?;
     let made = |meta: &Meta| Tensor::uninit(op.name(), &meta.shape, meta.dtype, device);
-    let outputs = op.infer(inputs)?.iter().map(made).collect::<Result<Outputs>>()?;
+    let mut outputs = op.infer(inputs)?.iter().map(made).collect::<Result<Outputs>>()?;
     let guard = lock_for_op(op.name(), inputs, &[])?;
     let ran = {
         let outputs: SmallVec<[&Tensor; 4]> = outputs.iter().collect();
@@ -275,7 +275,13 @@ fn run_all(op: &Op, inputs: &[&Tensor], at: At) -> Result<Outputs> {
         unsafe { queue(backend, Work { op, inputs, outputs: &outputs, at })? }
     };
     drop(guard);
-    if ran == Ran::Queued { Ok(outputs) } else { decomposed(op, inputs, device) }
+    if ran != Ran::Queued {
+        return decomposed(op, inputs, device);
+    }
+    for out in outputs.iter_mut().filter(|out| keeps_channels_last(op, inputs, out.shape())) {
+        *out = in_channels_last(op, out, backend, at)?;
+    }
+    Ok(outputs)
 }
 
 /// [`run_all`] for an op of one output: no lists to be made.
@@ -290,15 +296,63 @@ fn run_one(op: &Op, inputs: &[&Tensor], at: At) -> Result<Tensor> {
     let [meta] = metas.as_ref().map_or(&[][..], |metas| &metas[..]) else {
         bail!(Unsupported, op.name(), "an op of {} outputs, not one", metas?.len())
     };
-    let out = Tensor::uninit(op.name(), &meta.shape, meta.dtype, device)?;
+    let keeps = keeps_channels_last(op, inputs, &meta.shape);
+    let out = if keeps && op.is_elementwise() {
+        uninit_channels_last(op, &meta.shape, meta.dtype, device)?
+    } else {
+        Tensor::uninit(op.name(), &meta.shape, meta.dtype, device)?
+    };
     let mut guard = Guard::default();
     guard.lock_all(op.name(), inputs, &[])?;
-    // SAFETY: the output is as inferred and fresh, inputs are locked to read.
+    // SAFETY: the output is as inferred and fresh, inputs are locked to read; an elementwise op writes any layout.
     if unsafe { queue(backend, Work { op, inputs, outputs: &[&out], at })? } == Ran::Queued {
-        return Ok(out);
+        drop(guard);
+        return if keeps && !op.is_elementwise() { in_channels_last(op, &out, backend, at) } else { Ok(out) };
     }
     drop(guard);
     decomposed(op, inputs, device)?.pop().ok_or_else(|| Error::new(ErrorKind::Unsupported, op.name(), "no output"))
+}
+
+/// True where an output of `shape` is to lie in channels-last order, as what it comes from does.
+#[inline]
+fn keeps_channels_last(op: &Op, inputs: &[&Tensor], shape: &[usize]) -> bool {
+    matches!(shape.len(), 4 | 5) && is_led_by_channels_last(op, inputs, shape)
+}
+
+/// As in PyTorch the first operand of the output's shape leads an elementwise op; norms, pools and convolutions are led
+/// by their input, and so is what goes back through them. `copy` and `contiguous` make rows.
+fn is_led_by_channels_last(op: &Op, inputs: &[&Tensor], shape: &[usize]) -> bool {
+    let leader = match op {
+        Op::Cast(Cast { dtype }) => inputs.first().filter(|x| x.dtype() != *dtype),
+        _ if op.is_elementwise() => inputs.iter().find(|x| x.shape() == shape),
+        Op::Conv(_) | Op::ConvInputGrad(_) | Op::MaxPool(_) | Op::MaxPoolBackward(_) | Op::AvgPool(_) => inputs.first(),
+        Op::AvgPoolBackward(_) | Op::BatchNorm(_) | Op::BatchNormBackward(_) | Op::GroupNorm(_) => inputs.first(),
+        Op::GroupNormBackward(_) | Op::Pad(_) | Op::Dropout(_) | Op::Cat(_) => inputs.first(),
+        _ => None,
+    };
+    let here = |x: &&&Tensor| matches!(x.device(), Device::Cpu | Device::Meta);
+    leader.filter(here).is_some_and(|x| x.rank() == shape.len() && x.layout().is_channels_last())
+}
+
+/// Of any content, in channels-last order.
+fn uninit_channels_last(op: &Op, shape: &[usize], dtype: DType, device: Device) -> Result<Tensor> {
+    let rows = Tensor::uninit(op.name(), shape, dtype, device)?;
+    Ok(match Layout::channels_last(shape) {
+        Some(layout) => Tensor::over(rows.storage().clone(), layout, dtype, None),
+        None => rows,
+    })
+}
+
+/// What a kernel that writes rows made, in channels-last order.
+fn in_channels_last(op: &Op, rows: &Tensor, backend: &dyn Backend, at: At) -> Result<Tensor> {
+    let out = uninit_channels_last(op, rows.shape(), rows.dtype(), rows.device())?;
+    let guard = lock_for_op(op.name(), &[rows], &[&out])?;
+    let cast = Op::Cast(Cast { dtype: rows.dtype() });
+    // SAFETY: the output has the shape and dtype of the rows, no overlap, and both are locked.
+    let ran = unsafe { backend.run(Work { op: &cast, inputs: &[rows], outputs: &[&out], at })? };
+    drop(guard);
+    ensure!(ran == Ran::Queued, Unsupported, op.name(), "{} has no kernel to copy with", rows.device());
+    Ok(out)
 }
 
 /// Has the backend run the op. One of somebody's own is asked first, whether it has a kernel for the device.

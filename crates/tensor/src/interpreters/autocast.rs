@@ -103,6 +103,24 @@ pub fn full_precision<'a, const N: usize>(tensors: [&'a Tensor; N]) -> Result<[C
     Ok(all)
 }
 
+/// No region acts until the guard is dropped: for what ops do among themselves.
+pub(crate) fn paused() -> impl Drop {
+    Leave(REGION.replace(None))
+}
+
+/// A function of several ops that is on the list of those in full precision: within a region it is called again with
+/// its tensors in `f32`, and its ops are left alone. `in_full_precision!(a = self, b = other => a.cdist(&b, p))`.
+macro_rules! in_full_precision {
+    ($($name:ident = $tensor:expr),+ => $again:expr) => {
+        if $crate::autocast::autocast_dtype().is_some() {
+            let [$($name),+] = $crate::autocast::full_precision([$($tensor),+])?;
+            let _region = $crate::interpreters::autocast::paused();
+            return $again;
+        }
+    };
+}
+pub(crate) use in_full_precision;
+
 /// May autocast cast it?
 fn is_eligible(t: &Tensor) -> bool {
     t.dtype().is_float() && t.dtype() != DType::F64

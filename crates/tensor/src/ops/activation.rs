@@ -266,12 +266,15 @@ macro_rules! methods {
         impl Tensor {
             $(
                 $(#[$doc])*
+                ///
+                /// # Errors
+                /// Where the dtype is not floating point.
                 #[track_caller]
                 pub fn $method(&self, $($arg: $ty),*) -> Result<Tensor> {
                     dispatch($op, &[self])
                 }
 
-                #[doc = concat!("[`", stringify!($method), "`](Tensor::", stringify!($method), ") in place.")]
+                #[doc = concat!("[`", stringify!($method), "`](Tensor::", stringify!($method), ") in place.\n\n# Errors\nAs [`", stringify!($method), "`](Tensor::", stringify!($method), "), and where autograd forbids to write.")]
                 #[track_caller]
                 pub fn $in_place(&self, $($arg: $ty),*) -> Result<&Tensor> {
                     dispatch_into(stringify!($in_place), $op, &[self], self)?;
@@ -310,12 +313,18 @@ methods! {
 
 impl Tensor {
     /// x σ(x), as `nn.functional.silu`; also for complex numbers.
+    ///
+    /// # Errors
+    /// Where the dtype is not floating point, or the system has no memory for the result.
     #[track_caller]
     pub fn silu(&self) -> Result<Tensor> {
         if self.dtype().is_complex() { self.mul(&self.sigmoid()?) } else { dispatch(Silu, &[self]) }
     }
 
     /// [`silu`](Tensor::silu) in place.
+    ///
+    /// # Errors
+    /// Where the dtype is not floating point, or autograd forbids to write.
     #[track_caller]
     pub fn silu_(&self) -> Result<&Tensor> {
         dispatch_into("silu_", Silu, &[self], self)?;
@@ -332,30 +341,45 @@ impl Tensor {
     }
 
     /// Kept between 0 and 6, as `nn.functional.relu6`.
+    ///
+    /// # Errors
+    /// Where the system has no memory for the result.
     #[track_caller]
     pub fn relu6(&self) -> Result<Tensor> {
         hardtanh("relu6", self, 0.0, 6.0)
     }
 
     /// x − tanh(x), as `nn.functional.tanhshrink`.
+    ///
+    /// # Errors
+    /// Where the dtype is not floating point, or the system has no memory for the result.
     #[track_caller]
     pub fn tanhshrink(&self) -> Result<Tensor> {
         self.sub(&self.tanh()?)
     }
 
     /// x / (1 + |x|), as `nn.functional.softsign`.
+    ///
+    /// # Errors
+    /// Where the dtype is not floating point, or the system has no memory for the result.
     #[track_caller]
     pub fn softsign(&self) -> Result<Tensor> {
         self.div(&self.abs()?.add(1)?)
     }
 
     /// x above `threshold`, else `value`, as `nn.functional.threshold`.
+    ///
+    /// # Errors
+    /// Where the system has no memory for the result.
     #[track_caller]
     pub fn threshold(&self, threshold: f64, value: f64) -> Result<Tensor> {
         self.masked_fill(&self.le(threshold)?, value)
     }
 
     /// 0 where |x| is at most `lambda`, else x, as `nn.functional.hardshrink` (there λ = 0.5 by default).
+    ///
+    /// # Errors
+    /// Where the system has no memory for the result.
     #[track_caller]
     pub fn hardshrink(&self, lambda: f64) -> Result<Tensor> {
         self.masked_fill(&self.ge(-lambda)?.logical_and(&self.le(lambda)?)?, 0)

@@ -56,6 +56,9 @@ impl Infer for AsStridedBackward {
 
 impl Tensor {
     /// A copy of this tensor in which `source` stands at the places of `view`, both layouts of one storage.
+    ///
+    /// # Errors
+    /// Where the layout is not inside this tensor, or `source` has another shape or dtype.
     #[track_caller]
     pub fn as_strided_scatter(&self, source: impl AsRef<Tensor>, view: &Layout) -> Result<Tensor> {
         let source = source.as_ref();

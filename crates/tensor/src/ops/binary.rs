@@ -39,6 +39,9 @@ macro_rules! operand_from {
 operand_from!(
     bool,
     u8,
+    u16,
+    u32,
+    u64,
     i8,
     i16,
     i32,
@@ -53,6 +56,9 @@ operand_from!(
 
 impl<'a> Operand<'a> {
     /// The complex conjugate; what is real is its own.
+    ///
+    /// # Errors
+    /// Where the system has no memory for the result.
     #[track_caller]
     pub fn conj(self) -> Result<Operand<'a>> {
         match self {
@@ -63,6 +69,9 @@ impl<'a> Operand<'a> {
     }
 
     /// As a tensor of shape `[]` beside `like`: of the dtype that promotes as the number does.
+    ///
+    /// # Errors
+    /// Where the system has no memory for the result.
     #[track_caller]
     pub fn to_tensor(&self, like: &Tensor) -> Result<Tensor> {
         match self {
@@ -120,6 +129,15 @@ pub fn result_type(a: &Tensor, b: &Tensor) -> DType {
         (0, _) => weak(y, x),
         _ => x.promote(y),
     }
+}
+
+/// Refuses what PyTorch has no common dtype for: a wide unsigned integer beside another one or bool.
+#[track_caller]
+pub(crate) fn check_promotes(op: &'static str, a: &Tensor, b: &Tensor) -> Result<()> {
+    let (x, y) = (a.dtype(), b.dtype());
+    let (wide, whole) = (x.is_wide_unsigned() || y.is_wide_unsigned(), x.category().max(y.category()) <= Category::Int);
+    ensure!(x == y || !(wide && whole), DType, op, "{x} and {y} have no dtype in common; cast one to the other's");
+    Ok(())
 }
 
 /// The dtype of `strong` beside a value of dtype `weak` that promotes only by its category.
@@ -229,6 +247,7 @@ impl Method {
                 return Ok(Ready { op: (self.op)(ScalarOperand::Right(*v)), a, b: None });
             }
         };
+        check_promotes(self.in_place.trim_end_matches('_'), x, y)?;
         let dtype = (self.dtype)(result_type(x, y));
         if x.device() != y.device() {
             if let Some(v) = number_beside(y, x)? {

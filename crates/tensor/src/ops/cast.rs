@@ -73,18 +73,48 @@ pub(crate) fn common_dtype<const N: usize>(inputs: [&Tensor; N]) -> DType {
 
 impl Tensor {
     /// In dtype `dtype`, as `Tensor.to(dtype)`: itself where it is so already.
+    ///
+    /// ```
+    /// # use flambeau_tensor::{DType, tensor};
+    /// assert_eq!(tensor!([1.9, -1.9]).to_dtype(DType::I64)?.to_vec::<i64>()?, [1, -1]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where the system has no memory for the result.
     #[track_caller]
     pub fn to_dtype(&self, dtype: DType) -> Result<Tensor> {
         if self.dtype() == dtype { Ok(self.clone()) } else { dispatch(Cast { dtype }, &[self]) }
     }
 
     /// Its own copy, contiguous: `torch.clone`. Gradients pass through.
+    ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// let x = tensor!([1.0, 2.0]);
+    /// x.copy()?.fill_(0.0)?;
+    /// assert_eq!(x.to_vec::<f32>()?, [1.0, 2.0]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where the system has no memory for the result.
     #[track_caller]
     pub fn copy(&self) -> Result<Tensor> {
         dispatch(Cast { dtype: self.dtype() }, &[self])
     }
 
     /// With its elements in rows: itself where they are so already.
+    ///
+    /// ```
+    /// # use flambeau_tensor::Tensor;
+    /// let x = Tensor::zeros([2, 3]).build()?.t()?;
+    /// assert!(!x.is_contiguous() && x.contiguous()?.is_contiguous());
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where the system has no memory for the result.
     #[track_caller]
     pub fn contiguous(&self) -> Result<Tensor> {
         if self.is_contiguous() { Ok(self.clone()) } else { self.copy() }
@@ -110,6 +140,13 @@ impl Tensor {
     }
 
     /// On `device`: itself where it is there already. Gradients come back the same way.
+    ///
+    /// ```
+    /// # use flambeau_tensor::{Device, tensor};
+    /// let x = tensor!([1.0]).to_device(Device::Meta)?; // a shape and a dtype, no memory
+    /// assert_eq!(x.shape(), [1]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     ///
     /// # Errors
     /// From the meta device, which has no data; to a device without a backend.
@@ -176,6 +213,9 @@ impl Tensor {
     }
 
     /// Every element becomes zero: `Tensor.zero_`.
+    ///
+    /// # Errors
+    /// Where autograd forbids to write.
     #[track_caller]
     pub fn zero_(&self) -> Result<&Tensor> {
         self.fill_(false)

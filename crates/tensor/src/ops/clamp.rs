@@ -153,12 +153,18 @@ impl Tensor {
     }
 
     /// Not below `min`: `torch.clamp_min`.
+    ///
+    /// # Errors
+    /// As [`clamp`](Tensor::clamp).
     #[track_caller]
     pub fn clamp_min<'a>(&self, min: impl Into<Bound<'a>>) -> Result<Tensor> {
         self.clamp(min, ..)
     }
 
     /// Not above `max`: `torch.clamp_max`.
+    ///
+    /// # Errors
+    /// As [`clamp`](Tensor::clamp).
     #[track_caller]
     pub fn clamp_max<'a>(&self, max: impl Into<Bound<'a>>) -> Result<Tensor> {
         self.clamp(.., max)

@@ -1,5 +1,6 @@
 //! Elements counted, found in sorted lists, and without their repetitions.
 
+use crate::interpreters::autocast::in_full_precision;
 use crate::shape::{Shape, dim_index};
 use crate::{DType, Result, Tensor, bail, cat, ensure, no_grad};
 
@@ -398,6 +399,7 @@ impl Tensor {
         keepdim: bool,
         interpolation: Interpolation,
     ) -> Result<Tensor> {
+        in_full_precision!(x = self, q = q => x.quantiles(op, &q, dim, keepdim, interpolation));
         ensure!(matches!(self.dtype(), DType::F32 | DType::F64), DType, op, "not defined for {}", self.dtype());
         ensure!(q.dtype() == self.dtype(), DType, op, "q is {}, the tensor {}", q.dtype(), self.dtype());
         ensure!(q.rank() <= 1, Shape, op, "q of shape {:?} is neither a number nor a list", q.shape());

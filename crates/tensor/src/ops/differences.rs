@@ -204,6 +204,9 @@ impl Tensor {
     }
 
     /// The Kronecker product: `torch.kron`.
+    ///
+    /// # Errors
+    /// Where the product has more elements than memory.
     #[track_caller]
     pub fn kron(&self, other: impl AsRef<Tensor>) -> Result<Tensor> {
         let other = other.as_ref();

@@ -1,5 +1,6 @@
 //! Distances between vectors.
 
+use crate::interpreters::autocast::{in_full_precision, paused};
 use crate::shape::product;
 use crate::{Result, Tensor, ensure};
 
@@ -22,6 +23,7 @@ impl Tensor {
     #[track_caller]
     pub fn cdist(&self, other: impl AsRef<Tensor>, p: f64) -> Result<Tensor> {
         let other = other.as_ref();
+        in_full_precision!(a = self, b = other => a.cdist(&b, p));
         ensure!(p >= 0.0, Argument, "cdist", "p = {p}, a norm's order must not be negative");
         ensure!(
             self.dtype().is_float() && self.dtype() == other.dtype(),
@@ -57,6 +59,7 @@ impl Tensor {
     /// Where the tensor is no matrix of floating point, or `p` is negative.
     #[track_caller]
     pub fn pdist(&self, p: f64) -> Result<Tensor> {
+        in_full_precision!(x = self => x.pdist(p));
         ensure!(p >= 0.0, Argument, "pdist", "p = {p}, a norm's order must not be negative");
         ensure!(self.rank() == 2, Shape, "pdist", "the tensor {:?} is no matrix", self.shape());
         let n = self.shape()[0];
@@ -149,6 +152,8 @@ impl Tensor {
         ensure!(fits, Shape, "bilinear", "vectors {a:?} and {b:?} do not go with a weight of shape {w:?}");
         let (lead, out, n, m) = (&a[..a.len() - 1], w[0], w[1], w[2]);
         let rows = product("bilinear", lead)?;
+        // Mixed precision has no say in it, as in PyTorch: its products are not ours.
+        let _own = paused();
         let through = self
             .reshape([rows, n])?
             .matmul(&weight.permute([1, 0, 2])?.reshape([n, product("bilinear", &[out, m])?])?)?;

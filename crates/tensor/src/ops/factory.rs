@@ -1,7 +1,7 @@
 //! Tensors out of nothing: constants, ranges, random numbers.
 
 use crate::dtype::Category;
-use crate::layout::Layout;
+use crate::layout::{Layout, MemoryFormat};
 use crate::op::{Infer, Meta, Metas};
 use crate::random::Generator;
 use crate::shape::{IntoShape, Shape};
@@ -153,6 +153,7 @@ pub struct TensorBuilder {
     dtype: Option<DType>,
     device: Device,
     generator: Option<Generator>,
+    format: MemoryFormat,
 }
 
 #[derive(Clone, Debug)]
@@ -178,7 +179,7 @@ fn shape_or_sizes(shape: impl IntoShape) -> Result2<Shape> {
 
 impl TensorBuilder {
     fn new(what: What) -> TensorBuilder {
-        TensorBuilder { what, dtype: None, device: Device::Cpu, generator: None }
+        TensorBuilder { what, dtype: None, device: Device::Cpu, generator: None, format: MemoryFormat::Contiguous }
     }
 
     /// The dtype, instead of the one PyTorch would choose.
@@ -199,13 +200,23 @@ impl TensorBuilder {
         self
     }
 
+    /// The order of an image's dimensions in memory, instead of rows: the `memory_format` of `torch.empty`.
+    pub fn memory_format(mut self, format: MemoryFormat) -> Self {
+        self.format = format;
+        self
+    }
+
     /// Makes the tensor.
     ///
     /// # Errors
     /// Where the shape has a negative size, or more elements than fit memory; where the dtype has no such number.
     #[track_caller]
     pub fn build(self) -> Result<Tensor> {
-        let TensorBuilder { what, dtype, device, generator } = self;
+        let TensorBuilder { what, dtype, device, generator, format } = self;
+        if format != MemoryFormat::Contiguous {
+            let rows = TensorBuilder { what, dtype, device, generator, format: MemoryFormat::Contiguous }.build()?;
+            return Ok(rows.contiguous_in(format)?.detach());
+        }
         match what {
             What::Full(name, shape, value) => {
                 let (shape, dtype) = (good(name, shape)?, dtype.unwrap_or(value.dtype()));
@@ -334,6 +345,13 @@ fn arange(start: Scalar, end: Scalar, step: Scalar, dtype: Option<DType>, device
 
 impl Tensor {
     /// `value` everywhere, in the value's dtype: `torch.full`.
+    ///
+    /// ```
+    /// # use flambeau_tensor::Tensor;
+    /// let x = Tensor::full([2], 7).build()?; // an integer gives int64
+    /// assert_eq!(x.to_vec::<i64>()?, [7, 7]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     pub fn full(shape: impl IntoShape, value: impl Into<Scalar>) -> TensorBuilder {
         TensorBuilder::new(What::Full("full", shape_or_sizes(shape), value.into()))
     }
@@ -351,11 +369,25 @@ impl Tensor {
     }
 
     /// One everywhere: `torch.ones`.
+    ///
+    /// ```
+    /// # use flambeau_tensor::{DType, Tensor};
+    /// let x = Tensor::ones([2, 3]).dtype(DType::F64).build()?;
+    /// assert_eq!(x.sum(..)?.item::<f64>()?, 6.0);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     pub fn ones(shape: impl IntoShape) -> TensorBuilder {
         TensorBuilder::new(What::Full("ones", shape_or_sizes(shape), Scalar::Float(1.0)))
     }
 
     /// `start`, `start + 1`, … below `end`: `torch.arange`. See also [`Tensor::arange_step`].
+    ///
+    /// ```
+    /// # use flambeau_tensor::Tensor;
+    /// assert_eq!(Tensor::arange(0, 4).build()?.to_vec::<i64>()?, [0, 1, 2, 3]);
+    /// assert_eq!(Tensor::arange(0.0, 1.5).build()?.to_vec::<f32>()?, [0.0, 1.0]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     pub fn arange(start: impl Into<Scalar>, end: impl Into<Scalar>) -> TensorBuilder {
         Tensor::arange_step(start, end, 1)
     }
@@ -396,6 +428,12 @@ impl Tensor {
 
     /// `steps` values evenly from `start` to `end`, both among them: `torch.linspace`. In an integer dtype both are
     /// truncated first, and so are the values between.
+    ///
+    /// ```
+    /// # use flambeau_tensor::Tensor;
+    /// assert_eq!(Tensor::linspace(0.0, 1.0, 3).build()?.to_vec::<f32>()?, [0.0, 0.5, 1.0]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     pub fn linspace(start: impl Into<Scalar>, end: impl Into<Scalar>, steps: usize) -> TensorBuilder {
         TensorBuilder::new(What::Linspace { start: start.into(), end: end.into(), steps })
     }
@@ -411,16 +449,38 @@ impl Tensor {
     }
 
     /// Evenly distributed in 0..1: `torch.rand`.
+    ///
+    /// ```
+    /// # use flambeau_tensor::Tensor;
+    /// let x = Tensor::rand([100]).build()?;
+    /// assert!(x.lt(1.0)?.all(..)?.item::<bool>()?);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     pub fn rand(shape: impl IntoShape) -> TensorBuilder {
         TensorBuilder::random("rand", shape, Distribution::Uniform { from: 0.0, to: 1.0 })
     }
 
     /// Normally distributed, mean 0, standard deviation 1: `torch.randn`.
+    ///
+    /// ```
+    /// # use flambeau_tensor::{Tensor, manual_seed};
+    /// manual_seed(0);
+    /// let x = Tensor::randn([1000]).build()?;
+    /// assert!(x.mean(..)?.item::<f32>()?.abs() < 0.2);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     pub fn randn(shape: impl IntoShape) -> TensorBuilder {
         TensorBuilder::random("randn", shape, Distribution::Normal { mean: 0.0, std: 1.0 })
     }
 
     /// Integers in `low..high`: `torch.randint`.
+    ///
+    /// ```
+    /// # use flambeau_tensor::Tensor;
+    /// let dice = Tensor::randint(1, 7, [10]).build()?;
+    /// assert!(dice.ge(1)?.logical_and(dice.le(6)?)?.all(..)?.item::<bool>()?);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     pub fn randint(low: i64, high: i64, shape: impl IntoShape) -> TensorBuilder {
         TensorBuilder::random("randint", shape, Distribution::Integers { low, high })
     }
@@ -431,18 +491,34 @@ impl Tensor {
     }
 
     /// The scalar as a tensor of shape `[]`.
+    ///
+    /// # Errors
+    /// Where the device has no memory for it.
     #[track_caller]
     pub fn scalar_on(value: Scalar, dtype: DType, device: Device) -> Result<Tensor> {
         dispatch(Full { value, shape: Shape::new(), dtype, device }, &[])
     }
 
     /// Zeros of this shape, dtype and device: `torch.zeros_like`.
+    ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// let x = tensor!([1, 2, 3]);
+    /// assert_eq!(x.zeros_like()?.to_vec::<i64>()?, [0, 0, 0]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where the system has no memory for the result.
     #[track_caller]
     pub fn zeros_like(&self) -> Result<Tensor> {
         self.full_like(false)
     }
 
     /// Ones of this shape, dtype and device: `torch.ones_like`.
+    ///
+    /// # Errors
+    /// Where the system has no memory for the result.
     #[track_caller]
     pub fn ones_like(&self) -> Result<Tensor> {
         self.full_like(true)
@@ -479,18 +555,27 @@ impl Tensor {
     }
 
     /// Evenly distributed in 0..1, in this shape, dtype and device: `torch.rand_like`.
+    ///
+    /// # Errors
+    /// Where the dtype is not floating point, or the system has no memory for the result.
     #[track_caller]
     pub fn rand_like(&self) -> Result<Tensor> {
         self.random_like("rand_like", Distribution::Uniform { from: 0.0, to: 1.0 }, None)
     }
 
     /// Standard normal, in this shape, dtype and device: `torch.randn_like`.
+    ///
+    /// # Errors
+    /// Where the dtype is not floating point, or the system has no memory for the result.
     #[track_caller]
     pub fn randn_like(&self) -> Result<Tensor> {
         self.random_like("randn_like", Distribution::Normal { mean: 0.0, std: 1.0 }, None)
     }
 
     /// Integers in `low..high`, in this shape, dtype and device: `torch.randint_like`.
+    ///
+    /// # Errors
+    /// Where `low` is not below `high`, or the dtype does not hold such integers.
     #[track_caller]
     pub fn randint_like(&self, low: i64, high: i64) -> Result<Tensor> {
         self.random_like("randint_like", Distribution::Integers { low, high }, None)
@@ -530,24 +615,36 @@ impl Tensor {
     }
 
     /// Fills with numbers evenly in `from..to`: `Tensor.uniform_`.
+    ///
+    /// # Errors
+    /// Where `from` is above `to`, the dtype is not floating point, or autograd forbids to write.
     #[track_caller]
     pub fn uniform_(&self, from: f64, to: f64) -> Result<&Tensor> {
         self.draw_("uniform_", Distribution::Uniform { from, to }, None)
     }
 
     /// Fills with normally distributed numbers: `Tensor.normal_`.
+    ///
+    /// # Errors
+    /// Where `std` is negative, the dtype is not floating point, or autograd forbids to write.
     #[track_caller]
     pub fn normal_(&self, mean: f64, std: f64) -> Result<&Tensor> {
         self.draw_("normal_", Distribution::Normal { mean, std }, None)
     }
 
     /// Fills with 1 with probability `p`, else 0: `Tensor.bernoulli_`.
+    ///
+    /// # Errors
+    /// Where `p` is no probability, or autograd forbids to write.
     #[track_caller]
     pub fn bernoulli_(&self, p: f64) -> Result<&Tensor> {
         self.draw_("bernoulli_", Distribution::Bernoulli { p }, None)
     }
 
     /// Fills with exponentially distributed numbers: `Tensor.exponential_`.
+    ///
+    /// # Errors
+    /// Where `lambda` is not positive, the dtype is not floating point, or autograd forbids to write.
     #[track_caller]
     pub fn exponential_(&self, lambda: f64) -> Result<&Tensor> {
         self.draw_("exponential_", Distribution::Exponential { lambda }, None)
@@ -555,24 +652,36 @@ impl Tensor {
 
     /// Fills with the numbers of trials up to and with the first success, of probability `p` each:
     /// `Tensor.geometric_`.
+    ///
+    /// # Errors
+    /// Where `p` is not between 0 and 1, or autograd forbids to write.
     #[track_caller]
     pub fn geometric_(&self, p: f64) -> Result<&Tensor> {
         self.draw_("geometric_", Distribution::Geometric { p }, None)
     }
 
     /// Fills from the Cauchy distribution around `median`: `Tensor.cauchy_`.
+    ///
+    /// # Errors
+    /// Where `sigma` is not positive, the dtype is not floating point, or autograd forbids to write.
     #[track_caller]
     pub fn cauchy_(&self, median: f64, sigma: f64) -> Result<&Tensor> {
         self.draw_("cauchy_", Distribution::Cauchy { median, sigma }, None)
     }
 
     /// Fills with exponentials of normally distributed numbers: `Tensor.log_normal_`.
+    ///
+    /// # Errors
+    /// Where `std` is not positive, the dtype is not floating point, or autograd forbids to write.
     #[track_caller]
     pub fn log_normal_(&self, mean: f64, std: f64) -> Result<&Tensor> {
         self.draw_("log_normal_", Distribution::LogNormal { mean, std }, None)
     }
 
     /// Fills with integers in `low..high`: `Tensor.random_`.
+    ///
+    /// # Errors
+    /// Where `low` is not below `high`, or autograd forbids to write.
     #[track_caller]
     pub fn random_(&self, low: i64, high: i64) -> Result<&Tensor> {
         self.draw_("random_", Distribution::Integers { low, high }, None)

@@ -1,6 +1,7 @@
 //! The ops of the Fourier transforms, that [`fft`] is made of, and the short-time transform over them.
 
 use crate::autocast::Policy;
+use crate::interpreters::autocast::in_full_precision;
 use crate::op::{Infer, Meta, Metas};
 use crate::signal::windows;
 use crate::{DType, Result, Tensor, bail, dispatch, ensure, fft};
@@ -130,6 +131,7 @@ impl Tensor {
     /// Where the signal is shorter than a frame, or window, hop and frame do not go together.
     #[track_caller]
     pub fn stft(&self, n_fft: usize, options: &StftOptions) -> Result<Tensor> {
+        in_full_precision!(x = self => x.stft(n_fft, options));
         ensure!(
             matches!(self.rank(), 1 | 2),
             Shape,
@@ -191,12 +193,18 @@ impl Tensor {
 
     /// A raised-cosine window of `n` values, one period without its last value if `periodic`:
     /// `torch.hann_window`.
+    ///
+    /// # Errors
+    /// Where the dtype is not floating point, or the system has no memory for it.
     #[track_caller]
     pub fn hann_window(n: usize, periodic: bool, dtype: DType) -> Result<Tensor> {
         windows::hann(n, !periodic, dtype)
     }
 
     /// As [`hann_window`](Tensor::hann_window), with ends at 0.08: `torch.hamming_window`.
+    ///
+    /// # Errors
+    /// Where the dtype is not floating point, or the system has no memory for it.
     #[track_caller]
     pub fn hamming_window(n: usize, periodic: bool, dtype: DType) -> Result<Tensor> {
         windows::hamming(n, !periodic, dtype)

@@ -1,5 +1,6 @@
 //! Images and volumes sampled at places that a tensor names: [`grid_sample`](Tensor::grid_sample).
 
+use crate::interpreters::autocast::in_full_precision;
 use crate::{DType, Result, Tensor, bail, ensure, stack};
 
 /// How [`grid_sample`](Tensor::grid_sample) finds an element between others.
@@ -92,6 +93,7 @@ impl Tensor {
         align_corners: bool,
     ) -> Result<Tensor> {
         let grid = grid.as_ref();
+        in_full_precision!(x = self, grid = grid => x.grid_sample(&grid, mode, padding, align_corners));
         let rank = self.rank().wrapping_sub(2);
         ensure!(
             matches!(rank, 2 | 3)

@@ -289,6 +289,9 @@ impl Tensor {
     }
 
     /// [`index_put`](Tensor::index_put) in place. Nothing is written where it fails.
+    ///
+    /// # Errors
+    /// As [`index_put`](Tensor::index_put), and where autograd forbids to write.
     #[track_caller]
     pub fn index_put_(
         &self,
@@ -313,6 +316,13 @@ impl Tensor {
     }
 
     /// The elements of dimension `dim` with the numbers `index`, a list: `torch.index_select`.
+    ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// let x = tensor!([[1, 2], [3, 4], [5, 6]]);
+    /// assert_eq!(x.index_select(0, tensor!([2, 0]))?.to_vec::<i64>()?, [5, 6, 1, 2]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Where a number is negative or beyond the size.
@@ -456,6 +466,13 @@ impl Tensor {
     /// The rows of this matrix with the numbers `indices`: `torch.nn.functional.embedding`, of a weight
     /// `[rows, width]` and indices of any shape. Row `padding_idx` gets no gradient.
     ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// let weight = tensor!([[0.0, 0.0], [1.0, 10.0]]);
+    /// assert_eq!(weight.embedding(tensor!([1, 1, 0]), None)?.to_vec::<f32>()?, [1.0, 10.0, 1.0, 10.0, 0.0, 0.0]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Where this is no matrix, or a number is negative or beyond the rows.
     #[track_caller]
@@ -503,6 +520,9 @@ impl Tensor {
     }
 
     /// [`nonzero`](Tensor::nonzero) in just `size` rows: more are left out, missing ones are `fill`.
+    ///
+    /// # Errors
+    /// Where the system has no memory for so many rows.
     #[track_caller]
     pub fn nonzero_static(&self, size: usize, fill: i64) -> Result<Tensor> {
         let found = self.nonzero()?;
@@ -547,6 +567,12 @@ impl Tensor {
 
     /// 1 at the number in a new last dimension of `classes` (the largest number and one, unless given),
     /// 0 elsewhere, as `int64`: `torch.nn.functional.one_hot`.
+    ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// assert_eq!(tensor!([2, 0]).one_hot(Some(3))?.to_vec::<i64>()?, [0, 0, 1, 1, 0, 0]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Where a number is negative or not below `classes`; without `classes` on the meta device.

@@ -1,7 +1,9 @@
 //! Tensors put together ([`Cat`]), turned round ([`Flip`]), repeated, and made of parts of others: the
 //! composites over these two and views.
 
+use super::binary::check_promotes;
 use crate::autocast::Policy;
+use crate::interpreters::autocast::in_full_precision;
 use crate::op::{Infer, Meta, Metas};
 use crate::shape::{DimList, Dims, IntoShape, Shape, check_dims, dim_index};
 use crate::{Device, Layout, Result, Tensor, bail, dispatch, ensure, no_grad, result_type};
@@ -74,6 +76,13 @@ impl AsRef<Tensor> for Tensor {
 /// `tensors` one after another along `dim`, promoted to one dtype: `torch.cat`. Empty lists (of shape
 /// `[0]`) go with any shape.
 ///
+/// ```
+/// # use flambeau_tensor::{cat, tensor};
+/// let (a, b) = (tensor!([[1], [2]]), tensor!([[3, 4], [5, 6]]));
+/// assert_eq!(cat(&[&a, &b], 1)?.to_vec::<i64>()?, [1, 3, 4, 2, 5, 6]);
+/// # Ok::<(), flambeau_tensor::Error>(())
+/// ```
+///
 /// # Errors
 /// Where there are none, or sizes differ in another dimension than `dim`.
 #[track_caller]
@@ -88,6 +97,7 @@ pub fn cat<T: AsRef<Tensor>>(tensors: &[T], dim: isize) -> Result<Tensor> {
     let mut dtype = first.dtype();
     for (i, t) in all.iter().enumerate() {
         if t.dtype() != dtype {
+            check_promotes("cat", first, t)?;
             dtype = result_type(&Tensor::zeros(1).dtype(dtype).device(Device::Meta).build()?, t);
         }
         if t.shape() == [0] {
@@ -113,6 +123,13 @@ pub fn cat<T: AsRef<Tensor>>(tensors: &[T], dim: isize) -> Result<Tensor> {
 }
 
 /// `tensors` of one shape along a new dimension `dim`: `torch.stack`.
+///
+/// ```
+/// # use flambeau_tensor::{stack, tensor};
+/// let rows = [tensor!([1, 2]), tensor!([3, 4])];
+/// assert_eq!((stack(&rows, 0)?.shape(), stack(&rows, 1)?.to_vec::<i64>()?), (&[2, 2][..], vec![1, 3, 2, 4]));
+/// # Ok::<(), flambeau_tensor::Error>(())
+/// ```
 ///
 /// # Errors
 /// Where there are none, or shapes differ.
@@ -267,24 +284,42 @@ impl Tensor {
     }
 
     /// With at least one dimension: `torch.atleast_1d`.
+    ///
+    /// # Errors
+    /// Never.
     #[track_caller]
     pub fn atleast_1d(&self) -> Result<Tensor> {
         self.at_least(1)
     }
 
     /// With at least two dimensions, a list as a row: `torch.atleast_2d`.
+    ///
+    /// # Errors
+    /// Never.
     #[track_caller]
     pub fn atleast_2d(&self) -> Result<Tensor> {
         self.at_least(2)
     }
 
     /// With at least three dimensions: `torch.atleast_3d`.
+    ///
+    /// # Errors
+    /// Never.
     #[track_caller]
     pub fn atleast_3d(&self) -> Result<Tensor> {
         self.at_least(3)
     }
 
     /// The elements of `dims` in the opposite order: `torch.flip`. A copy.
+    ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// assert_eq!(tensor!([1, 2, 3]).flip(0)?.to_vec::<i64>()?, [3, 2, 1]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where the tensor has no such dimension, or one is given twice.
     #[track_caller]
     pub fn flip(&self, dims: impl Into<Dims>) -> Result<Tensor> {
         let dims = dims.into().resolve("flip", self.rank())?;
@@ -293,6 +328,9 @@ impl Tensor {
     }
 
     /// Columns in the opposite order: `torch.fliplr`.
+    ///
+    /// # Errors
+    /// Where it has less than two dimensions.
     #[track_caller]
     pub fn fliplr(&self) -> Result<Tensor> {
         ensure!(self.rank() >= 2, Shape, "fliplr", "a tensor of shape {:?} has no columns", self.shape());
@@ -300,6 +338,9 @@ impl Tensor {
     }
 
     /// Rows in the opposite order: `torch.flipud`.
+    ///
+    /// # Errors
+    /// Where it has no dimensions.
     #[track_caller]
     pub fn flipud(&self) -> Result<Tensor> {
         ensure!(self.rank() >= 1, Shape, "flipud", "a tensor without dimensions has no rows");
@@ -307,6 +348,9 @@ impl Tensor {
     }
 
     /// Turned `k` times by a right angle, from dimension `from` towards `to`: `torch.rot90`.
+    ///
+    /// # Errors
+    /// Where the two dimensions are one, or not there.
     #[track_caller]
     pub fn rot90(&self, k: isize, from: isize, to: isize) -> Result<Tensor> {
         let (a, b) = (dim_index("rot90", from, self.rank())?, dim_index("rot90", to, self.rank())?);
@@ -349,6 +393,12 @@ impl Tensor {
     /// The whole repeated as often along each dimension; more numbers than dimensions make new ones in
     /// front: `Tensor.repeat`.
     ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// assert_eq!(tensor!([1, 2]).repeat([2, 1])?.to_vec::<i64>()?, [1, 2, 1, 2]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Where there are fewer numbers than dimensions.
     #[track_caller]
@@ -372,6 +422,9 @@ impl Tensor {
     }
 
     /// As [`repeat`](Tensor::repeat), missing numbers in front taken as 1: `torch.tile`.
+    ///
+    /// # Errors
+    /// Where the result has more elements than memory.
     #[track_caller]
     pub fn tile(&self, times: impl IntoShape) -> Result<Tensor> {
         let times = times.into_shape("tile")?;
@@ -381,6 +434,9 @@ impl Tensor {
 
     /// Each element `times` times in a row along `dim`, or of all in a row without it:
     /// `torch.repeat_interleave`.
+    ///
+    /// # Errors
+    /// Where the tensor has no such dimension, or the result more elements than memory.
     #[track_caller]
     pub fn repeat_interleave(&self, times: usize, dim: Option<isize>) -> Result<Tensor> {
         let Some(dim) = dim else { return self.reshape(-1)?.repeat_interleave(times, Some(0)) };
@@ -511,12 +567,18 @@ impl Tensor {
     }
 
     /// All elements in a row as the diagonal of a matrix: `torch.diagflat`.
+    ///
+    /// # Errors
+    /// Where the matrix has more elements than memory.
     #[track_caller]
     pub fn diagflat(&self, offset: isize) -> Result<Tensor> {
         self.reshape(-1)?.diag_embed(offset, 0, 1)
     }
 
     /// The last dimension as the diagonal of two new ones, at `dim1` and `dim2`: `torch.diag_embed`.
+    ///
+    /// # Errors
+    /// Where the two dimensions are one or not there, or the result has more elements than memory.
     #[track_caller]
     pub fn diag_embed(&self, offset: isize, dim1: isize, dim2: isize) -> Result<Tensor> {
         let x = self.at_least(1)?;
@@ -535,8 +597,12 @@ impl Tensor {
     }
 
     /// The sum of a matrix's diagonal: `torch.trace`.
+    ///
+    /// # Errors
+    /// Where it is no matrix.
     #[track_caller]
     pub fn trace(&self) -> Result<Tensor> {
+        in_full_precision!(x = self => x.trace());
         ensure!(self.rank() == 2, Shape, "trace", "a tensor of shape {:?} is no matrix", self.shape());
         self.diagonal(0, 0, 1)?.sum(..)
     }
@@ -552,6 +618,15 @@ impl Tensor {
     }
 
     /// The lower triangle of the last two dimensions, zero above `diagonal`: `torch.tril`.
+    ///
+    /// ```
+    /// # use flambeau_tensor::Tensor;
+    /// assert_eq!(Tensor::ones([2, 2]).build()?.tril(0)?.to_vec::<f32>()?, [1.0, 0.0, 1.0, 1.0]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where it has less than two dimensions.
     #[track_caller]
     pub fn tril(&self, diagonal: isize) -> Result<Tensor> {
         if self.numel() == 0 && self.rank() >= 2 {
@@ -561,6 +636,9 @@ impl Tensor {
     }
 
     /// The upper triangle of the last two dimensions, zero below `diagonal`: `torch.triu`.
+    ///
+    /// # Errors
+    /// Where it has less than two dimensions.
     #[track_caller]
     pub fn triu(&self, diagonal: isize) -> Result<Tensor> {
         if self.numel() == 0 && self.rank() >= 2 {
@@ -570,6 +648,9 @@ impl Tensor {
     }
 
     /// Rows and columns of the lower triangle of a matrix, `[2, n]`: `torch.tril_indices`.
+    ///
+    /// # Errors
+    /// Where the system has no memory for them.
     #[track_caller]
     pub fn tril_indices(rows: usize, columns: usize, offset: isize) -> Result<Tensor> {
         // Row `r` has the columns up to `r + offset`.
@@ -579,6 +660,9 @@ impl Tensor {
     }
 
     /// Rows and columns of the upper triangle of a matrix, `[2, n]`: `torch.triu_indices`.
+    ///
+    /// # Errors
+    /// Where the system has no memory for them.
     #[track_caller]
     pub fn triu_indices(rows: usize, columns: usize, offset: isize) -> Result<Tensor> {
         // Row `r` has the columns from `r + offset` on.

@@ -3,6 +3,7 @@
 use crate::autocast::Policy;
 use crate::cpu::halves;
 use crate::dtype::Category;
+use crate::interpreters::autocast::paused;
 use crate::op::{Infer, Meta, Metas, Outputs};
 use crate::ops::cast::{common_dtype, rounded_once};
 use crate::shape::{DimList, Shape, broadcast_shapes};
@@ -209,6 +210,9 @@ impl Tensor {
     }
 
     /// The product of two matrices: `torch.mm`.
+    ///
+    /// # Errors
+    /// Where they are no matrices, or the inner sizes differ.
     #[track_caller]
     pub fn mm(&self, other: impl AsRef<Tensor>) -> Result<Tensor> {
         let other = other.as_ref();
@@ -217,6 +221,9 @@ impl Tensor {
     }
 
     /// The products of two batches `[b, m, k]` and `[b, k, n]`: `torch.bmm`.
+    ///
+    /// # Errors
+    /// Where they are no batches of matrices, or their sizes do not go together.
     #[track_caller]
     pub fn bmm(&self, other: impl AsRef<Tensor>) -> Result<Tensor> {
         let other = other.as_ref();
@@ -233,30 +240,45 @@ impl Tensor {
     }
 
     /// A matrix by a vector: `torch.mv`.
+    ///
+    /// # Errors
+    /// Where it is no matrix by a vector, or the sizes differ.
     #[track_caller]
     pub fn mv(&self, vector: impl AsRef<Tensor>) -> Result<Tensor> {
         let vector = vector.as_ref();
         check("mv", self, vector, (2, 1))?;
+        let _own = paused(); // not on the list of mixed precision, as `matmul` is
         self.matmul(vector)
     }
 
     /// The sum of the products of two vectors' elements: `torch.dot`.
+    ///
+    /// # Errors
+    /// Where they are no vectors of one length.
     #[track_caller]
     pub fn dot(&self, other: impl AsRef<Tensor>) -> Result<Tensor> {
         let other = other.as_ref();
         check("dot", self, other, (1, 1))?;
+        let _own = paused();
         self.matmul(other)
     }
 
     /// [`dot`](Tensor::dot) with this vector conjugated: `torch.vdot`.
+    ///
+    /// # Errors
+    /// Where they are no vectors of one length.
     #[track_caller]
     pub fn vdot(&self, other: impl AsRef<Tensor>) -> Result<Tensor> {
         let other = other.as_ref();
         check("vdot", self, other, (1, 1))?;
+        let _own = paused();
         self.conj()?.matmul(other)
     }
 
     /// All products of an element of this vector and one of `other`, `[n, m]`: `torch.outer`.
+    ///
+    /// # Errors
+    /// Where one is no vector.
     #[track_caller]
     pub fn outer(&self, other: impl AsRef<Tensor>) -> Result<Tensor> {
         let other = other.as_ref();
@@ -272,6 +294,9 @@ impl Tensor {
     }
 
     /// Products summed over the last dimension of both: `torch.inner`. A scalar multiplies.
+    ///
+    /// # Errors
+    /// Where the last dimensions differ.
     #[track_caller]
     pub fn inner(&self, other: impl AsRef<Tensor>) -> Result<Tensor> {
         let other = other.as_ref();
@@ -444,6 +469,9 @@ impl Tensor {
 
     /// x·wᵀ + b for the rows `[…, k]` of this tensor, `weight` `[n, k]` and `bias` `[n]`:
     /// `torch.nn.functional.linear`. The weight is read where it lies.
+    ///
+    /// # Errors
+    /// Where the last dimension of the input is not that of the weight, or the bias does not fit.
     #[track_caller]
     pub fn linear(&self, weight: impl AsRef<Tensor>, bias: Option<&Tensor>) -> Result<Tensor> {
         let weight = weight.as_ref();

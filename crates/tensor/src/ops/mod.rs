@@ -29,6 +29,7 @@ mod istft;
 mod join;
 mod linalg;
 mod matmul;
+mod memory_format;
 mod norm;
 mod operators;
 mod optim;

@@ -538,6 +538,13 @@ impl Tensor {
     /// Mean 0 and variance 1 over the last dimensions, whose shape is `normalized_shape`, then times
     /// `weight`, plus `bias`, both of that shape: `nn.functional.layer_norm` (there eps = 1e-5 by default).
     ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// let y = tensor!([[1.0, 3.0], [5.0, 5.0]]).layer_norm(2, None, None, 0.0)?;
+    /// assert_eq!(y.i(0)?.to_vec::<f32>()?, [-1.0, 1.0]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Where the shapes do not fit, or the dtype is not floating point.
     #[track_caller]

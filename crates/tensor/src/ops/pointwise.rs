@@ -38,6 +38,9 @@ impl Tensor {
     }
 
     /// The real parts of a complex tensor, a view; a real tensor is returned as it is: `torch.real`.
+    ///
+    /// # Errors
+    /// Never.
     #[track_caller]
     pub fn real(&self) -> Result<Tensor> {
         if self.dtype().is_complex() { self.view_as_real()?.select(-1, 0) } else { Ok(self.clone()) }
@@ -79,10 +82,14 @@ impl Tensor {
     #[track_caller]
     pub fn polar(&self, angle: impl AsRef<Tensor>) -> Result<Tensor> {
         let angle = angle.as_ref();
+        crate::interpreters::autocast::in_full_precision!(x = self, angle = angle => x.polar(&angle));
         self.mul(angle.cos()?)?.complex(&self.mul(angle.sin()?)?)
     }
 
     /// The angle of a complex number, in radians; of a real one 0 or, where it is negative, π: `torch.angle`.
+    ///
+    /// # Errors
+    /// Where the system has no memory for the result.
     #[track_caller]
     pub fn angle(&self) -> Result<Tensor> {
         if self.dtype().is_complex() {
@@ -94,6 +101,9 @@ impl Tensor {
     }
 
     /// The sign of a real number, the number of magnitude 1 in the direction of a complex one, 0 of 0: `torch.sgn`.
+    ///
+    /// # Errors
+    /// Where the system has no memory for the result.
     #[track_caller]
     pub fn sgn(&self) -> Result<Tensor> {
         if !self.dtype().is_complex() {
@@ -104,24 +114,36 @@ impl Tensor {
     }
 
     /// Degrees in radians: `torch.deg2rad`.
+    ///
+    /// # Errors
+    /// Where the system has no memory for the result.
     #[track_caller]
     pub fn deg2rad(&self) -> Result<Tensor> {
         self.mul(PI / 180.0)
     }
 
     /// Radians in degrees: `torch.rad2deg`.
+    ///
+    /// # Errors
+    /// Where the system has no memory for the result.
     #[track_caller]
     pub fn rad2deg(&self) -> Result<Tensor> {
         self.mul(180.0 / PI)
     }
 
     /// What is behind the point, with the number's sign: `torch.frac`.
+    ///
+    /// # Errors
+    /// Where the dtype is not real.
     #[track_caller]
     pub fn frac(&self) -> Result<Tensor> {
         self.sub(&self.trunc()?)
     }
 
     /// sin(πx) / πx, 1 at 0: `torch.sinc`.
+    ///
+    /// # Errors
+    /// Where the system has no memory for the result.
     #[track_caller]
     pub fn sinc(&self) -> Result<Tensor> {
         let x = self.to_dtype(self.dtype().to_float())?;
@@ -131,6 +153,9 @@ impl Tensor {
     }
 
     /// log(x / (1 − x)), of x limited to between `eps` and 1 − `eps` where that is given: `torch.logit`.
+    ///
+    /// # Errors
+    /// Where the dtype is not floating point, or the system has no memory for the result.
     #[track_caller]
     pub fn logit(&self, eps: Option<f64>) -> Result<Tensor> {
         let x = self.to_dtype(self.dtype().to_float())?;
@@ -144,6 +169,9 @@ impl Tensor {
 
     /// Numbers in place of NaN (`nan`, 0 where it is `None`) and of the infinities (the largest and least finite
     /// numbers of the dtype): `torch.nan_to_num`.
+    ///
+    /// # Errors
+    /// Where the system has no memory for the result.
     #[track_caller]
     pub fn nan_to_num(&self, nan: Option<f64>, posinf: Option<f64>, neginf: Option<f64>) -> Result<Tensor> {
         if self.dtype().is_complex() {
@@ -178,6 +206,9 @@ impl Tensor {
     }
 
     /// True where the imaginary part is 0: `torch.isreal`.
+    ///
+    /// # Errors
+    /// Where the system has no memory for the result.
     #[track_caller]
     pub fn isreal(&self) -> Result<Tensor> {
         if self.dtype().is_complex() {

@@ -406,7 +406,7 @@ macro_rules! methods {
                     Ok(self.$max_at(options)?.values)
                 }
 
-                #[doc = concat!("[`", stringify!($max), "`](Tensor::", stringify!($max), ") and the place of each element in its plane: `return_indices=True`.")]
+                #[doc = concat!("[`", stringify!($max), "`](Tensor::", stringify!($max), ") and the place of each element in its plane: `return_indices=True`.\n\n# Errors\nAs [`", stringify!($max), "`](Tensor::", stringify!($max), ").")]
                 #[track_caller]
                 pub fn $max_at(&self, options: impl Into<MaxPoolOptions>) -> Result<ValuesIndices> {
                     self.max_pooled(stringify!($max), $rank, sliding(stringify!($max), $rank, &options.into())?)
@@ -425,18 +425,21 @@ macro_rules! methods {
 
                 #[doc = concat!("The largest elements of `output` windows that cover `[n, c, ", $sizes, "]`: `torch.nn.functional.", stringify!($amax), "`.")]
                 /// −1 keeps a size.
+                ///
+                /// # Errors
+                /// Where the input has no such dimensions, or nothing in them.
                 #[track_caller]
                 pub fn $amax(&self, output: impl Into<Spatial>) -> Result<Tensor> {
                     Ok(self.$amax_at(output)?.values)
                 }
 
-                #[doc = concat!("[`", stringify!($amax), "`](Tensor::", stringify!($amax), ") and the place of each element in its plane: `return_indices=True`.")]
+                #[doc = concat!("[`", stringify!($amax), "`](Tensor::", stringify!($amax), ") and the place of each element in its plane: `return_indices=True`.\n\n# Errors\nAs [`", stringify!($amax), "`](Tensor::", stringify!($amax), ").")]
                 #[track_caller]
                 pub fn $amax_at(&self, output: impl Into<Spatial>) -> Result<ValuesIndices> {
                     self.max_pooled(stringify!($amax), $rank, self.adaptive(stringify!($amax), $rank, output.into())?)
                 }
 
-                #[doc = concat!("The means of `output` windows that cover `[n, c, ", $sizes, "]`: `torch.nn.functional.", stringify!($aavg), "`. −1 keeps a size.")]
+                #[doc = concat!("The means of `output` windows that cover `[n, c, ", $sizes, "]`: `torch.nn.functional.", stringify!($aavg), "`. −1 keeps a size.\n\n# Errors\nWhere the input has no such dimensions, or nothing in them.")]
                 #[track_caller]
                 pub fn $aavg(&self, output: impl Into<Spatial>) -> Result<Tensor> {
                     let windows = self.adaptive(stringify!($aavg), $rank, output.into())?;

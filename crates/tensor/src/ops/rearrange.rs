@@ -292,6 +292,9 @@ impl Tensor {
 
     /// The parts of dimension `dim` between `indices`, negative ones counted from the end; views:
     /// `torch.tensor_split` with `indices_or_sections` as a list.
+    ///
+    /// # Errors
+    /// Where the tensor has no such dimension.
     #[track_caller]
     pub fn tensor_split_at(&self, indices: &[isize], dim: isize) -> Result<Vec<Tensor>> {
         let d = dim_index("tensor_split", dim, self.rank())? as isize;

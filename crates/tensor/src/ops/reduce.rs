@@ -257,6 +257,9 @@ macro_rules! reductions {
         impl Tensor {
             $(
                 $(#[$doc])*
+                ///
+                /// # Errors
+                /// Where the tensor has no such dimension, or the op is not defined for its dtype or for no elements.
                 #[track_caller]
                 pub fn $method(&self, $($arg: $t,)* dims: impl Into<Dims>) -> Result<Tensor> {
                     let ($x, $dims) = (self, self.reduced_dims($name, dims)?);
@@ -265,7 +268,7 @@ macro_rules! reductions {
                     kept.drop_dims(&drop)
                 }
 
-                #[doc = concat!("[`", stringify!($method), "`](Tensor::", stringify!($method), "), the dimensions kept with size 1.")]
+                #[doc = concat!("[`", stringify!($method), "`](Tensor::", stringify!($method), "), the dimensions kept with size 1.\n\n# Errors\nAs [`", stringify!($method), "`](Tensor::", stringify!($method), ").")]
                 #[track_caller]
                 pub fn $keepdim(&self, $($arg: $t,)* dims: impl Into<Dims>) -> Result<Tensor> {
                     let ($x, $dims) = (self, self.reduced_dims($name, dims)?);
@@ -363,7 +366,7 @@ macro_rules! with_place {
                     $drop
                 }
 
-                #[doc = concat!("[`", stringify!($method), "`](Tensor::", stringify!($method), "), the dimension kept with size 1.")]
+                #[doc = concat!("[`", stringify!($method), "`](Tensor::", stringify!($method), "), the dimension kept with size 1.\n\n# Errors\nAs [`", stringify!($method), "`](Tensor::", stringify!($method), ").")]
                 #[track_caller]
                 pub fn $keepdim(&self, dim: isize) -> Result<$T> {
                     $run($Op { dim: dim_index($name, dim, self.rank())? }, &[self])
@@ -434,6 +437,9 @@ impl Tensor {
     }
 
     /// [`aminmax`](Tensor::aminmax), the dimensions kept with size 1.
+    ///
+    /// # Errors
+    /// As [`aminmax`](Tensor::aminmax).
     #[track_caller]
     pub fn aminmax_keepdim(&self, dims: impl Into<Dims>) -> Result<MinMax> {
         let dims = dims.into();
@@ -441,12 +447,18 @@ impl Tensor {
     }
 
     /// The sum over `dims` of what is not NaN, as `torch.nansum`.
+    ///
+    /// # Errors
+    /// Where the tensor has no such dimension.
     #[track_caller]
     pub fn nansum(&self, dims: impl Into<Dims>) -> Result<Tensor> {
         self.without_nan()?.sum(dims)
     }
 
     /// [`nansum`](Tensor::nansum), the dimensions kept with size 1.
+    ///
+    /// # Errors
+    /// As [`nansum`](Tensor::nansum).
     #[track_caller]
     pub fn nansum_keepdim(&self, dims: impl Into<Dims>) -> Result<Tensor> {
         self.without_nan()?.sum_keepdim(dims)
@@ -463,6 +475,9 @@ impl Tensor {
     }
 
     /// [`nanmean`](Tensor::nanmean), the dimensions kept with size 1.
+    ///
+    /// # Errors
+    /// As [`nanmean`](Tensor::nanmean).
     #[track_caller]
     pub fn nanmean_keepdim(&self, dims: impl Into<Dims>) -> Result<Tensor> {
         need_float("nanmean", self)?;
@@ -537,7 +552,7 @@ macro_rules! variances {
                     $drop
                 }
 
-                #[doc = concat!("[`", stringify!($method), "`](Tensor::", stringify!($method), "), the dimensions kept with size 1.")]
+                #[doc = concat!("[`", stringify!($method), "`](Tensor::", stringify!($method), "), the dimensions kept with size 1.\n\n# Errors\nAs [`", stringify!($method), "`](Tensor::", stringify!($method), ").")]
                 #[track_caller]
                 pub fn $keepdim(&self, dims: impl Into<Dims>, correction: f64) -> Result<$T> {
                     let $both = self.var_mean_over(&self.reduced_dims($name, dims)?, correction, $root)?;

@@ -100,6 +100,15 @@ infer! {
 
 impl Tensor {
     /// The running sum along `dim`, as `torch.cumsum`; integers and bool add up in `int64`.
+    ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// assert_eq!(tensor!([1, 2, 3]).cumsum(0)?.to_vec::<i64>()?, [1, 3, 6]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where the tensor has no such dimension.
     #[track_caller]
     pub fn cumsum(&self, dim: isize) -> Result<Tensor> {
         self.running_sum(dim, false)
@@ -116,6 +125,9 @@ impl Tensor {
     }
 
     /// [`cumsum`](Tensor::cumsum) from the end on.
+    ///
+    /// # Errors
+    /// As [`cumsum`](Tensor::cumsum).
     #[track_caller]
     pub fn cumsum_reversed(&self, dim: isize) -> Result<Tensor> {
         self.running_sum(dim, true)
@@ -128,6 +140,9 @@ impl Tensor {
     }
 
     /// The running product along `dim`, as `torch.cumprod`; integers and bool multiply in `int64`.
+    ///
+    /// # Errors
+    /// Where the tensor has no such dimension.
     #[track_caller]
     pub fn cumprod(&self, dim: isize) -> Result<Tensor> {
         self.running_product(dim, false)
@@ -144,6 +159,9 @@ impl Tensor {
     }
 
     /// [`cumprod`](Tensor::cumprod) from the end on.
+    ///
+    /// # Errors
+    /// As [`cumprod`](Tensor::cumprod).
     #[track_caller]
     pub fn cumprod_reversed(&self, dim: isize) -> Result<Tensor> {
         self.running_product(dim, true)
@@ -158,6 +176,9 @@ impl Tensor {
     /// The logarithm of the running sum of exponentials along `dim`, without overflow, as
     /// `torch.logcumsumexp`. Integers become the default dtype. The angle of a complex logarithm is carried on from
     /// one element to the next, and may lie beyond π.
+    ///
+    /// # Errors
+    /// Where the tensor has no such dimension or is not floating point.
     #[track_caller]
     pub fn logcumsumexp(&self, dim: isize) -> Result<Tensor> {
         let dim = dim_index("logcumsumexp", dim, self.rank())?;

@@ -127,6 +127,13 @@ impl Tensor {
     /// The elements of dimension `dim` that `index` names, in its shape: `torch.gather`. In the other
     /// dimensions each stays at its place.
     ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// let x = tensor!([[1, 2, 3], [4, 5, 6]]);
+    /// assert_eq!(x.gather(1, tensor!([[2], [0]]))?.to_vec::<i64>()?, [3, 4]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Where a number is negative or beyond the size, or `index` has another rank or is larger in another
     /// dimension.
@@ -143,6 +150,9 @@ impl Tensor {
 
     /// As [`gather`](Tensor::gather), tensor and index broadcast in the other dimensions; without `dim`
     /// over all elements in a row: `torch.take_along_dim`.
+    ///
+    /// # Errors
+    /// Where the index is not of integers, does not broadcast, or is out of range.
     #[track_caller]
     pub fn take_along_dim(&self, index: impl AsRef<Tensor>, dim: Option<isize>) -> Result<Tensor> {
         let index = index.as_ref();
@@ -229,6 +239,13 @@ impl Tensor {
     /// A copy in which the elements of `source`, a tensor or one number for all, stand at the numbers
     /// `index` of dimension `dim`: `torch.scatter`. The last of several values for one element stays.
     ///
+    /// ```
+    /// # use flambeau_tensor::{Tensor, tensor};
+    /// let x = Tensor::zeros([3]).build()?;
+    /// assert_eq!(x.scatter(0, tensor!([0, 2]), tensor!([5.0, 7.0]))?.to_vec::<f32>()?, [5.0, 0.0, 7.0]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Where an index is negative or beyond the size, `index` or `source` has a shape that does not fit, or the
     /// dtype has no such number.
@@ -240,6 +257,9 @@ impl Tensor {
     }
 
     /// [`scatter`](Tensor::scatter) in place. Nothing is written where it fails.
+    ///
+    /// # Errors
+    /// As [`scatter`](Tensor::scatter), and where autograd forbids to write.
     #[track_caller]
     pub fn scatter_<'a>(
         &self,
@@ -265,6 +285,9 @@ impl Tensor {
     }
 
     /// [`scatter_add`](Tensor::scatter_add) in place. Nothing is written where it fails.
+    ///
+    /// # Errors
+    /// As [`scatter_add`](Tensor::scatter_add), and where autograd forbids to write.
     #[track_caller]
     pub fn scatter_add_(&self, dim: isize, index: impl AsRef<Tensor>, source: impl AsRef<Tensor>) -> Result<&Tensor> {
         let (index, source) = (index.as_ref(), source.as_ref());

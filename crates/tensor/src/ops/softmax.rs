@@ -82,12 +82,22 @@ impl Tensor {
     }
 
     /// [`softmax`](Tensor::softmax) of the tensor cast to `dtype`: PyTorch's `dtype` argument.
+    ///
+    /// # Errors
+    /// As [`softmax`](Tensor::softmax).
     #[track_caller]
     pub fn softmax_in(&self, dim: isize, dtype: DType) -> Result<Tensor> {
         self.to_dtype(dtype)?.softmax(dim)
     }
 
     /// log softmax(x) along `dim`, exact where softmax is small, as `torch.log_softmax`.
+    ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// let sum = tensor!([1.0, 3.0]).log_softmax(-1)?.exp()?.sum(..)?;
+    /// assert!((sum.item::<f64>()? - 1.0).abs() < 1e-6);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`softmax`](Tensor::softmax).
@@ -97,6 +107,9 @@ impl Tensor {
     }
 
     /// [`log_softmax`](Tensor::log_softmax) of the tensor cast to `dtype`.
+    ///
+    /// # Errors
+    /// As [`log_softmax`](Tensor::log_softmax).
     #[track_caller]
     pub fn log_softmax_in(&self, dim: isize, dtype: DType) -> Result<Tensor> {
         self.to_dtype(dtype)?.log_softmax(dim)
@@ -112,6 +125,9 @@ impl Tensor {
     }
 
     /// softmax along `dim` of −x cast to `dtype`.
+    ///
+    /// # Errors
+    /// As [`softmax`](Tensor::softmax).
     #[track_caller]
     pub fn softmin_in(&self, dim: isize, dtype: DType) -> Result<Tensor> {
         self.neg()?.softmax_in(dim, dtype)

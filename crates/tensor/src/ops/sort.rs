@@ -226,7 +226,7 @@ macro_rules! picks {
                     self.$keepdim($($arg,)? dim)?.map(|t| t.drop_dims(&dims))
                 }
 
-                #[doc = concat!("[`", stringify!($method), "`](Tensor::", stringify!($method), "), the dimension kept with size 1.")]
+                #[doc = concat!("[`", stringify!($method), "`](Tensor::", stringify!($method), "), the dimension kept with size 1.\n\n# Errors\nAs [`", stringify!($method), "`](Tensor::", stringify!($method), ").")]
                 #[track_caller]
                 pub fn $keepdim(&self, $($arg: $t,)? dim: isize) -> Result<ValuesIndices> {
                     let d = dim_index($name, dim, self.rank())?;

@@ -1,5 +1,6 @@
 //! Ops on three operands, element by element.
 
+use super::binary::check_promotes;
 use crate::op::{Infer, Meta, Metas};
 use crate::ops::cast::{common_dtype, rounded_once};
 use crate::ops::number_beside;
@@ -60,6 +61,7 @@ impl Tensor {
         let (y, dtype) = match other.into() {
             Operand::Scalar(value) => return self.or_number(condition, value, value.promote(self.dtype())),
             Operand::Tensor(y) => {
+                check_promotes("where", self, &y)?;
                 let dtype = result_type(self, &y);
                 (y, dtype)
             }
@@ -83,6 +85,13 @@ impl Tensor {
     }
 
     /// `value` where `mask` is true, else `self`: `torch.masked_fill`.
+    ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// let x = tensor!([1.0, -2.0]);
+    /// assert_eq!(x.masked_fill(x.lt(0.0)?, 0.0)?.to_vec::<f32>()?, [1.0, 0.0]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Where the mask is not bool or does not broadcast with the tensor, or the dtype has no such number.

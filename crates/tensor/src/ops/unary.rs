@@ -62,14 +62,14 @@ macro_rules! unary {
         impl Tensor {
             $(
                 $(#[$doc])*
-                #[doc = concat!("\n\nFollows `torch.", $name, "`: same shape.")]
+                #[doc = concat!("\n\nFollows `torch.", $name, "`: same shape.\n\n# Errors\nWhere it is not defined for the dtype, or the system has no memory for the result.")]
                 #[track_caller]
                 pub fn $method(&self) -> Result<Tensor> {
                     dispatch($Op, &[self])
                 }
 
                 $(
-                    #[doc = concat!("[`", stringify!($method), "`](Tensor::", stringify!($method), ") in place.")]
+                    #[doc = concat!("[`", stringify!($method), "`](Tensor::", stringify!($method), ") in place.\n\n# Errors\nAs [`", stringify!($method), "`](Tensor::", stringify!($method), "), and where the tensor does not hold such results or autograd forbids to write.")]
                     #[track_caller]
                     pub fn $in_place(&self) -> Result<&Tensor> {
                         dispatch_into(concat!($name, "_"), $Op, &[self], self)?;
@@ -166,6 +166,9 @@ unary! {
 
 impl Tensor {
     /// The complex conjugate, as `torch.conj`; a real tensor is returned as it is.
+    ///
+    /// # Errors
+    /// Where the system has no memory for the result.
     #[track_caller]
     pub fn conj(&self) -> Result<Tensor> {
         if self.dtype().is_complex() { self.conj_physical() } else { Ok(self.clone()) }

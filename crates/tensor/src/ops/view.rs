@@ -285,6 +285,12 @@ impl ViewOp for ViewAsComplex {
 impl Tensor {
     /// Dimensions in the order `dims`: `torch.permute`.
     ///
+    /// ```
+    /// # use flambeau_tensor::Tensor;
+    /// assert_eq!(Tensor::zeros([32, 48, 3]).build()?.permute([2, 0, 1])?.shape(), [3, 32, 48]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Where `dims` does not name every dimension once.
     #[track_caller]
@@ -294,6 +300,15 @@ impl Tensor {
     }
 
     /// Two dimensions exchanged: `torch.transpose`.
+    ///
+    /// ```
+    /// # use flambeau_tensor::Tensor;
+    /// assert_eq!(Tensor::zeros([2, 3, 4]).build()?.transpose(0, -1)?.shape(), [4, 3, 2]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where the tensor has no such dimension.
     #[track_caller]
     pub fn transpose(&self, dim0: isize, dim1: isize) -> Result<Tensor> {
         let (a, b) = (dim_index("transpose", dim0, self.rank())?, dim_index("transpose", dim1, self.rank())?);
@@ -305,6 +320,15 @@ impl Tensor {
     }
 
     /// The transpose of a matrix; a vector or scalar is its own: `torch.t`.
+    ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// assert_eq!(tensor!([[1, 2], [3, 4]]).t()?.to_vec::<i64>()?, [1, 3, 2, 4]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where it has more than two dimensions.
     #[track_caller]
     pub fn t(&self) -> Result<Tensor> {
         match self.rank() {
@@ -315,6 +339,9 @@ impl Tensor {
     }
 
     /// The last two dimensions exchanged: `Tensor.mT`.
+    ///
+    /// # Errors
+    /// Where it has less than two dimensions.
     #[track_caller]
     pub fn mt(&self) -> Result<Tensor> {
         ensure!(self.rank() >= 2, Shape, "mt", "a tensor of rank {} holds no matrices", self.rank());
@@ -346,6 +373,13 @@ impl Tensor {
 
     /// Broadcast to `shape`, −1 for a size as it is: `Tensor.expand`. No copy; do not write in place.
     ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// let x = tensor!([[1.0], [2.0]]).expand([2, 3])?;
+    /// assert_eq!(x.to_vec::<f32>()?, [1.0, 1.0, 1.0, 2.0, 2.0, 2.0]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Where a size is neither 1 nor the one asked for.
     #[track_caller]
@@ -369,6 +403,13 @@ impl Tensor {
     /// Under another shape of the same size; one size may be −1. A view where strides can say it, else a
     /// copy: `torch.reshape`.
     ///
+    /// ```
+    /// # use flambeau_tensor::Tensor;
+    /// let x = Tensor::arange(0, 6).build()?;
+    /// assert_eq!(x.reshape((2, -1))?.shape(), [2, 3]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Where the sizes do not multiply to the number of elements.
     #[track_caller]
@@ -382,6 +423,14 @@ impl Tensor {
     }
 
     /// As [`reshape`](Tensor::reshape), never a copy: `Tensor.view`.
+    ///
+    /// ```
+    /// # use flambeau_tensor::Tensor;
+    /// let x = Tensor::arange(0, 6).build()?;
+    /// x.view([2, 3])?.i(0)?.fill_(9)?; // the same memory
+    /// assert_eq!(x.to_vec::<i64>()?, [9, 9, 9, 3, 4, 5]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Where strides cannot say it.
@@ -418,6 +467,15 @@ impl Tensor {
     }
 
     /// Dimensions `start..=end` joined into one: `torch.flatten`.
+    ///
+    /// ```
+    /// # use flambeau_tensor::Tensor;
+    /// assert_eq!(Tensor::zeros([2, 3, 4]).build()?.flatten(1, -1)?.shape(), [2, 12]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where the tensor has no such dimensions, or they are in the wrong order.
     #[track_caller]
     pub fn flatten(&self, start: isize, end: isize) -> Result<Tensor> {
         let (a, b) = (dim_index("flatten", start, self.rank())?, dim_index("flatten", end, self.rank())?);
@@ -432,6 +490,9 @@ impl Tensor {
     }
 
     /// Dimension `dim` split into `sizes`, one of which may be −1: `torch.unflatten`.
+    ///
+    /// # Errors
+    /// Where the sizes do not make up the dimension.
     #[track_caller]
     pub fn unflatten(&self, dim: isize, sizes: impl IntoShape) -> Result<Tensor> {
         let d = dim_index("unflatten", dim, self.rank())?;
@@ -445,6 +506,15 @@ impl Tensor {
     }
 
     /// With a dimension of size 1 at place `dim`: `torch.unsqueeze`.
+    ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// assert_eq!(tensor!([1.0, 2.0]).unsqueeze(-1)?.shape(), [2, 1]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where there is no such place, or 64 dimensions are there already.
     #[track_caller]
     pub fn unsqueeze(&self, dim: isize) -> Result<Tensor> {
         let d = dim_index("unsqueeze", dim, self.rank() + 1)?;
@@ -454,6 +524,16 @@ impl Tensor {
     }
 
     /// Without the dimensions `dims` that have size 1 (`..`: without any): `torch.squeeze`.
+    ///
+    /// ```
+    /// # use flambeau_tensor::Tensor;
+    /// let x = Tensor::zeros([1, 3, 1]).build()?;
+    /// assert_eq!((x.squeeze(..)?.shape(), x.squeeze(0)?.shape()), (&[3][..], &[3, 1][..]));
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where the tensor has no such dimension.
     #[track_caller]
     pub fn squeeze(&self, dims: impl Into<Dims>) -> Result<Tensor> {
         let dims = dims.into();
@@ -468,6 +548,12 @@ impl Tensor {
     }
 
     /// `len` elements of `dim` from `start`: `torch.narrow`.
+    ///
+    /// ```
+    /// # use flambeau_tensor::Tensor;
+    /// assert_eq!(Tensor::arange(0, 10).build()?.narrow(0, 3, 2)?.to_vec::<i64>()?, [3, 4]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Where they are not there.
@@ -498,6 +584,12 @@ impl Tensor {
 
     /// Element `index` of `dim`, without that dimension: `torch.select`.
     ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// assert_eq!(tensor!([[1, 2], [3, 4]]).select(1, -1)?.to_vec::<i64>()?, [2, 4]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Where it is not there.
     #[track_caller]
@@ -519,6 +611,9 @@ impl Tensor {
 
     /// The diagonal of `dim1` and `dim2`, `offset` above the main one, as a new last dimension:
     /// `torch.diagonal`.
+    ///
+    /// # Errors
+    /// Where the two dimensions are one, or not there.
     #[track_caller]
     pub fn diagonal(&self, offset: isize, dim1: isize, dim2: isize) -> Result<Tensor> {
         let (a, b) = (dim_index("diagonal", dim1, self.rank())?, dim_index("diagonal", dim2, self.rank())?);
@@ -533,6 +628,9 @@ impl Tensor {
     }
 
     /// Windows of `size` elements along `dim`, `step` apart, as a new last dimension: `Tensor.unfold`.
+    ///
+    /// # Errors
+    /// Where `size` is larger than the dimension, or `step` is 0.
     #[track_caller]
     pub fn unfold(&self, dim: isize, size: usize, step: usize) -> Result<Tensor> {
         let d = dim_index("unfold", dim, self.rank())?;
@@ -558,12 +656,18 @@ impl Tensor {
     }
 
     /// A complex tensor as real numbers with a last dimension of size 2: `torch.view_as_real`.
+    ///
+    /// # Errors
+    /// Where it is not complex.
     #[track_caller]
     pub fn view_as_real(&self) -> Result<Tensor> {
         dispatch_view(ViewAsReal, self)
     }
 
     /// Pairs of real numbers as complex ones: `torch.view_as_complex`.
+    ///
+    /// # Errors
+    /// Where it is not of real numbers whose last dimension is 2, or pairs do not lie side by side.
     #[track_caller]
     pub fn view_as_complex(&self) -> Result<Tensor> {
         dispatch_view(ViewAsComplex, self)
@@ -581,6 +685,16 @@ impl Tensor {
     }
 
     /// Pieces of `size` along `dim`, the last one shorter: `torch.split`.
+    ///
+    /// ```
+    /// # use flambeau_tensor::Tensor;
+    /// let parts = Tensor::arange(0, 5).build()?.split(2, 0)?;
+    /// assert_eq!(parts.iter().map(Tensor::numel).collect::<Vec<_>>(), [2, 2, 1]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where the tensor has no such dimension, or `size` is 0.
     #[track_caller]
     pub fn split(&self, size: usize, dim: isize) -> Result<Vec<Tensor>> {
         let whole = self.size(dim)?;
@@ -593,6 +707,9 @@ impl Tensor {
     }
 
     /// Pieces of the sizes given along `dim`: `torch.split` with a list.
+    ///
+    /// # Errors
+    /// Where the sizes do not add up to the dimension.
     #[track_caller]
     pub fn split_with_sizes(&self, sizes: &[usize], dim: isize) -> Result<Vec<Tensor>> {
         let whole = self.size(dim)?;
@@ -612,6 +729,16 @@ impl Tensor {
     }
 
     /// At most `chunks` pieces of one size along `dim`: `torch.chunk`.
+    ///
+    /// ```
+    /// # use flambeau_tensor::Tensor;
+    /// let parts = Tensor::arange(0, 6).build()?.chunk(3, 0)?;
+    /// assert_eq!(parts[1].to_vec::<i64>()?, [2, 3]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where the tensor has no such dimension, or `chunks` is 0.
     #[track_caller]
     pub fn chunk(&self, chunks: usize, dim: isize) -> Result<Vec<Tensor>> {
         ensure!(chunks > 0, Argument, "chunk", "at least one chunk is needed");

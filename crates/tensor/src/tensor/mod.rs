@@ -84,7 +84,7 @@ pub struct History {
     pub output: u32,
 }
 
-/// A node of autograd's graph, as this floor sees it.
+/// A node of autograd's graph, as this crate sees it.
 pub type Node = std::sync::Arc<dyn Any + Send + Sync>;
 
 /// How many elements `shape` has, and how many bytes they take.
@@ -166,7 +166,7 @@ impl Tensor {
         Ok(Tensor::known(Storage::new(Device::Cpu, bytes, there, memory), layout, dtype, None, numel, true))
     }
 
-    /// The elements of `data` in row-major order under `shape`.
+    /// The elements of `data` in row-major order under `shape`, of which one size may be −1.
     ///
     /// ```
     /// # use flambeau_tensor::Tensor;
@@ -182,13 +182,28 @@ impl Tensor {
         Tensor::from_slice(&data, shape)
     }
 
-    /// A copy of the elements of `data`, in row-major order under `shape`.
+    /// A copy of the elements of `data`, in row-major order under `shape`, of which one size may be −1.
+    ///
+    /// ```
+    /// # use flambeau_tensor::{DType, Tensor};
+    /// let x = Tensor::from_slice(&[1u8, 2, 3, 4], [2, -1])?;
+    /// assert_eq!((x.shape(), x.dtype()), (&[2, 2][..], DType::U8));
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Where `shape` has another number of elements than `data`.
     #[track_caller]
     pub fn from_slice<T: Element>(data: &[T], shape: impl IntoShape) -> Result<Tensor> {
-        let shape = shape.into_shape("from_slice")?;
+        let mut sizes = shape.into_sizes();
+        if let Some(open) = sizes.iter().position(|s| *s == -1) {
+            // What is left for it; any other −1 is an error below.
+            let known = sizes.iter().filter(|s| **s != -1).try_fold(1usize, |n, s| n.checked_mul((*s).max(0) as usize));
+            if let Some(left) = known.filter(|n| *n > 0 && data.len() % n == 0).map(|n| data.len() / n) {
+                sizes[open] = left as isize;
+            }
+        }
+        let shape = sizes.into_shape("from_slice")?;
         if checked_numel(&shape) != Some(data.len()) {
             bail!(Shape, "from_slice", "{} elements do not fill shape {:?}", data.len(), &shape[..])
         }
@@ -431,6 +446,14 @@ impl Tensor {
     ///
     /// # Panics
     /// Where an [interpreter](crate::dispatch::Interpreter) of one's own refuses it; none of flambeau's does.
+    ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// let x = tensor!([1.0, 2.0]);
+    /// x.detach().mul_(2.0)?; // the same memory
+    /// assert_eq!(x.to_vec::<f32>()?, [2.0, 4.0]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     #[track_caller]
     pub fn detach(&self) -> Tensor {
         if dispatch::is_interpreted() {
@@ -447,6 +470,13 @@ impl Tensor {
     }
 
     /// The elements in row-major order.
+    ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// let x = tensor!([[1.0, 2.0], [3.0, 4.0]]);
+    /// assert_eq!(x.t()?.to_vec::<f32>()?, [1.0, 3.0, 2.0, 4.0]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Where `T` is not the tensor's dtype (see [`to_dtype`](Tensor::to_dtype)), or it has no data.
@@ -494,6 +524,12 @@ impl Tensor {
 
     /// The value of a tensor of one element, converted as by `as` where the dtypes differ.
     ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// assert_eq!(tensor!([1.5, 2.5]).sum(..)?.item::<f64>()?, 4.0);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Where it has more or fewer elements, or no data.
     #[track_caller]
@@ -522,7 +558,7 @@ impl Tensor {
             };
         }
         Ok(read! {
-            Bool => bool, U8 => u8, I8 => i8, I16 => i16, I32 => i32, I64 => i64, F16 => half::f16, BF16 => half::bf16,
+            Bool => bool, U8 => u8, U16 => u16, U32 => u32, U64 => u64, I8 => i8, I16 => i16, I32 => i32, I64 => i64, F16 => half::f16, BF16 => half::bf16,
             F32 => f32, F64 => f64, Complex64 => num_complex::Complex<f32>, Complex128 => num_complex::Complex<f64>
         })
     }
@@ -550,5 +586,6 @@ macro_rules! from_scalar {
 
 from_scalar! {
     f32: |s| s.to_f64() as f32; f64: |s| s.to_f64(); i8: |s| s.to_i64() as i8; i16: |s| s.to_i64() as i16; i32: |s| s.to_i64() as i32;
-    i64: |s| s.to_i64(); u8: |s| s.to_i64() as u8; usize: |s| s.to_i64() as usize; bool: |s| s.to_bool(); num_complex::Complex<f64>: |s| s.to_c128();
+    i64: |s| s.to_i64(); u8: |s| s.to_i64() as u8;
+    u16: |s| s.to_i64() as u16; u32: |s| s.to_i64() as u32; u64: |s| s.to_u64(); usize: |s| s.to_i64() as usize; bool: |s| s.to_bool(); num_complex::Complex<f64>: |s| s.to_c128();
 }

@@ -87,7 +87,7 @@ pub(crate) fn stored_as<T: Stored>(dtype: DType) -> bool {
     }
     TypeId::of::<T>()
         == id! {
-            Bool => u8, U8 => u8, I8 => i8, I16 => i16, I32 => i32, I64 => i64, F16 => half::f16, BF16 => half::bf16,
+            Bool => u8, U8 => u8, U16 => u16, U32 => u32, U64 => u64, I8 => i8, I16 => i16, I32 => i32, I64 => i64, F16 => half::f16, BF16 => half::bf16,
             F32 => f32, F64 => f64, Complex64 => num_complex::Complex<f32>, Complex128 => num_complex::Complex<f64>
         }
 }

@@ -1,4 +1,5 @@
-//! Image files to tensors and back, as `torchvision.io`: PNG and JPEG, `u8` of shape `[C, H, W]`.
+//! Image files to tensors and back, as `torchvision.io`: PNG and JPEG, `u8` of shape `[C, H, W]`, `u16` for a PNG of 16
+//! bits.
 //!
 //! A file is taken for hostile. One that ends too early or is damaged is an error that says where, and one whose
 //! header promises more pixels than its bytes can hold is turned away before memory for them is asked for: an image
@@ -13,7 +14,7 @@ mod write;
 
 pub use write::{encode_jpeg, encode_png, write_image, write_jpeg, write_png};
 
-use flambeau_tensor::{Error, Result, Tensor, bail};
+use flambeau_tensor::{Element, Error, Result, Tensor, bail};
 use std::panic::catch_unwind;
 use std::path::Path;
 
@@ -74,9 +75,9 @@ impl From<ImageReadMode> for ImageReadOptions {
     }
 }
 
-/// The pixels of an image file: `u8`, `[C, H, W]`. Follows `torchvision.io.read_image`, except that a
-/// palette gives colours instead of indices, transparency a fourth channel, CMYK is converted to RGB, and 16
-/// bits are rounded to 8. JPEG files give the levels of libjpeg.
+/// The pixels of an image file: `u8`, `[C, H, W]`, for a PNG of 16 bits `u16`. Follows `torchvision.io.read_image`,
+/// except that a palette gives colours instead of indices, transparency a fourth channel, and CMYK is converted to RGB.
+/// JPEG files give the levels of libjpeg. `to_dtype(&image, DType::F32, true)` takes either to 0 to 1.
 ///
 /// ```
 /// use flambeau_tensor::Tensor;
@@ -103,12 +104,12 @@ pub fn read_image_as(path: impl AsRef<Path>, options: impl Into<ImageReadOptions
     let path = path.as_ref();
     let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
     match decode(&bytes, options.into()) {
-        Ok((pixels, orientation)) => exif::upright(pixels.into_tensor()?, orientation),
+        Ok((image, orientation)) => exif::upright(image.into_tensor()?, orientation),
         Err(fault) => Err(Error::format(path, fault)),
     }
 }
 
-/// The pixels of an image file that is in memory already: `u8`, `[C, H, W]`. Follows
+/// The pixels of an image file that is in memory already: as [`read_image`]'s. Follows
 /// `torchvision.io.decode_image`.
 ///
 /// # Errors
@@ -125,37 +126,76 @@ pub fn decode_image(bytes: &[u8]) -> Result<Tensor> {
 #[track_caller]
 pub fn decode_image_as(bytes: &[u8], options: impl Into<ImageReadOptions>) -> Result<Tensor> {
     match decode(bytes, options.into()) {
-        Ok((pixels, orientation)) => exif::upright(pixels.into_tensor()?, orientation),
+        Ok((image, orientation)) => exif::upright(image.into_tensor()?, orientation),
         Err(fault) => bail!(Format, "decode_image", "{fault}"),
     }
 }
 
 /// Decoded pixels, one channel after the other.
-struct Pixels {
+struct Pixels<T> {
     channels: usize,
     height: usize,
     width: usize,
-    samples: Vec<u8>,
+    samples: Vec<T>,
+}
+
+/// The pixels of a file, by their depth.
+enum Image {
+    Bytes(Pixels<u8>),
+    Words(Pixels<u16>),
+}
+
+impl Image {
+    /// As `[C, H, W]`.
+    #[track_caller]
+    fn into_tensor(self) -> Result<Tensor> {
+        match self {
+            Image::Bytes(pixels) => pixels.into_tensor(),
+            Image::Words(pixels) => pixels.into_tensor(),
+        }
+    }
+}
+
+/// A channel of a pixel.
+trait Sample: Element {
+    const OPAQUE: Self;
+
+    /// Brightness of a colour by the weights of ITU-R BT.601, as libpng has it: cut down, of 16 bits rounded.
+    fn luma(red: Self, green: Self, blue: Self) -> Self;
+}
+
+impl Sample for u8 {
+    const OPAQUE: u8 = u8::MAX;
+    fn luma(red: u8, green: u8, blue: u8) -> u8 {
+        ((9794 * u32::from(red) + 19235 * u32::from(green) + 3739 * u32::from(blue)) >> 15) as u8
+    }
+}
+
+impl Sample for u16 {
+    const OPAQUE: u16 = u16::MAX;
+    fn luma(red: u16, green: u16, blue: u16) -> u16 {
+        ((9794 * u64::from(red) + 19235 * u64::from(green) + 3739 * u64::from(blue) + 16384) >> 15) as u16
+    }
 }
 
 /// What is wrong with a file, with the byte where it shows.
 type Fault = String;
 
 /// The pixels, and the orientation where it is to be applied.
-fn decode(bytes: &[u8], options: ImageReadOptions) -> Result<(Pixels, Option<u8>), Fault> {
+fn decode(bytes: &[u8], options: ImageReadOptions) -> Result<(Image, Option<u8>), Fault> {
     let (decode, orientation): (fn(&[u8], ImageReadMode) -> _, fn(&[u8]) -> _) = if bytes.starts_with(&png::SIGNATURE) {
         (png::decode, png::orientation)
     } else if bytes.starts_with(&jpeg::START) {
-        (jpeg::decode, jpeg::orientation)
+        (|bytes, mode| jpeg::decode(bytes, mode).map(Image::Bytes), jpeg::orientation)
     } else if bytes.is_empty() {
         return Err("the file is empty".into());
     } else {
         let start: Vec<String> = bytes.iter().take(4).map(|b| format!("{b:02x}")).collect();
         return Err(format!("neither PNG nor JPEG: it starts with {}", start.join(" ")));
     };
-    guarded(|| decode(bytes, options.mode)).map(|pixels| {
+    guarded(|| decode(bytes, options.mode)).map(|image| {
         let turned = options.apply_exif_orientation.then(|| orientation(bytes)).flatten();
-        (pixels, turned)
+        (image, turned)
     })
 }
 
@@ -185,13 +225,8 @@ fn check_size(width: usize, height: usize, bytes_a_pixel: usize, file: usize) ->
     }
 }
 
-/// Brightness of a colour by the weights of ITU-R BT.601, cut down, as libpng has it.
-fn luma(red: u8, green: u8, blue: u8) -> u8 {
-    ((9794 * u32::from(red) + 19235 * u32::from(green) + 3739 * u32::from(blue)) >> 15) as u8
-}
-
-impl Pixels {
-    fn converted(mut self, mode: ImageReadMode) -> Pixels {
+impl<T: Sample> Pixels<T> {
+    fn converted(mut self, mode: ImageReadMode) -> Self {
         let (colored, opaque) = (self.channels > 2, self.channels % 2 == 1);
         let (color, opacity) = match mode {
             ImageReadMode::Unchanged => return self,
@@ -206,7 +241,7 @@ impl Pixels {
             (true, false) => {
                 let (red, rest) = self.samples.split_at_mut(n);
                 let (green, blue) = rest.split_at(n);
-                red.iter_mut().zip(green).zip(blue).for_each(|((r, g), b)| *r = luma(*r, *g, *b));
+                red.iter_mut().zip(green).zip(blue).for_each(|((r, g), b)| *r = T::luma(*r, *g, *b));
                 self.samples.truncate(n);
             }
             (false, true) => self.samples = self.samples.repeat(3),
@@ -214,7 +249,7 @@ impl Pixels {
         }
         match alpha {
             Some(alpha) if opacity => self.samples.extend(alpha),
-            None if opacity => self.samples.resize(self.samples.len() + n, 255),
+            None if opacity => self.samples.resize(self.samples.len() + n, T::OPAQUE),
             _ => {}
         }
         self.channels = if color { 3 } else { 1 } + usize::from(opacity);

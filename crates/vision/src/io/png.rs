@@ -2,7 +2,7 @@
 //! and no more pixels promised than the compressed bytes can hold. Texts and colour profiles, which may be
 //! compressed without bound, are not looked into.
 
-use super::{Fault, ImageReadMode, Pixels};
+use super::{Fault, Image, ImageReadMode, Pixels, Sample};
 use png::{BitDepth, Decoder, Transformations};
 use std::io::Cursor;
 
@@ -10,7 +10,7 @@ use std::io::Cursor;
 pub(super) const SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
 
 /// The pixels of a whole file.
-pub(super) fn decode(bytes: &[u8], mode: ImageReadMode) -> Result<Pixels, Fault> {
+pub(super) fn decode(bytes: &[u8], mode: ImageReadMode) -> Result<Image, Fault> {
     check(bytes)?;
     let mut decoder = Decoder::new(Cursor::new(bytes));
     decoder.set_ignore_text_chunk(true);
@@ -24,14 +24,22 @@ pub(super) fn decode(bytes: &[u8], mode: ImageReadMode) -> Result<Pixels, Fault>
     let size = reader.output_buffer_size().ok_or("its pixels do not fit into memory")?;
     let mut samples = vec![0; size];
     reader.next_frame(&mut samples).map_err(|e| e.to_string())?;
-    if wide {
-        samples = samples.as_chunks::<2>().0.iter().map(|s| narrow(u16::from_be_bytes(*s))).collect();
-    }
+    let sizes = [channels, height, width];
+    Ok(if wide {
+        let samples = samples.as_chunks::<2>().0.iter().map(|s| u16::from_be_bytes(*s)).collect();
+        Image::Words(pixels(samples, sizes)?.converted(mode))
+    } else {
+        Image::Bytes(pixels(samples, sizes)?.converted(mode))
+    })
+}
+
+/// The samples of a file, in planes.
+fn pixels<T: Sample>(samples: Vec<T>, [channels, height, width]: [usize; 3]) -> Result<Pixels<T>, Fault> {
     let all = channels * width * height;
     if samples.len() != all {
         return Err(format!("{} samples instead of {all}", samples.len()));
     }
-    Ok(Pixels { channels, height, width, samples: planes(samples, channels) }.converted(mode))
+    Ok(Pixels { channels, height, width, samples: planes(samples, channels) })
 }
 
 /// The orientation in its EXIF data.
@@ -39,17 +47,12 @@ pub(super) fn orientation(bytes: &[u8]) -> Option<u8> {
     super::exif::orientation(check(bytes).ok()?)
 }
 
-/// 16 bits rounded to 8.
-fn narrow(sample: u16) -> u8 {
-    ((u32::from(sample) + 128) / 257) as u8
-}
-
 /// The channels of each pixel, side by side, as one plane after the other.
-fn planes(samples: Vec<u8>, channels: usize) -> Vec<u8> {
+fn planes<T: Sample>(samples: Vec<T>, channels: usize) -> Vec<T> {
     if channels == 1 {
         return samples;
     }
-    let mut planes = vec![0u8; samples.len()];
+    let mut planes = vec![T::default(); samples.len()];
     let n = samples.len() / channels.max(1);
     if let (3, Some((red, rest))) = (channels, planes.split_at_mut_checked(n)) {
         let (green, blue) = rest.split_at_mut(n);

@@ -2,7 +2,7 @@
 
 use flambeau_serialize::file;
 use flambeau_tensor::{DType, Error, Result, Tensor, bail, ensure};
-use png::ColorType;
+use png::{BitDepth, ColorType};
 use std::path::Path;
 
 /// Writes `u8` of shape `[C, H, W]` as PNG or JPEG (quality 75), by the ending of the name: 1 or 3
@@ -22,7 +22,7 @@ pub fn write_image(image: &Tensor, path: impl AsRef<Path>) -> Result<()> {
     }
 }
 
-/// Writes `u8` of shape `[C, H, W]` as PNG, as `torchvision.io.write_png`.
+/// Writes `u8` of shape `[C, H, W]` as PNG, or `u16` as one of 16 bits, as `torchvision.io.write_png`.
 ///
 /// # Errors
 /// Where the tensor is no image of 1 to 4 channels, or the file cannot be written.
@@ -51,14 +51,19 @@ fn write(bytes: &[u8], path: &Path) -> Result<()> {
 #[track_caller]
 pub fn encode_png(image: &Tensor) -> Result<Vec<u8>> {
     let colors = [ColorType::Grayscale, ColorType::GrayscaleAlpha, ColorType::Rgb, ColorType::Rgba];
-    let (channels, height, width) = checked("encode_png", image, &[1, 2, 3, 4])?;
+    let (channels, height, width) = checked("encode_png", image, &[DType::U8, DType::U16], &[1, 2, 3, 4])?;
     let (Ok(height), Ok(width)) = (u32::try_from(height), u32::try_from(width)) else {
         bail!(Shape, "encode_png", "{width}×{height} pixels are more than a PNG can count")
     };
-    let rows = image.permute([1, 2, 0])?.to_vec::<u8>()?;
+    let rows = image.permute([1, 2, 0])?;
+    let (rows, depth) = match image.dtype() {
+        DType::U16 => (rows.to_vec::<u16>()?.into_iter().flat_map(u16::to_be_bytes).collect(), BitDepth::Sixteen),
+        _ => (rows.to_vec::<u8>()?, BitDepth::Eight),
+    };
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, width, height);
     encoder.set_color(colors[channels - 1]);
+    encoder.set_depth(depth);
     let written = encoder.write_header().and_then(|mut file| {
         file.write_image_data(&rows)?;
         file.finish()
@@ -77,7 +82,7 @@ pub fn encode_png(image: &Tensor) -> Result<Vec<u8>> {
 #[track_caller]
 pub fn encode_jpeg(image: &Tensor, quality: u8) -> Result<Vec<u8>> {
     ensure!((1..=100).contains(&quality), Argument, "encode_jpeg", "quality {quality} is not in 1 to 100");
-    let (_, height, width) = checked("encode_jpeg", image, &[1, 3])?;
+    let (_, height, width) = checked("encode_jpeg", image, &[DType::U8], &[1, 3])?;
     let side = |n: usize| u16::try_from(n).ok().filter(|n| *n <= LONGEST);
     let (Some(h), Some(w)) = (side(height), side(width)) else {
         bail!(Shape, "encode_jpeg", "{width}×{height} pixels: a side of a JPEG has at most {LONGEST}")
@@ -90,9 +95,15 @@ const LONGEST: u16 = 65_500;
 
 /// The channels, height and width of an image that a file can hold.
 #[track_caller]
-fn checked(op: &'static str, image: &Tensor, channels: &[usize]) -> Result<(usize, usize, usize)> {
+fn checked(op: &'static str, image: &Tensor, dtypes: &[DType], channels: &[usize]) -> Result<(usize, usize, usize)> {
     let (dtype, shape) = (image.dtype(), image.shape());
-    ensure!(dtype == DType::U8, DType, op, "an image file holds uint8, the tensor is {dtype}");
+    ensure!(
+        dtypes.contains(&dtype),
+        DType,
+        op,
+        "such a file holds {}, the tensor is {dtype}",
+        dtypes.iter().map(|d| d.name()).collect::<Vec<_>>().join(" or ")
+    );
     let &[c, height, width] = shape else {
         bail!(Shape, op, "shape {shape:?} is not [C, H, W] with C one of {}", listed(channels))
     };

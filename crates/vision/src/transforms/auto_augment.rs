@@ -162,7 +162,8 @@ impl Operation {
     #[track_caller]
     fn apply(self, x: &TVTensor, strength: f64, look: &Look) -> Result<TVTensor> {
         let affine = |translate: [f64; 2], shear: [f64; 2], center| {
-            functional::affine(x, 0.0, translate, 1.0, shear, look.interpolation, &look.fill, center)
+            let options = functional::AffineOptions::new().translate(translate).shear(shear).center(center);
+            functional::affine(x, options.interpolation(look.interpolation).fill(look.fill.clone()))
         };
         let corner = Some([0.0, 0.0]);
         match self {

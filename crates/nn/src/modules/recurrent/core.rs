@@ -141,6 +141,9 @@ impl Core {
     }
 
     /// The outputs of the last layer and the states after the last steps. `h` and `c` are as the user gave them.
+    ///
+    /// # Errors
+    /// Where the input or a state has another shape or dtype than the layer.
     #[track_caller]
     pub fn forward<S: Sequence>(&self, input: S, h: Option<&Tensor>, c: Option<&Tensor>) -> Result<(S::Output, State)> {
         let o = &self.options;

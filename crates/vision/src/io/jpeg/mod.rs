@@ -20,7 +20,7 @@ use frame::{Frame, Tables};
 pub(super) const START: [u8; 2] = [0xff, 0xd8];
 
 /// The pixels of a whole file.
-pub(super) fn decode(bytes: &[u8], mode: ImageReadMode) -> Result<Pixels, Fault> {
+pub(super) fn decode(bytes: &[u8], mode: ImageReadMode) -> Result<Pixels<u8>, Fault> {
     let mut tables = Tables::default();
     let mut found: Option<(Frame, scan::Planes)> = None;
     let mut work = scan::Work::of(bytes);

@@ -7,7 +7,7 @@ use crate::simd::ARCH;
 use pulp::{Simd, WithSimd};
 
 /// The pixels that `mode` asks for; `samples` has rows of `8 * padded.0` for each component that it needs.
-pub(super) fn pixels(frame: &Frame, samples: Vec<Vec<u8>>, colors: Colors, mode: ImageReadMode) -> Pixels {
+pub(super) fn pixels(frame: &Frame, samples: Vec<Vec<u8>>, colors: Colors, mode: ImageReadMode) -> Pixels<u8> {
     let (width, height) = (frame.width, frame.height);
     let gray = match mode {
         ImageReadMode::Gray | ImageReadMode::GrayAlpha => true,

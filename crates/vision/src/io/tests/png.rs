@@ -37,12 +37,25 @@ fn a_palette_has_whole_colours() {
     assert!(fault(&png((2, 1), 8, 3, &[], &[&[0, 1]])).contains("alette"));
 }
 
-/// vision#8524, #4731: 16 bits are rounded to 8.
+/// vision#8524, #4731: 16 bits stay 16 bits, with the channels of any mode, and are written so.
 #[test]
 fn sixteen_bits() {
-    let row: Vec<u8> = [0u16, 128, 129, 32768, 65535].iter().flat_map(|x| x.to_be_bytes()).collect();
-    let image = decode_image(&png((5, 1), 16, 0, &[], &[&row])).unwrap();
-    assert_eq!(image.to_vec::<u8>().unwrap(), [0, 0, 1, 128, 255]);
+    let values = [0u16, 128, 129, 32768, 65535];
+    let row: Vec<u8> = values.iter().flat_map(|x| x.to_be_bytes()).collect();
+    let file = png((5, 1), 16, 0, &[], &[&row]);
+    let image = decode_image(&file).unwrap();
+    assert_eq!(image.to_vec::<u16>().unwrap(), values);
+    let opaque = decode_image_as(&file, ImageReadMode::RgbAlpha).unwrap();
+    assert_eq!(opaque.i(2).unwrap().to_vec::<u16>().unwrap(), values);
+    assert_eq!(opaque.i(3).unwrap().to_vec::<u16>().unwrap(), [65535; 5]);
+    assert!(decode_image(&encode_png(&opaque).unwrap()).unwrap().equal(&opaque).unwrap());
+
+    let row: Vec<u8> = [65535u16, 0, 0, 1000, 2000, 3000].iter().flat_map(|x| x.to_be_bytes()).collect();
+    let gray = decode_image_as(&png((2, 1), 16, 2, &[], &[&row]), ImageReadMode::Gray).unwrap();
+    // libpng's 9794, 19235 and 3739 of 32768, rounded.
+    assert_eq!(gray.to_vec::<u16>().unwrap(), [19588, 1815]);
+    let scaled = crate::transforms::functional::to_dtype(&gray, flambeau_tensor::DType::F32, true).unwrap();
+    assert_eq!(scaled.to_vec::<f32>().unwrap(), [19588.0 / 65535.0, 1815.0 / 65535.0]);
 }
 
 /// Gray of few bits covers all levels; a gray that stands for transparent gives opacity.

@@ -122,18 +122,14 @@ pub fn center_crop<K: Kind>(x: &K, size: impl Into<Size>) -> Result<K> {
     )
 }
 
-/// [`crop`], then [`resize`](super::resize()) to `size`. Follows `torchvision.transforms.v2.functional.resized_crop`.
+/// [`crop`] to a window (top, left, height, width), then [`resize`](super::resize()) to `size`. Follows `torchvision.transforms.v2.functional.resized_crop`.
 ///
 /// # Errors
 /// As those.
 #[track_caller]
-#[allow(clippy::too_many_arguments)] // torchvision's, in its order
 pub fn resized_crop<K: Kind>(
     x: &K,
-    top: isize,
-    left: isize,
-    height: usize,
-    width: usize,
+    (top, left, height, width): (isize, isize, usize, usize),
     size: impl Into<Size>,
     interpolation: InterpolationMode,
     antialias: bool,

@@ -27,6 +27,7 @@ pub(super) fn integer_range(dtype: DType) -> Option<(f64, u32)> {
     match dtype {
         DType::Bool => Some((1.0, 1)),
         DType::U8 => Some((255.0, 8)),
+        DType::U16 => Some((f64::from(u16::MAX), 16)),
         DType::I8 => Some((127.0, 7)),
         DType::I16 => Some((f64::from(i16::MAX), 15)),
         DType::I32 => Some((f64::from(i32::MAX), 31)),

@@ -33,7 +33,7 @@ pub use meta::{
 pub use misc::{erase, gaussian_blur, gaussian_noise, jpeg, normalize};
 pub use pad::pad;
 pub use resize::resize;
-pub use warp::{affine, elastic, elastic as elastic_transform, perspective, rotate};
+pub use warp::{AffineOptions, affine, elastic, elastic as elastic_transform, perspective, rotate};
 
 pub(super) use clamp::{valid_boxes, valid_points};
 pub(super) use misc::check_std;

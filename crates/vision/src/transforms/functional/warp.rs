@@ -8,29 +8,49 @@ use super::height_width;
 use super::real::Real;
 use crate::transforms::kinds::{Fill, InterpolationMode};
 use crate::tv_tensors::{BoundingBoxFormat, BoundingBoxes, ClampingMode, KeyPoints, Kind, TVKind, TVTensor};
-use flambeau_tensor::{Result, Tensor, bail, ensure};
+use flambeau_tensor::{Result, Tensor, bail, ensure, options};
 
-/// Turned by `angle` degrees (clockwise), shifted by `translate` pixels (x, y), scaled, and sheared by `shear` degrees
-/// (x, y), about `center` (x, y) or the middle. Follows `torchvision.transforms.v2.functional.affine`; images are
-/// interpolated by `Nearest` or `Bilinear`, masks always by `Nearest`.
+options! {
+    /// Options of [`affine`].
+    #[derive(Clone, Debug)]
+    pub struct AffineOptions {
+        /// Degrees, clockwise.
+        angle: f64 = 0.0,
+        /// Pixels (x, y).
+        translate: [f64; 2] = [0.0; 2],
+        /// The factor of sizes.
+        scale: f64 = 1.0,
+        /// Degrees (x, y).
+        shear: [f64; 2] = [0.0; 2],
+        /// `Nearest` or `Bilinear`; masks are always `Nearest`.
+        interpolation: InterpolationMode = InterpolationMode::Nearest,
+        /// What stands where the image does not reach, 0 unless set.
+        fill: ~into Fill = Fill::default(),
+        /// The point (x, y) that stays where it is, the middle unless set.
+        center: ~into Option<[f64; 2]> = None,
+    }
+}
+
+/// Turned, shifted, scaled and sheared. Follows `torchvision.transforms.v2.functional.affine`.
+///
+/// ```
+/// use flambeau_tensor::Tensor;
+/// use flambeau_vision::transforms::functional::{AffineOptions, affine};
+///
+/// let image = Tensor::ones([3, 8, 8]).build()?;
+/// let shifted = affine(&image, AffineOptions::new().translate([2.0, 0.0]))?;
+/// assert_eq!(shifted.i((0, 0))?.to_vec::<f32>()?, [0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]);
+/// # Ok::<(), flambeau_tensor::Error>(())
+/// ```
 ///
 /// # Errors
 /// Where it is no image, `scale` is not positive, or `fill` has neither one value nor one for each channel.
 #[track_caller]
-#[allow(clippy::too_many_arguments)] // torchvision's, in its order
-pub fn affine<K: Kind>(
-    x: &K,
-    angle: f64,
-    translate: [f64; 2],
-    scale: f64,
-    shear: [f64; 2],
-    interpolation: InterpolationMode,
-    fill: &Fill,
-    center: Option<[f64; 2]>,
-) -> Result<K> {
+pub fn affine<K: Kind>(x: &K, options: AffineOptions) -> Result<K> {
+    let AffineOptions { angle, translate, scale, shear, interpolation, fill, center } = options;
     ensure!(scale > 0.0, Argument, "affine", "scale = {scale} is not positive");
     let map = Affine { angle, translate, scale, shear, center, expand: false };
-    K::from_tv(map.apply("affine", x.clone().into(), interpolation, fill)?)
+    K::from_tv(map.apply("affine", x.clone().into(), interpolation, &fill)?)
 }
 
 /// Turned by `angle` degrees, counter-clockwise, about `center` (x, y) or the middle; with `expand` on a canvas that

@@ -311,7 +311,7 @@ impl Transform for RandomResizedCrop {
     #[track_caller]
     fn transform(&self, part: TVTensor, (top, left, height, width): &Window) -> Result<TVTensor> {
         let (top, left) = (*top as isize, *left as isize);
-        functional::resized_crop(&part, top, left, *height, *width, self.size, self.interpolation, self.antialias)
+        functional::resized_crop(&part, (top, left, *height, *width), self.size, self.interpolation, self.antialias)
     }
 }
 

@@ -229,8 +229,10 @@ impl Transform for RandomAffine {
 
     #[track_caller]
     fn transform(&self, part: TVTensor, p: &AffineParams) -> Result<TVTensor> {
-        let (interpolation, fill) = (self.interpolation, &self.fill);
-        functional::affine(&part, p.angle, p.translate, p.scale, p.shear, interpolation, fill, self.center)
+        let AffineParams { angle, translate, scale, shear } = *p;
+        let (interpolation, fill, center) = (self.interpolation, self.fill.clone(), self.center);
+        let options = functional::AffineOptions { angle, translate, scale, shear, interpolation, fill, center };
+        functional::affine(&part, options)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Against values recorded from torchvision 0.29, the random ones with its seeds.
 
 use super::super::super::*;
-use super::super::{affine, rotate};
+use super::super::{AffineOptions, affine, rotate};
 use InterpolationMode::{Bicubic, Bilinear, Nearest};
 use flambeau_tensor::{ErrorKind, Result, Tensor, manual_seed};
 
@@ -12,7 +12,8 @@ fn image() -> Tensor {
 #[test]
 fn turns_and_shears_are_torchvisions() {
     let zero = Fill::default();
-    let got = affine(&image(), 30.0, [1.0, 0.0], 1.2, [5.0, 0.0], Bilinear, &7.into(), None).unwrap();
+    let moved = AffineOptions::new().angle(30.0).translate([1.0, 0.0]).scale(1.2).shear([5.0, 0.0]);
+    let got = affine(&image(), moved.interpolation(Bilinear).fill(7)).unwrap();
     assert_eq!(got.to_vec::<u8>().unwrap(), [7, 25, 29, 20, 29, 73, 63, 53, 116, 107, 97, 87, 22, 84, 130, 121]);
     let got = rotate(&image(), 90.0, Nearest, false, &zero, None).unwrap();
     assert_eq!(got.to_vec::<u8>().unwrap(), [30, 70, 110, 150, 20, 60, 100, 140, 10, 50, 90, 130, 0, 40, 80, 120]);
@@ -41,7 +42,7 @@ fn random_ones_are_torchvisions() {
 #[test]
 fn a_batch_of_colours_with_its_fill() {
     let batch = image().unsqueeze(0).unwrap().expand([2, 3, 4, 4]).unwrap();
-    let got = affine(&batch, 0.0, [4.0, 0.0], 1.0, [0.0; 2], Nearest, &[1, 2, 3].into(), None).unwrap();
+    let got = affine(&batch, AffineOptions::new().translate([4.0, 0.0]).fill([1, 2, 3])).unwrap();
     let planes: Vec<u8> = got.to_vec::<u8>().unwrap().chunks(16).map(|plane| plane[5]).collect();
     assert_eq!(planes, [1, 2, 3, 1, 2, 3]);
 }
@@ -51,7 +52,7 @@ fn errors() {
     let zero = Fill::default();
     let fault = |result: Result<Tensor>| result.unwrap_err().kind();
     assert_eq!(fault(rotate(&image(), 1.0, Bicubic, false, &zero, None)), ErrorKind::Argument);
-    assert_eq!(fault(affine(&image(), 1.0, [0.0; 2], 0.0, [0.0; 2], Nearest, &zero, None)), ErrorKind::Argument);
+    assert_eq!(fault(affine(&image(), AffineOptions::new().scale(0.0))), ErrorKind::Argument);
     assert_eq!(fault(rotate(&image(), 1.0, Nearest, false, &[1, 2].into(), None)), ErrorKind::Argument);
     assert_eq!(fault(rotate(&Tensor::zeros([3]).build().unwrap(), 1.0, Nearest, false, &zero, None)), ErrorKind::Shape);
     assert!(RandomAffine::new(5).scale([0.0, 1.0]).build().is_err());
