@@ -90,7 +90,12 @@ pub(crate) fn share(from: &Tensor, to: &Tensor) -> Result<()> {
 
 /// Is a forward pass on?
 pub(crate) fn is_on() -> bool {
-    is_interpreted() && LEVELS.with_borrow(|levels| !levels.is_empty())
+    is_interpreted() && is_inside()
+}
+
+/// Is a forward pass on, though what runs may be an op as it is seen from outside of it?
+pub(crate) fn is_inside() -> bool {
+    LEVELS.with_borrow(|levels| !levels.is_empty())
 }
 
 /// Has `x` a tangent?

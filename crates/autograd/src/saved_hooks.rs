@@ -109,7 +109,7 @@ impl Packed {
     pub fn of(x: &Tensor, edge: impl FnOnce() -> Edge) -> Result<Option<Packed>> {
         let Some(hooks) = ON.with_borrow(|on| on.last().cloned()) else { return Ok(None) };
         // A tangent, or what it stands for, would not come back.
-        if forward::is_on() || vmap::is_on() {
+        if forward::is_inside() || vmap::is_inside() {
             return Ok(None);
         }
         // The hooks' own ops are not theirs to take.

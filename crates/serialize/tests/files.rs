@@ -221,7 +221,7 @@ fn one_foreign_tensor_does_not_refuse_the_file() {
     let checkpoint = open(&path).expect("opened");
     assert!(checkpoint.load().expect_err("f4").to_string().contains("\"f4\""), "not a state dict without it");
     let seven = checkpoint.tensor("u64").expect("it fits");
-    assert_eq!(seven.to_vec::<i64>().expect("i64"), [7]);
+    assert_eq!(seven.to_vec::<u64>().expect("u64"), [7]);
 }
 
 #[test]

@@ -33,7 +33,12 @@ thread_local! {
 
 /// Is this thread inside of a `vmap`?
 pub(super) fn is_on() -> bool {
-    is_interpreted() && LEVELS.with_borrow(|levels| !levels.is_empty())
+    is_interpreted() && is_inside()
+}
+
+/// Is it, though what runs may be an op as it is seen from outside of it?
+pub(super) fn is_inside() -> bool {
+    LEVELS.with_borrow(|levels| !levels.is_empty())
 }
 
 /// The innermost level in which one of `tensors` is a handle.
@@ -319,11 +324,10 @@ impl Level {
             Randomness::Same if !batched => call.run(),
             Randomness::Same => {
                 let Call { op, inputs, output, at } = call;
-                let name = op.name();
-                let ([x], "dropout") = (inputs, name) else {
+                let ([x], Op::Dropout(_)) = (inputs, &op) else {
                     bail!(
                         Unsupported,
-                        name,
+                        op.name(),
                         "inside of `vmap` numbers drawn by what differs between samples are not the same for all"
                     )
                 };

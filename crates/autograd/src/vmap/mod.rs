@@ -39,6 +39,11 @@ pub(crate) fn is_on() -> bool {
     level::is_on()
 }
 
+/// Is it, though what runs may be an op as it is seen from outside of it?
+pub(crate) fn is_inside() -> bool {
+    level::is_inside()
+}
+
 /// `x`, a new tensor, as one into which what `values` is may be written: inside of a `vmap`, one for each sample where
 /// `values` differs between them.
 pub(crate) fn apart(x: Tensor, values: &Tensor) -> Result<Tensor> {

@@ -36,10 +36,10 @@ pub struct PadCollate {
 /// `torch.nn.utils.rnn.pad_sequence(batch_first=True)` in a `collate_fn`.
 ///
 /// ```
-/// use flambeau_data::{DataLoader, pad_collate};
+/// use flambeau_data::{DataLoader, ListDataset, pad_collate};
 ///
 /// let words = vec![(vec![3i64, 1], 0i64), (vec![4], 1)];
-/// let loader = DataLoader::new(words).batch_size(2).collate(pad_collate(0)).build()?;
+/// let loader = DataLoader::new(ListDataset(words)).batch_size(2).collate(pad_collate(0)).build()?;
 /// let (words, lengths, labels) = loader.iter().next().expect("a batch")?;
 /// assert_eq!(words.to_vec::<i64>()?, [3, 1, 4, 0]);
 /// assert_eq!((lengths.to_vec::<i64>()?, labels.to_vec::<i64>()?), (vec![2, 1], vec![0, 1]));

@@ -269,10 +269,10 @@ where
 /// order to the number.
 ///
 /// ```
-/// use flambeau_data::random_split;
+/// use flambeau_data::{ListDataset, random_split};
 /// use flambeau_tensor::Generator;
 ///
-/// let parts = random_split((0..11i64).collect::<Vec<_>>(), &[0.3, 0.3, 0.4], Some(&Generator::with_seed(42)))?;
+/// let parts = random_split(ListDataset((0..11i64).collect()), &[0.3, 0.3, 0.4], Some(&Generator::with_seed(42)))?;
 /// assert_eq!(parts[0].indices(), [6, 8, 9, 2]);
 /// # Ok::<(), flambeau_tensor::Error>(())
 /// ```

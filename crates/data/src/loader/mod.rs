@@ -201,12 +201,12 @@ impl<D: Dataset, C> DataLoaderBuilder<D, C> {
     /// How items become a batch, instead of by their own [`Collate`](crate::Collate). PyTorch's `collate_fn`.
     ///
     /// ```
-    /// use flambeau_data::DataLoader;
+    /// use flambeau_data::{DataLoader, ListDataset};
     /// use flambeau_tensor::Result;
     ///
     /// let words = vec!["ab".to_string(), "c".into(), "def".into()];
     /// let joined = |items: Vec<String>| -> Result<String> { Ok(items.join(" ")) };
-    /// let loader = DataLoader::new(words).batch_size(2).collate_with(joined).build()?;
+    /// let loader = DataLoader::new(ListDataset(words)).batch_size(2).collate_with(joined).build()?;
     /// assert_eq!(loader.iter().collect::<Result<Vec<_>>>()?, ["ab c", "def"]);
     /// # Ok::<(), flambeau_tensor::Error>(())
     /// ```

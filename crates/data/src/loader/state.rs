@@ -7,15 +7,15 @@ use flambeau_tensor::{Error, ErrorKind, Result, StateDict, Tensor};
 /// was drawn from, not the order, so its size does not depend on the dataset's.
 ///
 /// ```
-/// use flambeau_data::{DataLoader, LoaderState};
+/// use flambeau_data::{DataLoader, ListDataset, LoaderState};
 ///
-/// let loader = DataLoader::new((0..10i64).collect::<Vec<_>>()).batch_size(4).shuffle(true).build()?;
+/// let loader = DataLoader::new(ListDataset((0..10i64).collect())).batch_size(4).shuffle(true).build()?;
 /// let mut epoch = loader.iter();
 /// epoch.next();
 /// let saved = epoch.state().expect("an epoch under way").state_dict()?;   // goes into a checkpoint
 ///
 /// let resumed = loader.iter_from(LoaderState::from_state_dict(&saved)?);
-/// let rest = |batches: flambeau_data::DataIter<Vec<i64>>| batches.map(|b| b?.to_vec::<i64>()).collect::<Result<Vec<_>, _>>();
+/// let rest = |batches: flambeau_data::DataIter<ListDataset<i64>>| batches.map(|b| b?.to_vec::<i64>()).collect::<Result<Vec<_>, _>>();
 /// assert_eq!(rest(epoch)?, rest(resumed)?);
 /// # Ok::<(), flambeau_tensor::Error>(())
 /// ```

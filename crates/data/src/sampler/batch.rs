@@ -94,13 +94,13 @@ impl<S: Sampler> Sampler<Vec<usize>> for BatchSampler<S> {
 /// is sorted by length and cut into batches, and the batches come in random order.
 ///
 /// ```
-/// use flambeau_data::{BucketBatchSampler, DataLoader, pad_collate};
+/// use flambeau_data::{BucketBatchSampler, DataLoader, ListDataset, pad_collate};
 /// use flambeau_tensor::Tensor;
 ///
 /// let sentences: Vec<Tensor> = [3, 9, 2, 8].map(|n| Tensor::ones(n).build()).into_iter().collect::<Result<_, _>>()?;
 /// let lengths = sentences.iter().map(Tensor::numel).collect::<Vec<_>>();
 /// let batches = BucketBatchSampler::new(lengths, 2usize).build()?;
-/// let loader = DataLoader::new(sentences).batch_sampler(batches).collate(pad_collate(0.0)).build()?;
+/// let loader = DataLoader::new(ListDataset(sentences)).batch_sampler(batches).collate(pad_collate(0.0)).build()?;
 /// let mut sizes = loader.iter().map(|b| Ok(b?.0.shape()[1])).collect::<Result<Vec<_>, flambeau_tensor::Error>>()?;
 /// sizes.sort();
 /// assert_eq!(sizes, [3, 9]);

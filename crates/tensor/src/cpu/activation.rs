@@ -154,7 +154,8 @@ macro_rules! from_output {
 }
 
 from_output! {
-    ReluBackward, |g, y, T| if y > T::ZERO { g } else { T::ZERO };
+    // Where y is NaN the gradient passes, as in PyTorch.
+    ReluBackward, |g, y, T| if y <= T::ZERO { T::ZERO } else { g };
     TanhBackward, |g, y, T| g * (T::ONE - y * y);
     SigmoidBackward, |g, y, T| g * (T::ONE - y) * y;
 }

@@ -193,8 +193,14 @@ fn row_order(lu: &Tensor, pivots: &Tensor, m: usize) -> Result<Tensor> {
     if lu.device() == crate::Device::Meta {
         return Tensor::zeros([batch, &[m]].concat()).dtype(DType::I64).device(lu.device()).build();
     }
-    let exchanged = pivots.to_device(crate::Device::Cpu)?.to_vec::<i32>()?;
     let count = batch.iter().product::<usize>();
+    if count * m == 0 {
+        return Tensor::zeros([batch, &[m]].concat()).dtype(DType::I64).device(lu.device()).build();
+    }
+    if crate::dispatch::is_interpreted() {
+        return exchanged(pivots, batch, m);
+    }
+    let exchanged = pivots.to_device(crate::Device::Cpu)?.to_vec::<i32>()?;
     let mut order: Vec<i64> = Vec::with_capacity(count * m);
     for b in 0..count {
         let start = order.len();
@@ -207,6 +213,19 @@ fn row_order(lu: &Tensor, pivots: &Tensor, m: usize) -> Result<Tensor> {
         }
     }
     Tensor::from_vec(order, [batch, &[m]].concat())?.to_device(lu.device())
+}
+
+/// [`row_order`] by ops alone, for modes in which nobody may look at the pivots.
+#[track_caller]
+fn exchanged(pivots: &Tensor, batch: &[usize], m: usize) -> Result<Tensor> {
+    let mut order = Tensor::arange(0, m as i64).device(pivots.device()).build()?.expand([batch, &[m]].concat())?;
+    for i in 0..pivots.size(-1)? {
+        let other = pivots.narrow(-1, i as isize, 1)?.to_dtype(DType::I64)?.sub(1)?;
+        let (here, there) = (order.narrow(-1, i as isize, 1)?, order.gather(-1, &other)?);
+        let this = Tensor::full(here.shape(), i as i64).dtype(DType::I64).device(pivots.device()).build()?;
+        order = order.scatter(-1, &other, &here)?.scatter(-1, &this, &there)?;
+    }
+    Ok(order)
 }
 
 /// P, L and U with A = P L U: `torch.linalg.lu`.

@@ -251,7 +251,7 @@ macro_rules! from_output {
 
 from_output! {
     /// Of a gradient and relu(x): the gradient through relu.
-    ReluBackward, "relu_backward", |g, y| g.mul(&truth(y.gt(0)?, g)?);
+    ReluBackward, "relu_backward", |g, y| g.masked_fill(&y.le(0)?, 0.0);
     /// Of a gradient and tanh(x): the gradient through tanh.
     TanhBackward, "tanh_backward", |g, y| g.mul(&y.square()?.rsub(1)?);
     /// Of a gradient and σ(x): the gradient through σ.

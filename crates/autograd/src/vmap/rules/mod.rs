@@ -73,14 +73,9 @@ pub(super) fn aligned(operand: &Operand, rank: usize, size: usize) -> Result<Ten
     operand.value.reshape(shape)
 }
 
-/// Of the matrices in the last two dimensions, whatever stands before them: linear algebra.
-fn is_of_matrices(name: &str) -> bool {
-    name.starts_with("linalg.") || matches!(name, "geqrf" | "matrix_exp")
-}
-
 /// Does the op draw random numbers for its operands?
 pub(super) fn draws(op: &Op) -> bool {
-    matches!(op.name(), "dropout" | "multinomial")
+    matches!(op, Op::Dropout(_) | Op::Multinomial(_))
 }
 
 /// The op with its dimensions counted behind that of the samples.
@@ -135,7 +130,25 @@ impl Batch<'_> {
             | Op::MaxPoolBackward(_)
             | Op::AvgPool(_)
             | Op::AvgPoolBackward(_)
-            | Op::Transfer(_) => self.along(self.op.clone())?,
+            | Op::Transfer(_)
+            // Of the matrices in the last two.
+            | Op::LuFactor(_)
+            | Op::Solve(_)
+            | Op::SolveTriangular(_)
+            | Op::Det(_)
+            | Op::Slogdet(_)
+            | Op::Cholesky(_)
+            | Op::Geqrf(_)
+            | Op::HouseholderProduct(_)
+            | Op::Qr(_)
+            | Op::Eigh(_)
+            | Op::Eig(_)
+            | Op::Svd(_)
+            | Op::Pinv(_)
+            | Op::MatrixExp(_)
+            | Op::LdlFactor(_)
+            | Op::LdlSolve(_)
+            | Op::Dropout(_) => self.along(self.op.clone())?,
             Op::Matmul(_) => self.matmul()?,
             Op::Linear(_) => self.linear()?,
             Op::Conv(op) => self.conv(op)?,
@@ -165,13 +178,11 @@ impl Batch<'_> {
                 "vmap",
                 "`nonzero`: how many elements there are depends on the data and differs between the samples"
             ),
-            op if is_of_matrices(op.name()) => self.along(op.clone())?,
-            op if op.name() == "dropout" => self.along(op.clone())?,
-            op if op.name() == "multinomial" => {
+            Op::Multinomial(_) => {
                 // Of rows, however many.
                 let x = self.spread(0)?;
                 let rows = if x.rank() > 2 { x.flatten(0, -2)? } else { x };
-                dispatch_all(op.clone(), &[&rows])?
+                dispatch_all(self.op.clone(), &[&rows])?
             }
             _ => return Ok(None),
         }))

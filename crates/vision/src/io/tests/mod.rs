@@ -181,7 +181,7 @@ fn errors_name_the_file() {
     );
     let image = Tensor::zeros([1, 2, 2]).dtype(DType::U8).build().unwrap();
     let nowhere = folder.path().join("no/such/folder.png");
-    assert!(write_image(&image, &nowhere).unwrap_err().to_string().starts_with("write "));
+    assert!(write_image(&image, &nowhere).unwrap_err().to_string().starts_with("create "));
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn what_cannot_be_written_is_an_error() {
     let u8s = |shape: &[usize]| Tensor::zeros(shape).dtype(DType::U8).build().unwrap();
     let message = |result: Result<Vec<u8>>| result.unwrap_err().message().to_string();
     let floats = Tensor::zeros([3, 2, 2]).build().unwrap();
-    assert_eq!(message(encode_png(&floats)), "an image file holds uint8, the tensor is float32");
+    assert_eq!(message(encode_png(&floats)), "such a file holds uint8 or uint16, the tensor is float32");
     assert_eq!(message(encode_jpeg(&u8s(&[4, 2, 2]), 75)), "shape [4, 2, 2] is not [C, H, W] with C one of 1, 3");
     assert_eq!(message(encode_png(&u8s(&[2, 2]))), "shape [2, 2] is not [C, H, W] with C one of 1, 2, 3, 4");
     assert_eq!(message(encode_png(&u8s(&[1, 0, 2]))), "an image of 2×0 pixels has nothing in it");
