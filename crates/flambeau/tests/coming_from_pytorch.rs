@@ -215,6 +215,27 @@ fn modules() -> Result<()> {
     let (a, b) = (Linear::new(2, 3), Linear::new(3, 2));
     let small = Sequential::of((a, b))?;
     assert_eq!((model.parameters().len(), small.named_parameters().len()), (2, 4));
+    let linear = || Linear::new(3, 3).build();
+    {
+        let (a, b) = (linear()?, linear()?);
+        assert_eq!(vec![a, b].state_dict().len(), 4);
+        let (a, b) = (linear()?, linear()?);
+        let dict = ModuleDict::of([("a", a), ("b", b)])?;
+        assert_eq!(dict.keys().collect::<Vec<_>>(), ["a", "b"]);
+    }
+    {
+        let (mut m, x) = (linear()?, Tensor::zeros([1, 3]).build()?);
+        parametrizations::weight_norm(&mut m, "weight", 0)?;
+        let mut m = linear()?;
+        prune::l1_unstructured(&mut m, "weight", 0.3)?;
+        let model = linear()?;
+        assert_eq!(summary(&model, &x)?.macs, 9);
+        let ps = model.parameters();
+        assert_eq!(parameters_to_vector(ps)?.shape(), [12]);
+        let (conv, bn) = (Conv1d::new(2, 3, 1).build()?, BatchNorm1d::new(3).build()?);
+        bn.eval();
+        fuse_conv_bn_eval(&conv, &bn)?;
+    }
     model.train(); model.eval();
     let d = model.state_dict();
     model.load_state_dict(&d)?;

@@ -1,11 +1,12 @@
 //! `cargo xtask data`: makes the data that ships with the repository again from its sources.
 //!
 //! [`digits`] turns the handwritten digits of the scikit-learn wheel into MNIST's files,
-//! [`spoken`] has `espeak-ng` speak ten words in many voices. Both give the same bytes from the
+//! [`spoken`] has `espeak-ng` speak ten words in many voices, [`text`] takes a play out of an archive. They give the same bytes from the
 //! same sources, so that a rerun shows in version control only if a source has changed.
 
 pub mod digits;
 pub mod spoken;
+pub mod text;
 mod wave;
 
 use std::path::{Path, PathBuf};
@@ -21,6 +22,8 @@ pub enum Part {
     Digits,
     /// Spoken digits, one folder a word.
     Spoken,
+    /// A play.
+    Text,
 }
 
 /// Makes the data, all of it or one part, in `out` or else in the repository's `data/`.
@@ -29,11 +32,15 @@ pub enum Part {
 /// If a source cannot be had or is not what it should be, or the result cannot be written.
 pub fn run(only: Option<Part>, out: Option<PathBuf>, wheel: Option<&Path>) -> Result<()> {
     let out = out.unwrap_or_else(|| workspace_root().join("data"));
-    if only != Some(Part::Spoken) {
+    let wanted = |part: Part| only.is_none_or(|only| only == part);
+    if wanted(Part::Digits) {
         digits::make(&out.join("digits"), wheel)?;
     }
-    if only != Some(Part::Digits) {
+    if wanted(Part::Spoken) {
         spoken::make(&out.join("spoken_digits"))?;
+    }
+    if wanted(Part::Text) {
+        text::make(&out.join("shakespeare"))?;
     }
     Ok(())
 }
