@@ -1,7 +1,7 @@
 //! The chores of the workspace, one module a verb.
 //!
 //! Every chore is `cargo xtask <verb>`: [`check`] holds the house rules, [`mod@bench`] runs the
-//! benches and prints one table, or measures in turns with another framework that [`reference`]
+//! benches and prints one table, or measures in turns with another framework that [`mod@reference`]
 //! installs, [`data`] makes the shipped data again from its sources, [`kernels`] compiles the CUDA
 //! kernels, [`sim`] runs a program on the simulated GPU.
 //! [`floors`] is the rule about who may depend on whom, used by `check` and by a test. The command
