@@ -27,6 +27,7 @@ fn features(subset: Subset) -> Result<(Tensor, Tensor)> {
 
 #[test]
 fn spoken_digits_are_learned() -> Result<()> {
+    let _alone = crate::alone();
     flambeau::manual_seed(0);
     let (sounds, labels) = features(Subset::Training)?;
     let (mean, std) = (sounds.mean(..)?, sounds.std(.., 1.0)?);

@@ -45,6 +45,7 @@ fn learn(
 
 #[test]
 fn values_of_actions_are_learned() -> Result<()> {
+    let _alone = crate::alone();
     flambeau::manual_seed(3);
     let network = Sequential::of((Linear::new(4, 32), ReLU::new(), Linear::new(32, 2)))?;
     let target = network.deepcopy()?;

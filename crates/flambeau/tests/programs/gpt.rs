@@ -115,6 +115,7 @@ impl Forward<&Tensor> for Gpt {
 
 #[test]
 fn a_gpt_learns_a_sentence() -> Result<()> {
+    let _alone = crate::alone();
     flambeau::manual_seed(1);
     let text = "the torch is passed from hand to hand. ";
     let mut letters: Vec<char> = text.chars().collect();

@@ -44,6 +44,7 @@ fn train(model: &Sequential, optimizer: &mut AdamW, batches: &[Tensor]) -> Resul
 
 #[test]
 fn hooks_groups_and_a_checkpoint() -> Result<()> {
+    let _alone = crate::alone();
     flambeau::manual_seed(0);
     let batches = (0..20).map(|_| Tensor::randn([16, 8]).build()).collect::<Result<Vec<_>>>()?;
     let model = network()?;

@@ -42,6 +42,7 @@ fn collate(texts: Vec<Text>) -> Result<(Tensor, Tensor, Tensor)> {
 
 #[test]
 fn texts_from_files_become_batches() -> Result<()> {
+    let _alone = crate::alone();
     flambeau::manual_seed(0);
     let folder = tempfile::tempdir()?;
     let mut files = Vec::new();

@@ -18,6 +18,7 @@ use flambeau::prelude::*;
 use flambeau::vision::transforms::*;
 use resnet::BasicBlock;
 use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 #[test]
 fn the_page_lists_every_program() {
@@ -27,12 +28,20 @@ fn the_page_lists_every_program() {
     }
 }
 
+/// A program has the process's random numbers to itself: one at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static RUNNING: Mutex<()> = Mutex::new(());
+    // One that failed leaves nothing behind that another needs.
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn data(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../data").join(name)
 }
 
 #[test]
 fn a_module_of_ones_own() -> Result<()> {
+    let _alone = alone();
     let block = BasicBlock::new(8, 16, 2)?;
     assert_eq!(block.call(&Tensor::randn([2, 8, 6, 6]).build()?)?.shape(), [2, 16, 3, 3]);
     let names: Vec<String> = block.named_parameters().into_iter().map(|(name, _)| name).collect();
@@ -46,6 +55,7 @@ fn a_module_of_ones_own() -> Result<()> {
 
 #[test]
 fn training_on_images() -> Result<()> {
+    let _alone = alone();
     flambeau::manual_seed(0);
     let train = vision::datasets::Mnist::new(data("digits"))
         .train(true)
@@ -71,6 +81,7 @@ fn training_on_images() -> Result<()> {
 
 #[test]
 fn sound() -> Result<()> {
+    let _alone = alone();
     let folder = data("spoken_digits/seven");
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
@@ -88,6 +99,7 @@ fn sound() -> Result<()> {
 
 #[test]
 fn tensors_by_hand() -> Result<()> {
+    let _alone = alone();
     let a = tensor!([[1.0, 2.0], [3.0, 4.0]]);
     let (row, col, picked) = (a.i(1)?, a.i((.., 0))?, a.i(a.gt(1.5)?)?);
     assert_eq!(row.to_vec::<f32>()?, [3.0, 4.0]);
@@ -115,6 +127,7 @@ impl Function for Clamp {
 
 #[test]
 fn forward_and_backward_of_ones_own() -> Result<()> {
+    let _alone = alone();
     let x = tensor!([-1.0, 0.5, 2.0]).requires_grad_()?;
     Clamp.apply(&x)?.sum(..)?.backward()?;
     assert_eq!(x.grad().unwrap().to_vec::<f32>()?, [1.0; 3]);
@@ -123,6 +136,7 @@ fn forward_and_backward_of_ones_own() -> Result<()> {
 
 #[test]
 fn mistakes_say_what_is_wrong_and_where() -> Result<()> {
+    let _alone = alone();
     let wrong = Tensor::ones([32, 784]).build()?.matmul(&Tensor::ones([512, 10]).build()?).unwrap_err().to_string();
     assert!(
         wrong.starts_with("matmul: cannot multiply [32, 784] by [512, 10]: inner sizes 784 and 512 differ"),

@@ -5,6 +5,7 @@ use flambeau::prelude::*;
 
 #[test]
 fn a_policy_learns_to_balance_a_pole() -> Result<()> {
+    let _alone = crate::alone();
     flambeau::manual_seed(1);
     let policy = Sequential::of((Linear::new(4, 32), Tanh::new(), Linear::new(32, 2)))?;
     let mut optimizer = Adam::new(policy.parameters()).lr(2e-2).build()?;

@@ -89,6 +89,7 @@ fn evaluate(model: &ResNet, loader: &DataLoader<Mnist>) -> Result<f64> {
 
 #[test]
 fn a_residual_network_learns_digits() -> Result<()> {
+    let _alone = crate::alone();
     flambeau::manual_seed(0);
     let transform = || Compose::of((ToTensor::new(), Normalize::new([0.3], [0.38])));
     let train = Mnist::new(data("digits")).train(true).transform(transform()).build()?;

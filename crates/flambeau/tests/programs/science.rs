@@ -8,6 +8,7 @@ use flambeau::{einsum, linalg};
 /// u'' = f on a circle, by Fourier's method.
 #[test]
 fn poisson_on_a_circle() -> Result<()> {
+    let _alone = crate::alone();
     let n = 64;
     let x = Tensor::arange(0, n).dtype(DType::F64).build()? * (2.0 * PI / n as f64);
     let f = -9.0 * (3.0 * &x).sin()?;
@@ -21,6 +22,7 @@ fn poisson_on_a_circle() -> Result<()> {
 /// The moments of inertia of a cloud of points, rotated: traces and determinants stay.
 #[test]
 fn inertia_is_a_tensor() -> Result<()> {
+    let _alone = crate::alone();
     flambeau::manual_seed(0);
     let points = Tensor::randn([50, 3]).dtype(DType::F64).build()?;
     let inertia = |r: &Tensor| -> Result<Tensor> {
@@ -39,6 +41,7 @@ fn inertia_is_a_tensor() -> Result<()> {
 /// A decaying oscillation is fitted to noisy points.
 #[test]
 fn a_curve_is_fitted() -> Result<()> {
+    let _alone = crate::alone();
     flambeau::manual_seed(0);
     let t = Tensor::linspace(0.0, 4.0, 80).dtype(DType::F64).build()?;
     let curve = |p: &Tensor| -> Result<Tensor> { Ok((-p.i(0)? * &t).exp()? * (p.i(1)? * &t + p.i(2)?).cos()?) };
@@ -60,6 +63,7 @@ fn a_curve_is_fitted() -> Result<()> {
 /// x'' = −x, x(0) = 0, x'(0) = 1, solved by a network that is told the equation alone.
 #[test]
 fn a_network_solves_an_equation_of_motion() -> Result<()> {
+    let _alone = crate::alone();
     flambeau::manual_seed(0);
     let network = Sequential::of((Linear::new(1, 16), Tanh::new(), Linear::new(16, 1)))?.to(DType::F64)?;
     let t = Tensor::linspace(0.0, 2.0, 20).dtype(DType::F64).build()?.unsqueeze(-1)?.requires_grad_()?;

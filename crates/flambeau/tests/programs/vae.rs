@@ -49,6 +49,7 @@ impl Forward<&Tensor> for Vae {
 
 #[test]
 fn a_variational_autoencoder_learns_digits() -> Result<()> {
+    let _alone = crate::alone();
     flambeau::manual_seed(0);
     let train = Mnist::new(data("digits")).train(true).transform(ToTensor::new()).build()?;
     let loader = DataLoader::new(train).batch_size(64).shuffle(true).build()?;
