@@ -118,14 +118,16 @@ struct Gpt {
 
 impl Gpt {
     fn new(vocabulary: usize) -> Result<Self> {
-        let characters = Embedding::new(vocabulary, WIDTH).build()?;
+        let (characters, places) =
+            (Embedding::new(vocabulary, WIDTH).build()?, Embedding::new(CONTEXT, WIDTH).build()?);
         init::normal_(&characters.weight, 0.0, 0.02)?;
+        init::normal_(&places.weight, 0.0, 0.02)?;
         let mut head = Linear::new(WIDTH, vocabulary).bias(false).build()?;
         // What reads a character and what predicts it are one table.
         head.weight = characters.weight.clone();
         Ok(Gpt {
             characters,
-            places: Embedding::new(CONTEXT, WIDTH).build()?,
+            places,
             blocks: (0..LAYERS).map(|_| Block::new()).collect::<Result<_>>()?,
             norm: LayerNorm::new(WIDTH).build()?,
             head,

@@ -76,7 +76,7 @@ impl Forward<&Tensor> for Vae {
         let read = self.encoder.call(images)?;
         let (mean, log_variance) = (self.mean.call(&read)?, self.log_variance.call(&read)?);
         // A draw that gradients pass.
-        let noise = Tensor::randn(mean.shape()).build()?;
+        let noise = mean.randn_like()?;
         let code = mean.add(&log_variance.mul(0.5)?.exp()?.mul(&noise)?)?;
         let pixels = self.decoder.call(&code)?.reshape(images.shape())?;
         Ok(Seen { pixels, mean, log_variance })
