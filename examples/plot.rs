@@ -23,6 +23,7 @@ pub fn loss_curve(path: &Path, losses: &[f64], batches_per_epoch: usize) -> Resu
 /// Where the file cannot be written.
 pub fn loss_curves(path: &Path, runs: &[(&str, &[f64])], batches_per_epoch: usize) -> Result<()> {
     let error = |e: &dyn std::fmt::Display| drawing(path, e);
+    let named = runs.iter().any(|(name, _)| !name.is_empty());
     let points = |losses: &[f64]| -> Vec<(f64, f64)> {
         let epoch = |i: usize| i as f64 / batches_per_epoch.max(1) as f64;
         losses.iter().enumerate().map(|(i, l)| (epoch(i), l.max(1e-6).log10())).collect()
@@ -53,7 +54,9 @@ pub fn loss_curves(path: &Path, runs: &[(&str, &[f64])], batches_per_epoch: usiz
             series.label(name).legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], color));
         }
     }
-    chart.configure_series_labels().border_style(BLACK).draw().map_err(|e| error(&e))?;
+    if named {
+        chart.configure_series_labels().border_style(BLACK).draw().map_err(|e| error(&e))?;
+    }
     area.present().map_err(|e| error(&e))
 }
 
