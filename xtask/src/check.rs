@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{Result, cargo, floors, includes, run as run_command, show, workspace_root};
+use crate::{Result, cargo, includes, layers, run as run_command, show, workspace_root};
 
 /// One thing to check.
 struct Step {
@@ -18,7 +18,7 @@ struct Step {
 /// Cheap steps first: who has forgotten to format should not wait for the tests to hear it.
 const STEPS: &[Step] = &[
     Step { name: "format", run: format, slow: false },
-    Step { name: "floors", run: hold_floors, slow: false },
+    Step { name: "layers", run: hold_layers, slow: false },
     Step { name: "clippy", run: clippy, slow: false },
     Step { name: "package", run: package, slow: false },
     Step { name: "apart", run: apart, slow: false },
@@ -77,8 +77,8 @@ fn format() -> Result<()> {
     cargo_step(&["fmt", "--all", "--check"], &[])
 }
 
-fn hold_floors() -> Result<()> {
-    floors::check(&workspace_root().join("Cargo.toml"))
+fn hold_layers() -> Result<()> {
+    layers::check(&workspace_root().join("Cargo.toml"))
 }
 
 fn clippy() -> Result<()> {
@@ -143,6 +143,6 @@ mod tests {
     #[test]
     fn fast_leaves_out_the_tests_alone() {
         let kept: Vec<_> = STEPS.iter().filter(|step| !step.slow).map(|step| step.name).collect();
-        assert_eq!(kept, ["format", "floors", "clippy", "package", "apart", "docs"]);
+        assert_eq!(kept, ["format", "layers", "clippy", "package", "apart", "docs"]);
     }
 }

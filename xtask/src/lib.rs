@@ -4,15 +4,15 @@
 //! benches and prints one table, or measures in turns with another framework that [`mod@reference`]
 //! installs, [`data`] makes the shipped data again from its sources, [`kernels`] compiles the CUDA
 //! kernels, [`sim`] runs a program on the simulated GPU.
-//! [`floors`] is the rule about who may depend on whom, used by `check` and by a test. The command
+//! [`layers`] is the rule about who may depend on whom, used by `check` and by a test. The command
 //! line stands in `main.rs`; the chores are a library so that tests can reach them.
 
 pub mod bench;
 pub mod check;
 pub mod data;
-pub mod floors;
 pub mod includes;
 pub mod kernels;
+pub mod layers;
 pub mod reference;
 pub mod sim;
 

@@ -19,7 +19,7 @@ struct Cli {
 enum Verb {
     /// Check everything that must hold before a commit.
     ///
-    /// Runs every step even if an earlier one failed: formatting, the floors of the workspace,
+    /// Runs every step even if an earlier one failed: formatting, the layers of the workspace,
     /// clippy with warnings denied, the tests, and the documentation with warnings denied. Prints
     /// one line a step at the end; the exit status is 0 only if all of them passed.
     Check {

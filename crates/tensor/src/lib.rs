@@ -4,51 +4,38 @@
 //! Autograd is the layer above (`flambeau-autograd`); this crate knows of it only the hook in
 //! [`dispatch`](mod@dispatch). `docs/architecture.md` shows the layers and the life of an op.
 
-pub mod alloc;
-pub mod backend;
 mod build;
 mod cpu;
-pub mod custom;
-mod device;
 pub mod dispatch;
-mod display;
-mod dtype;
-mod error;
 pub mod fft;
-mod indexing;
-mod interpreters;
-pub mod layout;
 pub mod linalg;
-mod literal;
 pub mod masked;
-mod meta;
-pub mod op;
+mod memory;
 pub mod ops;
 pub mod random;
-mod scalar;
-pub mod shape;
 pub mod signal;
 pub mod special;
-mod state_dict;
-pub mod storage;
 mod tensor;
-mod tensors;
-mod waits;
+mod values;
 
 pub use build::Build;
 pub use cpu::par::{get_num_threads, set_num_threads};
 pub use device::Device;
+use dispatch::interpreters;
+pub use dispatch::interpreters::{autocast, profiler, trace};
 pub use dispatch::{
     ModeGuard, dispatch, dispatch_all, dispatch_into, dispatch_update, dispatch_view, enable_grad, grad_enabled,
     inference_mode, inference_mode_enabled, no_grad,
 };
+pub use dispatch::{backend, custom, op};
 pub use display::{PrintOptions, print_options, set_grad_fn_name, set_print_options};
 pub use dtype::{Category, DType, Element, Stored};
 pub use error::{Error, ErrorKind, Result};
 pub use indexing::{Ellipsis, Every, IntoIndex, IntoPick, NewAxis, Pick, Picks, Stepped};
-pub use interpreters::{autocast, profiler, trace};
 pub use layout::{Layout, MemoryFormat};
 pub use literal::{Literal, Nested, Regular, literal_or_panic};
+use memory::waits;
+pub use memory::{alloc, storage};
 pub use op::{Op, Outputs};
 pub use ops::*;
 pub use random::{Generator, initial_seed, manual_seed};
@@ -56,7 +43,10 @@ pub use scalar::Scalar;
 pub use shape::{Dims, IntoShape, Shape, Size};
 pub use state_dict::{NamedTensors, StateDict};
 pub use tensor::{Data, DataMut, FromScalar, History, Node, Tensor, View, ViewOps};
+use tensor::{display, indexing, literal, state_dict, tensors};
 pub use tensors::Tensors;
+use values::{device, dtype, error, scalar};
+pub use values::{layout, shape};
 
 pub use half::{bf16, f16};
 pub use num_complex::Complex;

@@ -9,26 +9,19 @@ pub(crate) mod binary;
 pub(crate) mod cast;
 pub(crate) mod clamp;
 pub(crate) mod conv;
-pub(crate) mod convert;
 pub(crate) mod ctc;
 pub(crate) mod factory;
 pub(crate) mod fft;
-pub(crate) mod floats;
-pub(crate) mod halves;
 pub(crate) mod index;
 pub(crate) mod introsort;
-pub(crate) mod iter;
 pub(crate) mod join;
-pub(crate) mod lanes;
 pub(crate) mod linalg;
+mod loops;
 pub(crate) mod math;
 pub(crate) mod matmul;
-pub(crate) mod micro;
 pub(crate) mod norm;
 pub(crate) mod optim;
 pub(crate) mod pad;
-pub(crate) mod par;
-pub(crate) mod planes;
 pub(crate) mod pool;
 pub(crate) mod reduce;
 pub(crate) mod sampling;
@@ -39,8 +32,6 @@ pub(crate) mod sort;
 pub(crate) mod special;
 pub(crate) mod ternary;
 pub(crate) mod unary;
-pub(crate) mod view;
-pub(crate) mod words;
 
 use crate::backend::{Backend, Ran, Work};
 use crate::custom::Custom;
@@ -48,8 +39,9 @@ use crate::op::{Infer, Op};
 use crate::ops::Transfer;
 use crate::storage::Memory;
 use crate::{Device, Error, ErrorKind, Result, Tensor, bail};
+pub(crate) use loops::view::{Dst, Src};
+pub(crate) use loops::{convert, floats, halves, iter, lanes, micro, par, planes, view, words};
 use smallvec::SmallVec;
-pub(crate) use view::{Dst, Src};
 
 /// How the CPU runs an op.
 pub(crate) trait CpuKernel {

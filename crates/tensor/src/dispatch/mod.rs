@@ -4,10 +4,15 @@
 //!
 //! The functions here are for whoever writes an op's method; each is a [`Call`] of one kind of [`Output`].
 
+pub mod backend;
+pub mod custom;
 mod execute;
 mod hook;
 mod interpreter;
+pub mod interpreters;
+mod meta;
 mod modes;
+pub mod op;
 
 use crate::op::{Op, Outputs};
 use crate::{Result, Tensor};

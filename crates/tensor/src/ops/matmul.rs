@@ -1,7 +1,6 @@
 //! Matrix products: two ops, [`Matmul`] and [`Linear`], and PyTorch's many names over them.
 
 use crate::autocast::Policy;
-use crate::cpu::halves;
 use crate::dtype::Category;
 use crate::interpreters::autocast::paused;
 use crate::op::{Infer, Meta, Metas, Outputs};
@@ -360,10 +359,7 @@ impl Tensor {
         let number = |factor: Scalar| match dtype {
             DType::Bool => Ok(Scalar::Bool(factor.to_bool())),
             // In half precision all that is computed is rounded, and so are the factors.
-            DType::F16 | DType::BF16 => {
-                let stored = factor.stored_as("addr", dtype)?.to_f64() as f32;
-                Ok(Scalar::Float(f64::from(halves::rounded(dtype, stored))))
-            }
+            DType::F16 | DType::BF16 => Ok(factor.stored_as("addr", dtype)?.rounded(dtype)),
             _ => factor.stored_as("addr", dtype),
         };
         let (beta, alpha) = (beta.into(), alpha.into());

@@ -15,7 +15,12 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use triomphe::{Arc, UniqueArc};
 
+pub(crate) mod display;
+pub(crate) mod indexing;
+pub(crate) mod literal;
 mod slice;
+pub(crate) mod state_dict;
+pub(crate) mod tensors;
 mod view;
 
 pub(crate) use slice::stored_as;
@@ -317,6 +322,18 @@ impl Tensor {
     #[inline]
     pub fn device(&self) -> Device {
         self.0.storage.device()
+    }
+
+    /// The sizes, of a tensor that has `N` dimensions: `let [b, t, c] = x.dims()?`.
+    ///
+    /// # Errors
+    /// Where it has another number of dimensions.
+    #[track_caller]
+    pub fn dims<const N: usize>(&self) -> Result<[usize; N]> {
+        match self.shape().try_into() {
+            Ok(sizes) => Ok(sizes),
+            Err(_) => bail!(Shape, "dims", "shape {:?} has {} dimensions, not {N}", self.shape(), self.rank()),
+        }
     }
 
     /// The number of dimensions: PyTorch's `dim()`.

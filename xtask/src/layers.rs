@@ -1,9 +1,9 @@
-//! The floors of the workspace: which crate may depend on which.
+//! The layers of the workspace: which crate may depend on which.
 //!
-//! A crate may use only crates on lower floors. [`FLOORS`] is the one table that says where each
+//! A crate may use only crates of lower layers. [`LAYERS`] is the one table that says where each
 //! crate stands, [`violations`] is the rule as a pure function over it, and [`members`] reads the
 //! workspace as cargo sees it. Development and build dependencies obey the same rule: a test that
-//! needs an upper floor belongs to the upper floor.
+//! needs an upper layer belongs to the upper layer.
 
 use std::fmt;
 use std::path::Path;
@@ -12,9 +12,9 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 
 use crate::Result;
 
-/// The floor of every crate that the workspace may hold. A crate that is not listed is an error,
+/// The layer of every crate that the workspace may hold. A crate that is not listed is an error,
 /// so that nobody adds a crate without saying where it stands; a listed crate may be absent.
-pub const FLOORS: &[(&str, u8)] = &[
+pub const LAYERS: &[(&str, u8)] = &[
     ("flambeau-tensor", 1),
     ("flambeau-autograd", 2),
     ("flambeau-serialize", 2),
@@ -63,19 +63,19 @@ pub struct Use {
     pub kind: DependencyKind,
 }
 
-/// A breach of the floors.
+/// a breach of the rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Violation {
-    /// A crate that [`FLOORS`] does not know.
+    /// A crate that [`LAYERS`] does not know.
     Unknown {
         /// Its package name.
         name: String,
     },
-    /// A crate that uses one on a higher floor, or another one on its own floor.
+    /// A crate that uses one of a higher layer, or another one of its own layer.
     Edge {
-        /// The dependent crate and its floor.
+        /// The dependent crate and its layer.
         from: (String, u8),
-        /// The crate it uses and that crate's floor.
+        /// The crate it uses and that crate's layer.
         to: (String, u8),
         /// What kind of dependency it is.
         kind: DependencyKind,
@@ -86,7 +86,7 @@ impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown { name } => {
-                write!(f, "{name} has no floor: add it to FLOORS in xtask/src/floors.rs")
+                write!(f, "{name} has no layer: add it to LAYERS in xtask/src/layers.rs")
             }
             Self::Edge { from, to, kind } => {
                 let direction = if to.1 > from.1 { "upward" } else { "sideways" };
@@ -97,7 +97,7 @@ impl fmt::Display for Violation {
                 };
                 write!(
                     f,
-                    "{direction} {kind}: {} (floor {}) uses {} (floor {}); it may use only lower floors",
+                    "{direction} {kind}: {} (layer {}) uses {} (layer {}); it may use only lower layers",
                     from.0, from.1, to.0, to.1
                 )
             }
@@ -105,12 +105,12 @@ impl fmt::Display for Violation {
     }
 }
 
-/// The floor of a crate, if it is known.
-pub fn floor(name: &str) -> Option<u8> {
-    FLOORS.iter().find(|(known, _)| *known == name).map(|&(_, floor)| floor)
+/// The layer of a crate, if it is known.
+pub fn layer(name: &str) -> Option<u8> {
+    LAYERS.iter().find(|(known, _)| *known == name).map(|&(_, layer)| layer)
 }
 
-/// Every breach of the floors among `members`, in their order. Empty means the house stands.
+/// Every breach of the layers among `members`, in their order. Empty means the house stands.
 pub fn violations(members: &[Member]) -> Vec<Violation> {
     let mut found: Vec<Violation> = Vec::new();
     let mut report = |violation: Violation| {
@@ -119,12 +119,12 @@ pub fn violations(members: &[Member]) -> Vec<Violation> {
         }
     };
     for member in members {
-        let Some(from) = floor(&member.name) else {
+        let Some(from) = layer(&member.name) else {
             report(Violation::Unknown { name: member.name.clone() });
             continue;
         };
         for used in &member.uses {
-            let Some(to) = floor(&used.name) else {
+            let Some(to) = layer(&used.name) else {
                 report(Violation::Unknown { name: used.name.clone() });
                 continue;
             };
@@ -163,7 +163,7 @@ pub fn members(manifest: &Path) -> Result<Vec<Member>> {
     Ok(members.collect())
 }
 
-/// Holds the floors of a workspace.
+/// Holds the layers of a workspace.
 ///
 /// # Errors
 /// If the workspace cannot be read, or with one line for each breach.

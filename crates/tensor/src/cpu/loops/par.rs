@@ -300,7 +300,7 @@ mod tests {
     use std::cell::Cell;
 
     thread_local! {
-        pub(super) static WIDE: Cell<bool> = const { Cell::new(false) };
+        pub(in crate::cpu) static WIDE: Cell<bool> = const { Cell::new(false) };
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Shapes and dimension arguments: small inline lists, what users may pass for them, and the
 //! broadcasting rule.
 
-use crate::{Result, Tensor, bail, ensure};
+use crate::{Result, bail, ensure};
 use smallvec::SmallVec;
 use std::ops::RangeFull;
 
@@ -176,20 +176,6 @@ macro_rules! tuple_arguments {
 }
 
 tuple_arguments! { A; A B; A B C; A B C D; A B C D E; A B C D E F; A B C D E F G; A B C D E F G H; }
-
-impl Tensor {
-    /// The sizes, of a tensor that has `N` dimensions: `let [b, t, c] = x.dims()?`.
-    ///
-    /// # Errors
-    /// Where it has another number of dimensions.
-    #[track_caller]
-    pub fn dims<const N: usize>(&self) -> Result<[usize; N]> {
-        match self.shape().try_into() {
-            Ok(sizes) => Ok(sizes),
-            Err(_) => bail!(Shape, "dims", "shape {:?} has {} dimensions, not {N}", self.shape(), self.rank()),
-        }
-    }
-}
 
 /// The shape of no dimensions: a scalar's.
 impl IntoShape for () {

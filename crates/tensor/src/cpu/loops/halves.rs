@@ -59,9 +59,9 @@ mod x86 {
     use half::f16;
     use std::arch::x86_64::*;
 
-    pub(super) const WIDTH: usize = 8;
+    pub(in crate::cpu) const WIDTH: usize = 8;
 
-    pub(super) fn is_there() -> bool {
+    pub(in crate::cpu) fn is_there() -> bool {
         is_x86_feature_detected!("f16c") && is_x86_feature_detected!("avx")
     }
 
@@ -77,7 +77,7 @@ mod x86 {
     /// # Safety
     /// The machine has AVX and F16C.
     #[target_feature(enable = "avx,f16c")]
-    pub(super) unsafe fn widen(from: &[f16], to: &mut [f32]) {
+    pub(in crate::cpu) unsafe fn widen(from: &[f16], to: &mut [f32]) {
         assert!(from.len() == to.len() && from.len() >= WIDTH);
         let (src, dst) = (from.as_ptr(), to.as_mut_ptr());
         starts(
@@ -93,7 +93,7 @@ mod x86 {
     /// # Safety
     /// The machine has AVX and F16C.
     #[target_feature(enable = "avx,f16c")]
-    pub(super) unsafe fn narrow(from: &[f32], to: &mut [f16]) {
+    pub(in crate::cpu) unsafe fn narrow(from: &[f32], to: &mut [f16]) {
         assert!(from.len() == to.len() && from.len() >= WIDTH);
         let (src, dst) = (from.as_ptr(), to.as_mut_ptr());
         let not_a_number = _mm256_set1_ps(f32::NAN);

@@ -1,8 +1,8 @@
-//! Holds the floors: no crate of the workspace may use one on its own floor or above. The rule is
+//! Holds the layers: no crate of the workspace may use one of its own layer or above. The rule is
 //! tried on invented edges as well, to show that it can fail.
 
 use cargo_metadata::DependencyKind;
-use xtask::floors::{self, Member, Use, Violation, violations};
+use xtask::layers::{self, Member, Use, Violation, violations};
 
 /// Members whose only edges are the given ones, `(from, kind, to)`.
 fn house(edges: &[(&str, DependencyKind, &str)]) -> Vec<Member> {
@@ -18,15 +18,15 @@ fn one(from: &str, kind: DependencyKind, to: &str) -> Vec<String> {
 }
 
 #[test]
-fn this_workspace_keeps_its_floors() {
+fn this_workspace_keeps_its_layers() {
     let manifest = xtask::workspace_root().join("Cargo.toml");
-    let members = floors::members(&manifest).expect("cargo reads the workspace");
+    let members = layers::members(&manifest).expect("cargo reads the workspace");
     // An empty list would pass for the wrong reason.
     assert!(members.iter().any(|member| member.name == "xtask"), "xtask is a member");
     let facade = members.iter().find(|member| member.name == "flambeau").expect("the facade");
     let uses_tensor = facade.uses.iter().any(|used| used.name == "flambeau-tensor");
     assert!(uses_tensor, "the facade's edge to the tensor crate is seen");
-    if let Err(breaches) = floors::check(&manifest) {
+    if let Err(breaches) = layers::check(&manifest) {
         panic!("{breaches}");
     }
 }
@@ -36,7 +36,7 @@ fn an_upward_edge_is_a_breach() {
     let found = one("flambeau-tensor", DependencyKind::Normal, "flambeau-autograd");
     assert_eq!(
         found,
-        ["upward dependency: flambeau-tensor (floor 1) uses flambeau-autograd (floor 2); it may use only lower floors"]
+        ["upward dependency: flambeau-tensor (layer 1) uses flambeau-autograd (layer 2); it may use only lower layers"]
     );
 }
 
@@ -44,7 +44,7 @@ fn an_upward_edge_is_a_breach() {
 fn a_sideways_edge_is_a_breach() {
     let found = one("flambeau-vision", DependencyKind::Normal, "flambeau-audio");
     assert_eq!(found.len(), 1);
-    assert!(found[0].starts_with("sideways dependency: flambeau-vision (floor 5)"), "{}", found[0]);
+    assert!(found[0].starts_with("sideways dependency: flambeau-vision (layer 5)"), "{}", found[0]);
 }
 
 #[test]

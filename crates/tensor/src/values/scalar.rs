@@ -6,6 +6,23 @@ use half::{bf16, f16};
 use num_complex::Complex;
 use std::fmt;
 
+/// As an `i64`. `as` takes what is too small to the least one; NaN fails the comparison and goes there, too.
+macro_rules! truncated {
+    ($x:expr) => {
+        if $x < 9_223_372_036_854_775_808.0 { $x as i64 } else { i64::MIN }
+    };
+}
+
+/// As an integer of 64 bits without a sign, as PyTorch casts: what is too large becomes 0, what is negative wraps, and
+/// what is no `i64` becomes 2⁶³.
+macro_rules! unsigned {
+    ($x:expr) => {{
+        let half = 9_223_372_036_854_775_808.0;
+        if $x >= half { truncated!($x - half) as u64 ^ (1 << 63) } else { truncated!($x) as u64 }
+    }};
+}
+pub(crate) use {truncated, unsigned};
+
 /// A single number of any category, as PyTorch's `Scalar`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scalar {
@@ -73,7 +90,7 @@ impl Scalar {
             Scalar::Int(i) => i,
             other => {
                 let x = other.to_f64();
-                if x < 2f64.powi(63) { x as i64 } else { i64::MIN }
+                truncated!(x)
             }
         }
     }
@@ -83,7 +100,10 @@ impl Scalar {
         match self {
             Scalar::UInt(i) => i,
             Scalar::Int(_) | Scalar::Bool(_) => self.to_i64() as u64,
-            other => crate::cpu::convert::unsigned(other.to_f64()),
+            other => {
+                let x = other.to_f64();
+                unsigned!(x)
+            }
         }
     }
 
@@ -97,6 +117,15 @@ impl Scalar {
         match self {
             Scalar::Complex(z) => z,
             other => Complex::new(other.to_f64(), 0.0),
+        }
+    }
+
+    /// What is left of it in `dtype`, where that is of half precision.
+    pub(crate) fn rounded(self, dtype: DType) -> Scalar {
+        match (dtype, self) {
+            (DType::F16, Scalar::Float(x)) => Scalar::Float(f16::from_f32(x as f32).to_f64()),
+            (DType::BF16, Scalar::Float(x)) => Scalar::Float(bf16::from_f32(x as f32).to_f64()),
+            (_, other) => other,
         }
     }
 

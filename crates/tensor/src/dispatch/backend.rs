@@ -165,7 +165,7 @@ impl DeviceKind {
 pub fn backend_of(device: Device) -> Option<&'static dyn Backend> {
     let kind = match device {
         Device::Cpu => return Some(&crate::cpu::CpuBackend),
-        Device::Meta => return Some(&crate::meta::MetaBackend),
+        Device::Meta => return Some(&crate::dispatch::meta::MetaBackend),
         Device::Cuda(_) => CUDA,
         Device::Other(kind, _) => kind,
     };

@@ -3,6 +3,7 @@
 use super::halves;
 use super::lanes::{LaneKind, Truth};
 use crate::DType;
+use crate::scalar::{truncated, unsigned};
 use half::bf16;
 use num_complex::Complex;
 use std::mem::MaybeUninit;
@@ -12,27 +13,6 @@ use std::mem::MaybeUninit;
 /// the least `i32` for numbers of 16 and 32 bits, of which the low bits are taken.
 trait CastTo<D> {
     fn cast(self) -> D;
-}
-
-/// As an `i64`. `as` takes what is too small to the least one; NaN fails the comparison and goes there, too.
-macro_rules! truncated {
-    ($x:expr) => {
-        if $x < 9_223_372_036_854_775_808.0 { $x as i64 } else { i64::MIN }
-    };
-}
-
-/// As an integer of 64 bits without a sign, as PyTorch casts: what is too large becomes 0, what is negative wraps, and
-/// what is no `i64` becomes 2⁶³.
-macro_rules! unsigned {
-    ($x:expr) => {{
-        let half = 9_223_372_036_854_775_808.0;
-        if $x >= half { truncated!($x - half) as u64 ^ (1 << 63) } else { truncated!($x) as u64 }
-    }};
-}
-
-/// The number as a `uint64` keeps it.
-pub(crate) fn unsigned(x: f64) -> u64 {
-    unsigned!(x)
 }
 
 macro_rules! cast {

@@ -3,9 +3,9 @@
 
 use super::convert::{loader, storer};
 use super::lanes::{Lane, LaneKind};
-use super::math::Float;
-use super::{Dst, Src};
+use super::view::{Dst, Src};
 use crate::DType;
+use crate::cpu::math::Float;
 use half::{bf16, f16};
 use std::borrow::Cow;
 

@@ -17,7 +17,7 @@ const SMALL: usize = 16;
 
 /// What shares a statistic.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Over {
+pub(in crate::cpu) enum Over {
     /// a channel, in all samples
     Batch,
     /// so many channels, in one sample
@@ -26,7 +26,7 @@ pub(super) enum Over {
 
 /// How the tensor divides into planes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Planes {
+pub(in crate::cpu) struct Planes {
     /// How many.
     planes: usize,
     /// Elements of each.
@@ -37,9 +37,9 @@ pub(super) struct Planes {
 
 /// Mean and variance of each statistic.
 #[derive(Debug)]
-pub(super) struct Moments {
-    pub(super) mean: Vec<f64>,
-    pub(super) variance: Vec<f64>,
+pub(in crate::cpu) struct Moments {
+    pub(in crate::cpu) mean: Vec<f64>,
+    pub(in crate::cpu) variance: Vec<f64>,
 }
 
 /// The sums that gradients are made of: Σ g and Σ g (x − mean), for each plane (or column).
@@ -49,14 +49,14 @@ struct Sums {
 }
 
 /// Which gradients are wanted, and where they go.
-pub(super) struct Gradients<'a, T> {
-    pub(super) x: Option<&'a mut [T]>,
-    pub(super) weight: Option<&'a mut [T]>,
-    pub(super) bias: Option<&'a mut [T]>,
+pub(in crate::cpu) struct Gradients<'a, T> {
+    pub(in crate::cpu) x: Option<&'a mut [T]>,
+    pub(in crate::cpu) weight: Option<&'a mut [T]>,
+    pub(in crate::cpu) bias: Option<&'a mut [T]>,
 }
 
 impl Planes {
-    pub(super) fn new(shape: &[usize], over: Over) -> Planes {
+    pub(in crate::cpu) fn new(shape: &[usize], over: Over) -> Planes {
         Planes { planes: shape[0] * shape[1], size: shape[2..].iter().product(), channels: shape[1], over }
     }
 
@@ -73,7 +73,7 @@ impl Planes {
     }
 
     /// The statistic of a plane.
-    pub(super) fn statistic(self, plane: usize) -> usize {
+    pub(in crate::cpu) fn statistic(self, plane: usize) -> usize {
         match self.over {
             Over::Batch => plane % self.channels,
             Over::Group(channels) => plane / channels,
@@ -105,7 +105,7 @@ impl Planes {
     }
 
     /// Mean and variance of each statistic.
-    pub(super) fn moments<T: Compute>(self, x: &[T]) -> Moments {
+    pub(in crate::cpu) fn moments<T: Compute>(self, x: &[T]) -> Moments {
         if self.by_rows() {
             return self.moments_by_rows(x);
         }
@@ -129,7 +129,12 @@ impl Planes {
     }
 
     /// `y = x · scale + shift`, both of them for each plane.
-    pub(super) fn normalise<T: Compute>(self, x: &[T], y: &mut [T], coefficients: impl Fn(usize) -> (f64, f64) + Sync) {
+    pub(in crate::cpu) fn normalise<T: Compute>(
+        self,
+        x: &[T],
+        y: &mut [T],
+        coefficients: impl Fn(usize) -> (f64, f64) + Sync,
+    ) {
         if self.by_rows() {
             let (scale, shift): (Vec<T>, Vec<T>) = self.columns(|c| {
                 let (scale, shift) = coefficients(c);
@@ -156,7 +161,7 @@ impl Planes {
     }
 
     /// The channel of a plane.
-    pub(super) fn channel(self, plane: usize) -> usize {
+    pub(in crate::cpu) fn channel(self, plane: usize) -> usize {
         plane % self.channels
     }
 
@@ -202,7 +207,7 @@ impl Planes {
 
     /// The gradients of x, weight and bias from that of the output. `moving` is off where mean and variance
     /// do not depend on x.
-    pub(super) fn backward<T: Compute>(
+    pub(in crate::cpu) fn backward<T: Compute>(
         self,
         [g, x]: [&[T]; 2],
         weight: Option<&[T]>,

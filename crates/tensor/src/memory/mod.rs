@@ -1,0 +1,5 @@
+//! Where a tensor's numbers lie: blocks and their reuse, storages with their locks, and who waits for whom.
+
+pub mod alloc;
+pub mod storage;
+pub(crate) mod waits;
