@@ -16,6 +16,7 @@ mod compare;
 mod conv;
 mod counting;
 mod ctc;
+mod diagonal;
 mod differences;
 mod distance;
 mod einsum;

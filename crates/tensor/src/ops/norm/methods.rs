@@ -1,0 +1,226 @@
+//! The methods that normalise.
+
+use super::*;
+use crate::shape::IntoShape;
+use crate::{dispatch::dispatch_all, no_grad};
+
+/// How many dimensions `shape` names, which must be the last ones of `x`.
+#[track_caller]
+fn trailing(op: &'static str, x: &Tensor, shape: impl IntoShape) -> Result<usize> {
+    let shape = shape.into_shape(op)?;
+    ensure!(!shape.is_empty(), Shape, op, "normalized_shape is empty; it must name at least one dimension");
+    ensure!(
+        x.shape().ends_with(&shape),
+        Shape,
+        op,
+        "normalized_shape {:?} is not the end of the input's shape {:?}",
+        &shape[..],
+        x.shape()
+    );
+    Ok(shape.len())
+}
+
+crate::options! {
+    /// Parameters and options of [`Tensor::batch_norm`] and [`Tensor::instance_norm`], with PyTorch's names and
+    /// defaults.
+    #[derive(Clone, Copy, Debug)]
+    pub struct BatchNormOptions<'a> {
+        /// The running mean of each channel; none.
+        running_mean: ~into Option<&'a Tensor> = None,
+        /// The running variance of each channel; none.
+        running_var: ~into Option<&'a Tensor> = None,
+        /// Factors of the channels; none.
+        weight: ~into Option<&'a Tensor> = None,
+        /// Summands of the channels; none.
+        bias: ~into Option<&'a Tensor> = None,
+        /// Take the input's own mean and variance, and move the running ones towards them? No.
+        training: bool = false,
+        /// How far the running statistics move; 0.1.
+        momentum: f64 = 0.1,
+        /// What is added to the variance; 1e-5.
+        eps: f64 = 1e-5,
+    }
+}
+
+impl Tensor {
+    /// Mean 0 and variance 1 over the last dimensions, whose shape is `normalized_shape`, then times
+    /// `weight`, plus `bias`, both of that shape: `nn.functional.layer_norm` (there eps = 1e-5 by default).
+    ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// let y = tensor!([[1.0, 3.0], [5.0, 5.0]]).layer_norm(2, None, None, 0.0)?;
+    /// assert_eq!(y.i(0)?.to_vec::<f32>()?, [-1.0, 1.0]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where the shapes do not fit, or the dtype is not floating point.
+    #[track_caller]
+    pub fn layer_norm(
+        &self,
+        normalized_shape: impl IntoShape,
+        weight: Option<&Tensor>,
+        bias: Option<&Tensor>,
+        eps: f64,
+    ) -> Result<Tensor> {
+        let dims = trailing("layer_norm", self, normalized_shape)?;
+        let op = LayerNorm { dims, eps, weight: weight.is_some(), bias: bias.is_some() };
+        first(dispatch_all(op.into(), &there([Some(self), weight, bias]))?)
+    }
+
+    /// Mean square 1 over the last dimensions, whose shape is `normalized_shape`, then times `weight` of that
+    /// shape (Zhang and Sennrich, arXiv:1910.07467): `nn.functional.rms_norm`. Without `eps`, that of the dtype
+    /// it is computed in: half precision takes that of `float32`.
+    ///
+    /// # Errors
+    /// As [`layer_norm`](Tensor::layer_norm).
+    #[track_caller]
+    pub fn rms_norm(
+        &self,
+        normalized_shape: impl IntoShape,
+        weight: Option<&Tensor>,
+        eps: Option<f64>,
+    ) -> Result<Tensor> {
+        let dims = trailing("rms_norm", self, normalized_shape)?;
+        let double = self.dtype().to_real() == DType::F64;
+        let eps = eps.unwrap_or(if double { f64::EPSILON } else { f32::EPSILON as f64 });
+        let op = RmsNorm { dims, eps, weight: weight.is_some() };
+        let inputs = there([Some(self), weight]);
+        match op.decompose(&inputs) {
+            // The squares are those of complex numbers, not of magnitudes.
+            Some(outputs) if self.dtype().is_complex() => first(outputs?),
+            _ => first(dispatch_all(op.into(), &inputs)?),
+        }
+    }
+
+    /// Mean 0 and variance 1 for each channel (dimension 1), then times `weight`, plus `bias`:
+    /// `nn.functional.batch_norm`. In `training`, mean and
+    /// variance are those of the input, and the running ones, where given, move towards them by `momentum`
+    /// in place (the variance as the unbiased one); else the running ones are used.
+    ///
+    /// # Errors
+    /// Where shapes do not fit, where training has but one value for each channel, and where running
+    /// statistics are missing without training.
+    #[track_caller]
+    pub fn batch_norm(&self, options: BatchNormOptions<'_>) -> Result<Tensor> {
+        let BatchNormOptions { running_mean, running_var, weight, bias, training, momentum, eps } = options;
+        const OP: &str = "batch_norm";
+        if self.numel() == 0 {
+            return empty(self, weight, bias);
+        }
+        ensure!(
+            self.rank() >= 2,
+            Shape,
+            OP,
+            "shape {:?} has no channels; [samples, channels, …] is expected",
+            self.shape()
+        );
+        let op = BatchNorm { training, eps, weight: weight.is_some(), bias: bias.is_some() };
+        if !training {
+            ensure!(
+                running_mean.is_some() && running_var.is_some(),
+                Argument,
+                OP,
+                "without training, running_mean and running_var must be given"
+            );
+            return first(dispatch_all(op.into(), &there([Some(self), running_mean, running_var, weight, bias]))?);
+        }
+        let channels = &self.shape()[1..2];
+        let n = self.numel() / channels[0];
+        ensure!(
+            n > 1,
+            Argument,
+            OP,
+            "training needs more than one value for each channel, shape {:?} has one",
+            self.shape()
+        );
+        check_parameters(OP, self, channels, &there([running_mean, running_var]))?;
+        let outputs = dispatch_all(op.into(), &there([Some(self), weight, bias]))?;
+        no_grad(|| {
+            let unbiased = n as f64 / (n - 1) as f64;
+            for (running, now, factor) in [(running_mean, &outputs[1], 1.0), (running_var, &outputs[2], unbiased)] {
+                if let Some(running) = running {
+                    running.mul_(1.0 - momentum)?.add_(&now.mul(momentum * factor)?.to_dtype(running.dtype())?)?;
+                }
+            }
+            Ok::<_, crate::Error>(())
+        })?;
+        first(outputs)
+    }
+
+    /// Mean 0 and variance 1 for each sample and each of `groups` groups of channels, then times the channel's
+    /// `weight`, plus its `bias` (Wu and He, arXiv:1803.08494): `nn.functional.group_norm` (there eps = 1e-5 by
+    /// default).
+    ///
+    /// # Errors
+    /// Where shapes do not fit, or the channels do not divide into `groups`.
+    #[track_caller]
+    pub fn group_norm(
+        &self,
+        groups: usize,
+        weight: Option<&Tensor>,
+        bias: Option<&Tensor>,
+        eps: f64,
+    ) -> Result<Tensor> {
+        let op = GroupNorm { groups, eps, weight: weight.is_some(), bias: bias.is_some() };
+        first(dispatch_all(op.into(), &there([Some(self), weight, bias]))?)
+    }
+
+    /// [`batch_norm`](Tensor::batch_norm) of each sample by itself (Ulyanov et al., arXiv:1607.08022):
+    /// `nn.functional.instance_norm`. `training` is its `use_input_stats`; the running statistics move towards the
+    /// mean over the samples.
+    ///
+    /// # Errors
+    /// As [`batch_norm`](Tensor::batch_norm).
+    #[track_caller]
+    pub fn instance_norm(&self, options: BatchNormOptions<'_>) -> Result<Tensor> {
+        let BatchNormOptions { running_mean, running_var, weight, bias, training: use_input_stats, momentum, eps } =
+            options;
+        const OP: &str = "instance_norm";
+        ensure!(self.rank() >= 3, Shape, OP, "shape {:?} is not [samples, channels, length, …]", self.shape());
+        if !use_input_stats {
+            return self.batch_norm(options);
+        }
+        let (channels, n) = (self.shape()[1], numel(&self.shape()[2..]));
+        ensure!(
+            n > 1,
+            Argument,
+            OP,
+            "training needs more than one value for each channel, shape {:?} has one",
+            self.shape()
+        );
+        check_parameters(OP, self, &[channels], &there([running_mean, running_var]))?;
+        let outputs = if matches!(self.dtype(), DType::F16 | DType::BF16) {
+            // As PyTorch: batch norm of each sample's channels, which rounds their statistics.
+            let samples = self.shape()[0];
+            let each = |p: Option<&Tensor>| p.map(|p| p.repeat([samples])).transpose();
+            let (weight, bias) = (each(weight)?, each(bias)?);
+            let op = BatchNorm { training: true, eps, weight: weight.is_some(), bias: bias.is_some() };
+            let flat = self.reshape([1, samples * channels, n])?;
+            let outputs = dispatch_all(op.into(), &there([Some(&flat), weight.as_ref(), bias.as_ref()]))?;
+            let shapes = [self.shape(), &[samples, channels], &[samples, channels]];
+            outputs.iter().zip(shapes).map(|(x, shape)| x.reshape(shape)).collect::<Result<Outputs>>()?
+        } else {
+            let op = GroupNorm { groups: channels.max(1), eps, weight: weight.is_some(), bias: bias.is_some() };
+            dispatch_all(op.into(), &there([Some(self), weight, bias]))?
+        };
+        no_grad(|| {
+            let unbiased = n as f64 / (n - 1) as f64;
+            for (running, now, factor) in [(running_mean, &outputs[1], 1.0), (running_var, &outputs[2], unbiased)] {
+                if let Some(running) = running {
+                    let now = mean(now, &DimList::from_slice(&[0]))?.squeeze(0)?.mul(momentum * factor)?;
+                    running.mul_(1.0 - momentum)?.add_(&now.to_dtype(running.dtype())?)?;
+                }
+            }
+            Ok::<_, crate::Error>(())
+        })?;
+        first(outputs)
+    }
+}
+
+/// Batch norm of nothing, which still depends on its parameters.
+#[track_caller]
+fn empty(x: &Tensor, weight: Option<&Tensor>, bias: Option<&Tensor>) -> Result<Tensor> {
+    let one = |p: Option<&Tensor>| p.filter(|p| p.numel() > 0).map(|p| p.flatten(0, -1)?.select(0, 0)).transpose();
+    affine(x.copy()?, one(weight)?, one(bias)?)
+}
