@@ -1,7 +1,7 @@
 //! Pools whose windows are laid out at random.
 
 use super::resample::OutputSize;
-use crate::{Forward, Module, ModuleId};
+use crate::{Buffer, Forward, Module, ModuleId};
 use flambeau_tensor::shape::Spatial;
 use flambeau_tensor::{Result, Tensor, ValuesIndices, bail, builder, ensure};
 
@@ -16,8 +16,8 @@ macro_rules! pools {
             output_size: Option<Spatial>,
             #[module(skip)]
             output_ratio: Option<Vec<f64>>,
-            #[module(skip)]
-            samples: Option<Tensor>,
+            #[module(name = "_random_samples")]
+            samples: Option<Buffer>,
             id: ModuleId,
         }
 
@@ -32,7 +32,7 @@ macro_rules! pools {
                 output_size: ~into OutputSize = OutputSize(None),
                 /// The size of the output by that of the input, between 0 and 1, for each dimension; where no size is given.
                 output_ratio: ~into Option<Vec<f64>> = None,
-                /// Where the windows begin, from 0 to 1, `[N, C, dimensions]`, instead of a draw: `_random_samples`.
+                /// Where the windows begin, from 0 to 1, `[N, C, dimensions]`, instead of a draw; a buffer, `_random_samples`.
                 random_samples: ~into Option<Tensor> = None,
             }
         }
@@ -48,7 +48,7 @@ macro_rules! pools {
                     ensure!(fits, Argument, name, "output_ratio {ratio:?} is not one number between 0 and 1 for each dimension");
                 }
                 let id = ModuleId::new();
-                Ok($Name { kernel_size: b.kernel_size, output_size: b.output_size.0, output_ratio: ratio, samples: b.random_samples, id })
+                Ok($Name { kernel_size: b.kernel_size, output_size: b.output_size.0, output_ratio: ratio, samples: b.random_samples.map(Buffer::new), id })
             }
 
             /// The pooled tensor and the place of each element in its plane: PyTorch's `return_indices`.
@@ -66,7 +66,7 @@ macro_rules! pools {
                     }
                     _ => bail!(Shape, stringify!($Name), "the input {:?} has too few dimensions", x.shape()),
                 };
-                x.$function(self.kernel_size, output, self.samples.as_ref())
+                x.$function(self.kernel_size, output, self.samples.as_deref())
             }
         }
 

@@ -3,7 +3,7 @@
 use flambeau_nn::{AttentionMasks, Call as _, MultiheadAttention};
 
 use super::{Entry, module};
-use crate::call::ok;
+use crate::{call::ok, value::Value};
 
 pub(super) const TABLE: &[Entry] = &[("MultiheadAttention", |c| {
     let kdim = c.int_opt(6, "kdim")?.map(|n| n as usize);
@@ -24,7 +24,7 @@ pub(super) const TABLE: &[Entry] = &[("MultiheadAttention", |c| {
             .average_attn_weights(c.flag(6, "average_attn_weights", true)?);
         match m.call((q, k, v, masks.need_weights(c.flag(4, "need_weights", true)?)))? {
             (output, Some(weights)) => ok((output, weights)),
-            (output, None) => ok(output),
+            (output, None) => ok(Value::Seq(vec![output.into(), Value::None])),
         }
     })
 })];

@@ -1,17 +1,17 @@
 //! Losses.
 
 use flambeau_nn::{
-    BCELoss, BCEWithLogitsLoss, Call as _, CosineEmbeddingLoss, CrossEntropyLoss, GaussianNLLLoss, HingeEmbeddingLoss,
-    HuberLoss, KLDivLoss, L1Loss, LinearCrossEntropyLoss, MSELoss, MarginRankingLoss, MultiLabelMarginLoss,
-    MultiLabelSoftMarginLoss, MultiMarginLoss, NLLLoss, PairwiseDistance, PoissonNLLLoss, SmoothL1Loss, SoftMarginLoss,
-    TripletMarginLoss, TripletMarginWithDistanceLoss,
+    BCELoss, BCEWithLogitsLoss, CTCLoss, Call as _, CosineEmbeddingLoss, CrossEntropyLoss, GaussianNLLLoss,
+    HingeEmbeddingLoss, HuberLoss, KLDivLoss, L1Loss, LinearCrossEntropyLoss, MSELoss, MarginRankingLoss,
+    MultiLabelMarginLoss, MultiLabelSoftMarginLoss, MultiMarginLoss, NLLLoss, PairwiseDistance, PoissonNLLLoss,
+    SmoothL1Loss, SoftMarginLoss, TripletMarginLoss, TripletMarginWithDistanceLoss,
 };
-use flambeau_tensor::Tensor;
+use flambeau_tensor::{DType, Tensor};
 
 use super::{Entry, module};
 use crate::{
     call::{Call, KEYWORD, Trouble, ok, unsupported},
-    ops::loss::reduction_at,
+    ops::loss::{lengths as list_of_lengths, reduction_at},
 };
 
 /// A loss: how its options are read, and its call with two tensors or three.
@@ -24,6 +24,13 @@ macro_rules! losses {
             $((stringify!($Three), |$d| {
                 module($three, |m: &$Three, c| ok(m.call((c.x()?, c.tensor(1, "")?, c.tensor(2, "")?))?))
             }),)*
+            ("CTCLoss", |c| {
+                let loss = CTCLoss::new().blank(c.size_or(0, "blank", 0)?).reduction(reduction_at(c, 1)?);
+                module(loss.zero_infinity(c.flag(2, "zero_infinity", false)?), |m, c| {
+                    let (inputs, targets) = (lengths(c, 2, "input_lengths")?, lengths(c, 3, "target_lengths")?);
+                    ok(m.call((c.x()?, c.tensor(1, "targets")?, &inputs, &targets))?)
+                })
+            }),
         ];
     };
 }
@@ -44,11 +51,12 @@ losses! {
         KLDivLoss |c| KLDivLoss::new().reduction(reduction_at(c, 2)?).log_target(c.flag(3, "log_target", false)?);
         LinearCrossEntropyLoss |c| {
             let outputs = c.ints_opt(KEYWORD, "out_features")?.unwrap_or_default();
-            c.dtype_opt(KEYWORD, "dtype")?;
+            let dtype = c.dtype_opt(KEYWORD, "dtype")?.unwrap_or(DType::DEFAULT);
             if c.given(KEYWORD, "options").is_some() {
                 return unsupported("there are no options of chunks");
             }
             LinearCrossEntropyLoss::new(c.size(0, "in_features")?, c.size(1, "num_classes")?)
+                .dtype(dtype)
                 .out_features(outputs.into_iter().map(|n| n as usize).collect::<Vec<_>>())
                 .bias(c.flag(KEYWORD, "bias", false)?)
                 .reduction(reduction_at(c, KEYWORD)?)
@@ -102,6 +110,13 @@ losses! {
             .margin(c.float_or(0, "margin", 0.0)?)
             .reduction(reduction_at(c, 3)?);
     }
+}
+
+/// Lengths as the integers of a tensor, as which the module takes them; PyTorch takes lists, too.
+fn lengths(c: &Call, position: usize, name: &str) -> Result<Tensor, Trouble> {
+    let all: Vec<i64> = list_of_lengths(c, position, name)?.into_iter().map(|n| n as i64).collect();
+    let count = all.len();
+    Ok(Tensor::from_vec(all, count)?)
 }
 
 fn weight(c: &Call, position: usize) -> Result<Option<Tensor>, Trouble> {

@@ -2,18 +2,20 @@
 
 use flambeau_nn::{
     AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d, AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d,
-    AvgPool1d, AvgPool2d, AvgPool3d, Call as _, MaxPool1d, MaxPool2d, MaxPool3d, MaxUnpool1d, MaxUnpool2d, MaxUnpool3d,
+    AvgPool1d, AvgPool2d, AvgPool3d, Call as _, FractionalMaxPool2d, FractionalMaxPool3d, LPPool1d, LPPool2d, LPPool3d,
+    MaxPool1d, MaxPool2d, MaxPool3d, MaxUnpool1d, MaxUnpool2d, MaxUnpool3d,
 };
 
 use flambeau_tensor::shape::Spatial;
 
 use super::{Entry, layer, module, never};
 use crate::{
-    call::ok,
+    call::{Call, KEYWORD, Trouble, ok},
     ops::{
         conv::spatial,
         pool::{output_size, stride},
     },
+    value::Value,
 };
 
 macro_rules! max {
@@ -59,6 +61,44 @@ macro_rules! adaptive_max {
     };
 }
 
+macro_rules! norms {
+    ($Pool:ident) => {
+        (stringify!($Pool), |c| {
+            let mut pool = $Pool::new(c.float_or(0, "norm_type", 2.0)?, spatial(c, 1, "kernel_size", 0)?)
+                .ceil_mode(c.flag(3, "ceil_mode", false)?);
+            if let Some(stride) = stride(c, 2)? {
+                pool = pool.stride(stride);
+            }
+            layer(pool)
+        })
+    };
+}
+
+macro_rules! fractional {
+    ($Pool:ident, $rank:literal) => {
+        (stringify!($Pool), |c| {
+            let mut pool = $Pool::new(spatial(c, 0, "kernel_size", 1)?)
+                .output_ratio(ratios(c, $rank)?)
+                .random_samples(c.tensor_opt(KEYWORD, "_random_samples")?.cloned());
+            if c.given(1, "output_size").is_some() {
+                pool = pool.output_size(spatial(c, 1, "output_size", 1)?);
+            }
+            match c.flag(3, "return_indices", false)? {
+                true => module(pool, |m, c| ok(m.forward_with_indices(c.x()?)?)),
+                false => layer(pool),
+            }
+        })
+    };
+}
+
+/// The ratio for each dimension; one number is that for all.
+fn ratios(c: &Call, rank: usize) -> Result<Option<Vec<f64>>, Trouble> {
+    match c.given(2, "output_ratio") {
+        Some(Value::Float(ratio)) => Ok(Some(vec![*ratio; rank])),
+        _ => c.floats_opt(2, "output_ratio"),
+    }
+}
+
 macro_rules! unpool {
     ($Pool:ident, $rank:literal) => {
         (stringify!($Pool), |c| {
@@ -91,6 +131,11 @@ pub(super) const TABLE: &[Entry] = &[
     average!(AvgPool1d),
     average!(AvgPool2d),
     average!(AvgPool3d),
+    fractional!(FractionalMaxPool2d, 2),
+    fractional!(FractionalMaxPool3d, 3),
+    norms!(LPPool1d),
+    norms!(LPPool2d),
+    norms!(LPPool3d),
     max!(MaxPool1d),
     max!(MaxPool2d),
     max!(MaxPool3d),

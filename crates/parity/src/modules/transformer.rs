@@ -37,7 +37,13 @@ fn masks<'a>(c: &'a Call, mask: &str, padding: &str) -> Result<AttentionMasks<'a
 pub(super) const TABLE: &[Entry] = &[
     ("TransformerEncoderLayer", |c| {
         let layer = TransformerEncoderLayer::new(c.size(0, "d_model")?, c.size(1, "nhead")?);
-        module(options!(layer, c, 2), |m, c| ok(m.call((c.x()?, masks(c, "src_mask", "src_key_padding_mask")?))?))
+        module(options!(layer, c, 2), |m, c| {
+            // It only says what the mask is.
+            if c.flag(KEYWORD, "is_causal", false)? && c.given(KEYWORD, "src_mask").is_none() {
+                return unsupported("is_causal without a mask");
+            }
+            ok(m.call((c.x()?, masks(c, "src_mask", "src_key_padding_mask")?))?)
+        })
     }),
     ("TransformerDecoderLayer", |c| {
         let layer = TransformerDecoderLayer::new(c.size(0, "d_model")?, c.size(1, "nhead")?);

@@ -94,7 +94,7 @@ pub(super) const TABLE: &[Entry] = &[
 ];
 
 /// Lengths, as a list or a tensor.
-fn lengths(c: &Call, position: usize, name: &str) -> Result<Vec<usize>, Trouble> {
+pub(crate) fn lengths(c: &Call, position: usize, name: &str) -> Result<Vec<usize>, Trouble> {
     let lengths = match c.given(position, name) {
         Some(Value::Tensor(t)) => t.to_dtype(DType::I64)?.to_vec::<i64>()?,
         _ => c.ints(position, name)?.into_iter().map(|len| len as i64).collect(),

@@ -57,6 +57,8 @@ impl Tensor {
         }
         let planes = [x.size(0)?, x.size(1)?, rank];
         let drawn = match samples {
+            // As in PyTorch there may be some for more samples than there are.
+            Some(samples) if samples.rank() == 3 && samples.size(0)? > planes[0] => samples.narrow(0, 0, planes[0])?,
             Some(samples) => samples.clone(),
             None => Tensor::rand(planes).dtype(self.dtype()).device(self.device()).build()?,
         };
