@@ -6,6 +6,7 @@ use crate::meta::{GradMeta, HookFn, is_leaf};
 use crate::node::{Edge, Kind, backward_error};
 use crate::record::{self, edge_of};
 use crate::rules;
+use crate::sparse::{Gradient, SparseTensor};
 use flambeau_tensor::{ErrorKind, Result, Tensor, bail, ensure, no_grad, options};
 use std::collections::{BTreeSet, HashSet};
 use std::panic::Location;
@@ -25,8 +26,18 @@ pub trait Autograd: Sized {
     /// As [`requires_grad_`](Autograd::requires_grad_).
     fn set_requires_grad(&self, on: bool) -> Result<()>;
 
-    /// The accumulated gradient of a leaf (or of a tensor that retains it).
+    /// The accumulated gradient of a leaf (or of a tensor that retains it). A [sparse](crate::sparse_gradients) one in
+    /// its dense form, `None` where memory for that runs out; what is written into it makes the gradient dense.
     fn grad(&self) -> Option<Tensor>;
+
+    /// The accumulated gradient where it is sparse: `tensor.grad` with `tensor.grad.is_sparse`.
+    fn sparse_grad(&self) -> Option<SparseTensor>;
+
+    /// Replaces the accumulated gradient by a sparse one.
+    ///
+    /// # Errors
+    /// Where its shape, dtype or device is another than the tensor's.
+    fn set_sparse_grad(&self, grad: SparseTensor) -> Result<()>;
 
     /// Replaces the accumulated gradient: `tensor.grad = grad`.
     ///
@@ -194,6 +205,26 @@ impl Autograd for Tensor {
             ensure!(ours == theirs, DType, "set_grad", "the gradient is {theirs}, the tensor {ours}");
         }
         GradMeta::of(self).cell.set(grad);
+        Ok(())
+    }
+
+    fn sparse_grad(&self) -> Option<SparseTensor> {
+        match GradMeta::get(self)?.cell.held()? {
+            Gradient::Sparse(grad) => Some(grad),
+            Gradient::Dense(_) => None,
+        }
+    }
+
+    #[track_caller]
+    fn set_sparse_grad(&self, grad: SparseTensor) -> Result<()> {
+        const PLACE: &str = "set_sparse_grad";
+        let (ours, theirs) = (self.shape(), grad.shape());
+        ensure!(ours == theirs, Shape, PLACE, "the gradient has shape {theirs:?}, the tensor {ours:?}");
+        let (ours, theirs) = (self.device(), grad.device());
+        ensure!(ours == theirs, Device, PLACE, "the gradient is on {theirs}, the tensor on {ours}");
+        let (ours, theirs) = (self.dtype(), grad.dtype());
+        ensure!(ours == theirs, DType, PLACE, "the gradient is {theirs}, the tensor {ours}");
+        GradMeta::of(self).cell.set_sparse(grad);
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use crate::hooks;
 use crate::meta::GradMeta;
 use crate::node::{Edge, Kind, Node, backward_error};
 use crate::rules::{self, Grads, Saved};
+use crate::sparse::{self, Gradient};
 use crate::vmap;
 use flambeau_tensor::{DType, ErrorKind, ModeGuard, Result, Tensor, no_grad};
 use smallvec::{SmallVec, smallvec};
@@ -78,7 +79,7 @@ struct State<'a> {
     wanted_leaves: Map<SmallVec<[usize; 1]>>,
     /// What arrived at leaves that are asked for or have hooks, and where in it a leaf's sum is: they are
     /// served once, when the sum is complete.
-    leaf_sums: Vec<(Tensor, Option<Tensor>)>,
+    leaf_sums: Vec<(Tensor, Option<Gradient>)>,
     leaf_places: Map<usize>,
     /// How many edges are still to bring something to a leaf that has a hook for when all is there.
     to_come: Map<usize>,
@@ -245,7 +246,10 @@ impl State<'_> {
         }
         match edge {
             Edge::None => Ok(()),
-            Edge::Leaf(leaf) => self.send_to_leaf(leaf, fit(grad, leaf.shape(), leaf.dtype(), from)?),
+            Edge::Leaf(leaf) => {
+                let grad = fit(grad, leaf.shape(), leaf.dtype(), from)?;
+                self.send_to_leaf(leaf, Gradient::Dense(grad))
+            }
             Edge::Node(node, nr) => {
                 let meta = &node.outputs[*nr as usize];
                 let grad = fit(grad, &meta.shape, meta.dtype, from)?;
@@ -300,7 +304,7 @@ impl State<'_> {
         }
     }
 
-    fn send_to_leaf(&mut self, leaf: &Tensor, grad: Tensor) -> Result<()> {
+    fn send_to_leaf(&mut self, leaf: &Tensor, grad: Gradient) -> Result<()> {
         let create = self.walk.create_graph;
         let waits = self.wanted_leaves.contains_key(&leaf.id())
             || GradMeta::get(leaf)
@@ -316,7 +320,7 @@ impl State<'_> {
         let slot = &mut sums[place].1;
         *slot = Some(match slot.take() {
             None => grad,
-            Some(sum) => add_up(sum, grad, create)?,
+            Some(sum) => add_gradients(sum, grad, create)?,
         });
         Ok(())
     }
@@ -332,15 +336,17 @@ impl State<'_> {
         Ok(())
     }
 
-    fn serve(&mut self, leaf: &Tensor, mut grad: Tensor) -> Result<()> {
+    fn serve(&mut self, leaf: &Tensor, mut grad: Gradient) -> Result<()> {
         let cell = &GradMeta::of(leaf).cell;
         let hooks: SmallVec<[_; 2]> = cell.hooks.lock().iter().map(|h| h.1.clone()).collect();
         for hook in hooks {
-            if let Some(new) = hook(&grad)? {
-                grad = replaced(&grad, new, || "a leaf".to_string())?;
+            let seen = grad.to_dense()?;
+            if let Some(new) = hook(&seen)? {
+                grad = Gradient::Dense(replaced(&seen, new, || "a leaf".to_string())?);
             }
         }
         if let Some(places) = self.wanted_leaves.get(&leaf.id()) {
+            let grad = grad.to_dense()?;
             places.iter().for_each(|i| self.found[*i] = Some(grad.clone()));
             return Ok(());
         }
@@ -361,6 +367,9 @@ impl State<'_> {
         if !needs.contains(&true) {
             return Ok(());
         }
+        if sparse::is_marked(&node) {
+            return self.step_sparse(&node, &needs, &grads);
+        }
         let made = match anomaly::mode() {
             None => apply(&node, &needs, &grads)?,
             Some(check_nan) => anomaly::checked(&node, check_nan, apply(&node, &needs, &grads))?,
@@ -376,6 +385,23 @@ impl State<'_> {
             if !self.to_come.is_empty() {
                 self.came(edge)?;
             }
+        }
+        Ok(())
+    }
+}
+
+impl State<'_> {
+    /// The step of an embedding whose gradient is wanted sparse: straight to its leaf.
+    fn step_sparse(&mut self, node: &Arc<Node>, needs: &[bool], grads: &[Option<Tensor>]) -> Result<()> {
+        let made = sparse::gradient(node, needs, grads, self.walk.create_graph)?;
+        if !self.walk.retain_graph {
+            node.release();
+        }
+        if let (Some(grad), Edge::Leaf(leaf)) = (made, &node.edges[0]) {
+            self.send_to_leaf(leaf, Gradient::Sparse(grad))?;
+        }
+        if !self.to_come.is_empty() {
+            node.edges.iter().try_for_each(|edge| self.came(edge))?;
         }
         Ok(())
     }
@@ -430,19 +456,41 @@ fn apply(node: &Arc<Node>, needs: &[bool], grads: &[Option<Tensor>]) -> Result<G
 
 /// Adds `grad` to the gradient of `leaf`: by one thread at a time, and in place unless the sum is to have a
 /// history.
-fn accumulate(leaf: &Tensor, grad: Tensor, create_graph: bool) -> Result<()> {
+fn accumulate(leaf: &Tensor, grad: Gradient, create_graph: bool) -> Result<()> {
     let cell = &GradMeta::of(leaf).cell;
     let _alone = cell.accumulating.lock();
-    let sum = match cell.get() {
-        Some(old) if create_graph => old.add(&grad)?,
-        Some(old) => return no_grad(|| old.add_(&grad).map(drop)),
-        None if create_graph => grad,
+    let sum = match (cell.held(), grad) {
+        (Some(Gradient::Dense(old)), Gradient::Dense(grad)) if create_graph => old.add(&grad)?,
+        (Some(Gradient::Dense(old)), Gradient::Dense(grad)) => return no_grad(|| old.add_(&grad).map(drop)),
+        (Some(Gradient::Dense(old)), Gradient::Sparse(grad)) => return no_grad(|| grad.add_to(&old, 1.0)),
+        (None, Gradient::Dense(grad)) if create_graph => grad,
         // Nobody else holds it: it becomes the gradient itself.
-        None if grad.is_sole_owner() && grad.is_contiguous() => grad,
-        None => no_grad(|| grad.copy())?,
+        (None, Gradient::Dense(grad)) if grad.is_sole_owner() && grad.is_contiguous() => grad,
+        (None, Gradient::Dense(grad)) => no_grad(|| grad.copy())?,
+        (old, grad) => {
+            let sum = match old {
+                Some(old) => add_gradients(old, grad, create_graph)?,
+                None => grad,
+            };
+            match sum {
+                Gradient::Dense(sum) => sum,
+                Gradient::Sparse(sum) => {
+                    cell.set_sparse(sum);
+                    return Ok(());
+                }
+            }
+        }
     };
     cell.set(Some(sum));
     Ok(())
+}
+
+/// The sum of two gradients of a leaf: sparse where both are, as in PyTorch.
+fn add_gradients(sum: Gradient, grad: Gradient, create_graph: bool) -> Result<Gradient> {
+    Ok(match (sum, grad) {
+        (Gradient::Sparse(a), Gradient::Sparse(b)) => Gradient::Sparse(a.add(&b)?),
+        (a, b) => Gradient::Dense(add_up(a.into_dense()?, b.into_dense()?, create_graph)?),
+    })
 }
 
 /// The gradient in the dtype of what it is the gradient of. A rule that makes one of another shape is wrong.

@@ -3,6 +3,7 @@
 use crate::forward::Tangent;
 use crate::node::{Edge, Node};
 use crate::release::{self, Remains};
+use crate::sparse::{Gradient, SparseTensor, Stored};
 use flambeau_tensor::{History, Result, Tensor};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
@@ -39,7 +40,7 @@ impl Drop for GradMeta {
 /// A place where gradients accumulate.
 #[derive(Default)]
 pub(crate) struct GradCell {
-    grad: Mutex<Option<Tensor>>,
+    grad: Mutex<Held>,
     /// A leaf's hooks, by id. A tensor with a node keeps them there.
     pub hooks: Mutex<Vec<(u64, HookFn)>>,
     /// What is called when a leaf's gradient has been added to, by id.
@@ -49,13 +50,45 @@ pub(crate) struct GradCell {
     pub accumulating: Mutex<()>,
 }
 
+/// What a [`GradCell`] holds.
+#[derive(Default)]
+enum Held {
+    #[default]
+    None,
+    Dense(Tensor),
+    Sparse(Box<Stored>),
+}
+
 impl GradCell {
+    /// The gradient, a sparse one in its dense form; none where memory for that runs out.
     pub fn get(&self) -> Option<Tensor> {
-        self.grad.lock().clone()
+        let sparse = match &*self.grad.lock() {
+            Held::None => return None,
+            Held::Dense(grad) => return Some(grad.clone()),
+            Held::Sparse(stored) => match (stored.now(), stored.shown()) {
+                (Gradient::Dense(grad), _) | (_, Some(grad)) => return Some(grad),
+                (Gradient::Sparse(sparse), None) => sparse,
+            },
+        };
+        // An op, which must not run under the lock.
+        let dense = sparse.to_dense().ok()?;
+        if let Held::Sparse(stored) = &mut *self.grad.lock() {
+            stored.show(&sparse, &dense);
+        }
+        Some(dense)
+    }
+
+    /// The gradient as it is.
+    pub fn held(&self) -> Option<Gradient> {
+        match &*self.grad.lock() {
+            Held::None => None,
+            Held::Dense(grad) => Some(Gradient::Dense(grad.clone())),
+            Held::Sparse(stored) => Some(stored.now()),
+        }
     }
 
     fn owns_something(&self) -> bool {
-        self.grad.lock().is_some() || !self.hooks.lock().is_empty() || !self.post_hooks.lock().is_empty()
+        !matches!(*self.grad.lock(), Held::None) || !self.hooks.lock().is_empty() || !self.post_hooks.lock().is_empty()
     }
 
     pub fn remove_hook(&self, id: u64) {
@@ -70,6 +103,14 @@ impl GradCell {
     }
 
     pub fn set(&self, grad: Option<Tensor>) {
+        self.put(grad.map_or(Held::None, Held::Dense));
+    }
+
+    pub fn set_sparse(&self, grad: SparseTensor) {
+        self.put(Held::Sparse(Box::new(Stored::new(grad))));
+    }
+
+    fn put(&self, grad: Held) {
         // What it replaces is dropped after the lock.
         let old = std::mem::replace(&mut *self.grad.lock(), grad);
         drop(old);

@@ -75,6 +75,8 @@ pub(crate) struct Extras {
     pub hooks: Vec<(u32, u64, HookFn)>,
     /// The cells of tensors that want their gradient kept.
     pub retain: Vec<(u32, Weak<GradCell>)>,
+    /// The gradient is wanted sparse; see [`sparse`](crate::sparse).
+    pub sparse: bool,
 }
 
 /// What the rule of a node asked to keep.

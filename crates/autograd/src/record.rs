@@ -10,6 +10,7 @@ use crate::meta::{GradMeta, is_leaf, own_edge, set_edge};
 use crate::node::{Edge, Edges, Kind, Node, Origin, SavedTensors, select};
 use crate::rules::{self, RuleKind, Saves};
 use crate::saved_hooks;
+use crate::sparse;
 use crate::views::{Replaced, take_history_from_base};
 use flambeau_tensor::dispatch::{AutogradHook, set_autograd_hook};
 use flambeau_tensor::op::{Meta, Op};
@@ -210,7 +211,9 @@ impl AutogradHook for Recorder {
             return Ok(None);
         }
         let saves = rules::saves(&op, &needs);
-        Ok(Some(make_node(op, saves, &needs, inputs, outputs, at)?))
+        let node = make_node(op, saves, &needs, inputs, outputs, at)?;
+        sparse::mark(&node);
+        Ok(Some(node))
     }
 
     fn check_in_place(&self, op: &'static str, target: &Tensor) -> Result<()> {

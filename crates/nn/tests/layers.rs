@@ -188,11 +188,12 @@ fn parameters_of_another_dtype() -> Result<()> {
 
 #[test]
 fn long_rows_are_shortened_in_any_precision() -> Result<()> {
+    let short = functional::EmbeddingOptions::new().max_norm(1.0);
     let rows = tensor(&[300.0, 400.0, 0.3, 0.4, 3e4, 4e4], &[3, 2]);
     for (dtype, tolerance) in [(DType::F16, 2e-3), (DType::BF16, 8e-3), (DType::F32, 1e-6), (DType::F64, 1e-6)] {
         let weight = rows.to_dtype(dtype)?;
         let indices = Tensor::from_slice(&[0i64, 1, 2, 0], 4)?;
-        let out = functional::embedding_with(&indices, &weight, None, Some(1.0), 2.0)?.to_dtype(DType::F64)?;
+        let out = functional::embedding_with(&indices, &weight, short)?.to_dtype(DType::F64)?;
         let values = out.to_vec::<f64>()?;
         for (v, right) in values.iter().zip([0.6, 0.8, 0.3, 0.4, 0.6, 0.8, 0.6, 0.8]) {
             assert!((v - right).abs() < tolerance, "{values:?} of {dtype}");
@@ -201,7 +202,7 @@ fn long_rows_are_shortened_in_any_precision() -> Result<()> {
     // A strided table, and the norm that is the largest element.
     let weight = tensor(&[3.0, 0.3, 1.0, 4.0, 0.4, -2.0], &[2, 3]).t()?;
     let indices = Tensor::from_slice(&[0u8, 2], 2)?;
-    functional::embedding_with(&indices, &weight, None, Some(1.0), f64::INFINITY)?;
+    functional::embedding_with(&indices, &weight, short.norm_type(f64::INFINITY))?;
     close(&weight.contiguous()?, &[0.75, 1.0, 0.3, 0.4, 0.5, -1.0]);
     Ok(())
 }
@@ -215,7 +216,8 @@ fn a_bad_index_shortens_nothing() -> Result<()> {
         assert_eq!(fault.kind(), ErrorKind::Index, "{fault}");
     }
     let index = Tensor::from_slice(&[0i64], 1)?;
-    assert!(functional::embedding_with(&index, &table.weight, Some(7), Some(1.0), 2.0).is_err());
+    let short = functional::EmbeddingOptions::new().max_norm(1.0);
+    assert!(functional::embedding_with(&index, &table.weight, short.padding_idx(7)).is_err());
     close(&table.weight, &[5.0; 6]);
     Ok(())
 }

@@ -166,9 +166,11 @@ impl GradScaler {
             return optimizer.step();
         }
         let groups = optimizer.groups();
+        // No step on the device divides a sparse gradient.
+        let fused = optimizer.takes_scaling() && optimizer.parameters().iter().all(|p| p.sparse_grad().is_none());
         let place = match self.found.iter().position(|f| f.groups.is(&groups)) {
             Some(place) => place,
-            None if optimizer.takes_scaling() => {
+            None if fused => {
                 let found = self.look(groups, &gradients(optimizer))?;
                 self.found.push(found);
                 self.found.len() - 1
@@ -185,7 +187,7 @@ impl GradScaler {
             "GradScaler::step",
             "the step is taken already; `update` comes before the next"
         );
-        if optimizer.takes_scaling() {
+        if fused {
             let scale = self.there.as_ref().filter(|_| !found.unscaled).map(|t| t.scale.clone());
             optimizer.step_scaled(&Scaling { grad_scale: scale, found_inf: Some(found.inf.clone()) })?;
         } else if found.inf.item::<f32>()? == 0.0 {
@@ -281,5 +283,6 @@ impl GradScaler {
 }
 
 fn gradients(optimizer: &dyn Optimizer) -> Vec<Tensor> {
-    optimizer.parameters().iter().filter_map(|p| p.grad()).collect()
+    let values = |p: &Tensor| p.sparse_grad().map(|sparse| sparse.values().clone()).or_else(|| p.grad());
+    optimizer.parameters().iter().filter_map(values).collect()
 }

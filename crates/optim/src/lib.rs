@@ -50,7 +50,7 @@ pub mod lr_scheduler {
 pub mod rule {
     pub use crate::base::{
         Closure, Coefficient, GroupOptions, Hook, HookId, Kind, Optim, OptionValue, Params, Rule, Scaling, Slot, State,
-        Stepped,
+        Stepped, Takes,
     };
     pub use flambeau_serialize::torch::Value;
 }

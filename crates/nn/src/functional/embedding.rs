@@ -1,6 +1,7 @@
 //! Rows of a table by their numbers.
 
-use flambeau_tensor::{DType, EmbeddingBagOptions, Result, Tensor, no_grad};
+use flambeau_autograd::sparse_gradients;
+use flambeau_tensor::{BagMode, DType, EmbeddingBagOptions, Result, Tensor, ensure, no_grad, options};
 
 /// The rows of `weight` `[n, d]` whose numbers `indices` `[…]` holds: `[…, d]`.
 ///
@@ -12,8 +13,33 @@ pub fn embedding(indices: impl AsRef<Tensor>, weight: impl AsRef<Tensor>) -> Res
     weight.embedding(indices, None)
 }
 
-/// [`embedding`], the row `padding_idx` (negative counted from the end) without gradient, and the rows
-/// used first brought, in `weight`, to a `norm_type`-norm of at most `max_norm`.
+options! {
+    /// The options of [`embedding_with`], PyTorch's.
+    #[derive(Clone, Copy, Debug)]
+    pub struct EmbeddingOptions {
+        /// The row without gradient, negative counted from the end.
+        padding_idx: ~into Option<isize> = None,
+        /// The rows used are first brought, in the weight, to a norm of at most this.
+        max_norm: ~into Option<f64> = None,
+        /// The p of that norm.
+        norm_type: f64 = 2.0,
+        /// The gradient of a weight that is a leaf is sparse: see [`sparse_gradients`].
+        sparse: bool = false,
+    }
+}
+
+/// [`embedding`] with [`EmbeddingOptions`].
+///
+/// ```
+/// use flambeau_autograd::Autograd;
+/// use flambeau_nn::functional::{EmbeddingOptions, embedding_with};
+/// use flambeau_tensor::{Tensor, tensor};
+///
+/// let weight = Tensor::ones([100, 2]).build()?.requires_grad_()?;
+/// embedding_with(tensor!([3, 5]), &weight, EmbeddingOptions::new().sparse(true))?.sum(..)?.backward()?;
+/// assert_eq!(weight.sparse_grad().expect("sparse").nnz(), 2);
+/// # Ok::<(), flambeau_tensor::Error>(())
+/// ```
 ///
 /// # Errors
 /// As [`embedding`]; `weight` is as it was then.
@@ -21,15 +47,17 @@ pub fn embedding(indices: impl AsRef<Tensor>, weight: impl AsRef<Tensor>) -> Res
 pub fn embedding_with(
     indices: impl AsRef<Tensor>,
     weight: impl AsRef<Tensor>,
-    padding_idx: Option<isize>,
-    max_norm: Option<f64>,
-    norm_type: f64,
+    options: EmbeddingOptions,
 ) -> Result<Tensor> {
     let (indices, weight) = (indices.as_ref(), weight.as_ref());
+    let EmbeddingOptions { padding_idx, max_norm, norm_type, sparse } = options;
     if let Some(max_norm) = max_norm {
         no_grad(|| renorm_rows(indices, weight, padding_idx, max_norm, norm_type))?;
     }
-    weight.embedding(indices, padding_idx)
+    match sparse {
+        true => sparse_gradients(|| weight.embedding(indices, padding_idx)),
+        false => weight.embedding(indices, padding_idx),
+    }
 }
 
 /// The sum, mean or maximum over bags of rows of `weight` `[n, d]`: [`Tensor::embedding_bag`].
@@ -42,13 +70,14 @@ pub fn embedding_bag(
     weight: impl AsRef<Tensor>,
     options: EmbeddingBagOptions<'_>,
 ) -> Result<Tensor> {
-    embedding_bag_with(indices, weight, options, None, 2.0)
+    embedding_bag_with(indices, weight, options, None, 2.0, false)
 }
 
-/// [`embedding_bag`], the rows used first brought, in `weight`, to a `norm_type`-norm of at most `max_norm`.
+/// [`embedding_bag`], the rows used first brought, in `weight`, to a `norm_type`-norm of at most `max_norm`; where
+/// `sparse`, the gradient of a weight that is a leaf is sparse ([`sparse_gradients`]).
 ///
 /// # Errors
-/// As [`embedding_bag`].
+/// As [`embedding_bag`], and where a maximum is to have a sparse gradient.
 #[track_caller]
 pub fn embedding_bag_with(
     indices: impl AsRef<Tensor>,
@@ -56,12 +85,22 @@ pub fn embedding_bag_with(
     options: EmbeddingBagOptions<'_>,
     max_norm: Option<f64>,
     norm_type: f64,
+    sparse: bool,
 ) -> Result<Tensor> {
     let (indices, weight) = (indices.as_ref(), weight.as_ref());
+    ensure!(
+        !sparse || options.mode != BagMode::Max,
+        Unsupported,
+        "embedding_bag",
+        "the maximum has no sparse gradient, the sum and the mean do"
+    );
     if let Some(max_norm) = max_norm {
         no_grad(|| renorm_rows(indices, weight, options.padding_idx, max_norm, norm_type))?;
     }
-    weight.embedding_bag(indices, options)
+    match sparse {
+        true => sparse_gradients(|| weight.embedding_bag(indices, options)),
+        false => weight.embedding_bag(indices, options),
+    }
 }
 
 /// Shortens the rows that `indices` names. All of them are read before any is written, so that a bad index

@@ -29,6 +29,7 @@ pub struct EmbeddingBag {
     #[module(skip)]
     mode: BagMode,
     include_last_offset: bool,
+    sparse: bool,
 }
 
 builder! {
@@ -45,6 +46,8 @@ builder! {
         norm_type: f64 = 2.0,
         /// What becomes of a bag: the mean unless set.
         mode: BagMode = BagMode::Mean,
+        /// The table's gradient is sparse, for a sum or a mean: as [`Embedding`](crate::Embedding)'s.
+        sparse: bool = false,
         /// The last offset is the end of the last bag.
         include_last_offset: bool = false,
         /// The row that does not count; it starts zero and is not trained. Negative from the end.
@@ -66,8 +69,8 @@ impl EmbeddingBag {
             no_grad(|| weight.select(0, index)?.zero_().map(drop))?;
         }
         let (max_norm, norm_type, mode) = (b.max_norm, b.norm_type, b.mode);
-        let include_last_offset = b.include_last_offset;
-        Ok(EmbeddingBag { weight, padding_idx, max_norm, norm_type, mode, include_last_offset })
+        let (include_last_offset, sparse) = (b.include_last_offset, b.sparse);
+        Ok(EmbeddingBag { weight, padding_idx, max_norm, norm_type, mode, include_last_offset, sparse })
     }
 
     /// The mean of bags from the rows of `weight`, `[num_embeddings, embedding_dim]`, not trained where `freeze`.
@@ -86,6 +89,7 @@ impl EmbeddingBag {
             norm_type: 2.0,
             mode: BagMode::Mean,
             include_last_offset: false,
+            sparse: false,
         })
     }
 
@@ -142,6 +146,6 @@ impl Forward<(&Tensor, Option<&Tensor>, Option<&Tensor>)> for EmbeddingBag {
             include_last_offset: self.include_last_offset,
             padding_idx: self.padding_idx,
         };
-        functional::embedding_bag_with(indices, &self.weight, options, self.max_norm, self.norm_type)
+        functional::embedding_bag_with(indices, &self.weight, options, self.max_norm, self.norm_type, self.sparse)
     }
 }

@@ -24,6 +24,7 @@ pub struct Embedding {
     padding_idx: Option<isize>,
     max_norm: Option<f64>,
     norm_type: f64,
+    sparse: bool,
 }
 
 builder! {
@@ -40,6 +41,9 @@ builder! {
         max_norm: ~into Option<f64> = None,
         /// The p of the norm for `max_norm`, 2 unless set.
         norm_type: f64 = 2.0,
+        /// The table's gradient is sparse: the rows that were looked up, for optimizers that take such (`SparseAdam`,
+        /// `SGD`, `Adagrad`).
+        sparse: bool = false,
         /// The table's dtype, float32 unless set.
         dtype: DType = DType::DEFAULT,
         /// Where the table is, the CPU unless set.
@@ -56,7 +60,7 @@ impl Embedding {
         if let Some(index) = padding_idx {
             no_grad(|| weight.select(0, index)?.zero_().map(drop))?;
         }
-        Ok(Embedding { weight, padding_idx, max_norm: b.max_norm, norm_type: b.norm_type })
+        Ok(Embedding { weight, padding_idx, max_norm: b.max_norm, norm_type: b.norm_type, sparse: b.sparse })
     }
 
     /// With the rows of `weight`, `[num_embeddings, embedding_dim]`, not trained where `freeze`.
@@ -67,7 +71,7 @@ impl Embedding {
     pub fn from_pretrained(weight: Tensor, freeze: bool) -> Result<Self> {
         ensure!(weight.rank() == 2, Shape, "Embedding", "a table has two dimensions, this one is {:?}", weight.shape());
         let weight = if freeze { Parameter::frozen(&weight) } else { Parameter::new(weight)? };
-        Ok(Embedding { weight, padding_idx: None, max_norm: None, norm_type: 2.0 })
+        Ok(Embedding { weight, padding_idx: None, max_norm: None, norm_type: 2.0, sparse: false })
     }
 
     fn describe(&self) -> String {
@@ -85,6 +89,9 @@ impl Embedding {
         if self.norm_type != 2.0 {
             text += &format!(", norm_type={}", py_float(self.norm_type));
         }
+        if self.sparse {
+            text += ", sparse=True";
+        }
         text
     }
 }
@@ -101,6 +108,12 @@ impl Forward<&Tensor> for Embedding {
     type Output = Tensor;
     #[track_caller]
     fn forward(&self, indices: &Tensor) -> Result<Tensor> {
-        functional::embedding_with(indices, &self.weight, self.padding_idx, self.max_norm, self.norm_type)
+        let options = functional::EmbeddingOptions {
+            padding_idx: self.padding_idx,
+            max_norm: self.max_norm,
+            norm_type: self.norm_type,
+            sparse: self.sparse,
+        };
+        functional::embedding_with(indices, &self.weight, options)
     }
 }

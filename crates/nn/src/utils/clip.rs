@@ -48,7 +48,7 @@ pub fn clip_grad_norm_with<T: AsRef<Tensor>>(
     max_norm: f64,
     options: ClipGradNorm,
 ) -> Result<Tensor> {
-    let grads = gradients(parameters);
+    let grads = gradients(parameters)?;
     let norm = no_grad(|| total_norm(&grads, options.norm_type))?;
     if options.error_if_nonfinite {
         let value = norm.item::<f64>()?;
@@ -112,7 +112,7 @@ fn total_norm(tensors: &[Tensor], norm_type: f64) -> Result<Tensor> {
 /// Where a gradient is complex.
 #[track_caller]
 pub fn clip_grad_value_<T: AsRef<Tensor>>(parameters: impl IntoIterator<Item = T>, clip_value: f64) -> Result<()> {
-    let grads = gradients(parameters);
+    let grads = gradients(parameters)?;
     no_grad(|| {
         for grad in grads {
             grad.clamp_(-clip_value, clip_value)?;
@@ -121,6 +121,18 @@ pub fn clip_grad_value_<T: AsRef<Tensor>>(parameters: impl IntoIterator<Item = T
     })
 }
 
-fn gradients<T: AsRef<Tensor>>(parameters: impl IntoIterator<Item = T>) -> Vec<Tensor> {
-    parameters.into_iter().filter_map(|p| p.as_ref().grad()).collect()
+/// What stands in the gradients, to write to; of a sparse one the values, each place once.
+fn gradients<T: AsRef<Tensor>>(parameters: impl IntoIterator<Item = T>) -> Result<Vec<Tensor>> {
+    let mut grads = Vec::new();
+    for parameter in parameters {
+        let parameter = parameter.as_ref();
+        if let Some(sparse) = parameter.sparse_grad() {
+            let sparse = sparse.coalesce()?;
+            grads.push(sparse.values().clone());
+            parameter.set_sparse_grad(sparse)?;
+        } else {
+            grads.extend(parameter.grad());
+        }
+    }
+    Ok(grads)
 }

@@ -215,6 +215,9 @@ pub trait Rule: Sized + 'static {
     /// The update heeds [`Scaling`] itself.
     const TAKES_SCALING: bool = false;
 
+    /// Which gradients it takes; [sparse](flambeau_autograd::sparse_gradients) ones it finds in [`Stepped::sparse`].
+    const TAKES: Takes = Takes::Dense;
+
     /// Sets the options that follow from others.
     fn settle(_: &mut GroupOptions) {}
 
@@ -247,6 +250,17 @@ pub trait Rule: Sized + 'static {
         optimizer.update(&Scaling::default())?;
         Ok(loss)
     }
+}
+
+/// Which gradients a [`Rule`] takes; others are PyTorch's error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// Dense ones alone.
+    Dense,
+    /// Sparse ones alone.
+    Sparse,
+    /// Both.
+    Both,
 }
 
 /// One parameter and what its optimizer keeps for it.
@@ -332,8 +346,30 @@ impl<R: Rule> Optim<R> {
         Ok(())
     }
 
+    /// Are there gradients that the rule does not take? Looked for before anything is changed.
+    fn check_gradients(&self) -> Result<()> {
+        let name = R::NAME;
+        for (i, Param { tensor, .. }) in self.params.iter().enumerate() {
+            let sparse = tensor.sparse_grad().is_some();
+            match R::TAKES {
+                Takes::Dense if sparse => {
+                    let instead = if name.starts_with("Adam") { ", please consider SparseAdam instead" } else { "" };
+                    bail!(Unsupported, name, "{name} does not support sparse gradients{instead}; parameter {i} has one")
+                }
+                Takes::Sparse if !sparse && tensor.grad().is_some() => bail!(
+                    Unsupported,
+                    name,
+                    "{name} does not support dense gradients, please consider Adam instead; parameter {i} has one"
+                ),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// The rule's update of all groups, without hooks.
     pub(crate) fn update(&mut self, scaling: &Scaling) -> Result<()> {
+        self.check_gradients()?;
         no_grad(|| {
             let mut rest = &mut self.params[..];
             for (number, options) in self.groups.all().iter().enumerate() {
@@ -344,13 +380,17 @@ impl<R: Rule> Optim<R> {
                 let on_device = options.flag("capturable") || scaling.found_inf.is_some();
                 let mut stepped = Vec::with_capacity(count);
                 for Param { tensor, state, .. } in group {
-                    let Some(grad) = tensor.grad() else { continue };
+                    let sparse = tensor.sparse_grad();
+                    let Some(grad) = sparse.as_ref().map(|s| s.values().clone()).or_else(|| tensor.grad()) else {
+                        continue;
+                    };
                     let (param, complex) = (tensor.detach(), tensor.dtype().is_complex());
                     stepped.push(if complex {
                         let (param, grad) = (param.view_as_real()?, grad.contiguous()?.view_as_real()?);
-                        Stepped { param, grad, state, complex, on_device }
+                        let sparse = sparse.map(|s| s.view_as_real()).transpose()?;
+                        Stepped { param, grad, sparse, state, complex, on_device }
                     } else {
-                        Stepped { param, grad, state, complex, on_device }
+                        Stepped { param, grad, sparse, state, complex, on_device }
                     });
                 }
                 if !stepped.is_empty() {

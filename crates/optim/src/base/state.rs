@@ -1,6 +1,7 @@
 //! What an optimizer keeps for each parameter: slots with names and kinds, as PyTorch's state dict has them.
 
 use super::coefficient::Coefficient;
+use flambeau_autograd::SparseTensor;
 use flambeau_serialize::torch::Value;
 use flambeau_tensor::{DType, Device, Result, Tensor};
 
@@ -95,8 +96,10 @@ impl State {
 pub struct Stepped<'a> {
     /// The parameter, to write to.
     pub param: Tensor,
-    /// Its gradient, not to write to.
+    /// Its gradient, not to write to; of a sparse one the values.
     pub grad: Tensor,
+    /// Its gradient where that is sparse.
+    pub sparse: Option<SparseTensor>,
     /// What is kept for it.
     pub state: &'a mut State,
     pub(crate) complex: bool,

@@ -1,11 +1,13 @@
 //! Adagrad.
 
 use super::{addcdiv_, addcmul_};
-use crate::base::{Coefficient, GroupOptions, Rule, Scaling, Slot, Stepped, bound, optimizer};
-use flambeau_tensor::Result;
+use crate::base::{Coefficient, GroupOptions, Rule, Scaling, Slot, Stepped, Takes, bound, optimizer};
+use flambeau_tensor::{Result, ensure};
 
 optimizer! {
     /// The gradient by the root of the sum of its squares: `torch.optim.Adagrad`. Duchi et al. 2011.
+    ///
+    /// It takes sparse gradients, without weight decay: rows that none was looked up of stay.
     pub struct Adagrad(AdagradBuilder): AdagradRule;
     options {
         /// Learning rate, a number or a tensor `[]`.
@@ -30,6 +32,8 @@ impl Rule for AdagradRule {
     const NAME: &'static str = "Adagrad";
     const SLOTS: &'static [Slot] = &[Slot::STEP, Slot::like("sum")];
 
+    const TAKES: Takes = Takes::Both;
+
     fn check(o: &GroupOptions) -> Result<()> {
         for name in ["lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps"] {
             bound!("Adagrad", name, o.number(name)?, 0.0..);
@@ -41,11 +45,29 @@ impl Rule for AdagradRule {
         let (lr, lr_decay, eps) = (o.coefficient("lr")?, o.number("lr_decay")?, o.number("eps")?);
         let (decay, maximize) = (o.number("weight_decay")?, o.flag("maximize"));
         let first = o.number("initial_accumulator_value")?;
+        ensure!(
+            decay == 0.0 || params.iter().all(|p| p.sparse.is_none()),
+            Unsupported,
+            "Adagrad",
+            "weight_decay option is not compatible with sparse gradients"
+        );
         for p in params {
-            let grad = p.slope(maximize, decay)?;
+            let grad = if p.sparse.is_some() { None } else { Some(p.slope(maximize, decay)?) };
             let step = p.step(0)?;
             let sum = p.like_with(1, |sum| sum.fill_(first).map(drop))?;
             let rate = lr.clone().beside(&p.param)?.div(step.sub(1.0)?.mul(lr_decay)?.add(1.0)?)?;
+            let grad = match (grad, &p.sparse) {
+                (Some(grad), _) => grad,
+                (None, Some(sparse)) => {
+                    let sparse = sparse.coalesce()?;
+                    let grad = if maximize { sparse.values().neg()? } else { sparse.values().clone() };
+                    sparse.with_values(grad.square()?)?.add_to(&sum, 1.0)?;
+                    let size = sparse.mask(&sum)?.sqrt()?.add(eps)?;
+                    sparse.with_values(grad.div(&size)?.mul(rate.operand())?)?.add_to(&p.param, -1.0)?;
+                    continue;
+                }
+                (None, None) => continue,
+            };
             addcmul_(&sum, &grad, &grad, &1.0.into())?;
             addcdiv_(&p.param, &grad, &sum.sqrt()?.add(eps)?, &rate.neg()?)?;
         }

@@ -1,11 +1,15 @@
 //! Stochastic gradient descent.
 
+use super::axpy_;
 use super::lists::{self, Row};
-use crate::base::{Coefficient, GroupOptions, Rule, Scaling, Slot, Stepped, bound, optimizer};
+use crate::base::{Coefficient, GroupOptions, Rule, Scaling, Slot, Stepped, Takes, bound, optimizer};
+use flambeau_autograd::SparseTensor;
 use flambeau_tensor::{Result, SgdStep, StepScalars, ensure};
 
 optimizer! {
     /// Stochastic gradient descent with momentum: `torch.optim.SGD`. Sutskever et al. 2013.
+    ///
+    /// It takes sparse gradients, without weight decay; its momentum is dense then, too.
     pub struct SGD(SGDBuilder): SgdRule;
     options {
         /// Learning rate, a number or a tensor `[]`.
@@ -32,6 +36,7 @@ impl Rule for SgdRule {
     const NAME: &'static str = "SGD";
     const SLOTS: &'static [Slot] = &[Slot::like("momentum_buffer")];
     const TAKES_SCALING: bool = true;
+    const TAKES: Takes = Takes::Both;
 
     fn check(o: &GroupOptions) -> Result<()> {
         bound!("SGD", "lr", o.number("lr")?, 0.0..);
@@ -59,8 +64,19 @@ impl Rule for SgdRule {
             first: false,
             scalars: named,
         };
+        let sparse = params.iter().any(|p| p.sparse.is_some());
+        ensure!(
+            !sparse || (op.weight_decay == 0.0 && !named.grad_scale && !named.found_inf),
+            Unsupported,
+            "SGD",
+            "sparse gradients go with no weight decay and no scale"
+        );
         let mut rows = Vec::with_capacity(params.len());
         for p in params {
+            if let Some(grad) = p.sparse.clone() {
+                step_sparse(p, &grad, o.coefficient("lr")?, &op)?;
+                continue;
+            }
             let (key, mut targets) = (!p.has(BUFFER), vec![p.param.clone()]);
             if op.momentum != 0.0 {
                 targets.push(p.like(BUFFER)?);
@@ -69,6 +85,27 @@ impl Rule for SgdRule {
         }
         lists::run("SGD", rows, &scalars, |first| SgdStep { first, ..op }.into())
     }
+}
+
+/// The step along a sparse gradient; `op` has the options.
+fn step_sparse(p: &mut Stepped<'_>, grad: &SparseTensor, lr: Coefficient, op: &SgdStep) -> Result<()> {
+    let lr = lr.beside(&p.param)?;
+    let down = grad.with_values(if op.maximize { grad.values().neg()? } else { grad.values().clone() })?;
+    if op.momentum == 0.0 {
+        return down.with_values(down.values().mul(lr.operand())?)?.add_to(&p.param, -1.0);
+    }
+    let first = !p.has(BUFFER);
+    let buffer = p.like(BUFFER)?;
+    buffer.mul_(op.momentum)?;
+    down.add_to(&buffer, if first { 1.0 } else { 1.0 - op.dampening })?;
+    let step = if op.nesterov {
+        let step = buffer.mul(op.momentum)?;
+        down.add_to(&step, 1.0)?;
+        step
+    } else {
+        buffer
+    };
+    axpy_(&p.param, &step, &lr.neg()?)
 }
 
 /// The learning rate of a fused step, and the numbers that stand among its inputs instead.

@@ -1,16 +1,13 @@
 //! SparseAdam: Adam for the rows that a gradient touches.
 
 use super::{adam, correction};
-use crate::base::{Coefficient, GroupOptions, Kind, Rule, Scaling, Slot, Stepped, optimizer};
+use crate::base::{Coefficient, GroupOptions, Kind, Rule, Scaling, Slot, Stepped, Takes, optimizer};
 use flambeau_tensor::{Result, Tensor, ensure};
 
 optimizer! {
-    /// Adam that leaves alone, moments included, the rows that a batch did not touch: `torch.optim.SparseAdam`, for
-    /// embeddings.
-    ///
-    /// Here gradients are dense, for there are no sparse tensors: a row is one along the first dimension, and it is
-    /// untouched where its gradient is zero throughout. PyTorch goes by the indices instead, so a row that was looked up
-    /// and has a gradient of zeros is touched there and untouched here; memory and time are those of dense gradients.
+    /// Adam for the rows that a batch looked up, which leaves the others alone, moments included: `torch.optim.SparseAdam`,
+    /// for embeddings with `sparse(true)`. It takes [sparse](flambeau_autograd::sparse_gradients) gradients alone. Time
+    /// goes with the rows that were looked up; the moments are as large as the table.
     pub struct SparseAdam(SparseAdamBuilder): SparseAdamRule;
     options {
         /// Learning rate, a number or a tensor `[]`.
@@ -32,6 +29,8 @@ impl Rule for SparseAdamRule {
     const SLOTS: &'static [Slot] =
         &[Slot { name: "step", kind: Kind::Int }, Slot::like("exp_avg"), Slot::like("exp_avg_sq")];
 
+    const TAKES: Takes = Takes::Sparse;
+
     fn check(o: &GroupOptions) -> Result<()> {
         adam::check("SparseAdam", o)
     }
@@ -46,20 +45,25 @@ impl Rule for SparseAdamRule {
         for p in params {
             let lr = lr.clone().beside(&p.param)?;
             let (step, mean, square) = (p.step(0)?, p.like(1)?, p.like(2)?);
-            let grad = p.slope(o.flag("maximize"), 0.0)?;
-            let mut touched = grad.ne(0.0)?;
-            for dim in (1..grad.rank() as isize).rev() {
-                touched = touched.any(dim)?.unsqueeze(dim)?;
+            let Some(sparse) = &p.sparse else { continue };
+            let sparse = sparse.coalesce()?;
+            if sparse.nnz() == 0 {
+                continue;
             }
-            let toward = |x: &Tensor, end: &Tensor, beta: f64| {
-                x.add_(&end.sub(x)?.mul(1.0 - beta)?.where_cond(&touched, 0.0)?).map(drop)
+            let grad = if o.flag("maximize") { sparse.values().neg()? } else { sparse.values().clone() };
+            // What is added to the rows of a moment, and these rows afterwards.
+            let toward = |moment: &Tensor, end: &Tensor, beta: f64| {
+                let old = sparse.mask(moment)?;
+                let change = end.sub(&old)?.mul(1.0 - beta)?;
+                sparse.with_values(&change)?.add_to(moment, 1.0)?;
+                change.add(&old)
             };
-            toward(&mean, &grad, betas[0])?;
-            toward(&square, &grad.square()?, betas[1])?;
+            let mean = toward(&mean, &grad, betas[0])?;
+            let square = toward(&square, &grad.square()?, betas[1])?;
             let (first, second) = (correction(betas[0], &step)?, correction(betas[1], &step)?);
             let size = lr.mul(second.sqrt()?)?.div(first)?;
             let update = mean.div(&square.sqrt()?.add(eps)?)?.mul(size.operand())?;
-            p.param.sub_(&update.where_cond(&touched, 0.0)?)?;
+            sparse.with_values(&update)?.add_to(&p.param, -1.0)?;
         }
         Ok(())
     }

@@ -3,11 +3,12 @@
 mod pytorch;
 mod scaling;
 mod schedules;
+mod sparse;
 mod state;
 mod steps;
 mod swa;
 
-use flambeau_autograd::Autograd;
+use flambeau_autograd::{Autograd, SparseTensor};
 use flambeau_optim::*;
 use flambeau_tensor::{Result, Tensor};
 
@@ -29,6 +30,15 @@ const ALL: &[(&str, Make)] = table![
 
 fn make(name: &str, groups: &[ParamGroup]) -> Result<Box<dyn Optimizer>> {
     ALL.iter().find(|(n, _)| *n == name).expect("an optimizer").1(groups)
+}
+
+/// Gives `p` a gradient, of the kind that the optimizer `name` takes: for SparseAdam the rows that are not zero.
+fn give(name: &str, p: &Tensor, grad: Tensor) -> Result<()> {
+    if name != "SparseAdam" {
+        return p.set_grad(Some(grad));
+    }
+    let rows = grad.ne(0.0)?.any(-1)?.nonzero()?.reshape(-1)?;
+    p.set_sparse_grad(SparseTensor::new(rows.unsqueeze(0)?, grad.index_select(0, &rows)?, p.shape())?)
 }
 
 /// The sum of (p − 1)⁴ and of p² / 2, with its gradients.

@@ -1,7 +1,7 @@
 //! Files by PyTorch 2.15 (`fixtures/record.py`): each optimizer after three steps, in two groups of different options,
 //! goes on here for five steps and is where PyTorch was.
 
-use crate::{ALL, make, quartic};
+use crate::{ALL, give, make, quartic};
 use flambeau_autograd::Autograd;
 use flambeau_optim::*;
 use flambeau_serialize::torch::{self, Value};
@@ -40,7 +40,7 @@ fn go_on(name: &str, file: &Value, params: &[Tensor], optimizer: &mut dyn Optimi
         match file.get("grads") {
             Some(grads @ Value::List(_)) => {
                 let grads = tensors(grads.at(step));
-                params.iter().zip(grads).try_for_each(|(p, g)| p.set_grad(Some(g)))?;
+                params.iter().zip(grads).try_for_each(|(p, g)| give(name, p, g))?;
                 optimizer.step()?;
             }
             _ => drop(optimizer.step_with(&mut || quartic(params))?),

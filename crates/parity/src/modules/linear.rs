@@ -18,23 +18,23 @@ pub(super) const TABLE: &[Entry] = &[
     }),
     ("EmbeddingBag", |c| {
         never(c, 4, "scale_grad_by_freq")?;
-        never(c, 6, "sparse")?;
         let bag = EmbeddingBag::new(c.size(0, "num_embeddings")?, c.size(1, "embedding_dim")?)
             .max_norm(c.float_opt(2, "max_norm")?)
             .norm_type(c.float_or(3, "norm_type", 2.0)?)
             .mode(bag_mode(c, 5)?)
+            .sparse(c.flag(6, "sparse", false)?)
             .include_last_offset(c.flag(8, "include_last_offset", false)?)
             .padding_idx(c.int_opt(9, "padding_idx")?.map(|i| i as isize));
         module(bag, |m, c| ok(m.call((c.x()?, c.tensor_opt(1, "offsets")?, c.tensor_opt(2, "per_sample_weights")?))?))
     }),
     ("Embedding", |c| {
         never(c, 5, "scale_grad_by_freq")?;
-        never(c, 6, "sparse")?;
         layer(
             Embedding::new(c.size(0, "num_embeddings")?, c.size(1, "embedding_dim")?)
                 .padding_idx(c.int_opt(2, "padding_idx")?.map(|i| i as isize))
                 .max_norm(c.float_opt(3, "max_norm")?)
-                .norm_type(c.float_or(4, "norm_type", 2.0)?),
+                .norm_type(c.float_or(4, "norm_type", 2.0)?)
+                .sparse(c.flag(6, "sparse", false)?),
         )
     }),
     ("Linear", |c| {
