@@ -4,6 +4,7 @@
 //! in a textbook. For a complex input it gives the conjugate Wirtinger gradient, as PyTorch does.
 
 mod activation;
+mod attention;
 mod binary;
 mod clamp;
 mod conv;
@@ -21,6 +22,7 @@ mod optim;
 mod pad;
 mod pool;
 mod reduce;
+mod rnn;
 mod sampling;
 mod saved;
 mod scan;

@@ -1,12 +1,79 @@
-//! Cases of the special functions.
+//! Cases of the special functions, and of fused ops that are functions of a network.
 
 use super::{Table, strided};
-use crate::common::sample;
-use flambeau_tensor::{CtcLoss, DType, Result, Tensor, dispatch, special, tensor};
+use crate::common::{sample, seeded};
+use flambeau_tensor::{
+    CtcLoss, DType, Result, RnnLayer, RnnMode, ScaledDotProductAttention, Tensor, cat, dispatch, dispatch_all, special,
+    tensor,
+};
 
 type Unary = fn(&Tensor) -> Result<Tensor>;
 
+/// The states of a layer, all outputs that are no mere help for the gradient, as one list.
+fn states(layer: &RnnLayer, inputs: &[&Tensor]) -> Result<Tensor> {
+    let made = dispatch_all(layer.clone().into(), inputs)?;
+    cat(&made[..layer.states()].iter().map(|t| t.flatten(0, -1)).collect::<Result<Vec<_>>>()?, 0)
+}
+
+fn recurrent(t: &mut Table) {
+    let layer = |mode, reverse, projection, saves| RnnLayer {
+        mode,
+        batch_sizes: [2, 2, 1].into(),
+        reverse,
+        bias: mode == RnnMode::Gru,
+        projection,
+        saves,
+    };
+    let x = |i: u64, shape: &[usize]| seeded(i, shape, -1.0, 1.0);
+    for saves in [false, true] {
+        for (mode, reverse) in [(RnnMode::RnnTanh, false), (RnnMode::RnnRelu, true)] {
+            let op = layer(mode, reverse, false, saves);
+            let f = move |[gx, h, w]: &[Tensor; 3]| states(&op, &[gx, h, w]);
+            t.add("RnnLayer", [x(1, &[5, 2]), x(2, &[2, 2]), x(3, &[2, 2])], f);
+        }
+        let op = layer(RnnMode::Lstm, false, true, saves);
+        let inputs = [x(1, &[5, 8]), x(2, &[2, 1]), x(3, &[8, 1]), x(4, &[2, 2]), x(5, &[1, 2])];
+        t.add("RnnLayer", inputs, move |[gx, h, w, c, r]| states(&op, &[gx, h, w, c, r]));
+        let op = layer(RnnMode::Gru, true, false, saves);
+        let inputs = [x(1, &[5, 6]), x(2, &[2, 2]), x(3, &[6, 2]), x(4, &[6])];
+        t.add("RnnLayer", inputs, move |[gx, h, w, b]| states(&op, &[gx, h, w, b]));
+    }
+    let run = |mode, reverse, inputs: &[&Tensor]| {
+        let (batch_sizes, bias) = ([1, 1].into(), mode == RnnMode::Gru);
+        states(&RnnLayer { mode, batch_sizes, reverse, bias, projection: false, saves: true }, inputs)
+    };
+    t.backward("RnnLayerBackward", [x(1, &[2, 1]), x(2, &[1, 1]), x(3, &[1, 1])], move |[gx, h, w]| {
+        run(RnnMode::RnnTanh, false, &[gx, h, w])
+    });
+    let inputs = [x(1, &[2, 4]), x(2, &[1, 1]), x(3, &[4, 1]), x(4, &[1, 1])];
+    t.backward("RnnLayerBackward", inputs, move |[gx, h, w, c]| run(RnnMode::Lstm, false, &[gx, h, w, c]));
+    let inputs = [x(1, &[2, 3]), x(2, &[1, 1]), x(3, &[3, 1]), x(4, &[3])];
+    t.backward("RnnLayerBackward", inputs, move |[gx, h, w, b]| run(RnnMode::Gru, true, &[gx, h, w, b]));
+}
+
+fn attention(t: &mut Table) {
+    let run = |causal, inputs: &[&Tensor]| {
+        let op = ScaledDotProductAttention { scale: 0.7, causal, mask: inputs.len() > 3 };
+        dispatch_all(op.into(), inputs).map(|made| made[0].clone())
+    };
+    // Two heads of queries for one of the keys.
+    let q = || seeded(1, &[2, 3, 2], -1.0, 1.0);
+    let (k, v) = (|| seeded(2, &[1, 3, 2], -1.0, 1.0), || seeded(3, &[1, 3, 1], -1.0, 1.0));
+    t.add("ScaledDotProductAttention", [q(), k(), v()], move |[q, k, v]| run(true, &[q, k, v]));
+    t.add("ScaledDotProductAttention", [q(), k(), v()], move |[q, k, v]| {
+        let mask = tensor!([[true, false, true], [false, false, false], [true, true, true]]);
+        run(false, &[q, k, v, &mask.expand([2, 3, 3])?])
+    });
+    let mask = seeded(4, &[2, 3, 3], -1.0, 1.0);
+    t.add("ScaledDotProductAttention", [q(), k(), v(), mask], move |[q, k, v, m]| run(false, &[q, k, v, m]));
+    let small = || (seeded(1, &[2, 2], -1.0, 1.0), seeded(2, &[2, 2], -1.0, 1.0), seeded(3, &[2, 1], -1.0, 1.0));
+    let (q, k, v) = small();
+    t.backward("ScaledDotProductAttentionBackward", [q, k, v], move |[q, k, v]| run(false, &[q, k, v]));
+}
+
 pub fn cases(t: &mut Table) {
+    recurrent(t);
+    attention(t);
     let all: &[(Unary, f64, f64)] = &[
         (Tensor::lgamma, 0.3, 4.0),
         (Tensor::lgamma, -0.9, -0.2),

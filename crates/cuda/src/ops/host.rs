@@ -123,6 +123,19 @@ macro_rules! on_host {
     };
 }
 
+/// By their decomposition, whose ops run on the device.
+macro_rules! decomposed {
+    ($($Op:ident),* $(,)?) => {$(
+        impl CudaKernel for $Op {
+            fn run(&self, _: &Work<'_>) -> Result<Ran> {
+                Ok(Ran::Lacking)
+            }
+        }
+    )*};
+}
+
+decomposed! { ScaledDotProductAttention, ScaledDotProductAttentionBackward, RnnLayer, RnnLayerBackward }
+
 on_host! {
     "pending": Conj, Sort, Topk, Kthvalue, Rfft, Irfft, Fft, Random, Special, SpecialPair, Gcd, NextAfter, Multinomial, Dropout, CtcLoss, CtcLossBackward;
     "one's own": Custom;

@@ -1,7 +1,10 @@
 //! Attention.
 
 use crate::functional;
-use flambeau_tensor::{DType, Result, Tensor, bail, ensure, options};
+use flambeau_tensor::{
+    DType, Error, ErrorKind, Result, ScaledDotProductAttention, Tensor, attention_weights, dispatch_all, ensure,
+    options,
+};
 
 options! {
     /// Options of [`scaled_dot_product_attention`].
@@ -56,7 +59,7 @@ pub fn scaled_dot_product_attention(
             x.dtype()
         );
     }
-    let (width, places, sources) = (query.size(-1)?, query.size(-2)?, key.size(-2)?);
+    let (width, sources) = (query.size(-1)?, key.size(-2)?);
     ensure!(
         key.size(-1)? == width && value.size(-2)? == sources,
         Shape,
@@ -66,36 +69,67 @@ pub fn scaled_dot_product_attention(
         key.shape(),
         value.shape()
     );
+    if options.enable_gqa {
+        check_groups(NAME, query, key)?;
+        check_groups(NAME, query, value)?;
+    }
+    let (mask, causal) = (options.attn_mask, options.is_causal);
+    ensure!(
+        mask.is_none() || !causal,
+        Argument,
+        NAME,
+        "a mask and is_causal: one of them says what may attend to what"
+    );
+    let scale = options.scale.unwrap_or(1.0 / (width as f64).sqrt());
+    if options.dropout_p == 0.0 && is_plain(query, key, value, &options) {
+        let lead = &query.shape()[..query.rank() - 2];
+        let full: Vec<usize> = lead.iter().copied().chain([query.size(-2)?, sources]).collect();
+        let mask = mask.map(|mask| mask.expand(&full)).transpose()?;
+        let op = ScaledDotProductAttention { scale, causal, mask: mask.is_some() };
+        let inputs: Vec<&Tensor> = [query, key, value].into_iter().chain(&mask).collect();
+        return dispatch_all(op.into(), &inputs)?
+            .into_iter()
+            .next()
+            .ok_or_else(|| Error::new(ErrorKind::Unsupported, NAME, "an interpreter answered without an output"));
+    }
     let (key, value) = if options.enable_gqa {
-        (grouped(NAME, query, key)?, grouped(NAME, query, value)?)
+        (expanded(query, key)?, expanded(query, value)?)
     } else {
         (key.clone(), value.clone())
     };
-    let scale = options.scale.unwrap_or(1.0 / (width as f64).sqrt());
-    let scores = if query.dtype().is_half() {
-        // The root of the factor on both sides, so that the products stay in range.
-        let root = scale.abs().sqrt();
-        query.mul(root * scale.signum())?.matmul(&key.mul(root)?.mt()?)?
-    } else {
-        query.matmul(&key.mt()?)?.mul(scale)?
-    };
-    let scores = match (options.attn_mask, options.is_causal) {
-        (Some(_), true) => bail!(Argument, NAME, "a mask and is_causal: one of them says what may attend to what"),
-        (None, false) => scores,
-        (None, true) => {
-            let may = Tensor::ones([places, sources]).dtype(DType::Bool).device(query.device()).build()?.tril(0)?;
-            masked(&scores, &may)?
-        }
-        (Some(mask), false) if mask.dtype() == DType::Bool => masked(&scores, mask)?,
-        (Some(mask), false) => scores.add(mask)?,
-    };
-    let weights = safe_softmax(&scores)?;
+    let weights = attention_weights(query, &key, mask, causal, scale)?;
     functional::dropout(&weights, options.dropout_p, true)?.matmul(&value)
 }
 
-/// Each head as often as the query has heads for it.
+/// Queries from which on the fused op is used.
+const MANY: usize = 4;
+
+/// Do the operands stand to each other as the fused op has them: the same sizes before the last two dimensions (but for
+/// groups of heads), and a mask of their dtype that broadcasts to them?
+fn is_plain(query: &Tensor, key: &Tensor, value: &Tensor, options: &Attention<'_>) -> bool {
+    let lead = |x: &Tensor, behind: usize| x.shape()[..x.rank().saturating_sub(behind)].to_vec();
+    let behind = if options.enable_gqa { 3 } else { 2 };
+    // A few queries, as where a text is written token by token, are not worth the packing of all keys.
+    let many = query.shape()[query.rank() - 2] >= MANY;
+    let alike = many
+        && query.rank() == key.rank()
+        && lead(query, behind) == lead(key, behind)
+        && lead(key, 2) == lead(value, 2);
+    alike
+        && options.attn_mask.is_none_or(|mask| {
+            let known = mask.dtype() == DType::Bool || mask.dtype() == query.dtype();
+            let sizes = mask
+                .shape()
+                .iter()
+                .rev()
+                .zip(key.shape()[key.rank() - 2..key.rank() - 1].iter().chain(query.shape().iter().rev().skip(1)));
+            known && mask.rank() <= query.rank() && sizes.into_iter().all(|(own, full)| own == full || *own == 1)
+        })
+}
+
+/// The query's heads must split into groups for those of `x`.
 #[track_caller]
-fn grouped(name: &'static str, query: &Tensor, x: &Tensor) -> Result<Tensor> {
+fn check_groups(name: &'static str, query: &Tensor, x: &Tensor) -> Result<()> {
     ensure!(query.rank() >= 3 && x.rank() >= 3, Shape, name, "without a dimension for heads there are no groups");
     let (heads, own) = (query.size(-3)?, x.size(-3)?);
     ensure!(
@@ -104,21 +138,12 @@ fn grouped(name: &'static str, query: &Tensor, x: &Tensor) -> Result<Tensor> {
         name,
         "{heads} heads of the query do not split into groups for {own} heads"
     );
-    if heads == own { Ok(x.clone()) } else { x.repeat_interleave(heads / own, Some(-3)) }
+    Ok(())
 }
 
-/// −∞ where not `may`.
+/// Each head as often as the query has heads for it.
 #[track_caller]
-fn masked(scores: &Tensor, may: &Tensor) -> Result<Tensor> {
-    scores.masked_fill(&may.logical_not()?, f64::NEG_INFINITY)
-}
-
-/// Softmax along the last dimension, 0 where all of a row is −∞.
-#[track_caller]
-fn safe_softmax(scores: &Tensor) -> Result<Tensor> {
-    if scores.size(-1)? == 0 {
-        return scores.softmax(-1);
-    }
-    let nothing = scores.detach().amax_keepdim(-1)?.eq(f64::NEG_INFINITY)?;
-    scores.softmax(-1)?.masked_fill(&nothing, 0.0)
+fn expanded(query: &Tensor, x: &Tensor) -> Result<Tensor> {
+    let times = query.size(-3)? / x.size(-3)?;
+    if times == 1 { Ok(x.clone()) } else { x.repeat_interleave(times, Some(-3)) }
 }

@@ -5,6 +5,7 @@
 //! slices. `unsafe` stays in `view`, `iter` and `lanes`.
 
 pub(crate) mod activation;
+pub(crate) mod attention;
 pub(crate) mod binary;
 pub(crate) mod cast;
 pub(crate) mod clamp;
@@ -21,9 +22,11 @@ pub(crate) mod math;
 pub(crate) mod matmul;
 pub(crate) mod norm;
 pub(crate) mod optim;
+pub(crate) mod packed;
 pub(crate) mod pad;
 pub(crate) mod pool;
 pub(crate) mod reduce;
+pub(crate) mod rnn;
 pub(crate) mod sampling;
 mod scan;
 pub(crate) mod scatter;

@@ -156,6 +156,8 @@ macro_rules! for_each_op {
                 BatchNorm, BatchNormBackward, GroupNorm, GroupNormBackward,
                 // losses
                 CtcLoss, CtcLossBackward,
+                // attention and recurrent layers
+                ScaledDotProductAttention, ScaledDotProductAttentionBackward, RnnLayer, RnnLayerBackward,
                 // elements by number, joining, padding, bounds
                 Embedding, Nonzero, Gather, Scatter, Cat, Flip, Clamp,
                 // drawing

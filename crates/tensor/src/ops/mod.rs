@@ -8,6 +8,7 @@
 
 mod activation;
 mod as_strided;
+mod attention;
 mod bags;
 mod binary;
 mod cast;
@@ -41,6 +42,7 @@ mod rearrange;
 mod reduce;
 mod resample;
 mod results;
+mod rnn;
 mod sampling;
 mod scan;
 mod scatter;
@@ -54,6 +56,7 @@ mod view;
 
 pub use activation::*;
 pub use as_strided::*;
+pub use attention::*;
 pub use bags::*;
 pub use binary::*;
 pub use cast::*;
@@ -80,6 +83,7 @@ pub use rearrange::*;
 pub use reduce::*;
 pub use resample::*;
 pub use results::*;
+pub use rnn::*;
 pub use sampling::*;
 pub use scan::*;
 pub use scatter::*;

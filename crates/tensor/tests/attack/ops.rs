@@ -79,6 +79,43 @@ fn ctc(g: &mut Gen) -> (CtcLoss, Vec<Tensor>) {
     (op, vec![x, targets])
 }
 
+fn attention(g: &mut Gen) -> (ScaledDotProductAttention, Vec<Tensor>) {
+    let [l, s, e] = [g.next() as usize % 9, g.next() as usize % 9, g.next() as usize % 5];
+    let heads = 1 + g.next() as usize % 3;
+    let own = if g.one_in(4) { g.next() as usize % 3 } else { heads };
+    let (q, k, v) = ([2, heads, l, e], [2, own, s, e], [2, own, s, e]);
+    let mut inputs: Vec<Tensor> = [q, k, v].iter().map(|shape| g.tensor_of(shape, DType::F32)).collect();
+    let mask = g.one_in(3);
+    if mask {
+        let mask = g.tensor_of(&[2, heads, l, s], DType::F32);
+        inputs.push(if g.one_in(2) { mask.ne(0).unwrap() } else { mask });
+    }
+    let scale = g.pick(&[0.5, -1.0, 0.0, f64::NAN, f64::INFINITY]);
+    (ScaledDotProductAttention { scale, causal: g.one_in(2), mask }, inputs)
+}
+
+fn recurrent(g: &mut Gen) -> (RnnLayer, Vec<Tensor>) {
+    let mode = g.pick(&[RnnMode::RnnTanh, RnnMode::RnnRelu, RnnMode::Lstm, RnnMode::Gru]);
+    let (hidden, n) = (g.next() as usize % 4, g.next() as usize % 4);
+    let sizes: Vec<usize> = if g.one_in(4) { g.list(4, Gen::u) } else { vec![n, n, n.min(1)] };
+    let rows = if g.one_in(4) { g.next() as usize % 4 } else { n + n + n.min(1) };
+    let (gates, bias) = (mode.gates() * hidden, if g.one_in(5) { g.one_in(2) } else { mode == RnnMode::Gru });
+    let mut shapes = vec![vec![rows, gates], vec![n, hidden], vec![gates, hidden]];
+    if bias {
+        shapes.push(vec![gates]);
+    }
+    if mode == RnnMode::Lstm {
+        shapes.push(vec![n, hidden]);
+    }
+    let projection = g.one_in(6);
+    if projection {
+        shapes.push(vec![hidden, hidden]);
+    }
+    let inputs = shapes.iter().map(|shape| g.tensor_of(shape, DType::F32)).collect();
+    let (batch_sizes, reverse) = (sizes.into(), g.one_in(2));
+    (RnnLayer { mode, batch_sizes, reverse, bias, projection, saves: !g.one_in(4) }, inputs)
+}
+
 fn float(g: &mut Gen) -> Tensor {
     let shape = g.shape();
     let dtype = g.pick(&[DType::F32, DType::F32, DType::F64, DType::F16]);
@@ -536,6 +573,41 @@ const OTHERS: &[Maker] = &[
         let grad = g.tensor_of(&inputs[0].shape()[1..2], inputs[0].dtype());
         inputs.insert(0, grad);
         (CtcLossBackward { of: Box::new(op) }.into(), count(g, inputs))
+    },
+    // attention and recurrent layers
+    |g| {
+        let (op, inputs) = attention(g);
+        (op.into(), count(g, inputs))
+    },
+    |g| {
+        let (of, mut inputs) = attention(g);
+        let mut lead = inputs[0].shape().to_vec();
+        let out = inputs[0].clone();
+        lead.pop();
+        let lse = g.tensor_of(&lead, DType::F32);
+        inputs.insert(0, out.clone());
+        inputs.insert(4, out);
+        inputs.insert(5, lse);
+        (ScaledDotProductAttentionBackward { of }.into(), count(g, inputs))
+    },
+    |g| {
+        let (op, inputs) = recurrent(g);
+        (op.into(), count(g, inputs))
+    },
+    |g| {
+        let (of, inputs) = recurrent(g);
+        let (x, h) = (inputs[0].clone(), inputs[1].clone());
+        let y = g.tensor_of(&[x.shape()[0], h.shape()[1]], DType::F32);
+        let c = g.tensor_of(&[x.shape()[0], h.shape()[1]], DType::F32);
+        let mut all = vec![y.clone(), y];
+        match of.mode {
+            RnnMode::Lstm => all.extend([x, c]),
+            RnnMode::Gru => all.push(g.tensor_of(&[x.shape()[0], 4 * h.shape()[1]], DType::F32)),
+            _ => {}
+        }
+        all.extend(inputs.into_iter().skip(1).filter(|t| t.rank() != 1));
+        let grads = if g.one_in(6) { [g.one_in(2), g.one_in(2), g.one_in(2)] } else { [true, false, false] };
+        (RnnLayerBackward { of, grads }.into(), count(g, all))
     },
     // elements by number, joining, padding
     |g| {

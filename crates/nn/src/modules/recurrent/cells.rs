@@ -1,7 +1,7 @@
 //! The weights of one layer in one direction, one step of each kind, and the cells, which are just that.
 
 use crate::{Forward, Module, Parameter, Part, Rebuild, init};
-use flambeau_tensor::{DType, Device, Error, ErrorKind, Result, Tensor, bail, builder, ensure};
+use flambeau_tensor::{DType, Device, Error, ErrorKind, Result, RnnMode, Tensor, bail, builder, ensure};
 
 /// The function of a plain recurrent layer: PyTorch's `nonlinearity`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -32,12 +32,13 @@ impl From<RNNNonlinearity> for Kind {
 }
 
 impl Kind {
-    /// How many gates of the hidden size there are.
-    fn gates(self) -> usize {
+    /// As the op names it.
+    pub(super) fn mode(self) -> RnnMode {
         match self {
-            Kind::Tanh | Kind::Relu => 1,
-            Kind::Lstm => 4,
-            Kind::Gru => 3,
+            Kind::Tanh => RnnMode::RnnTanh,
+            Kind::Relu => RnnMode::RnnRelu,
+            Kind::Lstm => RnnMode::Lstm,
+            Kind::Gru => RnnMode::Gru,
         }
     }
 }
@@ -66,7 +67,7 @@ impl Gates {
         dtype: DType,
         device: Device,
     ) -> Result<Gates> {
-        let Some(gates) = kind.gates().checked_mul(hidden) else {
+        let Some(gates) = kind.mode().gates().checked_mul(hidden) else {
             let message = format!("a hidden size of {hidden} is more than can be counted");
             return Err(Error::new(ErrorKind::Argument, "Gates", message));
         };

@@ -3,12 +3,12 @@
 //! A batch is walked as if it were packed: all steps after one another in `[Σ sizes, features]`, with the number of
 //! sequences that have each step. A padded batch has the same number everywhere.
 
-use super::cells::{Gates, Kind, gru_step, lstm_step, rnn_step};
+use super::cells::{Gates, Kind};
 use super::sequence::Sequence;
 use crate::part::{Item, ItemMut, Visitor, VisitorMut};
 use crate::print::{py_bool, py_float};
 use crate::{Mode, Part, Rebuild, functional};
-use flambeau_tensor::{DType, Device, Result, Tensor, cat, ensure, stack};
+use flambeau_tensor::{DType, Device, Result, RnnLayer, Tensor, bail, cat, dispatch_all, ensure, stack};
 use std::panic::Location;
 
 /// More layers than anybody has; a list of them is made.
@@ -216,71 +216,25 @@ impl Walk<'_> {
     #[track_caller]
     fn run(&self, x: &Tensor, h0: Tensor, c0: Option<Tensor>) -> Result<(Tensor, Tensor, Option<Tensor>)> {
         // One product for all steps; only what depends on the state is left to each.
-        let projected = self.gates.project_input(self.kind, x)?;
-        let offsets: Vec<usize> =
-            self.sizes.iter().scan(0, |end, size| Some(std::mem::replace(end, *end + size))).collect();
-        let mut outputs = Vec::with_capacity(self.sizes.len());
-        let rows = |t: &Tensor, start: usize, len: usize| -> Result<Tensor> {
-            if start == 0 && t.shape()[0] == len { Ok(t.clone()) } else { t.narrow(0, start as isize, len) }
+        let gates = self.gates.project_input(self.kind, x)?;
+        let bias = if self.kind == Kind::Gru { self.gates.bias_hh.as_deref() } else { None };
+        let projection = self.gates.weight_hr.as_deref();
+        let mut inputs = vec![&gates, &h0, &*self.gates.weight_hh];
+        inputs.extend(bias);
+        inputs.extend(&c0);
+        inputs.extend(projection);
+        let layer = RnnLayer {
+            mode: self.kind.mode(),
+            batch_sizes: self.sizes.into(),
+            reverse: self.reverse,
+            bias: bias.is_some(),
+            projection: projection.is_some(),
+            saves: flambeau_tensor::grad_enabled() && inputs.iter().any(|t| t.requires_grad()),
         };
-        let last = self.sizes.len() - 1;
-        let begin = if self.reverse { self.sizes[last] } else { self.sizes[0] };
-        let mut h = rows(&h0, 0, begin)?;
-        let mut c = c0.as_ref().map(|c0| rows(c0, 0, begin)).transpose()?;
-        // The states of sequences that have ended, those that ended last at the end.
-        let (mut ended_h, mut ended_c) = (Vec::new(), Vec::new());
-        for at in 0..self.sizes.len() {
-            let step = if self.reverse { last - at } else { at };
-            let (size, active) = (self.sizes[step], h.shape()[0]);
-            if size < active {
-                ended_h.push(rows(&h, size, active - size)?);
-                h = rows(&h, 0, size)?;
-                if let Some(all) = &c {
-                    ended_c.push(rows(all, size, active - size)?);
-                    c = Some(rows(all, 0, size)?);
-                }
-            } else if size > active {
-                h = cat(&[h, rows(&h0, active, size - active)?], 0)?;
-                if let (Some(now), Some(c0)) = (&c, &c0) {
-                    c = Some(cat(&[now.clone(), rows(c0, active, size - active)?], 0)?);
-                }
-            }
-            let gx = rows(&projected, offsets[step], size)?;
-            (h, c) = self.step(&gx, &h, c)?;
-            outputs.push(h.clone());
-        }
-        if self.reverse {
-            outputs.reverse();
-        }
-        let whole = |now: Tensor, ended: Vec<Tensor>| -> Result<Tensor> {
-            if ended.is_empty() {
-                return Ok(now);
-            }
-            let parts: Vec<Tensor> = std::iter::once(now).chain(ended.into_iter().rev()).collect();
-            cat(&parts, 0)
-        };
-        let c = c.map(|c| whole(c, ended_c)).transpose()?;
-        Ok((cat(&outputs, 0)?, whole(h, ended_h)?, c))
-    }
-
-    /// The next state, of what the input contributes to the gates and the state.
-    #[track_caller]
-    fn step(&self, gx: &Tensor, h: &Tensor, c: Option<Tensor>) -> Result<(Tensor, Option<Tensor>)> {
-        match (self.kind, c) {
-            (Kind::Lstm, Some(c)) => {
-                let gates = gx.add(&h.linear(&self.gates.weight_hh, None)?)?;
-                let (h, c) = lstm_step(&gates, &c)?;
-                let h = match &self.gates.weight_hr {
-                    Some(projection) => h.linear(projection, None)?,
-                    None => h,
-                };
-                Ok((h, Some(c)))
-            }
-            (Kind::Gru, c) => {
-                let gh = h.linear(&self.gates.weight_hh, self.gates.bias_hh.as_deref())?;
-                Ok((gru_step(gx, &gh, h)?, c))
-            }
-            (kind, c) => Ok((rnn_step(kind, &gx.add(&h.linear(&self.gates.weight_hh, None)?)?)?, c)),
+        let mut made = dispatch_all(layer.into(), &inputs)?.into_iter();
+        match (made.next(), made.next()) {
+            (Some(y), Some(h)) => Ok((y, h, if c0.is_some() { made.next() } else { None })),
+            _ => bail!(Unsupported, "rnn_layer", "an interpreter answered without outputs"),
         }
     }
 }

@@ -63,6 +63,38 @@ pub(crate) fn write<T: Compute, R>(dst: &mut Dst<'_>, f: impl FnOnce(&mut [T]) -
     result
 }
 
+/// An output as `T`s while a kernel fills it: its memory where it is stored so, else a buffer, which
+/// [`finish`](Wide::finish) rounds into it. For kernels with several outputs.
+pub(crate) enum Wide<'a, 'b, T> {
+    Own(&'b mut [T]),
+    Buffer(Vec<T>, &'b mut Dst<'a>),
+}
+
+impl<'a, 'b, T: Compute> Wide<'a, 'b, T> {
+    /// # Panics
+    /// As [`read`].
+    pub(crate) fn of(dst: &'b mut Dst<'a>) -> Self {
+        if T::KIND.stores(dst.dtype()) {
+            Wide::Own(dst.slice::<T>())
+        } else {
+            Wide::Buffer(vec![T::default(); dst.numel()], dst)
+        }
+    }
+
+    pub(crate) fn numbers(&mut self) -> &mut [T] {
+        match self {
+            Wide::Own(numbers) => numbers,
+            Wide::Buffer(numbers, _) => numbers,
+        }
+    }
+
+    pub(crate) fn finish(self) {
+        if let Wide::Buffer(numbers, dst) = self {
+            store(&numbers, dst);
+        }
+    }
+}
+
 /// Rounds `rows` into a contiguous output of as many elements.
 ///
 /// # Panics
@@ -147,6 +179,16 @@ pub(crate) fn each2<T: Float>(out: &mut [T], a: &[T], b: &[T], f: impl Fn(T, T) 
     let (a, b) = (&a[..n], &b[..n]);
     for i in 0..n {
         out[i] = f(a[i], b[i]);
+    }
+}
+
+/// `out[i] = f(out[i], a[i], b[i], c[i])`.
+#[inline(always)]
+pub(crate) fn update<T: Float>(out: &mut [T], [a, b, c]: [&[T]; 3], f: impl Fn(T, T, T, T) -> T) {
+    let n = out.len();
+    let (a, b, c) = (&a[..n], &b[..n], &c[..n]);
+    for i in 0..n {
+        out[i] = f(out[i], a[i], b[i], c[i]);
     }
 }
 

@@ -1,0 +1,139 @@
+//! Attention and recurrent layers: the kernels against their decompositions, over shapes that fill blocks and do not, and
+//! the same bits at any number of threads.
+
+mod common;
+
+use common::{close, kernel_is_decomposition, sample, seeded, values};
+use flambeau_tensor::{
+    DType, Op, RnnLayer, RnnLayerBackward, RnnMode, ScaledDotProductAttention, ScaledDotProductAttentionBackward,
+    Tensor, dispatch_all, set_num_threads,
+};
+
+fn run(op: &Op, inputs: &[Tensor]) -> Vec<Tensor> {
+    dispatch_all(op.clone(), &inputs.iter().collect::<Vec<_>>()).unwrap().into_iter().collect()
+}
+
+/// A backward kernel against its decomposition, in both precisions.
+fn backward_is_decomposition(op: impl Into<Op>, inputs: &[Tensor]) {
+    let op = op.into();
+    for (dtype, tolerance) in [(DType::F64, 1e-9), (DType::F32, 1e-4)] {
+        let cast = |t: &Tensor| if t.dtype().is_float() { t.to_dtype(dtype).unwrap() } else { t.clone() };
+        let given: Vec<Tensor> = inputs.iter().map(cast).collect();
+        let theirs = op.decompose(&inputs.iter().collect::<Vec<_>>()).unwrap().unwrap();
+        let ours = run(&op, &given);
+        assert_eq!(ours.len(), theirs.len());
+        for (i, (a, b)) in ours.iter().zip(&theirs).enumerate() {
+            assert_eq!(a.shape(), b.shape());
+            close(&format!("{op:?} in {dtype}, output {i}"), &values(a), &values(b), tolerance);
+        }
+    }
+}
+
+/// Queries, keys, values: heads, those of the keys, queries, keys, numbers of both and of the values.
+fn operands([heads, own, l, s, e, ev]: [usize; 6]) -> Vec<Tensor> {
+    [(1, [2, heads, l, e]), (2, [2, own, s, e]), (3, [2, own, s, ev])].map(|(i, s)| seeded(i, &s, -1.5, 1.5)).into()
+}
+
+#[test]
+fn attention_is_its_decomposition() {
+    // Less than a tile and than a block, several blocks of keys and queries, groups of heads.
+    for sizes in [[1, 1, 3, 2, 1, 1], [2, 1, 7, 20, 5, 3], [2, 2, 100, 300, 16, 33], [4, 2, 130, 130, 20, 16]] {
+        let [heads, _, l, s, ..] = sizes;
+        let qkv = operands(sizes);
+        let numbers = seeded(5, &[2, heads, l, s], -1.0, 1.0);
+        let may = seeded(6, &[1, heads, l, s], -1.0, 1.0).gt(-0.3).unwrap();
+        // A row in which nothing may be attended to.
+        let may = may.logical_and(&Tensor::arange(0, l as i64).build().unwrap().ne(1).unwrap().unsqueeze(-1).unwrap());
+        let may = may.unwrap().expand([2, heads, l, s]).unwrap();
+        for (mask, causal, scale) in
+            [(None, false, 0.3), (None, true, 0.5), (Some(numbers), false, -0.4), (Some(may), false, 0.2)]
+        {
+            let op = ScaledDotProductAttention { scale, causal, mask: mask.is_some() };
+            let all: Vec<Tensor> = qkv.iter().chain(&mask).cloned().collect();
+            kernel_is_decomposition(op, &all);
+            let made = run(&op.into(), &all);
+            let mut back = vec![sample(made[0].shape(), -1.0, 1.0)];
+            back.extend([&qkv[..], &made].concat());
+            back.extend(mask);
+            backward_is_decomposition(ScaledDotProductAttentionBackward { of: op }, &back);
+        }
+    }
+}
+
+/// A layer, and its inputs for a hidden size.
+fn layer(mode: RnnMode, hidden: usize, out: Option<usize>, sizes: &[usize], reverse: bool) -> (RnnLayer, Vec<Tensor>) {
+    let (rows, n, gates, width) = (sizes.iter().sum::<usize>(), sizes[0], mode.gates() * hidden, out.unwrap_or(hidden));
+    let (bias, lstm) = (mode == RnnMode::Gru, mode == RnnMode::Lstm);
+    let shapes = [
+        (true, vec![rows, gates]),
+        (true, vec![n, width]),
+        (true, vec![gates, width]),
+        (bias, vec![gates]),
+        (lstm, vec![n, hidden]),
+        (out.is_some(), vec![width, hidden]),
+    ];
+    let inputs = shapes.iter().enumerate().filter(|(_, (there, _))| *there);
+    let inputs = inputs.map(|(i, (_, shape))| seeded(i as u64, shape, -0.5, 0.5)).collect();
+    let batch_sizes = sizes.into();
+    (RnnLayer { mode, batch_sizes, reverse, bias, projection: out.is_some(), saves: true }, inputs)
+}
+
+#[test]
+fn recurrent_layers_are_their_decompositions() {
+    let (tanh, relu, lstm, gru) = (RnnMode::RnnTanh, RnnMode::RnnRelu, RnnMode::Lstm, RnnMode::Gru);
+    for (mode, out) in [(tanh, None), (relu, None), (lstm, None), (lstm, Some(3)), (gru, None)] {
+        for (hidden, sizes) in [(5, &[1][..]), (5, &[4, 4, 2, 1, 1]), (40, &[13, 13, 9])] {
+            for reverse in [false, true] {
+                let (op, inputs) = layer(mode, hidden, out, sizes, reverse);
+                kernel_is_decomposition(RnnLayer { saves: false, ..op.clone() }, &inputs);
+                kernel_is_decomposition(op.clone(), &inputs);
+                let made = run(&op.clone().into(), &inputs);
+                for grads in [[true, true, mode == lstm], [true, false, false], [false, true, false]] {
+                    let states = made.iter().take(op.states()).enumerate().filter(|(i, _)| grads[*i]);
+                    let mut back: Vec<Tensor> =
+                        states.map(|(i, t)| seeded(20 + i as u64, t.shape(), -1.0, 1.0)).collect();
+                    back.push(made[0].clone());
+                    back.extend(made[op.states()..].iter().cloned());
+                    back.extend(
+                        inputs[1..].iter().enumerate().filter(|(i, _)| !(op.bias && *i == 2)).map(|x| x.1.clone()),
+                    );
+                    backward_is_decomposition(RnnLayerBackward { of: op.clone(), grads }, &back);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    let all = |op: &Op, inputs: &[Tensor], threads| -> Vec<Vec<f64>> {
+        set_num_threads(threads);
+        run(op, inputs).iter().map(values).collect()
+    };
+    let single = |t: &Tensor| t.to_dtype(DType::F32).unwrap();
+    let inputs: Vec<Tensor> = operands([4, 4, 600, 300, 32, 32]).iter().map(single).collect();
+    let op: Op = ScaledDotProductAttention { scale: 0.2, causal: true, mask: false }.into();
+    assert_eq!(all(&op, &inputs, 1), all(&op, &inputs, 3));
+    let (op, inputs) = layer(RnnMode::Lstm, 200, None, &[40, 40, 30], false);
+    let inputs: Vec<Tensor> = inputs.iter().map(single).collect();
+    assert_eq!(all(&op.clone().into(), &inputs, 1), all(&op.into(), &inputs, 3));
+}
+
+#[test]
+fn what_does_not_fit_is_an_error() {
+    let (op, inputs) = layer(RnnMode::Gru, 4, None, &[2, 2], false);
+    let call = |op: &RnnLayer, inputs: &[Tensor]| {
+        dispatch_all(op.clone().into(), &inputs.iter().collect::<Vec<_>>()).unwrap_err().to_string()
+    };
+    let rising = RnnLayer { batch_sizes: [1, 3].into(), ..op.clone() };
+    assert!(call(&rising, &inputs).contains("must not rise"));
+    assert!(call(&RnnLayer { batch_sizes: [2, usize::MAX].into(), ..op.clone() }, &inputs).contains("must add up"));
+    assert!(call(&op, &inputs[..3]).contains("inputs behind the first"));
+    let mut other = inputs.clone();
+    other[1] = seeded(1, &[2, 3], -1.0, 1.0);
+    assert!(call(&op, &other).contains("the weight") || call(&op, &other).contains("h has shape"));
+    let qkv = operands([3, 2, 4, 4, 2, 2]);
+    let op = ScaledDotProductAttention { scale: 1.0, causal: false, mask: false };
+    let e = dispatch_all(op.into(), &qkv.iter().collect::<Vec<_>>()).unwrap_err().to_string();
+    assert!(e.contains("must be […, L, E]"), "{e}");
+}

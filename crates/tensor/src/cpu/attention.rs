@@ -1,0 +1,545 @@
+//! Kernels of scaled dot product attention: queries and keys in blocks, whose scores stay in the second-level cache.
+//!
+//! Forward a softmax runs along: what was summed before is scaled when a larger score comes. Backward the weights are
+//! computed again from the logarithms that forward left. Where attention is causal, blocks, panels and parts of sums
+//! beyond the diagonal are left out. All products have the block's keys or values packed on the right.
+
+use super::floats::{self, Compute, Wide, compute, read, sum_of};
+use super::math::Float;
+use super::matmul::Matrix;
+use super::micro::Real;
+use super::packed::{Packed, Within};
+use super::par::{self, Shared};
+use super::{CpuKernel, Dst, Src};
+use crate::layout::Layout;
+use crate::op::Infer;
+use crate::ops::{ScaledDotProductAttention, ScaledDotProductAttentionBackward};
+use crate::shape::{Shape, Strides};
+use crate::{DType, Result};
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// A number that attention computes in.
+trait Scalar: Real + Compute {}
+impl Scalar for f32 {}
+impl Scalar for f64 {}
+
+/// Queries and keys of a block.
+const QUERIES: usize = 48;
+const KEYS: usize = 256;
+/// The same backward, where sums run along both.
+const QUERIES_BACK: usize = 96;
+const KEYS_BACK: usize = 128;
+/// Queries of a head that are one task; each packs the keys for itself.
+const CHUNK: usize = 10 * QUERIES;
+/// Multiply-adds that a task should have at least.
+const TASK: usize = 1 << 20;
+
+/// An operand `[…, rows, columns]` where it lies, as the numbers that are computed in.
+struct Operand<'a, T: Clone> {
+    data: Cow<'a, [T]>,
+    batch: Layout,
+    row: usize,
+    column: usize,
+}
+
+/// One of its matrices.
+#[derive(Clone, Copy)]
+struct Head<'a, T> {
+    data: &'a [T],
+    row: usize,
+    column: usize,
+}
+
+impl<'a, T: Clone> Operand<'a, T> {
+    fn new(data: Cow<'a, [T]>, layout: &Layout) -> Operand<'a, T> {
+        let batch = layout.rank() - 2;
+        let (shape, strides) =
+            (Shape::from_slice(&layout.shape[..batch]), Strides::from_slice(&layout.strides[..batch]));
+        let (row, column) = (layout.strides[batch], layout.strides[batch + 1]);
+        Operand { data, batch: Layout { shape, strides, offset: 0 }, row, column }
+    }
+
+    /// Matrix `i`.
+    fn head(&self, i: usize) -> Head<'_, T> {
+        Head { data: self.data.get(self.batch.place(i)..).unwrap_or_default(), row: self.row, column: self.column }
+    }
+}
+
+impl<'a, T: Scalar> Operand<'a, T> {
+    fn of(x: &Src<'a>) -> Operand<'a, T> {
+        if T::KIND.stores(x.dtype()) {
+            return Operand::new(Cow::Borrowed(x.span::<T>()), x.layout());
+        }
+        Operand::new(read::<T>(x), &Layout::contiguous(Shape::from_slice(x.shape())))
+    }
+}
+
+impl<'a, T: Scalar> Head<'a, T> {
+    /// The rows from `i` on.
+    fn from(self, i: usize) -> Head<'a, T> {
+        Head { data: self.data.get(i * self.row..).unwrap_or_default(), ..self }
+    }
+
+    fn matrix(self) -> Matrix<T> {
+        Matrix { ptr: self.data.as_ptr(), row: self.row, column: self.column }
+    }
+
+    /// `rows` of them and all columns packed, as they are.
+    fn pack(self, packed: &mut Packed<T>, rows: usize, columns: usize) {
+        packed.fill((rows, columns), self.data, self.row, self.column);
+    }
+
+    /// The same turned round.
+    fn pack_turned(self, packed: &mut Packed<T>, rows: usize, columns: usize) {
+        packed.fill((columns, rows), self.data, self.column, self.row);
+    }
+}
+
+/// What is added to scores, or which of them count.
+enum Mask<'a, T: Clone> {
+    None,
+    May(Operand<'a, u8>),
+    Add(Operand<'a, T>),
+}
+
+impl<'a, T: Scalar> Mask<'a, T> {
+    fn of(mask: Option<&Src<'a>>) -> Mask<'a, T> {
+        match mask {
+            None => Mask::None,
+            Some(x) if x.dtype() == DType::Bool => Mask::May(Operand::new(Cow::Borrowed(x.span::<u8>()), x.layout())),
+            Some(x) => Mask::Add(Operand::of(x)),
+        }
+    }
+
+    /// To the scores of query `i` with the keys from `first` on.
+    #[inline(always)]
+    fn apply(&self, head: usize, i: usize, first: usize, scores: &mut [T]) {
+        if scores.is_empty() {
+            return;
+        }
+        match self {
+            Mask::None => {}
+            Mask::May(mask) => {
+                let from = &mask.head(head).data[i * mask.row + first * mask.column..];
+                for (j, x) in scores.iter_mut().enumerate() {
+                    let kept = *x;
+                    *x = if from[j * mask.column] == 0 { T::NEG_INFINITY } else { kept };
+                }
+            }
+            Mask::Add(mask) => {
+                let from = &mask.head(head).data[i * mask.row + first * mask.column..];
+                for (j, x) in scores.iter_mut().enumerate() {
+                    *x += from[j * mask.column];
+                }
+            }
+        }
+    }
+}
+
+/// The sizes, and what is to be computed.
+#[derive(Clone, Copy)]
+struct Sizes<T> {
+    heads: usize,
+    /// Heads of the queries for one of the keys.
+    group: usize,
+    /// Queries and keys of a head, and their numbers and those of the values.
+    l: usize,
+    s: usize,
+    e: usize,
+    ev: usize,
+    scale: T,
+    causal: bool,
+}
+
+impl<T: Scalar> Sizes<T> {
+    fn of(op: &ScaledDotProductAttention, q: &Src<'_>, k: &Src<'_>, v: &Src<'_>) -> Sizes<T> {
+        let batch = q.shape().len() - 2;
+        let count = |x: &Src<'_>| x.shape()[..batch].iter().product::<usize>();
+        Sizes {
+            heads: count(q),
+            group: count(q) / count(k).max(1),
+            l: q.shape()[batch],
+            s: k.shape()[batch],
+            e: q.shape()[batch + 1],
+            ev: v.shape()[batch + 1],
+            scale: <T as Float>::from_f64(op.scale),
+            causal: op.causal,
+        }
+    }
+
+    /// How many of `keys` keys from `start` on query `i` may attend to.
+    #[inline(always)]
+    fn reach(&self, i: usize, start: usize, keys: usize) -> usize {
+        if self.causal { (i + 1).saturating_sub(start).min(keys) } else { keys }
+    }
+
+    /// Do all of these queries come before all keys from `start` on?
+    fn is_beyond(&self, queries: &Range<usize>, start: usize) -> bool {
+        self.causal && start >= queries.end
+    }
+
+    fn within(&self, within: fn(isize) -> Within, first: usize, start: usize) -> Within {
+        if self.causal { within(first as isize - start as isize) } else { Within::All }
+    }
+}
+
+fn panels<T: Real>(columns: usize) -> Range<usize> {
+    let width = Packed::<T>::padded(1);
+    0..columns.div_ceil(width)
+}
+
+/// `row = exp(scale · row − top)`, and the sum.
+#[inline(always)]
+fn exponentials<T: Float>(row: &mut [T], scale: T, top: T) -> T {
+    const LANES: usize = 32;
+    let mut sums = [T::ZERO; LANES];
+    let (whole, rest) = row.as_chunks_mut::<LANES>();
+    for chunk in whole {
+        for i in 0..LANES {
+            chunk[i] = Float::exp(chunk[i] * scale - top);
+        }
+        for i in 0..LANES {
+            sums[i] += chunk[i];
+        }
+    }
+    for i in 0..rest.len() {
+        rest[i] = Float::exp(rest[i] * scale - top);
+        sums[i] += rest[i];
+    }
+    floats::sum(&sums)
+}
+
+/// The memory of a task.
+struct Work<T> {
+    keys: Packed<T>,
+    values: Packed<T>,
+    scores: Vec<T>,
+    /// Numbers from a row of scores to the next.
+    row: usize,
+    top: Vec<T>,
+    sum: Vec<T>,
+}
+
+struct Forward<'a, T: Clone> {
+    size: Sizes<T>,
+    q: Operand<'a, T>,
+    k: Operand<'a, T>,
+    v: Operand<'a, T>,
+    mask: Mask<'a, T>,
+}
+
+impl<T: Scalar> Forward<'_, T> {
+    fn work(&self) -> Work<T> {
+        let keys = KEYS.min(self.size.s);
+        // Not a power of two, of which all rows would fall into the same few lines of the cache.
+        let row = Packed::<T>::padded(keys) + 16;
+        let (scores, queries) = (vec![T::ZERO; QUERIES.min(self.size.l) * row], CHUNK.min(self.size.l));
+        let (top, sum) = (vec![T::ZERO; queries], vec![T::ZERO; queries]);
+        Work { keys: Packed::empty(), values: Packed::empty(), scores, row, top, sum }
+    }
+
+    /// Some queries of a head.
+    fn run(&self, work: &mut Work<T>, head: usize, queries: Range<usize>, out: &mut [T], lse: &mut [T]) {
+        let size = &self.size;
+        work.top.fill(T::NEG_INFINITY);
+        work.sum.fill(T::ZERO);
+        let (k, v) = (self.k.head(head / size.group), self.v.head(head / size.group));
+        for start in (0..size.s).step_by(KEYS) {
+            if size.is_beyond(&queries, start) {
+                break;
+            }
+            let keys = KEYS.min(size.s - start);
+            k.from(start).pack_turned(&mut work.keys, keys, size.e);
+            v.from(start).pack(&mut work.values, keys, size.ev);
+            for first in queries.clone().step_by(QUERIES) {
+                let block = first..(first + QUERIES).min(queries.end);
+                if !size.is_beyond(&block, start) {
+                    let at = first - queries.start;
+                    self.block(work, head, block.clone(), at, start..start + keys, &mut out[at * size.ev..]);
+                }
+            }
+        }
+        for (i, lse) in lse.iter_mut().enumerate() {
+            let (top, sum) = (work.top[i], work.sum[i]);
+            let nothing = sum == T::ZERO;
+            let factor = if nothing { T::ZERO } else { T::ONE / sum };
+            out[i * size.ev..(i + 1) * size.ev].iter_mut().for_each(|x| *x *= factor);
+            *lse = if nothing { T::INFINITY } else { top + Float::ln(sum) };
+        }
+    }
+
+    /// A block of queries, the first of them number `at` of the task, with a block of keys.
+    fn block(
+        &self,
+        work: &mut Work<T>,
+        head: usize,
+        queries: Range<usize>,
+        at: usize,
+        keys: Range<usize>,
+        out: &mut [T],
+    ) {
+        let (size, row, n) = (&self.size, work.row, queries.len());
+        let (first, start) = (queries.start, keys.start);
+        assert!(n * row <= work.scores.len() && n * size.ev <= out.len());
+        let scores = work.scores.as_mut_ptr();
+        let q = self.q.head(head).from(first).matrix();
+        // SAFETY: the block's queries are rows of `q`; the scores have room for `n` rows of all panels.
+        unsafe {
+            let within = size.within(Within::Columns, first, start);
+            work.keys.run(panels::<T>(keys.len()), n, q, scores, row, false, within);
+        }
+        let scaled = matches!(self.mask, Mask::None) && size.scale > T::ZERO;
+        par::simd(
+            #[inline(always)]
+            || {
+                for i in 0..n {
+                    let scores = &mut work.scores[i * row..i * row + keys.len()];
+                    let (scores, beyond) = scores.split_at_mut(size.reach(first + i, start, keys.len()));
+                    beyond.fill(T::ZERO);
+                    let scale = if scaled {
+                        size.scale
+                    } else {
+                        scores.iter_mut().for_each(|x| *x *= size.scale);
+                        self.mask.apply(head, first + i, start, scores);
+                        T::ONE
+                    };
+                    let (old, sum) = (work.top[at + i], work.sum[at + i]);
+                    let top = Float::maximum(old, floats::max(scores) * scale);
+                    let safe = if top == T::NEG_INFINITY { T::ZERO } else { top };
+                    let factor = Float::exp(old - safe);
+                    work.sum[at + i] = sum * factor + exponentials(scores, scale, safe);
+                    work.top[at + i] = top;
+                    if start > 0 {
+                        out[i * size.ev..(i + 1) * size.ev].iter_mut().for_each(|x| *x *= factor);
+                    }
+                }
+            },
+        );
+        let weights = Matrix { ptr: work.scores.as_ptr(), row, column: 1 };
+        // SAFETY: the weights are `n` rows of as many as there are keys, the output `n` rows.
+        unsafe {
+            let within = size.within(Within::UpTo, first, start);
+            work.values.run(panels::<T>(size.ev), n, weights, out.as_mut_ptr(), size.ev, start > 0, within);
+        }
+    }
+}
+
+fn forward<T: Scalar>(op: &ScaledDotProductAttention, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) {
+    let [out, lse] = outputs else { return };
+    let size = Sizes::<T>::of(op, &inputs[0], &inputs[1], &inputs[2]);
+    let mut out = Wide::<T>::of(out);
+    let lse = lse.slice::<T>();
+    if size.s == 0 || lse.is_empty() {
+        out.numbers().fill(T::ZERO);
+        lse.fill(T::INFINITY);
+        return out.finish();
+    }
+    let (q, k, v) = (Operand::of(&inputs[0]), Operand::of(&inputs[1]), Operand::of(&inputs[2]));
+    let job = Forward { size, q, k, v, mask: Mask::of(inputs.get(3)) };
+    let (to, to_lse) = (Shared::new(out.numbers().as_mut_ptr()), Shared::new(lse.as_mut_ptr()));
+    let chunks = size.l.div_ceil(CHUNK);
+    let cost = size.l.min(CHUNK).saturating_mul(size.s).saturating_mul(size.e + size.ev);
+    par::ranges(size.heads * chunks, (TASK / cost.max(1)).max(1), |tasks| {
+        let mut work = job.work();
+        for task in tasks {
+            let (head, chunk) = (task / chunks, task % chunks);
+            let queries = chunk * CHUNK..((chunk + 1) * CHUNK).min(size.l);
+            let rows = head * size.l + queries.start..head * size.l + queries.end;
+            // SAFETY: each task has rows of its own, which lie in the outputs.
+            let (out, lse) = unsafe { (to.part(rows.start * size.ev..rows.end * size.ev), to_lse.part(rows)) };
+            job.run(&mut work, head, queries, out, lse);
+        }
+    });
+    out.finish();
+}
+
+struct Backward<'a, T: Clone> {
+    size: Sizes<T>,
+    g: Operand<'a, T>,
+    q: Operand<'a, T>,
+    k: Operand<'a, T>,
+    v: Operand<'a, T>,
+    mask: Mask<'a, T>,
+    lse: Cow<'a, [T]>,
+    /// Σ gradient · output of each query.
+    mean: Vec<T>,
+}
+
+/// The memory of a task backward.
+struct WorkBack<T> {
+    /// Keys and values turned round, and keys as they are.
+    keys_turned: Packed<T>,
+    values_turned: Packed<T>,
+    keys: Packed<T>,
+    /// Queries and gradients of a block.
+    queries: Packed<T>,
+    grads: Packed<T>,
+    weights: Vec<T>,
+    by_scores: Vec<T>,
+    row: usize,
+}
+
+impl<T: Scalar> Backward<'_, T> {
+    fn work(&self) -> WorkBack<T> {
+        let row = Packed::<T>::padded(KEYS_BACK.min(self.size.s)) + 16;
+        let scores = vec![T::ZERO; QUERIES_BACK.min(self.size.l) * row];
+        let [keys_turned, values_turned, keys, queries, grads] = std::array::from_fn(|_| Packed::empty());
+        let (weights, by_scores) = (scores.clone(), scores);
+        WorkBack { keys_turned, values_turned, keys, queries, grads, weights, by_scores, row }
+    }
+
+    /// One head of the keys, with all of the queries' for it.
+    fn run(&self, work: &mut WorkBack<T>, own: usize, [dq, dk, dv]: [&mut [T]; 3]) {
+        let size = &self.size;
+        [&mut *dq, &mut *dk, &mut *dv].into_iter().for_each(|grad| grad.fill(T::ZERO));
+        let (k, v) = (self.k.head(own), self.v.head(own));
+        for start in (0..size.s).step_by(KEYS_BACK) {
+            let keys = start..(start + KEYS_BACK).min(size.s);
+            k.from(start).pack_turned(&mut work.keys_turned, keys.len(), size.e);
+            v.from(start).pack_turned(&mut work.values_turned, keys.len(), size.ev);
+            k.from(start).pack(&mut work.keys, keys.len(), size.e);
+            let (dk, dv) = (&mut dk[start * size.e..], &mut dv[start * size.ev..]);
+            for (i, dq) in dq.chunks_exact_mut(size.l * size.e).enumerate() {
+                for first in (0..size.l).step_by(QUERIES_BACK) {
+                    let queries = first..(first + QUERIES_BACK).min(size.l);
+                    if !size.is_beyond(&queries, start) {
+                        let dq = &mut dq[first * size.e..];
+                        self.block(work, own * size.group + i, queries, keys.clone(), [dq, &mut *dk, &mut *dv]);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A block of queries with a block of keys.
+    fn block(
+        &self,
+        work: &mut WorkBack<T>,
+        head: usize,
+        queries: Range<usize>,
+        keys: Range<usize>,
+        [dq, dk, dv]: [&mut [T]; 3],
+    ) {
+        let (size, row, n) = (&self.size, work.row, queries.len());
+        let (first, start) = (queries.start, keys.start);
+        let (q, g) = (self.q.head(head).from(first), self.g.head(head).from(first));
+        assert!(n * row <= work.weights.len() && n * row <= work.by_scores.len() && n * size.e <= dq.len());
+        assert!(keys.len() * size.e <= dk.len() && keys.len() * size.ev <= dv.len());
+        let columns = size.within(Within::Columns, first, start);
+        // SAFETY: the block's queries are rows of both; the buffers have room for `n` rows of all panels.
+        unsafe {
+            let all = panels::<T>(keys.len());
+            work.keys_turned.run(all.clone(), n, q.matrix(), work.weights.as_mut_ptr(), row, false, columns);
+            work.values_turned.run(all, n, g.matrix(), work.by_scores.as_mut_ptr(), row, false, columns);
+        }
+        self.by_scores(work, head, queries.clone(), keys.clone());
+        q.pack(&mut work.queries, n, size.e);
+        g.pack(&mut work.grads, n, size.ev);
+        let straight = |all: &[T]| Matrix { ptr: all.as_ptr(), row, column: 1 };
+        let turned = |all: &[T]| Matrix { ptr: all.as_ptr(), row: 1, column: row };
+        let (up_to, from) = (size.within(Within::UpTo, first, start), size.within(Within::From, first, start));
+        // SAFETY: the weights and the gradients of scores are `n` rows of as many as there are keys; the lengths of
+        // what is written are checked above.
+        unsafe {
+            let (by, e, ev) = (straight(&work.by_scores), panels::<T>(size.e), panels::<T>(size.ev));
+            work.keys.run(e.clone(), n, by, dq.as_mut_ptr(), size.e, true, up_to);
+            let by = turned(&work.by_scores);
+            work.queries.run(e, keys.len(), by, dk.as_mut_ptr(), size.e, true, from);
+            work.grads.run(ev, keys.len(), turned(&work.weights), dv.as_mut_ptr(), size.ev, true, from);
+        }
+    }
+
+    /// The weights from the scores, and the gradient by the scores from that by the weights, in their places.
+    fn by_scores(&self, work: &mut WorkBack<T>, head: usize, queries: Range<usize>, keys: Range<usize>) {
+        let (size, row) = (&self.size, work.row);
+        let plain = matches!(self.mask, Mask::None);
+        par::simd(
+            #[inline(always)]
+            || {
+                for (i, query) in queries.clone().enumerate() {
+                    let reach = size.reach(query, keys.start, keys.len());
+                    let part = i * row..i * row + keys.len();
+                    let (weights, beyond) = work.weights[part.clone()].split_at_mut(reach);
+                    beyond.fill(T::ZERO);
+                    let (by_scores, beyond) = work.by_scores[part].split_at_mut(reach);
+                    beyond.fill(T::ZERO);
+                    let (lse, mean) = (self.lse[head * size.l + query], self.mean[head * size.l + query]);
+                    if plain {
+                        weights.iter_mut().for_each(|x| *x = Float::exp(*x * size.scale - lse));
+                    } else {
+                        weights.iter_mut().for_each(|x| *x *= size.scale);
+                        self.mask.apply(head, query, keys.start, weights);
+                        weights.iter_mut().for_each(|x| *x = Float::exp(*x - lse));
+                    }
+                    floats::update(by_scores, [weights, weights, weights], |by, w, _, _| (by - mean) * w * size.scale);
+                }
+            },
+        );
+    }
+}
+
+fn backward<T: Scalar>(op: &ScaledDotProductAttentionBackward, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) {
+    let [dq, dk, dv] = outputs else { return };
+    let size = Sizes::<T>::of(&op.of, &inputs[1], &inputs[2], &inputs[3]);
+    let (mut dq, mut dk, mut dv) = (Wide::<T>::of(dq), Wide::<T>::of(dk), Wide::<T>::of(dv));
+    if [size.heads, size.l, size.s, size.e, size.ev].contains(&0) {
+        for mut grad in [dq, dk, dv] {
+            grad.numbers().fill(T::ZERO);
+            grad.finish();
+        }
+        return;
+    }
+    let (g, out) = (read::<T>(&inputs[0]), read::<T>(&inputs[4]));
+    let mut mean = vec![T::ZERO; size.heads * size.l];
+    par::chunks(&mut mean, 64, 64 * size.ev, |i, mean| {
+        par::simd(
+            #[inline(always)]
+            || {
+                for (j, mean) in mean.iter_mut().enumerate() {
+                    let at = (i * 64 + j) * size.ev..(i * 64 + j + 1) * size.ev;
+                    *mean = sum_of(&g[at.clone()], &out[at], |g, y| g * y);
+                }
+            },
+        );
+    });
+    let rows = Layout::contiguous(Shape::from_slice(inputs[0].shape()));
+    let job = Backward {
+        size,
+        g: Operand::new(g, &rows),
+        q: Operand::of(&inputs[1]),
+        k: Operand::of(&inputs[2]),
+        v: Operand::of(&inputs[3]),
+        mask: Mask::of(inputs.get(6)),
+        lse: read::<T>(&inputs[5]),
+        mean,
+    };
+    let to = [&mut dq, &mut dk, &mut dv].map(|grad| Shared::new(grad.numbers().as_mut_ptr()));
+    let lengths = [size.group * size.l * size.e, size.s * size.e, size.s * size.ev];
+    let cost = size.group.saturating_mul(size.l).saturating_mul(size.s).saturating_mul(size.e + size.ev);
+    par::ranges(size.heads / size.group, (TASK / cost.max(1)).max(1), |tasks| {
+        let mut work = job.work();
+        for own in tasks {
+            // SAFETY: each task has heads of its own, which lie in the outputs.
+            let part = |i: usize| unsafe { to[i].part(own * lengths[i]..(own + 1) * lengths[i]) };
+            job.run(&mut work, own, [part(0), part(1), part(2)]);
+        }
+    });
+    [dq, dk, dv].into_iter().for_each(Wide::finish);
+}
+
+impl CpuKernel for ScaledDotProductAttention {
+    const IN_PLACE: bool = true;
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        compute!(Self::NAME, inputs[0].dtype(), forward(self, inputs, outputs));
+        Ok(())
+    }
+}
+
+impl CpuKernel for ScaledDotProductAttentionBackward {
+    const IN_PLACE: bool = true;
+    fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+        compute!(Self::NAME, inputs[1].dtype(), backward(self, inputs, outputs));
+        Ok(())
+    }
+}
