@@ -10,6 +10,7 @@ use crate::value::{Recorded, Value};
 pub const FREE: &[(&str, Free)] = &[
     ("linalg.eig", Free::Eigen { ordered: false }),
     ("linalg.eigh", Free::Eigen { ordered: true }),
+    ("rtf_evd", Free::Vector),
     ("linalg.svd", Free::Singular { adjoint: true }),
     ("svd", Free::Singular { adjoint: false }),
 ];
@@ -18,6 +19,8 @@ pub const FREE: &[(&str, Free)] = &[
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs)]
 pub enum Free {
+    /// Vectors along the last dimension.
+    Vector,
     /// Eigenvalues and eigenvectors.
     Eigen { ordered: bool },
     /// U, S, and V or its adjoint.
@@ -128,6 +131,9 @@ fn sizes(x: &Plain) -> Option<(usize, usize)> {
 pub fn align(name: &str, ours: &mut Value<Plain>, theirs: &Value<Recorded>) {
     let Some((_, free)) = FREE.iter().find(|free| free.0 == name) else { return };
     let theirs: Vec<Plain> = theirs.tensors().into_iter().map(Plain::from).collect();
+    if let (Free::Vector, Value::Tensor(ours), [theirs]) = (free, &mut *ours, &theirs[..]) {
+        return vectors(ours, theirs);
+    }
     let Value::Seq(ours) = ours else { return };
     let mut plain: Vec<&mut Plain> = Vec::new();
     for value in ours {
@@ -140,6 +146,18 @@ pub fn align(name: &str, ours: &mut Value<Plain>, theirs: &Value<Recorded>) {
         (Free::Eigen { ordered }, [values, vectors]) if fits => eigen(values, vectors, &theirs, *ordered),
         (Free::Singular { adjoint }, [u, s, v]) if fits => singular([u, s, v], &theirs, *adjoint),
         _ => {}
+    }
+}
+
+fn vectors(ours: &mut Plain, theirs: &Plain) {
+    let n = ours.shape.last().copied().unwrap_or(0);
+    if ours.shape != theirs.shape || ours.element != theirs.element || n == 0 {
+        return;
+    }
+    for start in (0..ours.numbers.len()).step_by(n) {
+        let mut column = Columns { numbers: &mut ours.numbers, start, rows: n, cols: 1, adjoint: false };
+        let phase = column.phase(&theirs.numbers, 0);
+        column.turn(0, phase);
     }
 }
 

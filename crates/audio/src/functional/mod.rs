@@ -4,10 +4,10 @@
 mod alignment;
 mod beamforming;
 mod biquad;
+mod distance;
 mod effects;
 mod features;
 mod filters;
-mod istft;
 mod lfilter;
 mod loudness;
 mod mask;
@@ -21,11 +21,15 @@ mod vad;
 mod vocoder;
 
 pub use alignment::{TokenSpan, edit_distance, forced_align, merge_tokens};
-pub use beamforming::{apply_beamforming, psd};
+pub use beamforming::{
+    DiagonalLoading, ReferenceChannel, apply_beamforming, mvdr_weights_rtf, mvdr_weights_souden, psd, rtf_evd,
+    rtf_power,
+};
 pub use biquad::{
     DEFAULT_Q, allpass_biquad, band_biquad, bandpass_biquad, bandreject_biquad, bass_biquad, deemph_biquad,
     equalizer_biquad, highpass_biquad, lowpass_biquad, riaa_biquad, treble_biquad,
 };
+pub use distance::frechet_distance;
 pub use effects::{
     DensityFunction, FlangerOptions, Modulation, PhaserOptions, contrast, dcshift, dither, flanger, gain, overdrive,
     phaser,

@@ -1,7 +1,6 @@
 //! Waveforms to spectrograms.
 
-use super::istft::{IstftOptions, istft as inverse};
-use flambeau_tensor::{PadMode, Result, StftOptions, Tensor, cat, ensure};
+use flambeau_tensor::{IstftOptions, PadMode, Result, StftOptions, Tensor, cat, ensure};
 
 /// What a spectrogram is divided by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -139,7 +138,7 @@ pub fn inverse_spectrogram(
         .onesided(options.onesided)
         .length(length.map(|l: usize| l.saturating_add(2 * pad)));
     let waveform =
-        inverse(&scaled.reshape([lead.iter().product::<usize>(), image[0], image[1]])?, options.n_fft, &istft)?;
+        scaled.reshape([lead.iter().product::<usize>(), image[0], image[1]])?.istft(options.n_fft, &istft)?;
     let waveform = match length {
         Some(length) => waveform.narrow(-1, pad as isize, length)?,
         None => waveform,

@@ -1,8 +1,7 @@
 //! What is made of spectrograms' phases: signals for magnitudes, time stretched, pitch shifted.
 
-use super::istft::{IstftOptions, istft};
 use super::resample::{ResampleOptions, resample};
-use flambeau_tensor::{DType, Result, StftOptions, Tensor, bail, cat, ensure, options};
+use flambeau_tensor::{DType, IstftOptions, Result, StftOptions, Tensor, bail, cat, ensure, options};
 use std::f64::consts::PI;
 
 options! {
@@ -63,7 +62,7 @@ pub fn griffinlim(specgram: &Tensor, window: &Tensor, options: GriffinLimOptions
     };
     let mut before: Option<Tensor> = None;
     for _ in 0..n_iter {
-        let rebuilt = istft(&magnitude.mul(&angles)?, n_fft, &back)?.stft(n_fft, &there)?;
+        let rebuilt = magnitude.mul(&angles)?.istft(n_fft, &back)?.stft(n_fft, &there)?;
         ensure!(
             rebuilt.shape() == packed,
             Argument,
@@ -78,7 +77,7 @@ pub fn griffinlim(specgram: &Tensor, window: &Tensor, options: GriffinLimOptions
         angles = angles.div(&angles.abs()?.add(1e-16)?)?;
         before = Some(rebuilt);
     }
-    let waveform = istft(&magnitude.mul(&angles)?, n_fft, &back)?;
+    let waveform = magnitude.mul(&angles)?.istft(n_fft, &back)?;
     let shape: Vec<usize> = lead.iter().copied().chain([waveform.size(-1)?]).collect();
     waveform.reshape(shape)
 }
@@ -183,7 +182,7 @@ pub fn pitch_shift(waveform: &Tensor, sample_rate: u32, n_steps: i32, options: &
         bail!(Argument, name, "{n_steps} steps of {bins_per_octave} in an octave are too many");
     }
     let back = IstftOptions::new().hop_length(hop_length).win_length(win_length).window(window);
-    let longer = istft(&stretched, n_fft, &back.length(length as usize))?;
+    let longer = stretched.istft(n_fft, &back.length(length as usize))?;
     let shifted = resample(&longer, source as u32, sample_rate, &ResampleOptions::default())?;
     shifted.fit(-1, frames, 0.0)?.reshape(waveform.shape())
 }

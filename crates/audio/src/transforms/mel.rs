@@ -3,7 +3,7 @@
 use super::spectrogram::{Spectrogram, WindowFn, hann_window};
 use crate::functional::{self, MelNorm, MelScaleKind, Normalized};
 use flambeau_nn::{Buffer, Call, Forward, Module};
-use flambeau_tensor::{PadMode, Result, Tensor, builder, ensure};
+use flambeau_tensor::{PadMode, Result, Tensor, builder, ensure, linalg};
 
 /// Spectrograms `[..., n_stft, time]` gathered into `[..., n_mels, time]`, as
 /// `torchaudio.transforms.MelScale`.
@@ -58,6 +58,69 @@ impl Forward<&Tensor> for MelScale {
             x.shape()
         );
         x.transpose(-1, -2)?.matmul(&self.fb)?.transpose(-1, -2)
+    }
+}
+
+/// Spectrograms `[..., n_stft, time]` that [`MelScale`] would take to `[..., n_mels, time]`: of the least squares the
+/// solution of least norm, with zeros where that is negative; as `torchaudio.transforms.InverseMelScale` (whose default
+/// driver fails where a band is empty: this gives the solution there, too).
+#[derive(Module)]
+pub struct InverseMelScale {
+    /// The weights, `[n_stft, n_mels]`.
+    pub fb: Buffer,
+}
+
+builder! {
+    /// Options of [`InverseMelScale`].
+    pub struct InverseMelScaleBuilder => InverseMelScale;
+    new {
+        /// Of the signals whose spectrograms are wanted.
+        sample_rate: u32,
+        /// Frequencies that are wanted, `n_fft / 2 + 1`.
+        n_stft: usize,
+    }
+    options {
+        /// Bands, 128 unless set.
+        n_mels: usize = 128,
+        /// The lowest frequency in Hertz, 0 unless set.
+        f_min: f64 = 0.0,
+        /// The highest frequency in Hertz, half the sample rate unless set.
+        f_max: ~into Option<f64> = None,
+        /// Were the bands scaled to one area? Not unless set.
+        norm: ~into Option<MelNorm> = None,
+        /// The formula of the scale, HTK's unless set.
+        mel_scale: MelScaleKind = MelScaleKind::Htk,
+    }
+}
+
+impl InverseMelScale {
+    #[track_caller]
+    fn from_builder(b: InverseMelScaleBuilder) -> Result<Self> {
+        let scale = MelScale::new(b.sample_rate)
+            .n_mels(b.n_mels)
+            .f_min(b.f_min)
+            .f_max(b.f_max)
+            .n_stft(b.n_stft)
+            .norm(b.norm)
+            .mel_scale(b.mel_scale)
+            .build()?;
+        Ok(InverseMelScale { fb: scale.fb })
+    }
+}
+
+impl Forward<&Tensor> for InverseMelScale {
+    type Output = Tensor;
+    #[track_caller]
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let n_mels = self.fb.shape()[1];
+        ensure!(
+            x.rank() >= 2 && x.shape()[x.rank() - 2] == n_mels,
+            Shape,
+            "InverseMelScale",
+            "a spectrogram is [..., {n_mels}, time] by n_mels, this is {:?}",
+            x.shape()
+        );
+        linalg::pinv(&self.fb.transpose(0, 1)?, linalg::Cutoff::default(), false)?.matmul(x)?.relu()
     }
 }
 

@@ -36,8 +36,10 @@ pub use features::{ComputeDeltas, RNNTLoss, SlidingWindowCmn};
 pub use masking::{
     FrequencyMasking, FrequencyMaskingBuilder, SpecAugment, SpecAugmentBuilder, TimeMasking, TimeMaskingBuilder,
 };
-pub use mel::{MelScale, MelScaleBuilder, MelSpectrogram, MelSpectrogramBuilder};
-pub use multi_channel::{PSD, PSDBuilder};
+pub use mel::{
+    InverseMelScale, InverseMelScaleBuilder, MelScale, MelScaleBuilder, MelSpectrogram, MelSpectrogramBuilder,
+};
+pub use multi_channel::{MVDR, MVDRBuilder, MVDRSolution, PSD, PSDBuilder, RTFMVDR, SoudenMVDR};
 pub use pad_trim::PadTrim;
 pub use resample::{Resample, ResampleBuilder};
 pub use spectrogram::{
@@ -51,8 +53,8 @@ pub use waveform::{
 };
 
 pub use crate::functional::{
-    ConvolveMode, MelNorm, MelScaleKind, Normalized, ResamplingMethod, RnntLossOptions, SlidingWindowCmnOptions,
-    VadOptions,
+    ConvolveMode, DiagonalLoading, MelNorm, MelScaleKind, Normalized, ReferenceChannel, ResamplingMethod,
+    RnntLossOptions, SlidingWindowCmnOptions, VadOptions,
 };
 #[doc(no_inline)]
 pub use flambeau_nn::{Call, Forward};

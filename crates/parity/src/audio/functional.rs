@@ -226,6 +226,21 @@ fn apply(name: &str, w: &Words<'_>) -> Outcome {
         }
         "mu_law_decoding" => ok(f::mu_law_decoding(w.tensor("x_mu")?, w.count("quantization_channels", 0)?)?),
         "mu_law_encoding" => ok(f::mu_law_encoding(w.tensor("x")?, w.count("quantization_channels", 0)?)?),
+        "frechet_distance" => {
+            ok(f::frechet_distance(w.tensor("mu_x")?, w.tensor("sigma_x")?, w.tensor("mu_y")?, w.tensor("sigma_y")?)?)
+        }
+        "mvdr_weights_rtf" => {
+            ok(f::mvdr_weights_rtf(w.tensor("rtf")?, w.tensor("psd_n")?, w.reference()?, w.loading()?)?)
+        }
+        "mvdr_weights_souden" => {
+            let reference = w.reference()?.unwrap_or(0.into());
+            ok(f::mvdr_weights_souden(w.tensor("psd_s")?, w.tensor("psd_n")?, reference, w.loading()?)?)
+        }
+        "rtf_evd" => ok(f::rtf_evd(w.tensor("psd_s")?)?),
+        "rtf_power" => {
+            let (reference, steps) = (w.reference()?.unwrap_or(0.into()), w.count("n_iter", 3)?);
+            ok(f::rtf_power(w.tensor("psd_s")?, w.tensor("psd_n")?, reference, steps, w.loading()?)?)
+        }
         "overdrive" => ok(f::overdrive(x()?, w.float("gain", 20.0)?, w.float("colour", 20.0)?)?),
         "phaser" => {
             let options = f::PhaserOptions::new()

@@ -8,7 +8,10 @@ pub mod model;
 pub mod transform;
 
 use flambeau_audio::{
-    functional::{ConvolveMode, MaskAxis, MelNorm, MelScaleKind, Normalized, Reduction, ResamplingMethod, VadOptions},
+    functional::{
+        ConvolveMode, DiagonalLoading, MaskAxis, MelNorm, MelScaleKind, Normalized, Reduction, ReferenceChannel,
+        ResamplingMethod, VadOptions,
+    },
     transforms::{WindowFn, hamming_window, hann_window},
 };
 use flambeau_tensor::{DType, PadMode, Tensor};
@@ -17,19 +20,6 @@ use crate::{
     call::{Call, KEYWORD, Trouble, unsupported},
     value::Value,
 };
-
-/// Functions and transforms of torchaudio that are not here yet, or not in the runner's table.
-pub const LACKING: &[&str] = &[
-    "frechet_distance",
-    "mvdr_weights_rtf",
-    "mvdr_weights_souden",
-    "rtf_evd",
-    "rtf_power",
-    "InverseMelScale",
-    "MVDR",
-    "RTFMVDR",
-    "SoudenMVDR",
-];
 
 /// An argument by its name.
 pub(crate) struct Words<'a>(pub &'a Call);
@@ -133,6 +123,22 @@ impl<'a> Words<'a> {
             "sinc_interp_kaiser" => Ok(ResamplingMethod::SincInterpKaiser(beta)),
             other => unsupported(format!("resampling by {other}")),
         }
+    }
+
+    /// A channel's number, or weights of all.
+    pub fn reference(&self) -> Result<Option<ReferenceChannel<'a>>, Trouble> {
+        match self.0.given(KEYWORD, "reference_channel") {
+            None | Some(Value::None) => Ok(None),
+            Some(Value::Tensor(weights)) => Ok(Some(ReferenceChannel::Weights(weights))),
+            Some(_) => Ok(Some(self.0.size(KEYWORD, "reference_channel")?.into())),
+        }
+    }
+
+    pub fn loading(&self) -> Result<DiagonalLoading, Trouble> {
+        Ok(DiagonalLoading::new()
+            .diagonal_loading(self.flag("diagonal_loading", true)?)
+            .diag_eps(self.float("diag_eps", 1e-7)?)
+            .eps(self.float("eps", 1e-8)?))
     }
 
     pub fn reduction(&self) -> Result<Reduction, Trouble> {

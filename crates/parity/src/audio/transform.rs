@@ -250,6 +250,46 @@ fn made(name: &str, w: &Words<'_>, state: &StateDict) -> Result<Calls, Trouble> 
             state,
         ),
         "MelSpectrogram" => layer(mel_spectrogram(w, rate()?)?, state),
+        "InverseMelScale" => {
+            w.text("driver", "gels")?;
+            layer(
+                t::InverseMelScale::new(w.rate("sample_rate")?, w.count("n_stft", 0)?)
+                    .n_mels(w.count("n_mels", 128)?)
+                    .f_min(w.float("f_min", 0.0)?)
+                    .f_max(w.float_opt("f_max")?)
+                    .norm(w.norm()?)
+                    .mel_scale(w.mel_scale()?),
+                state,
+            )
+        }
+        "MVDR" => {
+            let solution = match w.text("solution", "ref_channel")? {
+                "ref_channel" => t::MVDRSolution::RefChannel,
+                "stv_evd" => t::MVDRSolution::StvEvd,
+                "stv_power" => t::MVDRSolution::StvPower,
+                other => return unsupported(format!("solution {other}")),
+            };
+            let module = t::MVDR::new()
+                .ref_channel(w.count("ref_channel", 0)?)
+                .solution(solution)
+                .multi_mask(w.flag("multi_mask", false)?)
+                .diag_loading(w.flag("diag_loading", true)?)
+                .diag_eps(w.float("diag_eps", 1e-7)?)
+                .online(w.flag("online", false)?)
+                .build()?;
+            let module = loaded(module, state)?;
+            Ok(Box::new(move |c| ok(module.call((c.x()?, c.tensor(1, "mask_s")?, c.tensor_opt(2, "mask_n")?))?)))
+        }
+        "RTFMVDR" => Ok(Box::new(|c| {
+            let reference = c.size(3, "reference_channel")?.into();
+            let (rtf, noise) = (c.tensor(1, "rtf")?, c.tensor(2, "psd_n")?);
+            ok(t::RTFMVDR::default().call((c.x()?, rtf, noise, reference))?)
+        })),
+        "SoudenMVDR" => Ok(Box::new(|c| {
+            let reference = c.size(3, "reference_channel")?.into();
+            let (speech, noise) = (c.tensor(1, "psd_s")?, c.tensor(2, "psd_n")?);
+            ok(t::SoudenMVDR::default().call((c.x()?, speech, noise, reference))?)
+        })),
         "MuLawDecoding" => plain(t::MuLawDecoding::new(w.count("quantization_channels", 256)?)),
         "MuLawEncoding" => plain(t::MuLawEncoding::new(w.count("quantization_channels", 256)?)),
         "PSD" => {

@@ -1,7 +1,7 @@
 //! The inverse of the short-time Fourier transform.
 
 use crate::fft::{self, Norm};
-use crate::{ColumnOptions, Result, Tensor, ensure};
+use crate::{ColumnOptions, DType, Result, Tensor, ensure};
 
 crate::options! {
     /// Options of [`Tensor::istft`]; PyTorch's names and defaults.
@@ -82,20 +82,50 @@ impl Tensor {
             None => expected,
         };
         let kept = end.min(expected).saturating_sub(start);
-        let part = |x: &Tensor| x.narrow(1, start as isize, kept);
-        let (signal, envelope) = (part(&signal)?, part(&envelope)?);
-        let covered = self.device() == crate::Device::Meta
-            || kept == 0
-            || envelope.detach().abs()?.amin(..)?.item::<f64>()? > 1e-11;
         ensure!(
-            covered,
+            kept > 0,
             Argument,
             op,
-            "the windows leave out a sample: window, hop_length and n_fft do not go together"
+            "{frames} frames of {n_fft} samples leave no samples: raise length or give more frames"
         );
+        let part = |x: &Tensor| x.narrow(1, start as isize, kept);
+        let (signal, envelope) = (part(&signal)?, part(&envelope)?);
+        // A tensor without values has nothing to look at.
+        if self.device() != crate::Device::Meta {
+            let least = envelope.detach().abs()?.amin(..)?.to_dtype(DType::F64)?.item::<f64>()?;
+            ensure!(
+                least > 1e-11,
+                Argument,
+                op,
+                "samples lie where the windows are zero (their squares add up to {least:e}): set center or another window"
+            );
+        }
         let signal = signal.div(&envelope)?;
         let missing = options.length.map_or(0, |length| length.saturating_sub(kept));
-        let signal = if missing > 0 { signal.pad(&[0, missing as isize], 0.0)? } else { signal };
+        let Some(missing) = isize::try_from(missing).ok().filter(|n| *n < isize::MAX / 16) else {
+            crate::bail!(Memory, op, "{missing} more samples than the frames hold are more than can be counted")
+        };
+        let signal = if missing > 0 { signal.pad(&[0, missing], 0.0)? } else { signal };
         if self.rank() == 2 { signal.squeeze(0) } else { Ok(signal) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_that_leave_nothing_say_what_would_be_right() {
+        let frames = Tensor::ones([5, 3]).dtype(DType::Complex64).build().unwrap();
+        let says = |o: &IstftOptions, words: &str| {
+            let error = frames.istft(8, o).unwrap_err();
+            assert!(error.message().contains(words), "{error}");
+        };
+        let window = Tensor::hann_window(8, true, DType::F32).unwrap();
+        says(&IstftOptions::new().length(0usize), "leave no samples");
+        says(&IstftOptions::new().window(window).center(false), "windows are zero");
+        says(&IstftOptions::new().length(usize::MAX), "can be counted");
+        says(&IstftOptions::new().onesided(false), "8 samples have 8");
+        assert_eq!(frames.istft(8, &IstftOptions::new()).unwrap().shape(), [4]);
     }
 }
