@@ -239,3 +239,14 @@ fn faults_are_named() {
     assert_eq!(x.group_norm(2, None, None, 1e-5).unwrap_err().kind(), ErrorKind::Argument);
     assert_eq!(x.to_dtype(DType::I64).unwrap().layer_norm([3], None, None, 1e-5).unwrap_err().kind(), ErrorKind::DType);
 }
+
+/// Whatever the size of a number, what lies at the mean comes to zero.
+#[test]
+fn a_constant_group_is_zero_to_the_bit() {
+    let x = Tensor::from_slice(&[1e4f32, -1e4, 3e4, 5.0, 1.0, -6e4], [2, 3, 1]).unwrap();
+    let y = x.expand([2, 3, 4]).unwrap().group_norm(3, None, None, 1e-5).unwrap();
+    assert_eq!(y.to_vec::<f32>().unwrap(), [0.0; 24]);
+    let rows = x.select(0, 0).unwrap().t().unwrap().expand([4, 3]).unwrap();
+    let y = rows.batch_norm(BatchNormOptions::new().training(true)).unwrap();
+    assert_eq!(y.to_vec::<f32>().unwrap(), [0.0; 12]);
+}

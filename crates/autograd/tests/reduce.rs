@@ -178,3 +178,36 @@ fn slopes_of_powers_at_zero() {
     assert_eq!(gradient(|b| b.pow(&vector(&e)), &b), [1.0, 1.0, 0.0]);
     assert_eq!(gradient(|b| b.pow(0.0), &b), [0.0; 3]);
 }
+
+/// What is divided by a small norm, and powers of it, leave the range of half and of single precision.
+#[test]
+fn norms_of_small_numbers_have_slopes() {
+    let slope = |dtype: DType, values: &[f64], p: f64| {
+        let x = vector(values).to_dtype(dtype).unwrap().requires_grad_().unwrap();
+        x.norm(p, ..).unwrap().backward().unwrap();
+        x.grad().unwrap().to_dtype(DType::F64).unwrap().to_vec::<f64>().unwrap()
+    };
+    // torch.norm; 1e-7 is the second number above 0 of float16.
+    assert_eq!(slope(DType::F16, &[1e-7, 2e-7, 3e-7], 2.0), [0.333_251_953_125, 0.5, 0.833_496_093_75]);
+    for p in [1.5, 2.0, 3.0] {
+        let (small, right) = (slope(DType::F32, &[3e-25, -4e-25], p), slope(DType::F64, &[3.0, -4.0], p));
+        assert!(small.iter().zip(&right).all(|(s, r)| (s - r).abs() < 1e-6), "{p}: {small:?}, not {right:?}");
+    }
+    let rows = vector(&[1.0, 2.0, 0.0, 0.0]).to_dtype(DType::F16).unwrap().reshape([2, 2]).unwrap();
+    let rows = rows.requires_grad_().unwrap();
+    rows.renorm(f64::INFINITY, 0, 1.0).unwrap().sum(..).unwrap().backward().unwrap();
+    assert_eq!(values(&rows.grad().unwrap().narrow(0, 1, 1).unwrap().to_dtype(DType::F64).unwrap()), [1.0, 1.0]);
+}
+
+#[test]
+fn equal_elements_share_the_gradient_of_fmax_and_fmin() {
+    for f in [|x: &Tensor, y: &Tensor| x.fmax(y), |x: &Tensor, y: &Tensor| x.fmin(y)] {
+        let x = vector(&[1.0, 2.0, f64::NAN, 3.0]).requires_grad_().unwrap();
+        let y = vector(&[1.0, 5.0, 4.0, f64::NAN]).requires_grad_().unwrap();
+        f(&x, &y).unwrap().sum(..).unwrap().backward().unwrap();
+        let (x, y) = (values(&x.grad().unwrap()), values(&y.grad().unwrap()));
+        // torch.fmax, torch.fmin: a half each, all of it to one of them, and none to a NaN.
+        assert_eq!(([x[0], y[0]], x[1] + y[1], [x[2], y[2]], [x[3], y[3]]), ([0.5; 2], 1.0, [0.0, 1.0], [1.0, 0.0]));
+    }
+    assert_eq!(gradient(|x| x.logit(None), &[1.0, 0.0, 0.5]), [f64::INFINITY, f64::INFINITY, 4.0]);
+}

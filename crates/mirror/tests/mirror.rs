@@ -1,6 +1,7 @@
 //! The contract of a backend, on one whose work is in flight: what is queued, who waits for whom, how faults show.
 
 use flambeau_mirror::{device, queued, set_seed, with_stream};
+use flambeau_tensor::alloc::Block;
 use flambeau_tensor::backend::{Backend, Ran, Work, register_backend, synchronize};
 use flambeau_tensor::custom::{CpuInput, CpuKernel, CpuOutput, CustomOp};
 use flambeau_tensor::op::{Meta, Metas, Outputs};
@@ -204,6 +205,37 @@ fn what_a_backend_lacks_runs_by_its_decomposition_or_is_an_error_that_names_both
     let error = Tensor::zeros([1 << 22]).device(bare).build().unwrap_err();
     assert!(error.kind() == ErrorKind::Memory && error.to_string().contains("bare:0"), "{error}");
     assert!(x.pin_memory(Device::Cpu).is_err() && numbers(&[2], 0).pin_memory(bare).is_err());
+}
+
+/// Gives what it should not: memory of the host.
+struct Misled;
+
+impl Backend for Misled {
+    fn allocate(&self, _: Device, bytes: usize) -> Result<Memory> {
+        Ok(Memory::Host(Block::new(bytes).unwrap()))
+    }
+    unsafe fn run(&self, _: Work<'_>) -> Result<Ran> {
+        Ok(Ran::Queued)
+    }
+    unsafe fn upload(&self, _: &Tensor, _: &Tensor, _: bool) -> Result<()> {
+        Ok(())
+    }
+    unsafe fn download(&self, _: &Tensor, _: &Tensor, _: bool) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// It would come back from the cache as a tensor of the CPU on that device.
+#[test]
+fn a_device_has_no_memory_of_the_host() {
+    let misled = register_backend("misled", Box::new(Misled)).unwrap().device(0);
+    for _ in 0..2 {
+        let error = Tensor::zeros([64]).device(misled).build().unwrap_err();
+        assert!(error.message().contains("the backend of misled:0 gave host memory"), "{error}");
+        let fresh = Tensor::zeros([64]).build().unwrap();
+        assert!(fresh.device() == Device::Cpu && values(&fresh) == [0.0; 64]);
+    }
+    assert!(numbers(&[64], 1).to_device(misled).is_err());
 }
 
 /// x³ + 1: with a kernel for the CPU, or without any.

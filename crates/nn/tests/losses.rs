@@ -223,3 +223,17 @@ fn the_weight_of_a_loss_is_in_its_state() {
     assert_eq!(loss.state_dict().names().collect::<Vec<_>>(), ["weight"]);
     assert_eq!(format!("{loss:?}"), "NLLLoss()");
 }
+
+#[test]
+fn a_variance_without_end_is_no_fault() -> Result<()> {
+    // torch.nn.functional.gaussian_nll_loss
+    let (x, y) = (tensor(&[2.0, 1.0], &[2]).requires_grad_()?, tensor(&[0.0, 0.0], &[2]));
+    let var = tensor(&[f32::INFINITY, 1e-8], &[2]).requires_grad_()?;
+    let losses = gaussian_nll_loss_with(&x, &y, &var, false, 1e-6, Reduction::None)?;
+    losses.sum(..)?.backward()?;
+    assert_eq!(losses.i(0)?.item::<f32>()?, f32::INFINITY);
+    let slopes = x.grad().unwrap().to_vec::<f32>()?;
+    assert!(slopes[0] == 0.0 && (slopes[1] - 1e6).abs() < 1.0, "{slopes:?}");
+    assert_eq!(var.grad().unwrap().to_vec::<f32>()?[0], 0.0);
+    Ok(())
+}

@@ -202,7 +202,7 @@ pub fn ndtr(x: &Tensor) -> Result<Tensor> {
 /// Where a tensor is complex or the shapes do not broadcast.
 #[track_caller]
 pub fn xlog1py<'a>(x: &Tensor, other: impl Into<Operand<'a>>) -> Result<Tensor> {
-    let other = other.into().to_tensor(x)?;
+    let other = other.into().to_float_tensor(x)?;
     ensure!(
         !x.dtype().is_complex() && !other.dtype().is_complex(),
         DType,

@@ -279,3 +279,69 @@ fn wide_unsigned_integers_are_kept_moved_compared_and_cast() -> Result<()> {
     assert!(small.exp()?.dtype() == DType::F32 && small.maximum(&small).is_err());
     Ok(())
 }
+
+/// An op that computes in floating point does not bring a number into the integers beside it first.
+#[test]
+fn a_number_beside_integers_is_taken_as_it_is() -> Result<()> {
+    let x = Tensor::from_slice(&[0u8, 1, 5], 3)?;
+    let close = |y: Tensor, right: [f32; 3]| {
+        let y = y.to_vec::<f32>().unwrap();
+        assert!(y.iter().zip(right).all(|(y, r)| (y - r).abs() <= 1e-6 * r.abs() || y.is_nan() && r.is_nan()), "{y:?}");
+    };
+    close(x.xlogy(300)?, [0.0, 5.703_782_6, 28.518_913]);
+    close(x.xlogy(-1)?, [0.0, f32::NAN, f32::NAN]);
+    close(flambeau_tensor::special::xlog1py(&x, 300)?, [0.0, 5.707_110_4, 28.535_552]);
+    let turned = x.copysign(-1)?;
+    close(turned.clone(), [0.0, -1.0, -5.0]);
+    assert_eq!(turned.signbit()?.to_vec::<bool>()?, [true; 3]);
+    close(x.ldexp(-1)?, [0.0, 0.5, 2.5]);
+    Ok(())
+}
+
+#[test]
+fn factors_that_the_dtype_does_not_hold() -> Result<()> {
+    let x = Tensor::from_slice(&[0u8, 1, 5], 3)?;
+    let (index, source) = (tensor!([1i64, 1]), x.i(1..)?);
+    for alpha in [Scalar::Int(300), Scalar::Int(-300), Scalar::Float(-0.5), Scalar::Float(1e20), Scalar::Float(NAN)] {
+        let message = x.index_add(0, &index, &source, alpha).unwrap_err().to_string();
+        assert!(message.contains("does not fit uint8"), "{message}");
+    }
+    // Of integers what is behind the point does not count.
+    assert_eq!(x.index_add(0, &index, &source, 3.5)?.to_vec::<u8>()?, [0, 19, 5]);
+    assert_eq!(x.index_add(0, &index, &source, -1)?.to_vec::<u8>()?, [0, 251, 5]);
+    // Half precision is computed in f32, which has such factors.
+    let half = tensor!([[0.0, 1.0]]).to_dtype(DType::F16)?;
+    let far = half.addmm(&half.i((.., 1..))?, &half, 0, 1i64 << 40)?;
+    assert_eq!(far.to_dtype(DType::F32)?.to_vec::<f32>()?, [0.0, f32::INFINITY]);
+    Ok(())
+}
+
+#[test]
+fn truth_values_are_not_subtracted_and_widen_no_integers() -> Result<()> {
+    let (mask, x) = (tensor!([false, true, true]), Tensor::from_slice(&[0u8, 1, 5], 3)?);
+    for refused in [mask.sub(&mask), mask.sub(1), x.sub(&mask), mask.sub(&x), mask.rsub(1), mask.sub(0.5)] {
+        let message = refused.unwrap_err().to_string();
+        assert!(message.contains("not defined for bool"), "{message}");
+    }
+    assert!(x.sub_(&mask).is_err() && mask.addcmul(&mask, &mask, 2).is_err());
+    let sum = x.addcmul(&mask, &mask, 2)?;
+    assert_eq!((sum.dtype(), sum.to_vec::<u8>()?), (DType::U8, vec![0, 3, 7]));
+    assert!(x.lerp(&x, 0.5).is_err() && x.softshrink(0.5).is_err() && x.hardshrink(0.5).is_err());
+    Ok(())
+}
+
+/// What PyTorch computes in `f32` and rounds once.
+#[test]
+fn half_precision_is_rounded_at_the_end() -> Result<()> {
+    let half = |x: &[f64]| Tensor::from_slice(x, x.len()).unwrap().to_dtype(DType::F16).unwrap();
+    assert_eq!(reals(&half(&[1e4, -1e4, 0.25]).round_decimals(1)?), [1e4, -1e4, 0.199_951_171_875]);
+    assert_eq!(reals(&half(&[0.5, -2.5, 3.5]).sinc()?), [0.636_718_75, 0.127_319_335_937_5, -0.090_942_382_812_5]);
+    let powers = half(&[1.0, 0.0, 2.5]).ldexp(tensor!([3i64, 1, 2]))?;
+    assert_eq!((powers.dtype(), reals(&powers)), (DType::F16, vec![8.0, 0.0, 10.0]));
+    // 2²⁰⁰ is no f32, the products are.
+    assert_eq!(tensor!([1e-30, 1e-38]).ldexp(tensor!([200i64, 127]))?.isfinite()?.to_vec::<bool>()?, [true, true]);
+    // A replacement beyond the dtype is its infinity.
+    assert_eq!(reals(&half(&[NAN, 1.0]).nan_to_num(Some(1e20), None, None)?), [f64::INFINITY, 1.0]);
+    assert_eq!(reals(&half(&[f64::INFINITY]).nan_to_num(None, Some(-1e20), None)?), [f64::NEG_INFINITY]);
+    Ok(())
+}

@@ -139,7 +139,8 @@ impl Rule for Norm {
     fn saves(&self, _: &[bool]) -> Saves {
         Saves::NONE.input(0).output(0)
     }
-    /// sign(x) |x|ᵖ⁻¹ / normᵖ⁻¹; 0 where that has no limit.
+    /// sign(x) (|x| / norm)ᵖ⁻¹; 0 where that has no limit. The quotient comes first: the powers, and what is divided by
+    /// the norm of small numbers, may be out of range.
     fn vjp(&self, s: &Saved<'_>, g: &Tensor) -> Result<Grads> {
         s.one(|| {
             let (x, norm, p) = (s.input(0)?, s.output(0)?, self.ord);
@@ -155,13 +156,13 @@ impl Rule for Norm {
                 return x.sign()?.mul(&chosen)?.mul(&each);
             }
             let nothing = norm.eq(0.0)?;
+            let (share, g) = (x.div(&norm.masked_fill(&nothing, 1.0)?)?, g.masked_fill(&nothing, 0.0)?);
             if p == 2.0 {
-                return x.mul(&g.div(&norm)?.masked_fill(&nothing, 0.0)?);
+                return share.mul(&g);
             }
-            let scale = g.div(&norm.pow(p - 1.0)?)?.masked_fill(&nothing, 0.0)?;
-            let powers = x.sign()?.mul(&x.abs()?.pow(p - 1.0)?)?;
+            let powers = share.sign()?.mul(&share.abs()?.pow(p - 1.0)?)?;
             let powers = if p < 1.0 { powers.masked_fill(&x.eq(0.0)?, 0.0)? } else { powers };
-            powers.mul(&scale)
+            powers.mul(&g)
         })
     }
 }

@@ -334,7 +334,8 @@ pub fn gaussian_nll_loss_with(
         let least = no_grad(|| var.detach().amin(..))?.item::<f64>()?;
         ensure!(!(least < 0.0), Argument, NAME, "a variance is {least}, below 0");
     }
-    let raise = no_grad(|| var.detach().clamp_min(eps)?.sub(&var))?;
+    // ∞ − ∞ is no number.
+    let raise = no_grad(|| var.rsub(eps)?.masked_fill(&var.ge(eps)?, 0.0))?;
     let var = var.add(&raise)?;
     let loss = var.log()?.add(&input.sub(target)?.square()?.div(&var)?)?.mul(0.5)?;
     reduction.of(&if full { loss.add(0.5 * (2.0 * PI).ln())? } else { loss })

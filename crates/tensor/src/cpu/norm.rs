@@ -260,7 +260,8 @@ fn normalise_planes<T: Compute>(
 ) {
     planes.normalise(x, y, |plane| {
         let (s, c) = (planes.statistic(plane), planes.channel(plane));
-        let scale = rstd[s] * weight.map_or(1.0, |w| w[c].to_f64());
+        // As it will be multiplied by: what is no more than its mean comes to zero.
+        let scale = T::from_f64(rstd[s] * weight.map_or(1.0, |w| w[c].to_f64())).to_f64();
         (scale, bias.map_or(0.0, |b| b[c].to_f64()) - mean[s] * scale)
     });
 }
@@ -282,6 +283,11 @@ fn forward_planes<T: Compute>(
     let [y, mean, variance] = outputs else { return };
     let x = read::<T>(&inputs[0]);
     let (w, b) = (given(inputs, 1, weight), given(inputs, 1 + weight as usize, bias));
+    if x.is_empty() {
+        // Of no elements nothing is known, whatever the sizes are.
+        [mean, variance].into_iter().for_each(|of| of.slice().fill(T::from_f64(f64::NAN)));
+        return;
+    }
     let mut moments = planes.moments(&x);
     let mut rstd = rstd_of(moments.variance.iter().copied(), eps);
     if rounded && inputs.iter().all(|p| p.dtype() == inputs[0].dtype()) {

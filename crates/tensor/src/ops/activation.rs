@@ -379,19 +379,21 @@ impl Tensor {
     /// 0 where |x| is at most `lambda`, else x, as `nn.functional.hardshrink` (there λ = 0.5 by default).
     ///
     /// # Errors
-    /// Where the system has no memory for the result.
+    /// Where the dtype is not floating point.
     #[track_caller]
     pub fn hardshrink(&self, lambda: f64) -> Result<Tensor> {
+        ensure!(self.dtype().is_float(), DType, "hardshrink", "not defined for {}", self.dtype());
         self.masked_fill(&self.ge(-lambda)?.logical_and(&self.le(lambda)?)?, 0)
     }
 
     /// x moved towards 0 by `lambda`, as `nn.functional.softshrink` (there λ = 0.5 by default).
     ///
     /// # Errors
-    /// Where λ is negative.
+    /// Where λ is negative, or the dtype is not floating point.
     #[track_caller]
     pub fn softshrink(&self, lambda: f64) -> Result<Tensor> {
         ensure!(lambda >= 0.0, Argument, "softshrink", "lambda is {lambda}, it must not be negative");
+        ensure!(self.dtype().is_float(), DType, "softshrink", "not defined for {}", self.dtype());
         let moved = self.sub(&self.sign()?.mul(lambda)?)?;
         moved.masked_fill(&self.abs()?.le(lambda)?, 0)
     }

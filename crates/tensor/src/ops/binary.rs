@@ -80,6 +80,19 @@ impl<'a> Operand<'a> {
         }
     }
 
+    /// As [`to_tensor`](Operand::to_tensor), for an op that computes in floating point: a number beside integers is
+    /// not brought into their dtype, which may not hold it.
+    ///
+    /// # Errors
+    /// Where the system has no memory for the result.
+    #[track_caller]
+    pub(crate) fn to_float_tensor(&self, like: &Tensor) -> Result<Tensor> {
+        match self {
+            Operand::Tensor(t) => Ok(t.as_ref().clone()),
+            Operand::Scalar(s) => Tensor::scalar_on(*s, s.promote(like.dtype()).to_float(), like.device()),
+        }
+    }
+
     /// What `op` stores into elements of `target`: in its dtype and on its device.
     ///
     /// # Errors
@@ -177,6 +190,8 @@ struct Method {
     /// What the op computes in, of the operands' common dtype.
     dtype: fn(DType) -> DType,
     op: fn(ScalarOperand) -> Op,
+    /// Neither operand may be bool, whatever they promote to.
+    refuses_bool: bool,
 }
 
 /// Operands ready for their op.
@@ -196,6 +211,24 @@ impl Method {
     #[inline]
     fn takes(&self, a: &Tensor, b: &Tensor) -> bool {
         a.dtype() == b.dtype() && a.device() == b.device() && self.computes_in(a.dtype())
+    }
+
+    /// An error where an operand is of truth values and the op has none of them, as `torch.sub` says it.
+    #[track_caller]
+    fn check_bool(&self, x: &Tensor, other: &Operand<'_>) -> Result<()> {
+        let other = match other {
+            Operand::Tensor(t) => t.dtype(),
+            Operand::Scalar(s) => s.dtype(),
+        };
+        if self.refuses_bool && (x.dtype() == DType::Bool || other == DType::Bool) {
+            let name = self.in_place.trim_end_matches('_');
+            bail!(
+                DType,
+                name,
+                "not defined for bool; `logical_not` turns a mask round, `logical_xor` tells where two differ"
+            )
+        }
+        Ok(())
     }
 
     /// True where nothing has to be done to compute with the tensor and the number.
@@ -228,6 +261,7 @@ impl Method {
         match other {
             Operand::Tensor(y) => self.call(&y, x.into()),
             Operand::Scalar(value) => {
+                self.check_bool(x, &other)?;
                 let x = x.to_dtype((self.dtype)(value.promote(x.dtype())))?;
                 dispatch((self.op)(ScalarOperand::Left(value)), &[&x])
             }
@@ -240,6 +274,7 @@ impl Method {
         let in_dtype = |t: &'a Tensor, dtype| -> Result<Cow<'a, Tensor>> {
             Ok(if t.dtype() == dtype { Cow::Borrowed(t) } else { Cow::Owned(t.to_dtype(dtype)?) })
         };
+        self.check_bool(x, other)?;
         let y = match other {
             Operand::Tensor(y) => y.as_ref(),
             Operand::Scalar(v) => {
@@ -281,6 +316,7 @@ enum Takes {
     Any,
     Real,
     NoBool,
+    NeitherBool,
     Integral,
 }
 
@@ -308,7 +344,7 @@ fn infer(name: &'static str, takes: Takes, truth: bool, scalar: ScalarOperand, i
     let refused = match takes {
         Takes::Any => false,
         Takes::Real => dtype.is_complex(),
-        Takes::NoBool => dtype == DType::Bool,
+        Takes::NoBool | Takes::NeitherBool => dtype == DType::Bool,
         Takes::Integral => dtype.is_differentiable(),
     };
     if refused {
@@ -343,6 +379,7 @@ macro_rules! binary {
                     in_place: concat!($name, "_"),
                     dtype: $dtype,
                     op: |scalar| Op::$Op($Op { scalar }),
+                    refuses_bool: matches!(Takes::$takes, Takes::NeitherBool),
                 };
             }
         )*
@@ -402,7 +439,7 @@ binary! {
     /// x + y.
     Add, "add", Any, false, |d| d, add, in place add_;
     /// x − y.
-    Sub, "sub", NoBool, false, |d| d, sub, in place sub_, reversed rsub;
+    Sub, "sub", NeitherBool, false, |d| d, sub, in place sub_, reversed rsub;
     /// x · y.
     Mul, "mul", Any, false, |d| d, mul, in place mul_;
     /// x / y, true division: integers become the default dtype.

@@ -1,6 +1,7 @@
 //! Distances between vectors.
 
 use crate::interpreters::autocast::{in_full_precision, paused};
+use crate::ops::cast::rounded_once;
 use crate::shape::product;
 use crate::{Result, Tensor, ensure};
 
@@ -123,10 +124,13 @@ impl Tensor {
         ensure!(self.rank() > 1, Shape, "renorm", "the tensor {:?} has fewer than two dimensions", self.shape());
         let d = crate::shape::dim_index("renorm", dim, self.rank())?;
         let others: Vec<usize> = (0..self.rank()).filter(|k| *k != d).collect();
-        let norm = self.norm_keepdim(p, others)?;
-        let scale = norm.add(1e-7)?.rdiv(maxnorm)?;
-        let scale = scale.masked_fill(&norm.le(maxnorm)?, 1)?;
-        self.mul(&scale)
+        // The summand is nothing to half precision, and what is divided by it would be infinite.
+        rounded_once([self], |[x]| {
+            let norm = x.norm_keepdim(p, others)?;
+            let scale = norm.add(1e-7)?.rdiv(maxnorm)?;
+            let scale = scale.masked_fill(&norm.le(maxnorm)?, 1)?;
+            x.mul(&scale)
+        })
     }
 
     /// x₁ᵀ · W · x₂ + b for each matrix of `weight`, `[out, n, m]`, of the vectors `[…, n]` and `[…, m]`: `[…, out]`, as

@@ -7,6 +7,7 @@
 
 use crate::op::{Infer, Meta, Metas};
 use crate::ops::Operand;
+use crate::ops::ternary::factor;
 use crate::shape::{DimList, Shape, dim_index};
 use crate::{DType, Device, Result, Tensor, bail, broadcast_tensors, dispatch, dispatch_into, ensure, no_grad};
 use smallvec::SmallVec;
@@ -375,7 +376,7 @@ impl Tensor {
         alpha: impl Into<crate::Scalar>,
     ) -> Result<Tensor> {
         let (index, source) = (index.as_ref(), source.as_ref());
-        let alpha = alpha.into();
+        let alpha = factor("index_add", [source], alpha.into())?;
         let scaled = if alpha.is_one() {
             Cow::Borrowed(source)
         } else {

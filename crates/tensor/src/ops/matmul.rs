@@ -5,6 +5,7 @@ use crate::dtype::Category;
 use crate::interpreters::autocast::paused;
 use crate::op::{Infer, Meta, Metas, Outputs};
 use crate::ops::cast::{common_dtype, rounded_once};
+use crate::ops::ternary::factor;
 use crate::shape::{DimList, Shape, broadcast_shapes};
 use crate::{DType, Result, Scalar, Tensor, bail, dispatch, ensure};
 use smallvec::smallvec;
@@ -429,7 +430,7 @@ impl Tensor {
         (beta, alpha): (Scalar, Scalar),
         product: impl FnOnce(&Tensor, &Tensor) -> Result<Tensor>,
     ) -> Result<Tensor> {
-        let (beta, alpha) = (beta.stored_as(op, a.dtype())?, alpha.stored_as(op, a.dtype())?);
+        let (beta, alpha) = (factor(op, [a], beta)?, factor(op, [a], alpha)?);
         rounded_once([self, a, b], |[x, a, b]| {
             let product = product(a, b)?;
             let scaled = if alpha.is_one() {

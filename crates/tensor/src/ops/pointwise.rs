@@ -1,5 +1,6 @@
 //! Functions of each element that are put together from others.
 
+use crate::ops::cast::rounded_once;
 use crate::ops::{MantissaExponent, Operand, Special, SpecialFunction, result_type};
 use crate::{Category, DType, Result, Tensor, bail, dispatch, ensure, stack};
 use std::f64::consts::{LN_2, PI};
@@ -32,9 +33,9 @@ impl Tensor {
     /// Both operands in one floating-point dtype.
     #[track_caller]
     fn floats(&self, other: Operand<'_>) -> Result<(Tensor, Tensor)> {
-        let (x, y) = self.promoted(other)?;
-        let dtype = x.dtype().to_float();
-        Ok((x.to_dtype(dtype)?, y.to_dtype(dtype)?))
+        let other = other.to_float_tensor(self)?;
+        let dtype = result_type(self, &other).to_float();
+        Ok((self.to_dtype(dtype)?, other.to_dtype(dtype)?))
     }
 
     /// The real parts of a complex tensor, a view; a real tensor is returned as it is: `torch.real`.
@@ -146,10 +147,12 @@ impl Tensor {
     /// Where the system has no memory for the result.
     #[track_caller]
     pub fn sinc(&self) -> Result<Tensor> {
-        let x = self.to_dtype(self.dtype().to_float())?;
-        let zero = x.eq(0)?;
-        let turned = x.masked_fill(&zero, 1)?.mul(PI)?;
-        turned.sin()?.div(&turned)?.masked_fill(&zero, 1)
+        rounded_once([self], |[x]| {
+            let x = x.to_dtype(x.dtype().to_float())?;
+            let zero = x.eq(0)?;
+            let turned = x.masked_fill(&zero, 1)?.mul(PI)?;
+            turned.sin()?.div(&turned)?.masked_fill(&zero, 1)
+        })
     }
 
     /// log(x / (1 − x)), of x limited to between `eps` and 1 − `eps` where that is given: `torch.logit`.
@@ -164,7 +167,8 @@ impl Tensor {
             Some(eps) => x.masked_fill(&x.gt(1.0 - eps)?, 1.0 - eps)?.masked_fill(&x.lt(eps)?, eps)?,
             None => x,
         };
-        x.div(&x.rsub(1)?)?.log()
+        // Not the logarithm of the quotient, which is infinite at 1 with no slope to tell.
+        x.log()?.sub(&x.neg()?.log1p()?)
     }
 
     /// Numbers in place of NaN (`nan`, 0 where it is `None`) and of the infinities (the largest and least finite
@@ -182,9 +186,11 @@ impl Tensor {
             return self.copy();
         }
         let most = largest(self.dtype());
-        self.masked_fill(&self.isnan()?, nan.unwrap_or(0.0))?
-            .masked_fill(&self.isposinf()?, posinf.unwrap_or(most))?
-            .masked_fill(&self.isneginf()?, neginf.unwrap_or(-most))
+        // What the dtype does not hold is an infinity in it.
+        let number = |x: f64| if x.abs() > most { x.signum() * f64::INFINITY } else { x };
+        self.masked_fill(&self.isnan()?, number(nan.unwrap_or(0.0)))?
+            .masked_fill(&self.isposinf()?, number(posinf.unwrap_or(most)))?
+            .masked_fill(&self.isneginf()?, number(neginf.unwrap_or(-most)))
     }
 
     /// True where the number is ∞: `torch.isposinf`.
@@ -244,24 +250,34 @@ impl Tensor {
         size.neg()?.where_cond(&y.signbit()?, &size)?.sub(&none)
     }
 
-    /// The larger of the two, the other where one is NaN: `torch.fmax`.
+    /// Both operands, the other one in place of a NaN.
+    #[track_caller]
+    fn or_other_for_nan(&self, other: Operand<'_>) -> Result<(Tensor, Tensor)> {
+        let (x, y) = self.promoted(other)?;
+        if !x.dtype().is_float() {
+            return Ok((x, y));
+        }
+        Ok((y.where_cond(&x.isnan()?, &x)?, x.where_cond(&y.isnan()?, &y)?))
+    }
+
+    /// The larger of the two, the other where one is NaN: `torch.fmax`. Equal ones share the gradient.
     ///
     /// # Errors
     /// Where the shapes do not broadcast, or an operand is complex.
     #[track_caller]
     pub fn fmax<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Tensor> {
-        let (x, y) = self.promoted(other.into())?;
-        x.where_cond(&x.ge(&y)?.logical_or(&y.isnan()?)?, &y)
+        let (x, y) = self.or_other_for_nan(other.into())?;
+        x.maximum(&y)
     }
 
-    /// The smaller of the two, the other where one is NaN: `torch.fmin`.
+    /// The smaller of the two, the other where one is NaN: `torch.fmin`. Equal ones share the gradient.
     ///
     /// # Errors
     /// Where the shapes do not broadcast, or an operand is complex.
     #[track_caller]
     pub fn fmin<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Tensor> {
-        let (x, y) = self.promoted(other.into())?;
-        x.where_cond(&x.le(&y)?.logical_or(&y.isnan()?)?, &y)
+        let (x, y) = self.or_other_for_nan(other.into())?;
+        x.minimum(&y)
     }
 
     /// √(x² + y²), without overflow on the way: `torch.hypot`.
@@ -337,14 +353,21 @@ impl Tensor {
         values.where_cond(&x.eq(0)?, &x.gt(0)?.to_dtype(x.dtype())?)
     }
 
-    /// x · 2ʸ: `torch.ldexp`.
+    /// x · 2ʸ: `torch.ldexp`. Integers y leave x its dtype of floating point.
     ///
     /// # Errors
     /// Where the shapes do not broadcast.
     #[track_caller]
     pub fn ldexp<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Tensor> {
-        let power = other.into().to_tensor(self)?.rpow(2.0)?;
-        self.mul(&power)
+        let (x, y) = self.floats(other.into())?;
+        // In two steps: 2ʸ alone may be out of range where the product is not.
+        rounded_once([&x, &y], |[x, y]| {
+            if x.dtype().is_complex() {
+                return x.mul(&y.rpow(2.0)?);
+            }
+            let half = y.mul(0.5)?.trunc()?;
+            x.mul(&half.exp2()?)?.mul(&y.sub(&half)?.exp2()?)
+        })
     }
 
     /// The mantissa m, ½ ≤ |m| < 1, and the exponent e (`int32`) of x = m · 2ᵉ; x and 0 where x is 0 or not finite:
@@ -382,11 +405,11 @@ impl Tensor {
     pub fn round_decimals(&self, decimals: i32) -> Result<Tensor> {
         ensure!(self.dtype().is_float(), DType, "round", "decimals are not defined for {}", self.dtype());
         let scale = 10f64.powi(decimals.saturating_abs());
-        match decimals {
-            0 => self.round(),
-            1.. => self.mul(scale)?.round()?.div(scale),
-            _ => self.div(scale)?.round()?.mul(scale),
-        }
+        rounded_once([self], |[x]| match decimals {
+            0 => x.round(),
+            1.. => x.mul(scale)?.round()?.div(scale),
+            _ => x.div(scale)?.round()?.mul(scale),
+        })
     }
 
     /// x to the power of y in double precision: `torch.float_power`.

@@ -156,7 +156,7 @@ impl SpecialFunction {
 impl SpecialPairFunction {
     #[track_caller]
     pub(crate) fn of(self, x: &Tensor, other: Operand<'_>) -> Result<Tensor> {
-        let other = other.to_tensor(x)?;
+        let other = other.to_float_tensor(x)?;
         let dtype = result_type(x, &other).to_float();
         dispatch(SpecialPair { function: self }, &[&x.to_dtype(dtype)?, &other.to_dtype(dtype)?])
     }

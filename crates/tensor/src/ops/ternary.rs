@@ -141,7 +141,7 @@ impl Tensor {
     /// x + weight · (end − x): `torch.lerp`, from whichever end is nearer, so that both are met exactly.
     ///
     /// # Errors
-    /// Where the shapes do not broadcast, or the dtypes differ.
+    /// Where the shapes do not broadcast, or the dtypes differ or are not of floating point.
     #[track_caller]
     pub fn lerp<'a>(&self, end: impl AsRef<Tensor>, weight: impl Into<Operand<'a>>) -> Result<Tensor> {
         let end = end.as_ref();
@@ -153,6 +153,7 @@ impl Tensor {
             self.dtype(),
             end.dtype()
         );
+        ensure!(self.dtype().is_differentiable(), DType, "lerp", "not defined for {}", self.dtype());
         let weight = weight.into();
         let lerp = |x: &Tensor, end: &Tensor, weight: &Operand<'_>| {
             let way = end.sub(x)?;
@@ -180,8 +181,12 @@ impl Tensor {
     pub fn addcmul(&self, a: impl AsRef<Tensor>, b: impl AsRef<Tensor>, value: impl Into<Scalar>) -> Result<Tensor> {
         let (a, b) = (a.as_ref(), b.as_ref());
         let value = factor("addcmul", [self, a, b], value.into())?;
+        // A number beside truth values would make integers of them, of its own width.
+        let dtype = common_dtype([self, a, b]);
+        ensure!(dtype != DType::Bool, DType, "addcmul", "not defined for bool");
         rounded_once([self, a, b], |[x, a, b]| {
-            let product = if value.is_one() { a.mul(b)? } else { a.mul(value)?.mul(b)? };
+            let scaled = || if a.dtype() == DType::Bool { a.to_dtype(dtype)?.mul(value) } else { a.mul(value) };
+            let product = if value.is_one() { a.mul(b)? } else { scaled()?.mul(b)? };
             x.add(&product)
         })
     }
@@ -212,7 +217,7 @@ impl Tensor {
 
 /// `value` as the kernel of an op on `inputs` takes it: in their dtype, half precision in `f32`.
 #[track_caller]
-fn factor<const N: usize>(op: &'static str, inputs: [&Tensor; N], value: Scalar) -> Result<Scalar> {
+pub(super) fn factor<const N: usize>(op: &'static str, inputs: [&Tensor; N], value: Scalar) -> Result<Scalar> {
     match common_dtype(inputs) {
         DType::F16 | DType::BF16 => value.stored_as(op, DType::F32),
         dtype => value.stored_as(op, dtype),

@@ -260,3 +260,16 @@ fn every_op_by_hand_checks_what_its_kernel_needs() {
     let missing: Vec<_> = Op::NAMES.iter().filter(|name| !seen.contains(*name)).collect();
     assert!(missing.is_empty(), "ops without a case: {missing:?}");
 }
+
+/// A norm without elements has statistics, and takes no more than they do.
+#[test]
+fn norms_of_nothing_have_no_tables() -> Result<()> {
+    let x = Tensor::zeros([0, 1 << 20, 3, 4]).build()?;
+    assert_eq!(x.batch_norm(BatchNormOptions::new().training(true))?.shape(), x.shape());
+    let known = Tensor::ones([1 << 20]).build()?;
+    let by_known = BatchNormOptions::new().running_mean(&known).running_var(&known);
+    assert_eq!(x.batch_norm(by_known)?.shape(), x.shape());
+    let outputs = dispatch_all(BatchNorm { training: true, eps: 1e-5, weight: false, bias: false }.into(), &[&x])?;
+    assert!(outputs[1].isnan()?.all(..)?.item::<bool>()? && outputs[2].shape() == [1 << 20]);
+    Ok(())
+}

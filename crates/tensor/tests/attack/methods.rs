@@ -434,4 +434,85 @@ methods! {
     "random": |g, _x| Tensor::randint(g.i() as i64, g.i() as i64, g.u()).generator(&Generator::with_seed(1)).build();
     "from_slice": |g, _x| Tensor::from_slice(&[1.0f32, 2.0], &g.sizes()[..]);
     "from_bytes": |g, _x| Tensor::from_bytes(g.dtype(), &g.sizes()[..], &[0; 8]);
+    // Fourier transforms, windows, matrices
+    "fft": |g, x| { let n = maybe(g, Gen::u); fft::fft(x, n, g.d(), fft::Norm::Ortho) };
+    "ifft": |g, x| { let n = maybe(g, Gen::u); fft::ifft(x, n, g.d(), fft::Norm::Forward) };
+    "hfft": |g, x| { let n = maybe(g, Gen::u); fft::hfft(x, n, g.d(), fft::Norm::Backward) };
+    "ihfft": |g, x| { let n = maybe(g, Gen::u); fft::ihfft(&floats(x)?, n, g.d(), fft::Norm::Backward) };
+    "fftn": |g, x| { let (s, d) = (maybe(g, |g| g.list(3, Gen::u)), maybe(g, Gen::dims)); fft::fftn(x, s.as_deref(), d.as_deref(), fft::Norm::Ortho) };
+    "irfftn": |g, x| { let (s, d) = (maybe(g, |g| g.list(3, Gen::u)), maybe(g, Gen::dims)); fft::irfftn(x, s.as_deref(), d.as_deref(), fft::Norm::Ortho) };
+    "hfftn": |g, x| { let (s, d) = (maybe(g, |g| g.list(3, Gen::u)), maybe(g, Gen::dims)); fft::hfftn(x, s.as_deref(), d.as_deref(), fft::Norm::Ortho) };
+    "ihfftn": |g, x| { let (s, d) = (maybe(g, |g| g.list(3, Gen::u)), maybe(g, Gen::dims)); fft::ihfftn(&floats(x)?, s.as_deref(), d.as_deref(), fft::Norm::Ortho) };
+    "fftshift": |g, x| { let d = maybe(g, Gen::dims); fft::fftshift(x, d.as_deref()) };
+    "fftfreq": |g, _x| fft::fftfreq(g.u(), g.i() as f64, DType::F32);
+    "rfftfreq": |g, _x| fft::rfftfreq(g.u(), g.i() as f64, DType::F64);
+    "hamming_window": |g, _x| Tensor::hamming_window(g.u(), g.one_in(2), DType::F32);
+    "signal::windows": |g, _x| match g.next() % 4 {
+        0 => signal::windows::kaiser(g.u(), 12.0, g.one_in(2), DType::F32),
+        1 => signal::windows::gaussian(g.u(), 1.0, g.one_in(2), DType::F32),
+        2 => signal::windows::exponential(g.u(), None, 1.0, g.one_in(2), DType::F32),
+        _ => signal::windows::general_cosine(g.u(), &[0.5, 0.5], g.one_in(2), DType::F32),
+    };
+    "linalg::vander": |g, x| linalg::vander(x, maybe(g, Gen::u));
+    "linalg::tensorinv": |g, x| linalg::tensorinv(&floats(x)?, g.u());
+    "linalg::qr": |g, x| { let mode = g.pick(&[linalg::QrMode::Reduced, linalg::QrMode::Complete, linalg::QrMode::R]); linalg::qr(&floats(x)?, mode).map(|(_, r)| r) };
+    "linalg::eig": |_g, x| linalg::eigvals(&floats(x)?);
+    "linalg::matrix_norm": |g, x| linalg::matrix_norm(&floats(x)?, linalg::MatrixOrd::Number(g.i() as f64), (g.d(), g.d()), g.one_in(2));
+    "linalg::vector_norm": |g, x| linalg::vector_norm(&floats(x)?, g.i() as f64, g.dims(), g.one_in(2));
+    "linalg::cond": |_g, x| linalg::cond(&floats(x)?, None);
+    "linalg::vecdot": |g, x| linalg::vecdot(x, &g.other(x), g.d());
+    "linalg::multi_dot": |g, x| linalg::multi_dot(&[x.clone(), g.other(x), g.other(x)]);
+    "linalg::householder_product": |g, x| { let x = floats(x)?; let tau = g.other(&x); linalg::householder_product(&x, &tau) };
+    "linalg::solve_triangular": |g, x| { let x = floats(x)?; let b = g.other(&x); linalg::solve_triangular(&x, &b, g.one_in(2), g.one_in(2), true) };
+    "linalg::lstsq": |g, x| { let x = floats(x)?; let b = g.other(&x); linalg::lstsq(&x, &b, None, linalg::Driver::Gelsy).map(|y| y.rank) };
+    // more of what was there
+    "logspace": |g, _x| Tensor::logspace_as(0, 1, g.u(), 10.0, DType::F32);
+    "randperm": |g, _x| Tensor::randperm(g.u()).generator(&Generator::with_seed(1)).build();
+    "multinomial": |g, x| { let seeded = Generator::with_seed(1); let n = g.u(); random::with_generator(&seeded, || floats(x)?.abs()?.multinomial(n, g.one_in(2))) };
+    "polygamma": |g, x| x.polygamma(g.u() as u32);
+    "bucketize": |g, x| x.bucketize(&g.other(x).flatten(0, -1)?, g.one_in(2));
+    "histogram": |g, x| floats(x)?.histogram(&Bins::Even(g.u(), Some((g.i() as f64, g.i() as f64))), None, g.one_in(2)).map(|h| h.hist);
+    "nanquantile": |g, x| { let x = floats(x)?; let q = Tensor::full(2usize, 0.3).dtype(x.dtype()).build()?; x.nanquantile(&q, maybe(g, Gen::d), g.one_in(2), Interpolation::Midpoint) };
+    "cumulative_trapezoid": |g, x| x.cumulative_trapezoid(&Spacing::Even(g.i() as f64), g.d());
+    "cosine_similarity": |g, x| { let x = floats(x)?; let y = g.other(&x); x.cosine_similarity(&y, g.d(), 1e-8) };
+    "pairwise_distance": |g, x| { let x = floats(x)?; let y = g.other(&x); x.pairwise_distance(&y, 2.0, 1e-6, g.one_in(2)) };
+    "normalize": |g, x| floats(x)?.normalize(2.0, g.d(), 1e-12);
+    "index_add with a factor": |g, x| { let i = numbers(g); x.index_add(g.d(), &i, &g.other(x), g.i() as i64) };
+    "masked_fill with any number": |g, x| x.masked_fill(&mask(g, x), g.i() as i64);
+    "add a number": |g, x| x.add(g.i() as i64);
+    "floor_divide by a number": |g, x| x.floor_divide(g.i() as i64);
+    "remainder by a number": |g, x| x.remainder(g.i() as i64);
+    "pow of a number": |g, x| x.pow(g.i() as i64);
+    "clamp by numbers": |g, x| x.clamp(g.i() as i64, g.i() as i64);
+    "addmv": |g, x| { let (a, b) = (g.other(x), g.other(x)); x.addmv(&a, &b, g.i() as i64, 2) };
+    "addr": |g, x| { let (a, b) = (g.other(x), g.other(x)); x.addr(&a, &b, 1, g.i() as i64) };
+    "bmm": |g, x| x.bmm(&g.other(x));
+    "max_unpool1d": |g, x| { let i = g.index(x.shape()); let o = UnpoolOptions::new(g.spatial()).stride(g.spatial()).padding(g.spatial()); x.max_unpool1d(&i, o.output_size(g.spatial())) };
+    "max_unpool3d": |g, x| { let i = g.index(x.shape()); let o = UnpoolOptions::new(g.spatial()).stride(g.spatial()); x.max_unpool3d(&i, o) };
+    "lp_pool1d": |g, x| planes(g, x, 1)?.lp_pool1d(3.0, g.spatial());
+    "lp_pool3d": |g, x| planes(g, x, 3)?.lp_pool3d(1.0, g.spatial());
+    "fractional_max_pool3d": |g, x| {
+        let x = planes(g, x, 3)?;
+        let samples = Tensor::zeros([x.shape()[0], x.shape()[x.rank() - 4], 3]).dtype(x.dtype()).build()?;
+        x.fractional_max_pool3d(g.spatial(), g.spatial(), Some(&samples))
+    };
+    "adaptive_avg_pool1d": |g, x| planes(g, x, 1)?.adaptive_avg_pool1d(g.spatial());
+    "adaptive_max_pool3d": |g, x| planes(g, x, 3)?.adaptive_max_pool3d(g.spatial());
+    "unravel_index of anything": |g, x| index(g, x).unravel_index(&g.sizes()[..]);
+    "masked::logsumexp": |g, x| { let m = mask(g, x); masked::logsumexp(&floats(x)?, g.dims(), g.one_in(2), Some(&m)) };
+    "draws in place": |g, x| {
+        let seeded = Generator::with_seed(1);
+        let x = floats(x)?.copy()?;
+        let (a, b) = (g.i() as f64, g.i() as f64);
+        let drawn = random::with_generator(&seeded, || match g.next() % 7 {
+            0 => x.uniform_(a, b).map(drop),
+            1 => x.normal_(a, b).map(drop),
+            2 => x.exponential_(a).map(drop),
+            3 => x.geometric_(a / 3.0).map(drop),
+            4 => x.cauchy_(a, b).map(drop),
+            5 => x.log_normal_(a, b).map(drop),
+            _ => x.random_(g.i() as i64, g.i() as i64).map(drop),
+        });
+        drawn.map(|()| x.shape().iter().map(|_| x.clone()).take(1).collect::<Vec<_>>())
+    };
 }

@@ -135,6 +135,9 @@ impl Planes {
         y: &mut [T],
         coefficients: impl Fn(usize) -> (f64, f64) + Sync,
     ) {
+        if y.is_empty() {
+            return;
+        }
         if self.by_rows() {
             let (scale, shift): (Vec<T>, Vec<T>) = self.columns(|c| {
                 let (scale, shift) = coefficients(c);
