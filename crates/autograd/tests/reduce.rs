@@ -179,7 +179,7 @@ fn slopes_of_powers_at_zero() {
     assert_eq!(gradient(|b| b.pow(0.0), &b), [0.0; 3]);
 }
 
-/// What is divided by a small norm, and powers of it, leave the range of half and of single precision.
+/// What is divided by a small norm, and powers of it, leave the range of half precision.
 #[test]
 fn norms_of_small_numbers_have_slopes() {
     let slope = |dtype: DType, values: &[f64], p: f64| {
@@ -190,8 +190,8 @@ fn norms_of_small_numbers_have_slopes() {
     // torch.norm; 1e-7 is the second number above 0 of float16.
     assert_eq!(slope(DType::F16, &[1e-7, 2e-7, 3e-7], 2.0), [0.333_251_953_125, 0.5, 0.833_496_093_75]);
     for p in [1.5, 2.0, 3.0] {
-        let (small, right) = (slope(DType::F32, &[3e-25, -4e-25], p), slope(DType::F64, &[3.0, -4.0], p));
-        assert!(small.iter().zip(&right).all(|(s, r)| (s - r).abs() < 1e-6), "{p}: {small:?}, not {right:?}");
+        let (small, right) = (slope(DType::F16, &[3e-4, -4e-4], p), slope(DType::F64, &[3.0, -4.0], p));
+        assert!(small.iter().zip(&right).all(|(s, r)| (s - r).abs() < 4e-3), "{p}: {small:?}, not {right:?}");
     }
     let rows = vector(&[1.0, 2.0, 0.0, 0.0]).to_dtype(DType::F16).unwrap().reshape([2, 2]).unwrap();
     let rows = rows.requires_grad_().unwrap();
