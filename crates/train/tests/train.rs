@@ -1,5 +1,6 @@
 //! What a training loop leaves behind: figures, event files, folders.
 
+use flambeau_tensor::trace::trace;
 use flambeau_tensor::{ErrorKind, Result, StateDict, Tensor, tensor};
 use flambeau_train::*;
 use std::collections::BTreeMap;
@@ -240,6 +241,104 @@ fn events_can_be_read_back() -> Result<()> {
     assert_eq!(&fields(&fields(&text[&9][0])[&1][0])[&1][0], b"text");
     let session = fields(&fields(&fields(&all[305].1[&9][0])[&1][0])[&2][0]);
     assert_eq!(fields(&session[&3][0])[&1].len(), 3);
+    Ok(())
+}
+
+/// Name, op, inputs and shape of each node of a graph's message.
+fn nodes(graph: &[u8]) -> Vec<(String, String, Vec<String>, Vec<u64>)> {
+    let text = |bytes: &Vec<u8>| String::from_utf8(bytes.clone()).unwrap();
+    let node = |bytes: &Vec<u8>| {
+        let node = fields(bytes);
+        let inputs = node.get(&3).map_or(Vec::new(), |all| all.iter().map(text).collect());
+        let mut shape = Vec::new();
+        for entry in node.get(&5).into_iter().flatten().map(|entry| fields(entry)) {
+            if entry[&1][0] == b"_output_shapes" {
+                let list = fields(&fields(&entry[&2][0])[&1][0]);
+                let dims = fields(&list[&7][0]);
+                shape = dims.get(&2).into_iter().flatten().map(|dim| u64_of(&fields(dim)[&1][0])).collect();
+            }
+        }
+        (text(&node[&1][0]), text(&node[&2][0]), inputs, shape)
+    };
+    fields(graph)[&1].iter().map(node).collect()
+}
+
+#[test]
+fn a_graph_has_a_node_for_each_op() -> Result<()> {
+    let kept = std::env::var_os("FLAMBEAU_EVENTS");
+    let temporary = tempfile::tempdir()?;
+    let folder = kept.as_deref().map_or(temporary.path(), Path::new);
+    let (x, w, b) = (Tensor::ones([2, 3]).build()?, Tensor::ones([3, 4]).build()?, Tensor::ones(4).build()?);
+    let program = trace(&[&x], |x| {
+        let h = x[0].matmul(&w)?.add(&b)?.relu()?;
+        h.add_(1.0)?;
+        let top = h.topk(2)?;
+        Ok(vec![top.values.mul(top.indices.to_dtype(flambeau_tensor::DType::F32)?)?, h])
+    })?;
+    let mut board = SummaryWriter::new(folder)?;
+    board.add_graph_with(&program, &[("net.0.weight", &w), ("net.0.bias", &b)])?;
+    let file = std::fs::read(board.path())?;
+    // The version, and behind it the graph.
+    let skip = 16 + u64_of(&file[..8]) as usize;
+    let length = u64_of(&file[skip..skip + 8]) as usize;
+    let nodes = nodes(&fields(&file[skip + 12..skip + 12 + length])[&4][0]);
+    let find = |name: &str| nodes.iter().find(|n| n.0 == name).unwrap_or_else(|| panic!("{name} in {nodes:?}"));
+    assert_eq!((&find("input/x0").1[..], &find("input/x0").3[..]), ("Input", &[2, 3][..]));
+    assert_eq!((&find("net/0/weight").1[..], &find("net/0/weight").3[..]), ("Parameter", &[3, 4][..]));
+    let matmul = find("net/0/matmul");
+    assert_eq!(
+        (&matmul.2[..], &matmul.3[..]),
+        (&["input/x0".to_string(), "net/0/weight".to_string()][..], &[2, 4][..])
+    );
+    assert_eq!(find("net/0/add").2, ["net/0/matmul", "net/0/bias"]);
+    // What is written in place is what comes after it; the second output of an op has a number.
+    let written = find("add_");
+    assert_eq!(written.2, ["relu"]);
+    let second = nodes.iter().find(|n| n.2.iter().any(|i| i.ends_with(":1"))).expect("the indices");
+    assert_eq!(
+        (&find("output/1").2[..], &find("output/0").3[..]),
+        (&["add_".to_string()][..], &[2, 2][..]),
+        "{second:?}"
+    );
+    // Every input is a node, before the one that reads it.
+    for (i, node) in nodes.iter().enumerate() {
+        for input in &node.2 {
+            let name = input.split(':').next().unwrap();
+            assert!(nodes[..i].iter().any(|n| n.0 == name), "{input} of {node:?}");
+        }
+    }
+    Ok(())
+}
+
+/// The real package reads the events, where `FLAMBEAU_PYTHON` names a Python that has it.
+#[test]
+fn tensorboard_reads_the_graph() -> Result<()> {
+    let Some(python) = std::env::var_os("FLAMBEAU_PYTHON") else {
+        // Past the test harness, which would hide it.
+        writeln!(std::io::stderr(), "SKIPPED tensorboard_reads_the_graph: FLAMBEAU_PYTHON names no Python")?;
+        return Ok(());
+    };
+    let folder = tempfile::tempdir()?;
+    let (x, w) = (Tensor::ones([2, 3]).build()?, Tensor::ones([3, 4]).build()?);
+    let program = trace(&[&x], |x| Ok(vec![x[0].matmul(&w)?.relu()?]))?;
+    let mut board = SummaryWriter::new(folder.path())?;
+    board.add_scalar("loss", 0.5, 3)?;
+    board.add_graph_with(&program, &[("fc.weight", &w)])?;
+    let script = "\
+import sys
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+events = EventAccumulator(sys.argv[1])
+events.Reload()
+print([(e.step, e.value) for e in events.Scalars('loss')])
+for node in events.Graph().node:
+    shapes = [d.size for d in node.attr['_output_shapes'].list.shape[0].dim]
+    print(node.name, node.op, list(node.input), shapes)
+";
+    let ran = std::process::Command::new(python).arg("-c").arg(script).arg(folder.path()).output()?;
+    let (out, err) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    let right = "[(3, 0.5)]\ninput/x0 Input [] [2, 3]\nfc/weight Parameter [] [3, 4]\n\
+        fc/matmul matmul ['input/x0', 'fc/weight'] [2, 4]\nrelu relu ['fc/matmul'] [2, 4]\noutput/0 Output ['relu'] [2, 4]\n";
+    assert_eq!(out, right, "{err}");
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use flambeau_autograd::Autograd;
 use flambeau_optim::*;
 use flambeau_serialize::torch::{self, Value};
 use flambeau_tensor::{Result, Tensor};
+use std::io::Write;
 
 fn fixture(name: &str) -> Result<Value> {
     torch::load(format!("{}/tests/fixtures/{name}.pt", env!("CARGO_MANIFEST_DIR")))
@@ -81,6 +82,29 @@ fn every_optimizer_goes_on_from_its_own_file() -> Result<()> {
         second.load_state_dict(&torch::load(&path)?)?;
         go_on(name, &file, &params, &mut *second)?;
     }
+    Ok(())
+}
+
+/// PyTorch loads what is written here and goes on: where `FLAMBEAU_PYTHON` names a Python that has it.
+#[test]
+fn pytorch_goes_on_from_every_file_of_ours() -> Result<()> {
+    let Some(python) = std::env::var_os("FLAMBEAU_PYTHON") else {
+        // Past the test harness, which would hide it.
+        let _ =
+            writeln!(std::io::stderr(), "SKIPPED pytorch_goes_on_from_every_file_of_ours: FLAMBEAU_PYTHON is not set");
+        return Ok(());
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, _) in ALL {
+        let file = fixture(name)?;
+        let (_, mut optimizer) = fresh(name, &file)?;
+        optimizer.load_state_dict(file.get("optimizer").expect("a state"))?;
+        torch::save(folder.path().join(format!("{name}.pt")), &optimizer.state_dict()?)?;
+    }
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/check.py");
+    let ran = std::process::Command::new(python).arg(script).arg(folder.path()).output().expect("a Python");
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    assert_eq!(String::from_utf8_lossy(&ran.stdout).lines().count(), ALL.len());
     Ok(())
 }
 

@@ -32,7 +32,7 @@ impl Message {
         self.varint(field << 3 | wire);
     }
 
-    fn int(mut self, field: u64, n: u64) -> Self {
+    pub(crate) fn int(mut self, field: u64, n: u64) -> Self {
         self.key(field, 0);
         self.varint(n);
         self
@@ -50,18 +50,18 @@ impl Message {
         self
     }
 
-    fn part(mut self, field: u64, bytes: &[u8]) -> Self {
+    pub(crate) fn part(mut self, field: u64, bytes: &[u8]) -> Self {
         self.key(field, 2);
         self.varint(bytes.len() as u64);
         self.0.extend(bytes);
         self
     }
 
-    fn text(self, field: u64, text: &str) -> Self {
+    pub(crate) fn text(self, field: u64, text: &str) -> Self {
         self.part(field, text.as_bytes())
     }
 
-    fn message(self, field: u64, inner: &Message) -> Self {
+    pub(crate) fn message(self, field: u64, inner: &Message) -> Self {
         self.part(field, &inner.0)
     }
 
@@ -73,6 +73,11 @@ impl Message {
 /// The first event of a file.
 pub(crate) fn version(time: f64) -> Message {
     Message::new().double(1, time).text(3, "brain.Event:2")
+}
+
+/// A graph, as its own message.
+pub(crate) fn graph(time: f64, graph: &Message) -> Message {
+    Message::new().double(1, time).message(4, graph)
 }
 
 pub(crate) fn summary(time: f64, step: u64, values: &[Value]) -> Message {

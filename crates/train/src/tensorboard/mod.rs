@@ -1,11 +1,13 @@
 //! Files that TensorBoard shows: records of protocol-buffer messages, as `torch.utils.tensorboard` writes them.
 
 mod event;
+mod graph;
 mod histogram;
 mod png;
 mod record;
 
 use event::{Message, Value};
+use flambeau_tensor::trace::Program;
 use flambeau_tensor::{DType, Error, Result, Tensor, bail, ensure};
 use record::Records;
 use std::fs::{File, OpenOptions};
@@ -16,7 +18,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// After so long what was written is given to the file.
 const FLUSH: Duration = Duration::from_secs(2);
 
-/// Writes scalars, histograms, images and texts of a run into an event file, for `tensorboard --logdir`.
+/// Writes scalars, histograms, images, texts and graphs of a run into an event file, for `tensorboard --logdir`.
 /// As `torch.utils.tensorboard.SummaryWriter`.
 ///
 /// ```
@@ -171,6 +173,40 @@ impl SummaryWriter {
     /// Where it cannot be written.
     pub fn add_text(&mut self, tag: &str, text: &str, step: u64) -> Result<()> {
         self.add(event::text(tag, text), step)
+    }
+
+    /// The graph of a program, a node for each op: of a model what [`trace`](flambeau_tensor::trace::trace) makes of a
+    /// call of it. As `SummaryWriter.add_graph`.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir().expect("a temporary folder");
+    /// use flambeau_tensor::{Tensor, trace::trace};
+    /// use flambeau_train::SummaryWriter;
+    ///
+    /// let (x, w) = (Tensor::ones([2, 3]).build()?, Tensor::ones([3, 4]).build()?);
+    /// let program = trace(&[&x], |x| Ok(vec![x[0].matmul(&w)?.relu()?]))?;
+    /// SummaryWriter::new(&folder)?.add_graph(&program)?;
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn add_graph(&mut self, program: &Program) -> Result<()> {
+        self.add_graph_with::<&str, &Tensor>(program, &[])
+    }
+
+    /// [`add_graph`](SummaryWriter::add_graph) with the names of parameters, as a module's `named_parameters` gives them:
+    /// TensorBoard groups a module's parameters and the ops that read them.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn add_graph_with<N: AsRef<str>, T: AsRef<Tensor>>(
+        &mut self,
+        program: &Program,
+        names: &[(N, T)],
+    ) -> Result<()> {
+        self.write(&event::graph(now(), &graph::of(program, names)))?;
+        self.flush()
     }
 
     /// What the run was made with, and the figures it came to: a row in TensorBoard's table of runs.
