@@ -68,6 +68,14 @@ pub(crate) fn check_room(op: &'static str, inputs: &[Src<'_>]) -> Result<()> {
     Ok(())
 }
 
+/// There must be memory for so many bytes that an op keeps beside its outputs.
+pub(crate) fn check_bytes(op: &'static str, bytes: usize) -> Result<()> {
+    if bytes > CHECKED && Vec::<u8>::new().try_reserve_exact(bytes).is_err() {
+        bail!(Memory, op, "the system has no {bytes} bytes for what is computed on the way")
+    }
+    Ok(())
+}
+
 /// Bytes that are not worth the question.
 const CHECKED: usize = 1 << 20;
 

@@ -308,6 +308,7 @@ impl CpuKernel for BatchNorm {
             write(&mut outputs[0], |y| normalise_planes(planes, (&x, y), (&mean, &rstd), [w.as_deref(), b.as_deref()]));
         }
         let planes = Planes::new(inputs[0].shape(), Over::Batch);
+        planes.check_room(Self::NAME)?;
         let half = matches!(inputs[0].dtype(), DType::F16 | DType::BF16);
         if self.training {
             compute!(
@@ -326,6 +327,7 @@ impl CpuKernel for GroupNorm {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let shape = inputs[0].shape();
         let planes = Planes::new(shape, Over::Group((shape[1] / self.groups).max(1)));
+        planes.check_room(Self::NAME)?;
         compute!(
             Self::NAME,
             inputs[0].dtype(),
@@ -352,6 +354,7 @@ fn backward_planes<T: Compute>(
 impl CpuKernel for BatchNormBackward {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let (planes, how) = (Planes::new(inputs[1].shape(), Over::Batch), (self.of.eps, self.of.training));
+        planes.check_room(Self::NAME)?;
         compute!(Self::NAME, inputs[1].dtype(), backward_planes(planes, how, self.needs, inputs, outputs));
         Ok(())
     }
@@ -361,6 +364,7 @@ impl CpuKernel for GroupNormBackward {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let shape = inputs[1].shape();
         let planes = Planes::new(shape, Over::Group((shape[1] / self.of.groups).max(1)));
+        planes.check_room(Self::NAME)?;
         compute!(
             Self::NAME,
             inputs[1].dtype(),

@@ -7,6 +7,7 @@
 
 use super::floats::{Compute, each, each2, sum, sum_of};
 use super::par;
+use crate::Result;
 use std::iter::StepBy;
 use std::ops::Range;
 
@@ -95,6 +96,11 @@ impl Planes {
 
     fn blocks(self) -> usize {
         self.size.div_ceil(BLOCK).max(1)
+    }
+
+    /// There must be memory for the statistics of all blocks, which a tensor without elements may have many of.
+    pub(super) fn check_room(self, op: &'static str) -> Result<()> {
+        super::check_bytes(op, self.planes.saturating_mul(self.blocks()).saturating_mul(3 * size_of::<[f64; 2]>()))
     }
 
     /// The elements of block `i`, counted through all planes.
