@@ -12,14 +12,39 @@
 //! # Ok::<(), flambeau_tensor::Error>(())
 //! ```
 
+/// Makes an enum of modules a part that has the name and the tensors of the one that it holds.
+macro_rules! one_of {
+    ($Enum:ident: $($Variant:ident),+) => {
+        impl flambeau_nn::Part for $Enum {
+            fn visit_as<'a>(&'a self, name: &str, visitor: &mut flambeau_nn::Visitor<'_, 'a>) {
+                match self { $($Enum::$Variant(part) => part.visit_as(name, visitor),)+ }
+            }
+            fn visit_as_mut(&mut self, name: &str, visitor: &mut flambeau_nn::VisitorMut<'_>) {
+                match self { $($Enum::$Variant(part) => part.visit_as_mut(name, visitor),)+ }
+            }
+            fn rebuild_part(&self, with: &mut flambeau_nn::Rebuild<'_>) -> flambeau_tensor::Result<Self> {
+                Ok(match self { $($Enum::$Variant(part) => $Enum::$Variant(part.rebuild_part(with)?),)+ })
+            }
+        }
+    };
+}
+
 mod conformer;
 mod conv_tasnet;
 mod deepspeech;
 mod wav2letter;
+mod wav2vec2;
 
 pub use conformer::{Conformer, ConformerBuilder, ConformerLayer};
 pub use conv_tasnet::{ConvTasNet, ConvTasNetBuilder, MaskActivation, conv_tasnet_base};
 pub use deepspeech::{DeepSpeech, DeepSpeechBuilder};
 pub use wav2letter::{Wav2Letter, Wav2LetterBuilder, Wav2LetterInput};
+
+pub use wav2vec2::{
+    ConvLayer, ExtractorMode, HuBERTPretrainModel, HuBERTPretrainModelBuilder, MaskSelection, Wav2Vec2Model,
+    Wav2Vec2ModelBuilder, hubert_base, hubert_large, hubert_pretrain_base, hubert_pretrain_large,
+    hubert_pretrain_xlarge, hubert_xlarge, wav2vec2_base, wav2vec2_large, wav2vec2_large_lv60k, wav2vec2_xlsr_1b,
+    wav2vec2_xlsr_2b, wav2vec2_xlsr_300m, wavlm_base, wavlm_large,
+};
 
 flambeau_nn::plain_parts!(MaskActivation);

@@ -2,13 +2,13 @@
 
 use flambeau_audio::models as m;
 use flambeau_nn::Call as _;
-use flambeau_tensor::{DType, StateDict, manual_seed};
+use flambeau_tensor::{DType, Device, StateDict, Tensor, manual_seed};
 use safetensors::SafeTensors;
 use serde_json::Value as Json;
 
 use super::{Words, transform};
 use crate::{
-    call::{Call, Trouble, revive, unsupported},
+    call::{Call, KEYWORD, Trouble, as_scalar, revive, unsupported},
     case::{Arguments, Expected, field},
     modules::{Built, layer, module, parameters},
     run::{Made, live, same_output},
@@ -28,7 +28,7 @@ pub(crate) fn run(name: &str, json: &Json, data: &SafeTensors<'_>) -> Result<Mad
     let seed = json.get("seed").and_then(Json::as_u64).unwrap_or(0);
     let constructor = Call::of(&Arguments::setting(json, "ctor", data)?)?;
     manual_seed(seed);
-    let subject = made(name, &Words(&constructor))?;
+    let subject = made(name, &Words(&constructor), Device::Cpu)?;
     constructor.all_read()?;
     let mut same = filled(&subject.module().state_dict(), field(json, "init")?);
     if json.get("state").is_some_and(|state| !state.is_null()) {
@@ -44,10 +44,10 @@ pub(crate) fn run(name: &str, json: &Json, data: &SafeTensors<'_>) -> Result<Mad
     manual_seed(seed + 1);
     let calls = field(json, "calls")?.as_array().map_or(&[][..], Vec::as_slice);
     for (i, call) in calls.iter().enumerate() {
-        if call.get("method").and_then(Json::as_str).is_some_and(|method| method != "forward") {
-            return unsupported("a method other than `forward`");
+        let mut args = transform::positional(call, data)?;
+        if let Some(method) = call.get("method").and_then(Json::as_str).filter(|method| *method != "forward") {
+            args.kwargs.push((METHOD.into(), Value::Str(method.into())));
         }
-        let args = transform::positional(call, data)?;
         let mut leaves = Vec::new();
         let live = live(&args, &mut leaves)?;
         let output = subject.call(&live)?;
@@ -99,7 +99,8 @@ fn filled(state: &StateDict, recorded: &Json) -> Result<(), String> {
 fn outline(json: &Json, data: &SafeTensors<'_>) -> Result<Made, Trouble> {
     let name = field(json, "factory")?.as_str().unwrap_or_default();
     let constructor = Call::of(&Arguments::setting(json, "kwargs", data)?)?;
-    let subject = made(name, &Words(&constructor))?;
+    // Shapes alone: the largest would take 8 GB.
+    let subject = made(name, &Words(&constructor), Device::Meta)?;
     constructor.all_read()?;
     let Some(recorded) = field(json, "state")?.as_object() else { return unsupported("no state") };
     let state = subject.module().state_dict();
@@ -124,8 +125,136 @@ fn outline(json: &Json, data: &SafeTensors<'_>) -> Result<Made, Trouble> {
     })
 }
 
-fn made(name: &str, w: &Words<'_>) -> Built {
+/// Under this name a call says its method, where it is not `forward`.
+const METHOD: &str = "method";
+
+fn optional(tensor: Option<Tensor>) -> Value<Tensor> {
+    tensor.map_or(Value::None, Value::Tensor)
+}
+
+fn sequence(tensors: Vec<Tensor>) -> Value<Tensor> {
+    Value::Seq(tensors.into_iter().map(Value::Tensor).collect())
+}
+
+/// Sets those options of a builder that are given, by their names.
+macro_rules! given {
+    ($builder:ident, $words:ident; $($read:ident($zero:expr): $($name:ident),+;)+) => {$($(
+        if $words.0.keyword(stringify!($name)).is_some() {
+            $builder = $builder.$name($words.$read(stringify!($name), $zero)?);
+        }
+    )+)+};
+}
+
+/// Kernels and strides of convolutions.
+fn conv_layers(w: &Words<'_>) -> Result<Option<Vec<m::ConvLayer>>, Trouble> {
+    let Some(layers) = w.0.given(KEYWORD, "extractor_conv_layer_config").and_then(Value::items) else {
+        return Ok(None);
+    };
+    let layer = |value: &Value<Tensor>| {
+        let numbers: Vec<usize> = value.items()?.iter().filter_map(as_scalar).map(|s| s.to_f64() as usize).collect();
+        numbers.try_into().ok().map(|[a, b, c]: [usize; 3]| (a, b, c))
+    };
+    match layers.iter().map(layer).collect() {
+        Some(layers) => Ok(Some(layers)),
+        None => unsupported("convolutions that are no triples"),
+    }
+}
+
+/// The options of a network of samples that are given, upon those of a published one.
+fn wav2vec2(b: m::Wav2Vec2ModelBuilder, w: &Words<'_>, device: Device) -> Result<m::Wav2Vec2ModelBuilder, Trouble> {
+    let mut b = b.device(device);
+    if let Some(layers) = conv_layers(w)? {
+        b = b.extractor_conv_layer_config(layers);
+    }
+    if w.0.keyword("extractor_mode").is_some() {
+        b = b.extractor_mode(match w.text("extractor_mode", "group_norm")? {
+            "group_norm" => m::ExtractorMode::GroupNorm,
+            "layer_norm" => m::ExtractorMode::LayerNorm,
+            other => return unsupported(format!("extractor mode {other}")),
+        });
+    }
+    given! { b, w;
+        flag(false): extractor_conv_bias, encoder_layer_norm_first;
+        count(0): encoder_embed_dim, encoder_pos_conv_kernel, encoder_pos_conv_groups, encoder_num_layers,
+            encoder_num_heads, encoder_ff_interm_features, encoder_num_buckets, encoder_max_distance;
+        float(0.0): encoder_projection_dropout, encoder_attention_dropout, encoder_ff_interm_dropout, encoder_dropout,
+            encoder_layer_drop;
+    }
+    Ok(b.aux_num_out(w.count_opt("aux_num_out")?))
+}
+
+fn samples(b: m::Wav2Vec2ModelBuilder, w: &Words<'_>, device: Device) -> Built {
+    module(wav2vec2(b, w, device)?, |m, c| {
+        let (x, lengths) = (c.x()?, c.tensor_opt(1, "lengths")?);
+        if c.text_or(KEYWORD, METHOD, "forward")? == "extract_features" {
+            let layers = c.int_opt(2, "num_layers")?.map(|n| n as usize);
+            let (features, lengths) = m.extract_features(x, lengths, layers)?;
+            return Ok(Value::Seq(vec![sequence(features), optional(lengths)]));
+        }
+        let (x, lengths) = m.call((x, lengths))?;
+        Ok(Value::Seq(vec![x.into(), optional(lengths)]))
+    })
+}
+
+fn selection(w: &Words<'_>, name: &str, other: &str) -> Result<m::MaskSelection, Trouble> {
+    let other = w.float(other, 0.0)?;
+    match w.text(name, "static")? {
+        "static" => Ok(m::MaskSelection::Static),
+        "uniform" => Ok(m::MaskSelection::Uniform(other as u32)),
+        "normal" => Ok(m::MaskSelection::Normal(other)),
+        other => unsupported(format!("spans that are {other}")),
+    }
+}
+
+fn pretrained(b: m::HuBERTPretrainModelBuilder, w: &Words<'_>, device: Device) -> Built {
+    let mut b = b.mask_selection(selection(w, "mask_selection", "mask_other")?).mask_channel_selection(selection(
+        w,
+        "mask_channel_selection",
+        "mask_channel_other",
+    )?);
+    given! { b, w;
+        flag(false): no_mask_overlap, no_mask_channel_overlap, skip_masked, skip_nomask;
+        count(0): mask_length, mask_min_space, mask_channel_length, mask_channel_min_space, num_classes, final_dim;
+        float(0.0): mask_prob, mask_channel_prob;
+    }
+    if w.0.keyword("feature_grad_mult").is_some() {
+        b = b.feature_grad_mult(w.float_opt("feature_grad_mult")?);
+    }
+    let mut wrong = None;
+    let b = b.with_wav2vec2(|inner| match wav2vec2(inner, w, device) {
+        Ok(inner) => inner,
+        Err(why) => {
+            wrong = Some(why);
+            m::wav2vec2_base()
+        }
+    });
+    if let Some(why) = wrong {
+        return Err(why);
+    }
+    module(b, |m, c| {
+        let (masked, others, penalty) = m.call((c.x()?, c.tensor(1, "labels")?, c.tensor_opt(2, "audio_lengths")?))?;
+        Ok(Value::Seq(vec![optional(masked), optional(others), penalty.into()]))
+    })
+}
+
+fn made(name: &str, w: &Words<'_>, device: Device) -> Built {
     match name {
+        "wav2vec2_model" | "wav2vec2_base" | "wavlm_model" => {
+            samples(if name == "wavlm_model" { m::wavlm_base() } else { m::wav2vec2_base() }, w, device)
+        }
+        "wav2vec2_large" => samples(m::wav2vec2_large(), w, device),
+        "wav2vec2_large_lv60k" => samples(m::wav2vec2_large_lv60k(), w, device),
+        "wav2vec2_xlsr_300m" => samples(m::wav2vec2_xlsr_300m(), w, device),
+        "wav2vec2_xlsr_1b" => samples(m::wav2vec2_xlsr_1b(), w, device),
+        "wav2vec2_xlsr_2b" => samples(m::wav2vec2_xlsr_2b(), w, device),
+        "hubert_base" => samples(m::hubert_base(), w, device),
+        "hubert_large" => samples(m::hubert_large(), w, device),
+        "hubert_xlarge" => samples(m::hubert_xlarge(), w, device),
+        "wavlm_base" => samples(m::wavlm_base(), w, device),
+        "wavlm_large" => samples(m::wavlm_large(), w, device),
+        "hubert_pretrain_model" | "hubert_pretrain_base" => pretrained(m::hubert_pretrain_base(), w, device),
+        "hubert_pretrain_large" => pretrained(m::hubert_pretrain_large(), w, device),
+        "hubert_pretrain_xlarge" => pretrained(m::hubert_pretrain_xlarge(), w, device),
         "Conformer" => module(
             m::Conformer::new(
                 w.count("input_dim", 0)?,
