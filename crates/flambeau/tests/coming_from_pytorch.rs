@@ -284,6 +284,13 @@ fn _files(root: &str) -> Result<()> {
     audio::functional::resample(&waveform, 44_100, 16_000, &ResampleOptions::default())?;
     audio::datasets::LibriSpeech::new(root).url("dev-clean").build()?;
     audio::models::Conformer::new(80, 4, 128, 2, 31).build()?;
+    audio::models::wav2vec2_base().aux_num_out(29).build()?;
+    audio::models::emformer_rnnt_base(4097).build()?;
+    use flambeau::audio::models::decoder::CTCDecoder;
+    use flambeau::audio::transforms::{MVDR, MVDRSolution};
+    let (tokens, lexicon, emissions) = (["-", "|", "a"], [("a", "a |")], Tensor::zeros([1, 5, 3]).build()?);
+    CTCDecoder::new(tokens).lexicon(lexicon).nbest(3).build()?.decode(&emissions, None)?;
+    MVDR::new().solution(MVDRSolution::StvEvd).build()?;
     Ok(())
 }
 

@@ -167,6 +167,12 @@ impl Call {
         Self { args, kwargs, unread: RefCell::new(unread) }
     }
 
+    /// One more argument without a name.
+    pub fn push(&mut self, value: Value<Tensor>) {
+        self.unread.get_mut().push(self.args.len().to_string());
+        self.args.push(value);
+    }
+
     /// The arguments made live, none of them requiring grad.
     pub fn of(recorded: &Arguments) -> Result<Self, Trouble> {
         Self::new(recorded, &mut revive)

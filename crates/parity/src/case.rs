@@ -135,6 +135,8 @@ pub enum Kind {
     AudioIo,
     /// A set of `torchaudio.datasets`.
     AudioDataset,
+    /// A search of `torchaudio.models.decoder`.
+    AudioDecoder,
     /// A kind that this runner does not know: all its cases are unsupported.
     Other(String),
 }
@@ -159,6 +161,7 @@ impl Kind {
             "audio_model" => Self::AudioModel,
             "audio_io" => Self::AudioIo,
             "audio_dataset" => Self::AudioDataset,
+            "audio_decoder" => Self::AudioDecoder,
             other => Self::Other(other.to_owned()),
         }
     }
@@ -183,6 +186,7 @@ impl Kind {
             Self::AudioModel => "audio_model",
             Self::AudioIo => "audio_io",
             Self::AudioDataset => "audio_dataset",
+            Self::AudioDecoder => "audio_decoder",
             Self::Other(name) => name,
         }
     }

@@ -31,13 +31,18 @@ macro_rules! one_of {
 
 mod conformer;
 mod conv_tasnet;
+pub mod decoder;
 mod deepspeech;
+mod emformer;
+mod rnnt;
 mod wav2letter;
 mod wav2vec2;
 
 pub use conformer::{Conformer, ConformerBuilder, ConformerLayer};
 pub use conv_tasnet::{ConvTasNet, ConvTasNetBuilder, MaskActivation, conv_tasnet_base};
 pub use deepspeech::{DeepSpeech, DeepSpeechBuilder};
+pub use emformer::{Emformer, EmformerActivation, EmformerBuilder, LayerState, WeightInitScaleStrategy};
+pub use rnnt::{RNNT, RNNTBuilder, emformer_rnnt_base};
 pub use wav2letter::{Wav2Letter, Wav2LetterBuilder, Wav2LetterInput};
 
 pub use wav2vec2::{
@@ -47,4 +52,4 @@ pub use wav2vec2::{
     wav2vec2_xlsr_2b, wav2vec2_xlsr_300m, wavlm_base, wavlm_large,
 };
 
-flambeau_nn::plain_parts!(MaskActivation);
+flambeau_nn::plain_parts!(EmformerActivation, MaskActivation);

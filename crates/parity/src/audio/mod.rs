@@ -1,6 +1,7 @@
 //! Cases recorded from torchaudio.
 
 pub mod dataset;
+pub mod decoder;
 pub mod functional;
 pub mod io;
 pub mod kaldi;

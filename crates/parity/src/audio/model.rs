@@ -43,13 +43,18 @@ pub(crate) fn run(name: &str, json: &Json, data: &SafeTensors<'_>) -> Result<Mad
     subject.module().train_mode(training);
     manual_seed(seed + 1);
     let calls = field(json, "calls")?.as_array().map_or(&[][..], Vec::as_slice);
+    let mut last: Option<Value<Tensor>> = None;
     for (i, call) in calls.iter().enumerate() {
         let mut args = transform::positional(call, data)?;
         if let Some(method) = call.get("method").and_then(Json::as_str).filter(|method| *method != "forward") {
             args.kwargs.push((METHOD.into(), Value::Str(method.into())));
         }
         let mut leaves = Vec::new();
-        let live = live(&args, &mut leaves)?;
+        let mut live = live(&args, &mut leaves)?;
+        if call.get("state_from_last").and_then(Json::as_bool) == Some(true) {
+            let state = last.as_ref().and_then(Value::items).and_then(|items| items.get(2));
+            live.push(state.cloned().unwrap_or(Value::None));
+        }
         let output = subject.call(&live)?;
         live.all_read()?;
         let expected = Expected::parse(call, data)?;
@@ -62,6 +67,7 @@ pub(crate) fn run(name: &str, json: &Json, data: &SafeTensors<'_>) -> Result<Mad
             }
             return Ok(Made { output, leaves, expected, same });
         }
+        last = Some(output);
     }
     unsupported("a case without a call")
 }
@@ -237,6 +243,49 @@ fn pretrained(b: m::HuBERTPretrainModelBuilder, w: &Words<'_>, device: Device) -
     })
 }
 
+fn activation(w: &Words<'_>, name: &str, default: &str) -> Result<m::EmformerActivation, Trouble> {
+    match w.text(name, default)? {
+        "relu" => Ok(m::EmformerActivation::Relu),
+        "gelu" => Ok(m::EmformerActivation::Gelu),
+        "silu" => Ok(m::EmformerActivation::Silu),
+        other => unsupported(format!("activation {other}")),
+    }
+}
+
+fn strategy(w: &Words<'_>, name: &str) -> Result<Option<m::WeightInitScaleStrategy>, Trouble> {
+    match (w.0.keyword(name), w.0.text_opt(KEYWORD, name)?.unwrap_or("depthwise")) {
+        (Some(Value::None), _) => Ok(None),
+        (_, "depthwise") => Ok(Some(m::WeightInitScaleStrategy::Depthwise)),
+        (_, "constant") => Ok(Some(m::WeightInitScaleStrategy::Constant)),
+        (_, other) => unsupported(format!("strategy {other}")),
+    }
+}
+
+/// The options of a transducer that are given, upon those of the published one.
+pub(super) fn transducer(w: &Words<'_>) -> Result<m::RNNTBuilder, Trouble> {
+    let mut b = m::emformer_rnnt_base(w.count("num_symbols", 0)?);
+    given! { b, w;
+        flag(false): transformer_tanh_on_mem, lstm_layer_norm;
+        count(0): input_dim, encoding_dim, segment_length, right_context_length, time_reduction_input_dim,
+            time_reduction_stride, transformer_num_heads, transformer_ffn_dim, transformer_num_layers,
+            transformer_left_context_length, transformer_max_memory_size, symbol_embedding_dim, num_lstm_layers;
+        float(0.0): transformer_dropout, lstm_layer_norm_epsilon, lstm_dropout;
+    }
+    Ok(b.transformer_activation(activation(w, "transformer_activation", "gelu")?)
+        .transformer_weight_init_scale_strategy(strategy(w, "transformer_weight_init_scale_strategy")?))
+}
+
+/// What layers remember.
+fn layer_states(c: &Call, position: usize) -> Result<Option<Vec<m::LayerState>>, Trouble> {
+    let Some(value) = c.given(position, "state") else { return Ok(None) };
+    let layers = value.items().unwrap_or_default();
+    Ok(Some(layers.iter().map(|layer| layer.tensors().into_iter().cloned().collect()).collect()))
+}
+
+fn remembered(states: Vec<m::LayerState>) -> Value<Tensor> {
+    Value::Seq(states.into_iter().map(sequence).collect())
+}
+
 fn made(name: &str, w: &Words<'_>, device: Device) -> Built {
     match name {
         "wav2vec2_model" | "wav2vec2_base" | "wavlm_model" => {
@@ -253,6 +302,50 @@ fn made(name: &str, w: &Words<'_>, device: Device) -> Built {
         "wavlm_base" => samples(m::wavlm_base(), w, device),
         "wavlm_large" => samples(m::wavlm_large(), w, device),
         "hubert_pretrain_model" | "hubert_pretrain_base" => pretrained(m::hubert_pretrain_base(), w, device),
+        "Emformer" => {
+            let mut b = m::Emformer::new(
+                w.count("input_dim", 0)?,
+                w.count("num_heads", 0)?,
+                w.count("ffn_dim", 0)?,
+                w.count("num_layers", 0)?,
+                w.count("segment_length", 0)?,
+            )
+            .activation(activation(w, "activation", "relu")?)
+            .weight_init_scale_strategy(strategy(w, "weight_init_scale_strategy")?);
+            given! { b, w;
+                flag(false): tanh_on_mem;
+                count(0): left_context_length, right_context_length, max_memory_size;
+                float(0.0): dropout, negative_inf;
+            }
+            module(b, |m, c| {
+                let (x, lengths) = (c.x()?, c.tensor(1, "lengths")?);
+                if c.text_or(KEYWORD, METHOD, "forward")? == "infer" {
+                    let (x, lengths, states) = m.infer(x, lengths, layer_states(c, 2)?.as_ref())?;
+                    return Ok(Value::Seq(vec![x.into(), lengths.into(), remembered(states)]));
+                }
+                let (x, lengths) = m.call((x, lengths))?;
+                Ok(Value::Seq(vec![x.into(), lengths.into()]))
+            })
+        }
+        "emformer_rnnt_model" | "emformer_rnnt_base" => module(transducer(w)?, |m, c| {
+            let (x, lengths) = (c.x()?, c.tensor(1, "lengths")?);
+            match c.text_or(KEYWORD, METHOD, "forward")? {
+                "transcribe_streaming" => {
+                    let (x, lengths, states) = m.transcribe_streaming(x, lengths, layer_states(c, 2)?.as_ref())?;
+                    Ok(Value::Seq(vec![x.into(), lengths.into(), remembered(states)]))
+                }
+                "predict" => {
+                    let (x, states) = m.predict(x, layer_states(c, 2)?.as_ref())?;
+                    Ok(Value::Seq(vec![x.into(), lengths.clone().into(), remembered(states)]))
+                }
+                "forward" => {
+                    let (targets, counts) = (c.tensor(2, "targets")?, c.tensor(3, "target_lengths")?);
+                    let (logits, lengths, counts, states) = m.call((x, lengths, targets, counts))?;
+                    Ok(Value::Seq(vec![logits.into(), lengths.into(), counts.into(), remembered(states)]))
+                }
+                other => unsupported(format!("the method `{other}`")),
+            }
+        }),
         "hubert_pretrain_large" => pretrained(m::hubert_pretrain_large(), w, device),
         "hubert_pretrain_xlarge" => pretrained(m::hubert_pretrain_xlarge(), w, device),
         "Conformer" => module(
