@@ -5,7 +5,8 @@
 //! - [`transforms`]: what is done to a waveform on its way into a model, as modules.
 //! - [`functional`]: the same as functions, filters and effects among them.
 //! - [`compliance`]: features as Kaldi computes them.
-//! - [`models`]: networks that recognise and separate.
+//! - [`models`]: networks that recognise and separate, and decoders from what they say to words.
+//! - [`pipelines`]: published networks, with their labels.
 //!
 //! A waveform is a tensor `[channels, frames]` of `f32` in -1 to 1; the transforms take any dimensions
 //! before the last.
@@ -15,6 +16,7 @@ pub mod datasets;
 pub mod functional;
 pub mod io;
 pub mod models;
+pub mod pipelines;
 pub mod transforms;
 
 pub use io::{AudioMetaData, Encoding, info, load, load_with, save, save_with};

@@ -286,6 +286,7 @@ fn _files(root: &str) -> Result<()> {
     audio::models::Conformer::new(80, 4, 128, 2, 31).build()?;
     audio::models::wav2vec2_base().aux_num_out(29).build()?;
     audio::models::emformer_rnnt_base(4097).build()?;
+    audio::pipelines::WAV2VEC2_ASR_BASE_960H.model("weights.pth")?;
     use flambeau::audio::models::decoder::CTCDecoder;
     use flambeau::audio::transforms::{MVDR, MVDRSolution};
     let (tokens, lexicon, emissions) = (["-", "|", "a"], [("a", "a |")], Tensor::zeros([1, 5, 3]).build()?);

@@ -137,6 +137,8 @@ pub enum Kind {
     AudioDataset,
     /// A search of `torchaudio.models.decoder`.
     AudioDecoder,
+    /// A bundle of `torchaudio.pipelines`.
+    AudioPipeline,
     /// A kind that this runner does not know: all its cases are unsupported.
     Other(String),
 }
@@ -162,6 +164,7 @@ impl Kind {
             "audio_io" => Self::AudioIo,
             "audio_dataset" => Self::AudioDataset,
             "audio_decoder" => Self::AudioDecoder,
+            "audio_pipeline" => Self::AudioPipeline,
             other => Self::Other(other.to_owned()),
         }
     }
@@ -187,6 +190,7 @@ impl Kind {
             Self::AudioIo => "audio_io",
             Self::AudioDataset => "audio_dataset",
             Self::AudioDecoder => "audio_decoder",
+            Self::AudioPipeline => "audio_pipeline",
             Self::Other(name) => name,
         }
     }

@@ -89,6 +89,7 @@ pub fn run(subject: &Subject) -> Vec<CaseReport> {
             .collect(),
         Kind::AudioDataset => cases.map(|c| plain_case(name, || audio::dataset::run(c, &data))).collect(),
         Kind::AudioDecoder => cases.map(|c| plain_case(name, || audio::decoder::run(name, c, &data))).collect(),
+        Kind::AudioPipeline => cases.map(|c| plain_case(name, || audio::pipeline::run(c, &data))).collect(),
         Kind::AudioIo => cases.map(|c| plain_case(name, || audio::io::run(c, &data))).collect(),
         Kind::VisionTransform => {
             cases.map(|c| differentiated(name, c, || vision::transform::run(name, c, &data))).collect()

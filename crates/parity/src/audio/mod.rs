@@ -6,6 +6,7 @@ pub mod functional;
 pub mod io;
 pub mod kaldi;
 pub mod model;
+pub mod pipeline;
 pub mod transform;
 
 use flambeau_audio::{

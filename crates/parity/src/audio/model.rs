@@ -167,7 +167,11 @@ fn conv_layers(w: &Words<'_>) -> Result<Option<Vec<m::ConvLayer>>, Trouble> {
 }
 
 /// The options of a network of samples that are given, upon those of a published one.
-fn wav2vec2(b: m::Wav2Vec2ModelBuilder, w: &Words<'_>, device: Device) -> Result<m::Wav2Vec2ModelBuilder, Trouble> {
+pub(super) fn wav2vec2(
+    b: m::Wav2Vec2ModelBuilder,
+    w: &Words<'_>,
+    device: Device,
+) -> Result<m::Wav2Vec2ModelBuilder, Trouble> {
     let mut b = b.device(device);
     if let Some(layers) = conv_layers(w)? {
         b = b.extractor_conv_layer_config(layers);

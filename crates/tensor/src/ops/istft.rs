@@ -35,8 +35,14 @@ impl Tensor {
     #[track_caller]
     pub fn istft(&self, n_fft: usize, options: &IstftOptions) -> Result<Tensor> {
         let op = "istft";
-        let fits = matches!(self.rank(), 2 | 3) && self.dtype().is_complex();
-        ensure!(fits, Shape, op, "the transform is {} of shape {:?}", self.dtype(), self.shape());
+        ensure!(
+            matches!(self.rank(), 2 | 3),
+            Shape,
+            op,
+            "the coefficients must be [frequencies, windows] or [batch, frequencies, windows], they are {:?}",
+            self.shape()
+        );
+        ensure!(self.dtype().is_complex(), DType, op, "the coefficients must be complex, they are {}", self.dtype());
         let spectrum = if self.rank() == 2 { self.unsqueeze(0)? } else { self.clone() };
         let (coefficients, frames) = (spectrum.size(1)?, spectrum.size(2)?);
         ensure!(spectrum.numel() > 0 && n_fft > 0, Shape, op, "no coefficients in shape {:?}", self.shape());
@@ -45,7 +51,12 @@ impl Tensor {
         ensure!(win > 0 && win <= n_fft, Argument, op, "win_length {win} must be in 1..={n_fft}, n_fft");
         let onesided = options.onesided.unwrap_or(coefficients != n_fft);
         let wanted = if onesided { n_fft / 2 + 1 } else { n_fft };
-        ensure!(coefficients == wanted, Shape, op, "{coefficients} coefficients where {n_fft} samples have {wanted}");
+        ensure!(
+            coefficients == wanted,
+            Shape,
+            op,
+            "{n_fft} samples have {wanted} coefficients here, not {coefficients}"
+        );
         ensure!(!(options.return_complex && onesided), Argument, op, "a complex signal has no one-sided transform");
         let expected = (frames - 1).checked_mul(hop).and_then(|n| n.checked_add(n_fft));
         let Some(expected) = expected.filter(|n| *n < isize::MAX as usize / 16) else {
@@ -125,7 +136,9 @@ mod tests {
         says(&IstftOptions::new().length(0usize), "leave no samples");
         says(&IstftOptions::new().window(window).center(false), "windows are zero");
         says(&IstftOptions::new().length(usize::MAX), "can be counted");
-        says(&IstftOptions::new().onesided(false), "8 samples have 8");
+        says(&IstftOptions::new().onesided(false), "8 samples have 8 coefficients");
+        let real = frames.real().unwrap();
+        assert!(real.istft(8, &IstftOptions::new()).unwrap_err().message().contains("must be complex"));
         assert_eq!(frames.istft(8, &IstftOptions::new()).unwrap().shape(), [4]);
     }
 }
