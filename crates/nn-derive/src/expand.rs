@@ -20,8 +20,15 @@ pub(crate) fn module(input: &DeriveInput, nn: &Path) -> Result<TokenStream> {
             }
         }
     });
-    let visit = arms(&shapes, nn, &format_ident!("visit_as"));
-    let visit_mut = arms(&shapes, nn, &format_ident!("visit_as_mut"));
+    let extra_state = options.extra_state.then(|| {
+        quote! {
+            fn extra_state(&self) -> ::std::option::Option<&dyn #nn::ExtraState> {
+                ::std::option::Option::Some(self)
+            }
+        }
+    });
+    let visit = arms(&shapes, nn, ["visit_as", "visit_flat"]);
+    let visit_mut = arms(&shapes, nn, ["visit_as_mut", "visit_flat_mut"]);
     let rebuild = rebuild(&shapes, nn);
     let ident = &input.ident;
     let generics = bounded(input.generics.clone(), &shapes, nn);
@@ -34,6 +41,7 @@ pub(crate) fn module(input: &DeriveInput, nn: &Path) -> Result<TokenStream> {
                 #name
             }
             #extra_repr
+            #extra_state
             fn visit<'part>(&'part self, visitor: &mut #nn::Visitor<'_, 'part>) {
                 #visit
             }
@@ -84,6 +92,8 @@ struct Field<'a> {
     variable: Ident,
     /// its name in the state dict
     name: String,
+    /// its parts stand among those of the struct, by names of this pattern
+    flatten: Option<String>,
     ty: &'a Type,
 }
 
@@ -121,25 +131,27 @@ fn shape(path: TokenStream, fields: &Fields) -> Result<Shape<'_>> {
         // The type's span makes "this cannot be a part" point at the field.
         let variable = format_ident!("part_{i}", span = field.ty.span().resolved_at(Span::call_site()));
         if options.skip {
-            others.push(Field { member, variable, name, ty: &field.ty });
+            others.push(Field { member, variable, name, flatten: None, ty: &field.ty });
             continue;
         }
-        if names.insert(name.clone(), field.span()).is_some() {
+        if options.flatten.is_none() && names.insert(name.clone(), field.span()).is_some() {
             return Err(Error::new(field.span(), format!("another field has the name \"{name}\" in the state dict")));
         }
-        parts.push(Field { member, variable, name, ty: &field.ty });
+        parts.push(Field { member, variable, name, flatten: options.flatten, ty: &field.ty });
     }
     Ok(Shape { path, parts, others })
 }
 
-/// A match that hands every part of `self` to the visitor by `method` of `Part`.
-fn arms(shapes: &[Shape<'_>], nn: &Path, method: &Ident) -> TokenStream {
+/// A match that hands every part of `self` to the visitor, by a method of `Part` or, where it is flattened, a function.
+fn arms(shapes: &[Shape<'_>], nn: &Path, [method, flat]: [&str; 2]) -> TokenStream {
+    let (method, flat) = (format_ident!("{method}"), format_ident!("{flat}"));
     let arms = shapes.iter().map(|shape| {
         let Shape { path, parts, others } = shape;
         let bind = parts.iter().map(|Field { member, variable, .. }| quote!(#member: #variable,));
         let rest = (!others.is_empty()).then(|| quote!(..));
-        let visits = parts.iter().map(|Field { variable, name, ty, .. }| {
-            quote_spanned!(ty.span()=> #nn::Part::#method(#variable, #name, visitor);)
+        let visits = parts.iter().map(|Field { variable, name, flatten, ty, .. }| match flatten {
+            None => quote_spanned!(ty.span()=> #nn::Part::#method(#variable, #name, visitor);),
+            Some(pattern) => quote_spanned!(ty.span()=> #nn::#flat(#variable, #pattern, visitor);),
         });
         quote!(#path { #(#bind)* #rest } => { #(#visits)* })
     });
@@ -265,7 +277,7 @@ mod tests {
                     a: u8,
                 }
             ))
-            .contains("a field takes `skip` and `name")
+            .contains("a field takes `skip`, `name")
         );
         assert!(
             refused(parse_quote!(

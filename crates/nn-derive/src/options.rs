@@ -10,6 +10,8 @@ pub(crate) struct StructOptions {
     pub(crate) extra_repr: Option<Expr>,
     /// The name to print.
     pub(crate) name: Option<LitStr>,
+    /// It has state beside tensors.
+    pub(crate) extra_state: bool,
 }
 
 /// What is said of a field.
@@ -19,6 +21,8 @@ pub(crate) struct FieldOptions {
     pub(crate) skip: bool,
     /// Its name in the state dict.
     pub(crate) name: Option<LitStr>,
+    /// Its parts stand among those of the struct; by which names, where it is a list.
+    pub(crate) flatten: Option<String>,
 }
 
 impl StructOptions {
@@ -34,8 +38,12 @@ impl StructOptions {
                     });
                 } else if meta.path.is_ident("name") {
                     options.name = Some(meta.value()?.parse()?);
+                } else if meta.path.is_ident("extra_state") {
+                    options.extra_state = true;
                 } else {
-                    return Err(meta.error("a struct takes `extra_repr = \"path\"` and `name = \"Name\"`"));
+                    return Err(
+                        meta.error("a struct takes `extra_repr = \"path\"`, `name = \"Name\"` and `extra_state`")
+                    );
                 }
                 Ok(())
             })?;
@@ -60,11 +68,30 @@ impl FieldOptions {
                         ));
                     }
                     options.name = Some(name);
+                } else if meta.path.is_ident("flatten") {
+                    options.flatten = Some(String::new());
+                    if meta.input.peek(syn::Token![=]) {
+                        let pattern: LitStr = meta.value()?.parse()?;
+                        let text = pattern.value();
+                        if !text.contains("{name}") || !text.contains("{index}") || text.contains('.') {
+                            return Err(Error::new(
+                                pattern.span(),
+                                "the parts of a flattened list are named by `{name}` and `{index}`, without a dot: `{name}_l{index}`",
+                            ));
+                        }
+                        options.flatten = Some(text);
+                    }
                 } else {
-                    return Err(meta.error("a field takes `skip` and `name = \"name\"`"));
+                    return Err(meta.error("a field takes `skip`, `name = \"name\"` and `flatten`"));
                 }
                 Ok(())
             })?;
+            if options.flatten.is_some() && (options.skip || options.name.is_some()) {
+                return Err(Error::new(
+                    attribute.span(),
+                    "a flattened field has no name of its own, and is not skipped",
+                ));
+            }
             if options.skip && options.name.is_some() {
                 return Err(Error::new(attribute.span(), "a skipped field has no name in the state dict"));
             }

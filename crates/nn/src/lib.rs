@@ -37,10 +37,12 @@ pub use hooks::{
 };
 pub use identity::ModuleId;
 pub use inspect::{LayerSummary, Summary, gradient_norms, module_graph, summary};
-pub use module::{DynModule, Module, To};
+pub use module::{DynModule, ExtraState, Module, To};
 pub use modules::*;
-pub use parameter::{Buffer, Mode, Parameter};
+pub use parameter::{Buffer, Mode, Parameter, materialized};
 pub use part::{Item, ItemMut, Part, Plain, Visitor, VisitorMut};
+#[doc(hidden)]
+pub use part::{visit_flat, visit_flat_mut};
 pub use print::print_module;
 pub use rebuild::{Boxed, Rebuild, functional_call, stack_module_state};
 #[doc(hidden)]

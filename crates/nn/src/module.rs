@@ -9,6 +9,52 @@ use flambeau_tensor::{DType, Device, NamedTensors, Result, StateDict, Tensor};
 use std::any::Any;
 use std::collections::HashSet;
 
+/// State of a module that is neither parameter nor buffer: `get_extra_state` and `set_extra_state` of
+/// `torch.nn.Module`. It stands in the state dict as `_extra_state`, after the module's own tensors. It is a tensor of any
+/// dtype, bytes for what is no numbers. `#[module(extra_state)]` on the struct says that it has some.
+///
+/// ```
+/// use flambeau_nn::{ExtraState, Linear, Module};
+/// use flambeau_tensor::{Result, Tensor};
+/// use std::sync::atomic::{AtomicI64, Ordering};
+///
+/// #[derive(Module)]
+/// #[module(extra_state)]
+/// struct Counted {
+///     fc: Linear,
+///     #[module(skip)]
+///     calls: std::sync::Arc<AtomicI64>,
+/// }
+///
+/// impl ExtraState for Counted {
+///     fn get_extra_state(&self) -> Tensor {
+///         Tensor::from_vec(vec![self.calls.load(Ordering::Relaxed)], ()).expect("one number")
+///     }
+///     fn set_extra_state(&self, state: &Tensor) -> Result<()> {
+///         self.calls.store(state.item::<i64>()?, Ordering::Relaxed);
+///         Ok(())
+///     }
+/// }
+///
+/// let net = Counted { fc: Linear::new(2, 2).build()?, calls: std::sync::Arc::new(7.into()) };
+/// let state = net.state_dict();
+/// assert_eq!(state.names().collect::<Vec<_>>(), ["_extra_state", "fc.weight", "fc.bias"]);
+/// net.calls.store(0, Ordering::Relaxed);
+/// net.load_state_dict(&state)?;
+/// assert_eq!(net.calls.load(Ordering::Relaxed), 7);
+/// # Ok::<(), flambeau_tensor::Error>(())
+/// ```
+pub trait ExtraState {
+    /// The state as a tensor.
+    fn get_extra_state(&self) -> Tensor;
+
+    /// Takes such a state.
+    ///
+    /// # Errors
+    /// Where it is not one; `load_state_dict` then changes no tensor.
+    fn set_extra_state(&self, state: &Tensor) -> Result<()>;
+}
+
 /// Any module: what visitors see.
 pub type DynModule = dyn Module + 'static;
 
@@ -60,6 +106,11 @@ pub trait Module: Any + Send + Sync {
 
     /// As any module, to change.
     fn as_module_mut(&mut self) -> &mut DynModule;
+
+    /// Its state beside tensors, where it has some: see [`ExtraState`].
+    fn extra_state(&self) -> Option<&dyn ExtraState> {
+        None
+    }
 
     /// What stands between the brackets when it is printed: `in_features=1, out_features=64, bias=True`.
     fn extra_repr(&self) -> String {
@@ -285,6 +336,9 @@ fn walk<'a>(module: &'a DynModule, prefix: &str, visitor: &mut Visitor<'_, 'a>) 
             visitor(&path(name), item);
         }
     });
+    if let Some(extra) = module.extra_state() {
+        visitor(&path("_extra_state"), Item::Extra(extra));
+    }
     // PyTorch keeps what parameters are computed from behind the other modules.
     for computed in [false, true] {
         module.visit(&mut |name, item| {

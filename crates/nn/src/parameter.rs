@@ -9,10 +9,31 @@ use flambeau_tensor::{DType, Device, Result, Tensor, bail, no_grad};
 use std::fmt;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 /// What a tensor is that has no elements yet; they are put there once.
 type Lazy = Arc<OnceLock<Tensor>>;
+
+/// The tensors that stand in the places of parameters without elements, and where the elements come.
+static WAITING: Mutex<Vec<(Tensor, Weak<OnceLock<Tensor>>)>> = Mutex::new(Vec::new());
+
+/// Makes it known that `stands` stands in the place of what will be in `made`.
+fn wait(stands: &Tensor, made: &Lazy) {
+    let mut waiting = WAITING.lock().unwrap_or_else(PoisonError::into_inner);
+    waiting.retain(|(_, made)| made.strong_count() > 0);
+    waiting.push((stands.clone(), Arc::downgrade(made)));
+}
+
+/// The parameter in whose place `tensor` stood until its module was first called: what an optimizer that was made before
+/// that goes on with. None for every other tensor, and before the call.
+pub fn materialized(tensor: &Tensor) -> Option<Tensor> {
+    if tensor.shape() != [0] {
+        return None;
+    }
+    let waiting = WAITING.lock().unwrap_or_else(PoisonError::into_inner);
+    let (_, made) = waiting.iter().find(|(stands, _)| stands.is(tensor))?;
+    made.upgrade()?.get().cloned()
+}
 
 /// A tensor that training changes: a leaf that requires grad, as `torch.nn.Parameter`.
 ///
@@ -55,15 +76,17 @@ impl Parameter {
     }
 
     /// A parameter whose shape is not known yet, as PyTorch's `UninitializedParameter`: a module makes its elements by
-    /// [`materialize`](Parameter::materialize) when it is first called. Until then it is a tensor of shape `[0]`, and an
-    /// optimizer that is made of it trains nothing.
+    /// [`materialize`](Parameter::materialize) when it is first called. Until then it is a tensor of shape `[0]`, which an
+    /// optimizer made of it exchanges for the elements when there are some ([`materialized`]).
     ///
     /// # Errors
     /// Where the dtype is neither floating nor complex.
     #[track_caller]
     pub fn uninitialized(dtype: DType, device: Device) -> Result<Parameter> {
         let none = Tensor::zeros(0).dtype(dtype).device(device).build()?.requires_grad_()?;
-        Ok(Parameter { kind: Kind::Lazy(Lazy::default()), ..Parameter::plain(none) })
+        let made = Lazy::default();
+        wait(&none, &made);
+        Ok(Parameter { kind: Kind::Lazy(made), ..Parameter::plain(none) })
     }
 
     fn plain(tensor: Tensor) -> Parameter {
@@ -169,6 +192,11 @@ impl Parameter {
             Kind::Original => Kind::Original,
         };
         let tensor = with.tensor(self.tensor(), Item::Parameter(self))?;
+        if let Kind::Lazy(made) = &kind
+            && !tensor.is(&self.tensor)
+        {
+            wait(&tensor, made);
+        }
         Ok(Parameter { tensor, place, kind })
     }
 }

@@ -2,7 +2,7 @@
 //! plain data. `#[derive(Module)]` hands every field to a visitor by [`Part`]; everything that people do
 //! with a module's parts is such a visitor.
 
-use crate::{Boxed, Buffer, DynModule, Mode, Module, ModuleId, Parameter, Rebuild};
+use crate::{Boxed, Buffer, DynModule, ExtraState, Mode, Module, ModuleId, Parameter, Rebuild};
 use flambeau_tensor::{DType, Device, Error, ErrorKind, Result, Scalar};
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -21,6 +21,8 @@ pub enum Item<'a> {
     Id(&'a ModuleId),
     /// a module inside the module
     Module(&'a DynModule),
+    /// what the module's state has beside tensors
+    Extra(&'a dyn ExtraState),
 }
 
 /// One part of a module that may be replaced.
@@ -209,6 +211,43 @@ plain!(
     std::time::Duration,
     std::path::PathBuf,
 );
+
+/// What the derive calls for a field whose parts stand among those of its module. With a `pattern` the field is a list of
+/// modules, and a part of one is called by it: `weight_ih_l0` by `{name}_l{index}`.
+#[doc(hidden)]
+pub fn visit_flat<'a, P: Part>(part: &'a P, pattern: &str, visitor: &mut Visitor<'_, 'a>) {
+    part.visit_as("", &mut |_, item| {
+        let Item::Module(module) = item else { return };
+        module.visit(&mut |outer, item| match item {
+            // What the field is known by is not what its module is known by.
+            Item::Id(_) => {}
+            Item::Module(inner) if !pattern.is_empty() => inner.visit(&mut |name, item| {
+                if !matches!(item, Item::Id(_)) {
+                    visitor(&flat_name(pattern, name, outer), item);
+                }
+            }),
+            item => visitor(outer, item),
+        });
+    });
+}
+
+/// [`visit_flat`] for what may be replaced.
+#[doc(hidden)]
+pub fn visit_flat_mut<P: Part>(part: &mut P, pattern: &str, visitor: &mut VisitorMut<'_>) {
+    part.visit_as_mut("", &mut |_, item| {
+        let ItemMut::Module(module) = item else { return };
+        module.visit_mut(&mut |outer, item| match item {
+            ItemMut::Module(inner) if !pattern.is_empty() => {
+                inner.visit_mut(&mut |name, item| visitor(&flat_name(pattern, name, outer), item));
+            }
+            item => visitor(outer, item),
+        });
+    });
+}
+
+fn flat_name(pattern: &str, name: &str, index: &str) -> String {
+    pattern.replace("{name}", name).replace("{index}", index)
+}
 
 /// Says of a type of one's own that it is plain data: an enum of options, say, that a module keeps.
 ///

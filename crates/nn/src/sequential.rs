@@ -105,6 +105,11 @@ impl Sequential {
         self.layers.get(index).map(|(_, layer)| layer.as_ref())
     }
 
+    /// The layers in order, to put others in their places.
+    pub(crate) fn layers_mut(&mut self) -> impl Iterator<Item = &mut Box<dyn Layer>> {
+        self.layers.iter_mut().map(|(_, layer)| layer)
+    }
+
     /// The layers in order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &dyn Layer> + ExactSizeIterator {
         self.layers.iter().map(|(_, layer)| layer.as_ref())

@@ -3,7 +3,7 @@
 use crate::parameter::EmptyPlace;
 use crate::parametrize::ParametrizationList;
 use crate::part::Item;
-use crate::{DynModule, hooks};
+use crate::{DynModule, ExtraState, hooks};
 use flambeau_tensor::{DType, NamedTensors, Result, StateDict, Tensor, bail, no_grad};
 use std::collections::{HashMap, HashSet};
 
@@ -22,6 +22,7 @@ pub(crate) fn state_dict(module: &DynModule) -> StateDict {
     module.walk("", &mut |name, item| match item {
         Item::Parameter(parameter) => drop(state.insert(name, parameter.detach())),
         Item::Buffer(buffer) if buffer.is_persistent() => drop(state.insert(name, buffer.detach())),
+        Item::Extra(extra) => drop(state.insert(name, extra.get_extra_state())),
         _ => {}
     });
     if !hooks::none() {
@@ -131,6 +132,16 @@ pub(crate) fn load(module: &DynModule, state: &dyn NamedTensors, strict: bool) -
             (None, _) => faults.missing.extend(names),
         }
     }
+    let mut extras: Vec<(&dyn ExtraState, &Tensor)> = Vec::new();
+    module.walk("", &mut |name, item| {
+        if let Item::Extra(extra) = item {
+            unmet.remove(name);
+            match given.get(name) {
+                Some(state) => extras.push((extra, state)),
+                None => faults.missing.push(name.to_string()),
+            }
+        }
+    });
     faults.unexpected = given.keys().filter(|name| unmet.contains(name)).map(str::to_string).collect();
 
     let mut report = LoadReport::default();
@@ -144,6 +155,7 @@ pub(crate) fn load(module: &DynModule, state: &dyn NamedTensors, strict: bool) -
     if !message.is_empty() {
         bail!(State, "load_state_dict", "{message}")
     }
+    extras.iter().try_for_each(|(extra, state)| extra.set_extra_state(state))?;
     first_elements.iter().try_for_each(|(place, source)| place.fill(source))?;
     no_grad(|| copies.iter().try_for_each(|(to, from)| to.copy_(from).map(drop)))?;
     Ok(report)

@@ -440,3 +440,26 @@ fn hooks_around_states_masks_and_packed_sequences() -> Result<()> {
     assert_eq!(seen[3].0, "NonDynamicallyQuantizableLinear");
     Ok(())
 }
+
+/// A gradient of another shape is an error that names both; an output of another one is the next module's to judge.
+#[test]
+fn a_hook_that_gives_another_shape_is_told() -> Result<()> {
+    let _alone = alone();
+    let model = Sequential::of((Linear::new(2, 3), Linear::new(3, 1)))?;
+    let x = ones(&[4, 2]).requires_grad_()?;
+    let handle = model.get(1).unwrap().register_full_backward_hook(|inputs, _| {
+        inputs[0] = Some(ones(&[4, 2]));
+        Ok(())
+    })?;
+    let fault = model.call(&x)?.sum(..)?.backward().unwrap_err();
+    assert!(fault.message().contains("[4, 2]") && fault.message().contains("[4, 3]"), "{fault}");
+    handle.remove();
+    let handle = model.get(0).unwrap().register_forward_hook(|_, _, outputs| {
+        outputs.visit_tensors_mut(&mut |y| *y = ones(&[4, 2]));
+        Ok(())
+    })?;
+    let fault = model.call(&x).unwrap_err();
+    assert!(fault.message().contains("[4, 2]") && fault.message().contains('3'), "{fault}");
+    handle.remove();
+    Ok(())
+}

@@ -1,7 +1,8 @@
 //! What `#[derive(Module)]` makes of all kinds of structs: names, order, lists, generics, skips, enums.
 
 use flambeau_nn::{
-    Buffer, Call, Dropout, Forward, Layer, Linear, Mode, Module, Parameter, Part, ReLU, Sequential, Tanh,
+    BatchNorm1d, BatchNorm2d, Buffer, Call, Conv2d, Dropout, ExtraState, FnLayer, Forward, Layer, Linear, Mode, Module,
+    ModuleId, Parameter, Part, ReLU, Sequential, SyncBatchNorm, Tanh,
 };
 use flambeau_tensor::{DType, Result, Tensor};
 use std::collections::BTreeMap;
@@ -247,4 +248,170 @@ Everything(
   (type): Linear(in_features=1, out_features=1, bias=False)
 )";
     assert_eq!(format!("{all:?}"), expected);
+}
+
+#[derive(Module)]
+struct Gates {
+    weight_ih: Parameter,
+    weight_hh: Parameter,
+}
+
+/// Its layers' parameters have the names that PyTorch's recurrent layers give them.
+#[derive(Module)]
+struct Recurrent {
+    #[module(flatten = "{name}_l{index}")]
+    layers: Vec<Gates>,
+    #[module(flatten)]
+    head: Linear,
+    id: ModuleId,
+}
+
+#[test]
+fn flattened_parts_stand_among_those_of_their_module() -> Result<()> {
+    let gates = |n: usize| Gates { weight_ih: parameter(&[4, n]), weight_hh: parameter(&[4, 4]) };
+    let net = Recurrent { layers: vec![gates(3), gates(4)], head: Linear::new(4, 2).build()?, id: ModuleId::new() };
+    let expected = ["weight_ih_l0", "weight_hh_l0", "weight_ih_l1", "weight_hh_l1", "weight", "bias"];
+    assert_eq!(names(&net), expected);
+    assert_eq!(net.named_modules().len(), 1, "what is flattened is no module of its own");
+
+    let state = net.deepcopy()?.to(DType::F64)?.state_dict();
+    assert_eq!(state.get("weight_ih_l1").unwrap().dtype(), DType::F64);
+    flambeau_nn::init::ones_(&net.layers[1].weight_ih)?;
+    net.load_state_dict(&state)?;
+    assert_eq!(net.layers[1].weight_ih.sum(..)?.item::<f32>()?, 0.0);
+    // Parametrizations find them by these names.
+    let mut net = net;
+    flambeau_nn::init::ones_(&net.layers[0].weight_hh)?;
+    flambeau_nn::utils::parametrizations::weight_norm(&mut net, "weight_hh_l0", 0)?;
+    assert!(net.layers[0].weight_hh.parametrizations().is_some());
+    Ok(())
+}
+
+#[derive(Module)]
+#[module(extra_state)]
+struct Counter {
+    scale: Parameter,
+    inner: Linear,
+    seen: Mode,
+}
+
+impl ExtraState for Counter {
+    fn get_extra_state(&self) -> Tensor {
+        Tensor::from_vec(vec![i64::from(self.seen.is_training())], ()).expect("one number")
+    }
+
+    fn set_extra_state(&self, state: &Tensor) -> Result<()> {
+        self.seen.set(state.item::<i64>()? == 1);
+        Ok(())
+    }
+}
+
+#[test]
+fn extra_state_stands_in_the_state_dict() -> Result<()> {
+    let counter = || -> Result<Counter> {
+        Ok(Counter { scale: parameter(&[1]), inner: Linear::new(1, 1).build()?, seen: Mode::new() })
+    };
+    let model = Sequential::new();
+    assert!(model.extra_state().is_none());
+    #[derive(Module)]
+    struct Outer {
+        first: Counter,
+        boxed: Box<Counter>,
+    }
+    let model = Outer { first: counter()?, boxed: Box::new(counter()?) };
+    let expected = ["first.scale", "first._extra_state", "first.inner.weight", "first.inner.bias"];
+    assert_eq!(names(&model)[..4], expected);
+    let state = model.state_dict();
+    assert_eq!(state.get("boxed._extra_state").unwrap().item::<i64>()?, 1);
+    model.eval();
+    model.load_state_dict(&state)?;
+    assert!(model.first.seen.is_training() && model.boxed.seen.is_training());
+
+    let mut lacks = model.state_dict();
+    lacks.remove("boxed._extra_state");
+    let fault = model.load_state_dict(&lacks).unwrap_err();
+    assert!(fault.message().contains("1 missing key: \"boxed._extra_state\""), "{fault}");
+    let report = model.load_state_dict_with(&lacks, false)?;
+    assert_eq!((report.missing, report.unexpected), (vec!["boxed._extra_state".to_string()], vec![]));
+    // One that is refused leaves the tensors as they were.
+    let mut bad = model.state_dict();
+    bad.insert("first.scale", Tensor::ones(1).build()?);
+    bad.insert("boxed._extra_state", Tensor::zeros(2).build()?);
+    assert!(model.load_state_dict(&bad).is_err());
+    assert_eq!(model.first.scale.item::<f32>()?, 0.0);
+    Ok(())
+}
+
+#[derive(Module)]
+enum Step<A> {
+    Layer(A),
+    Named { act: FnLayer, then: Linear },
+}
+
+/// Any layer, and closures as layers.
+#[derive(Module)]
+struct Generic<A: for<'a> Forward<&'a Tensor, Output = Tensor>> {
+    steps: Vec<Step<A>>,
+    last: FnLayer,
+}
+
+impl<A: for<'a> Forward<&'a Tensor, Output = Tensor>> Forward<&Tensor> for Generic<A> {
+    type Output = Tensor;
+
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let mut x = x.clone();
+        for step in &self.steps {
+            x = match step {
+                Step::Layer(layer) => layer.forward(&x)?,
+                Step::Named { act, then } => then.call(&act.call(&x)?)?,
+            };
+        }
+        self.last.call(&x)
+    }
+}
+
+#[test]
+fn generic_layers_enums_and_closures() -> Result<()> {
+    let shift = 2.0;
+    let net = Generic {
+        steps: vec![
+            Step::Layer(Linear::new(2, 3).build()?),
+            Step::Named { act: FnLayer::new(|x| x.abs()), then: Linear::new(3, 1).bias(false).build()? },
+        ],
+        last: FnLayer::new(move |x| x.add(shift)),
+    };
+    assert_eq!(names(&net), ["steps.0.0.weight", "steps.0.0.bias", "steps.1.then.weight"]);
+    let x = Tensor::ones([4, 2]).build()?;
+    assert_eq!(net.call(&x)?.shape(), [4, 1]);
+    assert!(net.deepcopy()?.call(&x)?.equal(&net.call(&x)?)?);
+    let chain = Sequential::of((net, Tanh::new()))?;
+    assert_eq!(chain.call(&x)?.shape(), [4, 1]);
+    Ok(())
+}
+
+#[test]
+fn batch_norms_of_chains_become_synchronized_ones() -> Result<()> {
+    let inner = Sequential::of((BatchNorm1d::new(2),))?;
+    let mut model = Sequential::of((Conv2d::new(1, 4, 1), BatchNorm2d::new(4), inner))?;
+    let weight = model.named_parameters().remove(2).1;
+    let plain = Sequential::of((BatchNorm2d::new(4),))?;
+    SyncBatchNorm::convert_sync_batchnorm(&mut model);
+    assert_eq!(
+        format!("{model:?}"),
+        "Sequential(
+  (0): Conv2d(1, 4, kernel_size=(1, 1), stride=(1, 1))
+  (1): SyncBatchNorm(4, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
+  (2): Sequential(
+    (0): SyncBatchNorm(2, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
+  )
+)"
+    );
+    assert!(model.named_parameters()[2].1.is(&weight), "the parameters stay");
+    // With one process it is batch norm.
+    let x = Tensor::arange(0, 64).build()?.to_dtype(DType::F32)?.reshape([2, 4, 2, 4])?;
+    let sync = SyncBatchNorm::new(4).build()?;
+    assert!(sync.call(&x)?.equal(&plain.call(&x)?)?);
+    assert!(sync.running_var.as_ref().unwrap().equal(&plain.buffers()[1])?);
+    assert!(sync.call(&Tensor::ones(4).build()?).is_err());
+    Ok(())
 }

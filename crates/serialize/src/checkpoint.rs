@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// A tensor in a file, whose bytes the file has.
+#[derive(Clone)]
 pub(crate) struct Entry {
     pub(crate) name: String,
     pub(crate) stored: Stored,
@@ -30,14 +31,26 @@ impl Contents {
         // From the front of the file to its end.
         order.sort_by_key(|i| self.entries[*i].at);
         let mut read: Vec<Option<Tensor>> = self.entries.iter().map(|_| None).collect();
+        let mut before: Option<usize> = None;
         for i in order {
-            read[i] = Some(self.entries[i].load(source)?);
+            // Names of one tensor are names of one tensor again.
+            let known = before.filter(|b| self.entries[*b].is_also(&self.entries[i])).and_then(|b| read[b].clone());
+            read[i] = Some(match known {
+                Some(tensor) => tensor,
+                None => self.entries[i].load(source)?,
+            });
+            before = Some(i);
         }
         Ok(self.entries.iter().zip(read).filter_map(|(e, t)| Some((e.name.clone(), t?))).collect())
     }
 }
 
 impl Entry {
+    /// True for the same bytes under another name.
+    fn is_also(&self, other: &Entry) -> bool {
+        self.at == other.at && self.stored == other.stored && self.shape == other.shape
+    }
+
     fn load(&self, source: &Source<'_>) -> Result<Tensor> {
         self.stored.read(source, &self.shape, self.at, &self.name)
     }

@@ -78,8 +78,9 @@ impl Format {
 /// Writes `tensors` to the file `path`, in the format of its extension: `.safetensors`, `.pt` or `.pth` (which
 /// PyTorch loads, with `weights_only=True` as well), `.npz`.
 ///
-/// Tensors that share memory are written each in full, but to PyTorch's format, where they share a storage; none
-/// is changed. Anything that names tensors is taken: a [`StateDict`], a map, a vector of pairs.
+/// A tensor with several names (tied parameters) is written once, and its other names are recorded; what is loaded has all
+/// of them. Other tensors that share memory are written each in full, but to PyTorch's format, where they share a storage;
+/// none is changed. (NumPy's format has each name in full.) Anything that names tensors is taken: a [`StateDict`], a map, a vector of pairs.
 ///
 /// # Errors
 /// Where the extension names no known format, two tensors have one name, a dtype has no place in the

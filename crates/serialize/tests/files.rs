@@ -516,3 +516,39 @@ fn wide_unsigned_integers_come_back() {
         }
     }
 }
+
+/// Tied parameters: written once, all names there again, as one tensor.
+#[test]
+fn names_of_one_tensor_are_recorded() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("tied.safetensors");
+    let weight = Tensor::from_vec((0..1024).map(|i| i as f32).collect(), [32, 32]).expect("made");
+    let mut state = StateDict::new();
+    state.insert("encoder.weight", weight.clone());
+    state.insert("bias", Tensor::ones(3).build().expect("made"));
+    state.insert("decoder.weight", weight.detach());
+    state.insert("turned", weight.t().expect("turned"));
+    save_with_metadata(&path, &state, &[("format", "pt")]).expect("saved");
+    let once = fs::metadata(&path).expect("there").len();
+    assert!((8192..9216).contains(&once), "two tensors of 4096 bytes and a header, not {once}");
+
+    let (back, metadata) = load_with_metadata(&path).expect("loaded");
+    assert_eq!(metadata, [("format".to_string(), "pt".to_string())]);
+    assert_eq!(back.len(), 4);
+    for (name, tensor) in state.iter() {
+        assert_eq!(back.get(name).expect(name).to_bytes().expect("bytes"), tensor.to_bytes().expect("bytes"), "{name}");
+    }
+    let (encoder, decoder) = (back.get("encoder.weight").expect("one"), back.get("decoder.weight").expect("the other"));
+    assert!(encoder.storage().is(decoder.storage()));
+    let opened = open(&path).expect("opened").tensor("decoder.weight").expect("read");
+    assert_eq!(opened.shape(), [32, 32]);
+
+    assert!(save_with_metadata(&path, &state, &[("alias:a", "bias")]).is_err());
+    for (aliases, fault) in [(r#""alias:b":"nowhere""#, "which the file has not"), (r#""alias:a":"a""#, "is a tensor")]
+    {
+        let header =
+            format!(r#"{{"__metadata__":{{{aliases}}},"a":{{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}}}"#);
+        let error = load_from(&file_with(&header, 4)).expect_err("damaged");
+        assert!(error.message().contains(fault), "{error}");
+    }
+}

@@ -172,8 +172,9 @@ fn channels(name: &'static str, x: &Tensor, rank: usize) -> Result<usize> {
     Ok(x.shape()[x.rank() - rank - 1])
 }
 
-macro_rules! convolutions {
-    ($($(#[$doc:meta])* $Lazy:ident, $Builder:ident, $Layer:ident, $rank:literal;)*) => {$(
+/// A lazy convolution, of either direction: what it keeps until the channels of an input say the shape of its weight.
+macro_rules! filled_by_channels {
+    ($(#[$doc:meta])* $Lazy:ident, $Layer:ident, $rank:literal, transposed: $transposed:literal) => {
         $(#[$doc])*
         pub struct $Lazy {
             layer: $Layer,
@@ -181,6 +182,37 @@ macro_rules! convolutions {
             kernel_size: Spatial,
             groups: usize,
         }
+
+        impl $Lazy {
+            #[track_caller]
+            fn weight(&self, channels: usize) -> Result<Vec<usize>> {
+                let size = (channels, self.out_channels);
+                Ok(sizes(stringify!($Lazy), $rank, size, self.kernel_size, self.groups, $transposed)?.weight)
+            }
+        }
+
+        lazy!($Lazy, $Layer, |s| empty: s.layer.weight.is_uninitialized(), describe: {
+            s.layer.describe_as(&s.weight(0).unwrap_or_default())
+        }, rebuild: out_channels, kernel_size, groups);
+
+        impl Forward<&Tensor> for $Lazy {
+            type Output = Tensor;
+
+            #[track_caller]
+            fn forward(&self, x: &Tensor) -> Result<Tensor> {
+                let (weight, bias) = (&self.layer.weight, self.layer.bias.as_ref());
+                if weight.is_uninitialized() {
+                    fill(weight, bias, &self.weight(channels(stringify!($Lazy), x, $rank)?)?, self.out_channels)?;
+                }
+                self.layer.forward(x)
+            }
+        }
+    };
+}
+
+macro_rules! convolutions {
+    ($($(#[$doc:meta])* $Lazy:ident, $Builder:ident, $Layer:ident, $rank:literal;)*) => {$(
+        filled_by_channels!($(#[$doc])* $Lazy, $Layer, $rank, transposed: false);
 
         builder! {
             #[doc = concat!("Options of [`", stringify!($Lazy), "`].")]
@@ -220,29 +252,6 @@ macro_rules! convolutions {
                 let layer = $Layer::empty(weight, bias, options, b.padding_mode);
                 Ok($Lazy { layer, out_channels, kernel_size, groups })
             }
-
-            #[track_caller]
-            fn weight(&self, channels: usize) -> Result<Vec<usize>> {
-                let size = (channels, self.out_channels);
-                Ok(sizes(stringify!($Lazy), $rank, size, self.kernel_size, self.groups, false)?.weight)
-            }
-        }
-
-        lazy!($Lazy, $Layer, |s| empty: s.layer.weight.is_uninitialized(), describe: {
-            s.layer.describe_as(&s.weight(0).unwrap_or_default())
-        }, rebuild: out_channels, kernel_size, groups);
-
-        impl Forward<&Tensor> for $Lazy {
-            type Output = Tensor;
-
-            #[track_caller]
-            fn forward(&self, x: &Tensor) -> Result<Tensor> {
-                let (weight, bias) = (&self.layer.weight, self.layer.bias.as_ref());
-                if weight.is_uninitialized() {
-                    fill(weight, bias, &self.weight(channels(stringify!($Lazy), x, $rank)?)?, self.out_channels)?;
-                }
-                self.layer.forward(x)
-            }
         }
     )*};
 }
@@ -258,13 +267,7 @@ convolutions! {
 
 macro_rules! transposed {
     ($($(#[$doc:meta])* $Lazy:ident, $Builder:ident, $Layer:ident, $rank:literal;)*) => {$(
-        $(#[$doc])*
-        pub struct $Lazy {
-            layer: $Layer,
-            out_channels: usize,
-            kernel_size: Spatial,
-            groups: usize,
-        }
+        filled_by_channels!($(#[$doc])* $Lazy, $Layer, $rank, transposed: true);
 
         builder! {
             #[doc = concat!("Options of [`", stringify!($Lazy), "`].")]
@@ -303,29 +306,6 @@ macro_rules! transposed {
                 check_transposed(name, $rank, &options)?;
                 let (weight, bias) = empty(b.bias, b.dtype, b.device)?;
                 Ok($Lazy { layer: $Layer::empty(weight, bias, options), out_channels, kernel_size, groups })
-            }
-
-            #[track_caller]
-            fn weight(&self, channels: usize) -> Result<Vec<usize>> {
-                let size = (channels, self.out_channels);
-                Ok(sizes(stringify!($Lazy), $rank, size, self.kernel_size, self.groups, true)?.weight)
-            }
-        }
-
-        lazy!($Lazy, $Layer, |s| empty: s.layer.weight.is_uninitialized(), describe: {
-            s.layer.describe_as(&s.weight(0).unwrap_or_default())
-        }, rebuild: out_channels, kernel_size, groups);
-
-        impl Forward<&Tensor> for $Lazy {
-            type Output = Tensor;
-
-            #[track_caller]
-            fn forward(&self, x: &Tensor) -> Result<Tensor> {
-                let (weight, bias) = (&self.layer.weight, self.layer.bias.as_ref());
-                if weight.is_uninitialized() {
-                    fill(weight, bias, &self.weight(channels(stringify!($Lazy), x, $rank)?)?, self.out_channels)?;
-                }
-                self.layer.forward(x)
             }
         }
     )*};

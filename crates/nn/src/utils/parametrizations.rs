@@ -55,6 +55,8 @@ struct SpectralNorm {
     dim: usize,
     iterations: usize,
     eps: f64,
+    /// An iteration begins with v, as in the older form.
+    v_first: bool,
     mode: Mode,
 }
 
@@ -68,7 +70,8 @@ impl SpectralNorm {
         ensure!((-rank..rank).contains(&dim), Index, NAME, "a weight {:?} has no dimension {dim}", weight.shape());
         ensure!(iterations > 0, Argument, NAME, "n_power_iterations must be at least 1");
         let dim = dim.rem_euclid(rank) as usize;
-        let mut norm = SpectralNorm { u: None, v: None, dim, iterations, eps, mode: Mode::new() };
+        let mode = Mode::new();
+        let mut norm = SpectralNorm { u: None, v: None, dim, iterations, eps, v_first: false, mode };
         if rank > 1 {
             no_grad(|| {
                 let matrix = norm.matrix(&weight.detach())?;
@@ -98,6 +101,11 @@ impl SpectralNorm {
         let (Some(u), Some(v)) = (&self.u, &self.v) else { return Ok(()) };
         no_grad(|| {
             for _ in 0..times {
+                if self.v_first {
+                    v.copy_(&matrix.t()?.mv(u)?.normalize(2.0, 0, self.eps)?)?;
+                    u.copy_(&matrix.mv(v)?.normalize(2.0, 0, self.eps)?)?;
+                    continue;
+                }
                 u.copy_(&matrix.mv(v)?.normalize(2.0, 0, self.eps)?)?;
                 v.copy_(&matrix.t()?.mv(u)?.normalize(2.0, 0, self.eps)?)?;
             }
@@ -144,6 +152,8 @@ options! {
 pub enum OrthogonalMap {
     /// the exponential of a skew-symmetric matrix
     MatrixExp,
+    /// the Cayley transform (1 − A/2)⁻¹ (1 + A/2) of a skew-symmetric matrix A
+    Cayley,
     /// a product of Householder reflections
     Householder,
 }
@@ -233,7 +243,8 @@ impl Parametrization for Orthogonal {
         let [x, ..] = originals else { bail!(Argument, "orthogonal", "there is no weight") };
         let (x, wide) = tall(x)?;
         let q = match self.map {
-            OrthogonalMap::MatrixExp => exponential(&x)?,
+            OrthogonalMap::MatrixExp => of_skew(&x, matrix_exp)?,
+            OrthogonalMap::Cayley => of_skew(&x, cayley)?,
             OrthogonalMap::Householder => reflections(&x)?,
         };
         let q = match &self.base {
@@ -251,7 +262,7 @@ impl Parametrization for Orthogonal {
             return Ok(vec![start]);
         }
         match self.map {
-            OrthogonalMap::MatrixExp => Ok(vec![value.clone()]),
+            OrthogonalMap::MatrixExp | OrthogonalMap::Cayley => Ok(vec![value.clone()]),
             OrthogonalMap::Householder => {
                 let (q, wide) = tall(value)?;
                 let factors = each_matrix(&q, &init::reflectors)?;
@@ -261,16 +272,25 @@ impl Parametrization for Orthogonal {
     }
 }
 
-/// The first columns of exp(A − Aᵀ) for the lower triangle A of `x`, filled up to a square.
+/// The first columns of `map` of A − Aᵀ for the lower triangle A of `x`, filled up to a square.
 #[track_caller]
-fn exponential(x: &Tensor) -> Result<Tensor> {
+fn of_skew(x: &Tensor, map: fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
     let (n, k) = (x.shape()[x.rank() - 2], x.shape()[x.rank() - 1]);
     let mut a = x.tril(0)?;
     if n != k {
         a = a.pad(&[0, (n - k) as isize], 0)?;
     }
-    let q = matrix_exp(&a.sub(&a.mt()?)?)?;
+    let q = map(&a.sub(&a.mt()?)?)?;
     if n == k { Ok(q) } else { q.narrow(-1, 0, k) }
+}
+
+/// The Cayley transform (1 − A/2)⁻¹ (1 + A/2) of square matrices, orthogonal where they are skew-symmetric.
+#[track_caller]
+fn cayley(a: &Tensor) -> Result<Tensor> {
+    let n = a.shape()[a.rank() - 1];
+    let one = Tensor::eye(n).dtype(a.dtype()).device(a.device()).build()?;
+    let half = a.mul(0.5)?;
+    flambeau_tensor::linalg::solve(&one.sub(&half)?, &one.add(&half)?, true)
 }
 
 /// eᴬ of square matrices, by halving A until a Taylor polynomial is exact in its dtype, and squaring.
@@ -459,8 +479,20 @@ pub mod old {
     pub fn spectral_norm<M: Module + ?Sized>(module: &mut M, name: &str) -> Result<()> {
         let options = SpectralNormOptions::new();
         let dim = outputs(module.as_module(), name, options);
-        let norm = SpectralNorm::new(&weight_of(module, name)?, options, dim, 0)?;
-        parametrize::register(module, name, Box::new(norm), true)
+        let mut norm = SpectralNorm::new(&weight_of(module, name)?, options, dim, 0)?;
+        norm.v_first = true;
+        // PyTorch's older form makes its first iteration at the first call, not here.
+        norm.mode.set(false);
+        parametrize::register(module, name, Box::new(norm), true)?;
+        let inside = format!("{name}.");
+        module.walk("", &mut |path, item| {
+            if let Item::Mode(mode) = item
+                && path.starts_with(&inside)
+            {
+                mode.set(true);
+            }
+        });
+        Ok(())
     }
 
     /// Makes the parameter what [`spectral_norm`] computed: `torch.nn.utils.remove_spectral_norm`.

@@ -122,12 +122,38 @@ fn spectral_norms_and_their_iterations() -> Result<()> {
     Ok(())
 }
 
+/// It draws u and v, and iterates at the first call, v before u.
+#[test]
+fn the_older_spectral_norm_iterates_when_it_is_called() -> Result<()> {
+    let layer = seeded(3, || {
+        let mut layer = linear(3, 4)?;
+        utils::spectral_norm(&mut layer, "weight").map(|()| layer)
+    })?;
+    let state = layer.state_dict();
+    assert_eq!(state.names().collect::<Vec<_>>(), ["bias", "weight_orig", "weight_u", "weight_v"]);
+    near(
+        "drawn",
+        &state.iter().map(|(_, t)| mark(t)).collect::<Vec<_>>(),
+        &[-1.607413, 3.011786, -1.070317, -0.872036],
+    );
+    near("training", &run(&layer, &x())?, &[-0.423142, 1.531805, -0.416572]);
+    let buffers = || layer.buffers().iter().map(mark).collect::<Vec<_>>();
+    near("iterated", &buffers(), &[0.041858, -1.193597]);
+    layer.eval();
+    near("evaluation", &[mark(&layer.call(&x())?)], &[-0.423142]);
+    near("evaluation", &buffers(), &[0.041858, -1.193597]);
+    Ok(())
+}
+
 #[test]
 fn orthogonal_weights() -> Result<()> {
-    use OrthogonalMap::{Householder, MatrixExp};
+    use OrthogonalMap::{Cayley, Householder, MatrixExp};
     // Inputs, outputs, the map, whether there is a base; marks of the state, of the run and of the weight.
     type Row = (usize, usize, Option<OrthogonalMap>, bool, &'static [f64], [f64; 3], f64);
-    let recorded: [Row; 7] = [
+    let recorded: [Row; 10] = [
+        (4, 4, Some(Cayley), true, &[-1.607413, 0.315097, -0.125917], [1.965512, 1.531805, 0.141266], 0.119877),
+        (3, 5, Some(Cayley), true, &[-1.738142, -0.200856, -0.500073], [-3.198801, 4.726931, 0.116897], -1.055467),
+        (4, 4, Some(Cayley), false, &[-1.607413, -0.262284], [1.44266, 1.531805, -0.724784], -0.598896),
         (4, 4, None, true, &[-1.607413, 0.315097, -0.125917], [1.966719, 1.531805, 0.138629], 0.121895),
         (3, 5, None, true, &[-1.738142, -0.200856, -0.500073], [-3.363341, 4.726931, 1.061829], -0.098096),
         (5, 3, None, true, &[-0.61742, -2.804024, 0.484883], [0.187418, -0.534248, 1.644372], -0.718331),

@@ -367,8 +367,18 @@ impl<R: Rule> Optim<R> {
         Ok(())
     }
 
+    /// Goes on with the elements of lazy layers' parameters where there are some by now.
+    fn meet_lazy(&mut self) {
+        for param in &mut self.params {
+            if let Some(made) = flambeau_nn::materialized(&param.tensor) {
+                param.tensor = made;
+            }
+        }
+    }
+
     /// The rule's update of all groups, without hooks.
     pub(crate) fn update(&mut self, scaling: &Scaling) -> Result<()> {
+        self.meet_lazy();
         self.check_gradients()?;
         no_grad(|| {
             let mut rest = &mut self.params[..];
@@ -403,6 +413,7 @@ impl<R: Rule> Optim<R> {
 
     /// `f` between the hooks.
     fn hooked<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.meet_lazy();
         self.call_hooks(|o| &mut o.before)?;
         let result = f(self)?;
         self.call_hooks(|o| &mut o.after)?;
@@ -459,7 +470,8 @@ impl<R: Rule> Optimizer for Optim<R> {
     }
 
     fn parameters(&self) -> Vec<Tensor> {
-        self.params.iter().map(|p| p.tensor.clone()).collect()
+        let now = |tensor: &Tensor| flambeau_nn::materialized(tensor).unwrap_or_else(|| tensor.clone());
+        self.params.iter().map(|p| now(&p.tensor)).collect()
     }
 
     fn groups(&self) -> Groups {

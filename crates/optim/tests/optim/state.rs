@@ -145,3 +145,28 @@ fn options_that_are_unknown_or_out_of_bounds_are_refused() -> Result<()> {
     assert_eq!((o.lr(), o.parameters().len()), (vec![1e-3, 0.5], 2));
     Ok(())
 }
+
+#[test]
+fn one_made_before_the_first_call_trains_a_lazy_layer() -> Result<()> {
+    use flambeau_nn::{Call, LazyLinear, Module};
+
+    let layer = LazyLinear::new(2).build()?;
+    let mut before = SGD::new(layer.parameters()).lr(0.1).momentum(0.9).build()?;
+    // Nothing to train yet.
+    before.step()?;
+    let x = Tensor::ones([3, 4]).build()?;
+    layer.call(&x)?;
+    let twin = layer.deepcopy()?;
+    let mut after = SGD::new(twin.parameters()).lr(0.1).momentum(0.9).build()?;
+    let start = layer.weight.detach().copy()?;
+    for _ in 0..3 {
+        for (layer, optimizer) in [(&layer, &mut before), (&twin, &mut after)] {
+            optimizer.zero_grad();
+            layer.call(&x)?.square()?.sum(..)?.backward()?;
+            optimizer.step()?;
+        }
+    }
+    assert!(layer.weight.equal(&twin.weight)? && !layer.weight.equal(&start)?);
+    assert!(before.parameters()[0].is(&layer.weight));
+    Ok(())
+}

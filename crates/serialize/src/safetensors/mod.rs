@@ -9,6 +9,10 @@ pub(crate) use write::Plan;
 use crate::checkpoint::{Contents, Entry};
 use crate::source::Source;
 use flambeau_tensor::{Error, Result};
+use std::collections::HashMap;
+
+/// What a field of the metadata begins with whose value is a tensor that has the rest of the field as another name.
+const ALIAS: &str = "alias:";
 
 /// True for the start of a file: a header of less than 2^48 bytes, which opens with a brace.
 pub(crate) fn is_safetensors(start: &[u8]) -> bool {
@@ -40,5 +44,27 @@ pub(crate) fn contents(source: &Source<'_>) -> Result<Contents> {
     let start = 8 + header_len as u64;
     let entry =
         |e: header::Entry| Entry { name: e.name, stored: e.stored, shape: e.shape, at: start + e.bytes.start as u64 };
-    Ok(Contents { entries: header.entries.into_iter().map(entry).collect(), metadata: header.metadata })
+    let mut entries: Vec<Entry> = header.entries.into_iter().map(entry).collect();
+    let mut metadata = header.metadata;
+    let mut aliases = Vec::new();
+    metadata.retain(|(field, of)| match field.strip_prefix(ALIAS) {
+        Some(name) => {
+            aliases.push((name.to_string(), of.clone()));
+            false
+        }
+        None => true,
+    });
+    let places: HashMap<String, usize> = entries.iter().enumerate().map(|(i, e)| (e.name.clone(), i)).collect();
+    for (name, of) in aliases {
+        if places.contains_key(&name) {
+            return Err(source.fault(format!("{name:?} is a tensor, and is said to be a name of {of:?} as well")));
+        }
+        match places.get(&of) {
+            Some(place) => entries.push(Entry { name, ..entries[*place].clone() }),
+            None => {
+                return Err(source.fault(format!("{name:?} is said to be a name of {of:?}, which the file has not")));
+            }
+        }
+    }
+    Ok(Contents { entries, metadata })
 }

@@ -1,6 +1,6 @@
 //! Writing: what cannot be written is refused before a byte is.
 
-use super::header;
+use super::{ALIAS, header};
 use crate::json::write_string;
 use crate::source::swap;
 use flambeau_tensor::{Error, NamedTensors, Result, Tensor, bail, ensure};
@@ -22,6 +22,7 @@ impl Plan {
         let mut tensors: Vec<(String, Tensor)> = Vec::new();
         named.each_named(&mut |name, tensor| tensors.push((name.to_string(), tensor.detach())));
         check(&tensors, metadata)?;
+        let (tensors, aliases) = apart(tensors);
         // Wide elements first: so each tensor lies aligned to its element, as readers that map the file
         // need it. The header keeps the order of the names.
         let mut order: Vec<usize> = (0..tensors.len()).collect();
@@ -36,7 +37,8 @@ impl Plan {
             end = next;
             offsets[i] = (begin, end);
         }
-        let header = describe(&tensors, &offsets, metadata);
+        let fields = metadata.iter().copied().chain(aliases.iter().map(|(name, of)| (name.as_str(), of.as_str())));
+        let header = describe(&tensors, &offsets, &fields.collect::<Vec<_>>());
         let tensors = order.into_iter().map(|i| tensors[i].clone()).collect();
         Ok(Plan { tensors, header })
     }
@@ -54,6 +56,24 @@ impl Plan {
         }
         to.flush().map_err(|e| Error::io("write", path, e))
     }
+}
+
+/// The tensors, those that are one once, under its first name; and a field of the metadata for each other name.
+fn apart(tensors: Vec<(String, Tensor)>) -> (Vec<(String, Tensor)>, Vec<(String, String)>) {
+    let (mut kept, mut aliases): (Vec<(String, Tensor)>, _) = (Vec::new(), Vec::new());
+    for (name, tensor) in tensors {
+        let same = |other: &Tensor| {
+            other.dtype() == tensor.dtype()
+                && other.layout() == tensor.layout()
+                && other.storage().is(tensor.storage())
+                && tensor.numel() > 0
+        };
+        match kept.iter().find(|(_, other)| same(other)) {
+            Some((first, _)) => aliases.push((format!("{ALIAS}{name}"), first.clone())),
+            None => kept.push((name, tensor)),
+        }
+    }
+    (kept, aliases)
 }
 
 #[track_caller]
@@ -75,6 +95,7 @@ fn check(tensors: &[(String, Tensor)], metadata: &[(&str, &str)]) -> Result<()> 
     let mut names = HashSet::new();
     for (name, _) in metadata {
         ensure!(names.insert(*name), Argument, "save", "two fields of the metadata are called {name:?}");
+        ensure!(!name.starts_with(ALIAS), Argument, "save", "fields {ALIAS:?} name tensors, {name:?} does not");
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Layers that normalise each channel: over the batch, or each sample by itself.
 
 use crate::print::{py_bool, py_float, py_option};
-use crate::{Buffer, Forward, Mode, Module, Parameter};
+use crate::{Buffer, Forward, Layer, Mode, Module, Parameter, Sequential};
 use flambeau_tensor::{BatchNormOptions, DType, Device, Result, Tensor, builder, ensure, no_grad};
 
 /// What the builders of this family gather.
@@ -120,51 +120,6 @@ macro_rules! normalisations {
                 })
             }
 
-            /// One whose tensors, those that the options ask for, have no elements yet.
-            #[track_caller]
-            pub(in crate::modules) fn empty(b: $Builder) -> Result<Self> {
-                let parameter = |on: bool| on.then(|| Parameter::uninitialized(b.dtype, b.device)).transpose();
-                let buffer = || b.track_running_stats.then(|| Buffer::uninitialized(b.dtype, b.device)).transpose();
-                let count = || Tensor::zeros(()).dtype(DType::I64).device(b.device).build();
-                Ok($Name {
-                    weight: parameter(b.affine)?,
-                    bias: parameter(b.affine && b.bias)?,
-                    running_mean: buffer()?,
-                    running_var: buffer()?,
-                    num_batches_tracked: b.track_running_stats.then(|| count().map(Buffer::optional)).transpose()?,
-                    num_features: 0,
-                    eps: b.eps,
-                    momentum: b.momentum,
-                    mode: Mode::new(),
-                })
-            }
-
-            /// True while a tensor has no elements.
-            pub(in crate::modules) fn is_empty(&self) -> bool {
-                [&self.weight, &self.bias].into_iter().flatten().any(Parameter::is_uninitialized)
-                    || [&self.running_mean, &self.running_var].into_iter().flatten().any(Buffer::is_uninitialized)
-            }
-
-            /// Gives tensors without elements those of so many channels.
-            #[track_caller]
-            pub(in crate::modules) fn fill(&self, features: usize) -> Result<()> {
-                no_grad(|| {
-                    for (parameter, value) in [(&self.weight, 1), (&self.bias, 0)] {
-                        if let Some(parameter) = parameter.as_ref().filter(|p| p.is_uninitialized()) {
-                            parameter.materialize(features)?;
-                            parameter.fill_(value)?;
-                        }
-                    }
-                    for (buffer, value) in [(&self.running_mean, 0), (&self.running_var, 1)] {
-                        if let Some(buffer) = buffer.as_ref().filter(|b| b.is_uninitialized()) {
-                            buffer.materialize(features)?;
-                            buffer.fill_(value)?;
-                        }
-                    }
-                    Ok(())
-                })
-            }
-
             /// The number of channels; of a lazy layer that has not been called it is 0.
             pub fn num_features(&self) -> usize {
                 let tensor = self.weight.as_deref().or(self.running_mean.as_deref());
@@ -261,6 +216,9 @@ normalisations! {
     /// Mean 0 and variance 1 for each channel over a batch `[N, C, D, H, W]`, then γ x + β, as
     /// `torch.nn.BatchNorm3d`.
     BatchNorm3d, BatchNorm3dBuilder, batch_norm, affine: true, track: true, ranks: 5, "[N, C, D, H, W]", unbatched: 0;
+    /// Batch norm whose statistics are those of all processes that train together, over `[N, C, …]` of any number of
+    /// dimensions, as `torch.nn.SyncBatchNorm`. Where there is one process, as here, it does what [`BatchNorm2d`] does.
+    SyncBatchNorm, SyncBatchNormBuilder, batch_norm, affine: true, track: true, ranks: 2.., "[N, C, …]", unbatched: 0;
     /// Mean 0 and variance 1 for each channel of each sample, `[N, C, L]` or `[C, L]`, as
     /// `torch.nn.InstanceNorm1d` (Ulyanov et al. 2016).
     InstanceNorm1d, InstanceNorm1dBuilder, instance_norm, affine: false, track: false, ranks: 2 | 3, "[N, C, L] or [C, L]", unbatched: 2;
@@ -270,4 +228,122 @@ normalisations! {
     /// Mean 0 and variance 1 for each channel of each sample, `[N, C, D, H, W]` or `[C, D, H, W]`, as
     /// `torch.nn.InstanceNorm3d`.
     InstanceNorm3d, InstanceNorm3dBuilder, instance_norm, affine: false, track: false, ranks: 4 | 5, "[N, C, D, H, W] or [C, D, H, W]", unbatched: 4;
+}
+
+/// What lazy layers need of theirs.
+macro_rules! fillable {
+    ($($Name:ident, $Builder:ident;)*) => {$(
+        impl $Name {
+            /// One whose tensors, those that the options ask for, have no elements yet.
+            #[track_caller]
+            pub(in crate::modules) fn empty(b: $Builder) -> Result<Self> {
+                let parameter = |on: bool| on.then(|| Parameter::uninitialized(b.dtype, b.device)).transpose();
+                let buffer = || b.track_running_stats.then(|| Buffer::uninitialized(b.dtype, b.device)).transpose();
+                let count = || Tensor::zeros(()).dtype(DType::I64).device(b.device).build();
+                Ok($Name {
+                    weight: parameter(b.affine)?,
+                    bias: parameter(b.affine && b.bias)?,
+                    running_mean: buffer()?,
+                    running_var: buffer()?,
+                    num_batches_tracked: b.track_running_stats.then(|| count().map(Buffer::optional)).transpose()?,
+                    num_features: 0,
+                    eps: b.eps,
+                    momentum: b.momentum,
+                    mode: Mode::new(),
+                })
+            }
+
+            /// True while a tensor has no elements.
+            pub(in crate::modules) fn is_empty(&self) -> bool {
+                [&self.weight, &self.bias].into_iter().flatten().any(Parameter::is_uninitialized)
+                    || [&self.running_mean, &self.running_var].into_iter().flatten().any(Buffer::is_uninitialized)
+            }
+
+            /// Gives tensors without elements those of so many channels.
+            #[track_caller]
+            pub(in crate::modules) fn fill(&self, features: usize) -> Result<()> {
+                no_grad(|| {
+                    for (parameter, value) in [(&self.weight, 1), (&self.bias, 0)] {
+                        if let Some(parameter) = parameter.as_ref().filter(|p| p.is_uninitialized()) {
+                            parameter.materialize(features)?;
+                            parameter.fill_(value)?;
+                        }
+                    }
+                    for (buffer, value) in [(&self.running_mean, 0), (&self.running_var, 1)] {
+                        if let Some(buffer) = buffer.as_ref().filter(|b| b.is_uninitialized()) {
+                            buffer.materialize(features)?;
+                            buffer.fill_(value)?;
+                        }
+                    }
+                    Ok(())
+                })
+            }
+        }
+    )*};
+}
+
+fillable! {
+    BatchNorm1d, BatchNorm1dBuilder;
+    BatchNorm2d, BatchNorm2dBuilder;
+    BatchNorm3d, BatchNorm3dBuilder;
+    InstanceNorm1d, InstanceNorm1dBuilder;
+    InstanceNorm2d, InstanceNorm2dBuilder;
+    InstanceNorm3d, InstanceNorm3dBuilder;
+}
+
+macro_rules! synchronized {
+    ($($Norm:ident),*) => {
+        $(
+            /// The same layer under another kind: its parameters, buffers and hooks are the other one's.
+            impl From<&$Norm> for SyncBatchNorm {
+                fn from(norm: &$Norm) -> SyncBatchNorm {
+                    SyncBatchNorm {
+                        weight: norm.weight.clone(),
+                        bias: norm.bias.clone(),
+                        running_mean: norm.running_mean.clone(),
+                        running_var: norm.running_var.clone(),
+                        num_batches_tracked: norm.num_batches_tracked.clone(),
+                        num_features: norm.num_features,
+                        eps: norm.eps,
+                        momentum: norm.momentum,
+                        mode: norm.mode.rebuilt(norm.mode.place().same()),
+                    }
+                }
+            }
+        )*
+
+        /// The layer as a synchronized one, if it normalises a batch.
+        fn synchronized(layer: &dyn Layer) -> Option<SyncBatchNorm> {
+            let module = layer.as_module();
+            $(if let Some(norm) = module.downcast_ref::<$Norm>() {
+                return Some(norm.into());
+            })*
+            None
+        }
+    };
+}
+synchronized!(BatchNorm1d, BatchNorm2d, BatchNorm3d);
+
+impl SyncBatchNorm {
+    /// Puts a [`SyncBatchNorm`] with the same tensors in the place of every batch norm of a chain and of the chains in it:
+    /// `torch.nn.SyncBatchNorm.convert_sync_batchnorm`. (A field whose type is `BatchNorm2d` stays one; write
+    /// `SyncBatchNorm::from(&norm)` where the struct is made.)
+    ///
+    /// ```
+    /// use flambeau_nn::{BatchNorm2d, Conv2d, Sequential, SyncBatchNorm};
+    ///
+    /// let mut model = Sequential::of((Conv2d::new(3, 8, 3), BatchNorm2d::new(8)))?;
+    /// SyncBatchNorm::convert_sync_batchnorm(&mut model);
+    /// assert!(format!("{model:?}").contains("(1): SyncBatchNorm(8, eps=1e-05"));
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    pub fn convert_sync_batchnorm(model: &mut Sequential) {
+        for layer in model.layers_mut() {
+            if let Some(inner) = layer.as_module_mut().downcast_mut::<Sequential>() {
+                SyncBatchNorm::convert_sync_batchnorm(inner);
+            } else if let Some(norm) = synchronized(layer.as_ref()) {
+                *layer = Box::new(norm);
+            }
+        }
+    }
 }
