@@ -2,7 +2,7 @@
 
 use super::Dataset;
 use super::options::{TargetTransform, TransformSlot, Transforms};
-use crate::io::{ImageReadMode, ImageReadOptions, read_image_as};
+use crate::io::{ImageReadMode, ImageReadOptions, pil_loader, read_image_as};
 use flambeau_tensor::{Error, Result, Tensor, builder, ensure};
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -49,9 +49,9 @@ builder! {
         transform: ~into TransformSlot = TransformSlot::default(),
         /// What is done to each label: a function from `i64` to `i64`.
         target_transform: ~into TargetTransform = TargetTransform::default(),
-        /// The endings of the files to take, without the dot, in any case: png, jpg, jpeg unless set.
-        extensions: ~into Vec<&'static str> = vec!["png", "jpg", "jpeg"],
-        /// The channels of the images: RGB unless set.
+        /// The endings of the files to take, without the dot, in any case: png, jpg, jpeg, bmp, webp unless set.
+        extensions: ~into Vec<&'static str> = vec!["png", "jpg", "jpeg", "bmp", "webp"],
+        /// The channels of the images: RGB unless set, as [`pil_loader`] reads them.
         mode: ImageReadMode = ImageReadMode::Rgb,
         /// Turn and mirror the images as their EXIF data say. False unless set.
         apply_exif_orientation: bool = false,
@@ -129,7 +129,10 @@ impl Dataset for ImageFolder {
         let n = self.samples.len();
         ensure!(index < n, Index, "ImageFolder", "index {index} is out of range for {n} samples");
         let (path, label) = &self.samples[index];
-        self.transforms.apply(read_image_as(path, self.read)?, *label)
+        // What torchvision's folder reads: `u8` whatever the depth, the first frame of an animation.
+        let image =
+            if self.read == ImageReadMode::Rgb.into() { pil_loader(path)? } else { read_image_as(path, self.read)? };
+        self.transforms.apply(image, *label)
     }
 }
 

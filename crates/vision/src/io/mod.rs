@@ -1,5 +1,5 @@
-//! Image files to tensors and back, as `torchvision.io`: PNG and JPEG, `u8` of shape `[C, H, W]`, `u16` for a PNG of 16
-//! bits.
+//! Image files to tensors and back, as `torchvision.io`: PNG, JPEG, GIF, WebP and BMP, `u8` of shape `[C, H, W]`, `u16`
+//! for a PNG of 16 bits, `[N, C, H, W]` for a GIF of several frames.
 //!
 //! A file is taken for hostile. One that ends too early or is damaged is an error that says where, and one whose
 //! header promises more pixels than its bytes can hold is turned away before memory for them is asked for: an image
@@ -7,9 +7,12 @@
 //! where that is more. Its decoder takes as much again while it works, for a progressive JPEG three times as much. A
 //! panic in a decoder would be an error, too.
 
+mod bmp;
 mod exif;
+mod gif;
 mod jpeg;
 mod png;
+mod webp;
 mod write;
 
 pub use write::{encode_jpeg, encode_png, write_image, write_jpeg, write_png};
@@ -75,8 +78,10 @@ impl From<ImageReadMode> for ImageReadOptions {
     }
 }
 
-/// The pixels of an image file: `u8`, `[C, H, W]`, for a PNG of 16 bits `u16`. Follows `torchvision.io.read_image`,
-/// except that a palette gives colours instead of indices, transparency a fourth channel, and CMYK is converted to RGB.
+/// The pixels of an image file: `u8`, `[C, H, W]`, for a PNG of 16 bits `u16`, for a GIF of several frames `[N, C, H, W]`.
+/// Follows `torchvision.io.read_image`, except that a PNG's palette gives colours instead of indices, with transparency
+/// in a fourth channel. As there, a colour that a PNG declares transparent is opaque, a JPEG of CMYK has four channels
+/// (inks as they lie in the file) and no mode with opacity, and the gray modes change no GIF and no WebP.
 /// JPEG files give the levels of libjpeg. `to_dtype(&image, DType::F32, true)` takes either to 0 to 1.
 ///
 /// ```
@@ -91,7 +96,7 @@ impl From<ImageReadMode> for ImageReadOptions {
 /// ```
 ///
 /// # Errors
-/// Where the file cannot be read, or is no whole PNG or JPEG; the error names it and the fault.
+/// Where the file cannot be read, or is no whole image; the error names it and the fault.
 pub fn read_image(path: impl AsRef<Path>) -> Result<Tensor> {
     read_image_as(path, ImageReadOptions::new())
 }
@@ -113,7 +118,7 @@ pub fn read_image_as(path: impl AsRef<Path>, options: impl Into<ImageReadOptions
 /// `torchvision.io.decode_image`.
 ///
 /// # Errors
-/// Where `bytes` are no whole PNG or JPEG.
+/// Where `bytes` are no whole image.
 #[track_caller]
 pub fn decode_image(bytes: &[u8]) -> Result<Tensor> {
     decode_image_as(bytes, ImageReadOptions::new())
@@ -131,6 +136,54 @@ pub fn decode_image_as(bytes: &[u8], options: impl Into<ImageReadOptions>) -> Re
     }
 }
 
+/// An image file in red, green and blue, `u8` of shape `[3, H, W]`, as `torchvision.datasets.folder.pil_loader`: Pillow's
+/// `convert("RGB")`. Opacity is left away, of an animation the first frame is taken, a gray PNG of 16 bits is cut at 255
+/// and a coloured one divided by 256.
+///
+/// # Errors
+/// As [`read_image`].
+pub fn pil_loader(path: impl AsRef<Path>) -> Result<Tensor> {
+    let path = path.as_ref();
+    let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
+    match decode_rgb(&bytes) {
+        Ok(pixels) => pixels.into_tensor(),
+        Err(fault) => Err(Error::format(path, fault)),
+    }
+}
+
+/// [`pil_loader`] of a file that is in memory already.
+///
+/// # Errors
+/// As [`decode_image`].
+#[track_caller]
+pub fn decode_image_rgb(bytes: &[u8]) -> Result<Tensor> {
+    match decode_rgb(bytes) {
+        Ok(pixels) => pixels.into_tensor(),
+        Err(fault) => bail!(Format, "decode_image_rgb", "{fault}"),
+    }
+}
+
+fn decode_rgb(bytes: &[u8]) -> Result<Pixels<u8>, Fault> {
+    if bytes.starts_with(&gif::START) {
+        return guarded(|| gif::first(bytes));
+    }
+    if webp::is_one(bytes) {
+        return guarded(|| webp::first(bytes));
+    }
+    let mode = if bytes.starts_with(&jpeg::START) { ImageReadMode::Rgb } else { ImageReadMode::Unchanged };
+    Ok(match decode(bytes, mode.into())?.0 {
+        Image::Bytes(pixels) => pixels,
+        Image::Words(pixels) => {
+            let gray = pixels.channels == 1;
+            let byte = |v: &u16| if gray { (*v).min(255) as u8 } else { (v >> 8) as u8 };
+            let samples = pixels.samples.iter().map(byte).collect();
+            Pixels { samples, channels: pixels.channels, height: pixels.height, width: pixels.width }
+        }
+        Image::Frames(_) => return Err("several frames".into()),
+    }
+    .converted(ImageReadMode::Rgb))
+}
+
 /// Decoded pixels, one channel after the other.
 struct Pixels<T> {
     channels: usize,
@@ -143,13 +196,21 @@ struct Pixels<T> {
 enum Image {
     Bytes(Pixels<u8>),
     Words(Pixels<u16>),
+    /// at least one, all of one size
+    Frames(Vec<Pixels<u8>>),
 }
 
 impl Image {
-    /// As `[C, H, W]`.
+    /// As `[C, H, W]`, or `[N, C, H, W]`.
     #[track_caller]
     fn into_tensor(self) -> Result<Tensor> {
         match self {
+            Image::Frames(mut frames) if frames.len() == 1 => frames.remove(0).into_tensor(),
+            Image::Frames(frames) => {
+                let Some(first) = frames.first() else { bail!(Format, "decode_image", "there is no frame") };
+                let shape = [frames.len(), first.channels, first.height, first.width];
+                Tensor::from_vec(frames.into_iter().flat_map(|frame| frame.samples).collect(), shape)
+            }
             Image::Bytes(pixels) => pixels.into_tensor(),
             Image::Words(pixels) => pixels.into_tensor(),
         }
@@ -167,14 +228,14 @@ trait Sample: Element {
 impl Sample for u8 {
     const OPAQUE: u8 = u8::MAX;
     fn luma(red: u8, green: u8, blue: u8) -> u8 {
-        ((9794 * u32::from(red) + 19235 * u32::from(green) + 3739 * u32::from(blue)) >> 15) as u8
+        ((9794 * u32::from(red) + 19234 * u32::from(green) + 3740 * u32::from(blue)) >> 15) as u8
     }
 }
 
 impl Sample for u16 {
     const OPAQUE: u16 = u16::MAX;
     fn luma(red: u16, green: u16, blue: u16) -> u16 {
-        ((9794 * u64::from(red) + 19235 * u64::from(green) + 3739 * u64::from(blue) + 16384) >> 15) as u16
+        ((9794 * u64::from(red) + 19234 * u64::from(green) + 3740 * u64::from(blue) + 16384) >> 15) as u16
     }
 }
 
@@ -183,15 +244,23 @@ type Fault = String;
 
 /// The pixels, and the orientation where it is to be applied.
 fn decode(bytes: &[u8], options: ImageReadOptions) -> Result<(Image, Option<u8>), Fault> {
-    let (decode, orientation): (fn(&[u8], ImageReadMode) -> _, fn(&[u8]) -> _) = if bytes.starts_with(&png::SIGNATURE) {
+    type Decode = fn(&[u8], ImageReadMode) -> Result<Image, Fault>;
+    let none: fn(&[u8]) -> Option<u8> = |_| None;
+    let (decode, orientation): (Decode, fn(&[u8]) -> Option<u8>) = if bytes.starts_with(&png::SIGNATURE) {
         (png::decode, png::orientation)
     } else if bytes.starts_with(&jpeg::START) {
         (|bytes, mode| jpeg::decode(bytes, mode).map(Image::Bytes), jpeg::orientation)
+    } else if bytes.starts_with(&gif::START) {
+        (|bytes, _| gif::decode(bytes).map(Image::Frames), none)
+    } else if webp::is_one(bytes) {
+        (|bytes, mode| webp::decode(bytes, mode).map(Image::Bytes), none)
+    } else if bytes.starts_with(&bmp::START) {
+        (|bytes, mode| bmp::decode(bytes, mode).map(Image::Bytes), none)
     } else if bytes.is_empty() {
         return Err("the file is empty".into());
     } else {
         let start: Vec<String> = bytes.iter().take(4).map(|b| format!("{b:02x}")).collect();
-        return Err(format!("neither PNG nor JPEG: it starts with {}", start.join(" ")));
+        return Err(format!("neither PNG, JPEG, GIF, WebP nor BMP: it starts with {}", start.join(" ")));
     };
     guarded(|| decode(bytes, options.mode)).map(|image| {
         let turned = options.apply_exif_orientation.then(|| orientation(bytes)).flatten();
@@ -206,6 +275,11 @@ fn guarded<T>(decode: impl FnOnce() -> Result<T, Fault> + std::panic::UnwindSafe
         let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref().copied());
         Err(format!("its decoder failed: {}", text.unwrap_or("a panic")))
     })
+}
+
+/// The fault of a file that is cut.
+fn early(bytes: &[u8]) -> Fault {
+    format!("the file ends at byte {}, before the end of the image", bytes.len())
 }
 
 /// How many bytes a compressed one can come to: deflate's limit.
@@ -223,6 +297,26 @@ fn check_size(width: usize, height: usize, bytes_a_pixel: usize, file: usize) ->
             "header promises {width}×{height} pixels of {bytes_a_pixel} bytes, more than the {most} that a file of {file} bytes may come to"
         )),
     }
+}
+
+/// The channels of each pixel, side by side, as one plane after the other.
+fn planes<T: Sample>(samples: Vec<T>, channels: usize) -> Vec<T> {
+    if channels == 1 {
+        return samples;
+    }
+    let mut planes = vec![T::default(); samples.len()];
+    let n = samples.len() / channels.max(1);
+    if let (3, Some((red, rest))) = (channels, planes.split_at_mut_checked(n)) {
+        let (green, blue) = rest.split_at_mut(n);
+        for (((pixel, r), g), b) in samples.as_chunks::<3>().0.iter().zip(red).zip(green).zip(blue) {
+            [*r, *g, *b] = *pixel;
+        }
+    } else {
+        for (channel, plane) in planes.chunks_exact_mut(n.max(1)).enumerate() {
+            plane.iter_mut().zip(samples[channel..].iter().step_by(channels)).for_each(|(to, from)| *to = *from);
+        }
+    }
+    planes
 }
 
 impl<T: Sample> Pixels<T> {

@@ -2,8 +2,8 @@
 //! and no more pixels promised than the compressed bytes can hold. Texts and colour profiles, which may be
 //! compressed without bound, are not looked into.
 
-use super::{Fault, Image, ImageReadMode, Pixels, Sample};
-use png::{BitDepth, Decoder, Transformations};
+use super::{Fault, Image, ImageReadMode, Pixels, Sample, planes};
+use png::{BitDepth, ColorType, Decoder, Transformations};
 use std::io::Cursor;
 
 /// How every PNG starts.
@@ -24,12 +24,23 @@ pub(super) fn decode(bytes: &[u8], mode: ImageReadMode) -> Result<Image, Fault> 
     let size = reader.output_buffer_size().ok_or("its pixels do not fit into memory")?;
     let mut samples = vec![0; size];
     reader.next_frame(&mut samples).map_err(|e| e.to_string())?;
+    // A single colour or gray that stands for transparent is opaque in torchvision; a palette's opacity is kept.
+    let info = reader.info();
+    let declared = info.trns.is_some() && matches!(info.color_type, ColorType::Rgb | ColorType::Grayscale);
+    // Gray of few bits is as opaque as torchvision has it: the greatest value before it is spread.
+    let opaque = if info.bit_depth as u8 >= 8 { u8::MAX } else { (1u8 << info.bit_depth as u8) - 1 };
+    let few = info.color_type == ColorType::Grayscale && opaque < u8::MAX;
     let sizes = [channels, height, width];
     Ok(if wide {
         let samples = samples.as_chunks::<2>().0.iter().map(|s| u16::from_be_bytes(*s)).collect();
-        Image::Words(pixels(samples, sizes)?.converted(mode))
+        Image::Words(opaque_if(declared, pixels(samples, sizes)?).converted(mode))
     } else {
-        Image::Bytes(pixels(samples, sizes)?.converted(mode))
+        let mut pixels = opaque_if(declared, pixels(samples, sizes)?).converted(mode);
+        if few && matches!(mode, ImageReadMode::GrayAlpha | ImageReadMode::RgbAlpha) {
+            let all = pixels.samples.len();
+            pixels.samples[all - width * height..].fill(opaque);
+        }
+        Image::Bytes(pixels)
     })
 }
 
@@ -42,29 +53,18 @@ fn pixels<T: Sample>(samples: Vec<T>, [channels, height, width]: [usize; 3]) -> 
     Ok(Pixels { channels, height, width, samples: planes(samples, channels) })
 }
 
+/// Without the opacity that stands for a single colour.
+fn opaque_if<T: Sample>(declared: bool, mut pixels: Pixels<T>) -> Pixels<T> {
+    if declared && pixels.channels % 2 == 0 {
+        pixels.channels -= 1;
+        pixels.samples.truncate(pixels.channels * pixels.width * pixels.height);
+    }
+    pixels
+}
+
 /// The orientation in its EXIF data.
 pub(super) fn orientation(bytes: &[u8]) -> Option<u8> {
     super::exif::orientation(check(bytes).ok()?)
-}
-
-/// The channels of each pixel, side by side, as one plane after the other.
-fn planes<T: Sample>(samples: Vec<T>, channels: usize) -> Vec<T> {
-    if channels == 1 {
-        return samples;
-    }
-    let mut planes = vec![T::default(); samples.len()];
-    let n = samples.len() / channels.max(1);
-    if let (3, Some((red, rest))) = (channels, planes.split_at_mut_checked(n)) {
-        let (green, blue) = rest.split_at_mut(n);
-        for (((pixel, r), g), b) in samples.as_chunks::<3>().0.iter().zip(red).zip(green).zip(blue) {
-            [*r, *g, *b] = *pixel;
-        }
-    } else {
-        for (channel, plane) in planes.chunks_exact_mut(n.max(1)).enumerate() {
-            plane.iter_mut().zip(samples[channel..].iter().step_by(channels)).for_each(|(to, from)| *to = *from);
-        }
-    }
-    planes
 }
 
 /// Walks the chunks from the signature to `IEND`. Returns the EXIF data, empty where there are none.
@@ -72,7 +72,7 @@ fn check(bytes: &[u8]) -> Result<&[u8], Fault> {
     let (mut at, mut promised, mut compressed, mut exif) = (SIGNATURE.len(), None, 0u64, &bytes[..0]);
     loop {
         let Some(head) = bytes.get(at..at + 8) else {
-            return Err(format!("the file ends at byte {}, before the end of the image", bytes.len()));
+            return Err(super::early(bytes));
         };
         let (len, kind) = (u32::from_be_bytes([head[0], head[1], head[2], head[3]]), &head[4..]);
         // Beside its content a chunk has its length, its name and a check sum.

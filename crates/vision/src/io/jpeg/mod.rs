@@ -12,7 +12,7 @@ mod idct;
 mod output;
 mod scan;
 
-use super::{Fault, ImageReadMode, Pixels};
+use super::{Fault, ImageReadMode, Pixels, early};
 pub(super) use encode::encode;
 use frame::{Frame, Tables};
 
@@ -21,6 +21,9 @@ pub(super) const START: [u8; 2] = [0xff, 0xd8];
 
 /// The pixels of a whole file.
 pub(super) fn decode(bytes: &[u8], mode: ImageReadMode) -> Result<Pixels<u8>, Fault> {
+    if matches!(mode, ImageReadMode::GrayAlpha | ImageReadMode::RgbAlpha) {
+        return Err("a JPEG has no opacity: ask for GRAY, RGB or UNCHANGED".into());
+    }
     let mut tables = Tables::default();
     let mut found: Option<(Frame, scan::Planes)> = None;
     let mut work = scan::Work::of(bytes);
@@ -114,8 +117,4 @@ fn next_marker(bytes: &[u8], at: usize) -> Result<(u8, usize), Fault> {
         }
     }
     Err(early(bytes))
-}
-
-fn early(bytes: &[u8]) -> Fault {
-    format!("the file ends at byte {}, before the end of the image", bytes.len())
 }

@@ -9,18 +9,14 @@ use pulp::{Simd, WithSimd};
 /// The pixels that `mode` asks for; `samples` has rows of `8 * padded.0` for each component that it needs.
 pub(super) fn pixels(frame: &Frame, samples: Vec<Vec<u8>>, colors: Colors, mode: ImageReadMode) -> Pixels<u8> {
     let (width, height) = (frame.width, frame.height);
-    let gray = match mode {
-        ImageReadMode::Gray | ImageReadMode::GrayAlpha => true,
-        ImageReadMode::Unchanged => colors == Colors::Gray,
-        ImageReadMode::Rgb | ImageReadMode::RgbAlpha => false,
+    let (gray, inks) = match mode {
+        ImageReadMode::Gray | ImageReadMode::GrayAlpha => (true, false),
+        ImageReadMode::Unchanged => (colors == Colors::Gray, matches!(colors, Colors::Cmyk | Colors::Ycck)),
+        ImageReadMode::Rgb | ImageReadMode::RgbAlpha => (false, false),
     };
-    let opacity = matches!(mode, ImageReadMode::GrayAlpha | ImageReadMode::RgbAlpha);
-    let channels = if gray { 1 } else { 3 } + usize::from(opacity);
+    let channels = if gray { 1 } else { 3 } + usize::from(inks);
     let mut planes = vec![0u8; channels * width * height];
-    ARCH.dispatch(Convert { frame, samples, colors, gray, planes: &mut planes });
-    if opacity {
-        planes[(channels - 1) * width * height..].fill(255);
-    }
+    ARCH.dispatch(Convert { frame, samples, colors, gray, inks, planes: &mut planes });
     Pixels { channels, height, width, samples: planes }
 }
 
@@ -29,6 +25,8 @@ struct Convert<'a> {
     samples: Vec<Vec<u8>>,
     colors: Colors,
     gray: bool,
+    /// Four inks as they are.
+    inks: bool,
     planes: &'a mut [u8],
 }
 
@@ -37,7 +35,7 @@ impl WithSimd for Convert<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Convert { frame, samples, colors, gray, planes } = self;
+        let Convert { frame, samples, colors, gray, inks, planes } = self;
         let (width, n) = (frame.width, frame.width * frame.height);
         let mut spread: Vec<Spread> = frame
             .components
@@ -68,7 +66,11 @@ impl WithSimd for Convert<'_> {
                 continue;
             }
             let (first, rest) = planes.split_at_mut(n);
-            let (second, third) = rest.split_at_mut(n);
+            let (second, rest) = rest.split_at_mut(n);
+            let (third, fourth) = rest.split_at_mut(n);
+            if inks {
+                fourth[range.clone()].copy_from_slice(row(3));
+            }
             let to = [&mut first[range.clone()], &mut second[range.clone()], &mut third[range]];
             match colors {
                 Colors::Gray => to.into_iter().for_each(|to| to.copy_from_slice(row(0))),
@@ -78,6 +80,13 @@ impl WithSimd for Convert<'_> {
                     each(r, [row(0), row(2)], |[y, cr]| red(y, cr));
                     each(g, [row(0), row(1), row(2)], |[y, cb, cr]| green(y, cb, cr));
                     each(b, [row(0), row(1)], |[y, cb]| blue(y, cb));
+                }
+                Colors::Cmyk if inks => to.into_iter().enumerate().for_each(|(c, to)| to.copy_from_slice(row(c))),
+                Colors::Ycck if inks => {
+                    let [c, m, y] = to;
+                    each(c, [row(0), row(2)], |[y, cr]| 255 - red(y, cr));
+                    each(m, [row(0), row(1), row(2)], |[y, cb, cr]| 255 - green(y, cb, cr));
+                    each(y, [row(0), row(1)], |[y, cb]| 255 - blue(y, cb));
                 }
                 Colors::Cmyk => {
                     to.into_iter().enumerate().for_each(|(c, to)| each(to, [row(c), row(3)], |[ink, k]| inked(k, ink)))

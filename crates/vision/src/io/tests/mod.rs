@@ -2,6 +2,7 @@
 //! them. Every kind of JPEG is compared with libjpeg in the packed recordings of `flambeau-parity`.
 
 mod exif;
+mod formats;
 mod jpeg;
 mod limits;
 mod made;
@@ -103,7 +104,7 @@ fn a_file_that_is_cut_is_an_error_that_says_where() {
         for end in 0..file.len() {
             let fault = fault(&file[..end]);
             let told =
-                fault.contains(&format!("ends at byte {end}")) || fault.contains("neither PNG nor JPEG") || end == 0;
+                fault.contains(&format!("ends at byte {end}")) || fault.contains("neither PNG, JPEG") || end == 0;
             assert!(told, "{end}: {fault}");
         }
     }
@@ -138,7 +139,7 @@ fn a_header_that_promises_too_much_gets_no_memory() {
 #[test]
 fn what_is_no_image_is_an_error() {
     assert_eq!(fault(b""), "the file is empty");
-    assert_eq!(fault(b"GIF89a"), "neither PNG nor JPEG: it starts with 47 49 46 38");
+    assert_eq!(fault(b"PK\x03\x04"), "neither PNG, JPEG, GIF, WebP nor BMP: it starts with 50 4b 03 04");
     let mut png = bytes(RGB);
     png[25] = 5;
     assert_eq!(fault(&png), "color type 5 does not exist (byte 25)");
