@@ -1,12 +1,12 @@
 //! Images: reading and writing them, sets of them, transforms, grids. Laid out like torchvision.
 //!
-//! - [`io`]: PNG and JPEG to tensors and back.
+//! - [`io`]: PNG, JPEG, GIF, WebP and BMP to tensors, PNG and JPEG back.
 //! - [`datasets`]: MNIST and its family, CIFAR, folders of images.
 //! - [`models`]: networks that classify, segment and detect, into which the weights of torchvision load.
 //! - [`ops`]: boxes, regions of feature maps and what else detection needs.
 //! - [`transforms`]: what is done to an image on its way into a batch.
 //! - [`tv_tensors`]: images, masks, boxes and key points that say what they are.
-//! - [`utils`]: many images in one picture.
+//! - [`utils`]: many images in one picture; boxes, masks, key points and flow to look at.
 //!
 //! An image is a tensor `[C, H, W]`: `u8` as it comes from a file, floating point in 0 to 1 after
 //! [`ToTensor`](transforms::ToTensor).

@@ -1,4 +1,17 @@
-//! Many images in one picture, as `torchvision.utils`.
+//! Many images in one picture; boxes, masks, key points and flow to look at. As `torchvision.utils`.
+
+mod canvas;
+mod color;
+mod draw;
+mod flow;
+mod font;
+
+pub use color::{Color, Colors};
+pub use draw::{
+    DrawBoundingBoxes, DrawKeypoints, DrawSegmentationMasks, draw_bounding_boxes, draw_keypoints,
+    draw_segmentation_masks,
+};
+pub use flow::flow_to_image;
 
 use crate::io::write_image;
 use flambeau_tensor::{Build, DType, Result, Tensor, bail, ensure, no_grad, stack};
@@ -223,5 +236,7 @@ impl Build for GridBuilder {
     }
 }
 
+#[cfg(test)]
+mod drawing_tests;
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use flambeau_vision::{
         RoIAlign, RoIPool, Rois, SqueezeExcitation, StochasticDepth, StochasticDepthMode,
     },
     tv_tensors::BoundingBoxFormat,
-    utils::make_grid,
+    utils::{Colors, draw_bounding_boxes, draw_keypoints, draw_segmentation_masks, flow_to_image, make_grid},
 };
 use safetensors::SafeTensors;
 use serde_json::Value as Json;
@@ -218,7 +218,65 @@ fn function(name: &str, c: &Call) -> Outcome {
             }
             ok(grid.build()?)
         }
+        "utils.draw_bounding_boxes" => {
+            let drawing = draw_bounding_boxes(c.tensor(0, "image")?, c.tensor(1, "boxes")?)
+                .colors(colors(c)?)
+                .fill(c.flag(KEYWORD, "fill", false)?)
+                .width(c.size_or(KEYWORD, "width", 1)?);
+            ok(drawing.build()?)
+        }
+        "utils.draw_segmentation_masks" => {
+            let drawing = draw_segmentation_masks(c.tensor(0, "image")?, c.tensor(1, "masks")?)
+                .alpha(c.float_or(KEYWORD, "alpha", 0.8)?)
+                .colors(colors(c)?);
+            ok(drawing.build()?)
+        }
+        "utils.draw_keypoints" => {
+            let pairs = match c.given(KEYWORD, "connectivity").and_then(Value::items) {
+                Some(pairs) => pairs.iter().map(pair_of).collect::<Option<Vec<_>>>(),
+                None => Some(Vec::new()),
+            };
+            let Some(pairs) = pairs else { return unsupported("such a connectivity") };
+            let mut drawing = draw_keypoints(c.tensor(0, "image")?, c.tensor(1, "keypoints")?)
+                .connectivity(pairs)
+                .radius(c.size_or(KEYWORD, "radius", 2)?)
+                .width(c.size_or(KEYWORD, "width", 3)?);
+            if let Some(color) = c.given(KEYWORD, "colors") {
+                let Some(rgb) = rgb(color) else { return unsupported("such a colour") };
+                drawing = drawing.colors(rgb);
+            }
+            if let Some(seen) = c.tensor_opt(KEYWORD, "visibility")? {
+                drawing = drawing.visibility(seen);
+            }
+            ok(drawing.build()?)
+        }
+        "utils.flow_to_image" => ok(flow_to_image(c.tensor(0, "flow")?)?),
         other => unsupported(format!("`{other}` is not in the runner's table")),
+    }
+}
+
+/// The colours of what is drawn: by name, one for all, or a list.
+fn colors(c: &Call) -> Result<Colors, Trouble> {
+    let found = match c.given(KEYWORD, "colors") {
+        None => Some(Colors::default()),
+        Some(Value::Str(name)) => Some(name.as_str().into()),
+        Some(Value::List(list)) => list.iter().map(rgb).collect::<Option<Vec<_>>>().map(Colors::from),
+        Some(one) => rgb(one).map(Colors::from),
+    };
+    found.map_or_else(|| unsupported("such colours"), Ok)
+}
+
+fn rgb(value: &Value<Tensor>) -> Option<[u8; 3]> {
+    match value.items()? {
+        [Value::Int(r), Value::Int(g), Value::Int(b)] => Some([*r as u8, *g as u8, *b as u8]),
+        _ => None,
+    }
+}
+
+fn pair_of(value: &Value<Tensor>) -> Option<(usize, usize)> {
+    match value.items()? {
+        [Value::Int(a), Value::Int(b)] => Some((*a as usize, *b as usize)),
+        _ => None,
     }
 }
 
