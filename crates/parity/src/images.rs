@@ -2,7 +2,7 @@
 //! file, to the byte.
 
 use flambeau_tensor::Tensor;
-use flambeau_vision::io::{decode_image, encode_jpeg};
+use flambeau_vision::io::{ImageReadMode, decode_image_as, encode_jpeg};
 use safetensors::SafeTensors;
 use serde_json::Value as Json;
 
@@ -22,7 +22,9 @@ pub fn run(json: &Json, data: &SafeTensors<'_>) -> Result<(), Trouble> {
     let output = recorded(json, "output", data)?;
     let (shape, ours) = match json.get("quality").and_then(Json::as_u64) {
         None => {
-            let image = decode_image(&recorded(json, "file", data)?.bytes)?;
+            // Files of inks were recorded in colours.
+            let mode = if output.shape.first() == Some(&3) { ImageReadMode::Rgb } else { ImageReadMode::Unchanged };
+            let image = decode_image_as(&recorded(json, "file", data)?.bytes, mode)?;
             (image.shape().to_vec(), image.to_vec::<u8>()?)
         }
         Some(quality) => {
