@@ -194,8 +194,8 @@ TWO(BitAnd, T(a & b)) INTEGER(bitwise_and, BitAnd, 2) TRUTH(bitwise_and, BitAnd,
 TWO(BitOr, T(a | b)) INTEGER(bitwise_or, BitOr, 2) TRUTH(bitwise_or, BitOr, 2)
 TWO(BitXor, T(a ^ b)) INTEGER(bitwise_xor, BitXor, 2) TRUTH(bitwise_xor, BitXor, 2)
 
-// Backward of activations: the gradient and what the forward kept.
-TWO(ReluBackward, b > T(0) ? a : T(0)) REAL(relu_backward, ReluBackward, 2)
+// Backward of activations: the gradient and what the forward kept. Where a relu gave NaN its gradient passes, as in PyTorch.
+TWO(ReluBackward, b <= T(0) ? T(0) : a) REAL(relu_backward, ReluBackward, 2)
 TWO(TanhBackward, T(a * (1 - b * b))) REAL(tanh_backward, TanhBackward, 2)
 TWO(SigmoidBackward, T(a * (1 - b) * b)) REAL(sigmoid_backward, SigmoidBackward, 2)
 

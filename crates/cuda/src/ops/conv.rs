@@ -1,5 +1,6 @@
 //! Convolution and its gradients: `kernels/conv.cu`.
 
+use super::by_lane::{ByLane, by_lane};
 use super::host::on_host;
 use super::packed::Temporary;
 use super::{CudaKernel, Lane, number};
@@ -35,16 +36,12 @@ struct Product {
     dtype: i32,
 }
 
-macro_rules! kernels {
-    ($($NAME:ident $name:literal)*) => {
-        $(static $NAME: [Kernel; 2] =
-            [Kernel::new(&CONV, concat!($name, "_f32")), Kernel::new(&CONV, concat!($name, "_f64"))];)*
-        #[cfg(test)]
-        static ALL: &[&[Kernel; 2]] = &[$(&$NAME),*];
-    };
+by_lane! {
+    CONV [""]
+    FORWARD "conv" [F32 F64];
+    INPUT_GRAD "conv_input_grad" [F32 F64];
+    WEIGHT_GRAD "conv_weight_grad" [F32 F64];
 }
-
-kernels! { FORWARD "conv" INPUT_GRAD "conv_input_grad" WEIGHT_GRAD "conv_weight_grad" }
 
 /// Rows and columns of a tile.
 const TILE: i64 = 64;
@@ -83,13 +80,9 @@ fn sizes(conv: &Conv, x: &[usize], w: &[usize], y: &[usize]) -> Result<Product> 
 }
 
 /// Queues a product of `a` and `b`, whose rows, columns and depth are set.
-fn run(work: &Work<'_>, kernels: &'static [Kernel; 2], mut params: Product) -> Result<Ran> {
+fn run(work: &Work<'_>, kernels: &'static ByLane<1>, mut params: Product) -> Result<Ran> {
     let ([a, b, ..], [out]) = (work.inputs, work.outputs) else { return Ok(Ran::Lacking) };
-    let kernel = match Lane::of(out.dtype()) {
-        Some(Lane::F32) => &kernels[0],
-        Some(Lane::F64) => &kernels[1],
-        _ => return on_host(work),
-    };
+    let Some([kernel]) = kernels.of(out.dtype()) else { return on_host(work) };
     let tiles = [params.rows, params.columns].map(|n| (n as u64).div_ceil(TILE as u64));
     if tiles[0] > i32::MAX as u64 || tiles[1] > 65_535 || params.groups > 65_535 {
         return on_host(work);
@@ -144,19 +137,5 @@ impl CudaKernel for ConvWeightGrad {
         let p = sizes(&self.conv, x.shape(), out.shape(), g.shape())?;
         let columns = p.channels * volume(p.kernel);
         run(work, &WEIGHT_GRAD, Product { rows: p.features, columns, depth: p.batch * volume(p.output), ..p })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_kernel_that_is_named_is_in_its_archive() {
-        let text = CONV.text().unwrap();
-        ALL.iter()
-            .copied()
-            .flatten()
-            .for_each(|k| assert!(text.contains(&format!(".entry {}(", k.name)), "{}", k.name));
     }
 }

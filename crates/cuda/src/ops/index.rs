@@ -1,5 +1,6 @@
 //! Elements by number: `kernels/index.cu`.
 
+use super::by_lane::{ByLane, by_lane};
 use super::elementwise::{Operand, copy_raw, grid};
 use super::host::on_host;
 use super::packed::Temporary;
@@ -76,7 +77,7 @@ struct Found {
 }
 
 macro_rules! kernels {
-    (words { $($WORDS:ident $words:literal)* } lanes { $($LANES:ident $lanes:literal)* } one { $($ONE:ident $one:literal)* }) => {
+    (words { $($WORDS:ident $words:literal)* } one { $($ONE:ident $one:literal)* }) => {
         $(static $WORDS: [(usize, Kernel); 5] = [
             (1, Kernel::new(&INDEX, concat!($words, "_1"))),
             (2, Kernel::new(&INDEX, concat!($words, "_2"))),
@@ -84,17 +85,11 @@ macro_rules! kernels {
             (8, Kernel::new(&INDEX, concat!($words, "_8"))),
             (16, Kernel::new(&INDEX, concat!($words, "_16"))),
         ];)*
-        $(static $LANES: [(Lane, Kernel); 3] = [
-            (Lane::F32, Kernel::new(&INDEX, concat!($lanes, "_f32"))),
-            (Lane::F64, Kernel::new(&INDEX, concat!($lanes, "_f64"))),
-            (Lane::I64, Kernel::new(&INDEX, concat!($lanes, "_i64"))),
-        ];)*
         $(static $ONE: Kernel = Kernel::new(&INDEX, $one);)*
         #[cfg(test)]
         fn all() -> Vec<&'static str> {
             let mut names = vec![$($ONE.name),*];
             $(names.extend($WORDS.iter().map(|(_, k)| k.name));)*
-            $(names.extend($LANES.iter().map(|(_, k)| k.name));)*
             names
         }
     };
@@ -102,16 +97,17 @@ macro_rules! kernels {
 
 kernels! {
     words { READ "index_read" WRITE "index_write" GATHER "gather" SCATTER "scatter" }
-    lanes { ADD "index_add" SCATTER_REDUCE "scatter_reduce" }
     one { CLAIM "index_claim" SCATTER_CLAIM "scatter_claim" NONZERO "nonzero" }
+}
+
+by_lane! {
+    INDEX [""]
+    ADD "index_add" [F32 F64 I64];
+    SCATTER_REDUCE "scatter_reduce" [F32 F64 I64];
 }
 
 fn of_word(kernels: &'static [(usize, Kernel); 5], dtype: DType) -> Option<&'static Kernel> {
     kernels.iter().find(|(size, _)| *size == dtype.size()).map(|(_, kernel)| kernel)
-}
-
-fn of_lane(kernels: &'static [(Lane, Kernel); 3], dtype: DType) -> Option<&'static Kernel> {
-    kernels.iter().find(|(lane, _)| Some(*lane) == Lane::of(dtype)).map(|(_, kernel)| kernel)
 }
 
 /// Queues what `f` queues, with an op's operands written down.
@@ -275,7 +271,7 @@ impl CudaKernel for IndexPut {
         let strides = contiguous_strides(x.shape());
         let walk = walk(x.shape(), &strides, &self.dims, plan.index[0].shape(), self.accumulate);
         let dtype = x.dtype();
-        let kernel = if self.accumulate { of_lane(&ADD, dtype) } else { of_word(&WRITE, dtype) };
+        let kernel = if self.accumulate { ADD.of(dtype).map(|[kernel]| kernel) } else { of_word(&WRITE, dtype) };
         let kernel = kernel.filter(|_| plan.fits(&walk) && !plan.is_void() && source.numel() > 0);
         let Some(kernel) = kernel else { return on_host(work) };
         queued(work, |gpu, queue, temporary| {
@@ -361,7 +357,11 @@ impl CudaKernel for Scatter {
     fn run(&self, work: &Work<'_>) -> Result<Ran> {
         let ([base, index, source], [out]) = (work.inputs, work.outputs) else { return Ok(Ran::Lacking) };
         let dtype = out.dtype();
-        let kernel = if self.reduce.is_some() { of_lane(&SCATTER_REDUCE, dtype) } else { of_word(&SCATTER, dtype) };
+        let kernel = if self.reduce.is_some() {
+            SCATTER_REDUCE.of(dtype).map(|[kernel]| kernel)
+        } else {
+            of_word(&SCATTER, dtype)
+        };
         let kernel = kernel.filter(|_| index.numel() > 0 && out.numel() > 0);
         let Some(kernel) = kernel else { return on_host(work) };
         let strides = [out.strides(), index.strides(), source.strides()];

@@ -1,5 +1,6 @@
 //! Matrix products: `kernels/matmul.cu`.
 
+use super::by_lane::{ByLane, by_lane};
 use super::host::on_host;
 use super::packed::Temporary;
 use super::places::{Dim, MOST, OPERANDS, Places, collapse};
@@ -32,11 +33,10 @@ struct Product {
     batch: Places,
 }
 
-static KERNELS: [(Lane, Kernel); 3] = [
-    (Lane::F32, Kernel::new(&MATMUL, "product_f32")),
-    (Lane::F64, Kernel::new(&MATMUL, "product_f64")),
-    (Lane::I64, Kernel::new(&MATMUL, "product_i64")),
-];
+by_lane! {
+    MATMUL [""]
+    PRODUCT "product" [F32 F64 I64];
+}
 
 /// Rows and columns of a tile.
 const TILE: usize = 64;
@@ -56,11 +56,10 @@ struct Shape {
 fn product(work: &Work<'_>, shape: Shape) -> Result<Ran> {
     let ([a, b, ..], [out]) = (work.inputs, work.outputs) else { return Ok(Ran::Lacking) };
     let bias = work.inputs.get(2);
-    let kernel = KERNELS.iter().find(|(lane, _)| Some(*lane) == Lane::of(out.dtype())).map(|(_, kernel)| kernel);
     let real = work.inputs.iter().all(|t| Lane::of(t.dtype()).is_some());
     let matrices: usize = shape.batch.iter().map(|d| d.size).product();
     let large = shape.rows.div_ceil(TILE) > MOST_BLOCKS || matrices > MOST_BLOCKS || shape.batch.len() > MOST;
-    let Some(kernel) = kernel.filter(|_| real && !large) else { return on_host(work) };
+    let Some([kernel]) = PRODUCT.of(out.dtype()).filter(|_| real && !large) else { return on_host(work) };
     if out.numel() == 0 {
         return Ok(Ran::Queued);
     }
@@ -136,16 +135,5 @@ impl CudaKernel for Linear {
             batch,
         };
         product(work, shape)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_kernel_that_is_named_is_in_its_archive() {
-        let text = MATMUL.text().unwrap();
-        assert!(KERNELS.iter().all(|(_, k)| text.contains(&format!(".entry {}(", k.name))));
     }
 }

@@ -3,6 +3,7 @@
 //! Every op of the vocabulary has a [`CudaKernel`], or nothing compiles. An op that is new says `on_host!`.
 
 mod activation;
+mod by_lane;
 mod conv;
 mod copies;
 mod elementwise;

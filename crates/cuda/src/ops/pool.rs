@@ -1,5 +1,6 @@
 //! Pooling: `kernels/pool.cu`.
 
+use super::by_lane::{ByLane, by_lane};
 use super::elementwise::{Operand, grid};
 use super::host::on_host;
 use super::packed::Temporary;
@@ -33,24 +34,12 @@ struct Pool {
     count_padding: i32,
 }
 
-macro_rules! kernels {
-    ($($NAME:ident $name:literal)*) => {
-        $(static $NAME: [Kernel; 2] =
-            [Kernel::new(&POOL, concat!($name, "_f32")), Kernel::new(&POOL, concat!($name, "_f64"))];)*
-        #[cfg(test)]
-        static ALL: &[&[Kernel; 2]] = &[$(&$NAME),*];
-    };
-}
-
-kernels! { MAX "max_pool" MAX_BACKWARD "max_pool_backward" AVG "avg_pool" AVG_BACKWARD "avg_pool_backward" }
-
-/// The kernel for a dtype.
-fn of(kernels: &'static [Kernel; 2], dtype: DType) -> Option<&'static Kernel> {
-    match Lane::of(dtype) {
-        Some(Lane::F32) => Some(&kernels[0]),
-        Some(Lane::F64) => Some(&kernels[1]),
-        _ => None,
-    }
+by_lane! {
+    POOL [""]
+    MAX "max_pool" [F32 F64];
+    MAX_BACKWARD "max_pool_backward" [F32 F64];
+    AVG "avg_pool" [F32 F64];
+    AVG_BACKWARD "avg_pool_backward" [F32 F64];
 }
 
 /// The last `rank` sizes as three.
@@ -132,7 +121,7 @@ fn run(work: &Work<'_>, kernel: &'static Kernel, mut params: Pool, threads: usiz
 impl CudaKernel for MaxPool {
     fn run(&self, work: &Work<'_>) -> Result<Ran> {
         let (x, out) = (work.inputs[0], work.outputs[0]);
-        let Some(kernel) = of(&MAX, x.dtype()) else { return on_host(work) };
+        let Some([kernel]) = MAX.of(x.dtype()) else { return on_host(work) };
         let params =
             Pool::new(x.shape(), out.shape(), self.windows.rank(), x.dtype()).windows("max_pool", &self.windows)?;
         run(work, kernel, params, out.numel(), false)
@@ -142,7 +131,7 @@ impl CudaKernel for MaxPool {
 impl CudaKernel for MaxPoolBackward {
     fn run(&self, work: &Work<'_>) -> Result<Ran> {
         let (g, out) = (work.inputs[0], work.outputs[0]);
-        let Some(kernel) = of(&MAX_BACKWARD, g.dtype()) else { return on_host(work) };
+        let Some([kernel]) = MAX_BACKWARD.of(g.dtype()) else { return on_host(work) };
         let params = Pool::new(out.shape(), g.shape(), self.size.given().len(), g.dtype());
         let threads = if g.numel() == 0 { 0 } else { params.planes as usize * 32 };
         run(work, kernel, params, threads, true)
@@ -159,7 +148,7 @@ fn mean(pool: &AvgPool, size: &[usize], pooled: &[usize], dtype: DType) -> Resul
 impl CudaKernel for AvgPool {
     fn run(&self, work: &Work<'_>) -> Result<Ran> {
         let (x, out) = (work.inputs[0], work.outputs[0]);
-        let Some(kernel) = of(&AVG, x.dtype()) else { return on_host(work) };
+        let Some([kernel]) = AVG.of(x.dtype()) else { return on_host(work) };
         run(work, kernel, mean(self, x.shape(), out.shape(), x.dtype())?, out.numel(), false)
     }
 }
@@ -167,21 +156,7 @@ impl CudaKernel for AvgPool {
 impl CudaKernel for AvgPoolBackward {
     fn run(&self, work: &Work<'_>) -> Result<Ran> {
         let (g, out) = (work.inputs[0], work.outputs[0]);
-        let Some(kernel) = of(&AVG_BACKWARD, g.dtype()) else { return on_host(work) };
+        let Some([kernel]) = AVG_BACKWARD.of(g.dtype()) else { return on_host(work) };
         run(work, kernel, mean(&self.pool, out.shape(), g.shape(), g.dtype())?, out.numel(), false)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_kernel_that_is_named_is_in_its_archive() {
-        let text = POOL.text().unwrap();
-        ALL.iter()
-            .copied()
-            .flatten()
-            .for_each(|k| assert!(text.contains(&format!(".entry {}(", k.name)), "{}", k.name));
     }
 }

@@ -1,5 +1,6 @@
 //! Reductions: `kernels/reduce.cu`.
 
+use super::by_lane::{ByLane, by_lane};
 use super::host::on_host;
 use super::places::{Dim, MOST, OPERANDS, Places, collapse};
 use super::{CudaKernel, Lane, number};
@@ -31,34 +32,20 @@ struct Reduce {
     flag: i32,
 }
 
-/// The kernels of one reduction, by lane: a block for each output, and a thread.
-struct Kernels(&'static [(Lane, Kernel, Kernel)]);
+/// The kernels of one reduction: a block for each output, and a thread.
+type Kernels = ByLane<2>;
 
-macro_rules! kernels {
-    ($($NAME:ident $name:literal $($lane:ident $suffix:literal)*;)*) => {
-        $(static $NAME: Kernels = Kernels({
-            static KERNELS: [(Lane, Kernel, Kernel); [$($suffix),*].len()] = [$((
-                Lane::$lane,
-                Kernel::new(&REDUCE, concat!($name, "_", $suffix, "_rows")),
-                Kernel::new(&REDUCE, concat!($name, "_", $suffix, "_columns")),
-            )),*];
-            &KERNELS
-        });)*
-        #[cfg(test)]
-        static ALL: &[&Kernels] = &[$(&$NAME),*];
-    };
-}
-
-kernels! {
-    SUM "sum" F32 "f32" F64 "f64" I64 "i64";
-    PROD "prod" F32 "f32" F64 "f64" I64 "i64";
-    AMAX "amax" F32 "f32" F64 "f64" I64 "i64" Truth "bool";
-    AMIN "amin" F32 "f32" F64 "f64" I64 "i64" Truth "bool";
-    ARGMAX "argmax" F32 "f32" F64 "f64" I64 "i64";
-    ARGMIN "argmin" F32 "f32" F64 "f64" I64 "i64";
-    VAR_MEAN "var_mean" F32 "f32" F64 "f64";
-    NORM "norm" F32 "f32" F64 "f64";
-    LOG_SUM_EXP "logsumexp" F32 "f32" F64 "f64";
+by_lane! {
+    REDUCE ["_rows" "_columns"]
+    SUM "sum" [F32 F64 I64];
+    PROD "prod" [F32 F64 I64];
+    AMAX "amax" [F32 F64 I64 Truth];
+    AMIN "amin" [F32 F64 I64 Truth];
+    ARGMAX "argmax" [F32 F64 I64];
+    ARGMIN "argmin" [F32 F64 I64];
+    VAR_MEAN "var_mean" [F32 F64];
+    NORM "norm" [F32 F64];
+    LOG_SUM_EXP "logsumexp" [F32 F64];
 }
 
 /// A block reads so many elements before the work is worth a second one.
@@ -80,8 +67,8 @@ fn plan(outputs: usize, length: usize, side_by_side: bool) -> (bool, usize) {
 
 fn reduce(work: &Work<'_>, kernels: &'static Kernels, lane: Option<Lane>, dims: &[usize], scale: f64) -> Result<Ran> {
     let ([x], [out]) = (work.inputs, work.outputs) else { return Ok(Ran::Lacking) };
-    let found = kernels.0.iter().find(|(l, ..)| Some(*l) == lane && Lane::of(x.dtype()).is_some());
-    let Some((lane, by_block, by_thread)) = found else { return on_host(work) };
+    let found = kernels.get(lane).filter(|_| Lane::of(x.dtype()).is_some());
+    let (Some(lane), Some([by_block, by_thread])) = (lane, found) else { return on_host(work) };
     let dim = |d: usize| {
         let mut strides = [0; OPERANDS];
         strides[0] = x.strides()[d] as i64;
@@ -152,8 +139,7 @@ fn reduce(work: &Work<'_>, kernels: &'static Kernels, lane: Option<Lane>, dims: 
 /// Reductions that keep more than a number, in one launch: a block for each output, or a thread.
 fn reduce_state(work: &Work<'_>, kernels: &'static Kernels, dims: &[usize], number_of: f64, flag: bool) -> Result<Ran> {
     let (x, out) = (work.inputs[0], work.outputs[0]);
-    let found = kernels.0.iter().find(|(lane, ..)| Some(*lane) == Lane::of(x.dtype()));
-    let Some((_, by_block, by_thread)) = found else { return on_host(work) };
+    let Some([by_block, by_thread]) = kernels.of(x.dtype()) else { return on_host(work) };
     let dim = |d: usize| Dim { size: x.shape()[d], strides: [x.strides()[d] as i64, 0, 0, 0] };
     let kept = collapse((0..x.rank()).filter(|d| !dims.contains(d)).map(dim));
     let reduced = collapse((0..x.rank()).filter(|d| dims.contains(d)).map(dim));
@@ -278,14 +264,6 @@ impl CudaKernel for CountNonzero {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_kernel_that_is_named_is_in_its_archive() {
-        let text = REDUCE.text().unwrap();
-        for (_, a, b) in ALL.iter().flat_map(|k| k.0) {
-            assert!(text.contains(&format!(".entry {}(", a.name)) && text.contains(&format!(".entry {}(", b.name)));
-        }
-    }
 
     #[test]
     fn work_is_shared_out_by_shape() {

@@ -1,5 +1,6 @@
 //! Softmax and its logarithm: `kernels/softmax.cu`.
 
+use super::by_lane::{ByLane, by_lane};
 use super::host::on_host;
 use super::places::{Dim, MOST, OPERANDS, Places, collapse};
 use super::{CudaKernel, Lane, number};
@@ -24,37 +25,20 @@ struct Rows {
     places: Places,
 }
 
-/// The kernels of one function: by lane, for a row a thread, a warp, and a block.
-pub(super) struct Kernels([(Lane, [Kernel; 3]); 2]);
-
-macro_rules! kernels {
-    ($($NAME:ident $name:literal;)*) => {
-        $(static $NAME: Kernels = Kernels([
-            (Lane::F32, kernels!(@ $name "_f32")),
-            (Lane::F64, kernels!(@ $name "_f64")),
-        ]);)*
-        #[cfg(test)]
-        static ALL: &[&Kernels] = &[$(&$NAME),*];
-    };
-    (@ $name:literal $lane:literal) => {
-        [
-            Kernel::new(&SOFTMAX, concat!($name, $lane, "_thread")),
-            Kernel::new(&SOFTMAX, concat!($name, $lane, "_warp")),
-            Kernel::new(&SOFTMAX, concat!($name, $lane, "_block")),
-        ]
-    };
-}
-
-kernels! {
-    PLAIN "softmax"; LOG "log_softmax"; PLAIN_BACKWARD "softmax_backward"; LOG_BACKWARD "log_softmax_backward";
+by_lane! {
+    SOFTMAX ["_thread" "_warp" "_block"]
+    PLAIN "softmax" [F32 F64];
+    LOG "log_softmax" [F32 F64];
+    PLAIN_BACKWARD "softmax_backward" [F32 F64];
+    LOG_BACKWARD "log_softmax_backward" [F32 F64];
 }
 
 /// Rows longer than this have a block each.
 const LONG: usize = 2048;
 
-fn run(work: &Work<'_>, kernels: &'static Kernels, dim: usize) -> Result<Ran> {
+/// `kernels` are for a row a thread, a warp, and a block.
+fn run(work: &Work<'_>, kernels: &'static ByLane<3>, dim: usize) -> Result<Ran> {
     let out = work.outputs[0];
-    let found = kernels.0.iter().find(|(lane, _)| Some(*lane) == Lane::of(out.dtype()));
     let all = || std::iter::once(out).chain(work.inputs.iter().copied());
     let dims = (0..out.rank()).filter(|d| *d != dim).map(|d| {
         let mut strides = [0; OPERANDS];
@@ -62,7 +46,8 @@ fn run(work: &Work<'_>, kernels: &'static Kernels, dim: usize) -> Result<Ran> {
         Dim { size: out.shape()[d], strides }
     });
     let dims = collapse(dims);
-    let Some((_, [thread, warp, block])) = found.filter(|_| dims.len() <= MOST) else { return on_host(work) };
+    let found = kernels.of(out.dtype()).filter(|_| dims.len() <= MOST);
+    let Some([thread, warp, block]) = found else { return on_host(work) };
     let n = out.shape().get(dim).copied().unwrap_or(1);
     let rows: usize = dims.iter().map(|d| d.size).product();
     if out.numel() == 0 {
@@ -113,15 +98,3 @@ macro_rules! softmax {
 }
 
 softmax! { Softmax PLAIN, LogSoftmax LOG, SoftmaxBackward PLAIN_BACKWARD, LogSoftmaxBackward LOG_BACKWARD, }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_kernel_that_is_named_is_in_its_archive() {
-        let text = SOFTMAX.text().unwrap();
-        let all = ALL.iter().flat_map(|k| &k.0).flat_map(|(_, kernels)| kernels);
-        all.for_each(|k| assert!(text.contains(&format!(".entry {}(", k.name)), "{}", k.name));
-    }
-}

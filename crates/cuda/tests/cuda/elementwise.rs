@@ -118,6 +118,23 @@ fn numbers_that_are_none_pass() {
     ] {
         compare(&gpu, name, &[x.clone()], 2.0, |x| f(&x[0]));
     }
+    // What PyTorch's CPU gives: at NaN the gradient passes.
+    let ones = x.ones_like().unwrap();
+    let passes = dispatch(ReluBackward, &[&ones, &x.relu().unwrap()]).unwrap();
+    assert_eq!(passes.to_vec::<f32>().unwrap(), [1.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0]);
+    compare(&gpu, "relu_backward", &[ones, x], 0.0, |x| dispatch(ReluBackward, &[&x[0], &x[1].relu()?]));
+}
+
+#[test]
+fn negative_integers_stay_negative_in_other_dtypes() {
+    let gpu = gpu();
+    for from in [DType::I8, DType::I16, DType::I32, DType::I64] {
+        let x = numbers(&SHAPE, DType::F32, 1).mul(40.0).unwrap().to_dtype(from).unwrap();
+        for to in [DType::I8, DType::I16, DType::I32, DType::I64, DType::F16, DType::F32, DType::F64] {
+            let what = format!("{from} as {to}");
+            on_device(&what, || compare(&gpu, &what, &[x.clone()], 0.0, |x| x[0].to_dtype(to)));
+        }
+    }
 }
 
 #[test]
