@@ -1,6 +1,7 @@
 //! The packed recordings as a test of the workspace: what the runner's tables can express is right
 //! on every case, in results and gradients; what they cannot is listed, with a reason for each case
-//! of a subject that is in a table. Ops are right on the mirror device, too, whose work is in flight.
+//! of a subject that is in a table. Ops are right on the mirror device, too, whose work is in flight, and on the simulated
+//! GPU.
 
 use std::{
     collections::BTreeMap,
@@ -73,6 +74,27 @@ fn ops_in_the_table_are_right_on_all_their_cases() -> Result<(), Box<dyn Error>>
 #[test]
 fn ops_in_the_table_are_right_on_a_device_with_work_in_flight() -> Result<(), Box<dyn Error>> {
     on_device(flambeau_mirror::device(0), || all_right("ops", |name| ops::find(name).is_some(), ops::INEXPRESSIBLE))
+}
+
+/// Every kernel of every op, on the simulated GPU, which checks each access.
+#[test]
+#[cfg(target_os = "linux")]
+fn ops_in_the_table_are_right_on_the_simulated_gpu() -> Result<(), Box<dyn Error>> {
+    let device = simulated_gpu()?;
+    on_device(device, || all_right("ops", |name| ops::find(name).is_some(), ops::INEXPRESSIBLE))
+}
+
+/// The first device of the stand-in for the driver, which lies beside the test and is loaded before anybody asks for one.
+#[cfg(target_os = "linux")]
+fn simulated_gpu() -> Result<flambeau_tensor::Device, Box<dyn Error>> {
+    use std::sync::OnceLock;
+    static STAND_IN: OnceLock<libloading::Library> = OnceLock::new();
+    STAND_IN.get_or_init(|| {
+        let path = std::env::current_exe().expect("the test's own path").with_file_name("libflambeau_cuda_sim.so");
+        // SAFETY: the stand-in does nothing when it is loaded.
+        unsafe { libloading::Library::new(&path) }.unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+    });
+    Ok(flambeau_cuda::device(0)?)
 }
 
 #[test]

@@ -87,10 +87,10 @@ impl Block<'_> {
                     }
                 }
             }
-            // A register wider than the type holds its sign.
-            if ty.is_signed() && size < 4 {
+            // The sign goes on to the end of the register, which may be wider than the type.
+            if ty.is_signed() {
                 for out in &mut out[..parts.len()] {
-                    out[l] = ty.integer(out[l]) as u64 & 0xffff_ffff_ffff_ffff;
+                    out[l] = ty.integer(out[l]) as u64;
                 }
             }
         }

@@ -18,6 +18,18 @@ fn loads_and_stores_of_all_widths() {
     assert_eq!((&out[32..36], &out[44..48]), (&input[28..32], &input[16..20]));
 }
 
+/// The PTX manual on `ld`: a signed number is extended to the width of the register that it is loaded to.
+#[test]
+fn signed_loads_fill_a_wider_register_with_the_sign() {
+    let body = "ld.global.s32 %d2, [%d1]; ld.global.s16 %d3, [%d1]; ld.global.s8 %d4, [%d1]; ld.global.u32 %d5, [%d1];
+        st.global.v2.u64 [%d0], {%d2, %d3}; st.global.v2.u64 [%d0+16], {%d4, %d5};
+        ld.global.s32 %r1, [%d1]; ld.global.s32 %r2, [%d1+4]; mov.b64 %d6, {%r1, %r2}; st.global.u64 [%d0+32], %d6;";
+    let input: Vec<u8> = (-3i32).to_le_bytes().into_iter().chain(7i32.to_le_bytes()).collect();
+    let (out, _) = run_on("", body, 1, &input, 40).unwrap();
+    let words: Vec<i64> = out.chunks_exact(8).map(|b| i64::from_le_bytes(b.try_into().unwrap())).collect();
+    assert_eq!(words, [-3, -3, -3, 0xffff_fffd, 0x0000_0007_ffff_fffd]);
+}
+
 #[test]
 fn spaces_and_generic_addresses() {
     let declarations = ".global .align 4 .u32 table[3] = {7, 8, 0x9};\n.const .align 4 .f32 half[1] = {0f3F000000};";
