@@ -1,7 +1,8 @@
 //! Seeded draws: every case seeds the generator and makes its calls one after another.
 
 use flambeau_nn::{
-    Conv1d, Conv2d, ConvTranspose2d, Embedding, Linear, Module, StateDict, functional,
+    Bilinear, Conv1d, Conv2d, ConvTranspose2d, Embedding, GRUCell, LSTM, Linear, Module, MultiheadAttention, RNN,
+    StateDict, TransformerEncoderLayer, functional,
     init::{self, Fan, Nonlinearity},
 };
 use flambeau_tensor::{DType, IntoShape, Result, Tensor};
@@ -39,6 +40,10 @@ const CALLS: &[(&str, Draw)] = &[
     }),
     ("uniform_-2_3", || each([1, 5, 33], |n| Ok(empty(n)?.uniform_(-2.0, 3.0)?.clone()))),
     ("normal_1_2", || each([1, 5, 33], |n| Ok(empty(n)?.normal_(1.0, 2.0)?.clone()))),
+    ("multinomial", || {
+        let weights = Tensor::from_vec(vec![0.1f32, 0.2, 0.3, 0.4], 4)?;
+        Ok(vec![weights.multinomial(6, true)?, weights.multinomial(3, false)?])
+    }),
     ("dropout_0.5", || each([4, 64], |n| functional::dropout(&Tensor::ones(n).build()?, 0.5, true))),
     ("dropout2d_0.5", || {
         let ones = Tensor::ones([2, 8, 3, 3]).build()?;
@@ -62,6 +67,16 @@ const MODULES: &[(&str, Make)] = &[
     ("Conv2d(3,8,3)", || Ok(Conv2d::new(3, 8, 3).build()?.state_dict())),
     ("Conv1d(4,6,5,groups=2)", || Ok(Conv1d::new(4, 6, 5).groups(2).build()?.state_dict())),
     ("ConvTranspose2d(3,4,2)", || Ok(ConvTranspose2d::new(3, 4, 2).build()?.state_dict())),
+    ("Bilinear(3,4,2)", || Ok(Bilinear::new(3, 4, 2).build()?.state_dict())),
+    ("RNN(3,4)", || Ok(RNN::new(3, 4).build()?.state_dict())),
+    ("LSTM(3,4,num_layers=2,bidirectional=True)", || {
+        Ok(LSTM::new(3, 4).num_layers(2).bidirectional(true).build()?.state_dict())
+    }),
+    ("GRUCell(3,4)", || Ok(GRUCell::new(3, 4).build()?.state_dict())),
+    ("MultiheadAttention(8,2)", || Ok(MultiheadAttention::new(8, 2).build()?.state_dict())),
+    ("TransformerEncoderLayer(8,2,16)", || {
+        Ok(TransformerEncoderLayer::new(8, 2).dim_feedforward(16).build()?.state_dict())
+    }),
     ("Embedding(10,4)", || Ok(Embedding::new(10, 4).build()?.state_dict())),
     ("Linear(5,3)", || Ok(Linear::new(5, 3).build()?.state_dict())),
     ("Linear(5,3,bias=False)", || Ok(Linear::new(5, 3).bias(false).build()?.state_dict())),

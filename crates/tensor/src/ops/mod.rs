@@ -20,6 +20,7 @@ mod ctc;
 mod diagonal;
 mod differences;
 mod distance;
+mod draws;
 mod einsum;
 mod factory;
 mod fft;

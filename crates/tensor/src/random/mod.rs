@@ -17,6 +17,7 @@
 //! | `bernoulli(x)`, `bernoulli_(tensor)` | [`bernoulli_each`](Generator::bernoulli_each) | 32 bits an element; 64 where the probabilities are `f64` |
 //! | `exponential_`, `geometric_`, `cauchy_` | the same names | 64 bits an element |
 //! | `log_normal_` | [`log_normal`](Generator::log_normal) | 53-bit pairs, as short `normal_` |
+//! | `poisson`, `binomial`, `_standard_gamma`, `_sample_dirichlet` | [`poisson`](Generator::poisson) and so on | 64 bits a trial, gamma 53-bit pairs, too |
 //! | `multinomial` | [`multinomial`](Generator::multinomial) | replacement: 64 bits a sample; else, or for one sample: 64 bits a weight |
 //!
 //! Complex tensors are filled as their real view, `normal_` with `std / sqrt(2)`.
@@ -32,6 +33,7 @@ mod integers;
 mod mt19937;
 mod multinomial;
 mod normal;
+mod rejection;
 mod simd;
 mod state;
 #[cfg(test)]
@@ -162,6 +164,17 @@ fn check_positive(op: &'static str, name: &str, value: f64) -> Result<()> {
 fn check_std(std: f64) -> Result<()> {
     let right = std >= 0.0;
     ensure!(right, Argument, "normal_", "needs std >= 0, got {std}");
+    Ok(())
+}
+
+/// `len` parameters called `name` that are in `0..=most`; NaN is not.
+#[track_caller]
+fn check_parameters<T: RandomFloat>(op: &'static str, name: &str, len: usize, values: &[T], most: f64) -> Result<()> {
+    ensure!(values.len() == len, Shape, op, "{} parameters for {len} elements", values.len());
+    for (i, x) in values.iter().enumerate() {
+        let x = element::Compute::to_f64(x.widen());
+        ensure!((0.0..=most).contains(&x), Argument, op, "{name} {i} is {x}, not in 0..={most}");
+    }
     Ok(())
 }
 
@@ -391,6 +404,78 @@ impl Generator {
             ensure!((0.0..=1.0).contains(&p), Argument, OP, "probability {i} is {p}, not in [0, 1]");
         }
         integers::flips_each(&mut self.state.lock().engine, out, p);
+        Ok(())
+    }
+
+    /// Samples of the gamma distribution with rate 1 and the shape at the same place of `alpha`: `_standard_gamma`.
+    ///
+    /// # Errors
+    /// If the lengths differ or a shape is negative or NaN.
+    #[track_caller]
+    pub fn standard_gamma<T: RandomFloat>(&self, out: &mut [T], alpha: &[T]) -> Result<()> {
+        check_parameters("standard_gamma", "alpha", out.len(), alpha, f64::INFINITY)?;
+        let (state, smallest) = (&mut self.state.lock(), rejection::smallest::<T>());
+        for (x, alpha) in out.iter_mut().zip(alpha) {
+            let sample = rejection::gamma::<T::Compute>(state, element::Compute::to_f64(alpha.widen()));
+            *x = T::from_f64(sample.max(smallest));
+        }
+        Ok(())
+    }
+
+    /// Rows of `categories` shares that add up to one, of the Dirichlet distribution with the concentrations at the same
+    /// place of `alpha`: `_sample_dirichlet`. Never quite 0, never quite 1.
+    ///
+    /// # Errors
+    /// If the lengths differ or are not whole rows, or a concentration is negative or NaN.
+    #[track_caller]
+    pub fn dirichlet<T: RandomFloat>(&self, out: &mut [T], alpha: &[T], categories: usize) -> Result<()> {
+        const OP: &str = "dirichlet";
+        check_parameters(OP, "alpha", out.len(), alpha, f64::INFINITY)?;
+        let whole = categories > 0 && alpha.len().is_multiple_of(categories);
+        ensure!(whole || alpha.is_empty(), Shape, OP, "{} numbers are no rows of {categories}", alpha.len());
+        let state = &mut self.state.lock();
+        // All are drawn in double precision: a small concentration gives numbers far below what a float holds.
+        let gammas: Vec<f64> = (alpha.iter())
+            .map(|a| rejection::gamma::<f64>(state, element::Compute::to_f64(a.widen())).max(f64::MIN_POSITIVE))
+            .collect();
+        let digits = T::DIGITS.unwrap_or(f64::MANTISSA_DIGITS) as i32;
+        let (smallest, largest) = (rejection::smallest::<T>(), 1.0 - 0.5f64.powi(digits));
+        for (out, gammas) in out.chunks_mut(categories.max(1)).zip(gammas.chunks(categories.max(1))) {
+            let sum: f64 = gammas.iter().sum();
+            for (x, gamma) in out.iter_mut().zip(gammas) {
+                *x = T::from_f64((gamma / sum).clamp(smallest, largest));
+            }
+        }
+        Ok(())
+    }
+
+    /// Numbers of events where the mean is the number at the same place of `rate`: `poisson`.
+    ///
+    /// # Errors
+    /// If the lengths differ or a rate is negative, infinite or NaN.
+    #[track_caller]
+    pub fn poisson<T: RandomFloat>(&self, out: &mut [T], rate: &[T]) -> Result<()> {
+        check_parameters("poisson", "rate", out.len(), rate, f64::MAX)?;
+        let state = &mut self.state.lock();
+        for (x, rate) in out.iter_mut().zip(rate) {
+            *x = T::from_f64(rejection::poisson(state, element::Compute::to_f64(rate.widen())));
+        }
+        Ok(())
+    }
+
+    /// Numbers of successes in `count` trials of probability `p` each, the numbers at the same place: `binomial`.
+    ///
+    /// # Errors
+    /// If the lengths differ, a count is negative, infinite or NaN, or a probability is not in `[0, 1]`.
+    #[track_caller]
+    pub fn binomial<T: RandomFloat>(&self, out: &mut [T], count: &[T], p: &[T]) -> Result<()> {
+        check_parameters("binomial", "count", out.len(), count, f64::MAX)?;
+        check_parameters("binomial", "probability", out.len(), p, 1.0)?;
+        let state = &mut self.state.lock();
+        for ((x, count), p) in out.iter_mut().zip(count).zip(p) {
+            let (count, p) = (element::Compute::to_f64(count.widen()), element::Compute::to_f64(p.widen()));
+            *x = T::from_f64(rejection::binomial::<T::Compute>(state, count, p));
+        }
         Ok(())
     }
 

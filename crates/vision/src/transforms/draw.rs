@@ -61,45 +61,9 @@ pub(super) fn category(weights: &[f32]) -> Result<usize> {
 /// A row of shares that add up to one: `torch._sample_dirichlet` of a row of `alpha`.
 #[track_caller]
 pub(super) fn dirichlet(alpha: &[f32]) -> Result<Vec<f32>> {
-    let gammas = alpha.iter().map(|a| gamma(f64::from(*a))).collect::<Result<Vec<f64>>>()?;
-    let sum: f64 = gammas.iter().sum();
-    // Never quite 0 and never quite 1.
-    Ok(gammas.into_iter().map(|g| ((g / sum) as f32).clamp(f32::MIN_POSITIVE, 1.0f32.next_down())).collect())
-}
-
-/// A sample of the gamma distribution by G. Marsaglia & W. Tsang, "A simple method for generating gamma variables"
-/// (2000); PyTorch's `sample_gamma`, whose constants are single numbers.
-#[track_caller]
-fn gamma(mut alpha: f64) -> Result<f64> {
-    let generator = default_generator();
-    let uniform = || -> Result<f64> {
-        let mut x = [0.0f64];
-        generator.uniform(&mut x, 0.0, 1.0)?;
-        Ok(x[0])
-    };
-    let mut scale = 1.0;
-    if alpha < 1.0 {
-        if alpha == 0.0 {
-            return Ok(f64::MIN_POSITIVE);
-        }
-        scale = (1.0 - uniform()?).powf(1.0 / alpha);
-        alpha += 1.0;
-    }
-    let d = alpha - f64::from(1.0f32 / 3.0);
-    let c = 1.0 / (9.0 * d).sqrt();
-    loop {
-        let (mut x, mut y) = ([0.0f64], 0.0);
-        while y <= 0.0 {
-            generator.normal_serial(&mut x, 0.0, 1.0)?;
-            y = 1.0 + c * x[0];
-        }
-        let v = y * y * y;
-        let u = 1.0 - uniform()?;
-        let xx = x[0] * x[0];
-        if u < 1.0 - f64::from(0.0331f32) * xx * xx || u.ln() < 0.5 * xx + d * (1.0 - v + v.ln()) {
-            return Ok((scale * d * v).max(f64::MIN_POSITIVE));
-        }
-    }
+    let mut shares = vec![0.0; alpha.len()];
+    default_generator().dirichlet(&mut shares, alpha, alpha.len())?;
+    Ok(shares)
 }
 
 #[cfg(test)]
