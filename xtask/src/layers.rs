@@ -22,6 +22,7 @@ pub const LAYERS: &[(&str, u8)] = &[
     // Not published: the GPU that its tests run on, and a backend for tests.
     ("flambeau-cuda-sim", 1),
     ("flambeau-mirror", 2),
+    ("flambeau-distributions", 3),
     ("flambeau-nn", 3),
     ("flambeau-nn-derive", 3),
     ("flambeau-optim", 4),

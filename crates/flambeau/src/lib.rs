@@ -103,6 +103,12 @@ pub mod train {
     pub use flambeau_train::*;
 }
 
+#[cfg(feature = "distributions")]
+/// Probability distributions, as `torch.distributions`.
+pub mod distributions {
+    pub use flambeau_distributions::*;
+}
+
 #[cfg(feature = "audio")]
 /// Sound: files, datasets, transforms.
 pub mod audio {
@@ -158,6 +164,7 @@ mod book {
         modules: "../../../docs/modules.md";
         function_transforms: "../../../docs/function-transforms.md";
         data_and_training: "../../../docs/data-and-training.md";
+        distributions: "../../../docs/distributions.md";
         cuda: "../../../docs/cuda.md";
         reference: "../../../docs/reference.md";
         contributing: "../../../docs/contributing.md";

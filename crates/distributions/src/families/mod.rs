@@ -1,0 +1,70 @@
+//! The families, by what their values are.
+
+/// Writes a family whose parameters are tensors of one shape: the struct, `new` with checks, and what its
+/// `impl Distribution` says of itself in [`itself!`].
+macro_rules! family {
+    ($(#[$doc:meta])* $Name:ident { $($p:ident: $constraint:expr),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        #[non_exhaustive]
+        pub struct $Name {
+            $(#[doc = concat!("The parameter `", stringify!($p), "`, of the batch's shape.")] pub $p: flambeau_tensor::Tensor,)+
+        }
+
+        impl $Name {
+            /// Of these parameters, numbers or tensors, whose shapes broadcast to the batch's.
+            ///
+            /// # Errors
+            /// Where the shapes do not broadcast or a number is out of its range.
+            #[track_caller]
+            pub fn new<'a>($($p: impl Into<flambeau_tensor::Operand<'a>>),+) -> flambeau_tensor::Result<Self> {
+                let [$($p),+] = $crate::util::broadcast_all([$($p.into()),+])?;
+                $($crate::util::check_parameter(stringify!($Name), stringify!($p), &$p, &$constraint)?;)+
+                Ok($Name { $($p),+ })
+            }
+
+            #[allow(dead_code)]
+            fn parameters(&self) -> [$crate::expr::X; [$(stringify!($p)),+].len()] {
+                [$($crate::expr::x(&self.$p)),+]
+            }
+        }
+    };
+}
+
+/// What a family of [`family!`] says of itself in its `impl Distribution`.
+macro_rules! itself {
+    ($Name:ident: $first:ident $(, $p:ident)*) => {
+        fn name(&self) -> &'static str {
+            stringify!($Name)
+        }
+        fn batch_shape(&self) -> &[usize] {
+            self.$first.shape()
+        }
+        fn as_any(&self) -> &dyn std::any::Any {
+            self
+        }
+        fn expand(&self, shape: &[usize]) -> flambeau_tensor::Result<Box<dyn $crate::Distribution>> {
+            Ok(Box::new($Name { $first: self.$first.expand(shape)? $(, $p: self.$p.expand(shape)?)* }))
+        }
+    };
+}
+
+mod bounded;
+mod categorical;
+mod circular;
+mod counts;
+mod mixture;
+mod multivariate;
+mod positive;
+mod real;
+mod tails;
+
+pub use bounded::*;
+pub use categorical::*;
+pub use circular::*;
+pub use counts::*;
+pub use mixture::*;
+pub use multivariate::*;
+pub use positive::*;
+pub use real::*;
+pub use tails::*;
