@@ -96,7 +96,7 @@ fn differs(found: &Tensor, expected: &[f64]) -> Option<String> {
 
 fn answer(name: &str, answers: &Answers<'_>, key: &str, argument: &str) -> Result<Tensor> {
     let p = parameters(answers);
-    let with_history = |on: bool| p.iter().map(|t| if on { t.detach().requires_grad_() } else { Ok(t.clone()) });
+    let with_history = |on: bool| p.iter().map(move |t| if on { t.detach().requires_grad_() } else { Ok(t.clone()) });
     let p = with_history(key.starts_with("d_")).collect::<Result<Vec<_>>>()?;
     let d = family(name, &p)?;
     let sample = with_generator(&Generator::with_seed(7), || d.sample(&[2]))?;

@@ -99,8 +99,8 @@ impl Planes {
     }
 
     /// There must be memory for the statistics of all blocks, which a tensor without elements may have many of.
-    pub(super) fn check_room(self, op: &'static str) -> Result<()> {
-        super::check_bytes(op, self.planes.saturating_mul(self.blocks()).saturating_mul(3 * size_of::<[f64; 2]>()))
+    pub(in crate::cpu) fn check_room(self, op: &'static str) -> Result<()> {
+        crate::cpu::check_bytes(op, self.planes.saturating_mul(self.blocks()).saturating_mul(3 * size_of::<[f64; 2]>()))
     }
 
     /// The elements of block `i`, counted through all planes.
