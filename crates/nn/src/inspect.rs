@@ -73,28 +73,54 @@ struct Count;
 
 impl Interpreter for Count {
     fn call(&self, call: Call<'_>) -> Result<Outputs> {
-        // How many products each element of an output, or of the input of a convolution turned round, is in.
         let shapes: Vec<&[usize]> = call.inputs.iter().map(|input| input.shape()).collect();
-        let (each, of_input) = match (&call.op, &shapes[..]) {
-            (Op::Matmul(_) | Op::Linear(_), [a, ..]) => (a.last().copied().unwrap_or(0), false),
-            (Op::Conv(_), [_, weight, ..]) => (weight.iter().skip(1).product(), false),
-            (Op::ConvInputGrad(_), [_, weight, ..]) => (weight.iter().skip(1).product(), true),
-            _ => return call.run(),
-        };
-        let input = call.inputs[0].numel();
+        let Some(macs) = macs(&call.op, &shapes) else { return call.run() };
         let outputs = call.run()?;
-        let elements = if of_input { input } else { outputs.first().map_or(0, Tensor::numel) };
+        let macs = match macs {
+            Macs::All(all) => all,
+            Macs::EachOutput(each) => outputs.first().map_or(0, Tensor::numel) as u64 * each,
+        };
         watching(|watch| {
             let mut counted = Vec::new();
             for number in watch.called.iter().flatten() {
                 if !counted.contains(number) {
                     counted.push(*number);
-                    *watch.macs.entry(*number).or_default() += elements as u64 * each as u64;
+                    *watch.macs.entry(*number).or_default() += macs;
                 }
             }
         });
         Ok(outputs)
     }
+}
+
+/// How many products an op sums.
+enum Macs {
+    All(u64),
+    /// For each element of its output.
+    EachOutput(u64),
+}
+
+/// What `op` with inputs of these shapes sums; of an op without products `None`.
+fn macs(op: &Op, inputs: &[&[usize]]) -> Option<Macs> {
+    let product = |shape: &[usize]| shape.iter().map(|&size| size as u64).product::<u64>();
+    let last = |shape: &[usize], i: usize| shape.iter().nth_back(i).map_or(1, |&size| size as u64);
+    Some(match (op, inputs) {
+        (Op::Matmul(_) | Op::Linear(_), [a, ..]) => Macs::EachOutput(last(a, 0)),
+        (Op::Conv(_), [_, weight, ..]) => Macs::EachOutput(weight.iter().skip(1).map(|&size| size as u64).product()),
+        (Op::ConvInputGrad(_), [x, weight, ..]) => {
+            Macs::All(product(x) * weight.iter().skip(1).map(|&size| size as u64).product::<u64>())
+        }
+        // What is made of the input is a product of its own, outside the op.
+        (Op::RnnLayer(layer), [gates, _, weight, ..]) => {
+            let projection = inputs.last().filter(|_| layer.projection);
+            let each = product(weight) + projection.map_or(0, |shape| product(shape));
+            Macs::All(last(gates, 1) * each)
+        }
+        (Op::ScaledDotProductAttention(_), [query, keys, values, ..]) => {
+            Macs::All(product(query) / last(query, 0).max(1) * last(keys, 1) * (last(query, 0) + last(values, 0)))
+        }
+        _ => return None,
+    })
 }
 
 fn shapes(tensors: &dyn Tensors) -> Vec<Vec<usize>> {

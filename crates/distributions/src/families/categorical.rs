@@ -12,8 +12,8 @@ use std::any::Any;
 /// use flambeau_distributions::{Categorical, Distribution};
 /// use flambeau_tensor::tensor;
 ///
-/// let d = Categorical::new(&tensor!([[1.0, 3.0], [1.0, 0.0]]))?;
-/// assert_eq!(d.log_prob(&tensor!([1i64, 0]))?.exp()?.to_vec::<f32>()?, [0.75, 1.0]);
+/// let d = Categorical::new(&tensor!([[1.0, 3.0], [2.0, 2.0]]))?;
+/// assert_eq!(d.log_prob(&tensor!([1i64, 0]))?.exp()?.to_vec::<f32>()?, [0.75, 0.5]);
 /// assert_eq!(d.sample(&[5])?.shape(), [5, 2]);
 /// # Ok::<(), flambeau_tensor::Error>(())
 /// ```

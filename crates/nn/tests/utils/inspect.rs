@@ -36,6 +36,16 @@ fn modules_of_several_inputs_and_outputs() -> Result<()> {
     let table = summary(&lstm, &Tensor::zeros([5, 2, 3]).build()?)?;
     assert_eq!(table.layers[0].outputs, [vec![5, 2, 4], vec![1, 2, 4], vec![1, 2, 4]]);
     assert_eq!(table.macs, 5 * 2 * 16 * (3 + 4));
+    let projected = summary(&LSTM::new(3, 4).proj_size(2).build()?, &Tensor::zeros([5, 2, 3]).build()?)?;
+    assert_eq!(projected.macs, 5 * 2 * (16 * (3 + 2) + 2 * 4));
+    let attention = MultiheadAttention::new(6, 2).build()?;
+    let (q, kv) = (Tensor::zeros([5, 2, 6]).build()?, Tensor::zeros([7, 2, 6]).build()?);
+    // Projections of the queries, keys, values and the output, then weights and weighted sums of both heads.
+    let projections = 2 * 6 * 6 * (5 + 7 + 7 + 5);
+    assert_eq!(
+        summary::<(&Tensor, &Tensor, &Tensor), _>(&attention, (&q, &kv, &kv))?.macs,
+        projections + 2 * 2 * 2 * (5 * 7 * 3)
+    );
     let (x, y) = (Tensor::zeros([2, 3]).build()?, Tensor::zeros([2, 4]).build()?);
     assert_eq!(summary(&Bilinear::new(3, 4, 5).build()?, (&x, &y))?.layers[0].outputs, [[2, 5]]);
     assert!(summary(&Linear::new(4, 1).build()?, &x).is_err());
