@@ -7,6 +7,7 @@ use super::floats;
 use super::lanes::by_dtype;
 use super::math::Float;
 use super::micro::{Real, full, lanes_by_lanes};
+pub(crate) use super::packed::Matrix;
 use super::par::{self, Shared};
 use super::{CpuKernel, Dst, Src};
 use crate::Result;
@@ -27,14 +28,6 @@ const BLOCKS: usize = 64;
 const EDGE: usize = 64;
 /// Rows up to which a product with a transposed matrix is computed as inner products.
 const FEW: usize = 8;
-
-/// A matrix where it lies: `at(i, j) = ptr + i·row + j·column`.
-#[derive(Clone, Copy)]
-pub(crate) struct Matrix<T> {
-    pub(crate) ptr: *const T,
-    pub(crate) row: usize,
-    pub(crate) column: usize,
-}
 
 /// `[m, k]` by `[k, n]`.
 #[derive(Clone, Copy)]

@@ -5,6 +5,7 @@
 //! slices. `unsafe` stays in `view`, `iter` and `lanes`.
 
 pub(crate) mod activation;
+pub(crate) mod as_strided;
 pub(crate) mod attention;
 pub(crate) mod binary;
 pub(crate) mod cast;
@@ -23,9 +24,9 @@ pub(crate) mod math;
 pub(crate) mod matmul;
 pub(crate) mod norm;
 pub(crate) mod optim;
-pub(crate) mod packed;
 pub(crate) mod pad;
 pub(crate) mod pool;
+pub(crate) mod random;
 pub(crate) mod reduce;
 pub(crate) mod rnn;
 pub(crate) mod sampling;
@@ -44,7 +45,7 @@ use crate::ops::Transfer;
 use crate::storage::Memory;
 use crate::{Device, Error, ErrorKind, Result, Tensor, bail};
 pub(crate) use loops::view::{Dst, Src};
-pub(crate) use loops::{convert, floats, halves, iter, lanes, micro, par, planes, view, words};
+pub(crate) use loops::{convert, floats, halves, iter, lanes, micro, packed, par, planes, view, words};
 use smallvec::SmallVec;
 
 /// How the CPU runs an op.

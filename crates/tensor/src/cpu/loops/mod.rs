@@ -7,6 +7,7 @@ pub(crate) mod halves;
 pub(crate) mod iter;
 pub(crate) mod lanes;
 pub(crate) mod micro;
+pub(crate) mod packed;
 pub(crate) mod par;
 pub(crate) mod planes;
 pub(crate) mod view;

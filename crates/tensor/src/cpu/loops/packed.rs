@@ -5,7 +5,6 @@
 //! summed in one order, so the result is the same to the bit at any number of threads.
 #![expect(clippy::needless_range_loop, reason = "what holds registers runs over indices, see `micro`")]
 
-use super::matmul::Matrix;
 use super::micro::{Real, full, load, load_tile, store_tile};
 use super::par::{self, Shared};
 use pulp::{Simd, WithSimd};
@@ -21,6 +20,14 @@ const WIDEST: usize = 64;
 const DEPTH: usize = 256;
 /// Multiply-adds that a task should have at least.
 const TASK: usize = 1 << 20;
+
+/// A matrix where it lies: `at(i, j) = ptr + i·row + j·column`.
+#[derive(Clone, Copy)]
+pub(crate) struct Matrix<T> {
+    pub(crate) ptr: *const T,
+    pub(crate) row: usize,
+    pub(crate) column: usize,
+}
 
 /// A matrix `[k, n]` in panels of columns.
 pub(crate) struct Packed<T> {
