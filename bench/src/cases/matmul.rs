@@ -1,6 +1,6 @@
 //! Products of matrices.
 
-use crate::case::{Case, Work, call, randn};
+use crate::case::{Case, Work, call, ids, randn};
 use flambeau::prelude::*;
 
 /// `[m, k]` by `[k, n]`.
@@ -37,6 +37,13 @@ fn batched() -> Result<Work> {
     call(move || a.bmm(&b))
 }
 
+/// Bytes whose products are summed as `i32`, which takes a cast here.
+fn bytes() -> Result<Work> {
+    let square = || ids(256, &[512, 512])?.sub(128)?.to_dtype(DType::I8);
+    let (a, b) = (square()?, square()?);
+    call(move || a.to_dtype(DType::I32)?.matmul(&b.to_dtype(DType::I32)?))
+}
+
 pub(super) fn cases() -> Vec<Case> {
     vec![
         product("matmul_64", [64; 3]),
@@ -57,6 +64,6 @@ pub(super) fn cases() -> Vec<Case> {
         product_of("matmul_bf16_1024", 1024, DType::BF16),
         product_of("matmul_f64_512", 512, DType::F64),
         product_of("matmul_i32_512", 512, DType::I32),
-        Case::missing("matmul_i8_i32_512"),
+        Case::new("matmul_i8_i32_512", bytes),
     ]
 }

@@ -3,7 +3,7 @@
 use crate::case::{Case, Kind, Work, classify, ids, infer, randn, step};
 use crate::networks::{Gpt, SequenceClassifier};
 use flambeau::prelude::*;
-use flambeau::vision::models::{ResNet, resnet18};
+use flambeau::vision::models::{MobileNetV3, ResNet, mobilenet_v3_small, resnet18};
 
 fn mlp() -> Result<Sequential> {
     Sequential::of((Linear::new(784, 512), ReLU::new(), Linear::new(512, 256), ReLU::new(), Linear::new(256, 10)))
@@ -73,6 +73,13 @@ fn resnet_infer(batch: usize) -> Result<Work> {
     infer(move || model.call(&x))
 }
 
+fn mobilenet_infer(batch: usize) -> Result<Work> {
+    let model: MobileNetV3 = mobilenet_v3_small().build()?;
+    model.eval();
+    let x = randn(&[batch, 3, 224, 224])?;
+    infer(move || model.call(&x))
+}
+
 pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::new("mlp_sgd", || mlp_step(|p| Ok(Box::new(SGD::new(p).lr(1e-3).build()?)))),
@@ -85,8 +92,8 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("resnet18_train_8", resnet_step),
         Case::new("resnet18_infer_1", || resnet_infer(1)),
         Case::new("resnet18_infer_8", || resnet_infer(8)),
-        Case::missing("mobilenet_v3_small_infer_1"),
-        Case::missing("mobilenet_v3_small_infer_8"),
+        Case::new("mobilenet_v3_small_infer_1", || mobilenet_infer(1)),
+        Case::new("mobilenet_v3_small_infer_8", || mobilenet_infer(8)),
     ]
 }
 

@@ -2,13 +2,23 @@
 
 use crate::case::{Case, call, randn};
 use flambeau::prelude::*;
-use flambeau::{StftOptions, fft};
+use flambeau::{StftOptions, fft, linalg};
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
-        Case::missing("solve_512"),
-        Case::missing("svd_256"),
-        Case::missing("eigh_256"),
+        Case::new("solve_512", || {
+            let (a, b) = (randn(&[512, 512])?, randn(&[512, 512])?);
+            call(move || linalg::solve(&a, &b, true))
+        }),
+        Case::new("svd_256", || {
+            let a = randn(&[256, 256])?;
+            call(move || Ok(linalg::svd(&a, true)?.u))
+        }),
+        Case::new("eigh_256", || {
+            let a = randn(&[256, 256])?;
+            let a = a.add(&a.t()?)?;
+            call(move || Ok(linalg::eigh(&a, linalg::Triangle::Lower)?.eigenvectors))
+        }),
         Case::new("rfft_1m", || {
             let x = randn(&[1_000_000])?;
             call(move || x.rfft(None, -1))

@@ -1,8 +1,9 @@
-//! Kernels of the matrix products: `gemm` on blocks, threads over blocks and batches.
+//! Kernels of the matrix products: large ones in `blocked`, others by `gemm` on blocks, threads over blocks and batches.
 //!
 //! A product is cut into blocks of rows and columns by its shape alone and each block is one
 //! single-threaded call, so the result is the same to the bit at any number of threads.
 
+use super::blocked::{self, Side};
 use super::floats;
 use super::lanes::by_dtype;
 use super::math::Float;
@@ -45,6 +46,12 @@ pub(crate) trait Number: Stored {
     /// `a` and `b` can be read at all their places and `c` written at all of its own, which are apart
     /// from them; `k` is not 0.
     unsafe fn product(s: Sizes, a: Matrix<Self>, b: Matrix<Self>, c: *mut Self, stride: usize, add: bool);
+
+    /// The same in rows without gaps, on all threads, where there is a faster way for a product of this size; whether
+    /// there was.
+    fn large(_s: Sizes, _a: Side<'_, Self>, _b: Side<'_, Self>, _out: &mut [Self], _add: bool) -> bool {
+        false
+    }
 }
 
 /// `c = a·b`, or `c += f·a·b` where `add`; elements of a row of `c` are `step` apart, its rows `stride`.
@@ -79,6 +86,14 @@ macro_rules! by_gemm {
                     // SAFETY: the caller's promise.
                     unsafe { $gemm(s, a, b, c, 1, stride, add, 1.0) }
                 }
+            }
+
+            fn large(s: Sizes, a: Side<'_, $t>, b: Side<'_, $t>, out: &mut [$t], add: bool) -> bool {
+                let pays = blocked::pays(s);
+                if pays {
+                    blocked::multiply(s, a, b, out, add);
+                }
+                pays
             }
         }
 
@@ -262,6 +277,14 @@ pub(crate) fn products<T: Number>(s: Sizes, a: (&[T], &Layout), b: (&[T], &Layou
     let (batch_a, batch_b) = (batch(a.1), batch(b.1));
     let ((ar, ac), (br, bc)) = (steps(a.1), steps(b.1));
     let batches = out.len() / (s.m * s.n);
+    let large = |(batch, out): (usize, &mut [T])| {
+        let a = Side { numbers: &a.0[batch_a.place(batch)..], row: ar, column: ac };
+        let b = Side { numbers: &b.0[batch_b.place(batch)..], row: br, column: bc };
+        T::large(s, a, b, out, add)
+    };
+    if out.chunks_exact_mut(s.m * s.n).enumerate().all(large) {
+        return;
+    }
     let (rows, columns) = grid(s, batches);
     let to = Shared::new(out.as_mut_ptr());
     let (from_a, from_b) = (Shared::new(a.0.as_ptr().cast_mut()), Shared::new(b.0.as_ptr().cast_mut()));

@@ -8,6 +8,7 @@ pub(crate) mod activation;
 pub(crate) mod as_strided;
 pub(crate) mod attention;
 pub(crate) mod binary;
+pub(crate) mod blocked;
 pub(crate) mod cast;
 pub(crate) mod clamp;
 pub(crate) mod conv;

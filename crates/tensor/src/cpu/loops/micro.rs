@@ -106,6 +106,19 @@ pub(crate) unsafe fn store<S: Simd, T: Real>(ptr: *mut T, v: T::V<S>) {
     unsafe { ptr.cast::<T::V<S>>().write_unaligned(v) }
 }
 
+/// Asks for the line at `at` before it is needed. The address may lead anywhere.
+#[inline(always)]
+pub(crate) fn prefetch<T>(at: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint: it reads nothing that the program sees and never faults.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(at.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
+}
+
 /// Where the numbers at `at` are; the last one again where there are fewer than `N`.
 #[inline(always)]
 pub(crate) fn starts<T, const N: usize>(numbers: &[T], at: &[u32]) -> [*const T; N] {

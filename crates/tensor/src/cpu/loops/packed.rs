@@ -150,7 +150,13 @@ impl<T: Real> Packed<T> {
 }
 
 /// Columns of `from` as a panel.
-fn pack_panel<T: Real>(to: &mut [T], width: usize, from: &[T], (row, column): (usize, usize), columns: usize) {
+pub(crate) fn pack_panel<T: Real>(
+    to: &mut [T],
+    width: usize,
+    from: &[T],
+    (row, column): (usize, usize),
+    columns: usize,
+) {
     if columns < width {
         to.fill(T::default());
     }
