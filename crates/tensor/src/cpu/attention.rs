@@ -10,7 +10,7 @@ use super::matmul::Matrix;
 use super::micro::Real;
 use super::packed::{Packed, Within};
 use super::par::{self, Shared};
-use super::{CpuKernel, Dst, Src};
+use super::{CpuKernel, Dst, Src, list};
 use crate::layout::Layout;
 use crate::op::Infer;
 use crate::ops::{ScaledDotProductAttention, ScaledDotProductAttentionBackward};
@@ -67,11 +67,11 @@ impl<'a, T: Clone> Operand<'a, T> {
 }
 
 impl<'a, T: Scalar> Operand<'a, T> {
-    fn of(x: &Src<'a>) -> Operand<'a, T> {
+    fn of(x: &Src<'a>) -> Result<Operand<'a, T>> {
         if T::KIND.stores(x.dtype()) {
-            return Operand::new(Cow::Borrowed(x.span::<T>()), x.layout());
+            return Ok(Operand::new(Cow::Borrowed(x.span::<T>()), x.layout()));
         }
-        Operand::new(read::<T>(x), &Layout::contiguous(Shape::from_slice(x.shape())))
+        Ok(Operand::new(read::<T>(x)?, &Layout::contiguous(Shape::from_slice(x.shape()))))
     }
 }
 
@@ -86,13 +86,13 @@ impl<'a, T: Scalar> Head<'a, T> {
     }
 
     /// `rows` of them and all columns packed, as they are.
-    fn pack(self, packed: &mut Packed<T>, rows: usize, columns: usize) {
-        packed.fill((rows, columns), self.data, self.row, self.column);
+    fn pack(self, packed: &mut Packed<T>, rows: usize, columns: usize) -> Result<()> {
+        packed.fill((rows, columns), self.data, self.row, self.column)
     }
 
     /// The same turned round.
-    fn pack_turned(self, packed: &mut Packed<T>, rows: usize, columns: usize) {
-        packed.fill((columns, rows), self.data, self.column, self.row);
+    fn pack_turned(self, packed: &mut Packed<T>, rows: usize, columns: usize) -> Result<()> {
+        packed.fill((columns, rows), self.data, self.column, self.row)
     }
 }
 
@@ -104,12 +104,12 @@ enum Mask<'a, T: Clone> {
 }
 
 impl<'a, T: Scalar> Mask<'a, T> {
-    fn of(mask: Option<&Src<'a>>) -> Mask<'a, T> {
-        match mask {
+    fn of(mask: Option<&Src<'a>>) -> Result<Mask<'a, T>> {
+        Ok(match mask {
             None => Mask::None,
             Some(x) if x.dtype() == DType::Bool => Mask::May(Operand::new(Cow::Borrowed(x.span::<u8>()), x.layout())),
-            Some(x) => Mask::Add(Operand::of(x)),
-        }
+            Some(x) => Mask::Add(Operand::of(x)?),
+        })
     }
 
     /// To the scores of query `i` with the keys from `first` on.
@@ -230,17 +230,17 @@ struct Forward<'a, T: Clone> {
 }
 
 impl<T: Scalar> Forward<'_, T> {
-    fn work(&self) -> Work<T> {
+    fn work(&self) -> Result<Work<T>> {
         let keys = KEYS.min(self.size.s);
         // Not a power of two, of which all rows would fall into the same few lines of the cache.
         let row = Packed::<T>::padded(keys) + 16;
-        let (scores, queries) = (vec![T::ZERO; QUERIES.min(self.size.l) * row], CHUNK.min(self.size.l));
-        let (top, sum) = (vec![T::ZERO; queries], vec![T::ZERO; queries]);
-        Work { keys: Packed::empty(), values: Packed::empty(), scores, row, top, sum }
+        let (scores, queries) = (list(QUERIES.min(self.size.l) * row, T::ZERO)?, CHUNK.min(self.size.l));
+        let (top, sum) = (list(queries, T::ZERO)?, list(queries, T::ZERO)?);
+        Ok(Work { keys: Packed::empty(), values: Packed::empty(), scores, row, top, sum })
     }
 
     /// Some queries of a head.
-    fn run(&self, work: &mut Work<T>, head: usize, queries: Range<usize>, out: &mut [T], lse: &mut [T]) {
+    fn run(&self, work: &mut Work<T>, head: usize, queries: Range<usize>, out: &mut [T], lse: &mut [T]) -> Result<()> {
         let size = &self.size;
         work.top.fill(T::NEG_INFINITY);
         work.sum.fill(T::ZERO);
@@ -250,8 +250,8 @@ impl<T: Scalar> Forward<'_, T> {
                 break;
             }
             let keys = KEYS.min(size.s - start);
-            k.from(start).pack_turned(&mut work.keys, keys, size.e);
-            v.from(start).pack(&mut work.values, keys, size.ev);
+            k.from(start).pack_turned(&mut work.keys, keys, size.e)?;
+            v.from(start).pack(&mut work.values, keys, size.ev)?;
             for first in queries.clone().step_by(QUERIES) {
                 let block = first..(first + QUERIES).min(queries.end);
                 if !size.is_beyond(&block, start) {
@@ -267,6 +267,7 @@ impl<T: Scalar> Forward<'_, T> {
             out[i * size.ev..(i + 1) * size.ev].iter_mut().for_each(|x| *x *= factor);
             *lse = if nothing { T::INFINITY } else { top + Float::ln(sum) };
         }
+        Ok(())
     }
 
     /// A block of queries, the first of them number `at` of the task, with a block of keys.
@@ -325,33 +326,36 @@ impl<T: Scalar> Forward<'_, T> {
     }
 }
 
-fn forward<T: Scalar>(op: &ScaledDotProductAttention, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) {
-    let [out, lse] = outputs else { return };
+fn forward<T: Scalar>(op: &ScaledDotProductAttention, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+    let [out, lse] = outputs else { return Ok(()) };
     let size = Sizes::<T>::of(op, &inputs[0], &inputs[1], &inputs[2]);
-    let mut out = Wide::<T>::of(out);
+    let mut out = Wide::<T>::of(out)?;
     let lse = lse.slice::<T>();
     if size.s == 0 || lse.is_empty() {
         out.numbers().fill(T::ZERO);
         lse.fill(T::INFINITY);
-        return out.finish();
+        out.finish();
+        return Ok(());
     }
-    let (q, k, v) = (Operand::of(&inputs[0]), Operand::of(&inputs[1]), Operand::of(&inputs[2]));
-    let job = Forward { size, q, k, v, mask: Mask::of(inputs.get(3)) };
+    let (q, k, v) = (Operand::of(&inputs[0])?, Operand::of(&inputs[1])?, Operand::of(&inputs[2])?);
+    let job = Forward { size, q, k, v, mask: Mask::of(inputs.get(3))? };
     let (to, to_lse) = (Shared::new(out.numbers().as_mut_ptr()), Shared::new(lse.as_mut_ptr()));
     let chunks = size.l.div_ceil(CHUNK);
     let cost = size.l.min(CHUNK).saturating_mul(size.s).saturating_mul(size.e + size.ev);
-    par::ranges(size.heads * chunks, (TASK / cost.max(1)).max(1), |tasks| {
-        let mut work = job.work();
+    par::try_ranges(size.heads * chunks, (TASK / cost.max(1)).max(1), |tasks| {
+        let mut work = job.work()?;
         for task in tasks {
             let (head, chunk) = (task / chunks, task % chunks);
             let queries = chunk * CHUNK..((chunk + 1) * CHUNK).min(size.l);
             let rows = head * size.l + queries.start..head * size.l + queries.end;
             // SAFETY: each task has rows of its own, which lie in the outputs.
             let (out, lse) = unsafe { (to.part(rows.start * size.ev..rows.end * size.ev), to_lse.part(rows)) };
-            job.run(&mut work, head, queries, out, lse);
+            job.run(&mut work, head, queries, out, lse)?;
         }
-    });
+        Ok(())
+    })?;
     out.finish();
+    Ok(())
 }
 
 struct Backward<'a, T: Clone> {
@@ -381,35 +385,36 @@ struct WorkBack<T> {
 }
 
 impl<T: Scalar> Backward<'_, T> {
-    fn work(&self) -> WorkBack<T> {
+    fn work(&self) -> Result<WorkBack<T>> {
         let row = Packed::<T>::padded(KEYS_BACK.min(self.size.s)) + 16;
-        let scores = vec![T::ZERO; QUERIES_BACK.min(self.size.l) * row];
+        let scores = || list(QUERIES_BACK.min(self.size.l) * row, T::ZERO);
         let [keys_turned, values_turned, keys, queries, grads] = std::array::from_fn(|_| Packed::empty());
-        let (weights, by_scores) = (scores.clone(), scores);
-        WorkBack { keys_turned, values_turned, keys, queries, grads, weights, by_scores, row }
+        let (weights, by_scores) = (scores()?, scores()?);
+        Ok(WorkBack { keys_turned, values_turned, keys, queries, grads, weights, by_scores, row })
     }
 
     /// One head of the keys, with all of the queries' for it.
-    fn run(&self, work: &mut WorkBack<T>, own: usize, [dq, dk, dv]: [&mut [T]; 3]) {
+    fn run(&self, work: &mut WorkBack<T>, own: usize, [dq, dk, dv]: [&mut [T]; 3]) -> Result<()> {
         let size = &self.size;
         [&mut *dq, &mut *dk, &mut *dv].into_iter().for_each(|grad| grad.fill(T::ZERO));
         let (k, v) = (self.k.head(own), self.v.head(own));
         for start in (0..size.s).step_by(KEYS_BACK) {
             let keys = start..(start + KEYS_BACK).min(size.s);
-            k.from(start).pack_turned(&mut work.keys_turned, keys.len(), size.e);
-            v.from(start).pack_turned(&mut work.values_turned, keys.len(), size.ev);
-            k.from(start).pack(&mut work.keys, keys.len(), size.e);
+            k.from(start).pack_turned(&mut work.keys_turned, keys.len(), size.e)?;
+            v.from(start).pack_turned(&mut work.values_turned, keys.len(), size.ev)?;
+            k.from(start).pack(&mut work.keys, keys.len(), size.e)?;
             let (dk, dv) = (&mut dk[start * size.e..], &mut dv[start * size.ev..]);
             for (i, dq) in dq.chunks_exact_mut(size.l * size.e).enumerate() {
                 for first in (0..size.l).step_by(QUERIES_BACK) {
                     let queries = first..(first + QUERIES_BACK).min(size.l);
                     if !size.is_beyond(&queries, start) {
                         let dq = &mut dq[first * size.e..];
-                        self.block(work, own * size.group + i, queries, keys.clone(), [dq, &mut *dk, &mut *dv]);
+                        self.block(work, own * size.group + i, queries, keys.clone(), [dq, &mut *dk, &mut *dv])?;
                     }
                 }
             }
         }
+        Ok(())
     }
 
     /// A block of queries with a block of keys.
@@ -420,7 +425,7 @@ impl<T: Scalar> Backward<'_, T> {
         queries: Range<usize>,
         keys: Range<usize>,
         [dq, dk, dv]: [&mut [T]; 3],
-    ) {
+    ) -> Result<()> {
         let (size, row, n) = (&self.size, work.row, queries.len());
         let (first, start) = (queries.start, keys.start);
         let (q, g) = (self.q.head(head).from(first), self.g.head(head).from(first));
@@ -434,8 +439,8 @@ impl<T: Scalar> Backward<'_, T> {
             work.values_turned.run(all, n, g.matrix(), work.by_scores.as_mut_ptr(), row, false, columns);
         }
         self.by_scores(work, head, queries.clone(), keys.clone());
-        q.pack(&mut work.queries, n, size.e);
-        g.pack(&mut work.grads, n, size.ev);
+        q.pack(&mut work.queries, n, size.e)?;
+        g.pack(&mut work.grads, n, size.ev)?;
         let straight = |all: &[T]| Matrix { ptr: all.as_ptr(), row, column: 1 };
         let turned = |all: &[T]| Matrix { ptr: all.as_ptr(), row: 1, column: row };
         let (up_to, from) = (size.within(Within::UpTo, first, start), size.within(Within::From, first, start));
@@ -448,6 +453,7 @@ impl<T: Scalar> Backward<'_, T> {
             work.queries.run(e, keys.len(), by, dk.as_mut_ptr(), size.e, true, from);
             work.grads.run(ev, keys.len(), turned(&work.weights), dv.as_mut_ptr(), size.ev, true, from);
         }
+        Ok(())
     }
 
     /// The weights from the scores, and the gradient by the scores from that by the weights, in their places.
@@ -479,19 +485,23 @@ impl<T: Scalar> Backward<'_, T> {
     }
 }
 
-fn backward<T: Scalar>(op: &ScaledDotProductAttentionBackward, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) {
-    let [dq, dk, dv] = outputs else { return };
+fn backward<T: Scalar>(
+    op: &ScaledDotProductAttentionBackward,
+    inputs: &[Src<'_>],
+    outputs: &mut [Dst<'_>],
+) -> Result<()> {
+    let [dq, dk, dv] = outputs else { return Ok(()) };
     let size = Sizes::<T>::of(&op.of, &inputs[1], &inputs[2], &inputs[3]);
-    let (mut dq, mut dk, mut dv) = (Wide::<T>::of(dq), Wide::<T>::of(dk), Wide::<T>::of(dv));
+    let (mut dq, mut dk, mut dv) = (Wide::<T>::of(dq)?, Wide::<T>::of(dk)?, Wide::<T>::of(dv)?);
     if [size.heads, size.l, size.s, size.e, size.ev].contains(&0) {
         for mut grad in [dq, dk, dv] {
             grad.numbers().fill(T::ZERO);
             grad.finish();
         }
-        return;
+        return Ok(());
     }
-    let (g, out) = (read::<T>(&inputs[0]), read::<T>(&inputs[4]));
-    let mut mean = vec![T::ZERO; size.heads * size.l];
+    let (g, out) = (read::<T>(&inputs[0])?, read::<T>(&inputs[4])?);
+    let mut mean = list(size.heads * size.l, T::ZERO)?;
     par::chunks(&mut mean, 64, 64 * size.ev, |i, mean| {
         par::simd(
             #[inline(always)]
@@ -507,39 +517,39 @@ fn backward<T: Scalar>(op: &ScaledDotProductAttentionBackward, inputs: &[Src<'_>
     let job = Backward {
         size,
         g: Operand::new(g, &rows),
-        q: Operand::of(&inputs[1]),
-        k: Operand::of(&inputs[2]),
-        v: Operand::of(&inputs[3]),
-        mask: Mask::of(inputs.get(6)),
-        lse: read::<T>(&inputs[5]),
+        q: Operand::of(&inputs[1])?,
+        k: Operand::of(&inputs[2])?,
+        v: Operand::of(&inputs[3])?,
+        mask: Mask::of(inputs.get(6))?,
+        lse: read::<T>(&inputs[5])?,
         mean,
     };
     let to = [&mut dq, &mut dk, &mut dv].map(|grad| Shared::new(grad.numbers().as_mut_ptr()));
     let lengths = [size.group * size.l * size.e, size.s * size.e, size.s * size.ev];
     let cost = size.group.saturating_mul(size.l).saturating_mul(size.s).saturating_mul(size.e + size.ev);
-    par::ranges(size.heads / size.group, (TASK / cost.max(1)).max(1), |tasks| {
-        let mut work = job.work();
+    par::try_ranges(size.heads / size.group, (TASK / cost.max(1)).max(1), |tasks| {
+        let mut work = job.work()?;
         for own in tasks {
             // SAFETY: each task has heads of its own, which lie in the outputs.
             let part = |i: usize| unsafe { to[i].part(own * lengths[i]..(own + 1) * lengths[i]) };
-            job.run(&mut work, own, [part(0), part(1), part(2)]);
+            job.run(&mut work, own, [part(0), part(1), part(2)])?;
         }
-    });
+        Ok(())
+    })?;
     [dq, dk, dv].into_iter().for_each(Wide::finish);
+    Ok(())
 }
 
 impl CpuKernel for ScaledDotProductAttention {
     const IN_PLACE: bool = true;
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-        compute!(Self::NAME, inputs[0].dtype(), forward(self, inputs, outputs));
-        Ok(())
+        compute!(Self::NAME, inputs[0].dtype(), forward(self, inputs, outputs))
     }
 }
 
 impl CpuKernel for ScaledDotProductAttentionBackward {
     const IN_PLACE: bool = true;
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-        compute!(Self::NAME, inputs[1].dtype(), backward(self, inputs, outputs));
-        Ok(())
+        compute!(Self::NAME, inputs[1].dtype(), backward(self, inputs, outputs))
     }
 }

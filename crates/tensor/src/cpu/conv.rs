@@ -16,7 +16,7 @@ use super::halves::rounded;
 use super::math::Float;
 use super::matmul::{self, narrow, widen};
 use super::micro::Real;
-use super::{CpuKernel, Dst, Src};
+use super::{CpuKernel, Dst, Src, list};
 use crate::dtype::Stored;
 use crate::layout::Layout;
 use crate::ops::{Conv, ConvInputGrad, ConvWeightGrad, Geometry};
@@ -199,11 +199,14 @@ fn by_parts<T: Real + Float>(
     out: &mut [Complex<T>],
     f: Bilinear<'_, T>,
 ) -> Result<()> {
-    let parts =
-        |z: &[Complex<T>]| -> (Vec<T>, Vec<T>) { (z.iter().map(|z| z.re).collect(), z.iter().map(|z| z.im).collect()) };
-    let ((ar, ai), (br, bi)) = (parts(a), parts(b));
+    let part = |z: &[Complex<T>], of: fn(&Complex<T>) -> T| -> Result<Vec<T>> {
+        let mut part = list(z.len(), T::default())?;
+        part.iter_mut().zip(z).for_each(|(to, z)| *to = of(z));
+        Ok(part)
+    };
+    let (ar, ai, br, bi) = (part(a, |z| z.re)?, part(a, |z| z.im)?, part(b, |z| z.re)?, part(b, |z| z.im)?);
     let product = |a: &[T], b: &[T]| {
-        let mut part = vec![T::default(); out.len()];
+        let mut part = list(out.len(), T::default())?;
         f(a, b, &mut part).map(|()| part)
     };
     let (rr, ii, ri, ir) = (product(&ar, &br)?, product(&ai, &bi)?, product(&ar, &bi)?, product(&ai, &br)?);
@@ -246,14 +249,14 @@ fn meeting(g: &Geometry, out: usize, tap: usize) -> Option<usize> {
 
 /// [`input`] of half precision `dtype` as PyTorch's transposed convolution rounds it: the sum over channels for each
 /// tap, and what they add up to.
-fn input_by_taps(g: &Geometry, grad: &[f32], w: &[f32], out: &mut [f32], dtype: DType) {
+fn input_by_taps(g: &Geometry, grad: &[f32], w: &[f32], out: &mut [f32], dtype: DType) -> Result<()> {
     let (inputs, outputs, taps) = sizes(g);
     let (channels, features) = (g.channels, g.features);
     out.fill(0.0);
     if out.is_empty() || grad.is_empty() {
-        return;
+        return Ok(());
     }
-    let mut sums = vec![0.0; channels * outputs];
+    let mut sums = list(channels * outputs, 0.0)?;
     let shape = |rows, columns| Shape::from_slice(&[rows, columns]);
     let turned = Layout { shape: shape(channels, features), strides: shape(taps, channels * taps), offset: 0 };
     for n in 0..g.batch * g.groups {
@@ -272,6 +275,7 @@ fn input_by_taps(g: &Geometry, grad: &[f32], w: &[f32], out: &mut [f32], dtype: 
             }
         }
     }
+    Ok(())
 }
 
 /// Calls `f` with each meeting of an input, a weight and an output element: their indices.
@@ -322,9 +326,9 @@ macro_rules! by_dtype {
         match $out.dtype() {
             DType::F16 | DType::BF16 => {
                 type $T = f32;
-                let wide: Vec<Vec<f32>> = $inputs.iter().map(widen).collect();
+                let wide: Vec<Vec<f32>> = $inputs.iter().map(widen).collect::<Result<_>>()?;
                 let $xs: Vec<&[f32]> = wide.iter().map(|x| &x[..]).collect();
-                let mut sums = vec![0.0; $out.numel()];
+                let mut sums = list($out.numel(), 0.0)?;
                 let $to = &mut sums[..];
                 $body?;
                 narrow(&sums, $out);
@@ -364,8 +368,8 @@ impl CpuKernel for ConvInputGrad {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let (g, dtype) = (self.geometry(inputs[0].shape(), inputs[1].shape())?, inputs[0].dtype());
         if self.transposed && matches!(dtype, DType::F16 | DType::BF16) {
-            let mut sums = vec![0.0; outputs[0].numel()];
-            input_by_taps(&g, &widen(&inputs[0]), &widen(&inputs[1]), &mut sums, dtype);
+            let mut sums = list(outputs[0].numel(), 0.0)?;
+            input_by_taps(&g, &widen(&inputs[0])?, &widen(&inputs[1])?, &mut sums, dtype)?;
             narrow(&sums, &mut outputs[0]);
             return Ok(());
         }

@@ -1,6 +1,6 @@
 //! Kernels of the CTC loss: the recursions over the frames, in logarithms and in `f64`, a sequence after another.
 
-use super::{CpuKernel, Dst, Src};
+use super::{CpuKernel, Dst, Src, list};
 use crate::dtype::Stored;
 use crate::ops::{CtcLoss, CtcLossBackward};
 use crate::{DType, Result, bail};
@@ -66,9 +66,9 @@ impl<T: Number> Sequence<'_, T> {
     }
 
     /// For each frame and label the logarithm of the probability of all ways there.
-    fn forward(&self, blank: usize) -> Vec<f64> {
+    fn forward(&self, blank: usize) -> Result<Vec<f64>> {
         let n = self.labels.len();
-        let mut alpha = vec![ZERO; self.frames * n];
+        let mut alpha = list(self.frames.saturating_mul(n), ZERO)?;
         for t in 0..self.frames {
             let (before, now) = alpha.split_at_mut(t * n);
             let before = &before[before.len() - if t > 0 { n } else { 0 }..];
@@ -89,13 +89,13 @@ impl<T: Number> Sequence<'_, T> {
                 now[s] = ways + self.at(t, self.labels[s]);
             }
         }
-        alpha
+        Ok(alpha)
     }
 
     /// For each frame and label that of all ways from there to the end.
-    fn backward(&self, blank: usize) -> Vec<f64> {
+    fn backward(&self, blank: usize) -> Result<Vec<f64>> {
         let n = self.labels.len();
-        let mut beta = vec![ZERO; self.frames * n];
+        let mut beta = list(self.frames.saturating_mul(n), ZERO)?;
         for t in (0..self.frames).rev() {
             let (now, after) = beta.split_at_mut((t + 1) * n);
             let now = &mut now[t * n..];
@@ -109,7 +109,7 @@ impl<T: Number> Sequence<'_, T> {
                 now[s] = ways + self.at(t, self.labels[s]);
             }
         }
-        beta
+        Ok(beta)
     }
 
     fn loss(&self, alpha: &[f64]) -> f64 {
@@ -141,7 +141,7 @@ fn forward<T: Number>(op: &CtcLoss, x: &Src<'_>, targets: &Src<'_>, out: &mut Ds
     let (size, x, targets) = (sizes(x), x.contiguous::<T>(), targets.contiguous::<i64>());
     for (b, out) in out.slice::<T>().iter_mut().enumerate() {
         let sequence = Sequence::new(op, &x, size, &targets, b)?;
-        let loss = sequence.loss(&sequence.forward(op.blank));
+        let loss = sequence.loss(&sequence.forward(op.blank)?);
         *out = T::narrow(if op.zero_infinity && loss == f64::INFINITY { 0.0 } else { loss });
     }
     Ok(())
@@ -154,13 +154,13 @@ fn backward<T: Number>(op: &CtcLossBackward, inputs: &[Src<'_>], out: &mut Dst<'
     out.fill(T::default());
     for b in 0..n {
         let sequence = Sequence::new(&op.of, &x, (n, c), &targets, b)?;
-        let (alpha, beta) = (sequence.forward(op.of.blank), sequence.backward(op.of.blank));
+        let (alpha, beta) = (sequence.forward(op.of.blank)?, sequence.backward(op.of.blank)?);
         let loss = sequence.loss(&alpha);
         if loss == f64::INFINITY && op.of.zero_infinity {
             continue;
         }
         let labels = sequence.labels.len();
-        let mut ways = vec![ZERO; c];
+        let mut ways = list(c, ZERO)?;
         for t in 0..sequence.frames {
             ways.fill(ZERO);
             for (s, label) in sequence.labels.iter().enumerate() {

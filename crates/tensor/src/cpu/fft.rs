@@ -3,7 +3,7 @@
 //! All of them compute in `f64`: it costs the scalar transform nothing, keeps long `f32` signals exact, and
 //! `rustfft`'s many butterflies are compiled once.
 
-use super::{CpuKernel, Dst, Src, par};
+use super::{CpuKernel, Dst, Src, check_bytes, par};
 use crate::dtype::Stored;
 use crate::ops::{Fft, Irfft, Rfft};
 use crate::{DType, Error, ErrorKind, Result, bail};
@@ -42,6 +42,12 @@ impl Part for f64 {
     }
 }
 
+/// What a plan keeps and a row is computed in: complex numbers of double precision, for some lengths of twice the next
+/// power of two.
+fn check_plan(op: &'static str, n: usize) -> Result<()> {
+    check_bytes(op, n.saturating_mul(8 * size_of::<Complex<f64>>()))
+}
+
 /// The first failure of any row; lengths are checked before, so there is none in practice.
 type Failure = Mutex<Option<String>>;
 
@@ -57,6 +63,7 @@ where
     Complex<T>: Stored,
 {
     let n = x.shape().last().copied().unwrap_or(0);
+    check_plan("rfft", n)?;
     let plan = PLANS.lock().plan_fft_forward(n);
     let (x, failure) = (x.contiguous::<T>(), Failure::default());
     par::chunks(out.slice::<Complex<T>>(), n / 2 + 1, 16 * n, |row, to| {
@@ -75,6 +82,7 @@ where
     Complex<T>: Stored,
 {
     let half = n / 2 + 1;
+    check_plan("irfft", n)?;
     let plan = PLANS.lock().plan_fft_inverse(n);
     let (x, failure) = (x.contiguous::<Complex<T>>(), Failure::default());
     par::chunks(out.slice::<T>(), n, 16 * n, |row, to| {
@@ -94,11 +102,12 @@ where
     finish("irfft", failure)
 }
 
-fn complex<T: Part>(inverse: bool, x: &Src<'_>, out: &mut Dst<'_>)
+fn complex<T: Part>(inverse: bool, x: &Src<'_>, out: &mut Dst<'_>) -> Result<()>
 where
     Complex<T>: Stored,
 {
     let n = x.shape().last().copied().unwrap_or(0);
+    check_plan("fft", n)?;
     let plan =
         if inverse { COMPLEX_PLANS.lock().plan_fft_inverse(n) } else { COMPLEX_PLANS.lock().plan_fft_forward(n) };
     let x = x.contiguous::<Complex<T>>();
@@ -108,6 +117,7 @@ where
         plan.process(&mut z);
         to.iter_mut().zip(&z).for_each(|(to, z)| *to = Complex::new(T::narrow(z.re), T::narrow(z.im)));
     });
+    Ok(())
 }
 
 impl CpuKernel for Fft {
@@ -120,7 +130,6 @@ impl CpuKernel for Fft {
             DType::Complex128 => complex::<f64>(self.inverse, &inputs[0], &mut outputs[0]),
             other => bail!(DType, "fft", "not defined for {other}"),
         }
-        Ok(())
     }
 }
 

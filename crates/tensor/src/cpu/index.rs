@@ -5,7 +5,7 @@
 //! target, and each of them runs through the whole index.
 
 use super::words::{Accumulate, Number, Walk, Word, accumulate, chunk_rows, copy_rows, for_word, out, rows, span};
-use super::{CpuKernel, Dst, Src, par};
+use super::{CpuKernel, Dst, Src, check_room, list, par};
 use crate::layout::contiguous_strides;
 use crate::ops::{Embedding, Index, IndexPut, Nonzero, adjacent};
 use crate::shape::{Shape, Strides};
@@ -25,16 +25,14 @@ struct Plan {
 }
 
 /// The place of every index into `shape`, in row-major order.
-fn offsets(shape: &[usize], strides: &[usize]) -> Vec<usize> {
-    let (strides, n) = ([Strides::from_slice(strides)], shape.iter().product());
-    let mut walk = Walk::new(shape, &strides, 0);
-    (0..n)
-        .map(|_| {
-            let place = walk.places[0];
-            walk.advance(1);
-            place
-        })
-        .collect()
+fn offsets(shape: &[usize], strides: &[usize]) -> Result<Vec<usize>> {
+    let strides = [Strides::from_slice(strides)];
+    let (mut walk, mut places) = (Walk::new(shape, &strides, 0), list(shape.iter().product(), 0)?);
+    for place in &mut places {
+        *place = walk.places[0];
+        walk.advance(1);
+    }
+    Ok(places)
 }
 
 /// True where the elements lie one behind the other.
@@ -45,6 +43,7 @@ fn together(shape: &[usize], strides: &[usize]) -> bool {
 
 /// An index tensor of 64-bit integers, checked: all in `0..size`, or in `-size..size` if `wrap`.
 fn checked<'a>(op: &'static str, index: &Src<'a>, size: usize, dim: usize, wrap: bool) -> Result<Cow<'a, [i64]>> {
+    check_room(op, &[*index])?;
     let numbers = rows::<i64>(index);
     let low = if wrap { -(size as i64) } else { 0 };
     let bad = |i: i64| i < low || i >= size as i64;
@@ -65,7 +64,7 @@ impl Plan {
         strides: &[usize],
         index: &[Src<'_>],
     ) -> Result<Plan> {
-        let mut places = vec![0; index[0].numel()];
+        let mut places = list(index[0].numel(), 0)?;
         for (index, &d) in index.iter().zip(dims) {
             let (size, step) = (shape[d] as i64, strides[d]);
             let numbers = checked(op, index, shape[d], d, wrap)?;
@@ -84,8 +83,8 @@ impl Plan {
         };
         let (outer, behind) = (rest(&|d| d < lead), rest(&|d| d >= lead));
         let block = behind.0.iter().product();
-        let inner = (!together(&behind.0, &behind.1)).then(|| offsets(&behind.0, &behind.1));
-        Ok(Plan { outer: offsets(&outer.0, &outer.1), places, inner, block })
+        let inner = (!together(&behind.0, &behind.1)).then(|| offsets(&behind.0, &behind.1)).transpose()?;
+        Ok(Plan { outer: offsets(&outer.0, &outer.1)?, places, inner, block })
     }
 
     /// The elements in the order outer, index, inner.
@@ -177,7 +176,7 @@ impl CpuKernel for Embedding {
 struct Sum<'a>(&'a Plan);
 
 impl Accumulate for Sum<'_> {
-    fn run<T: Number>(&self, to: &mut [T], source: &[T]) {
+    fn run<T: Number>(&self, to: &mut [T], source: &[T]) -> Result<()> {
         self.0.write(to, source, |to, source| {
             if let ([to], [s]) = (&mut *to, source) {
                 *to = to.add(*s);
@@ -185,6 +184,7 @@ impl Accumulate for Sum<'_> {
                 par::simd(|| to.iter_mut().zip(source).for_each(|(to, s)| *to = to.add(*s)));
             }
         });
+        Ok(())
     }
 }
 
@@ -195,7 +195,7 @@ impl CpuKernel for IndexPut {
             Plan::new(self.op, &self.dims, self.wrap, base.shape(), &contiguous_strides(base.shape()), &inputs[2..])?;
         copy_rows(base, to);
         if self.accumulate {
-            accumulate(&Sum(&plan), to, source);
+            accumulate(&Sum(&plan), to, source)?;
         } else {
             for_word!(base.dtype(), T => plan.write::<T>(out(to), &rows(source), |to, s| to.copy_from_slice(s)));
         }

@@ -10,7 +10,7 @@ use super::math::Float;
 use super::micro::{Real, full, lanes_by_lanes};
 pub(crate) use super::packed::Matrix;
 use super::par::{self, Shared};
-use super::{CpuKernel, Dst, Src};
+use super::{CpuKernel, Dst, Src, check_room, list};
 use crate::Result;
 use crate::dtype::Stored;
 use crate::layout::Layout;
@@ -310,19 +310,19 @@ pub(crate) fn products<T: Number>(s: Sizes, a: (&[T], &Layout), b: (&[T], &Layou
 type Read<'a, T> = (Cow<'a, [T]>, Layout);
 
 /// Where they are.
-fn native<'a, T: Stored>(x: &Src<'a>) -> Read<'a, T> {
+fn native<'a, T: Stored>(x: &Src<'a>) -> Result<Read<'a, T>> {
     let layout = Layout { offset: 0, ..x.layout().clone() };
-    (Cow::Borrowed(x.span()), layout)
+    Ok((Cow::Borrowed(x.span()), layout))
 }
 
 /// Half precision as `f32`, in rows.
-fn widened<'a>(x: &Src<'a>) -> Read<'a, f32> {
-    (Cow::Owned(widen(x)), Layout::contiguous(Shape::from_slice(x.shape())))
+fn widened<'a>(x: &Src<'a>) -> Result<Read<'a, f32>> {
+    Ok((Cow::Owned(widen(x)?), Layout::contiguous(Shape::from_slice(x.shape()))))
 }
 
 /// A half-precision tensor's elements in row-major order, as `f32`.
-pub(crate) fn widen(x: &Src<'_>) -> Vec<f32> {
-    floats::read::<f32>(x).into_owned()
+pub(crate) fn widen(x: &Src<'_>) -> Result<Vec<f32>> {
+    Ok(floats::read::<f32>(x)?.into_owned())
 }
 
 /// `f32` into a half-precision output.
@@ -335,8 +335,8 @@ macro_rules! in_own_type {
     ($f:ident, $inputs:expr, $out:expr) => {{
         let (inputs, out) = ($inputs, $out);
         if out.dtype().is_half() {
-            let mut wide = vec![0.0; out.numel()];
-            $f::<f32>(inputs, widened, &mut wide);
+            let mut wide = list(out.numel(), 0.0)?;
+            $f::<f32>(inputs, widened, &mut wide)?;
             narrow(&wide, out);
             return Ok(());
         }
@@ -344,8 +344,7 @@ macro_rules! in_own_type {
             real T => $f::<T>(inputs, native, out.slice()),
             complex T => $f::<T>(inputs, native, out.slice()),
             int T => $f::<T>(inputs, native, out.slice()),
-        });
-        Ok(())
+        })
     }};
 }
 
@@ -363,31 +362,44 @@ impl CpuKernel for Linear {
     }
 }
 
-fn matmul<'a, T: Number>(inputs: &[Src<'a>], read: impl Fn(&Src<'a>) -> Read<'a, T>, out: &mut [T]) {
-    let ((a, la), (b, lb)) = (read(&inputs[0]), read(&inputs[1]));
+fn matmul<'a, T: Number>(
+    inputs: &[Src<'a>],
+    read: impl Fn(&Src<'a>) -> Result<Read<'a, T>>,
+    out: &mut [T],
+) -> Result<()> {
+    let ((a, la), (b, lb)) = (read(&inputs[0])?, read(&inputs[1])?);
     let rank = la.rank();
     let s = Sizes { m: la.shape[rank - 2], n: lb.shape[rank - 1], k: la.shape[rank - 1] };
     products(s, (&a, &la), (&b, &lb), out, false);
+    Ok(())
 }
 
-fn linear<'a, T: Number>(inputs: &[Src<'a>], read: impl Fn(&Src<'a>) -> Read<'a, T>, out: &mut [T]) {
-    let ((x, lx), (w, lw)) = (read(&inputs[0]), read(&inputs[1]));
+fn linear<'a, T: Number>(
+    inputs: &[Src<'a>],
+    read: impl Fn(&Src<'a>) -> Result<Read<'a, T>>,
+    out: &mut [T],
+) -> Result<()> {
+    let ((x, lx), (w, lw)) = (read(&inputs[0])?, read(&inputs[1])?);
     if out.is_empty() {
-        return;
+        return Ok(());
     }
     let (n, k) = (lw.shape[0], lw.shape[1]);
     let s = Sizes { m: out.len() / n, n, k };
     // The rows of all leading dimensions are rows of one product, where they lie evenly.
     let (x, lx) = match lx.reshape(&[s.m, k]) {
         Some(rows) => (x, rows),
-        None => (inputs[0].contiguous(), Layout::contiguous(Shape::from_slice(&[s.m, k]))),
+        None => {
+            check_room("linear", &inputs[..1])?;
+            (inputs[0].contiguous(), Layout::contiguous(Shape::from_slice(&[s.m, k])))
+        }
     };
-    let bias = inputs.get(2).map(|b| {
-        let (b, l) = read(b);
+    if let Some(bias) = inputs.get(2) {
+        let (b, l) = read(bias)?;
         out.chunks_exact_mut(n)
             .for_each(|row| row.iter_mut().enumerate().for_each(|(j, to)| *to = b[j * l.strides[0]]));
-    });
-    products(s, (&x, &lx), (&w, &lw.permute(&[1, 0])), out, bias.is_some());
+    }
+    products(s, (&x, &lx), (&w, &lw.permute(&[1, 0])), out, inputs.len() > 2);
+    Ok(())
 }
 
 #[cfg(test)]

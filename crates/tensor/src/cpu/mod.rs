@@ -41,6 +41,7 @@ pub(crate) mod unary;
 
 use crate::backend::{Backend, Ran, Work};
 use crate::custom::Custom;
+pub(crate) use crate::lists::{self, check_bytes, lengthen, list, reserve};
 use crate::op::{Infer, Op};
 use crate::ops::Transfer;
 use crate::storage::Memory;
@@ -54,6 +55,9 @@ pub(crate) trait CpuKernel {
     /// True where inputs are read where they lie; else one that does not lie in rows may be copied.
     const IN_PLACE: bool = false;
 
+    /// How many matrices of double precision it keeps for one of an operand.
+    const MATRICES: usize = 0;
+
     /// Reads `inputs`, fills `outputs`; shapes and dtypes are as `infer` said.
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()>;
 }
@@ -64,23 +68,12 @@ pub(crate) fn check_room(op: &'static str, inputs: &[Src<'_>]) -> Result<()> {
     for x in inputs.iter().filter(|x| !x.is_contiguous()) {
         // As wide as it may be computed.
         let bytes = x.numel().saturating_mul(x.dtype().size().max(4));
-        if bytes > CHECKED && Vec::<u8>::new().try_reserve_exact(bytes).is_err() {
+        if bytes > lists::CHECKED && Vec::<u8>::new().try_reserve_exact(bytes).is_err() {
             bail!(Memory, op, "the system has no {bytes} bytes for a copy in rows of an input of shape {:?}", x.shape())
         }
     }
     Ok(())
 }
-
-/// There must be memory for so many bytes that an op keeps beside its outputs.
-pub(crate) fn check_bytes(op: &'static str, bytes: usize) -> Result<()> {
-    if bytes > CHECKED && Vec::<u8>::new().try_reserve_exact(bytes).is_err() {
-        bail!(Memory, op, "the system has no {bytes} bytes for what is computed on the way")
-    }
-    Ok(())
-}
-
-/// Bytes that are not worth the question.
-const CHECKED: usize = 1 << 20;
 
 pub(crate) struct CpuBackend;
 
@@ -102,7 +95,17 @@ fn run<K: CpuKernel + Infer>(kernel: &K, inputs: &[Src<'_>], outputs: &mut [Dst<
     if !K::IN_PLACE && !K::ELEMENTWISE {
         check_room(K::NAME, inputs)?;
     }
-    kernel.run(inputs, outputs)
+    if K::MATRICES > 0 {
+        let all = inputs.iter().map(|x| (x.shape(), x.dtype())).chain(outputs.iter().map(|x| (x.shape(), x.dtype())));
+        for (shape, dtype) in all.filter(|(shape, _)| !shape.contains(&0)) {
+            let one = shape.iter().rev().take(2).product::<usize>();
+            let number = if dtype.is_complex() { 16 } else { 8 };
+            check_bytes(K::NAME, one.saturating_mul(number * K::MATRICES))?;
+        }
+    }
+    kernel
+        .run(inputs, outputs)
+        .map_err(|e| if e.place() == lists::PLACE { Error::new(e.kind(), K::NAME, e.message()) } else { e })
 }
 
 impl CpuKernel for Transfer {

@@ -5,7 +5,7 @@
 
 use super::floats::{self, Compute, compute, each, read, sum, sum_of, sum_of3, write};
 use super::planes::{Gradients, Over, Planes};
-use super::{CpuKernel, Dst, Src, halves, par};
+use super::{CpuKernel, Dst, Src, halves, list, par};
 use crate::op::Infer;
 use crate::ops::{
     BatchNorm, BatchNormBackward, GroupNorm, GroupNormBackward, LayerNorm, LayerNormBackward, RmsNorm, RmsNormBackward,
@@ -14,8 +14,8 @@ use crate::{DType, Result};
 use std::borrow::Cow;
 
 /// Input `i`, if it is there.
-fn given<'a, T: Compute>(inputs: &[Src<'a>], i: usize, there: bool) -> Option<Cow<'a, [T]>> {
-    inputs.get(i).filter(|_| there).map(read)
+fn given<'a, T: Compute>(inputs: &[Src<'a>], i: usize, there: bool) -> Result<Option<Cow<'a, [T]>>> {
+    inputs.get(i).filter(|_| there).map(read).transpose()
 }
 
 /// Rows that one task takes.
@@ -127,13 +127,13 @@ impl<T: Compute> RowBackward<'_, T> {
     }
 
     /// All gradients that are wanted, in one pass over the rows.
-    fn run(&self, out: Gradients<'_, T>) {
+    fn run(&self, out: Gradients<'_, T>) -> Result<()> {
         let rows = if self.width == 0 { 0 } else { self.g.len() / self.width };
         // Each block of rows sums the parameters' gradients for itself: at most 64 of them, joined in order.
         let together = rows_together(self.width).max(rows.div_ceil(64));
         let blocks = rows.div_ceil(together.max(1));
         let (for_weight, for_bias) = (out.weight.is_some() as usize, out.bias.is_some() as usize);
-        let mut parts = vec![T::ZERO; (for_weight + for_bias) * self.width * blocks];
+        let mut parts = list((for_weight + for_bias) * self.width * blocks, T::ZERO)?;
         let mut part = parts.chunks_mut(((for_weight + for_bias) * self.width).max(1));
         let mut gx = out.x.map(|gx| gx.chunks_mut((together * self.width).max(1)));
         let tasks: Vec<_> = (0..blocks)
@@ -171,21 +171,26 @@ impl<T: Compute> RowBackward<'_, T> {
         };
         join(out.weight, 0);
         join(out.bias, for_weight * self.width);
+        Ok(())
     }
 }
 
 /// Gives `f` the outputs that are asked for, as `T`s.
-fn with_gradients<T: Compute>(needs: [bool; 3], outputs: &mut [Dst<'_>], f: impl FnOnce(Gradients<'_, T>)) {
-    fn open<T: Compute, R>(out: Option<&mut Dst<'_>>, f: impl FnOnce(Option<&mut [T]>) -> R) -> R {
+fn with_gradients<T: Compute>(
+    needs: [bool; 3],
+    outputs: &mut [Dst<'_>],
+    f: impl FnOnce(Gradients<'_, T>) -> Result<()>,
+) -> Result<()> {
+    fn open<T: Compute>(out: Option<&mut Dst<'_>>, f: impl FnOnce(Option<&mut [T]>) -> Result<()>) -> Result<()> {
         match out {
-            Some(out) => write(out, |out| f(Some(out))),
+            Some(out) => write(out, |out| f(Some(out)))?,
             None => f(None),
         }
     }
     let mut outputs = outputs.iter_mut();
     let mut next = |i: usize| if needs[i] { outputs.next() } else { None };
     let (x, weight, bias) = (next(0), next(1), next(2));
-    open(x, |x| open(weight, |weight| open(bias, |bias| f(Gradients { x, weight, bias }))));
+    open(x, |x| open(weight, |weight| open(bias, |bias| f(Gradients { x, weight, bias }))))
 }
 
 fn width_of(shape: &[usize], dims: usize) -> usize {
@@ -194,55 +199,51 @@ fn width_of(shape: &[usize], dims: usize) -> usize {
 
 impl CpuKernel for LayerNorm {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-        fn go<T: Compute>(op: &LayerNorm, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) {
-            let [y, mean, rstd] = outputs else { return };
-            let x = read::<T>(&inputs[0]);
-            let (w, b) = (given(inputs, 1, op.weight), given(inputs, 1 + op.weight as usize, op.bias));
+        fn go<T: Compute>(op: &LayerNorm, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+            let [y, mean, rstd] = outputs else { return Ok(()) };
+            let x = read::<T>(&inputs[0])?;
+            let (w, b) = (given(inputs, 1, op.weight)?, given(inputs, 1 + op.weight as usize, op.bias)?);
             let size = (width_of(inputs[0].shape(), op.dims), op.eps);
-            write(y, |y| forward::<T, true>(&x, [w.as_deref(), b.as_deref()], size, (y, mean.slice(), rstd.slice())));
+            write(y, |y| forward::<T, true>(&x, [w.as_deref(), b.as_deref()], size, (y, mean.slice(), rstd.slice())))
         }
-        compute!(Self::NAME, inputs[0].dtype(), go(self, inputs, outputs));
-        Ok(())
+        compute!(Self::NAME, inputs[0].dtype(), go(self, inputs, outputs))
     }
 }
 
 impl CpuKernel for RmsNorm {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-        fn go<T: Compute>(op: &RmsNorm, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) {
-            let [y, rstd] = outputs else { return };
-            let (x, w) = (read::<T>(&inputs[0]), given(inputs, 1, op.weight));
+        fn go<T: Compute>(op: &RmsNorm, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+            let [y, rstd] = outputs else { return Ok(()) };
+            let (x, w) = (read::<T>(&inputs[0])?, given(inputs, 1, op.weight)?);
             let size = (width_of(inputs[0].shape(), op.dims), op.eps);
-            write(y, |y| forward::<T, false>(&x, [w.as_deref(), None], size, (y, &mut [], rstd.slice())));
+            write(y, |y| forward::<T, false>(&x, [w.as_deref(), None], size, (y, &mut [], rstd.slice())))
         }
-        compute!(Self::NAME, inputs[0].dtype(), go(self, inputs, outputs));
-        Ok(())
+        compute!(Self::NAME, inputs[0].dtype(), go(self, inputs, outputs))
     }
 }
 
 impl CpuKernel for LayerNormBackward {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-        fn go<T: Compute>(op: &LayerNormBackward, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) {
+        fn go<T: Compute>(op: &LayerNormBackward, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
             let (g, x, mean, rstd) =
-                (read::<T>(&inputs[0]), read::<T>(&inputs[1]), read::<T>(&inputs[2]), read::<T>(&inputs[3]));
-            let (weight, width) = (given(inputs, 4, op.of.weight), width_of(inputs[1].shape(), op.of.dims));
+                (read::<T>(&inputs[0])?, read::<T>(&inputs[1])?, read::<T>(&inputs[2])?, read::<T>(&inputs[3])?);
+            let (weight, width) = (given(inputs, 4, op.of.weight)?, width_of(inputs[1].shape(), op.of.dims));
             let rows = RowBackward { g: &g, x: &x, mean: Some(&mean), rstd: &rstd, weight: weight.as_deref(), width };
-            with_gradients(op.needs, outputs, |out| rows.run(out));
+            with_gradients(op.needs, outputs, |out| rows.run(out))
         }
-        compute!(Self::NAME, inputs[1].dtype(), go(self, inputs, outputs));
-        Ok(())
+        compute!(Self::NAME, inputs[1].dtype(), go(self, inputs, outputs))
     }
 }
 
 impl CpuKernel for RmsNormBackward {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-        fn go<T: Compute>(op: &RmsNormBackward, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) {
-            let (g, x, rstd) = (read::<T>(&inputs[0]), read::<T>(&inputs[1]), read::<T>(&inputs[2]));
-            let (weight, width) = (given(inputs, 3, op.of.weight), width_of(inputs[1].shape(), op.of.dims));
+        fn go<T: Compute>(op: &RmsNormBackward, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+            let (g, x, rstd) = (read::<T>(&inputs[0])?, read::<T>(&inputs[1])?, read::<T>(&inputs[2])?);
+            let (weight, width) = (given(inputs, 3, op.of.weight)?, width_of(inputs[1].shape(), op.of.dims));
             let rows = RowBackward { g: &g, x: &x, mean: None, rstd: &rstd, weight: weight.as_deref(), width };
-            with_gradients([op.needs[0], op.needs[1], false], outputs, |out| rows.run(out));
+            with_gradients([op.needs[0], op.needs[1], false], outputs, |out| rows.run(out))
         }
-        compute!(Self::NAME, inputs[1].dtype(), go(self, inputs, outputs));
-        Ok(())
+        compute!(Self::NAME, inputs[1].dtype(), go(self, inputs, outputs))
     }
 }
 
@@ -279,14 +280,14 @@ fn forward_planes<T: Compute>(
     bias: bool,
     inputs: &[Src<'_>],
     outputs: &mut [Dst<'_>],
-) {
-    let [y, mean, variance] = outputs else { return };
-    let x = read::<T>(&inputs[0]);
-    let (w, b) = (given(inputs, 1, weight), given(inputs, 1 + weight as usize, bias));
+) -> Result<()> {
+    let [y, mean, variance] = outputs else { return Ok(()) };
+    let x = read::<T>(&inputs[0])?;
+    let (w, b) = (given(inputs, 1, weight)?, given(inputs, 1 + weight as usize, bias)?);
     if x.is_empty() {
         // Of no elements nothing is known, whatever the sizes are.
         [mean, variance].into_iter().for_each(|of| of.slice().fill(T::from_f64(f64::NAN)));
-        return;
+        return Ok(());
     }
     let mut moments = planes.moments(&x);
     let mut rstd = rstd_of(moments.variance.iter().copied(), eps);
@@ -296,16 +297,17 @@ fn forward_planes<T: Compute>(
     }
     mean.slice().iter_mut().zip(&moments.mean).for_each(|(to, m)| *to = T::from_f64(*m));
     variance.slice().iter_mut().zip(&moments.variance).for_each(|(to, v)| *to = T::from_f64(*v));
-    write(y, |y| normalise_planes(planes, (&x, y), (&moments.mean, &rstd), [w.as_deref(), b.as_deref()]));
+    write(y, |y| normalise_planes(planes, (&x, y), (&moments.mean, &rstd), [w.as_deref(), b.as_deref()]))
 }
 
 impl CpuKernel for BatchNorm {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-        fn eval<T: Compute>(op: &BatchNorm, planes: Planes, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) {
-            let (x, mean, variance) = (read::<T>(&inputs[0]), widened(&read::<T>(&inputs[1])), read::<T>(&inputs[2]));
-            let (w, b) = (given(inputs, 3, op.weight), given(inputs, 3 + op.weight as usize, op.bias));
+        fn eval<T: Compute>(op: &BatchNorm, planes: Planes, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+            let (x, mean, variance) =
+                (read::<T>(&inputs[0])?, widened(&read::<T>(&inputs[1])?), read::<T>(&inputs[2])?);
+            let (w, b) = (given(inputs, 3, op.weight)?, given(inputs, 3 + op.weight as usize, op.bias)?);
             let rstd = rstd_of(variance.iter().map(|v| v.to_f64()), op.eps);
-            write(&mut outputs[0], |y| normalise_planes(planes, (&x, y), (&mean, &rstd), [w.as_deref(), b.as_deref()]));
+            write(&mut outputs[0], |y| normalise_planes(planes, (&x, y), (&mean, &rstd), [w.as_deref(), b.as_deref()]))
         }
         let planes = Planes::new(inputs[0].shape(), Over::Batch);
         planes.check_room(Self::NAME)?;
@@ -315,11 +317,10 @@ impl CpuKernel for BatchNorm {
                 Self::NAME,
                 inputs[0].dtype(),
                 forward_planes(planes, (self.eps, half), self.weight, self.bias, inputs, outputs)
-            );
+            )
         } else {
-            compute!(Self::NAME, inputs[0].dtype(), eval(self, planes, inputs, outputs));
+            compute!(Self::NAME, inputs[0].dtype(), eval(self, planes, inputs, outputs))
         }
-        Ok(())
     }
 }
 
@@ -332,8 +333,7 @@ impl CpuKernel for GroupNorm {
             Self::NAME,
             inputs[0].dtype(),
             forward_planes(planes, (self.eps, false), self.weight, self.bias, inputs, outputs)
-        );
-        Ok(())
+        )
     }
 }
 
@@ -343,20 +343,22 @@ fn backward_planes<T: Compute>(
     needs: [bool; 3],
     inputs: &[Src<'_>],
     outputs: &mut [Dst<'_>],
-) {
-    let (g, x) = (read::<T>(&inputs[0]), read::<T>(&inputs[1]));
-    let (mean, variance) = (widened(&read::<T>(&inputs[2])), read::<T>(&inputs[3]));
+) -> Result<()> {
+    let (g, x) = (read::<T>(&inputs[0])?, read::<T>(&inputs[1])?);
+    let (mean, variance) = (widened(&read::<T>(&inputs[2])?), read::<T>(&inputs[3])?);
     let rstd = rstd_of(variance.iter().map(|v| v.to_f64()), eps);
-    let weight = given(inputs, 4, true);
-    with_gradients(needs, outputs, |out| planes.backward([&g, &x], weight.as_deref(), (&mean, &rstd), moving, out));
+    let weight = given(inputs, 4, true)?;
+    with_gradients(needs, outputs, |out| {
+        planes.backward([&g, &x], weight.as_deref(), (&mean, &rstd), moving, out);
+        Ok(())
+    })
 }
 
 impl CpuKernel for BatchNormBackward {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let (planes, how) = (Planes::new(inputs[1].shape(), Over::Batch), (self.of.eps, self.of.training));
         planes.check_room(Self::NAME)?;
-        compute!(Self::NAME, inputs[1].dtype(), backward_planes(planes, how, self.needs, inputs, outputs));
-        Ok(())
+        compute!(Self::NAME, inputs[1].dtype(), backward_planes(planes, how, self.needs, inputs, outputs))
     }
 }
 
@@ -369,7 +371,6 @@ impl CpuKernel for GroupNormBackward {
             Self::NAME,
             inputs[1].dtype(),
             backward_planes(planes, (self.of.eps, true), self.needs, inputs, outputs)
-        );
-        Ok(())
+        )
     }
 }

@@ -3,7 +3,7 @@
 
 use super::matmul::{narrow, widen};
 use super::par::Shared;
-use super::{CpuKernel, Dst, Src, par};
+use super::{CpuKernel, Dst, Src, list, par};
 use crate::dtype::Stored;
 use crate::ops::{AvgPool, AvgPoolBackward, Axes, MaxPool, MaxPoolBackward, Window, Windows};
 use crate::shape::Spatial;
@@ -251,8 +251,8 @@ impl CpuKernel for MaxPool {
             DType::I32 => run!(&x.contiguous::<i32>(), values.slice::<i32>()),
             DType::I64 => run!(&x.contiguous::<i64>(), values.slice::<i64>()),
             DType::F16 | DType::BF16 => {
-                let mut wide = vec![0.0; values.numel()];
-                run!(&widen(x), &mut wide);
+                let mut wide = list(values.numel(), 0.0)?;
+                run!(&widen(x)?, &mut wide);
                 narrow(&wide, values);
             }
             other => bail!(DType, "max_pool", "not defined for {other}"),
@@ -291,8 +291,8 @@ impl CpuKernel for MaxPoolBackward {
             DType::F32 => scatter(&grad.contiguous::<f32>(), &places, pooled, size, out.slice()),
             DType::F64 => scatter(&grad.contiguous::<f64>(), &places, pooled, size, out.slice()),
             DType::F16 | DType::BF16 => {
-                let mut wide = vec![0.0; out.numel()];
-                scatter(&widen(grad), &places, pooled, size, &mut wide)?;
+                let mut wide = list(out.numel(), 0.0)?;
+                scatter(&widen(grad)?, &places, pooled, size, &mut wide)?;
                 narrow(&wide, out);
                 Ok(())
             }
@@ -386,8 +386,8 @@ macro_rules! by_dtype {
     ($name:literal, $x:expr, $out:expr, $rounded:expr, |$xs:ident, $to:ident| $body:expr) => {
         match $x.dtype() {
             DType::F16 | DType::BF16 if !$rounded => {
-                let mut wide = vec![0.0f32; $out.numel()];
-                let ($xs, $to) = (&widen($x)[..], &mut wide[..]);
+                let mut wide = list($out.numel(), 0.0f32)?;
+                let ($xs, $to) = (&widen($x)?[..], &mut wide[..]);
                 $body;
                 narrow(&wide, $out)
             }

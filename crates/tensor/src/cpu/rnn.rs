@@ -10,7 +10,7 @@ use super::matmul::{self, Number, Sizes};
 use super::micro::Real;
 use super::packed::Packed;
 use super::par::{self, Shared};
-use super::{CpuKernel, Dst, Src};
+use super::{CpuKernel, Dst, Src, list};
 use crate::Result;
 use crate::layout::Layout;
 use crate::op::Infer;
@@ -67,12 +67,12 @@ struct Given<'a, T: Clone> {
 }
 
 impl<'a, T: Scalar> Given<'a, T> {
-    fn read(op: &RnnLayer, inputs: &[Src<'a>], bias: bool) -> Given<'a, T> {
+    fn read(op: &RnnLayer, inputs: &[Src<'a>], bias: bool) -> Result<Given<'a, T>> {
         let mut rest = inputs.iter().map(read::<T>);
-        let (h, weight) = (rest.next().unwrap_or_default(), rest.next().unwrap_or_default());
-        let bias = if bias { rest.next() } else { None };
-        let c = if op.mode == RnnMode::Lstm { rest.next() } else { None };
-        Given { h, weight, bias, c, projection: if op.projection { rest.next() } else { None } }
+        let mut next = |there: bool| if there { rest.next().transpose() } else { Ok(None) };
+        let (h, weight) = (next(true)?.unwrap_or_default(), next(true)?.unwrap_or_default());
+        let (bias, c) = (next(bias)?, next(op.mode == RnnMode::Lstm)?);
+        Ok(Given { h, weight, bias, c, projection: next(op.projection)? })
     }
 }
 
@@ -88,10 +88,10 @@ fn part(start: usize, len: usize, width: usize) -> std::ops::Range<usize> {
     start * width..(start + len) * width
 }
 
-fn forward<T: Scalar>(op: &RnnLayer, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) {
+fn forward<T: Scalar>(op: &RnnLayer, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
     let s = sizes(op, &inputs[1], &inputs[2]);
-    let (gx, given) = (read::<T>(&inputs[0]), Given::<T>::read(op, &inputs[1..], op.bias));
-    let mut out: Vec<Wide<'_, '_, T>> = outputs.iter_mut().map(Wide::of).collect();
+    let (gx, given) = (read::<T>(&inputs[0])?, Given::<T>::read(op, &inputs[1..], op.bias)?);
+    let mut out: Vec<Wide<'_, '_, T>> = outputs.iter_mut().map(Wide::of).collect::<Result<_>>()?;
     let (states, saved) = out.split_at_mut(op.states());
     let (y, states) = states.split_first_mut().expect("all h");
     let (h, c) = states.split_first_mut().expect("the last h");
@@ -104,14 +104,14 @@ fn forward<T: Scalar>(op: &RnnLayer, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]
     let (gates, all_c) = saved.split_at_mut(saved.len().min(1));
     let (mut gates, mut all_c) = (gates.first_mut().map(Wide::numbers), all_c.first_mut().map(Wide::numbers));
 
-    let weight = Packed::new((s.out, s.gates), &given.weight, 1, s.out);
-    let projection = given.projection.as_ref().map(|w| Packed::new((s.hidden, s.out), w, 1, s.hidden));
+    let weight = Packed::new((s.out, s.gates), &given.weight, 1, s.out)?;
+    let projection = given.projection.as_ref().map(|w| Packed::new((s.hidden, s.out), w, 1, s.hidden)).transpose()?;
     let gru = op.mode == RnnMode::Gru;
     // Of a GRU r, z, n and what h contributes to n.
     let width = if gru { s.gates + s.hidden } else { s.gates };
-    let mut own = vec![T::ZERO; if gates.is_some() { 0 } else { s.n * width }];
-    let mut product = vec![T::ZERO; if gru { s.n * s.gates } else { 0 }];
-    let mut inner = vec![T::ZERO; if projection.is_some() { s.n * s.hidden } else { 0 }];
+    let mut own = list(if gates.is_some() { 0 } else { s.n * width }, T::ZERO)?;
+    let mut product = list(if gru { s.n * s.gates } else { 0 }, T::ZERO)?;
+    let mut inner = list(if projection.is_some() { s.n * s.hidden } else { 0 }, T::ZERO)?;
     let offsets = op.offsets();
     for t in op.order() {
         let (start, size) = (offsets[t], op.batch_sizes[t]);
@@ -145,6 +145,7 @@ fn forward<T: Scalar>(op: &RnnLayer, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]
         }
     }
     out.into_iter().for_each(Wide::finish);
+    Ok(())
 }
 
 /// h = tanh or relu of the gates.
@@ -220,16 +221,17 @@ struct Step<'a, T> {
     new_c: &'a [T],
 }
 
-fn backward<T: Scalar>(op: &RnnLayerBackward, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) {
+fn backward<T: Scalar>(op: &RnnLayerBackward, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
     let (of, at) = (&op.of, op.place());
     let rest = at + 1 + of.saved();
     let s = sizes(of, &inputs[rest], &inputs[rest + 1]);
     let mut grads = inputs[..at].iter().map(read::<T>);
-    let [gy, gh, gc] = op.grads.map(|there| if there { grads.next() } else { None });
-    let y = read::<T>(&inputs[at]);
-    let saved: Vec<Cow<'_, [T]>> = inputs[at + 1..rest].iter().map(read::<T>).collect();
-    let given = Given::<T>::read(of, &inputs[rest..], false);
-    let mut out: Vec<Wide<'_, '_, T>> = outputs.iter_mut().map(Wide::of).collect();
+    let mut next = |there: bool| if there { grads.next().transpose() } else { Ok(None) };
+    let (gy, gh, gc) = (next(op.grads[0])?, next(op.grads[1])?, next(op.grads[2])?);
+    let y = read::<T>(&inputs[at])?;
+    let saved: Vec<Cow<'_, [T]>> = inputs[at + 1..rest].iter().map(read::<T>).collect::<Result<_>>()?;
+    let given = Given::<T>::read(of, &inputs[rest..], false)?;
+    let mut out: Vec<Wide<'_, '_, T>> = outputs.iter_mut().map(Wide::of).collect::<Result<_>>()?;
     let (gx, others) = out.split_first_mut().expect("the gradient of the gates");
     let (dh, others) = others.split_first_mut().expect("that of h");
     let (gx, dh) = (gx.numbers(), dh.numbers());
@@ -238,19 +240,19 @@ fn backward<T: Scalar>(op: &RnnLayerBackward, inputs: &[Src<'_>], outputs: &mut 
         None => to.fill(T::ZERO),
     };
     begin(dh, &gh);
-    let mut dc = vec![T::ZERO; if of.mode == RnnMode::Lstm { s.n * s.hidden } else { 0 }];
+    let mut dc = list(if of.mode == RnnMode::Lstm { s.n * s.hidden } else { 0 }, T::ZERO)?;
     begin(&mut dc, &gc);
 
-    let weight = Packed::new((s.gates, s.out), &given.weight, s.out, 1);
-    let projection = given.projection.as_ref().map(|w| Packed::new((s.out, s.hidden), w, s.hidden, 1));
+    let weight = Packed::new((s.gates, s.out), &given.weight, s.out, 1)?;
+    let projection = given.projection.as_ref().map(|w| Packed::new((s.out, s.hidden), w, s.hidden, 1)).transpose()?;
     let gru = of.mode == RnnMode::Gru;
     // A GRU's gates have another gradient by what h contributes.
-    let mut by_h = vec![T::ZERO; if gru { s.rows * s.gates } else { 0 }];
-    let mut before = vec![T::ZERO; s.rows * s.out];
-    let mut before_c = vec![T::ZERO; dc.len()];
+    let mut by_h = list(if gru { s.rows * s.gates } else { 0 }, T::ZERO)?;
+    let mut before = list(s.rows * s.out, T::ZERO)?;
+    let mut before_c = list(dc.len(), T::ZERO)?;
     let projected = if projection.is_some() { s.rows } else { 0 };
-    let (mut outer, mut inner) = (vec![T::ZERO; projected * s.out], vec![T::ZERO; projected * s.hidden]);
-    let mut by_inner = vec![T::ZERO; if projection.is_some() { s.n * s.hidden } else { 0 }];
+    let (mut outer, mut inner) = (list(projected * s.out, T::ZERO)?, list(projected * s.hidden, T::ZERO)?);
+    let mut by_inner = list(if projection.is_some() { s.n * s.hidden } else { 0 }, T::ZERO)?;
     let offsets = of.offsets();
     for t in of.order().into_iter().rev() {
         let (start, size) = (offsets[t], of.batch_sizes[t]);
@@ -302,6 +304,7 @@ fn backward<T: Scalar>(op: &RnnLayerBackward, inputs: &[Src<'_>], outputs: &mut 
         by_rows(s.rows, (&outer, s.out), (&inner, s.hidden), dst.numbers());
     }
     out.into_iter().for_each(Wide::finish);
+    Ok(())
 }
 
 /// Those of the weight and the bias, the first of `out`.
@@ -417,14 +420,12 @@ fn gru_back<T: Scalar>(s: &RnnSizes, step: &Step<'_, T>, dh: &mut [T], gx: &mut 
 
 impl CpuKernel for RnnLayer {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-        compute!(Self::NAME, inputs[0].dtype(), forward(self, inputs, outputs));
-        Ok(())
+        compute!(Self::NAME, inputs[0].dtype(), forward(self, inputs, outputs))
     }
 }
 
 impl CpuKernel for RnnLayerBackward {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-        compute!(Self::NAME, inputs[0].dtype(), backward(self, inputs, outputs));
-        Ok(())
+        compute!(Self::NAME, inputs[0].dtype(), backward(self, inputs, outputs))
     }
 }

@@ -187,9 +187,12 @@ macro_rules! summed_by_dtype {
             DType::Complex128 => plain!(Complex<f64>),
             DType::F16 | DType::BF16 => {
                 type $t = f32;
-                let rows: [Cow<'_, [f32]>; $n] = std::array::from_fn(|i| read::<f32>(&$inputs[i]));
+                let mut rows: [Cow<'_, [f32]>; $n] = Default::default();
+                for (rows, x) in rows.iter_mut().zip(&$inputs[..]) {
+                    *rows = read::<f32>(x)?;
+                }
                 let $xs: [&[f32]; $n] = std::array::from_fn(|i| &rows[i][..]);
-                write::<f32, _>(out, |$to| $body)
+                write::<f32, _>(out, |$to| $body)?
             }
             other => bail!(DType, $op, "not defined for {other}"),
         }
@@ -265,7 +268,7 @@ impl CpuKernel for Logcumsumexp {
             _ => {}
         }
         fn go<T: super::floats::Compute>(extent: Extent, x: &Src<'_>, out: &mut Dst<'_>) -> Result<()> {
-            let x = read::<T>(x);
+            let x = read::<T>(x)?;
             write::<T, _>(out, |out| {
                 scan(
                     extent,
@@ -275,8 +278,7 @@ impl CpuKernel for Logcumsumexp {
                     |acc, [x]| log_add_exp(acc, x.to_f64()),
                     |acc| T::from_f64(acc),
                 );
-            });
-            Ok(())
+            })
         }
         super::floats::compute!("logcumsumexp", inputs[0].dtype(), go(extent, &inputs[0], &mut outputs[0]))
     }

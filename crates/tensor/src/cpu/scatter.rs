@@ -4,7 +4,7 @@
 //! lie before the dimension, and each part is filled by one task.
 
 use super::words::{Accumulate, Number, Walk, Word, accumulate, chunk_rows, copy_rows, for_word, out, rows, span};
-use super::{CpuKernel, Dst, Src, par};
+use super::{CpuKernel, Dst, Src, list, par};
 use crate::layout::contiguous_strides;
 use crate::ops::{Gather, Reduce, Scatter};
 use crate::shape::Strides;
@@ -130,7 +130,7 @@ struct Join<'a> {
 }
 
 impl Accumulate for Join<'_> {
-    fn run<T: Number>(&self, to: &mut [T], source: &[T]) {
+    fn run<T: Number>(&self, to: &mut [T], source: &[T]) -> Result<()> {
         let join: fn(T, T) -> T = match self.reduce {
             Reduce::Sum | Reduce::Mean => T::add,
             Reduce::Prod => T::mul,
@@ -138,9 +138,10 @@ impl Accumulate for Join<'_> {
             Reduce::Amin => T::min,
         };
         if self.include_self && self.reduce == Reduce::Sum {
-            return self.place.each::<T, u8>(to, &mut [], source, |to, _, s, at| to[at] = to[at].add(s));
+            self.place.each::<T, u8>(to, &mut [], source, |to, _, s, at| to[at] = to[at].add(s));
+            return Ok(());
         }
-        let mut counts = vec![0u32; to.len()];
+        let mut counts = list(to.len(), 0u32)?;
         self.place.each(to, &mut counts, source, |to, counts, s, at| {
             to[at] = if counts[at] == 0 && !self.include_self { s } else { join(to[at], s) };
             counts[at] += 1;
@@ -149,6 +150,7 @@ impl Accumulate for Join<'_> {
             let own = self.include_self as usize;
             to.iter_mut().zip(&counts).filter(|(_, n)| **n > 0).for_each(|(to, n)| *to = to.over(*n as usize + own));
         }
+        Ok(())
     }
 }
 
@@ -160,7 +162,7 @@ impl CpuKernel for Scatter {
         copy_rows(base, to);
         let place = Place { shape: base.shape(), dim: self.dim, index_shape: index.shape(), numbers: &numbers };
         match self.reduce {
-            Some(reduce) => accumulate(&Join { place, reduce, include_self: self.include_self }, to, source),
+            Some(reduce) => accumulate(&Join { place, reduce, include_self: self.include_self }, to, source)?,
             None => {
                 for_word!(base.dtype(), T => place.each::<T, u8>(out(to), &mut [], &rows(source), |to, _, s, at| to[at] = s))
             }

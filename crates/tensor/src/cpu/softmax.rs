@@ -188,14 +188,13 @@ macro_rules! kernels {
     ($($Op:ident, $Rows:ident, $first:tt, $second:tt;)*) => {$(
         impl CpuKernel for $Op {
             fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-                fn go<T: Compute>(view: View, inputs: &[Src<'_>], out: &mut Dst<'_>) {
-                    let a = floats::read::<T>(&inputs[$first]);
-                    let b = if $second == $first { None } else { Some(floats::read::<T>(&inputs[$second])) };
-                    floats::write(out, |out| run::<T, $Rows>(&a, b.as_deref().unwrap_or(&a), out, view));
+                fn go<T: Compute>(view: View, inputs: &[Src<'_>], out: &mut Dst<'_>) -> Result<()> {
+                    let a = floats::read::<T>(&inputs[$first])?;
+                    let b = if $second == $first { None } else { Some(floats::read::<T>(&inputs[$second])?) };
+                    floats::write(out, |out| run::<T, $Rows>(&a, b.as_deref().unwrap_or(&a), out, view))
                 }
                 let view = View::of(inputs[0].shape(), self.dim);
-                compute!($Op::NAME, inputs[0].dtype(), go(view, inputs, &mut outputs[0]));
-                Ok(())
+                compute!($Op::NAME, inputs[0].dtype(), go(view, inputs, &mut outputs[0]))
             }
         }
     )*};

@@ -4,7 +4,7 @@
 //! is that of PyTorch's algorithms (`introsort`).
 
 use super::lanes::by_dtype;
-use super::{CpuKernel, Dst, Src, introsort, par};
+use super::{CpuKernel, Dst, Src, introsort, lengthen, par, reserve};
 use crate::dtype::Stored;
 use crate::ops::{Kthvalue, Pick, Sort, Topk};
 use crate::{Result, ensure};
@@ -105,10 +105,12 @@ fn mask<P: Packed>(flip: bool) -> u64 {
 }
 
 /// The line's elements packed; `flip` turns the order of the keys around, not that of the places.
-fn pack<T: Sortable>(line: &[T], flip: bool, to: &mut Vec<T::Packed>) {
+fn pack<T: Sortable>(line: &[T], flip: bool, to: &mut Vec<T::Packed>) -> Result<()> {
     to.clear();
+    reserve(to, line.len())?;
     let mask = mask::<T::Packed>(flip);
     to.extend(line.iter().enumerate().map(|(i, x)| T::Packed::pack(x.key() ^ mask, i)));
+    Ok(())
 }
 
 /// By the elements alone.
@@ -122,8 +124,8 @@ fn ties<P: Packed>(keys: &[P]) -> bool {
 }
 
 /// Sorts `keys`, which are in the order of their places, by digits from the lowest up.
-fn radix<P: Packed>(keys: &mut Vec<P>, spare: &mut Vec<P>) {
-    spare.resize(keys.len(), P::default());
+fn radix<P: Packed>(keys: &mut Vec<P>, spare: &mut Vec<P>) -> Result<()> {
+    lengthen(spare, keys.len(), P::default())?;
     for at in (0..P::KEY).step_by(DIGIT as usize) {
         let mut starts = [0usize; 1 << DIGIT];
         keys.iter().for_each(|k| starts[k.digit(at)] += 1);
@@ -141,6 +143,7 @@ fn radix<P: Packed>(keys: &mut Vec<P>, spare: &mut Vec<P>) {
         }
         std::mem::swap(keys, spare);
     }
+    Ok(())
 }
 
 /// The memory one thread works in.
@@ -150,30 +153,31 @@ struct Scratch<P> {
 }
 
 impl<P: Packed> Scratch<P> {
-    fn sort<T: Sortable<Packed = P>>(&mut self, line: &[T], flip: bool, stable: bool) {
-        pack(line, flip, &mut self.keys);
+    fn sort<T: Sortable<Packed = P>>(&mut self, line: &[T], flip: bool, stable: bool) -> Result<()> {
+        pack(line, flip, &mut self.keys)?;
         if line.len() < RADIX_FROM {
             self.keys.sort_unstable()
         } else {
-            radix(&mut self.keys, &mut self.spare)
+            radix(&mut self.keys, &mut self.spare)?
         }
         if !stable && line.len() > introsort::SHORT && ties(&self.keys) {
-            pack(line, flip, &mut self.keys);
+            pack(line, flip, &mut self.keys)?;
             introsort::sort(&mut self.keys, less);
         }
+        Ok(())
     }
 
     /// The `k` smallest keys in order; of equal ones those that PyTorch takes, in its order.
-    fn smallest<T: Sortable<Packed = P>>(&mut self, line: &[T], k: usize, flip: bool) {
-        self.first_smallest(line, k, flip);
-        let Some(last) = self.keys.last().map(|key| key.key()) else { return };
+    fn smallest<T: Sortable<Packed = P>>(&mut self, line: &[T], k: usize, flip: bool) -> Result<()> {
+        self.first_smallest(line, k, flip)?;
+        let Some(last) = self.keys.last().map(|key| key.key()) else { return Ok(()) };
         let mask = mask::<P>(flip);
         let among = |keys: &[P]| keys.iter().rev().take_while(|key| key.key() == last).count();
         let more = k < line.len() && line.iter().filter(|x| x.key() ^ mask == last).count() > among(&self.keys);
         if !(more || ties(&self.keys)) {
-            return;
+            return Ok(());
         }
-        pack(line, flip, &mut self.keys);
+        pack(line, flip, &mut self.keys)?;
         if k <= line.len() / 64 {
             introsort::partial_sort(&mut self.keys, k, less);
         } else {
@@ -181,17 +185,18 @@ impl<P: Packed> Scratch<P> {
             introsort::sort(&mut self.keys[..k - 1], less);
         }
         self.keys.truncate(k);
+        Ok(())
     }
 
     /// The `k` smallest keys in order, of equal ones the first, in one pass that keeps few of them.
-    fn first_smallest<T: Sortable<Packed = P>>(&mut self, line: &[T], k: usize, flip: bool) {
+    fn first_smallest<T: Sortable<Packed = P>>(&mut self, line: &[T], k: usize, flip: bool) -> Result<()> {
         let room = k.saturating_mul(2).max(1024);
         if k == 0 || line.len() / 2 <= room {
-            pack(line, flip, &mut self.keys);
+            pack(line, flip, &mut self.keys)?;
             select(&mut self.keys, k);
         } else {
             let (mask, keys) = (mask::<P>(flip), &mut self.keys);
-            pack(&line[..room], flip, keys);
+            pack(&line[..room], flip, keys)?;
             select(keys, k);
             let mut limit = keys[k - 1];
             for (i, x) in line.iter().enumerate().skip(room) {
@@ -207,6 +212,7 @@ impl<P: Packed> Scratch<P> {
             select(keys, k);
         }
         self.keys.sort_unstable();
+        Ok(())
     }
 }
 
@@ -224,24 +230,25 @@ fn select<P: Packed>(keys: &mut Vec<P>, k: usize) {
 fn lines<T: Sortable>(
     x: &Src<'_>,
     outputs: &mut [Dst<'_>],
-    f: impl Fn(&mut Scratch<T::Packed>, &[T], &mut [T], &mut [i64]) + Sync,
-) {
+    f: impl Fn(&mut Scratch<T::Packed>, &[T], &mut [T], &mut [i64]) -> Result<()> + Sync,
+) -> Result<()> {
     let n = x.shape().last().copied().unwrap_or(1);
     let k = outputs[0].shape().last().copied().unwrap_or(1);
     if outputs[0].numel() == 0 {
-        return;
+        return Ok(());
     }
     let (values, places) = outputs.split_at_mut(1);
     let (x, values, places) = (x.contiguous::<T>(), values[0].slice::<T>(), places[0].slice::<i64>());
     let together = (par::GRAIN / (8 * n.max(1))).max(1);
     let size = k * together;
     let tasks = values.chunks_mut(size).zip(places.chunks_mut(size)).enumerate().collect();
-    par::each(tasks, |(task, (values, places))| {
+    par::try_each(tasks, |(task, (values, places))| {
         let mut scratch = Scratch { keys: Vec::new(), spare: Vec::new() };
         for (i, (values, places)) in values.chunks_mut(k).zip(places.chunks_mut(k)).enumerate() {
-            f(&mut scratch, &x[(task * together + i) * n..][..n], values, places);
+            f(&mut scratch, &x[(task * together + i) * n..][..n], values, places)?;
         }
-    });
+        Ok(())
+    })
 }
 
 /// Values and places of the first keys.
@@ -260,56 +267,56 @@ fn check_lines(op: &'static str, x: &Src<'_>) -> Result<()> {
 
 impl CpuKernel for Sort {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-        fn go<T: Sortable>(op: &Sort, x: &Src<'_>, outputs: &mut [Dst<'_>]) {
+        fn go<T: Sortable>(op: &Sort, x: &Src<'_>, outputs: &mut [Dst<'_>]) -> Result<()> {
             lines::<T>(x, outputs, |scratch, line, values, places| {
-                scratch.sort(line, op.descending, op.stable);
+                scratch.sort(line, op.descending, op.stable)?;
                 unpack(&scratch.keys, line, values, places);
-            });
+                Ok(())
+            })
         }
         check_lines("sort", &inputs[0])?;
-        by_dtype!("sort", inputs[0].dtype(), { kept T => go::<T>(self, &inputs[0], outputs), });
-        Ok(())
+        by_dtype!("sort", inputs[0].dtype(), { kept T => go::<T>(self, &inputs[0], outputs), })
     }
 }
 
 impl CpuKernel for Topk {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-        fn go<T: Sortable>(op: &Topk, x: &Src<'_>, outputs: &mut [Dst<'_>]) {
+        fn go<T: Sortable>(op: &Topk, x: &Src<'_>, outputs: &mut [Dst<'_>]) -> Result<()> {
             lines::<T>(x, outputs, |scratch, line, values, places| {
-                scratch.smallest(line, op.k, op.largest);
+                scratch.smallest(line, op.k, op.largest)?;
                 unpack(&scratch.keys, line, values, places);
-            });
+                Ok(())
+            })
         }
         check_lines("topk", &inputs[0])?;
-        by_dtype!("topk", inputs[0].dtype(), { kept T => go::<T>(self, &inputs[0], outputs), });
-        Ok(())
+        by_dtype!("topk", inputs[0].dtype(), { kept T => go::<T>(self, &inputs[0], outputs), })
     }
 }
 
 /// The place in `line` of the element that is asked for.
-fn pick<T: Sortable>(pick: Pick, scratch: &mut Scratch<T::Packed>, line: &[T]) -> usize {
+fn pick<T: Sortable>(pick: Pick, scratch: &mut Scratch<T::Packed>, line: &[T]) -> Result<usize> {
     let nans = || line.iter().filter(|x| x.nan()).count();
     let k = match pick {
         Pick::Mode => {
-            scratch.sort(line, false, false);
-            return mode(&scratch.keys);
+            scratch.sort(line, false, false)?;
+            return Ok(mode(&scratch.keys));
         }
         Pick::Place(k) => k,
         Pick::Median => match line.iter().position(|x| x.nan()) {
-            Some(place) => return place,
+            Some(place) => return Ok(place),
             None => (line.len() - 1) / 2,
         },
         Pick::NanMedian => (line.len() - nans()).saturating_sub(1) / 2,
     };
-    pack(line, false, &mut scratch.keys);
+    pack(line, false, &mut scratch.keys)?;
     let key = *scratch.keys.select_nth_unstable(k).1;
     let alone = || line.iter().filter(|x| x.key() == key.key()).count() == 1;
     if !matches!(pick, Pick::Place(_)) || alone() {
-        return key.place();
+        return Ok(key.place());
     }
-    pack(line, false, &mut scratch.keys);
+    pack(line, false, &mut scratch.keys)?;
     introsort::quick_select(&mut scratch.keys, k, less);
-    scratch.keys[k].place()
+    Ok(scratch.keys[k].place())
 }
 
 /// The place of the last of the most frequent of sorted keys.
@@ -325,14 +332,14 @@ fn mode<P: Packed>(keys: &[P]) -> usize {
 
 impl CpuKernel for Kthvalue {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-        fn go<T: Sortable>(which: Pick, x: &Src<'_>, outputs: &mut [Dst<'_>]) {
+        fn go<T: Sortable>(which: Pick, x: &Src<'_>, outputs: &mut [Dst<'_>]) -> Result<()> {
             lines::<T>(x, outputs, |scratch, line, values, places| {
-                let place = pick(which, scratch, line);
+                let place = pick(which, scratch, line)?;
                 (values[0], places[0]) = (line[place], place as i64);
-            });
+                Ok(())
+            })
         }
         check_lines("kthvalue", &inputs[0])?;
-        by_dtype!("kthvalue", inputs[0].dtype(), { kept T => go::<T>(self.pick, &inputs[0], outputs), });
-        Ok(())
+        by_dtype!("kthvalue", inputs[0].dtype(), { kept T => go::<T>(self.pick, &inputs[0], outputs), })
     }
 }

@@ -24,6 +24,10 @@ impl Tensor {
         let d = dim_index("diff", dim, self.rank())? as isize;
         let all: Vec<&Tensor> = prepend.into_iter().chain([self]).chain(append).collect();
         let mut x = if n == 0 || all.len() == 1 { self.clone() } else { cat(&all, d)? };
+        if x.numel() == 0 {
+            // None of them has a difference, however often it is taken.
+            return x.narrow(d, 0, x.size(d)?.saturating_sub(n));
+        }
         for _ in 0..n {
             let size = x.size(d)?;
             if size == 0 {

@@ -56,6 +56,13 @@ impl Tensor {
             ensure!(fits, Shape, op, "{o} windows of {k} elements do not fit into {} of {sizes:?}", sizes[i]);
         }
         let planes = [x.size(0)?, x.size(1)?, rank];
+        if planes[0] * planes[1] == 0 {
+            // No plane has windows, whose kernels may be of any size.
+            let shape: Vec<usize> = self.shape()[..self.rank() - rank].iter().copied().chain(output).collect();
+            let values = self.narrow(0, 0, 0)?.reshape(shape.clone())?;
+            let indices = Tensor::zeros(shape).dtype(crate::DType::I64).device(self.device()).build()?;
+            return Ok(ValuesIndices { values, indices });
+        }
         let drawn = match samples {
             // As in PyTorch there may be some for more samples than there are.
             Some(samples) if samples.rank() == 3 && samples.size(0)? > planes[0] => samples.narrow(0, 0, planes[0])?,
@@ -112,7 +119,7 @@ fn windows(
         (view[0], view[1], view[dim as usize]) = (index.size(0)?, index.size(1)?, index.size(-1)?);
         index.reshape(view)?.expand(shape)
     };
-    let (mut elements, mut found) = (Vec::with_capacity(kernel), Vec::with_capacity(kernel));
+    let (mut elements, mut found) = (Vec::new(), Vec::new());
     for k in 0..kernel {
         let index = spread(&starts.add(k as i64)?)?;
         elements.push(x.gather(dim, &index)?);

@@ -1,11 +1,9 @@
 //! Elements in other places: splits, shuffles of channels and pixels, and windows as columns.
 
+use super::view::pieces;
 use crate::shape::{Shape, Spatial, dim_index, product};
 use crate::{DType, Result, Tensor, bail, ensure};
 use smallvec::SmallVec;
-
-/// More views than this are a mistake.
-const MOST_SECTIONS: usize = 1 << 20;
 
 /// The windows of [`im2col`](Tensor::im2col) and [`col2im`](Tensor::col2im).
 #[derive(Clone, Copy, Debug)]
@@ -276,18 +274,16 @@ impl Tensor {
         let d = dim_index("tensor_split", dim, self.rank())?;
         ensure!(self.rank() > 0, Shape, "tensor_split", "a tensor without dimensions cannot be split");
         ensure!(sections > 0, Argument, "tensor_split", "the number of sections must be at least 1");
-        ensure!(sections <= MOST_SECTIONS, Memory, "tensor_split", "{sections} sections are more than {MOST_SECTIONS}");
+        let mut all = pieces("tensor_split", sections)?;
         let size = self.shape()[d];
         let (each, more) = (size / sections, size % sections);
         let mut start = 0;
-        (0..sections)
-            .map(|i| {
-                let len = each + usize::from(i < more);
-                let part = self.narrow(d as isize, start as isize, len);
-                start += len;
-                part
-            })
-            .collect()
+        for i in 0..sections {
+            let len = each + usize::from(i < more);
+            all.push(self.narrow(d as isize, start as isize, len)?);
+            start += len;
+        }
+        Ok(all)
     }
 
     /// The parts of dimension `dim` between `indices`, negative ones counted from the end; views:

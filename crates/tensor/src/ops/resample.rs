@@ -1,6 +1,7 @@
 //! Images, signals and volumes in another size. Each dimension is resampled by itself: every output element is a
 //! weighted sum of a few input elements, which are picked by `index_select`.
 
+use crate::lists::reserve;
 use crate::shape::Spatial;
 use crate::{DType, Result, Tensor, bail, ensure};
 use smallvec::SmallVec;
@@ -126,19 +127,32 @@ impl Axis {
         }
     }
 
-    fn nearest(&self, exact: bool) -> Vec<i64> {
+    fn nearest(&self, exact: bool) -> Result<Vec<i64>> {
         // Always in single precision.
         let step = match self.factor {
             Some(factor) => (1.0 / factor) as f32,
             None => self.from as f32 / self.to as f32,
         };
         let half = if exact { 0.5 } else { 0.0 };
-        (0..self.to).map(|o| (((o as f32 + half) * step).floor() as i64).min(self.from as i64 - 1)).collect()
+        let mut places = Vec::new();
+        reserve(&mut places, self.to)?;
+        places.extend((0..self.to).map(|o| (((o as f32 + half) * step).floor() as i64).min(self.from as i64 - 1)));
+        Ok(places)
     }
 
-    fn linear(&self) -> Taps {
+    /// So many lists with room for all output elements.
+    fn taps(&self, count: usize) -> Result<Taps> {
+        let mut taps: Taps = vec![Default::default(); count];
+        for (places, weights) in &mut taps {
+            reserve(places, self.to)?;
+            reserve(weights, self.to)?;
+        }
+        Ok(taps)
+    }
+
+    fn linear(&self) -> Result<Taps> {
         let (step, last) = (self.step(), self.from as i64 - 1);
-        let mut taps: Taps = vec![Default::default(); 2];
+        let mut taps = self.taps(2)?;
         for o in 0..self.to {
             let place = self.place(o, step).max(0.0);
             let first = (place.floor() as i64).min(last);
@@ -148,12 +162,12 @@ impl Axis {
                 tap.1.push(weight);
             }
         }
-        taps
+        Ok(taps)
     }
 
-    fn cubic(&self) -> Taps {
+    fn cubic(&self) -> Result<Taps> {
         let (step, last) = (self.step(), self.from as i64 - 1);
-        let mut taps: Taps = vec![Default::default(); 4];
+        let mut taps = self.taps(4)?;
         for o in 0..self.to {
             let place = self.place(o, step);
             let first = place.floor();
@@ -163,7 +177,7 @@ impl Axis {
                 tap.1.push(cubic(t + 1.0 - k as f64, -0.75));
             }
         }
-        taps
+        Ok(taps)
     }
 
     /// With a filter as wide as an output element, where that is wider than an input element.
@@ -172,7 +186,8 @@ impl Axis {
         let step = self.step();
         let wide = step.max(1.0);
         let support = reach * wide;
-        let mut all = Vec::with_capacity(self.to);
+        let mut all = Vec::new();
+        reserve(&mut all, self.to)?;
         for o in 0..self.to {
             let centre = step * (o as f64 + 0.5);
             let start = ((centre - support + 0.5) as i64).max(0);
@@ -182,13 +197,12 @@ impl Axis {
             all.push((start, weights.into_iter().map(|w| if sum == 0.0 { w } else { w / sum }).collect::<Vec<_>>()));
         }
         let most = all.iter().map(|(_, w)| w.len()).max().unwrap_or(0);
-        Ok((0..most)
-            .map(|k| {
-                let place = |start: &i64| (start + k as i64).min(self.from as i64 - 1);
-                let weight = |w: &[f64]| w.get(k).copied().unwrap_or(0.0);
-                (all.iter().map(|(start, _)| place(start)).collect(), all.iter().map(|(_, w)| weight(w)).collect())
-            })
-            .collect())
+        let mut taps = self.taps(most)?;
+        for (k, (places, weights)) in taps.iter_mut().enumerate() {
+            places.extend(all.iter().map(|(start, _)| (start + k as i64).min(self.from as i64 - 1)));
+            weights.extend(all.iter().map(|(_, w)| w.get(k).copied().unwrap_or(0.0)));
+        }
+        Ok(taps)
     }
 }
 
@@ -296,13 +310,13 @@ impl Tensor {
             let list = |places: Vec<i64>| Tensor::from_vec(places, [axis.to])?.to_device(self.device());
             let taps = match mode {
                 InterpolateMode::Nearest | InterpolateMode::NearestExact => {
-                    x = x.index_select(dim, list(axis.nearest(mode == InterpolateMode::NearestExact))?)?;
+                    x = x.index_select(dim, list(axis.nearest(mode == InterpolateMode::NearestExact)?)?)?;
                     continue;
                 }
                 InterpolateMode::Bicubic if options.antialias => axis.antialiased(2.0, |x| cubic(x, -0.5))?,
-                InterpolateMode::Bicubic => axis.cubic(),
+                InterpolateMode::Bicubic => axis.cubic()?,
                 _ if options.antialias => axis.antialiased(1.0, |x| (1.0 - x.abs()).max(0.0))?,
-                _ => axis.linear(),
+                _ => axis.linear()?,
             };
             let behind = rank - 1 - i;
             let mut sum: Option<Tensor> = None;

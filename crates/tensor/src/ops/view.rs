@@ -8,6 +8,7 @@ use crate::{DType, Result, Tensor, bail, ensure};
 use smallvec::SmallVec;
 
 mod methods;
+pub(in crate::ops) use methods::pieces;
 
 /// Dimensions in the order `order`.
 #[derive(Clone, Debug)]

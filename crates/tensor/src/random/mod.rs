@@ -501,10 +501,9 @@ impl Generator {
         }
         let engine = &mut self.state.lock().engine;
         if replacement && samples > 1 {
-            multinomial::with_replacement(engine, out, weights, categories);
+            multinomial::with_replacement(engine, out, weights, categories)
         } else {
-            multinomial::races(engine, out, weights, categories);
+            multinomial::races(engine, out, weights, categories)
         }
-        Ok(())
     }
 }

@@ -4,6 +4,7 @@ use super::element::{CHUNK, Compute, RandomElement, RandomFloat, unit};
 use super::mt19937::Mt19937;
 use crate::ensure;
 use crate::error::Result;
+use crate::lists::{list, reserve};
 
 const OP: &str = "multinomial";
 
@@ -59,10 +60,10 @@ pub(super) fn with_replacement<T: RandomFloat>(
     out: &mut [i64],
     weights: &[T],
     categories: usize,
-) {
+) -> Result<()> {
     let rows = weights.len() / categories;
     let samples = out.len() / rows;
-    let mut sums = vec![T::Compute::default(); categories];
+    let mut sums = list(categories, T::Compute::default())?;
     let mut uniform = [0.0f64; CHUNK];
     for (out, weights) in out.chunks_exact_mut(samples).zip(weights.chunks_exact(categories)) {
         running_sums(weights, &mut sums);
@@ -74,6 +75,7 @@ pub(super) fn with_replacement<T: RandomFloat>(
             }
         }
     }
+    Ok(())
 }
 
 /// Running sums in the computing type, divided by their total; the last is exactly
@@ -95,11 +97,17 @@ fn running_sums<T: RandomFloat>(weights: &[T], sums: &mut [T::Compute]) {
 /// Distinct draws: weights divided by standard exponential samples, of which the
 /// largest win, in falling order (exponential races; Efraimidis & Spirakis 2006).
 /// One sample is drawn this way with replacement too, as in PyTorch.
-pub(super) fn races<T: RandomFloat>(engine: &mut Mt19937, out: &mut [i64], weights: &[T], categories: usize) {
+pub(super) fn races<T: RandomFloat>(
+    engine: &mut Mt19937,
+    out: &mut [i64],
+    weights: &[T],
+    categories: usize,
+) -> Result<()> {
     let rows = weights.len() / categories;
     let samples = out.len() / rows;
-    let mut keys = vec![T::from_i64(0); categories];
-    let mut order: Vec<usize> = Vec::with_capacity(categories);
+    let mut keys = list(categories, T::from_i64(0))?;
+    let mut order: Vec<usize> = Vec::new();
+    reserve(&mut order, categories)?;
     for (out, weights) in out.chunks_exact_mut(samples).zip(weights.chunks_exact(categories)) {
         super::continuous::exponential(engine, &mut keys, 1.0);
         for (key, w) in keys.iter_mut().zip(weights) {
@@ -122,4 +130,5 @@ pub(super) fn races<T: RandomFloat>(engine: &mut Mt19937, out: &mut [i64], weigh
             *x = i as i64;
         }
     }
+    Ok(())
 }

@@ -8,6 +8,7 @@ mod ops;
 
 use flambeau_tensor::shape::Spatial;
 use flambeau_tensor::*;
+use std::cell::Cell;
 use std::fmt::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -159,13 +160,22 @@ fn describe(outcome: &std::thread::Result<Outcome>) -> String {
     text
 }
 
+thread_local! {
+    /// How many tensors the last call made, where it makes a list of them.
+    pub(crate) static PIECES: Cell<usize> = const { Cell::new(0) };
+}
+
 /// Runs `call` under guard; `what` is for the report.
 fn guarded(what: &str, faults: &mut Vec<String>, call: impl FnOnce() -> Outcome) -> String {
     memory::watch(what);
     let start = Instant::now();
-    let found = describe(&catch_unwind(AssertUnwindSafe(call)));
-    if start.elapsed() > Duration::from_secs(10) {
-        faults.push(format!("{what}: took {:?}", start.elapsed()));
+    let outcome = catch_unwind(AssertUnwindSafe(call));
+    let took = start.elapsed();
+    let found = describe(&outcome);
+    // Some thousands of tensors are made in the time that one may take.
+    let pieces = PIECES.take();
+    if took > Duration::from_secs(30) + pieces as u32 * Duration::from_micros(50) {
+        faults.push(format!("{what}: took {took:?}"));
     }
     if found.starts_with("PANIC") {
         faults.push(format!("{what}: {found}"));
@@ -259,6 +269,33 @@ fn every_op_by_hand_checks_what_its_kernel_needs() {
     report(faults);
     let missing: Vec<_> = Op::NAMES.iter().filter(|name| !seen.contains(*name)).collect();
     assert!(missing.is_empty(), "ops without a case: {missing:?}");
+}
+
+/// An expanded tensor of more elements than there is memory for, which takes none itself, given to every method: what
+/// would copy it is an error.
+#[test]
+fn every_method_takes_an_input_beyond_memory() -> Result<()> {
+    std::panic::set_hook(Box::new(|_| ()));
+    let mut faults = Vec::new();
+    let dtypes = [DType::F32, DType::F16, DType::I64, DType::Bool, DType::Complex64, DType::F64, DType::U8];
+    let shapes: [&[usize]; 5] =
+        [&[1 << 13, 1 << 12], &[2, 1 << 24], &[1 << 24, 2], &[1, 2, 1 << 12, 1 << 12], &[1 << 25]];
+    for (nr, (name, method)) in methods::METHODS.iter().enumerate() {
+        for round in 0..giant_rounds() {
+            let (dtype, shape) = (dtypes[(nr + round) % 7], shapes[(nr / 7 + round) % 5]);
+            let x = Tensor::ones([1]).dtype(dtype).build()?.expand(shape)?;
+            let what = format!("{name} of {dtype} {shape:?} (giant {round})");
+            let mut arguments = Gen(nr as u64 * 1_000_003 + round as u64);
+            guarded(&what, &mut faults, || method(&mut arguments, &x));
+        }
+    }
+    let _ = std::panic::take_hook();
+    report(faults);
+    Ok(())
+}
+
+fn giant_rounds() -> usize {
+    std::env::var("GIANT_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(2)
 }
 
 /// A norm without elements has statistics, and takes no more than they do.

@@ -1,6 +1,6 @@
 //! The methods that take arguments, each with some.
 
-use super::{Gen, Outcome};
+use super::{Gen, Outcome, PIECES};
 use flambeau_tensor::*;
 
 /// What a method returns, as a list.
@@ -20,6 +20,7 @@ impl Outputs for &Tensor {
 impl Outputs for Vec<Tensor> {
     fn list(mut self) -> Vec<Tensor> {
         // Whole lists of thousands of pieces are not worth to compare.
+        PIECES.set(self.len());
         self.truncate(8);
         self
     }
@@ -500,6 +501,58 @@ methods! {
     "adaptive_max_pool3d": |g, x| planes(g, x, 3)?.adaptive_max_pool3d(g.spatial());
     "unravel_index of anything": |g, x| index(g, x).unravel_index(&g.sizes()[..]);
     "masked::logsumexp": |g, x| { let m = mask(g, x); masked::logsumexp(&floats(x)?, g.dims(), g.one_in(2), Some(&m)) };
+    "signal::windows by name": |g, _x| match g.next() % 7 {
+        0 => signal::windows::bartlett(g.u(), g.one_in(2), DType::F32),
+        1 => signal::windows::blackman(g.u(), g.one_in(2), DType::F32),
+        2 => signal::windows::cosine(g.u(), g.one_in(2), DType::F32),
+        3 => signal::windows::general_hamming(g.u(), 0.5, g.one_in(2), DType::F32),
+        4 => signal::windows::hamming(g.u(), g.one_in(2), DType::F32),
+        5 => signal::windows::hann(g.u(), g.one_in(2), DType::F32),
+        _ => signal::windows::nuttall(g.u(), g.one_in(2), DType::F32),
+    };
+    "random of any size": |g, _x| {
+        let (seeded, sizes) = (Generator::with_seed(1), g.sizes());
+        match g.next() % 4 {
+            0 => Tensor::rand(&sizes[..]).generator(&seeded).build(),
+            1 => Tensor::randn(&sizes[..]).generator(&seeded).build(),
+            2 => Tensor::full(&sizes[..], 1).build(),
+            _ => Tensor::ones(&sizes[..]).build(),
+        }
+    };
+    "native_dropout": |g, x| floats(x)?.native_dropout(0.5, Some(&Generator::with_seed(g.next()))).map(|(y, kept)| vec![y, kept]);
+    "draws": |g, x| {
+        let (seeded, x) = (Generator::with_seed(1), floats(x)?.abs()?);
+        match g.next() % 4 {
+            0 => x.mul(g.u() as f64)?.poisson(Some(&seeded)),
+            1 => x.mul(g.u() as f64)?.binomial(&x.mul(0.25)?, Some(&seeded)),
+            2 => x.add(1)?.mul(g.u() as f64)?.standard_gamma(Some(&seeded)),
+            _ => x.add(1)?.sample_dirichlet(Some(&seeded)),
+        }
+    };
+    "ifftn": |g, x| { let (s, d) = (maybe(g, |g| g.list(3, Gen::u)), maybe(g, Gen::dims)); fft::ifftn(x, s.as_deref(), d.as_deref(), fft::Norm::Ortho) };
+    "rfftn": |g, x| { let (s, d) = (maybe(g, |g| g.list(3, Gen::u)), maybe(g, Gen::dims)); fft::rfftn(&floats(x)?, s.as_deref(), d.as_deref(), fft::Norm::Ortho) };
+    "linalg::matrix_exp": |_g, x| linalg::matrix_exp(&floats(x)?);
+    "linalg::matrix_rank": |g, x| linalg::matrix_rank(&floats(x)?, linalg::Cutoff::default(), g.one_in(2));
+    "linalg::cholesky": |g, x| linalg::cholesky(&floats(x)?, g.one_in(2));
+    "linalg::eigh": |g, x| { let _ = &g; linalg::eigh(&floats(x)?, linalg::Triangle::Upper).map(|_| vec![]) };
+    "linalg::inv": |_g, x| linalg::inv(&floats(x)?);
+    "linalg::slogdet": |_g, x| linalg::slogdet(&floats(x)?).map(|_| vec![]);
+    "linalg::lu": |g, x| linalg::lu(&floats(x)?, g.one_in(2)).map(|_| vec![]);
+    "geqrf": |_g, x| floats(x)?.geqrf().map(|(a, tau)| vec![a, tau]);
+    "lu_solve": |g, x| {
+        let x = floats(x)?;
+        let pivots = g.index(&x.shape()[..x.rank().saturating_sub(1)]).to_dtype(DType::I32)?;
+        let b = g.other(&x);
+        linalg::lu_solve(&x, &pivots, &b, g.one_in(2), g.one_in(2))
+    };
+    "dot": |g, x| x.dot(&g.other(x));
+    "mv": |g, x| x.mv(&g.other(x));
+    "dist": |g, x| floats(x)?.dist(&floats(&g.other(x))?, 2.0);
+    "rot": |g, x| match g.next() % 5 { 0 => x.fliplr(), 1 => x.flipud(), 2 => x.t(), 3 => x.mt(), _ => x.atleast_3d() };
+    "isclose": |g, x| x.isclose(&g.other(x));
+    "logit": |g, x| floats(x)?.logit(maybe(g, |g| g.i() as f64));
+    "ldexp": |g, x| x.ldexp(&g.other(x));
+    "special::multigammaln": |g, x| special::multigammaln(x, g.u() as u32);
     "draws in place": |g, x| {
         let seeded = Generator::with_seed(1);
         let x = floats(x)?.copy()?;

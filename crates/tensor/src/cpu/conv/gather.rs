@@ -12,6 +12,7 @@ use crate::Result;
 use crate::cpu::matmul::{Number, Sizes, products};
 use crate::cpu::micro::{Real, full, load, load_tile, numbers_by_panel, rows_by_lanes, starts, store, store_tile};
 use crate::cpu::par::{self, Shared};
+use crate::cpu::{list, reserve};
 use crate::layout::Layout;
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
@@ -145,7 +146,7 @@ pub(super) fn run<T: Real + Number>(g: &Gather<'_, T>, out: &mut [T]) -> Result<
     let panel_count = g.rows.div_ceil(panel_rows);
     let boxes = g.batch.div_ceil(samples) * g.groups * parts.len();
     let splits = TASKS.div_ceil(boxes).clamp(1, panel_count);
-    let panels = pack(g, taps, panel_rows);
+    let panels = pack(g, taps, panel_rows)?;
     let tasks = boxes * splits;
     let cost = (samples * outputs * g.rows).saturating_mul(g.channels * taps) / (parts.len() * splits);
     let out = Shared::new(out.as_mut_ptr());
@@ -209,9 +210,10 @@ fn box_len<T>(g: &Gather<'_, T>, grid: [usize; 3], block: usize, lanes: usize) -
 }
 
 /// The weight in panels of rows, for each group.
-fn pack<T: Real>(g: &Gather<'_, T>, taps: usize, panel_rows: usize) -> Vec<T> {
+fn pack<T: Real>(g: &Gather<'_, T>, taps: usize, panel_rows: usize) -> Result<Vec<T>> {
     let [step_g, step_r, step_c] = g.weight_steps;
-    let mut order = Vec::with_capacity(taps);
+    let mut order = Vec::new();
+    reserve(&mut order, taps)?;
     for d in &g.axes[0].taps {
         for h in &g.axes[1].taps {
             for w in &g.axes[2].taps {
@@ -221,9 +223,9 @@ fn pack<T: Real>(g: &Gather<'_, T>, taps: usize, panel_rows: usize) -> Vec<T> {
     }
     let panels = g.rows.div_ceil(panel_rows);
     let size = panel_rows * g.channels * taps;
-    let mut packed = vec![T::default(); g.groups * panels * size];
+    let mut packed = list(g.groups * panels * size, T::default())?;
     if size == 0 {
-        return packed;
+        return Ok(packed);
     }
     par::chunks(&mut packed, size, size, |i, panel| {
         let (group, first) = (i / panels, i % panels * panel_rows);
@@ -237,7 +239,7 @@ fn pack<T: Real>(g: &Gather<'_, T>, taps: usize, panel_rows: usize) -> Vec<T> {
             }
         }
     });
-    packed
+    Ok(packed)
 }
 
 impl<T: Real> WithSimd for Job<'_, T> {

@@ -9,6 +9,7 @@
 use super::window::{self, Axis, Frame, Frames, Part, Window, boxes, forward};
 use super::{Scratch, TASK, lanes_of, sizes, winograd};
 use crate::Result;
+use crate::cpu::list;
 use crate::cpu::matmul::{Matrix, Number, Sizes};
 use crate::cpu::micro::{Real, lanes_by_lanes, load, load_tile, numbers_by_panel, starts, store_tile};
 use crate::cpu::par::{self, Shared};
@@ -118,7 +119,7 @@ fn run_shape<T: Real + Number>(
     let counts = [together, samples % together, (g.batch % samples) % together];
     let frames = Frames::new(axes, &window::Sizes { channels, lanes, unit }, &parts, &counts, |_, _| ())?;
     let size = out.len();
-    let mut partial = if sample_chunks > 1 { vec![T::default(); size * sample_chunks] } else { Vec::new() };
+    let mut partial = list(if sample_chunks > 1 { size * sample_chunks } else { 0 }, T::default())?;
     let sums = Shared::new(if sample_chunks > 1 { partial.as_mut_ptr() } else { out.as_mut_ptr() });
     let plain = shape == Shape::Panel && outputs >= PLAIN && axes.iter().all(Axis::is_plain);
     let (tasks, spoilt) = (g.groups * channel_chunks * sample_chunks, AtomicBool::new(false));

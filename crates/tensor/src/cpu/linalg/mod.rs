@@ -85,6 +85,8 @@ fn failed<T>(op: &'static str, shape: &[usize], b: usize, what: String) -> Resul
 }
 
 impl CpuKernel for LuFactor {
+    const MATRICES: usize = 2;
+
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let (x, (m, n)) = (&inputs[0], sizes(&inputs[0]));
         let [out, pivots, info] = outputs else { bail!(Argument, "lu_factor", "three outputs are needed") };
@@ -111,6 +113,8 @@ impl CpuKernel for LuFactor {
 }
 
 impl CpuKernel for Solve {
+    const MATRICES: usize = 2;
+
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let [a, y] = inputs else { bail!(Argument, self.op, "two inputs are needed") };
         let [out, info] = outputs else { bail!(Argument, self.op, "two outputs are needed") };
@@ -144,6 +148,8 @@ impl CpuKernel for Solve {
 }
 
 impl CpuKernel for SolveTriangular {
+    const MATRICES: usize = 2;
+
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let [a, y] = inputs else { bail!(Argument, "solve_triangular", "two inputs are needed") };
         if a.numel() == 0 {
@@ -165,6 +171,8 @@ impl CpuKernel for SolveTriangular {
 }
 
 impl CpuKernel for Det {
+    const MATRICES: usize = 2;
+
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let (x, (n, _)) = (&inputs[0], sizes(&inputs[0]));
         by_element!("det", x.dtype(), T => {
@@ -180,6 +188,8 @@ impl CpuKernel for Det {
 }
 
 impl CpuKernel for Slogdet {
+    const MATRICES: usize = 2;
+
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let (x, (n, _)) = (&inputs[0], sizes(&inputs[0]));
         let [sign, log] = outputs else { bail!(Argument, "slogdet", "two outputs are needed") };
@@ -205,6 +215,8 @@ impl CpuKernel for Slogdet {
 }
 
 impl CpuKernel for Cholesky {
+    const MATRICES: usize = 2;
+
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let (x, (n, _)) = (&inputs[0], sizes(&inputs[0]));
         let [out, info] = outputs else { bail!(Argument, "cholesky", "two outputs are needed") };
@@ -234,6 +246,8 @@ impl CpuKernel for Cholesky {
 }
 
 impl CpuKernel for Geqrf {
+    const MATRICES: usize = 2;
+
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let (x, (m, n), count) = (&inputs[0], sizes(&inputs[0]), batch(inputs[0].shape(), 2));
         let [out, tau] = outputs else { bail!(Argument, "geqrf", "two outputs are needed") };
@@ -255,6 +269,8 @@ impl CpuKernel for Geqrf {
 }
 
 impl CpuKernel for HouseholderProduct {
+    const MATRICES: usize = 2;
+
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let [x, tau] = inputs else { bail!(Argument, "householder_product", "two inputs are needed") };
         if x.numel() == 0 {
@@ -276,6 +292,8 @@ impl CpuKernel for HouseholderProduct {
 }
 
 impl CpuKernel for Qr {
+    const MATRICES: usize = 2;
+
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let (x, (m, n), count) = (&inputs[0], sizes(&inputs[0]), batch(inputs[0].shape(), 2));
         let [q, r] = outputs else { bail!(Argument, "qr", "two outputs are needed") };
@@ -303,6 +321,8 @@ impl CpuKernel for Qr {
 }
 
 impl CpuKernel for Eigh {
+    const MATRICES: usize = 3;
+
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let (x, (n, _), count) = (&inputs[0], sizes(&inputs[0]), batch(inputs[0].shape(), 2));
         let [values, vectors] = outputs else { bail!(Argument, "eigh", "two outputs are needed") };
@@ -330,6 +350,8 @@ const NOT_CONVERGED: &str =
     "the algorithm failed to converge because the input matrix contained non-finite values or is ill-conditioned";
 
 impl CpuKernel for Eig {
+    const MATRICES: usize = 4;
+
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let (x, (n, _), count) = (&inputs[0], sizes(&inputs[0]), batch(inputs[0].shape(), 2));
         let [values, vectors] = outputs else { bail!(Argument, "eig", "two outputs are needed") };
@@ -353,6 +375,8 @@ impl CpuKernel for Eig {
 }
 
 impl CpuKernel for Svd {
+    const MATRICES: usize = 4;
+
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let (x, (m, n), count) = (&inputs[0], sizes(&inputs[0]), batch(inputs[0].shape(), 2));
         let [u, s, vh] = outputs else { bail!(Argument, "svd", "three outputs are needed") };
@@ -382,6 +406,8 @@ impl CpuKernel for Svd {
 }
 
 impl CpuKernel for Pinv {
+    const MATRICES: usize = 4;
+
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let (x, (m, n), count) = (&inputs[0], sizes(&inputs[0]), batch(inputs[0].shape(), 2));
         let (shape, k) = (x.shape(), m.min(n));
@@ -411,6 +437,8 @@ impl CpuKernel for Pinv {
 }
 
 impl CpuKernel for MatrixExp {
+    const MATRICES: usize = 8;
+
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let (x, (n, _), count) = (&inputs[0], sizes(&inputs[0]), batch(inputs[0].shape(), 2));
         if x.numel() == 0 {
@@ -429,6 +457,8 @@ impl CpuKernel for MatrixExp {
 }
 
 impl CpuKernel for LdlFactor {
+    const MATRICES: usize = 2;
+
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let (x, (n, _)) = (&inputs[0], sizes(&inputs[0]));
         let [out, pivots, info] = outputs else { bail!(Argument, "ldl_factor", "three outputs are needed") };
@@ -456,6 +486,8 @@ impl CpuKernel for LdlFactor {
 }
 
 impl CpuKernel for LdlSolve {
+    const MATRICES: usize = 2;
+
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let [ld, pivots, y] = inputs else { bail!(Argument, "ldl_solve", "three inputs are needed") };
         if ld.numel() == 0 {

@@ -4,8 +4,9 @@
 use super::convert::{loader, storer};
 use super::lanes::{Lane, LaneKind};
 use super::view::{Dst, Src};
-use crate::DType;
 use crate::cpu::math::Float;
+use crate::cpu::{check_room, list, lists};
+use crate::{DType, Result};
 use half::{bf16, f16};
 use std::borrow::Cow;
 
@@ -28,23 +29,27 @@ pub(crate) use compute;
 
 /// The elements in row-major order: borrowed where they lie so as `T`, else copied.
 ///
+/// # Errors
+/// Where there is no memory for a copy.
+///
 /// # Panics
 /// Where the dtype is not floating point, or does not compute in `T`.
-pub(crate) fn read<'a, T: Compute>(src: &Src<'a>) -> Cow<'a, [T]> {
-    fn widen<S: crate::dtype::Stored, T: Compute>(src: &Src<'_>) -> Vec<T> {
+pub(crate) fn read<'a, T: Compute>(src: &Src<'a>) -> Result<Cow<'a, [T]>> {
+    fn widen<S: crate::dtype::Stored, T: Compute>(src: &Src<'_>) -> Result<Vec<T>> {
         let from = src.contiguous::<S>();
-        let mut to = vec![T::default(); from.len()];
+        let mut to = list(from.len(), T::default())?;
         let load = loader(src.dtype(), T::KIND);
         // SAFETY: both slices hold `from.len()` elements, of the dtype and of its lane; they are apart.
         unsafe { load.run(from.as_ptr().cast(), 1, to.as_mut_ptr().cast(), 1, from.len()) };
-        to
+        Ok(to)
     }
     assert!(LaneKind::of(src.dtype()) == T::KIND, "{} does not compute in {}", src.dtype(), std::any::type_name::<T>());
-    match src.dtype() {
-        DType::F16 => Cow::Owned(widen::<f16, T>(src)),
-        DType::BF16 => Cow::Owned(widen::<bf16, T>(src)),
+    check_room(lists::PLACE, &[*src])?;
+    Ok(match src.dtype() {
+        DType::F16 => Cow::Owned(widen::<f16, T>(src)?),
+        DType::BF16 => Cow::Owned(widen::<bf16, T>(src)?),
         _ => src.contiguous::<T>(),
-    }
+    })
 }
 
 /// Lets `f` fill a contiguous output as `T`s: its memory where it is stored so, else a buffer that is
@@ -52,15 +57,15 @@ pub(crate) fn read<'a, T: Compute>(src: &Src<'a>) -> Cow<'a, [T]> {
 ///
 /// # Panics
 /// As [`read`].
-pub(crate) fn write<T: Compute, R>(dst: &mut Dst<'_>, f: impl FnOnce(&mut [T]) -> R) -> R {
+pub(crate) fn write<T: Compute, R>(dst: &mut Dst<'_>, f: impl FnOnce(&mut [T]) -> R) -> Result<R> {
     assert!(LaneKind::of(dst.dtype()) == T::KIND, "{} does not compute in {}", dst.dtype(), std::any::type_name::<T>());
     if T::KIND.stores(dst.dtype()) {
-        return f(dst.slice::<T>());
+        return Ok(f(dst.slice::<T>()));
     }
-    let mut rows = vec![T::default(); dst.numel()];
+    let mut rows = list(dst.numel(), T::default())?;
     let result = f(&mut rows);
     store(&rows, dst);
-    result
+    Ok(result)
 }
 
 /// An output as `T`s while a kernel fills it: its memory where it is stored so, else a buffer, which
@@ -73,11 +78,11 @@ pub(crate) enum Wide<'a, 'b, T> {
 impl<'a, 'b, T: Compute> Wide<'a, 'b, T> {
     /// # Panics
     /// As [`read`].
-    pub(crate) fn of(dst: &'b mut Dst<'a>) -> Self {
+    pub(crate) fn of(dst: &'b mut Dst<'a>) -> Result<Self> {
         if T::KIND.stores(dst.dtype()) {
-            Wide::Own(dst.slice::<T>())
+            Ok(Wide::Own(dst.slice::<T>()))
         } else {
-            Wide::Buffer(vec![T::default(); dst.numel()], dst)
+            Ok(Wide::Buffer(list(dst.numel(), T::default())?, dst))
         }
     }
 

@@ -7,6 +7,8 @@
 
 use super::micro::{Real, full, load, load_tile, store_tile};
 use super::par::{self, Shared};
+use crate::Result;
+use crate::lists::lengthen;
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
@@ -76,10 +78,10 @@ impl<T: Real> Packed<T> {
     ///
     /// # Panics
     /// Where `b` is shorter than that.
-    pub(crate) fn new((k, n): (usize, usize), b: &[T], row: usize, column: usize) -> Packed<T> {
+    pub(crate) fn new((k, n): (usize, usize), b: &[T], row: usize, column: usize) -> Result<Packed<T>> {
         let mut packed = Packed::empty();
-        packed.fill((k, n), b, row, column);
-        packed
+        packed.fill((k, n), b, row, column)?;
+        Ok(packed)
     }
 
     /// Numbers in a row of panels, those behind the last column counted.
@@ -91,10 +93,10 @@ impl<T: Real> Packed<T> {
     ///
     /// # Panics
     /// As `new`.
-    pub(crate) fn fill(&mut self, (k, n): (usize, usize), b: &[T], row: usize, column: usize) {
+    pub(crate) fn fill(&mut self, (k, n): (usize, usize), b: &[T], row: usize, column: usize) -> Result<()> {
         (self.k, self.n) = (k, n);
         let (width, panels) = (self.width, n.div_ceil(self.width));
-        self.data.resize(k * panels * width, T::default());
+        lengthen(&mut self.data, k * panels * width, T::default())?;
         let mut at = 0;
         for start in (0..k).step_by(DEPTH) {
             let depth = DEPTH.min(k - start);
@@ -106,6 +108,7 @@ impl<T: Real> Packed<T> {
                 pack_panel(to, width, from, (row, column), columns);
             }
         }
+        Ok(())
     }
 
     /// `out = a · self`, or `out += …` where `add`: `a` has `rows` rows, `a_row` apart, whose numbers lie next to each
@@ -347,7 +350,7 @@ mod tests {
             let sum =
                 |i: usize, j: usize, p: &Range<usize>| p.clone().map(|p| a[i * k + p] * b[p * n + j]).sum::<f32>();
             let turned: Vec<f32> = (0..n * k).map(|i| b[i % k.max(1) * n + i / k.max(1)]).collect();
-            for packed in [Packed::new((k, n), &b, n, 1), Packed::new((k, n), &turned, 1, k)] {
+            for packed in [Packed::new((k, n), &b, n, 1).unwrap(), Packed::new((k, n), &turned, 1, k).unwrap()] {
                 for add in [false, true] {
                     let mut out = vec![2.0; m * n];
                     packed.multiply(m, (&a, k), &mut out, n, add);
@@ -379,7 +382,7 @@ mod tests {
                 let mut a = numbers(m * k, 3);
                 (0..m * k).filter(|i| !inside(within, i / k, i % k)).for_each(|i| a[i] = 0.0);
                 let b = numbers(k * n, 4);
-                let packed = Packed::new((k, n), &b, n, 1);
+                let packed = Packed::new((k, n), &b, n, 1).unwrap();
                 let mut out = vec![0.0; m * n];
                 let left = Matrix { ptr: a.as_ptr(), row: k, column: 1 };
                 // SAFETY: all of both matrices and of the output.

@@ -182,6 +182,17 @@ pub(crate) fn each<A: Send>(tasks: Vec<A>, f: impl Fn(A) + Sync) {
     });
 }
 
+/// [`each`], with the failure of any.
+pub(crate) fn try_each<A: Send>(tasks: Vec<A>, f: impl Fn(A) -> Result<()> + Sync) -> Result<()> {
+    let failure = Mutex::new(None);
+    each(tasks, |task| {
+        if let Err(e) = f(task) {
+            *failure.lock() = Some(e);
+        }
+    });
+    failure.into_inner().map_or(Ok(()), Err)
+}
+
 /// Calls `f` with the parts of `0..n`, each of `grain` indices (the last one shorter), on all threads.
 pub(crate) fn ranges(n: usize, grain: usize, f: impl Fn(Range<usize>) + Sync) {
     pieces(n, grain, 1, &|_, range| f(range));

@@ -5,9 +5,10 @@ use super::iter::collapse;
 use super::lanes::Truth;
 use super::par;
 use super::view::{Dst, Src};
-use crate::DType;
+use crate::cpu::list;
 use crate::layout::Layout;
 use crate::shape::{Shape, Strides};
+use crate::{DType, Result};
 use half::{bf16, f16};
 use num_complex::Complex;
 use smallvec::SmallVec;
@@ -238,22 +239,27 @@ numbers! {
 /// A kernel over an output already filled with its start values, and a source, both in rows: run in `f32`
 /// where they are half precision.
 pub(crate) trait Accumulate {
-    fn run<T: Number>(&self, out: &mut [T], source: &[T]);
+    fn run<T: Number>(&self, out: &mut [T], source: &[T]) -> Result<()>;
 }
 
 /// Runs `kernel` on the numbers of `to`, which hold the start values, and of `source`.
-pub(crate) fn accumulate(kernel: &impl Accumulate, to: &mut Dst<'_>, source: &Src<'_>) {
+pub(crate) fn accumulate(kernel: &impl Accumulate, to: &mut Dst<'_>, source: &Src<'_>) -> Result<()> {
     fn half<H: Word>(
         kernel: &impl Accumulate,
         to: &mut Dst<'_>,
         source: &Src<'_>,
         wide: fn(H) -> f32,
         narrow: fn(f32) -> H,
-    ) {
-        let source: Vec<f32> = rows::<H>(source).iter().map(|x| wide(*x)).collect();
-        let mut sums: Vec<f32> = out::<H>(to).iter().map(|x| wide(*x)).collect();
-        kernel.run(&mut sums, &source);
+    ) -> Result<()> {
+        let widened = |halves: &[H]| -> Result<Vec<f32>> {
+            let mut wider = list(halves.len(), 0.0)?;
+            wider.iter_mut().zip(halves).for_each(|(to, x)| *to = wide(*x));
+            Ok(wider)
+        };
+        let (source, mut sums) = (widened(&rows::<H>(source))?, widened(out::<H>(to))?);
+        kernel.run(&mut sums, &source)?;
         out::<H>(to).iter_mut().zip(sums).for_each(|(to, x)| *to = narrow(x));
+        Ok(())
     }
     macro_rules! all {
         ($($dtype:ident => $t:ty),*) => {
@@ -267,7 +273,7 @@ pub(crate) fn accumulate(kernel: &impl Accumulate, to: &mut Dst<'_>, source: &Sr
     all!(
         Bool => Truth, U8 => u8, U16 => u16, U32 => u32, U64 => u64, I8 => i8, I16 => i16, I32 => i32, I64 => i64, F32 => f32, F64 => f64,
         Complex64 => Complex<f32>, Complex128 => Complex<f64>
-    );
+    )
 }
 
 /// The elements of `x` into the contiguous `to` of the same shape and dtype.

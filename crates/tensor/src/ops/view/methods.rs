@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::shape::{Dims, IntoShape, Size, dim_index};
-use crate::{bail, dispatch_view};
+use crate::{bail, dispatch_view, lists};
 
 impl Tensor {
     /// Dimensions in the order `dims`: `torch.permute`.
@@ -402,8 +402,11 @@ impl Tensor {
     #[track_caller]
     pub fn unbind(&self, dim: isize) -> Result<Vec<Tensor>> {
         let size = self.size(dim)?;
-        check_pieces("unbind", size)?;
-        (0..size).map(|i| self.select(dim, i as isize)).collect()
+        let mut all = pieces("unbind", size)?;
+        for i in 0..size {
+            all.push(self.select(dim, i as isize)?);
+        }
+        Ok(all)
     }
 
     /// Pieces of `size` along `dim`, the last one shorter: `torch.split`.
@@ -424,8 +427,11 @@ impl Tensor {
         if whole == 0 {
             return Ok(vec![self.narrow(dim, 0, 0)?]);
         }
-        check_pieces("split", whole.div_ceil(size))?;
-        (0..whole).step_by(size).map(|at| self.narrow(dim, at as isize, size.min(whole - at))).collect()
+        let mut all = pieces("split", whole.div_ceil(size))?;
+        for at in (0..whole).step_by(size) {
+            all.push(self.narrow(dim, at as isize, size.min(whole - at))?);
+        }
+        Ok(all)
     }
 
     /// Pieces of the sizes given along `dim`: `torch.split` with a list.
@@ -466,25 +472,34 @@ impl Tensor {
         ensure!(chunks > 0, Argument, "chunk", "at least one chunk is needed");
         let whole = self.size(dim)?;
         if whole == 0 {
-            check_pieces("chunk", chunks)?;
-            return (0..chunks).map(|_| self.narrow(dim, 0, 0)).collect();
+            let mut all = pieces("chunk", chunks)?;
+            for _ in 0..chunks {
+                all.push(self.narrow(dim, 0, 0)?);
+            }
+            return Ok(all);
         }
         self.split(whole.div_ceil(chunks), dim)
     }
 }
 
-/// The most pieces that a tensor is cut into at once: some gigabytes of tensors.
+/// The most pieces that a tensor is cut into at once.
 const MOST_PIECES: usize = 1 << 24;
+/// More than a tensor takes that is a view.
+const PIECE: usize = 512;
 
+/// A list with room for the `count` tensors that a tensor is cut into.
 #[track_caller]
-fn check_pieces(op: &'static str, count: usize) -> Result<()> {
+pub(in crate::ops) fn pieces(op: &'static str, count: usize) -> Result<Vec<Tensor>> {
     ensure!(
         count <= MOST_PIECES,
         Memory,
         op,
         "{count} pieces are too many: each is a tensor, {MOST_PIECES} may be made"
     );
-    Ok(())
+    lists::check_bytes(op, count * PIECE)?;
+    let mut pieces = Vec::new();
+    lists::reserve(&mut pieces, count)?;
+    Ok(pieces)
 }
 
 /// Replacing one element of a small vector by several.
