@@ -99,14 +99,28 @@ pub fn families() -> Result<Vec<String>> {
     Ok(families)
 }
 
-/// What a family is made from, as a number: its source and what all share. Line ends do not count.
+/// What a family is made from, as a number: its source and the headers that it includes. Line ends do not count.
 ///
 /// # Errors
 /// Where a file cannot be read.
 pub fn hash(family: &str) -> Result<String> {
-    let read = |name: &str| fs::read_to_string(folder().join(name)).map(|text| text.replace("\r\n", "\n"));
-    let (common, own) = (read("common.cuh")?, read(&format!("{family}.cu"))?);
-    Ok(hash_of(&[common.as_bytes(), own.as_bytes()]))
+    let mut files = Vec::new();
+    read_with_headers(&format!("{family}.cu"), &mut files)?;
+    let parts: Vec<&[u8]> = files.iter().map(|(_, text)| text.as_bytes()).collect();
+    Ok(hash_of(&parts))
+}
+
+/// A source behind the headers of the folder that it includes, each once.
+fn read_with_headers(name: &str, files: &mut Vec<(String, String)>) -> Result<()> {
+    let text = fs::read_to_string(folder().join(name))?.replace("\r\n", "\n");
+    for line in text.lines() {
+        let header = line.strip_prefix("#include \"").and_then(|rest| rest.strip_suffix('"'));
+        if let Some(header) = header.filter(|header| files.iter().all(|(known, _)| known != header)) {
+            read_with_headers(header, files)?;
+        }
+    }
+    files.push((name.to_string(), text));
+    Ok(())
 }
 
 /// FNV-1a of 64 bits: it tells a change, not an attack.

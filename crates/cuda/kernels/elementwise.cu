@@ -2,43 +2,8 @@
 //
 // `NAME_LANE`: any layouts and dtypes, one element a thread. `NAME_DTYPE_flat`: all operands of one dtype and in rows,
 // 16 bytes of each a thread.
-#include "common.cuh"
-
-struct Flat {
-    void* out;
-    const void* in[3];
-    // What stands for an operand that is a number, in the lane's bits.
-    u64 number[3];
-    u64 extra[3];
-    i64 n;
-};
-
-struct Strided {
-    Flat flat;
-    int out_dtype;
-    int in_dtype[3];
-    Places places;
-};
-
-template <class T> __device__ inline T lane(u64 bits);
-template <> __device__ inline float lane<float>(u64 bits) { return __uint_as_float((u32)bits); }
-template <> __device__ inline double lane<double>(u64 bits) { return __longlong_as_double((i64)bits); }
-template <> __device__ inline i64 lane<i64>(u64 bits) { return (i64)bits; }
-template <> __device__ inline bool lane<bool>(u64 bits) { return bits != 0; }
-
-__device__ inline double number(const Flat& f, int i) { return __longlong_as_double((i64)f.extra[i]); }
-
-template <class T, class O, int N> __device__ inline void strided(const Strided& s) {
-    i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x;
-    if (i >= s.flat.n) return;
-    i64 at[N + 1];
-    place<N + 1>(s.places, i, at);
-    T x[3];
-#pragma unroll
-    for (int k = 0; k < N; k++)
-        x[k] = s.flat.in[k] ? load<T>(s.flat.in[k], at[k + 1], s.in_dtype[k]) : lane<T>(s.flat.number[k]);
-    store(s.flat.out, at[0], s.out_dtype, O::run(x, s.flat));
-}
+#include "elementwise.cuh"
+#include "mail.cuh"
 
 template <class E> struct alignas(16) Pack {
     E x[16 / sizeof(E)];
@@ -77,8 +42,6 @@ template <class E, class T, class O, int N> __device__ inline void flat(const Fl
     *(Pack<E>*)((E*)f.out + first) = out;
 }
 
-#define STRIDED(NAME, OP, N, LANE, T) \
-    extern "C" __global__ void __launch_bounds__(256) NAME##_##LANE(const __grid_constant__ Strided s) { strided<T, OP, N>(s); }
 #define FLAT(NAME, OP, N, DTYPE, E, T) \
     extern "C" __global__ void __launch_bounds__(256) NAME##_##DTYPE##_flat(const __grid_constant__ Flat f) { flat<E, T, OP, N>(f); }
 
@@ -102,15 +65,6 @@ template <class E, class T, class O, int N> __device__ inline void flat(const Fl
     STRIDED(NAME, OP<float>, N, f32, float) \
     STRIDED(NAME, OP<double>, N, f64, double) \
     STRIDED(NAME, OP<i64>, N, i64, i64)
-
-#define ONE(NAME, EXPR) \
-    template <class T> struct NAME { \
-        __device__ static auto run(const T* in, const Flat& f) { T x = in[0]; return EXPR; } \
-    };
-#define TWO(NAME, EXPR) \
-    template <class T> struct NAME { \
-        __device__ static auto run(const T* in, const Flat& f) { T a = in[0], b = in[1]; return EXPR; } \
-    };
 
 // Copies: the elements as bits, or from lane to lane.
 ONE(Copy, x)
@@ -221,6 +175,44 @@ TWO(Remainder, remainder_of(a, b)) HEAVY(remainder, Remainder, 2)
 TWO(Fmod, T(fmod(a, b))) HEAVY(fmod, Fmod, 2)
 TWO(DivFloor, floor_divided(a, b)) HEAVY(div_floor, DivFloor, 2)
 TWO(DivTrunc, T(trunc(halved(T(a / b), (int)number(f, 0))))) HEAVY(div_trunc, DivTrunc, 2)
+// Of whole numbers: a divisor of zero is told of, and 1 stands for it. The smallest number by -1 stays what it is.
+__device__ inline i64 by(i64 b, const Flat& f) { return divisor((Mail*)f.extra[0], (u32)f.extra[1], b); }
+__device__ inline i64 quotient(i64 a, i64 b) { return b == -1 ? (i64)(0 - (u64)a) : a / b; }
+__device__ inline i64 rest(i64 a, i64 b) { return b == -1 ? 0 : a % b; }
+__device__ inline i64 floored(i64 a, i64 b) {
+    i64 r = rest(a, b);
+    return quotient(a, b) - (r != 0 && (r < 0) != (b < 0));
+}
+__device__ inline i64 modulus(i64 a, i64 b) {
+    i64 r = rest(a, b);
+    return r != 0 && (r < 0) != (b < 0) ? r + b : r;
+}
+__device__ inline i64 divisor_of_both(i64 a, i64 b) {
+    u64 x = a < 0 ? 0 - (u64)a : (u64)a, y = b < 0 ? 0 - (u64)b : (u64)b;
+    while (y != 0) {
+        u64 r = x % y;
+        x = y;
+        y = r;
+    }
+    return (i64)x;
+}
+TWO(WholeFloor, floored(a, by(b, f))) STRIDED(div_floor, WholeFloor<i64>, 2, i64, i64)
+TWO(WholeTrunc, quotient(a, by(b, f))) STRIDED(div_trunc, WholeTrunc<i64>, 2, i64, i64)
+TWO(WholeModulus, modulus(a, by(b, f))) STRIDED(remainder, WholeModulus<i64>, 2, i64, i64)
+TWO(WholeRest, rest(a, by(b, f))) STRIDED(fmod, WholeRest<i64>, 2, i64, i64)
+TWO(Gcd, divisor_of_both(a, b)) STRIDED(gcd, Gcd<i64>, 2, i64, i64)
+
+// The next number towards another; of bfloat16, whose numbers are every 65,536th float.
+__device__ inline float next(float x, float y, int dtype) {
+    if (dtype != BF16) return nextafterf(x, y);
+    if (x != x || y != y) return __int_as_float(0x7fc00000);
+    if (x == y) return y;
+    if (x == 0) return __int_as_float(y > x ? 0x10000 : 0x80010000);
+    u32 bits = __float_as_uint(x);
+    return __uint_as_float((y > x) == (x > 0) ? bits + 0x10000 : bits - 0x10000);
+}
+__device__ inline double next(double x, double y, int dtype) { return nextafter(x, y); }
+TWO(NextAfter, next(a, b, (int)number(f, 0))) HEAVY(nextafter, NextAfter, 2)
 
 // Bounds: NaN stays.
 template <class T> __device__ inline T between(T x, T low, T high) {

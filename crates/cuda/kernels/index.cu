@@ -2,30 +2,7 @@
 //
 // What meets at one place is joined in the order of the index. A number that is out of range is written to the mailbox,
 // and 0 stands for it.
-#include "common.cuh"
-
-// In memory of the host; who finds it empty fills it.
-struct Mail {
-    u32 taken;
-    u32 call;
-    i64 number;
-    i64 dim;
-    i64 size;
-};
-
-__device__ inline i64 checked(Mail* mail, u32 call, i64 number, i64 dim, i64 size, bool wrap) {
-    i64 at = number < 0 && wrap ? number + size : number;
-    if (at >= 0 && at < size) return at;
-    if (atomicCAS(&mail->taken, 0u, 1u) == 0u) {
-        mail->number = number;
-        mail->dim = dim;
-        mail->size = size;
-        mail->call = call;
-        __threadfence_system();
-        atomicExch(&mail->taken, 2u);
-    }
-    return 0;
-}
+#include "mail.cuh"
 
 struct Index {
     void* out;

@@ -1,4 +1,4 @@
-//! What kernels report beside their results: numbers of an index that are out of range.
+//! What kernels report beside their results: numbers of an index that are out of range, and divisions by zero.
 //!
 //! The mailbox is page-locked memory of the host, one for each device. A kernel that meets a wrong number leaves it there
 //! and goes on with 0; the next call that waits for the device tells it. The device stays usable.
@@ -78,10 +78,14 @@ impl Mailbox {
         let (number, dim, size) = (read(&mail.number), read(&mail.dim), read(&mail.size));
         let call = self.calls.lock().get(mail.call.load(Ordering::Relaxed) as usize).copied();
         mail.taken.store(0, Ordering::Release);
-        let message = format!("index {number} is out of range for dimension {dim} of size {size}");
+        // A division has no dimension.
+        let (kind, message) = match dim {
+            -1 => (ErrorKind::Argument, "integer division by zero".to_string()),
+            _ => (ErrorKind::Index, format!("index {number} is out of range for dimension {dim} of size {size}")),
+        };
         Err(match call {
-            Some((op, at)) => Error::new(ErrorKind::Index, op, message).queued_at(at),
-            None => Error::new(ErrorKind::Index, "cuda", message),
+            Some((op, at)) => Error::new(kind, op, message).queued_at(at),
+            None => Error::new(kind, "cuda", message),
         })
     }
 }

@@ -93,6 +93,9 @@ macro_rules! functor {
         Form::Rows(DType::F64) "_f64_flat", Form::Rows(DType::F16) "_f16_flat", Form::Rows(DType::BF16) "_bf16_flat",
         Form::Rows(DType::I64) "_i64_flat") };
     (@ $name:literal heavy) => { functor!(@@ $name, Form::Any(Lane::F32) "_f32", Form::Any(Lane::F64) "_f64") };
+    (@ $name:literal heavy whole) => { functor!(@@ $name, Form::Any(Lane::F32) "_f32", Form::Any(Lane::F64) "_f64",
+        Form::Any(Lane::I64) "_i64") };
+    (@ $name:literal whole) => { functor!(@@ $name, Form::Any(Lane::I64) "_i64") };
     (@ $name:literal heavy int) => { functor!(@@ $name, Form::Any(Lane::F32) "_f32", Form::Any(Lane::F64) "_f64",
         Form::Any(Lane::I64) "_i64", Form::Rows(DType::I64) "_i64_flat") };
     (@ $name:literal answer truth) => { functor!(@@ $name, Form::Any(Lane::F32) "_f32", Form::Any(Lane::F64) "_f64",
@@ -132,7 +135,8 @@ functors! {
     EQ "eq" answer truth; NE "ne" answer truth; LT "lt" answer truth; LE "le" answer truth; GT "gt" answer truth;
     GE "ge" answer truth; LOGICAL_AND "logical_and" truth; LOGICAL_OR "logical_or" truth; LOGICAL_XOR "logical_xor" truth;
     BITWISE_AND "bitwise_and" int truth; BITWISE_OR "bitwise_or" int truth; BITWISE_XOR "bitwise_xor" int truth;
-    REMAINDER "remainder" heavy; FMOD "fmod" heavy; DIV_FLOOR "div_floor" heavy; DIV_TRUNC "div_trunc" heavy;
+    REMAINDER "remainder" heavy whole; FMOD "fmod" heavy whole; DIV_FLOOR "div_floor" heavy whole;
+    DIV_TRUNC "div_trunc" heavy whole; GCD "gcd" whole; NEXTAFTER "nextafter" heavy;
     RELU_BACKWARD "relu_backward" real; TANH_BACKWARD "tanh_backward" real; SIGMOID_BACKWARD "sigmoid_backward" real;
     GELU "gelu" real; GELU_BACKWARD "gelu_backward" real; GELU_TANH "gelu_tanh" real;
     GELU_TANH_BACKWARD "gelu_tanh_backward" real; SILU "silu" real; SILU_BACKWARD "silu_backward" real;
@@ -186,7 +190,13 @@ impl Functor {
 }
 
 /// Queues a kernel on tensors.
-fn launch(work: &Work<'_>, any: &Kernel, flat: Option<&Kernel>, inputs: &[Input<'_>], extra: [u64; 3]) -> Result<Ran> {
+pub(super) fn launch(
+    work: &Work<'_>,
+    any: &Kernel,
+    flat: Option<&Kernel>,
+    inputs: &[Input<'_>],
+    extra: [u64; 3],
+) -> Result<Ran> {
     let out = work.outputs[0];
     let gpu = gpu_of(out)?;
     let reads: SmallVec<[&Storage; 3]> = work.inputs.iter().map(|t| t.storage()).collect();
@@ -409,23 +419,47 @@ binary! {
     Eq EQ false, Ne NE false, Lt LT false, Le LE false, Gt GT false, Ge GE false,
 }
 
-// Divisions of integers look at their divisors first, which the host does.
+// A kernel that meets a zero where it is to divide whole numbers tells it by the mailbox.
 macro_rules! division {
     ($($Op:ident $FUNCTOR:ident,)*) => {$(
         impl CudaKernel for $Op {
             fn run(&self, work: &Work<'_>) -> Result<Ran> {
                 let dtype = work.inputs[0].dtype();
-                if !dtype.is_float() {
-                    return on_host(work);
-                }
-                let extra = [f64::from(number(dtype)).to_bits(), 0, 0];
-                $FUNCTOR.run_with(work, Lane::of(dtype), &operands(self.scalar, work.inputs, true), extra)
+                let lane = Lane::of(dtype).map(|lane| if lane == Lane::Truth { Lane::I64 } else { lane });
+                let extra = if dtype.is_float() {
+                    [f64::from(number(dtype)).to_bits(), 0, 0]
+                } else if matches!(self.scalar, ScalarOperand::Right(by) if by.to_i64() == 0) {
+                    return on_host(work); // Which says so at once.
+                } else {
+                    let gpu = gpu_of(work.outputs[0])?;
+                    let (mail, call) = gpu.mailbox.of(gpu, work.op.name(), work.at)?;
+                    [mail, u64::from(call), 0]
+                };
+                $FUNCTOR.run_with(work, lane, &operands(self.scalar, work.inputs, true), extra)
             }
         }
     )*};
 }
 
 division! { Remainder REMAINDER, Fmod FMOD, DivFloor DIV_FLOOR, DivTrunc DIV_TRUNC, }
+
+impl CudaKernel for Gcd {
+    fn run(&self, work: &Work<'_>) -> Result<Ran> {
+        let lane = Lane::of(work.inputs[0].dtype());
+        GCD.run(work, lane, &operands(self.scalar, work.inputs, false))
+    }
+}
+
+impl CudaKernel for NextAfter {
+    fn run(&self, work: &Work<'_>) -> Result<Ran> {
+        let dtype = work.inputs[0].dtype();
+        if dtype == DType::F16 {
+            return on_host(work); // Which says that there is none.
+        }
+        let extra = [f64::from(number(dtype)).to_bits(), 0, 0];
+        NEXTAFTER.run_with(work, Lane::of(dtype), &operands(self.scalar, work.inputs, false), extra)
+    }
+}
 
 impl CudaKernel for Clamp {
     fn run(&self, work: &Work<'_>) -> Result<Ran> {

@@ -18,6 +18,8 @@ mod pool;
 mod reduce;
 mod scan;
 mod softmax;
+mod sort;
+mod special;
 
 pub(crate) use host::{WITHOUT_KERNEL, times};
 

@@ -8,6 +8,7 @@ mod joining;
 mod memory;
 mod networks;
 mod optimizers;
+mod order;
 mod products;
 mod reductions;
 mod scans;
