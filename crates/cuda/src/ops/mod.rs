@@ -15,6 +15,7 @@ mod optim;
 mod packed;
 mod places;
 mod pool;
+mod random;
 mod reduce;
 mod scan;
 mod softmax;

@@ -10,6 +10,7 @@ mod networks;
 mod optimizers;
 mod order;
 mod products;
+mod random;
 mod reductions;
 mod scans;
 mod streams;
