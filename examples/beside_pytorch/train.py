@@ -1,5 +1,5 @@
-"""Trains the two networks of `beside_pytorch` in PyTorch for 200 steps from seed 0, and writes what they lost,
-`losses.pt`, beside this file.
+"""Trains the networks of `beside_pytorch` in PyTorch for 200 steps from seed 0, and writes what they lost, `losses.pt`,
+beside this file.
 
     pip install torch numpy
     python train.py
@@ -48,9 +48,9 @@ class Rows(nn.Module):
         return self.last(out[:, -1])
 
 
-def train(make, images, labels):
+def train(make, dtype, images, labels):
     torch.manual_seed(0)
-    model = make()
+    model, images = make().to(dtype), images.to(dtype)
     optimizer = torch.optim.Adam(model.parameters(), lr=4e-3)
     losses = []
     while len(losses) < STEPS:
@@ -68,7 +68,8 @@ def main():
     torch.set_num_threads(1)
     images = read("train-images-idx3-ubyte.gz", 16).view(-1, 1, 8, 8).float() / 255
     labels = read("train-labels-idx1-ubyte.gz", 8).long()
-    losses = {name: train(make, images, labels) for name, make in (("cnn", Cnn), ("lstm", Rows))}
+    runs = (("cnn", Cnn, torch.float64), ("cnn_f32", Cnn, torch.float32), ("lstm", Rows, torch.float32))
+    losses = {name: train(make, dtype, images, labels) for name, make, dtype in runs}
     torch.save(losses, os.path.join(HERE, "losses.pt"))
     for name, all in losses.items():
         print(name, all[0], all[-1])
