@@ -59,6 +59,15 @@ fn damaged(whole: &[u8], dice: &mut Dice) -> Vec<u8> {
     const WORDS: [[u8; 4]; 6] =
         [[0; 4], [0xff; 4], [0x7f, 0xff, 0xff, 0xff], [0xff, 0xff, 0xff, 0x7f], [0x80, 0, 0, 0], [0, 0, 0, 0x80]];
     let mut bytes = whole.to_vec();
+    match dice.below(32) {
+        0 => bytes.truncate(dice.below(whole.len()).max(1)),
+        1 => {
+            let (from, to) = (dice.below(whole.len()), dice.below(whole.len()));
+            let part = whole[from..(from + 1 + dice.below(64)).min(whole.len())].to_vec();
+            bytes.splice(to..to, part);
+        }
+        _ => {}
+    }
     for _ in 0..=dice.below(4) {
         let at = if dice.below(3) > 0 { dice.below(bytes.len().min(80)) } else { dice.below(bytes.len()) };
         if dice.below(2) == 0 {
@@ -69,6 +78,12 @@ fn damaged(whole: &[u8], dice: &mut Dice) -> Vec<u8> {
         }
     }
     bytes
+}
+
+/// How many damaged files each reader is given: 2000, or `FLAMBEAU_DAMAGED_FILES`.
+fn variants() -> usize {
+    let asked = std::env::var("FLAMBEAU_DAMAGED_FILES").ok();
+    asked.map_or(2000, |n| n.parse().expect("FLAMBEAU_DAMAGED_FILES is a number"))
 }
 
 /// Reads `whole`, which must go well, and then what became of it in many ways.
@@ -83,10 +98,11 @@ fn attack(name: &str, whole: &[u8], most: usize, read: impl Fn(&Path) -> Result<
     read(&path).unwrap();
     let mut dice = Dice(7);
     let cut = (0..whole.len()).step_by(whole.len().div_ceil(300)).map(|n| whole[..n].to_vec());
-    let all = cut.collect::<Vec<_>>().into_iter().chain((0..2000).map(|_| damaged(whole, &mut dice)));
-    let mut errors = 0;
+    let all = cut.collect::<Vec<_>>().into_iter().chain((0..variants()).map(|_| damaged(whole, &mut dice)));
+    let (mut inputs, mut errors) = (0usize, 0usize);
     for (i, bytes) in all.enumerate() {
         std::fs::write(&path, &bytes).unwrap();
+        inputs += 1;
         LARGEST.store(0, Ordering::Relaxed);
         let Ok(result) = catch_unwind(|| read(&path)) else { panic!("{name}, variant {i}: the reader panics") };
         let largest = LARGEST.load(Ordering::Relaxed);
@@ -96,6 +112,7 @@ fn attack(name: &str, whole: &[u8], most: usize, read: impl Fn(&Path) -> Result<
             errors += 1;
         }
     }
+    println!("{name}: {inputs} files, {errors} refused");
     assert!(errors > 100, "{name}: {errors} errors only, has the file a header at all?");
 }
 
