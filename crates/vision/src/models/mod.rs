@@ -18,13 +18,18 @@ mod detection;
 mod features;
 mod layers;
 mod named;
+mod optical_flow;
 mod registry;
 mod segmentation;
+mod video;
 mod weights;
+mod windows;
 
 pub use classification::*;
 pub use detection::*;
 pub use features::{FeatureExtractor, create_feature_extractor, get_graph_node_names};
+pub use optical_flow::*;
 pub use registry::{ModelBuilder, Network, get_model, list_models};
 pub use segmentation::*;
+pub use video::*;
 pub use weights::*;

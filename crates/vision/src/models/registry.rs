@@ -2,15 +2,21 @@
 
 use super::*;
 use flambeau_nn::{Call, Module, Tensors};
-use flambeau_tensor::{Build, Error, ErrorKind, Result, Tensor};
+use flambeau_tensor::{Build, Error, ErrorKind, Result, Tensor, ensure};
 
-/// A network of any family that takes images: what [`get_model`] makes.
+/// A network of any family: what [`get_model`] makes.
 pub trait Network: Module {
-    /// What it gives for `x`, every tensor of it in order.
+    /// What it gives for `x`, every tensor of it in order: images `[N, 3, H, W]`, videos `[N, 3, T, H, W]` for the networks
+    /// that take them, and the two images between which things moved as `[2, N, 3, H, W]` for RAFT.
     ///
     /// # Errors
     /// Where `x` does not fit.
     fn outputs(&self, x: &Tensor) -> Result<Vec<Tensor>>;
+
+    /// The network as one that finds things, with its losses; none where it does not.
+    fn as_detector(&self) -> Option<&dyn Detector> {
+        None
+    }
 }
 
 macro_rules! networks {
@@ -24,8 +30,14 @@ macro_rules! networks {
             }
         )*
 
-        /// What makes each network, by name.
-        const MAKERS: &[(&str, Maker)] = &[$($((stringify!($name), |b| {
+        makers! { MAKERS: $($($name)*)* }
+    };
+}
+
+/// Lists what makes each network, by name.
+macro_rules! makers {
+    ($LIST:ident: $($name:ident)*) => {
+        const $LIST: &[(&str, Maker)] = &[$((stringify!($name), |b| {
             let mut builder = $name();
             if let Some(classes) = b.num_classes {
                 builder = builder.num_classes(classes);
@@ -34,7 +46,27 @@ macro_rules! networks {
                 builder = builder.weights(weights);
             }
             Ok(Box::new(builder.build()?))
-        }),)*)*];
+        }),)*];
+    };
+}
+
+macro_rules! detectors {
+    ($($Model:ty: $($name:ident)*;)*) => {
+        $(
+            impl Network for $Model {
+                #[track_caller]
+                fn outputs(&self, x: &Tensor) -> Result<Vec<Tensor>> {
+                    let images = (0..x.size(0)?).map(|i| x.select(0, i as isize)).collect::<Result<Vec<_>>>()?;
+                    Ok(self.detect(&images)?.into_iter().flat_map(Detection::into_tensors).collect())
+                }
+
+                fn as_detector(&self) -> Option<&dyn Detector> {
+                    Some(self)
+                }
+            }
+        )*
+
+        makers! { DETECTORS: $($($name)*)* }
     };
 }
 
@@ -64,12 +96,39 @@ networks! {
     SqueezeNet: squeezenet1_0 squeezenet1_1;
     SwinTransformer: swin_b swin_s swin_t swin_v2_b swin_v2_s swin_v2_t;
     VGG: vgg11 vgg11_bn vgg13 vgg13_bn vgg16 vgg16_bn vgg19 vgg19_bn;
+    VideoResNet: mc3_18 r2plus1d_18 r3d_18;
+    S3D: s3d;
+    MViT: mvit_v1_b mvit_v2_s;
+    SwinTransformer3d: swin3d_b swin3d_s swin3d_t;
     VisionTransformer: vit_b_16 vit_b_32 vit_h_14 vit_l_16 vit_l_32;
 }
 
-/// The names of all networks that take images, in the order of the alphabet.
+detectors! {
+    RCNN: fasterrcnn_mobilenet_v3_large_320_fpn fasterrcnn_mobilenet_v3_large_fpn fasterrcnn_resnet50_fpn
+        fasterrcnn_resnet50_fpn_v2 keypointrcnn_resnet50_fpn maskrcnn_resnet50_fpn maskrcnn_resnet50_fpn_v2;
+    RetinaNet: retinanet_resnet50_fpn retinanet_resnet50_fpn_v2;
+    FCOS: fcos_resnet50_fpn;
+    SSD: ssd300_vgg16 ssdlite320_mobilenet_v3_large;
+}
+
+impl Network for RAFT {
+    #[track_caller]
+    fn outputs(&self, x: &Tensor) -> Result<Vec<Tensor>> {
+        ensure!(x.rank() == 5 && x.shape()[0] == 2, Shape, "RAFT", "shape {:?} is not [2, N, 3, H, W]", x.shape());
+        self.flows(&x.select(0, 0)?, &x.select(0, 1)?, 12)
+    }
+}
+makers! { FLOWS: raft_large raft_small }
+
+/// What makes each network, by name.
+fn makers() -> impl Iterator<Item = &'static (&'static str, Maker)> {
+    MAKERS.iter().chain(DETECTORS).chain(FLOWS)
+}
+
+/// The names of all networks, in the order of the alphabet, as `torchvision.models.list_models` without the quantized
+/// ones.
 pub fn list_models() -> Vec<&'static str> {
-    let mut names: Vec<&str> = MAKERS.iter().map(|(name, _)| *name).collect();
+    let mut names: Vec<&str> = makers().map(|(name, _)| *name).collect();
     names.sort_unstable();
     names
 }
@@ -117,7 +176,7 @@ impl ModelBuilder {
     /// Where there is no network of this name, the weights are another network's, or their file is missing.
     #[track_caller]
     pub fn build(self) -> Result<Box<dyn Network>> {
-        match MAKERS.iter().find(|(name, _)| *name == self.name) {
+        match makers().find(|(name, _)| *name == self.name) {
             Some((_, make)) => make(&self),
             None => {
                 let message = format!("there is no network {:?}; `list_models()` lists them", self.name);

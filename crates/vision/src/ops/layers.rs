@@ -2,8 +2,9 @@
 
 use super::drop::{StochasticDepthMode, drop_block2d, drop_block3d, stochastic_depth};
 use flambeau_nn::{
-    AdaptiveAvgPool2d, BatchNorm2d, BatchNorm3d, Buffer, Call, Conv2d, Conv3d, Dropout, Forward, GELU, Hardsigmoid,
-    Hardswish, Identity, Layer, LayerNorm, Linear, Mode, Module, ReLU, ReLU6, Sequential, SiLU, Sigmoid, plain_parts,
+    AdaptiveAvgPool2d, BatchNorm2d, BatchNorm3d, Buffer, Call, Conv2d, Conv3d, Dropout, Forward, GELU, GroupNorm,
+    Hardsigmoid, Hardswish, Identity, InstanceNorm2d, InstanceNorm3d, Layer, LayerNorm, Linear, Mode, Module, ReLU,
+    ReLU6, Sequential, SiLU, Sigmoid, plain_parts,
 };
 use flambeau_tensor::{Build, Dims, Result, Tensor, bail, builder, ensure};
 
@@ -27,6 +28,13 @@ pub enum Norm {
         /// what is added to the variance
         eps: f64,
     },
+    /// group normalisation with as many groups
+    Group {
+        /// parts that the channels fall into
+        groups: usize,
+    },
+    /// instance normalisation without factors
+    Instance,
     /// nothing: the convolution has a bias
     None,
 }
@@ -122,7 +130,7 @@ macro_rules! chains {
 pub(crate) use chains;
 
 macro_rules! conv_norm_activation {
-    ($($(#[$doc:meta])* $Name:ident, $Builder:ident, $Conv:ident, $BatchNorm:ident, $layer_norm:expr;)*) => {
+    ($($(#[$doc:meta])* $Name:ident, $Builder:ident, $Conv:ident, $BatchNorm:ident, $InstanceNorm:ident, $layer_norm:expr;)*) => {
         chains! { $($(#[$doc])* $Name)* }
         $(
             builder! {
@@ -176,6 +184,12 @@ macro_rules! conv_norm_activation {
                             layers.push(FrozenBatchNorm2d::new(b.out_channels).eps(eps))?;
                         }
                         Norm::Layer { eps } => $layer_norm(&mut layers, b.out_channels, eps)?,
+                        Norm::Group { groups } => {
+                            layers.push(GroupNorm::new(groups, b.out_channels))?;
+                        }
+                        Norm::Instance => {
+                            layers.push($InstanceNorm::new(b.out_channels))?;
+                        }
                         Norm::None => {}
                     }
                     b.activation_layer.push_to(&mut layers, b.inplace)?;
@@ -187,9 +201,11 @@ macro_rules! conv_norm_activation {
 }
 conv_norm_activation! {
     /// A convolution, what normalises it and an activation, as `torchvision.ops.Conv2dNormActivation`.
-    Conv2dNormActivation, Conv2dNormActivationBuilder, Conv2d, BatchNorm2d, LayerNorm2d::push_to;
+    Conv2dNormActivation, Conv2dNormActivationBuilder, Conv2d, BatchNorm2d, InstanceNorm2d,
+        LayerNorm2d::push_to;
     /// The same for volumes and videos, as `torchvision.ops.Conv3dNormActivation`.
-    Conv3dNormActivation, Conv3dNormActivationBuilder, Conv3d, BatchNorm3d, no_layer_norm;
+    Conv3dNormActivation, Conv3dNormActivationBuilder, Conv3d, BatchNorm3d, InstanceNorm3d,
+        no_layer_norm;
 }
 
 #[track_caller]

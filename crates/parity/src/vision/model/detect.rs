@@ -1,8 +1,7 @@
 //! Networks that find things: their losses in training, and what they find.
 
-use flambeau_nn::Module;
 use flambeau_tensor::{Tensor, manual_seed, no_grad};
-use flambeau_vision::models::{Detection, RCNN, Target};
+use flambeau_vision::models::{Detection, Detector, Target};
 use safetensors::SafeTensors;
 use serde_json::Value as Json;
 
@@ -14,8 +13,8 @@ use crate::{
     value::{Recorded, Value},
 };
 
-pub fn run(model: &RCNN, seed: u64, json: &Json, data: &SafeTensors<'_>) -> Result<(), Trouble> {
-    forward::filled(model, json, data)?;
+pub fn run(model: &dyn Detector, seed: u64, json: &Json, data: &SafeTensors<'_>) -> Result<(), Trouble> {
+    forward::filled(model.as_module(), json, data)?;
     let Json::Array(args) = field(json, "args")? else { return failed("damaged recording: args") };
     let Some(images) = args.first() else { return failed("damaged recording: no images") };
     let images = Value::parse(images, data)?.tensors().into_iter().map(revive).collect::<Result<Vec<_>, _>>()?;
@@ -31,7 +30,7 @@ pub fn run(model: &RCNN, seed: u64, json: &Json, data: &SafeTensors<'_>) -> Resu
         losses = no_grad(|| model.losses(&images, &targets))?;
         Ok(())
     };
-    forward::statistics_of(model, pass)?;
+    forward::statistics_of(model.as_module(), pass)?;
     let Value::Dict(recorded) = Value::parse(field(json, "losses")?, data)? else { return failed("no losses") };
     for (name, theirs) in &recorded {
         let Some((_, ours)) = losses.iter().find(|(n, _)| n == name) else { return failed(format!("no {name}")) };

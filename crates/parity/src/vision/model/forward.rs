@@ -3,7 +3,7 @@
 use flambeau_autograd::Autograd;
 use flambeau_nn::{BatchNorm1d, BatchNorm2d, BatchNorm3d, DynModule, Module, functional};
 use flambeau_tensor::{Tensor, manual_seed, no_grad};
-use flambeau_vision::models::{Network, create_feature_extractor};
+use flambeau_vision::models::{Network, RAFT, create_feature_extractor};
 use safetensors::SafeTensors;
 use serde_json::Value as Json;
 
@@ -35,16 +35,32 @@ pub fn run(model: &dyn Network, json: &Json, data: &SafeTensors<'_>) -> Result<(
             return failed(format!("it prints `{ours}` for `{theirs}`"));
         }
     }
-    let inputs = tensors(field(json, "args")?, data)?;
-    let [input] = &inputs[..] else { return unsupported("several inputs") };
-    let x = revive(input)?;
-    calibrate(model, &x)?;
     let noise = json.get("noise").and_then(real).unwrap_or(0.0);
     let allowed = (20.0 * noise).max(1e-4);
     let theirs = Value::parse(field(json, "output")?, data)?;
     let theirs: Vec<Plain> = theirs.tensors().into_iter().map(Plain::from).collect();
+    if let Some(raft) = model.as_module().downcast_ref::<RAFT>() {
+        return same_outputs(&flows(model, raft, json, data)?, &theirs, allowed);
+    }
+    let inputs = tensors(field(json, "args")?, data)?;
+    let [input] = &inputs[..] else { return unsupported("several inputs") };
+    let x = revive(input)?;
+    calibrate(model, &x)?;
     same_outputs(&no_grad(|| model.outputs(&x))?, &theirs, allowed)?;
     features(model, &x, json, data, allowed)
+}
+
+/// What a network of flow gives for two images, and as many corrections as the case says.
+fn flows(model: &dyn Network, raft: &RAFT, json: &Json, data: &SafeTensors<'_>) -> Result<Vec<Tensor>, Trouble> {
+    let Json::Array(args) = field(json, "args")? else { return failed("damaged recording: args") };
+    let updates = args.get(2).and_then(Json::as_u64).unwrap_or(12) as usize;
+    let images = tensors(&Json::Array(args.iter().take(2).cloned().collect()), data)?;
+    let [first, second] = &images[..] else { return failed("damaged recording: two images are needed") };
+    let (first, second) = (revive(first)?, revive(second)?);
+    fill_zeros(model)?;
+    let run = || no_grad(|| raft.flows(&first, &second, updates));
+    statistics_of(model.as_module(), || run().map(drop).map_err(Trouble::from))?;
+    Ok(run()?)
 }
 
 struct Printed<'a>(&'a DynModule);

@@ -28,18 +28,17 @@ pub fn run(name: &str, json: &Json, data: &SafeTensors<'_>) -> Result<(), Troubl
     }
     let options = Call::of(&Arguments::setting(json, "ctor_kwargs", data)?)?;
     let seed = field(json, "seed")?.as_u64().unwrap_or_default();
-    manual_seed(seed);
-    if let Some(model) = build::detector(name, &options)? {
-        options.all_read()?;
-        return detect::run(&model, seed, json, data);
-    }
     let make = || -> Result<Box<dyn Network>, Trouble> {
         manual_seed(seed);
         let model = build::build(name, &options)?;
         options.all_read()?;
         Ok(model)
     };
-    forward::run(&*make()?, json, data)?;
+    let model = make()?;
+    if let Some(detector) = model.as_detector() {
+        return detect::run(detector, seed, json, data);
+    }
+    forward::run(&*model, json, data)?;
     if json.get("step").is_some_and(|step| !step.is_null()) {
         forward::step(&*make()?, json, data)?;
     }

@@ -12,10 +12,7 @@ use crate::{
 
 pub fn run(name: &str, json: &Json) -> Result<(), Trouble> {
     let call = Call::of(&Arguments::default())?;
-    match build::detector(name, &call)? {
-        Some(model) => made_of(&model, json)?,
-        None => made_of(build::build(name, &call)?.as_module(), json)?,
-    }
+    made_of(build::build(name, &call)?.as_module(), json)?;
     weights(get_model_weights(name), json)
 }
 

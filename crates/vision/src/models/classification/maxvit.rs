@@ -1,7 +1,7 @@
 //! MaxViT: attention in windows and on grids ("MaxViT: Multi-Axis Vision Transformer", Z. Tu et al., 2022).
 
-use super::swin_transformer::{relative_position_bias, relative_position_index};
 use crate::models::builder::{fill, model_builder, model_functions};
+use crate::models::windows::{relative_position_bias, relative_position_index};
 use crate::ops::{Activation, Conv2dNormActivation, Norm, SqueezeExcitation, StochasticDepth, StochasticDepthMode};
 use flambeau_nn::{
     AdaptiveAvgPool2d, AvgPool2d, BatchNorm2d, Buffer, Call, Conv2d, Dropout, Flatten, Forward, GELU, Identity, Layer,
@@ -76,7 +76,7 @@ impl RelativePositionalMultiHeadAttention {
         init::trunc_normal_(&table, 0.0, 0.02, -2.0, 2.0)?;
         Ok(RelativePositionalMultiHeadAttention {
             relative_position_bias_table: Parameter::new(table)?,
-            relative_position_index: Buffer::new(relative_position_index(side, side)?.reshape([places, places])?),
+            relative_position_index: Buffer::new(relative_position_index(&[side, side])?.reshape([places, places])?),
             to_qkv,
             merge,
             heads,

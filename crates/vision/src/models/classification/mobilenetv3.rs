@@ -1,8 +1,8 @@
 //! MobileNet v3 ("Searching for MobileNetV3", A. Howard et al., 2019).
 
 use crate::models::builder::{fill_mobile, make_divisible, model_builder, model_functions};
-use crate::ops::{Activation, Conv2dNormActivation, Norm, SqueezeExcitation};
-use flambeau_nn::{AdaptiveAvgPool2d, Call, Dropout, Forward, Hardswish, Linear, Module, Sequential};
+use crate::ops::{Activation, Conv2dNormActivation, Conv2dNormActivationBuilder, Norm, SqueezeExcitation};
+use flambeau_nn::{AdaptiveAvgPool2d, Call, Dropout, Forward, Hardswish, Layer, Linear, Module, Sequential};
 use flambeau_tensor::{Result, Tensor, ensure};
 
 /// One block, as a row of the paper's tables 1 and 2.
@@ -32,25 +32,33 @@ pub(crate) struct InvertedResidual {
 }
 
 impl InvertedResidual {
+    /// The chain of a block.
     #[track_caller]
-    fn new(c: BlockConfig, norm: Norm) -> Result<Self> {
+    fn layers(c: BlockConfig, norm: Norm) -> Result<Vec<Box<dyn Layer>>> {
         let activation = if c.use_hs { Activation::Hardswish } else { Activation::Relu };
         let conv = |from, to, kernel| {
             Conv2dNormActivation::new(from, to).kernel_size(kernel).norm_layer(norm).activation_layer(activation)
         };
-        let mut block = Sequential::new();
+        let mut block: Vec<Box<dyn Layer>> = Vec::new();
         if c.expanded_channels != c.input_channels {
-            block.push(conv(c.input_channels, c.expanded_channels, 1))?;
+            block.push(Box::new(conv(c.input_channels, c.expanded_channels, 1).build()?));
         }
         let stride = if c.dilation > 1 { 1 } else { c.stride };
         let by_channel = conv(c.expanded_channels, c.expanded_channels, c.kernel).stride(stride);
-        block.push(by_channel.dilation(c.dilation).groups(c.expanded_channels))?;
+        block.push(Box::new(by_channel.dilation(c.dilation).groups(c.expanded_channels).build()?));
         if c.use_se {
             let squeezed = make_divisible((c.expanded_channels / 4) as f64, 8);
             let squeeze = SqueezeExcitation::new(c.expanded_channels, squeezed);
-            block.push(squeeze.scale_activation(Activation::Hardsigmoid))?;
+            block.push(Box::new(squeeze.scale_activation(Activation::Hardsigmoid).build()?));
         }
-        block.push(conv(c.expanded_channels, c.out_channels, 1).activation_layer(Activation::None))?;
+        let last = conv(c.expanded_channels, c.out_channels, 1).activation_layer(Activation::None);
+        block.push(Box::new(last.build()?));
+        Ok(block)
+    }
+
+    #[track_caller]
+    fn new(c: BlockConfig, norm: Norm) -> Result<Self> {
+        let block = Sequential::of(Self::layers(c, norm)?)?;
         let use_res_connect = c.stride == 1 && c.input_channels == c.out_channels;
         Ok(InvertedResidual { block, use_res_connect, out_channels: c.out_channels, strided: c.stride > 1 })
     }
@@ -169,6 +177,42 @@ impl MobileNetV3Builder {
         ]
     }
 
+    /// The convolutions before and behind the blocks.
+    fn ends(&self, blocks: &[BlockConfig]) -> (Conv2dNormActivationBuilder, Conv2dNormActivationBuilder) {
+        let conv = |from, to| {
+            let conv = Conv2dNormActivation::new(from, to).norm_layer(self.norm_layer);
+            conv.activation_layer(Activation::Hardswish)
+        };
+        let last = blocks[blocks.len() - 1].out_channels;
+        (conv(3, blocks[0].input_channels).stride(2), conv(last, 6 * last).kernel_size(1))
+    }
+
+    /// The blocks in two chains, as SSDlite has them: the first ends behind the widening of block `middle` (as counted in
+    /// `features`), the second goes on inside it.
+    #[track_caller]
+    pub(crate) fn halves(self, middle: usize) -> Result<Sequential> {
+        let blocks = self.blocks();
+        let (mut front, mut back) = (Sequential::new(), Sequential::new());
+        front.push(self.ends(&blocks).0)?;
+        for (i, config) in blocks.iter().enumerate() {
+            if i + 1 == middle {
+                let mut layers = InvertedResidual::layers(*config, self.norm_layer)?.into_iter();
+                layers.next().map_or(Ok(()), |widening| front.push(widening).map(drop))?;
+                // A slice of a chain keeps the layers' numbers there.
+                let mut rest = Sequential::new();
+                for (k, layer) in layers.enumerate() {
+                    rest.push_named((k + 1).to_string(), layer)?;
+                }
+                back.push(rest)?;
+            } else {
+                let part = if i + 1 < middle { &mut front } else { &mut back };
+                part.push(InvertedResidual::new(*config, self.norm_layer)?)?;
+            }
+        }
+        back.push(self.ends(&blocks).1)?;
+        Sequential::of((front, back))
+    }
+
     fn make(&self) -> Result<MobileNetV3> {
         ensure!(
             self.width_mult > 0.0 && self.width_mult < 1000.0,
@@ -177,18 +221,14 @@ impl MobileNetV3Builder {
             "width_mult {} leaves no channels, or too many",
             self.width_mult
         );
-        let conv = |from, to| {
-            let conv = Conv2dNormActivation::new(from, to).norm_layer(self.norm_layer);
-            conv.activation_layer(Activation::Hardswish)
-        };
         let blocks = self.blocks();
         let mut features = Sequential::new();
-        features.push(conv(3, blocks[0].input_channels).stride(2))?;
+        features.push(self.ends(&blocks).0)?;
         for config in &blocks {
             features.push(InvertedResidual::new(*config, self.norm_layer)?)?;
         }
+        features.push(self.ends(&blocks).1)?;
         let from = blocks[blocks.len() - 1].out_channels;
-        features.push(conv(from, 6 * from).kernel_size(1))?;
         let last = if self.large { 1280 } else { 1024 } / if self.reduced_tail { 2 } else { 1 };
         let last = make_divisible(last as f64 * self.width_mult, 8);
         let model = MobileNetV3 {

@@ -14,9 +14,9 @@ mod regnet;
 pub(crate) mod resnet;
 mod shufflenetv2;
 mod squeezenet;
-mod swin_transformer;
+pub(crate) mod swin_transformer;
 mod vgg;
-mod vision_transformer;
+pub(crate) mod vision_transformer;
 
 pub use alexnet::{AlexNet, AlexNetBuilder, alexnet};
 pub use convnext::{ConvNeXt, ConvNeXtBuilder, convnext_base, convnext_large, convnext_small, convnext_tiny};

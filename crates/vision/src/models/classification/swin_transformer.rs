@@ -3,139 +3,13 @@
 
 use super::vision_transformer::perceptron;
 use crate::models::builder::{Weighted, fill, model_builder, model_functions};
+use crate::models::windows::{Windows, relative_position_bias, relative_position_index};
 use crate::ops::{MLP, Permute, StochasticDepth, StochasticDepthMode};
 use flambeau_nn::{
     AdaptiveAvgPool2d, Buffer, Call, Conv2d, Flatten, Forward, LayerNorm, Linear, Mode, Module, Parameter, ReLU,
-    Sequential, functional, init,
+    Sequential, init,
 };
 use flambeau_tensor::{Result, Tensor, cat, ensure, no_grad};
-
-/// For each pair of places in a window of `height` by `width`, which row of a table tells how they lie to each other,
-/// `[(height · width)²]`.
-#[track_caller]
-pub(super) fn relative_position_index(height: usize, width: usize) -> Result<Tensor> {
-    let places: Vec<(usize, usize)> = (0..height).flat_map(|y| (0..width).map(move |x| (y, x))).collect();
-    let row = |(y, x): (usize, usize), (v, u): (usize, usize)| {
-        ((y + height - 1 - v) * (2 * width - 1) + x + width - 1 - u) as i64
-    };
-    let index: Vec<i64> = places.iter().flat_map(|a| places.iter().map(move |b| row(*a, *b))).collect();
-    let pairs = index.len();
-    Tensor::from_vec(index, [pairs])
-}
-
-/// The rows of `table` that `index` names, `[1, heads, places, places]`.
-#[track_caller]
-pub(super) fn relative_position_bias(table: &Tensor, index: &Tensor, places: usize) -> Result<Tensor> {
-    let rows = table.index_select(0, index.flatten(0, -1)?)?;
-    rows.reshape([places as isize, places as isize, -1])?.permute([2, 0, 1])?.contiguous()?.unsqueeze(0)
-}
-
-/// What the attention of both versions is made of.
-struct Windows<'a> {
-    window: [usize; 2],
-    shift: [usize; 2],
-    heads: usize,
-    qkv: &'a Linear,
-    proj: &'a Linear,
-    /// `[1, heads, places, places]`
-    bias: Tensor,
-    /// By how much the cosine of query and key counts; the dot product counts where there is none.
-    logit_scale: Option<&'a Parameter>,
-    attention_dropout: f64,
-    dropout: f64,
-    training: bool,
-}
-
-impl Windows<'_> {
-    /// Attention of `[N, H, W, C]` in windows, moved by `shift`.
-    #[track_caller]
-    fn attend(&self, input: &Tensor) -> Result<Tensor> {
-        let [batch, height, width, channels] = *input.shape() else {
-            flambeau_tensor::bail!(Shape, "SwinTransformer", "shape {:?} is not [N, H, W, C]", input.shape());
-        };
-        let [wh, ww] = self.window;
-        let (full_h, full_w) = (height.next_multiple_of(wh), width.next_multiple_of(ww));
-        let x = input.pad(&[0, 0, 0, (full_w - width) as isize, 0, (full_h - height) as isize], 0.0)?;
-        let shift = [if wh >= full_h { 0 } else { self.shift[0] }, if ww >= full_w { 0 } else { self.shift[1] }];
-        let shifted = shift[0] + shift[1] > 0;
-        let by = |sign: isize| [sign * shift[0] as isize, sign * shift[1] as isize];
-        let x = if shifted { x.roll(by(-1), [1, 2])? } else { x };
-        let (rows, columns, places) = (full_h / wh, full_w / ww, wh * ww);
-        let windows = rows * columns;
-        let x = x.reshape([batch, rows, wh, columns, ww, channels])?.permute([0, 1, 3, 2, 4, 5])?;
-        let x = x.reshape([batch * windows, places, channels])?;
-
-        let qkv = x.linear(&self.qkv.weight, self.qkv_bias()?.as_ref())?;
-        let qkv = qkv.reshape([batch * windows, places, 3, self.heads, channels / self.heads])?;
-        let qkv = qkv.permute([2, 0, 3, 1, 4])?;
-        let (q, k, v) = (qkv.select(0, 0)?, qkv.select(0, 1)?, qkv.select(0, 2)?);
-        let scores = match self.logit_scale {
-            Some(scale) => {
-                let cosine = q.normalize(2.0, -1, 1e-12)?.matmul(&k.normalize(2.0, -1, 1e-12)?.mt()?)?;
-                cosine.mul(&scale.clamp_max(100f64.ln())?.exp()?)?
-            }
-            None => q.mul(((channels / self.heads) as f64).powf(-0.5))?.matmul(&k.mt()?)?,
-        };
-        let mut scores = scores.add(&self.bias)?;
-        if shifted {
-            let mask = self.mask(full_h, full_w, shift)?.to_dtype(x.dtype())?.to_device(x.device())?;
-            let by_window = scores.reshape([batch, windows, self.heads, places, places])?;
-            scores = by_window.add(&mask)?.reshape([batch * windows, self.heads, places, places])?;
-        }
-        let weights = functional::dropout(&scores.softmax(-1)?, self.attention_dropout, self.training)?;
-        let x = weights.matmul(&v)?.transpose(1, 2)?.reshape([batch * windows, places, channels])?;
-        let x = functional::dropout(&self.proj.call(&x)?, self.dropout, self.training)?;
-
-        let x = x.reshape([batch, rows, columns, wh, ww, channels])?.permute([0, 1, 3, 2, 4, 5])?;
-        let x = x.reshape([batch, full_h, full_w, channels])?;
-        let x = if shifted { x.roll(by(1), [1, 2])? } else { x };
-        x.narrow(1, 0, height)?.narrow(2, 0, width)?.contiguous()
-    }
-
-    /// The bias of queries, keys and values; with cosines that of keys counts as zero.
-    #[track_caller]
-    fn qkv_bias(&self) -> Result<Option<Tensor>> {
-        let Some(bias) = &self.qkv.bias else { return Ok(None) };
-        if self.logit_scale.is_none() {
-            return Ok(Some(bias.tensor().clone()));
-        }
-        let third = bias.numel() / 3;
-        let (q, k, v) = (
-            bias.narrow(0, 0, third)?,
-            bias.narrow(0, third as isize, third)?,
-            bias.narrow(0, 2 * third as isize, third)?,
-        );
-        Ok(Some(cat(&[q, k.zeros_like()?, v], 0)?))
-    }
-
-    /// What forbids places that only the shift made neighbours to attend to each other, `[1, windows, 1, places,
-    /// places]`.
-    #[track_caller]
-    fn mask(&self, full_h: usize, full_w: usize, shift: [usize; 2]) -> Result<Tensor> {
-        let [wh, ww] = self.window;
-        let part = |at: usize, size: usize, window: usize, shift: usize| match shift {
-            0 => 2,
-            _ if at < size - window => 0,
-            _ if at < size - shift => 1,
-            _ => 2,
-        };
-        let mut mask = Vec::with_capacity(full_h * full_w * wh * ww);
-        for row in 0..full_h / wh {
-            for column in 0..full_w / ww {
-                let region = |place: usize| {
-                    let (y, x) = (row * wh + place / ww, column * ww + place % ww);
-                    3 * part(y, full_h, wh, shift[0]) + part(x, full_w, ww, shift[1])
-                };
-                let regions: Vec<usize> = (0..wh * ww).map(region).collect();
-                mask.extend(
-                    regions.iter().flat_map(|a| regions.iter().map(move |b| if a == b { 0f32 } else { -100.0 })),
-                );
-            }
-        }
-        let windows = (full_h / wh) * (full_w / ww);
-        Tensor::from_vec(mask, [1, windows, 1, wh * ww, wh * ww])
-    }
-}
 
 /// Attention in shifted windows whose bias is a table.
 #[derive(Module)]
@@ -181,8 +55,8 @@ impl Shape {
 
     fn windows<'a>(&self, qkv: &'a Linear, proj: &'a Linear, bias: Tensor, training: &Mode) -> Windows<'a> {
         Windows {
-            window: self.window,
-            shift: self.shift,
+            window: [1, self.window[0], self.window[1]],
+            shift: [0, self.shift[0], self.shift[1]],
             heads: self.heads,
             qkv,
             proj,
@@ -195,6 +69,12 @@ impl Shape {
     }
 }
 
+/// Attention of images `[N, H, W, C]`: videos of one frame.
+#[track_caller]
+fn flat(windows: &Windows<'_>, x: &Tensor) -> Result<Tensor> {
+    windows.attend(&x.unsqueeze(1)?)?.squeeze(1)
+}
+
 impl ShiftedWindowAttention {
     #[track_caller]
     fn new(shape: Shape) -> Result<Self> {
@@ -205,7 +85,7 @@ impl ShiftedWindowAttention {
         init::trunc_normal_(&table, 0.0, 0.02, -2.0, 2.0)?;
         Ok(ShiftedWindowAttention {
             relative_position_bias_table: Parameter::new(table)?,
-            relative_position_index: Buffer::new(relative_position_index(wh, ww)?),
+            relative_position_index: Buffer::new(relative_position_index(&[wh, ww])?),
             qkv,
             proj,
             shape,
@@ -220,7 +100,7 @@ impl Forward<&Tensor> for ShiftedWindowAttention {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (table, index) = (&self.relative_position_bias_table, &self.relative_position_index);
         let bias = relative_position_bias(table, index, self.shape.places())?;
-        self.shape.windows(&self.qkv, &self.proj, bias, &self.training).attend(x)
+        flat(&self.shape.windows(&self.qkv, &self.proj, bias, &self.training), x)
     }
 }
 
@@ -241,7 +121,7 @@ impl ShiftedWindowAttentionV2 {
         Ok(ShiftedWindowAttentionV2 {
             logit_scale: Parameter::new(Tensor::full([shape.heads, 1, 1], 10.0).build()?.log()?)?,
             relative_coords_table: Buffer::new(relative_coords_table(wh, ww)?),
-            relative_position_index: Buffer::new(relative_position_index(wh, ww)?),
+            relative_position_index: Buffer::new(relative_position_index(&[wh, ww])?),
             qkv,
             proj,
             cpb_mlp,
@@ -272,7 +152,7 @@ impl Forward<&Tensor> for ShiftedWindowAttentionV2 {
         let table = self.cpb_mlp.call(&self.relative_coords_table)?.reshape([-1, self.shape.heads as isize])?;
         let bias = relative_position_bias(&table, &self.relative_position_index, self.shape.places())?;
         let windows = self.shape.windows(&self.qkv, &self.proj, bias.sigmoid()?.mul(16.0)?, &self.training);
-        Windows { logit_scale: Some(&self.logit_scale), ..windows }.attend(x)
+        flat(&Windows { logit_scale: Some(&self.logit_scale), ..windows }, x)
     }
 }
 
@@ -296,11 +176,12 @@ struct SwinTransformerBlockV2 {
     mlp: MLP,
 }
 
-macro_rules! blocks {
-    ($($Name:ident, $Attention:ident, |$norm:ident, $f:ident, $x:ident| $branch:expr;)*) => {$(
+/// Writes how blocks are made and what they do.
+macro_rules! swin_blocks {
+    ($($Name:ident, $Attention:ident, $Shape:ty, |$norm:ident, $f:ident, $x:ident| $branch:expr;)*) => {$(
         impl $Name {
             #[track_caller]
-            fn new(shape: Shape, mlp_ratio: f64, depth_prob: f64) -> Result<Self> {
+            pub(crate) fn new(shape: $Shape, mlp_ratio: f64, depth_prob: f64) -> Result<Self> {
                 Ok($Name {
                     norm1: LayerNorm::new(shape.dim).build()?,
                     attn: $Attention::new(shape)?,
@@ -322,23 +203,24 @@ macro_rules! blocks {
         }
     )*};
 }
-blocks! {
-    SwinTransformerBlock, ShiftedWindowAttention, |norm, f, x| f.call(&norm.call(x)?)?;
-    SwinTransformerBlockV2, ShiftedWindowAttentionV2, |norm, f, x| norm.call(&f.call(x)?)?;
+pub(crate) use swin_blocks;
+swin_blocks! {
+    SwinTransformerBlock, ShiftedWindowAttention, Shape, |norm, f, x| f.call(&norm.call(x)?)?;
+    SwinTransformerBlockV2, ShiftedWindowAttentionV2, Shape, |norm, f, x| norm.call(&f.call(x)?)?;
 }
 
 macro_rules! mergings {
     ($($(#[$doc:meta])* $Name:ident, $width:literal, |$s:ident, $x:ident| $forward:expr;)*) => {$(
         $(#[$doc])*
         #[derive(Module)]
-        struct $Name {
+        pub(crate) struct $Name {
             reduction: Linear,
             norm: LayerNorm,
         }
 
         impl $Name {
             #[track_caller]
-            fn new(dim: usize) -> Result<Self> {
+            pub(crate) fn new(dim: usize) -> Result<Self> {
                 Ok($Name {
                     reduction: Linear::new(4 * dim, 2 * dim).bias(false).build()?,
                     norm: LayerNorm::new($width * dim).build()?,

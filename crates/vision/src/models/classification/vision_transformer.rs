@@ -16,7 +16,7 @@ chains! {
 
 /// A perceptron with GELU and dropout that begins as transformers' do: weights by inputs and outputs, biases near zero.
 #[track_caller]
-pub(super) fn perceptron(dim: usize, hidden: usize, dropout: f64) -> Result<MLP> {
+pub(crate) fn perceptron(dim: usize, hidden: usize, dropout: f64) -> Result<MLP> {
     let mlp = MLP::new(dim, [hidden, dim]).activation_layer(Activation::Gelu).dropout(dropout).build()?;
     fill(&mlp, |layer| {
         init::xavier_uniform_(layer.weight(), 1.0)?;

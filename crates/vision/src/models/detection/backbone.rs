@@ -1,7 +1,7 @@
 //! Maps of several scales out of a network for images.
 
 use crate::models::layers::IntermediateLayerGetter;
-use crate::models::{MobileNetV3, ResNet};
+use crate::models::{MobileNetV3, ResNet, ResNetBuilder};
 use crate::ops::{ExtraBlocks, FeatureMaps, FeaturePyramidNetwork, Norm};
 use flambeau_autograd::Autograd;
 use flambeau_nn::{Call, Module};
@@ -20,7 +20,7 @@ const CHANNELS: usize = 256;
 
 /// Freezes the parameters of `model` whose names begin with none of `trained`.
 #[track_caller]
-fn freeze(model: &dyn Module, trained: impl Fn(&str) -> bool) -> Result<()> {
+pub(super) fn freeze(model: &dyn Module, trained: impl Fn(&str) -> bool) -> Result<()> {
     for (name, parameter) in model.named_parameters() {
         if !trained(&name) {
             parameter.set_requires_grad(false)?;
@@ -59,6 +59,23 @@ impl BackboneWithFPN {
         let body = IntermediateLayerGetter::new(network.into_body(last)?, at);
         let fpn = FeaturePyramidNetwork::new(channels, CHANNELS).extra_blocks(extra_blocks).norm_layer(norm_layer);
         Ok(BackboneWithFPN { body, fpn: fpn.build()?, out_channels: CHANNELS })
+    }
+
+    /// On the last three layers of a ResNet-50, as the networks of one stage have it: the last `trainable` parts train,
+    /// all where nothing was trained before; trained norms do not change where `frozen` says their `eps`.
+    #[track_caller]
+    pub(super) fn resnet50_of_one_stage(
+        network: ResNetBuilder,
+        trainable: Option<usize>,
+        frozen: Option<f64>,
+        extra_blocks: ExtraBlocks,
+    ) -> Result<Self> {
+        let norm = match (trainable, frozen) {
+            (Some(_), Some(eps)) => Norm::Frozen { eps },
+            _ => Norm::default(),
+        };
+        let network = network.norm_layer(norm).build()?;
+        Self::of_resnet(network, trainable.unwrap_or(5), &[2, 3, 4], extra_blocks, Norm::None)
     }
 
     /// On the last two stages of a MobileNet v3, the last `trainable` of whose six stages train.

@@ -4,16 +4,16 @@
 
 use super::anchors::AnchorGenerator;
 use super::backbone::BackboneWithFPN;
-use super::coder::{Matcher, Sampler, places};
+use super::coder::{Matcher, Sampler};
 use super::roi_heads::{BoxOptions, FastRCNNPredictor, KeypointRCNNPredictor, RoIHeads, TwoMLPHead};
 use super::rpn::{RPNHead, RegionProposalNetwork, RpnOptions};
-use super::transform::{GeneralizedRCNNTransform, size_of};
+use super::transform::{GeneralizedRCNNTransform, check_boxes, size_of};
 use super::{Detection, Losses, Target};
 use crate::models::builder::{Weighted, fill, model_builder, model_functions};
 use crate::models::{WeightsEntry, mobilenet_v3_large, resnet50};
 use crate::ops::{Conv2dNormActivation, ExtraBlocks, MultiScaleRoIAlign, Norm, chains};
 use flambeau_nn::{Conv2d, ConvTranspose2d, Flatten, Forward, Layer, Linear, Module, ReLU, Sequential, init};
-use flambeau_tensor::{Result, Tensor, bail, ensure};
+use flambeau_tensor::{Result, Tensor, ensure};
 
 chains! {
     /// Convolutions and a linear layer after a region's map.
@@ -28,7 +28,7 @@ chains! {
 /// ```no_run
 /// use flambeau_nn::Module;
 /// use flambeau_tensor::{Tensor, tensor};
-/// use flambeau_vision::models::{Target, fasterrcnn_resnet50_fpn};
+/// use flambeau_vision::models::{Detector, Target, fasterrcnn_resnet50_fpn};
 ///
 /// let model = fasterrcnn_resnet50_fpn().num_classes(2).build()?;
 /// let images = [Tensor::rand([3, 300, 400]).build()?];
@@ -49,16 +49,12 @@ pub struct RCNN {
     roi_heads: RoIHeads,
 }
 
-impl RCNN {
-    /// What training makes smaller: the losses of the classes, the boxes, the regions, and of masks or key points.
-    ///
-    /// # Errors
-    /// Where the images or targets do not fit, or a box has no area.
+impl super::Detector for RCNN {
     #[track_caller]
-    pub fn losses(&self, images: &[Tensor], targets: &[Target]) -> Result<Losses> {
+    fn losses(&self, images: &[Tensor], targets: &[Target]) -> Result<Losses> {
         let (batch, targets) = self.transform.batch(images, Some(targets))?;
         for (i, target) in targets.iter().enumerate() {
-            check(i, &target.boxes)?;
+            check_boxes("RCNN", i, &target.boxes)?;
         }
         let maps = self.backbone.maps(&batch.tensors)?;
         let (regions, of_regions) = self.rpn.propose(&batch, &maps, Some(&targets))?;
@@ -67,12 +63,8 @@ impl RCNN {
         Ok(losses)
     }
 
-    /// What is in the images.
-    ///
-    /// # Errors
-    /// Where the images do not fit.
     #[track_caller]
-    pub fn detect(&self, images: &[Tensor]) -> Result<Vec<Detection>> {
+    fn detect(&self, images: &[Tensor]) -> Result<Vec<Detection>> {
         let originals = images.iter().map(size_of).collect::<Result<Vec<_>>>()?;
         let (batch, _) = self.transform.batch(images, None)?;
         let maps = self.backbone.maps(&batch.tensors)?;
@@ -80,23 +72,6 @@ impl RCNN {
         let found = self.roi_heads.detect(&maps, &regions, &batch.sizes)?;
         self.transform.postprocess(found, &batch.sizes, &originals)
     }
-}
-
-/// Boxes must be boxes.
-#[track_caller]
-fn check(image: usize, boxes: &Tensor) -> Result<()> {
-    ensure!(
-        matches!(boxes.shape(), [_, 4]),
-        Shape,
-        "RCNN",
-        "the boxes of image {image} have shape {:?}, not [N, 4]",
-        boxes.shape()
-    );
-    let flat = boxes.narrow(1, 2, 2)?.le(&boxes.narrow(1, 0, 2)?)?;
-    if let Some(at) = places(&flat.flatten(0, -1)?)?.first() {
-        bail!(Argument, "RCNN", "box {} of image {image} has no width or no height", at / 2);
-    }
-    Ok(())
 }
 
 /// Which network.
@@ -302,14 +277,7 @@ impl RCNNBuilder {
                 detections_per_img: self.box_detections_per_img,
             },
         };
-        let transform = GeneralizedRCNNTransform {
-            min_size: self.min_size.clone(),
-            max_size: self.max_size,
-            mean: [0.485, 0.456, 0.406],
-            std: [0.229, 0.224, 0.225],
-            size_divisible: 32,
-            fixed_size: None,
-        };
+        let transform = GeneralizedRCNNTransform::of_imagenet(self.min_size.clone(), self.max_size);
         Ok(RCNN { transform, backbone, rpn, roi_heads })
     }
 }

@@ -41,7 +41,7 @@ impl RPNHead {
 
 /// The numbers of each anchor `[N, places · anchors, width]` in a map `[N, anchors · width, H, W]`.
 #[track_caller]
-fn by_anchor(map: &Tensor, width: usize) -> Result<Tensor> {
+pub(super) fn by_anchor(map: &Tensor, width: usize) -> Result<Tensor> {
     let [n, channels, h, w] = *map.shape() else {
         flambeau_tensor::bail!(Shape, "RegionProposalNetwork", "a map of shape {:?}", map.shape())
     };

@@ -1,5 +1,6 @@
 //! Images of any size as one batch, and what is found there as places in the images again.
 
+use super::coder::places;
 use super::masks::paste_masks;
 use super::{Detection, Target};
 use flambeau_nn::Module;
@@ -38,7 +39,30 @@ pub(super) fn size_of(image: &Tensor) -> Result<(usize, usize)> {
     }
 }
 
+/// Boxes must be boxes: `[N, 4]` with an area.
+#[track_caller]
+pub(super) fn check_boxes(op: &'static str, image: usize, boxes: &Tensor) -> Result<()> {
+    ensure!(
+        matches!(boxes.shape(), [_, 4]),
+        Shape,
+        op,
+        "the boxes of image {image} have shape {:?}, not [N, 4]",
+        boxes.shape()
+    );
+    let flat = boxes.narrow(1, 2, 2)?.le(&boxes.narrow(1, 0, 2)?)?;
+    if let Some(at) = places(&flat.flatten(0, -1)?)?.first() {
+        bail!(Argument, op, "box {} of image {image} has no width or no height", at / 2);
+    }
+    Ok(())
+}
+
 impl GeneralizedRCNNTransform {
+    /// Shorter sides of `min_size`, longer ones of `max_size` at most, normalised by the statistics of ImageNet.
+    pub(super) fn of_imagenet(min_size: Vec<usize>, max_size: usize) -> Self {
+        let (mean, std) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
+        GeneralizedRCNNTransform { min_size, max_size, mean, std, size_divisible: 32, fixed_size: None }
+    }
+
     /// The images as a batch, and the targets as they lie in it.
     #[track_caller]
     pub(super) fn batch(&self, images: &[Tensor], targets: Option<&[Target]>) -> Result<(ImageList, Vec<Target>)> {

@@ -2,9 +2,11 @@
 //! for. Nothing is fetched from the network.
 
 mod presets;
+mod scenes;
 mod tables;
 
 pub use presets::Preset;
+pub use scenes::*;
 pub use tables::*;
 
 use flambeau_nn::Module;
@@ -136,6 +138,13 @@ impl WeightsEntry {
         if self.model.starts_with("vit") {
             return name.replace(".mlp.linear_1.", ".mlp.0.").replace(".mlp.linear_2.", ".mlp.3.");
         }
+        if self.model == "retinanet_resnet50_fpn" {
+            for (i, part) in (0..4).flat_map(|i| [(i, "weight"), (i, "bias")]) {
+                if let Some(head) = name.strip_suffix(&format!("_head.conv.{}.{part}", 2 * i)) {
+                    return format!("{head}_head.conv.{i}.0.{part}");
+                }
+            }
+        }
         let name = name.replace("rpn.head.conv.weight", "rpn.head.conv.0.0.weight");
         let mut name = name.replace("rpn.head.conv.bias", "rpn.head.conv.0.0.bias");
         for i in 0..5 {
@@ -171,7 +180,7 @@ impl WeightsEntry {
 /// All weights of the network that the function `model` makes, as `torchvision.models.get_model_weights`; none where
 /// there are none, or no such network.
 pub fn get_model_weights(model: &str) -> &'static [&'static WeightsEntry] {
-    tables::ALL.iter().find(|(name, _)| *name == model).map_or(&[], |(_, entries)| entries)
+    tables::ALL.iter().chain(scenes::ALL).find(|(name, _)| *name == model).map_or(&[], |(_, entries)| entries)
 }
 
 /// The weights called `name`, as `torchvision.models.get_weight`: `ResNet50_Weights.IMAGENET1K_V2`, `.DEFAULT` for the
@@ -191,7 +200,13 @@ pub fn get_weight(name: &str) -> Result<&'static WeightsEntry> {
     let model = family.strip_suffix("_Weights").unwrap_or(family).to_lowercase();
     let entries = get_model_weights(&model);
     let found = entries.iter().find(|weights| weights.name == entry).copied();
-    let best = || tables::DEFAULTS.iter().find(|weights| weights.model == model && entry == "DEFAULT").copied();
+    let best = || {
+        tables::DEFAULTS
+            .iter()
+            .chain(scenes::DEFAULTS)
+            .find(|weights| weights.model == model && entry == "DEFAULT")
+            .copied()
+    };
     found.or_else(best).ok_or_else(|| {
         let known: Vec<&str> = entries.iter().map(|weights| weights.name).collect();
         let message = match known.is_empty() {

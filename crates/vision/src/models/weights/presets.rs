@@ -60,6 +60,15 @@ impl Preset {
         Preset::ImageClassification { crop_size, resize_size, mean: MEAN, std: STD, interpolation }
     }
 
+    pub(super) const fn video(
+        crop_size: (usize, usize),
+        resize_size: (usize, Option<usize>),
+        mean: [f64; 3],
+        std: [f64; 3],
+    ) -> Self {
+        Preset::VideoClassification { crop_size, resize_size, mean, std }
+    }
+
     pub(super) const fn normalized(self, by_mean: [f64; 3], by_std: [f64; 3]) -> Self {
         match self {
             Preset::ImageClassification { crop_size, resize_size, interpolation, .. } => {

@@ -1,4 +1,4 @@
-//! Every entry, as torchvision lists it.
+//! The entries of the networks that tell what an image shows, as torchvision lists them.
 
 use super::{Labels, Preset, WeightsEntry, weights};
 use crate::transforms::InterpolationMode::{Bicubic, Bilinear};
@@ -508,73 +508,5 @@ weights! {
         IMAGENET1K_V2: "wide_resnet50_2-9ba9bcbe.pth", 68883240, (1, 1), ImageNet,
             [("ImageNet-1K", "acc@1", 81.602), ("ImageNet-1K", "acc@5", 95.758)],
             Preset::classify(224, 232, Bilinear);
-    }
-    FasterRCNN_MobileNet_V3_Large_320_FPNWeights of "fasterrcnn_mobilenet_v3_large_320_fpn", default COCO_V1 {
-        COCO_V1: "fasterrcnn_mobilenet_v3_large_320_fpn-907ea3f9.pth", 19386354, (1, 1), Coco,
-            [("COCO-val2017", "box_map", 22.8)],
-            Preset::ObjectDetection;
-    }
-    FasterRCNN_MobileNet_V3_Large_FPNWeights of "fasterrcnn_mobilenet_v3_large_fpn", default COCO_V1 {
-        COCO_V1: "fasterrcnn_mobilenet_v3_large_fpn-fb6a3cc7.pth", 19386354, (1, 1), Coco,
-            [("COCO-val2017", "box_map", 32.8)],
-            Preset::ObjectDetection;
-    }
-    FasterRCNN_ResNet50_FPNWeights of "fasterrcnn_resnet50_fpn", default COCO_V1 {
-        COCO_V1: "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth", 41755286, (1, 1), Coco,
-            [("COCO-val2017", "box_map", 37.0)],
-            Preset::ObjectDetection;
-    }
-    FasterRCNN_ResNet50_FPN_V2Weights of "fasterrcnn_resnet50_fpn_v2", default COCO_V1 {
-        COCO_V1: "fasterrcnn_resnet50_fpn_v2_coco-dd69338a.pth", 43712278, (1, 1), Coco,
-            [("COCO-val2017", "box_map", 46.7)],
-            Preset::ObjectDetection;
-    }
-    KeypointRCNN_ResNet50_FPNWeights of "keypointrcnn_resnet50_fpn", default COCO_V1 {
-        COCO_LEGACY: "keypointrcnn_resnet50_fpn_coco-9f466800.pth", 59137258, (1, 1), CocoPerson,
-            [("COCO-val2017", "box_map", 50.6), ("COCO-val2017", "kp_map", 61.1)],
-            Preset::ObjectDetection;
-        COCO_V1: "keypointrcnn_resnet50_fpn_coco-fc266e95.pth", 59137258, (1, 1), CocoPerson,
-            [("COCO-val2017", "box_map", 54.6), ("COCO-val2017", "kp_map", 65.0)],
-            Preset::ObjectDetection;
-    }
-    MaskRCNN_ResNet50_FPNWeights of "maskrcnn_resnet50_fpn", default COCO_V1 {
-        COCO_V1: "maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth", 44401393, (1, 1), Coco,
-            [("COCO-val2017", "box_map", 37.9), ("COCO-val2017", "mask_map", 34.6)],
-            Preset::ObjectDetection;
-    }
-    MaskRCNN_ResNet50_FPN_V2Weights of "maskrcnn_resnet50_fpn_v2", default COCO_V1 {
-        COCO_V1: "maskrcnn_resnet50_fpn_v2_coco-73cbd019.pth", 46359409, (1, 1), Coco,
-            [("COCO-val2017", "box_map", 47.4), ("COCO-val2017", "mask_map", 41.8)],
-            Preset::ObjectDetection;
-    }
-    DeepLabV3_MobileNet_V3_LargeWeights of "deeplabv3_mobilenet_v3_large", default COCO_WITH_VOC_LABELS_V1 {
-        COCO_WITH_VOC_LABELS_V1: "deeplabv3_mobilenet_v3_large-fc3c493d.pth", 11029328, (1, 1), Voc,
-            [("COCO-val2017-VOC-labels", "miou", 60.3), ("COCO-val2017-VOC-labels", "pixel_acc", 91.2)],
-            Preset::SemanticSegmentation { resize_size: 520 };
-    }
-    DeepLabV3_ResNet101Weights of "deeplabv3_resnet101", default COCO_WITH_VOC_LABELS_V1 {
-        COCO_WITH_VOC_LABELS_V1: "deeplabv3_resnet101_coco-586e9e4e.pth", 60996202, (1, 1), Voc,
-            [("COCO-val2017-VOC-labels", "miou", 67.4), ("COCO-val2017-VOC-labels", "pixel_acc", 92.4)],
-            Preset::SemanticSegmentation { resize_size: 520 };
-    }
-    DeepLabV3_ResNet50Weights of "deeplabv3_resnet50", default COCO_WITH_VOC_LABELS_V1 {
-        COCO_WITH_VOC_LABELS_V1: "deeplabv3_resnet50_coco-cd0a2569.pth", 42004074, (1, 1), Voc,
-            [("COCO-val2017-VOC-labels", "miou", 66.4), ("COCO-val2017-VOC-labels", "pixel_acc", 92.4)],
-            Preset::SemanticSegmentation { resize_size: 520 };
-    }
-    FCN_ResNet101Weights of "fcn_resnet101", default COCO_WITH_VOC_LABELS_V1 {
-        COCO_WITH_VOC_LABELS_V1: "fcn_resnet101_coco-7ecb50ca.pth", 54314346, (1, 1), Voc,
-            [("COCO-val2017-VOC-labels", "miou", 63.7), ("COCO-val2017-VOC-labels", "pixel_acc", 91.9)],
-            Preset::SemanticSegmentation { resize_size: 520 };
-    }
-    FCN_ResNet50Weights of "fcn_resnet50", default COCO_WITH_VOC_LABELS_V1 {
-        COCO_WITH_VOC_LABELS_V1: "fcn_resnet50_coco-1167a1af.pth", 35322218, (1, 1), Voc,
-            [("COCO-val2017-VOC-labels", "miou", 60.5), ("COCO-val2017-VOC-labels", "pixel_acc", 91.4)],
-            Preset::SemanticSegmentation { resize_size: 520 };
-    }
-    LRASPP_MobileNet_V3_LargeWeights of "lraspp_mobilenet_v3_large", default COCO_WITH_VOC_LABELS_V1 {
-        COCO_WITH_VOC_LABELS_V1: "lraspp_mobilenet_v3_large-d234d4ea.pth", 3221538, (1, 1), Voc,
-            [("COCO-val2017-VOC-labels", "miou", 57.9), ("COCO-val2017-VOC-labels", "pixel_acc", 91.2)],
-            Preset::SemanticSegmentation { resize_size: 520 };
     }
 }
