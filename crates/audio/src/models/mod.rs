@@ -34,15 +34,25 @@ mod conv_tasnet;
 pub mod decoder;
 mod deepspeech;
 mod emformer;
+mod hdemucs;
 mod rnnt;
+mod squim;
+mod tacotron2;
 mod wav2letter;
 mod wav2vec2;
+mod wavernn;
 
 pub use conformer::{Conformer, ConformerBuilder, ConformerLayer};
 pub use conv_tasnet::{ConvTasNet, ConvTasNetBuilder, MaskActivation, conv_tasnet_base};
 pub use deepspeech::{DeepSpeech, DeepSpeechBuilder};
 pub use emformer::{Emformer, EmformerActivation, EmformerBuilder, LayerState, WeightInitScaleStrategy};
+pub use hdemucs::{HDemucs, HDemucsBuilder, SourceNames, hdemucs_high, hdemucs_low, hdemucs_medium};
 pub use rnnt::{RNNT, RNNTBuilder, emformer_rnnt_base};
+pub use squim::{
+    SquimObjective, SquimObjectiveBuilder, SquimRnn, SquimSubjective, SquimSubjectiveBuilder, squim_objective_base,
+    squim_subjective_base,
+};
+pub use tacotron2::{Tacotron2, Tacotron2Builder};
 pub use wav2letter::{Wav2Letter, Wav2LetterBuilder, Wav2LetterInput};
 
 pub use wav2vec2::{
@@ -51,5 +61,6 @@ pub use wav2vec2::{
     hubert_pretrain_xlarge, hubert_xlarge, wav2vec2_base, wav2vec2_large, wav2vec2_large_lv60k, wav2vec2_xlsr_1b,
     wav2vec2_xlsr_2b, wav2vec2_xlsr_300m, wavlm_base, wavlm_large,
 };
+pub use wavernn::{WaveRNN, WaveRNNBuilder};
 
 flambeau_nn::plain_parts!(EmformerActivation, MaskActivation);

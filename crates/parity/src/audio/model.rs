@@ -1,7 +1,7 @@
 //! `torchaudio.models`: how each network is made here, what it is filled with and what it makes of an input.
 
 use flambeau_audio::models as m;
-use flambeau_nn::Call as _;
+use flambeau_nn::{Call as _, utils::skip_init};
 use flambeau_tensor::{DType, Device, StateDict, Tensor, manual_seed};
 use safetensors::SafeTensors;
 use serde_json::Value as Json;
@@ -105,8 +105,13 @@ fn filled(state: &StateDict, recorded: &Json) -> Result<(), String> {
 fn outline(json: &Json, data: &SafeTensors<'_>) -> Result<Made, Trouble> {
     let name = field(json, "factory")?.as_str().unwrap_or_default();
     let constructor = Call::of(&Arguments::setting(json, "kwargs", data)?)?;
-    // Shapes alone: the largest would take 8 GB.
-    let subject = made(name, &Words(&constructor), Device::Meta)?;
+    // Shapes alone: the largest would take 8 GB. Others have zeros.
+    let mut subject = None;
+    skip_init(|| {
+        subject = Some(made(name, &Words(&constructor), Device::Meta));
+        Ok(())
+    })?;
+    let Some(subject) = subject.transpose()? else { return unsupported("nothing was made") };
     constructor.all_read()?;
     let Some(recorded) = field(json, "state")?.as_object() else { return unsupported("no state") };
     let state = subject.module().state_dict();
@@ -290,6 +295,84 @@ fn remembered(states: Vec<m::LayerState>) -> Value<Tensor> {
     Value::Seq(states.into_iter().map(sequence).collect())
 }
 
+/// The options of a network that speaks that are given.
+pub(super) fn speaking(w: &Words<'_>) -> Result<m::Tacotron2Builder, Trouble> {
+    let mut b = m::Tacotron2::new();
+    given! { b, w;
+        flag(false): mask_padding, decoder_early_stopping;
+        count(0): n_mels, n_symbol, n_frames_per_step, symbol_embedding_dim, encoder_embedding_dim, encoder_n_convolution,
+            encoder_kernel_size, decoder_rnn_dim, decoder_max_step, attention_rnn_dim, attention_hidden_dim,
+            attention_location_n_filter, attention_location_kernel_size, prenet_dim, postnet_n_convolution,
+            postnet_kernel_size, postnet_embedding_dim;
+        float(0.0): decoder_dropout, attention_dropout, gate_threshold;
+    }
+    Ok(b)
+}
+
+fn tacotron2(w: &Words<'_>) -> Built {
+    module(speaking(w)?, |m, c| {
+        let (tokens, lengths) = (c.x()?, c.tensor_opt(1, "lengths")?);
+        if c.text_or(KEYWORD, METHOD, "forward")? == "infer" {
+            let (mel, lengths, alignments) = m.infer(tokens, lengths)?;
+            return Ok(Value::Seq(vec![mel.into(), lengths.into(), alignments.into()]));
+        }
+        let Some(lengths) = lengths else { return unsupported("tokens without lengths") };
+        let (mel, mel_lengths) = (c.tensor(2, "mel_specgram")?, c.tensor(3, "mel_specgram_lengths")?);
+        let (mel, finer, gates, alignments) = m.call((tokens, lengths, mel, mel_lengths))?;
+        Ok(Value::Seq(vec![mel.into(), finer.into(), gates.into(), alignments.into()]))
+    })
+}
+
+/// The options of a network that makes samples of a spectrogram.
+pub(super) fn sampling(w: &Words<'_>) -> Result<m::WaveRNNBuilder, Trouble> {
+    let scales = w.0.given(KEYWORD, "upsample_scales").and_then(Value::items).unwrap_or_default();
+    let scales: Vec<usize> = scales.iter().filter_map(as_scalar).map(|scale| scale.to_f64() as usize).collect();
+    let mut b = m::WaveRNN::new(scales, w.count("n_classes", 0)?, w.count("hop_length", 0)?);
+    given! { b, w;
+        count(0): n_res_block, n_rnn, n_fc, kernel_size, n_freq, n_hidden, n_output;
+    }
+    Ok(b)
+}
+
+fn wavernn(w: &Words<'_>) -> Built {
+    module(sampling(w)?, |m, c| {
+        if c.text_or(KEYWORD, METHOD, "forward")? == "infer" {
+            let (waveform, lengths) = m.infer(c.x()?, c.tensor_opt(1, "lengths")?)?;
+            return Ok(Value::Seq(vec![waveform.into(), optional(lengths)]));
+        }
+        Ok(m.call((c.x()?, c.tensor(1, "specgram")?))?.into())
+    })
+}
+
+/// Names of sources.
+fn names(w: &Words<'_>) -> Result<Vec<String>, Trouble> {
+    let names = w.0.given(KEYWORD, "sources").and_then(Value::items).unwrap_or_default();
+    let name = |value: &Value<Tensor>| match value {
+        Value::Str(name) => Ok(name.clone()),
+        other => unsupported(format!("a source that is {}", other.kind())),
+    };
+    names.iter().map(name).collect()
+}
+
+fn hdemucs(b: m::HDemucsBuilder, w: &Words<'_>) -> Built {
+    let mut b = b;
+    given! { b, w;
+        flag(false): emb_smooth;
+        count(0): audio_channels, channels, growth, nfft, depth, kernel_size, time_stride, stride, context, context_enc,
+            norm_starts, norm_groups, dconv_depth, dconv_comp, dconv_attn, dconv_lstm;
+        float(0.0): freq_emb, emb_scale, dconv_init;
+    }
+    layer(b)
+}
+
+fn subjective(b: m::SquimSubjectiveBuilder, w: &Words<'_>) -> Built {
+    let mut b = b;
+    given! { b, w;
+        count(0): feat_dim, proj_dim, att_dim;
+    }
+    module(b, |m, c| Ok(m.call((c.x()?, c.tensor(1, "reference")?))?.into()))
+}
+
 fn made(name: &str, w: &Words<'_>, device: Device) -> Built {
     match name {
         "wav2vec2_model" | "wav2vec2_base" | "wavlm_model" => {
@@ -394,6 +477,38 @@ fn made(name: &str, w: &Words<'_>, device: Device) -> Built {
                 .n_class(w.count("n_class", 40)?)
                 .dropout(w.float("dropout", 0.0)?),
         ),
+        "Tacotron2" => tacotron2(w),
+        "WaveRNN" => wavernn(w),
+        "HDemucs" => hdemucs(m::HDemucs::new(names(w)?), w),
+        "hdemucs_low" => hdemucs(m::hdemucs_low(names(w)?), w),
+        "hdemucs_medium" => hdemucs(m::hdemucs_medium(names(w)?), w),
+        "hdemucs_high" => hdemucs(m::hdemucs_high(names(w)?), w),
+        "squim_objective_model" | "squim_objective_base" => {
+            let mut b = m::squim_objective_base();
+            given! { b, w;
+                count(0): feat_dim, win_len, d_model, nhead, hidden_dim, num_blocks, chunk_size;
+            }
+            let b = b.chunk_stride(w.count_opt("chunk_stride")?).rnn_type(match w.text("rnn_type", "LSTM")? {
+                "RNN" => m::SquimRnn::Rnn,
+                "LSTM" => m::SquimRnn::Lstm,
+                "GRU" => m::SquimRnn::Gru,
+                other => return unsupported(format!("recurrent layers {other}")),
+            });
+            module(b, |m, c| {
+                let (stoi, pesq, sisdr) = m.call(c.x()?)?;
+                Ok(Value::Seq(vec![stoi.into(), pesq.into(), sisdr.into()]))
+            })
+        }
+        "squim_subjective_base" => {
+            subjective(m::squim_subjective_base().ssl_model(m::wav2vec2_base().device(device)), w)
+        }
+        // As the recorded networks of samples.
+        "squim_subjective_small" => {
+            let small = m::wav2vec2_base().extractor_conv_layer_config([(6, 10, 5), (6, 3, 2), (8, 2, 2)]);
+            let small = small.encoder_embed_dim(8).encoder_pos_conv_kernel(4).encoder_pos_conv_groups(2);
+            let small = small.encoder_num_layers(2).encoder_num_heads(2).encoder_ff_interm_features(12);
+            subjective(m::squim_subjective_base().ssl_model(small).feat_dim(8), w)
+        }
         "Wav2Letter" => {
             let input = match w.text("input_type", "waveform")? {
                 "waveform" => m::Wav2LetterInput::Waveform,
