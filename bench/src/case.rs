@@ -18,8 +18,6 @@ pub enum Kind {
     Process,
     /// The most memory that a process of its own holds.
     Memory,
-    /// Not at all: flambeau has no such op yet.
-    Missing,
 }
 
 impl Kind {
@@ -28,7 +26,6 @@ impl Kind {
             Kind::Time => "time",
             Kind::Process => "process",
             Kind::Memory => "memory",
-            Kind::Missing => "missing",
         }
     }
 }
@@ -47,11 +44,6 @@ pub struct Case {
 impl Case {
     pub fn new(name: &'static str, make: impl Fn() -> Result<Work> + 'static) -> Case {
         Case { name, kind: Kind::Time, bytes: 0.0, flops: 0.0, make: Box::new(make) }
-    }
-
-    pub fn missing(name: &'static str) -> Case {
-        let make = move || flambeau::bail!(Unsupported, "bench", "{name} is missing");
-        Case { kind: Kind::Missing, ..Case::new(name, make) }
     }
 
     pub fn kind(self, kind: Kind) -> Case {

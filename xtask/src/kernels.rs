@@ -67,6 +67,8 @@ pub fn run(toolkit: Option<&Path>, only: Option<&str>, capabilities: &[u32]) -> 
             "images": sizes,
         });
     }
+    // The same file whether or not another crate of the build wants maps in the order of their making.
+    manifest.sort_all_objects();
     fs::write(folder().join("archives/manifest.json"), serde_json::to_string_pretty(&manifest)? + "\n")?;
     Ok(())
 }

@@ -286,6 +286,8 @@ fn _files(root: &str) -> Result<()> {
     audio::models::Conformer::new(80, 4, 128, 2, 31).build()?;
     audio::models::wav2vec2_base().aux_num_out(29).build()?;
     audio::models::emformer_rnnt_base(4097).build()?;
+    audio::models::hdemucs_high(["drums", "bass", "other", "vocals"]).build()?;
+    audio::models::squim_objective_base().build()?;
     audio::pipelines::WAV2VEC2_ASR_BASE_960H.model("weights.pth")?;
     use flambeau::audio::models::decoder::CTCDecoder;
     use flambeau::audio::transforms::{MVDR, MVDRSolution};
