@@ -20,6 +20,7 @@ const STEPS: &[Step] = &[
     Step { name: "format", run: format, slow: false },
     Step { name: "layers", run: hold_layers, slow: false },
     Step { name: "clippy", run: clippy, slow: false },
+    Step { name: "arm", run: arm, slow: false },
     Step { name: "package", run: package, slow: false },
     Step { name: "apart", run: apart, slow: false },
     Step { name: "tests", run: tests, slow: true },
@@ -83,6 +84,19 @@ fn hold_layers() -> Result<()> {
 
 fn clippy() -> Result<()> {
     cargo_step(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[])
+}
+
+/// The kernels for NEON compile, where Rust has what is needed for that.
+fn arm() -> Result<()> {
+    const TARGET: &str = "aarch64-unknown-linux-gnu";
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let asked = std::process::Command::new(rustc).args(["--print", "target-libdir", "--target", TARGET]).output()?;
+    let folder = String::from_utf8_lossy(&asked.stdout).trim().to_owned();
+    if !asked.status.success() || !std::path::Path::new(&folder).is_dir() {
+        println!("SKIPPED: Rust's target {TARGET} is not installed (rustup target add {TARGET})");
+        return Ok(());
+    }
+    cargo_step(&["check", "--package=flambeau-tensor", "--target", TARGET], &[])
 }
 
 /// The facade without its default features. That single crates serve without it, the packages in `tests` try.

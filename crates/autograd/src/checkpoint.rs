@@ -8,7 +8,7 @@ use crate::record::install;
 use crate::saved_hooks::saved_tensors_hooks;
 use crate::{forward, vmap};
 use flambeau_tensor::autocast::{autocast, autocast_dtype};
-use flambeau_tensor::random::{default_generator, with_generator};
+use flambeau_tensor::random::{default_generators, with_generators};
 use flambeau_tensor::{DType, ErrorKind, Generator, ModeGuard, Result, Tensor, Tensors, bail, grad_enabled};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// `f` of `x`, recorded without what its ops would keep for the way back: `backward` computes `f` once more for it.
 /// Memory for time; follows `torch.utils.checkpoint.checkpoint` with `use_reentrant=False`. The second time `f` sees the
-/// default generator as it was, so that dropout drops the same.
+/// default generators as they were, so that dropout drops the same.
 ///
 /// `f` must do the same both times, and owns what it uses: a module by an `Arc`, a tensor by a clone. Gradients reach
 /// what it uses as ever.
@@ -58,7 +58,7 @@ where
     };
     let frame = Arc::new(Frame {
         again: Box::new(again),
-        generator: default_generator().fork(),
+        generators: default_generators().iter().map(Generator::fork).collect(),
         dtype: autocast_dtype(),
         saved: AtomicUsize::new(0),
         made: Mutex::default(),
@@ -73,8 +73,8 @@ where
 /// One run of a function, whose saved tensors are made when they are asked for.
 struct Frame {
     again: Box<dyn Fn() -> Result<()> + Send + Sync>,
-    /// As the default one was.
-    generator: Generator,
+    /// As the default ones were.
+    generators: Vec<Generator>,
     /// The dtype of autocast, if that was on.
     dtype: Option<DType>,
     /// How many tensors its ops would have saved.
@@ -128,7 +128,8 @@ impl Frame {
             None => run(),
         };
         let _mode = ModeGuard::forward();
-        with_generator(&self.generator.fork(), run)?;
+        let generators: Vec<Generator> = self.generators.iter().map(Generator::fork).collect();
+        with_generators(&generators, run)?;
         let all = std::mem::take(&mut *all.lock());
         let (now, before) = (all.len(), self.saved.load(Ordering::Relaxed));
         if now != before {

@@ -3,10 +3,10 @@
 use flambeau_autograd::{Autograd, RULES, func, grad, gradcheck, gradgradcheck};
 use flambeau_tensor::autocast::{Policy, autocast};
 use flambeau_tensor::custom::{CpuInput, CpuKernel, CpuOutput, Custom, CustomOp};
-use flambeau_tensor::op::{Meta, Metas, Outputs};
+use flambeau_tensor::op::{Attributes, Meta, Metas, Outputs, ToAttribute};
 use flambeau_tensor::profiler::profile;
 use flambeau_tensor::trace::trace;
-use flambeau_tensor::{DType, Device, ErrorKind, Op, Result, Tensor, dispatch_into, no_grad, tensor};
+use flambeau_tensor::{DType, Device, ErrorKind, Op, Result, Tensor, attributes, dispatch_into, no_grad, tensor};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// x · sigmoid(βx): a kernel, and a decomposition for the derivative and for other devices.
@@ -27,6 +27,9 @@ impl CustomOp for Swish {
     }
     fn decompose(&self, inputs: &[&Tensor]) -> Option<Result<Outputs>> {
         Some(composed(inputs[0], self.beta).map(|y| Outputs::from_iter([y])))
+    }
+    fn attributes(&self) -> Attributes {
+        attributes!(Swish { beta } = self)
     }
     fn autocast(&self) -> Policy {
         Policy::Full
@@ -150,10 +153,13 @@ fn it_is_traced_profiled_autocast_and_printed_by_its_name() -> Result<()> {
     let (a, b) = pair();
     let program = trace(&[&a], |x| Ok(vec![swish(x[0])?.add(1.0)?]))?;
     assert!(program.to_string().contains("Swish { beta: 1.5 }"), "{program}");
-    assert_eq!(program.steps()[0].op.attributes(), [("beta".to_string(), "1.5".to_string())]);
+    assert_eq!(program.steps()[0].op.attributes(), [("beta", 1.5f64.to_attribute())]);
     assert_eq!(program.run(&[&b])?[0].to_vec::<f64>()?, swish(&b)?.add(1.0)?.to_vec::<f64>()?);
     let op = |beta| Op::from(Custom::new(Swish { beta }));
     assert!(op(1.0) == op(1.0) && op(1.0) != op(2.0));
+    // What does not list its attributes is told apart by how it prints.
+    let other = |fault| Op::from(Custom::new(SumAndDifference { fault }));
+    assert!(other("a") == other("a") && other("a") != other("b") && op(1.0) != other("a"));
 
     let (y, profile) = profile(|| swish(&a));
     assert_eq!((profile.count("test::swish"), y?.shape()), (1, &[2, 2][..]));

@@ -41,7 +41,7 @@ pub use flambeau_tensor::{
 };
 pub use flambeau_tensor::{
     Build, Complex, DType, Device, Dims, Element, Error, ErrorKind, Generator, IntoIndex, IntoShape, Layout,
-    MemoryFormat, Op, Operand, PrintOptions, Result, Scalar, Shape, Size, StateDict, Tensor, bail, bf16, cat,
+    MemoryFormat, Op, Operand, PrintOptions, Result, Scalar, Shape, Size, StateDict, Tensor, To, bail, bf16, cat,
     enable_grad, ensure, f16, get_num_threads, grad_enabled, inference_mode, initial_seed, manual_seed, no_grad,
     print_options, set_num_threads, set_print_options, stack, tensor,
 };

@@ -10,7 +10,7 @@ use flambeau::prelude::*;
 use flambeau::vision::datasets::Mnist;
 use flambeau::vision::transforms::*;
 use flambeau::vision::tv_tensors::{BoundingBoxFormat, BoundingBoxes, Image, TVTensor};
-use flambeau::{Ellipsis, TopkOptions, ValuesIndices, audio};
+use flambeau::{Ellipsis, Generator, MemoryFormat, TopkOptions, ValuesIndices, audio};
 
 #[test]
 fn every_row_is_in_this_file() {
@@ -43,6 +43,14 @@ fn tensors() -> Result<()> {
     flambeau::manual_seed(0);
     let x = Tensor::arange(0, 24).dtype(DType::F32).build()?.reshape([2, 3, 4])?;
     assert_eq!(x.to_dtype(DType::F64)?.dtype(), DType::F64);
+    assert_eq!(x.to(DType::F64)?.dtype(), DType::F64);
+    {
+        let device = Device::Cpu;
+        assert_eq!(x.to((device, DType::F64))?.dtype(), DType::F64);
+        assert_eq!(Generator::on(device, 0)?.device(), device);
+        let x = Tensor::zeros([2, 3, 4, 5]).build()?;
+        assert_eq!(x.to(MemoryFormat::ChannelsLast)?.strides(), [60, 1, 15, 3]);
+    }
     let _ = (x.shape(), x.dtype(), x.device());
     assert_eq!(x.sum(..)?.item::<f32>()?, 276.0);
     {

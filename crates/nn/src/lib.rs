@@ -29,6 +29,7 @@ pub mod utils;
 
 pub use dict::{ModuleDict, ModuleList, ParameterDict, ParameterList};
 pub use flambeau_nn_derive::{Module, Tensors};
+pub use flambeau_tensor::To;
 pub use forward::{Call, Calls, FnLayer, Forward, Inputs, Layer};
 pub use functional::{Approximate, Reduction};
 pub use hooks::{
@@ -37,7 +38,7 @@ pub use hooks::{
 };
 pub use identity::ModuleId;
 pub use inspect::{LayerSummary, Summary, gradient_norms, module_graph, summary};
-pub use module::{DynModule, ExtraState, Module, To};
+pub use module::{DynModule, ExtraState, Module};
 pub use modules::*;
 pub use parameter::{Buffer, Mode, Parameter, materialized};
 pub use part::{Item, ItemMut, Part, Plain, Visitor, VisitorMut};

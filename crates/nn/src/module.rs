@@ -5,7 +5,7 @@ use crate::part::{Item, Visitor, VisitorMut};
 use crate::rebuild::{self, Rebuild};
 use crate::state::{self, LoadReport};
 use flambeau_autograd::Autograd;
-use flambeau_tensor::{DType, Device, NamedTensors, Result, StateDict, Tensor};
+use flambeau_tensor::{Device, NamedTensors, Result, StateDict, Tensor, To};
 use std::any::Any;
 use std::collections::HashSet;
 
@@ -228,15 +228,17 @@ pub trait Module: Any + Send + Sync {
         is_training(self.as_module())
     }
 
-    /// The module on another device, in another dtype, or both: `to(Device::Meta)`, `to(DType::F64)`,
-    /// `to((device, dtype))`. Only floating and complex tensors change their dtype; tensors and modules that were one
-    /// stay one; hooks go along. The module itself stays as it was, also where the move fails.
+    /// The module on another device, in another dtype, in another order of memory, or several of these:
+    /// `to(Device::Meta)`, `to(DType::F64)`, `to((device, dtype))`, `to(MemoryFormat::ChannelsLast)`. Only floating and
+    /// complex tensors change their dtype, only those of four or five dimensions their order; tensors and modules that
+    /// were one stay one; hooks go along. The module itself stays as it was, also where the move fails.
     ///
     /// A parameter that has to move is a new leaf: an optimizer made before goes on with the old ones, so make it
     /// afterwards. One that is already there is the same, and an optimizer keeps it.
     ///
     /// # Errors
-    /// Where the device cannot take them.
+    /// Where the device cannot take them, and where the order of memory is for four dimensions and a tensor has five, or
+    /// the other way round.
     #[track_caller]
     fn to(&self, to: impl Into<To>) -> Result<Self>
     where
@@ -439,32 +441,5 @@ impl DynModule {
 impl std::fmt::Debug for DynModule {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         crate::print_module(self, f)
-    }
-}
-
-/// Where a module is to go: a device, a dtype, or both.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct To {
-    /// The device, or the one each tensor is on.
-    pub device: Option<Device>,
-    /// The dtype of floating and complex tensors, or the one they have.
-    pub dtype: Option<DType>,
-}
-
-impl From<Device> for To {
-    fn from(device: Device) -> To {
-        To { device: Some(device), dtype: None }
-    }
-}
-
-impl From<DType> for To {
-    fn from(dtype: DType) -> To {
-        To { device: None, dtype: Some(dtype) }
-    }
-}
-
-impl From<(Device, DType)> for To {
-    fn from((device, dtype): (Device, DType)) -> To {
-        To { device: Some(device), dtype: Some(dtype) }
     }
 }

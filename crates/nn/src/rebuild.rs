@@ -2,13 +2,12 @@
 //! to a device or dtype, and calls with parameters that are given.
 
 use crate::identity::ModuleId;
-use crate::module::To;
 use crate::parametrize::{self, ParametrizationList};
 use crate::part::Item;
 use crate::state::moves_with_dtype;
 use crate::{Calls, DynModule, Forward, Layer, Module, Part};
 use flambeau_autograd::Autograd;
-use flambeau_tensor::{NamedTensors, Result, StateDict, Tensor, bail, ensure, no_grad, stack};
+use flambeau_tensor::{NamedTensors, Result, StateDict, Tensor, To, bail, ensure, no_grad, stack};
 use std::any::Any;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -211,7 +210,11 @@ pub(crate) fn to<M: Module>(module: &M, to: To, empty: bool) -> Result<M> {
         if empty && device != tensor.device() {
             return Tensor::zeros(tensor.shape()).dtype(dtype).device(device).build();
         }
-        tensor.to_device(device)?.to_dtype(dtype)
+        let moved = tensor.to(To::new().device(device).dtype(dtype).non_blocking(to.non_blocking))?;
+        match to.memory_format {
+            Some(format) if matches!(moved.rank(), 4 | 5) => moved.contiguous_in(format),
+            _ => Ok(moved),
+        }
     };
     no_grad(|| {
         module.rebuild(&mut Rebuild::new(true, &mut |item| match item {

@@ -2,10 +2,10 @@
 
 use flambeau_autograd::Autograd;
 use flambeau_nn::{
-    Buffer, Call, Dropout, Forward, Linear, Module, ModuleDict, ModuleList, Parameter, ParameterDict, Sequential,
-    StateDict, Tanh, functional, init,
+    BatchNorm2d, Buffer, Call, Conv2d, Conv3d, Dropout, Forward, Linear, Module, ModuleDict, ModuleList, Parameter,
+    ParameterDict, Sequential, StateDict, Tanh, functional, init,
 };
-use flambeau_tensor::{DType, Device, ErrorKind, Result, Tensor};
+use flambeau_tensor::{DType, Device, ErrorKind, MemoryFormat, Result, Tensor};
 
 #[derive(Module)]
 struct Net {
@@ -171,6 +171,31 @@ fn moving_makes_new_leaves_of_another_dtype() {
     }
     assert_eq!(net.mean.dtype(), DType::I64, "integers keep their dtype");
     assert_eq!(net.table.dtype(), DType::F64);
+}
+
+/// As `module.to(memory_format=torch.channels_last)` of PyTorch 2.15, strides and the refusal of five dimensions.
+#[test]
+fn moving_into_channels_last_turns_images_kernels() -> Result<()> {
+    let channels_last = MemoryFormat::ChannelsLast;
+    let net = Sequential::of((Conv2d::new(3, 4, 3), BatchNorm2d::new(4), Linear::new(4, 4)))?;
+    let before = net.deepcopy()?;
+    let net = net.to((DType::F64, channels_last))?;
+    let strides: Vec<Vec<usize>> = net.parameters().iter().map(|p| p.strides().to_vec()).collect();
+    assert_eq!(strides, [&[27, 1, 9, 3][..], &[1], &[1], &[1], &[4, 1], &[1]]);
+    assert!(net.parameters().iter().all(|p| p.is_leaf() && p.requires_grad() && p.dtype() == DType::F64));
+    assert!(net.to(channels_last)?.parameters()[0].is(&net.parameters()[0]), "nothing moves twice");
+    assert_eq!(net.deepcopy()?.parameters()[0].strides(), [27, 1, 9, 3]);
+
+    let x = Tensor::rand([2, 3, 5, 6]).dtype(DType::F64).build()?;
+    let y = net.call(&x.to(channels_last)?)?;
+    let want = before.to(DType::F64)?.call(&x)?;
+    assert!(y.allclose(&want)?);
+    y.square()?.sum(..)?.backward()?;
+    assert!(net.parameters()[0].grad().is_some());
+    let deep = Conv3d::new(3, 4, 3).build()?;
+    assert!(deep.to(channels_last).unwrap_err().message().contains("rank 5"));
+    assert!(deep.to(MemoryFormat::ChannelsLast3d)?.weight.is_contiguous_in(MemoryFormat::ChannelsLast3d));
+    Ok(())
 }
 
 #[test]

@@ -6,7 +6,9 @@
 
 use std::cell::{Cell, RefCell};
 
-use flambeau_tensor::{DType, Device, Error, MinMax, Operand, Scalar, StdAndMean, Tensor, ValuesIndices, VarAndMean};
+use flambeau_tensor::{
+    DType, Device, Error, MemoryFormat, MinMax, Operand, Scalar, StdAndMean, Tensor, ValuesIndices, VarAndMean,
+};
 use num_complex::Complex;
 
 use crate::{
@@ -302,13 +304,18 @@ impl Call {
         Self::require(position, name, found)
     }
 
-    /// Refuses a `memory_format` other than rows, which flambeau has no name for.
-    pub fn rows_only(&self, name: &str) -> Result<(), Trouble> {
-        match self.keyword(name) {
-            None | Some(Value::None) => Ok(()),
-            Some(Value::MemoryFormat(f)) if f == "contiguous_format" || f == "preserve_format" => Ok(()),
-            Some(Value::MemoryFormat(f)) => unsupported(format!("memory format {f}")),
-            Some(other) => unsupported(format!("`{name}` is {}", other.kind())),
+    /// The `memory_format` that is asked for; none where the operand's is kept.
+    pub fn memory_format(&self) -> Result<Option<MemoryFormat>, Trouble> {
+        match self.keyword("memory_format") {
+            None | Some(Value::None) => Ok(None),
+            Some(Value::MemoryFormat(f)) => match f.as_str() {
+                "preserve_format" => Ok(None),
+                "contiguous_format" => Ok(Some(MemoryFormat::Contiguous)),
+                "channels_last" => Ok(Some(MemoryFormat::ChannelsLast)),
+                "channels_last_3d" => Ok(Some(MemoryFormat::ChannelsLast3d)),
+                other => unsupported(format!("memory format {other}")),
+            },
+            Some(other) => unsupported(format!("`memory_format` is {}", other.kind())),
         }
     }
 

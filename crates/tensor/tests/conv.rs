@@ -1,8 +1,8 @@
 //! Convolutions and pools of special values. Right values are PyTorch's (2.15).
 
 use flambeau_tensor::{
-    AvgPoolOptions, BatchNormOptions, ConvOptions, ConvTransposeOptions, DType, Every, MemoryFormat, Result, Tensor,
-    cat,
+    AvgPoolOptions, BatchNormOptions, ConvOptions, ConvTransposeOptions, DType, Device, Every, MemoryFormat, Result,
+    Tensor, To, cat,
 };
 
 const INF: f32 = f32::INFINITY;
@@ -110,6 +110,18 @@ fn channels_last_is_kept() -> Result<()> {
         ("group_norm", Box::new(|x| x.group_norm(3, None, None, 1e-5))),
         ("pad", Box::new(|x| x.pad(&[1, 1], 0))),
         ("cat", Box::new(|x| cat(&[x, x], 1))),
+        ("copy", Box::new(|x| x.copy())),
+        ("to", Box::new(|x| x.to(DType::F64))),
+        ("max_pool's places", Box::new(|x| x.max_pool2d_with_indices(2)?.indices.to_dtype(DType::F32))),
+        ("adaptive max", Box::new(|x| x.adaptive_max_pool2d(2))),
+        ("local response", Box::new(|x| x.local_response_norm(2, 1e-4, 0.75, 1.0))),
+        (
+            "batch_norm by running statistics",
+            Box::new(|x| {
+                let (mean, var) = (Tensor::zeros([3]).build()?, Tensor::ones([3]).build()?);
+                x.batch_norm(BatchNormOptions::new().running_mean(&mean).running_var(&var))
+            }),
+        ),
     ];
     for (name, f) in &kept {
         let (got, want) = (f(&x)?, f(&rows)?);
@@ -119,12 +131,19 @@ fn channels_last_is_kept() -> Result<()> {
         // In one order and the other, and through views, the values are the same.
         assert!(got.add(&want)?.allclose(want.mul(2)?)? && got.flatten(1, -1)?.allclose(want.flatten(1, -1)?)?);
     }
-    for y in [x.softmax(1)?, x.cumsum(1)?, x.copy()?, x.contiguous()?, rows.add(&x)?, x.sum_keepdim(1)?] {
+    for y in [x.softmax(1)?, x.cumsum(1)?, x.contiguous()?, rows.add(&x)?, x.sum_keepdim(1)?, rows.copy()?] {
         assert!(y.is_contiguous());
     }
     assert_eq!(x.relu_()?.strides(), [60, 1, 15, 3]);
     let deep = Tensor::zeros([2, 3, 4, 5, 2]).memory_format(MemoryFormat::ChannelsLast3d).build()?;
     assert_eq!((deep.strides(), deep.exp()?.strides()), (&[120, 1, 30, 6, 3][..], &[120, 1, 30, 6, 3][..]));
     assert!(deep.contiguous_in(MemoryFormat::ChannelsLast).is_err());
+    // There and back, with what else may change on the way.
+    let y = rows.to((DType::F64, MemoryFormat::ChannelsLast))?;
+    assert_eq!((y.dtype(), y.strides()), (DType::F64, x.strides()));
+    let back = y.to(To::new().memory_format(MemoryFormat::Contiguous).dtype(DType::F32))?;
+    assert!(back.is_contiguous() && back.equal(&rows)?);
+    assert!(rows.to(DType::F32)?.is(&rows) && rows.to(MemoryFormat::ChannelsLast3d).is_err());
+    assert_eq!(rows.to((Device::Meta, MemoryFormat::ChannelsLast))?.strides(), x.strides());
     Ok(())
 }

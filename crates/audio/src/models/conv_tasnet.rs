@@ -203,6 +203,9 @@ impl Forward<&Tensor> for ConvTasNet {
 }
 
 /// The network of the paper, as `torchaudio.models.conv_tasnet_base`.
+///
+/// # Errors
+/// Where `num_sources` is 0, or there is no memory.
 #[track_caller]
 pub fn conv_tasnet_base(num_sources: usize) -> Result<ConvTasNet> {
     ConvTasNet::new().num_sources(num_sources).msk_activate(MaskActivation::Relu).build()

@@ -25,6 +25,9 @@ pub trait PerOutput: Tensors + Clone {
     type Of<T>;
 
     /// Put together from one `T` for each tensor, in order.
+    ///
+    /// # Errors
+    /// What `next` returns.
     fn each<T>(&self, next: &mut impl FnMut() -> Result<T>) -> Result<Self::Of<T>>;
 }
 

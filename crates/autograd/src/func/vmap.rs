@@ -222,7 +222,7 @@ where
     let state = default_generator().get_state();
     for start in (0..size).step_by(chunk) {
         if options.randomness == Randomness::Same {
-            default_generator().set_state(&state);
+            default_generator().set_state(&state)?;
         }
         let many = chunk.min(size - start);
         let part = |(x, mapped): &(Tensor, bool)| match mapped {

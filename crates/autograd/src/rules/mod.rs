@@ -75,11 +75,17 @@ pub trait Rule {
     }
 
     /// The gradients of the inputs, from that of the output: the vector-Jacobian product.
+    ///
+    /// # Errors
+    /// Where the op has no derivative, or an op of the rule fails.
     fn vjp(&self, s: &Saved<'_>, _grad: &Tensor) -> Result<Grads> {
         Err(backward_error(ErrorKind::NotDifferentiable, format!("{} has no derivative", s.place())))
     }
 
     /// [`vjp`](Rule::vjp) for an op of several outputs; `None` where an output was not used.
+    ///
+    /// # Errors
+    /// As [`vjp`](Rule::vjp).
     fn vjp_all(&self, s: &Saved<'_>, grads: &[Option<Tensor>]) -> Result<Grads> {
         match grads.first() {
             Some(Some(grad)) => self.vjp(s, grad),
@@ -89,6 +95,9 @@ pub trait Rule {
 
     /// The tangents of the outputs, from those of the inputs: the Jacobian-vector product. Asked of a rule whose
     /// [`FORWARD`](Rule::FORWARD) is `Forward::Stated`; the others have it from their vjp.
+    ///
+    /// # Errors
+    /// As [`vjp`](Rule::vjp).
     fn jvp(&self, s: &Saved<'_>, _tangents: &[Option<Tensor>]) -> Result<Tangents> {
         Err(backward_error(ErrorKind::NotDifferentiable, format!("{} states no derivative forward", s.place())))
     }

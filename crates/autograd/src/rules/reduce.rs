@@ -82,19 +82,27 @@ pub(super) fn at_places(g: &Tensor, dim: usize, place: &Tensor, x: &Meta) -> Res
     }
 }
 
+/// Rules of ops whose second output says where the elements of the first came from, along the dimension `$dim` of an
+/// input like `$x`: the gradient goes there.
 macro_rules! to_the_place {
-    ($($Op:ident),*) => {$(
+    ($($Op:ident),*; |$op:ident, $x:ident| $dim:expr) => {$(
         impl Rule for $Op {
             fn saves(&self, _: &[bool]) -> Saves {
                 Saves::NONE.meta(0).output(1)
             }
             fn vjp(&self, s: &Saved<'_>, g: &Tensor) -> Result<Grads> {
-                s.one(|| at_places(g, self.dim, &s.output(1)?, &s.meta(0)?))
+                let $op = self;
+                s.one(|| {
+                    let $x = s.meta(0)?;
+                    $crate::rules::reduce::at_places(g, $dim, &s.output(1)?, &$x)
+                })
             }
         }
     )*};
 }
-to_the_place!(MaxDim, MinDim);
+pub(super) use to_the_place;
+
+to_the_place!(MaxDim, MinDim; |op, x| op.dim);
 
 impl Rule for LogSumExp {
     fn saves(&self, _: &[bool]) -> Saves {

@@ -1,6 +1,6 @@
 //! Derivatives of running reductions: recurrences that run the other way.
 
-use super::reduce::at_places;
+use super::reduce::to_the_place;
 use super::{Forward, Grads, Rule, Saved, Saves};
 use flambeau_tensor::{Result, Tensor, ops::*};
 
@@ -70,16 +70,4 @@ impl Rule for Logcumsumexp {
     }
 }
 
-macro_rules! to_the_place {
-    ($($Op:ident),*) => {$(
-        impl Rule for $Op {
-            fn saves(&self, _: &[bool]) -> Saves {
-                Saves::NONE.meta(0).output(1)
-            }
-            fn vjp(&self, s: &Saved<'_>, g: &Tensor) -> Result<Grads> {
-                s.one(|| at_places(g, self.dim, &s.output(1)?, &s.meta(0)?))
-            }
-        }
-    )*};
-}
-to_the_place!(Cummax, Cummin);
+to_the_place!(Cummax, Cummin; |op, x| op.dim);

@@ -341,13 +341,13 @@ where
         let skip = state.batches;
         let draws = match &self.generator {
             Some(generator) => {
-                generator.set_state(&state.generator);
-                self.batches.iter_from(Some(generator), skip)
+                let set = generator.set_state(&state.generator);
+                set.and_then(|()| self.batches.iter_from(Some(generator), skip))
             }
             None => {
                 let generator = Generator::new();
-                generator.set_state(&state.generator);
-                with_generator(&generator, || self.batches.iter_from(None, skip))
+                let set = generator.set_state(&state.generator);
+                set.and_then(|()| with_generator(&generator, || self.batches.iter_from(None, skip)))
             }
         };
         self.run(state, draws, Location::caller())

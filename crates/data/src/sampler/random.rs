@@ -7,7 +7,9 @@ use flambeau_tensor::{Error, ErrorKind, Generator, Result, builder, ensure};
 /// A seed as PyTorch draws one: `torch.empty((), dtype=torch.int64).random_().item()`.
 pub(crate) fn draw_seed() -> u64 {
     let mut seed = [0i64];
-    default_generator().random(&mut seed);
+    // The default generator is one of the host, which fills any slice.
+    let drawn = default_generator().random(&mut seed);
+    debug_assert!(drawn.is_ok());
     seed[0] as u64
 }
 

@@ -100,11 +100,11 @@ macro_rules! convolutions {
                 kernel_size: ~into Spatial,
             }
             options {
-                /// From one window to the next, 1 unless set.
+                /// Stride per spatial dimension, 1 unless set.
                 stride: ~into Spatial = Spatial::from(1),
                 /// So much around the input on both sides (0 unless set), or `Padding::Same`.
                 padding: ~into Padding = Padding::from(0),
-                /// From one element of a window to the next, 1 unless set.
+                /// Dilation per spatial dimension, 1 unless set.
                 dilation: ~into Spatial = Spatial::from(1),
                 /// Parts that the channels fall into, each with its own outputs; 1 unless set.
                 groups: usize = 1,
@@ -260,7 +260,7 @@ macro_rules! transposed {
                 kernel_size: ~into Spatial,
             }
             options {
-                /// From one element's window to the next's, 1 unless set.
+                /// Stride per spatial dimension, 1 unless set.
                 stride: ~into Spatial = Spatial::from(1),
                 /// What is left out on both sides, 0 unless set.
                 padding: ~into Spatial = Spatial::from(0),
@@ -270,7 +270,7 @@ macro_rules! transposed {
                 groups: usize = 1,
                 /// With a bias (the default).
                 bias: bool = true,
-                /// From one element of a window to the next, 1 unless set.
+                /// Dilation per spatial dimension, 1 unless set.
                 dilation: ~into Spatial = Spatial::from(1),
                 /// The parameters' dtype, float32 unless set.
                 dtype: DType = DType::DEFAULT,

@@ -13,7 +13,7 @@ pub(super) fn given(values: Spatial) -> String {
     }
 }
 
-/// From one window to the next: a number, or one for each dimension; as large as a window where not said.
+/// Stride per spatial dimension: one number for all, or one for each; the window's size where not said.
 #[derive(Clone, Copy, Debug)]
 pub struct Stride(pub(super) Option<Spatial>);
 
@@ -41,11 +41,11 @@ macro_rules! max_pools {
                 kernel_size: ~into Spatial,
             }
             options {
-                /// From one window to the next; as large as a window unless set.
+                /// Stride per spatial dimension; the window's size unless set.
                 stride: ~into Stride = Stride(None),
                 /// Empty places around the input, at most half of a window; 0 unless set.
                 padding: ~into Spatial = Spatial::from(0),
-                /// From one element of a window to the next; 1 unless set.
+                /// Dilation per spatial dimension, 1 unless set.
                 dilation: ~into Spatial = Spatial::from(1),
                 /// Take a last window that reaches beyond the input too.
                 ceil_mode: bool = false,
@@ -139,7 +139,7 @@ macro_rules! avg_pools {
                 kernel_size: ~into Spatial,
             }
             options {
-                /// From one window to the next; as large as a window unless set.
+                /// Stride per spatial dimension; the window's size unless set.
                 stride: ~into Stride = Stride(None),
                 /// Zeros around the input, at most half of a window; 0 unless set.
                 padding: ~into Spatial = Spatial::from(0),

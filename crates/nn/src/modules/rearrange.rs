@@ -80,11 +80,11 @@ builder! {
         kernel_size: ~into Spatial,
     }
     options {
-        /// From one element of a window to the next, 1 unless set.
+        /// Dilation per spatial dimension, 1 unless set.
         dilation: ~into Spatial = Spatial::from(1),
         /// Zeros around the image, 0 unless set.
         padding: ~into Spatial = Spatial::from(0),
-        /// From one window to the next, 1 unless set.
+        /// Stride per spatial dimension, 1 unless set.
         stride: ~into Spatial = Spatial::from(1),
     }
 }
@@ -151,11 +151,11 @@ builder! {
         kernel_size: ~into Spatial,
     }
     options {
-        /// From one element of a window to the next, 1 unless set.
+        /// Dilation per spatial dimension, 1 unless set.
         dilation: ~into Spatial = Spatial::from(1),
         /// Zeros around the image, 0 unless set.
         padding: ~into Spatial = Spatial::from(0),
-        /// From one window to the next, 1 unless set.
+        /// Stride per spatial dimension, 1 unless set.
         stride: ~into Spatial = Spatial::from(1),
     }
 }

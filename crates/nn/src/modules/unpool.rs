@@ -32,7 +32,7 @@ macro_rules! unpools {
                 kernel_size: ~into Spatial,
             }
             options {
-                /// From one window to the next; as large as a window unless set.
+                /// Stride per spatial dimension; the window's size unless set.
                 stride: ~into Stride = Stride(None),
                 /// What was around the pool's input; 0 unless set.
                 padding: ~into Spatial = Spatial::from(0),
@@ -116,7 +116,7 @@ macro_rules! lp_pools {
                 kernel_size: ~into Spatial,
             }
             options {
-                /// From one window to the next; as large as a window unless set.
+                /// Stride per spatial dimension; the window's size unless set.
                 stride: ~into Stride = Stride(None),
                 /// Take a last window that reaches beyond the input too.
                 ceil_mode: bool = false,

@@ -84,25 +84,10 @@ const TABLES: &[&[Entry]] = &[
 pub const INEXPRESSIBLE: &[(&str, usize, &str)] = &[
     ("as_strided.partial_views", 3, "the storage that the input is a part of was not recorded"),
     ("as_strided_scatter", 6, view::WRONG_SCATTER),
-    ("bfloat16", 1, NO_FORMATS),
-    ("bool", 1, NO_FORMATS),
-    ("byte", 1, NO_FORMATS),
-    ("cdouble", 1, NO_FORMATS),
-    ("cfloat", 1, NO_FORMATS),
-    ("char", 1, NO_FORMATS),
-    ("double", 1, NO_FORMATS),
-    ("float", 1, NO_FORMATS),
-    ("half", 1, NO_FORMATS),
-    ("int", 1, NO_FORMATS),
     ("linalg.pinv.hermitian", 6, NOT_HERMITIAN),
-    ("long", 1, NO_FORMATS),
-    ("short", 1, NO_FORMATS),
-    ("to", 3, NO_FORMATS),
 ];
 
 const NOT_HERMITIAN: &str = "the recorded matrices are not Hermitian, of which only one triangle is read; PyTorch's gradient is that of the whole";
-
-const NO_FORMATS: &str = "flambeau has no memory formats: channels_last cannot be asked for";
 
 /// The name without its variant.
 pub fn base(name: &str) -> Option<&str> {

@@ -1,6 +1,6 @@
 //! Element by element: functions of one tensor, of two, of three, and casts.
 
-use flambeau_tensor::{DType, Operand, Scalar};
+use flambeau_tensor::{DType, Operand, Scalar, Tensor};
 
 use super::Entry;
 use crate::call::{Call, Outcome, ok, unsupported};
@@ -171,19 +171,21 @@ pub(super) const OTHERS: &[Entry] = &[
     ("resolve_conj", |c| ok(c.x()?.clone())),
     ("resolve_neg", |c| ok(c.x()?.clone())),
     ("clone", |c| {
-        c.rows_only("memory_format")?;
-        ok(c.x()?.copy()?)
+        let copy = c.x()?.copy()?;
+        ordered(c, copy)
     }),
-    ("contiguous", |c| ok(c.x()?.contiguous()?)),
+    ("contiguous", |c| match c.memory_format()? {
+        Some(format) => ok(c.x()?.contiguous_in(format)?),
+        None => ok(c.x()?.contiguous()?),
+    }),
     ("item", |c| ok(c.x()?.scalar()?)),
     ("to", |c| {
-        c.rows_only("memory_format")?;
         let dtype = c.dtype_opt(2, "dtype")?.unwrap_or(c.x()?.dtype());
         // Neither changes what a CPU tensor holds.
         c.flag(3, "non_blocking", false)?;
         c.flag(4, "copy", false)?;
         match c.text_or(1, "device", "cpu")? {
-            "cpu" => ok(c.x()?.to_dtype(dtype)?),
+            "cpu" => ordered(c, c.x()?.to_dtype(dtype)?),
             other => unsupported(format!("device {other}")),
         }
     }),
@@ -202,8 +204,19 @@ pub(super) const OTHERS: &[Entry] = &[
 ];
 
 fn cast(c: &Call, dtype: DType) -> Outcome {
-    c.rows_only("memory_format")?;
-    ok(c.x()?.to_dtype(dtype)?)
+    ordered(c, c.x()?.to_dtype(dtype)?)
+}
+
+/// In the order of memory that is asked for.
+fn ordered(c: &Call, x: Tensor) -> Outcome {
+    match c.memory_format()? {
+        Some(format) => {
+            let x = x.to(format)?;
+            assert!(x.is_contiguous_in(format), "strides {:?} of {format:?}", x.strides());
+            ok(x)
+        }
+        None => ok(x),
+    }
 }
 
 /// The other operand of `add` and `sub`, times `alpha` where that is given.

@@ -13,6 +13,7 @@ mod window;
 mod winograd;
 
 use super::halves::rounded;
+use super::lanes::by_dtype;
 use super::math::Float;
 use super::matmul::{self, narrow, widen};
 use super::micro::Real;
@@ -71,7 +72,7 @@ fn lanes_of<T: Real>() -> usize {
 }
 
 /// The three directions, on operands in rows.
-trait Number: Stored {
+trait Convolved: Stored {
     /// `out = conv(x, w) + b`.
     fn forward(g: &Geometry, x: &[Self], w: &[Self], b: Option<&[Self]>, out: &mut [Self]) -> Result<()>;
     /// The gradient of the input.
@@ -174,7 +175,7 @@ fn input<T: Real + matmul::Number + Float>(g: &Geometry, grad: &[T], w: &[T], ou
 
 macro_rules! real {
     ($($t:ty),*) => {$(
-        impl Number for $t {
+        impl Convolved for $t {
             fn forward(g: &Geometry, x: &[$t], w: &[$t], b: Option<&[$t]>, out: &mut [$t]) -> Result<()> {
                 forward(g, x, w, b, out)
             }
@@ -216,7 +217,7 @@ fn by_parts<T: Real + Float>(
 
 macro_rules! complex {
     ($($t:ty),*) => {$(
-        impl Number for Complex<$t> {
+        impl Convolved for Complex<$t> {
             fn forward(g: &Geometry, x: &[Self], w: &[Self], b: Option<&[Self]>, out: &mut [Self]) -> Result<()> {
                 by_parts(x, w, out, &|x, w, out| forward::<$t>(g, x, w, None, out))?;
                 if let Some(b) = b {
@@ -299,7 +300,7 @@ fn meetings(g: &Geometry, mut f: impl FnMut(usize, usize, usize)) {
 
 macro_rules! integer {
     ($($t:ty),*) => {$(
-        impl Number for $t {
+        impl Convolved for $t {
             fn forward(g: &Geometry, x: &[$t], w: &[$t], b: Option<&[$t]>, out: &mut [$t]) -> Result<()> {
                 fill_bias(sizes(g).1, b, out);
                 meetings(g, |i, k, o| out[o] = out[o].wrapping_add(x[i].wrapping_mul(w[k])));
@@ -320,47 +321,42 @@ macro_rules! integer {
 }
 integer!(u8, i8, i16, i32, i64);
 
-/// Calls `$run::<T>` with inputs and output of the output's dtype, in rows; half precision as `f32`.
-macro_rules! by_dtype {
-    ($inputs:expr, $out:expr, |$T:ident, $xs:ident, $to:ident| $body:expr) => {
-        match $out.dtype() {
-            DType::F16 | DType::BF16 => {
-                type $T = f32;
-                let wide: Vec<Vec<f32>> = $inputs.iter().map(widen).collect::<Result<_>>()?;
-                let $xs: Vec<&[f32]> = wide.iter().map(|x| &x[..]).collect();
-                let mut sums = list($out.numel(), 0.0)?;
-                let $to = &mut sums[..];
-                $body?;
-                narrow(&sums, $out);
-            }
-            DType::Bool | DType::U16 | DType::U32 | DType::U64 => {
-                bail!(DType, "conv", "not defined for {}", $out.dtype())
-            }
-            DType::U8 => by_dtype!(@ u8, $inputs, $out, |$T, $xs, $to| $body),
-            DType::I8 => by_dtype!(@ i8, $inputs, $out, |$T, $xs, $to| $body),
-            DType::I16 => by_dtype!(@ i16, $inputs, $out, |$T, $xs, $to| $body),
-            DType::I32 => by_dtype!(@ i32, $inputs, $out, |$T, $xs, $to| $body),
-            DType::I64 => by_dtype!(@ i64, $inputs, $out, |$T, $xs, $to| $body),
-            DType::F32 => by_dtype!(@ f32, $inputs, $out, |$T, $xs, $to| $body),
-            DType::F64 => by_dtype!(@ f64, $inputs, $out, |$T, $xs, $to| $body),
-            DType::Complex64 => by_dtype!(@ Complex<f32>, $inputs, $out, |$T, $xs, $to| $body),
-            DType::Complex128 => by_dtype!(@ Complex<f64>, $inputs, $out, |$T, $xs, $to| $body),
-        }
-    };
-    (@ $t:ty, $inputs:expr, $out:expr, |$T:ident, $xs:ident, $to:ident| $body:expr) => {{
-        type $T = $t;
-        let rows: Vec<std::borrow::Cow<'_, [$t]>> = $inputs.iter().map(|x| x.contiguous::<$t>()).collect();
-        let $xs: Vec<&[$t]> = rows.iter().map(|x| &x[..]).collect();
-        let $to = $out.slice::<$t>();
-        $body?;
+/// Runs `run` on the operands, in rows.
+fn in_rows<T: Stored>(
+    inputs: &[Src<'_>],
+    out: &mut Dst<'_>,
+    run: impl FnOnce(&[&[T]], &mut [T]) -> Result<()>,
+) -> Result<()> {
+    let rows: Vec<std::borrow::Cow<'_, [T]>> = inputs.iter().map(|x| x.contiguous::<T>()).collect();
+    run(&rows.iter().map(|x| &x[..]).collect::<Vec<_>>(), out.slice::<T>())
+}
+
+/// [`in_rows`] for half precision, which computes in `f32`.
+fn widened(inputs: &[Src<'_>], out: &mut Dst<'_>, run: impl FnOnce(&[&[f32]], &mut [f32]) -> Result<()>) -> Result<()> {
+    let wide: Vec<Vec<f32>> = inputs.iter().map(widen).collect::<Result<_>>()?;
+    let mut sums = list(out.numel(), 0.0)?;
+    run(&wide.iter().map(|x| &x[..]).collect::<Vec<_>>(), &mut sums)?;
+    narrow(&sums, out);
+    Ok(())
+}
+
+/// `$body` on the operands in the type `$T` that the output's dtype computes in.
+macro_rules! computed {
+    ($inputs:expr, $out:expr, |$T:ident, $xs:ident, $to:ident| $body:expr) => {{
+        let out = $out;
+        by_dtype!("conv", out.dtype(), {
+            full $T => in_rows::<$T>($inputs, out, |$xs, $to| $body),
+            half $T => widened($inputs, out, |$xs, $to| $body),
+            int $T => in_rows::<$T>($inputs, out, |$xs, $to| $body),
+            complex $T => in_rows::<$T>($inputs, out, |$xs, $to| $body),
+        })
     }};
 }
 
 impl CpuKernel for Conv {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let g = self.geometry("conv", inputs[0].shape(), inputs[1].shape())?;
-        by_dtype!(inputs, &mut outputs[0], |T, xs, out| T::forward(&g, xs[0], xs[1], xs.get(2).copied(), out));
-        Ok(())
+        computed!(inputs, &mut outputs[0], |T, xs, out| T::forward(&g, xs[0], xs[1], xs.get(2).copied(), out))
     }
 }
 
@@ -373,16 +369,14 @@ impl CpuKernel for ConvInputGrad {
             narrow(&sums, &mut outputs[0]);
             return Ok(());
         }
-        by_dtype!(inputs, &mut outputs[0], |T, xs, out| T::input(&g, xs[0], xs[1], out));
-        Ok(())
+        computed!(inputs, &mut outputs[0], |T, xs, out| T::input(&g, xs[0], xs[1], out))
     }
 }
 
 impl CpuKernel for ConvWeightGrad {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let g = self.geometry(inputs[0].shape(), inputs[1].shape())?;
-        by_dtype!(inputs, &mut outputs[0], |T, xs, out| T::weight(&g, xs[0], xs[1], out));
-        Ok(())
+        computed!(inputs, &mut outputs[0], |T, xs, out| T::weight(&g, xs[0], xs[1], out))
     }
 }
 

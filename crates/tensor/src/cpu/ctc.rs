@@ -22,11 +22,11 @@ struct Sequence<'a, T> {
     start: usize,
 }
 
-trait Number: Stored {
+trait LossNumber: Stored {
     fn wide(self) -> f64;
     fn narrow(x: f64) -> Self;
 }
-impl Number for f32 {
+impl LossNumber for f32 {
     fn wide(self) -> f64 {
         self.into()
     }
@@ -34,7 +34,7 @@ impl Number for f32 {
         x as f32
     }
 }
-impl Number for f64 {
+impl LossNumber for f64 {
     fn wide(self) -> f64 {
         self
     }
@@ -43,7 +43,7 @@ impl Number for f64 {
     }
 }
 
-impl<T: Number> Sequence<'_, T> {
+impl<T: LossNumber> Sequence<'_, T> {
     fn new<'a>(op: &CtcLoss, x: &'a [T], (n, c): (usize, usize), targets: &[i64], b: usize) -> Result<Sequence<'a, T>> {
         let s = targets.len() / n;
         let mut labels = vec![op.blank];
@@ -137,7 +137,7 @@ fn sizes(x: &Src<'_>) -> (usize, usize) {
     }
 }
 
-fn forward<T: Number>(op: &CtcLoss, x: &Src<'_>, targets: &Src<'_>, out: &mut Dst<'_>) -> Result<()> {
+fn forward<T: LossNumber>(op: &CtcLoss, x: &Src<'_>, targets: &Src<'_>, out: &mut Dst<'_>) -> Result<()> {
     let (size, x, targets) = (sizes(x), x.contiguous::<T>(), targets.contiguous::<i64>());
     for (b, out) in out.slice::<T>().iter_mut().enumerate() {
         let sequence = Sequence::new(op, &x, size, &targets, b)?;
@@ -147,7 +147,7 @@ fn forward<T: Number>(op: &CtcLoss, x: &Src<'_>, targets: &Src<'_>, out: &mut Ds
     Ok(())
 }
 
-fn backward<T: Number>(op: &CtcLossBackward, inputs: &[Src<'_>], out: &mut Dst<'_>) -> Result<()> {
+fn backward<T: LossNumber>(op: &CtcLossBackward, inputs: &[Src<'_>], out: &mut Dst<'_>) -> Result<()> {
     let (n, c) = sizes(&inputs[1]);
     let (g, x, targets) = (inputs[0].contiguous::<T>(), inputs[1].contiguous::<T>(), inputs[2].contiguous::<i64>());
     let out = out.slice::<T>();

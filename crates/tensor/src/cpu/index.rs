@@ -4,7 +4,7 @@
 //! Sums go in the order of the index, whatever the number of threads: tasks own disjoint parts of the
 //! target, and each of them runs through the whole index.
 
-use super::words::{Accumulate, Number, Walk, Word, accumulate, chunk_rows, copy_rows, for_word, out, rows, span};
+use super::words::{Accumulate, Arithmetic, Walk, Word, accumulate, chunk_rows, copy_rows, for_word, out, rows, span};
 use super::{CpuKernel, Dst, Src, check_room, list, par};
 use crate::layout::contiguous_strides;
 use crate::ops::{Embedding, Index, IndexPut, Nonzero, adjacent};
@@ -13,7 +13,7 @@ use crate::{Result, bail};
 use std::borrow::Cow;
 
 /// Where the elements that an index names lie in a tensor.
-struct Plan {
+struct IndexedPlaces {
     /// The start of each block of dimensions before the indexed ones.
     outer: Vec<usize>,
     /// What each entry of the index adds.
@@ -55,7 +55,7 @@ fn checked<'a>(op: &'static str, index: &Src<'a>, size: usize, dim: usize, wrap:
     Ok(numbers)
 }
 
-impl Plan {
+impl IndexedPlaces {
     fn new(
         op: &'static str,
         dims: &[usize],
@@ -63,7 +63,7 @@ impl Plan {
         shape: &[usize],
         strides: &[usize],
         index: &[Src<'_>],
-    ) -> Result<Plan> {
+    ) -> Result<IndexedPlaces> {
         let mut places = list(index[0].numel(), 0)?;
         for (index, &d) in index.iter().zip(dims) {
             let (size, step) = (shape[d] as i64, strides[d]);
@@ -75,7 +75,7 @@ impl Plan {
         }
         if shape.contains(&0) || places.is_empty() {
             // Nothing is read or written; the other dimensions may have any size.
-            return Ok(Plan { outer: Vec::new(), places, inner: None, block: 0 });
+            return Ok(IndexedPlaces { outer: Vec::new(), places, inner: None, block: 0 });
         }
         let lead = if adjacent(dims) { dims[0] } else { 0 };
         let rest = |keep: &dyn Fn(usize) -> bool| -> (Shape, Strides) {
@@ -84,7 +84,7 @@ impl Plan {
         let (outer, behind) = (rest(&|d| d < lead), rest(&|d| d >= lead));
         let block = behind.0.iter().product();
         let inner = (!together(&behind.0, &behind.1)).then(|| offsets(&behind.0, &behind.1)).transpose()?;
-        Ok(Plan { outer: offsets(&outer.0, &outer.1)?, places, inner, block })
+        Ok(IndexedPlaces { outer: offsets(&outer.0, &outer.1)?, places, inner, block })
     }
 
     /// The elements in the order outer, index, inner.
@@ -157,7 +157,7 @@ impl CpuKernel for Index {
     const IN_PLACE: bool = true;
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let (x, to) = (&inputs[0], &mut outputs[0]);
-        let plan = Plan::new(self.op, &self.dims, self.wrap, x.shape(), &x.layout().strides, &inputs[1..])?;
+        let plan = IndexedPlaces::new(self.op, &self.dims, self.wrap, x.shape(), &x.layout().strides, &inputs[1..])?;
         for_word!(x.dtype(), T => plan.read::<T>(span(x), out(to)));
         Ok(())
     }
@@ -167,16 +167,16 @@ impl CpuKernel for Embedding {
     const IN_PLACE: bool = true;
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let (x, to) = (&inputs[0], &mut outputs[0]);
-        let plan = Plan::new("embedding", &[0], false, x.shape(), &x.layout().strides, &inputs[1..])?;
+        let plan = IndexedPlaces::new("embedding", &[0], false, x.shape(), &x.layout().strides, &inputs[1..])?;
         for_word!(x.dtype(), T => plan.read::<T>(span(x), out(to)));
         Ok(())
     }
 }
 
-struct Sum<'a>(&'a Plan);
+struct Sum<'a>(&'a IndexedPlaces);
 
 impl Accumulate for Sum<'_> {
-    fn run<T: Number>(&self, to: &mut [T], source: &[T]) -> Result<()> {
+    fn run<T: Arithmetic>(&self, to: &mut [T], source: &[T]) -> Result<()> {
         self.0.write(to, source, |to, source| {
             if let ([to], [s]) = (&mut *to, source) {
                 *to = to.add(*s);
@@ -191,8 +191,14 @@ impl Accumulate for Sum<'_> {
 impl CpuKernel for IndexPut {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let (base, source, to) = (&inputs[0], &inputs[1], &mut outputs[0]);
-        let plan =
-            Plan::new(self.op, &self.dims, self.wrap, base.shape(), &contiguous_strides(base.shape()), &inputs[2..])?;
+        let plan = IndexedPlaces::new(
+            self.op,
+            &self.dims,
+            self.wrap,
+            base.shape(),
+            &contiguous_strides(base.shape()),
+            &inputs[2..],
+        )?;
         copy_rows(base, to);
         if self.accumulate {
             accumulate(&Sum(&plan), to, source)?;

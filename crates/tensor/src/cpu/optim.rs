@@ -1,11 +1,12 @@
 //! Kernels of the fused optimizer steps: lists of tensors, cut into pieces that threads share.
 
 use super::halves::{bf16_to_f32, f32_to_bf16, narrow, widen};
+use super::lanes::by_dtype;
 use super::par::{self, GRAIN, simd};
 use super::{CpuKernel, Dst, Src};
 use crate::dtype::Stored;
 use crate::ops::{AdamStep, SgdStep, StepScalars};
-use crate::{DType, Result, bail};
+use crate::{DType, Result};
 use half::{bf16, f16};
 use std::borrow::Cow;
 use std::ops::{Add, Div, Mul, Neg, Sub};
@@ -292,13 +293,7 @@ macro_rules! kernels {
     ($($Op:ident),*) => {$(
         impl CpuKernel for $Op {
             fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-                match inputs[0].dtype() {
-                    DType::F32 => self.go::<f32>(inputs, outputs),
-                    DType::F64 => self.go::<f64>(inputs, outputs),
-                    DType::F16 => self.go::<f16>(inputs, outputs),
-                    DType::BF16 => self.go::<bf16>(inputs, outputs),
-                    other => bail!(Unsupported, stringify!($Op), "no fused step for {other}"),
-                }
+                by_dtype!(stringify!($Op), inputs[0].dtype(), { float T => self.go::<T>(inputs, outputs), });
                 Ok(())
             }
         }

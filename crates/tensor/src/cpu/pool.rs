@@ -1,6 +1,7 @@
 //! Kernels of pooling. A plane is computed by one task; windows are tables along each dimension, so that
 //! padding, dilation and adaptive windows are no cases of the loops.
 
+use super::lanes::by_dtype;
 use super::matmul::{narrow, widen};
 use super::par::Shared;
 use super::{CpuKernel, Dst, Src, list, par};
@@ -242,21 +243,15 @@ impl CpuKernel for MaxPool {
                 }
             };
         }
-        match x.dtype() {
-            DType::F32 => run!(&x.contiguous::<f32>(), values.slice::<f32>()),
-            DType::F64 => run!(&x.contiguous::<f64>(), values.slice::<f64>()),
-            DType::U8 => run!(&x.contiguous::<u8>(), values.slice::<u8>()),
-            DType::I8 => run!(&x.contiguous::<i8>(), values.slice::<i8>()),
-            DType::I16 => run!(&x.contiguous::<i16>(), values.slice::<i16>()),
-            DType::I32 => run!(&x.contiguous::<i32>(), values.slice::<i32>()),
-            DType::I64 => run!(&x.contiguous::<i64>(), values.slice::<i64>()),
-            DType::F16 | DType::BF16 => {
-                let mut wide = list(values.numel(), 0.0)?;
+        by_dtype!("max_pool", x.dtype(), {
+            full T => run!(&x.contiguous::<T>(), values.slice::<T>()),
+            int T => run!(&x.contiguous::<T>(), values.slice::<T>()),
+            half T => {
+                let mut wide: Vec<T> = list(values.numel(), 0.0)?;
                 run!(&widen(x)?, &mut wide);
                 narrow(&wide, values);
-            }
-            other => bail!(DType, "max_pool", "not defined for {other}"),
-        }
+            },
+        });
         Ok(())
     }
 }
@@ -287,17 +282,15 @@ impl CpuKernel for MaxPoolBackward {
         let product = |shape: &[usize]| plane(shape, rank).iter().product::<usize>();
         let (pooled, size) = (product(grad.shape()), product(out.shape()));
         let places = inputs[1].contiguous::<i64>();
-        match grad.dtype() {
-            DType::F32 => scatter(&grad.contiguous::<f32>(), &places, pooled, size, out.slice()),
-            DType::F64 => scatter(&grad.contiguous::<f64>(), &places, pooled, size, out.slice()),
-            DType::F16 | DType::BF16 => {
-                let mut wide = list(out.numel(), 0.0)?;
+        by_dtype!("max_pool_backward", grad.dtype(), {
+            full T => scatter::<T>(&grad.contiguous(), &places, pooled, size, out.slice()),
+            half T => {
+                let mut wide: Vec<T> = list(out.numel(), 0.0)?;
                 scatter(&widen(grad)?, &places, pooled, size, &mut wide)?;
                 narrow(&wide, out);
                 Ok(())
-            }
-            other => bail!(DType, "max_pool_backward", "not defined for {other}"),
-        }
+            },
+        })
     }
 }
 
@@ -382,7 +375,7 @@ fn mean_backward<T: Mean>(axes: &Axes, over: Option<isize>, size: [usize; 3], gr
 }
 
 /// `$body` on the operands as they are stored; half precision in `f32`, unless each sum is `$rounded`.
-macro_rules! by_dtype {
+macro_rules! means {
     ($name:literal, $x:expr, $out:expr, $rounded:expr, |$xs:ident, $to:ident| $body:expr) => {
         match $x.dtype() {
             DType::F16 | DType::BF16 if !$rounded => {
@@ -391,18 +384,18 @@ macro_rules! by_dtype {
                 $body;
                 narrow(&wide, $out)
             }
-            DType::I64 => by_dtype!(@ i64, $x, $out, |$xs, $to| $body),
-            DType::F16 => by_dtype!(@ f16, $x, $out, |$xs, $to| $body),
-            DType::BF16 => by_dtype!(@ bf16, $x, $out, |$xs, $to| $body),
-            DType::F32 => by_dtype!(@ f32, $x, $out, |$xs, $to| $body),
-            DType::F64 => by_dtype!(@ f64, $x, $out, |$xs, $to| $body),
-            other => bail!(DType, $name, "not defined for {other}"),
+            dtype => by_dtype!($name, dtype, {
+                float T => {
+                    let ($xs, $to) = (&$x.contiguous::<T>()[..], $out.slice::<T>());
+                    $body
+                },
+                long T => {
+                    let ($xs, $to) = (&$x.contiguous::<T>()[..], $out.slice::<T>());
+                    $body
+                },
+            }),
         }
     };
-    (@ $t:ty, $x:expr, $out:expr, |$xs:ident, $to:ident| $body:expr) => {{
-        let ($xs, $to) = (&$x.contiguous::<$t>()[..], $out.slice::<$t>());
-        $body
-    }};
 }
 
 impl CpuKernel for AvgPool {
@@ -415,7 +408,7 @@ impl CpuKernel for AvgPool {
         let size = plane(x.shape(), rank);
         // As in PyTorch, and below.
         let rounded = rank == 3 && matches!(self.windows, Windows::Adaptive { .. });
-        by_dtype!("avg_pool", x, out, rounded, |xs, to| mean(&axes, self.divisor_override, size, xs, to));
+        means!("avg_pool", x, out, rounded, |xs, to| mean(&axes, self.divisor_override, size, xs, to));
         Ok(())
     }
 }
@@ -432,7 +425,7 @@ impl CpuKernel for AvgPoolBackward {
             self.pool.count_include_pad,
         )?;
         let size = plane(out.shape(), rank);
-        by_dtype!("avg_pool_backward", grad, out, true, |xs, to| mean_backward(
+        means!("avg_pool_backward", grad, out, true, |xs, to| mean_backward(
             &axes,
             self.pool.divisor_override,
             size,

@@ -15,7 +15,7 @@ use crate::ops::*;
 use crate::{Result, bail};
 use arg::Arg;
 use drive::{reduce, reduce_to_second};
-use fold::{Folded, Multiplying, Number, adding, extreme};
+use fold::{Foldable, Folded, Multiplying, adding, extreme};
 use moments::VarianceMean;
 use num_complex::Complex;
 use std::marker::PhantomData;
@@ -165,7 +165,7 @@ impl CpuKernel for Norm {
     }
 }
 
-fn norm<T: Number<Wide = f64> + Float + fold::Ordered>(op: &Norm, x: &Src<'_>, outputs: &mut [Dst<'_>]) {
+fn norm<T: Foldable<Wide = f64> + Float + fold::Ordered>(op: &Norm, x: &Src<'_>, outputs: &mut [Dst<'_>]) {
     let (dims, p) = (&op.dims, op.ord);
     match p {
         f64::INFINITY => reduce(&extreme::<T, true>(true), x, dims, outputs),

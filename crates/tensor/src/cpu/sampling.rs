@@ -1,10 +1,12 @@
 //! Kernels that draw: categories by weight, and which elements are left out.
 
+use super::lanes::by_dtype;
 use super::{CpuKernel, Dst, Src, par};
 use crate::dtype::Stored;
 use crate::layout::Layout;
 use crate::ops::{Dropout, Multinomial};
 use crate::random::{Generator, default_generator};
+use crate::shape::inverse;
 use crate::{DType, Result, Shape, bail};
 use half::{bf16, f16};
 
@@ -13,18 +15,11 @@ impl CpuKernel for Multinomial {
         let (weights, out) = (&inputs[0], outputs[0].slice::<i64>());
         let generator = self.generator.clone().unwrap_or_else(default_generator);
         let categories = weights.shape().last().copied().unwrap_or(0);
-        macro_rules! draw {
-            ($T:ty) => {
-                generator.multinomial(out, &weights.contiguous::<$T>(), categories, self.samples, self.replacement)
-            };
-        }
-        match weights.dtype() {
-            DType::F32 => draw!(f32),
-            DType::F64 => draw!(f64),
-            DType::F16 => draw!(f16),
-            DType::BF16 => draw!(bf16),
-            other => bail!(DType, "multinomial", "not defined for {other}"),
-        }
+        by_dtype!("multinomial", weights.dtype(), {
+            float T => {
+                generator.multinomial(out, &weights.contiguous::<T>(), categories, self.samples, self.replacement)
+            },
+        })
     }
 }
 
@@ -54,8 +49,7 @@ fn keep(generator: &Generator, p: f64, x: &Src<'_>, kept: &mut [u8]) -> Result<(
     }
     let (order, mut drawn) = (x.layout().memory_order(), vec![0u8; kept.len()]);
     generator.bernoulli(&mut drawn, p)?;
-    let mut back = order.clone();
-    order.iter().enumerate().for_each(|(i, d)| back[*d] = i);
+    let back = inverse(&order);
     let sizes: Shape = order.iter().map(|d| x.shape()[*d]).collect();
     let memory = Layout::contiguous(sizes).permute(&back);
     kept.iter_mut().enumerate().for_each(|(i, to)| *to = drawn[memory.place(i)]);

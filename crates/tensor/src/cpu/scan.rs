@@ -10,7 +10,7 @@ use super::reduce::fold::Ordered;
 use super::{CpuKernel, Dst, Src, par};
 use crate::dtype::Stored;
 use crate::ops::*;
-use crate::{DType, Result, bail};
+use crate::{DType, Result};
 use half::{bf16, f16};
 use num_complex::Complex;
 use std::borrow::Cow;
@@ -170,32 +170,27 @@ running! {
 macro_rules! summed_by_dtype {
     ($op:expr, $inputs:expr, $out:expr, $n:literal, |$xs:ident, $to:ident: $t:ident| $body:expr) => {{
         let out: &mut Dst<'_> = $out;
-        macro_rules! plain {
-            ($ty:ty) => {{
-                type $t = $ty;
+        macro_rules! stored {
+            () => {{
                 let rows: [Cow<'_, [$t]>; $n] = std::array::from_fn(|i| $inputs[i].contiguous::<$t>());
                 let $xs: [&[$t]; $n] = std::array::from_fn(|i| &rows[i][..]);
                 let $to = out.slice::<$t>();
                 $body
             }};
         }
-        match out.dtype() {
-            DType::I64 => plain!(i64),
-            DType::F32 => plain!(f32),
-            DType::F64 => plain!(f64),
-            DType::Complex64 => plain!(Complex<f32>),
-            DType::Complex128 => plain!(Complex<f64>),
-            DType::F16 | DType::BF16 => {
-                type $t = f32;
-                let mut rows: [Cow<'_, [f32]>; $n] = Default::default();
+        by_dtype!($op, out.dtype(), {
+            long $t => stored!(),
+            full $t => stored!(),
+            complex $t => stored!(),
+            half $t => {
+                let mut rows: [Cow<'_, [$t]>; $n] = Default::default();
                 for (rows, x) in rows.iter_mut().zip(&$inputs[..]) {
-                    *rows = read::<f32>(x)?;
+                    *rows = read::<$t>(x)?;
                 }
-                let $xs: [&[f32]; $n] = std::array::from_fn(|i| &rows[i][..]);
-                write::<f32, _>(out, |$to| $body)?
-            }
-            other => bail!(DType, $op, "not defined for {other}"),
-        }
+                let $xs: [&[$t]; $n] = std::array::from_fn(|i| &rows[i][..]);
+                write::<$t, _>(out, |$to| $body)?
+            },
+        });
         Ok(())
     }};
 }

@@ -3,7 +3,7 @@
 //! What meets at one element is joined in the order of the index: tasks own the parts of the target that
 //! lie before the dimension, and each part is filled by one task.
 
-use super::words::{Accumulate, Number, Walk, Word, accumulate, chunk_rows, copy_rows, for_word, out, rows, span};
+use super::words::{Accumulate, Arithmetic, Walk, Word, accumulate, chunk_rows, copy_rows, for_word, out, rows, span};
 use super::{CpuKernel, Dst, Src, list, par};
 use crate::layout::contiguous_strides;
 use crate::ops::{Gather, Reduce, Scatter};
@@ -130,7 +130,7 @@ struct Join<'a> {
 }
 
 impl Accumulate for Join<'_> {
-    fn run<T: Number>(&self, to: &mut [T], source: &[T]) -> Result<()> {
+    fn run<T: Arithmetic>(&self, to: &mut [T], source: &[T]) -> Result<()> {
         let join: fn(T, T) -> T = match self.reduce {
             Reduce::Sum | Reduce::Mean => T::add,
             Reduce::Prod => T::mul,

@@ -20,11 +20,12 @@
 //! decomposition instead, or says which op lacks on which device.
 
 use crate::op::Op;
+use crate::random::DeviceGenerator;
 use crate::storage::{Memory, Use};
 use crate::{Device, Error, ErrorKind, Result, Tensor, ensure};
 use parking_lot::Mutex;
 use std::panic::Location;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// An op with its operands, ready to run.
 ///
@@ -112,6 +113,13 @@ pub trait Backend: Send + Sync {
     /// Where there is no such thing, or no room.
     fn allocate_pinned(&self, _bytes: usize) -> Result<Memory> {
         Err(Error::new(ErrorKind::Unsupported, "pin_memory", "this backend has no page-locked host memory"))
+    }
+
+    /// The engine that `device` draws random numbers from, seeded with `seed`; kernels find it in the op's generator, or
+    /// in [`default_generator_of`](crate::random::default_generator_of) the device. `None` where the device draws from
+    /// the host's Mersenne Twister.
+    fn generator(&self, _device: Device, _seed: u64) -> Option<Arc<dyn DeviceGenerator>> {
+        None
     }
 
     /// Waits until one use of a storage is over.

@@ -7,7 +7,7 @@ use crate::autocast::Policy;
 use crate::backend::{Ran, Work};
 use crate::cpu::{Dst, Src, check_room};
 use crate::dtype::Stored;
-use crate::op::{Infer, Meta, Metas, Outputs};
+use crate::op::{Attributes, Infer, Meta, Metas, Outputs, ToAttribute};
 use crate::tensor::stored_as;
 use crate::{DType, Result, Tensor, dispatch, dispatch_all, ensure};
 use std::borrow::Cow;
@@ -106,6 +106,12 @@ pub trait CustomOp: fmt::Debug + Send + Sync + 'static {
         _grads: &[Option<Tensor>],
     ) -> Option<Result<Vec<Option<Tensor>>>> {
         None
+    }
+
+    /// What it is given beside its inputs: its fields, which [`attributes!`](crate::attributes) lists. By these two calls
+    /// are told apart; unless stated, by how the struct prints.
+    fn attributes(&self) -> Attributes {
+        vec![("value", format!("{self:?}").to_attribute())]
     }
 
     /// What [`autocast`](crate::autocast::autocast) does with its inputs.

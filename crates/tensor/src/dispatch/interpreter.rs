@@ -43,27 +43,27 @@ pub struct Read<'a> {
 }
 
 /// One interpreter and those below it.
-struct Frame {
+struct StackFrame {
     interpreter: Rc<dyn Interpreter>,
-    below: Option<Rc<Frame>>,
+    below: Option<Rc<StackFrame>>,
 }
 
 /// Interpreters that may be at work inside each other. More is taken for one that calls itself.
 const DEEPEST: usize = 100;
 
 thread_local! {
-    static TOP: RefCell<Option<Rc<Frame>>> = const { RefCell::new(None) };
+    static TOP: RefCell<Option<Rc<StackFrame>>> = const { RefCell::new(None) };
     static AT_WORK: Cell<usize> = const { Cell::new(0) };
 }
 
 /// The stack as it was, put back on drop, also when an interpreter panics.
 struct Restore {
-    before: Option<Rc<Frame>>,
+    before: Option<Rc<StackFrame>>,
     _bit: ModeGuard,
 }
 
 impl Restore {
-    fn with_top(top: Option<Rc<Frame>>) -> Restore {
+    fn with_top(top: Option<Rc<StackFrame>>) -> Restore {
         let bit = ModeGuard::set(INTERPRETED, if top.is_some() { INTERPRETED } else { 0 });
         Restore { before: TOP.replace(top), _bit: bit }
     }
@@ -102,7 +102,7 @@ impl Drop for Restore {
 /// ```
 pub fn interpret<R>(interpreter: Rc<dyn Interpreter>, f: impl FnOnce() -> R) -> R {
     let below = TOP.with_borrow(Clone::clone);
-    let _restore = Restore::with_top(Some(Rc::new(Frame { interpreter, below })));
+    let _restore = Restore::with_top(Some(Rc::new(StackFrame { interpreter, below })));
     f()
 }
 

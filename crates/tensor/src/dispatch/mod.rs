@@ -4,6 +4,7 @@
 //!
 //! The functions here are for whoever writes an op's method; each is a [`Call`] of one kind of [`Output`].
 
+mod attributes;
 pub mod backend;
 pub mod custom;
 mod execute;

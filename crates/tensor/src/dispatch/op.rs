@@ -4,6 +4,7 @@
 //! lead from an `Op` to that crate's trait for it: shape inference here ([`Infer`], [`ViewOp`]), the
 //! kernel in `cpu`, the derivative in `flambeau-autograd`. An op that lacks one of them does not compile.
 
+pub use super::attributes::{Attribute, Attributes, HasAttributes, ToAttribute};
 use crate::autocast::Policy;
 use crate::custom::Custom;
 use crate::layout::Layout;
@@ -72,6 +73,9 @@ pub trait Infer: Clone + Debug + Send + Sync + 'static {
     const ELEMENTWISE: bool = false;
 
     /// Shapes and dtypes of the outputs, or what is wrong with the inputs.
+    ///
+    /// # Errors
+    /// What is wrong with the inputs.
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas>;
 
     /// What mixed precision does with the inputs: PyTorch's lists for the CPU.
@@ -105,9 +109,15 @@ pub trait ViewOp: Clone + Debug + Send + Sync + 'static {
     const NAME: &'static str;
 
     /// The layout and dtype of the view of `x`, or what is wrong with the op or `x`.
+    ///
+    /// # Errors
+    /// What is wrong with the op or `x`.
     fn layout(&self, x: &Tensor) -> Result<(Layout, DType)>;
 
     /// [`layout`](ViewOp::layout), which is checked to lie inside the storage: all that reads and writes trusts it.
+    ///
+    /// # Errors
+    /// As [`layout`](ViewOp::layout), and where the view would leave the storage.
     fn view(&self, x: &Tensor) -> Result<(Layout, DType)> {
         let (mut layout, dtype) = self.layout(x)?;
         if layout.shape.contains(&0) {
@@ -290,6 +300,26 @@ macro_rules! define_ops {
                 }
             }
 
+            /// What the op is given beside its inputs, by name. For whoever writes a program down, exports, compares or
+            /// hashes it; who works on an op matches on the op itself.
+            ///
+            /// ```
+            /// use flambeau_tensor::{Cumsum, Op};
+            ///
+            /// let op = Op::from(Cumsum { dim: 1, reverse: false });
+            /// let attributes = op.attributes();
+            /// assert_eq!((attributes[0].0, attributes[0].1.as_i64()), ("dim", Some(1)));
+            /// assert_eq!((attributes[1].0, attributes[1].1.as_bool()), ("reverse", Some(false)));
+            /// assert!(op == op.clone());
+            /// ```
+            pub fn attributes(&self) -> Attributes {
+                match self {
+                    $(Op::$k(op) => op.attributes(),)*
+                    $(Op::$l(op) => op.attributes(),)*
+                    $(Op::$v(op) => op.attributes(),)*
+                }
+            }
+
             /// The names of all ops, in the order of the list.
             pub const NAMES: &'static [&'static str] = &[$(<$k as Infer>::NAME,)* $(<$l as Infer>::NAME,)* $(<$v as ViewOp>::NAME,)*];
         }
@@ -297,59 +327,9 @@ macro_rules! define_ops {
 }
 for_each_op!(define_ops);
 
-impl Op {
-    /// What the op is given beside its inputs: the name of each attribute and its value, as it prints. For whoever
-    /// writes a program down, compares or hashes it; who works on an op matches on the op itself.
-    ///
-    /// ```
-    /// use flambeau_tensor::{Cumsum, Op};
-    ///
-    /// let op = Op::from(Cumsum { dim: 1, reverse: false });
-    /// let attributes = op.attributes();
-    /// assert_eq!(attributes[0], ("dim".to_string(), "1".to_string()));
-    /// assert!(op == op.clone());
-    /// ```
-    pub fn attributes(&self) -> Vec<(String, String)> {
-        // Every op derives how it prints, so its fields are named there, once: `Sum(Sum { dims: [0], … })`.
-        let text = format!("{self:?}");
-        let text = text.split_once('(').map_or("", |(_, rest)| rest.strip_suffix(')').unwrap_or(rest));
-        let inside = |open, close| Some(text.split_once(open)?.1.strip_suffix(close)?.trim());
-        let named = text.find(['{', '(']).is_some_and(|at| text[at..].starts_with('{'));
-        let Some(fields) = (if named { inside('{', '}') } else { inside('(', ')') }) else { return Vec::new() };
-        let field = |(i, field): (usize, &str)| match field.split_once(": ") {
-            Some((name, value)) if named => (name.to_string(), value.to_string()),
-            _ => (i.to_string(), field.to_string()),
-        };
-        split_fields(fields).into_iter().enumerate().map(field).collect()
-    }
-}
-
-/// The parts of a printed list, at the commas that stand in no brackets and in no quotes.
-fn split_fields(text: &str) -> Vec<&str> {
-    let (mut parts, mut start, mut depth, mut quoted, mut escaped) = (Vec::new(), 0, 0usize, false, false);
-    for (i, c) in text.char_indices() {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' if quoted => escaped = true,
-            '"' => quoted = !quoted,
-            _ if quoted => {}
-            '(' | '[' | '{' => depth += 1,
-            ')' | ']' | '}' => depth = depth.saturating_sub(1),
-            ',' if depth == 0 => {
-                parts.push(text[start..i].trim());
-                start = i + 1;
-            }
-            _ => {}
-        }
-    }
-    parts.push(text[start..].trim());
-    parts.retain(|part| !part.is_empty());
-    parts
-}
-
 impl PartialEq for Op {
     fn eq(&self, other: &Op) -> bool {
-        self.number() == other.number() && self.name() == other.name() && format!("{self:?}") == format!("{other:?}")
+        self.number() == other.number() && self.name() == other.name() && self.attributes() == other.attributes()
     }
 }
 
@@ -358,13 +338,14 @@ impl std::cmp::Eq for Op {}
 impl Hash for Op {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.name().hash(state);
-        format!("{self:?}").hash(state);
+        self.attributes().hash(state);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::Generator;
 
     #[test]
     fn attributes_are_listed_by_name() {
@@ -374,8 +355,34 @@ mod tests {
         assert_eq!(list(Permute { order: [1, 0].as_slice().into() }.into()), "order=[1, 0]");
         let layout = Box::new(Layout::contiguous(Shape::from_slice(&[2, 3])));
         let text = list(AsStrided { layout }.into());
-        assert_eq!(text, "layout=Layout { shape: [2, 3], strides: [3, 1], offset: 0 }");
-        assert_eq!(split_fields(r#"a: "x, \"y)", b: [1, (2, 3)]"#), [r#"a: "x, \"y)""#, "b: [1, (2, 3)]"]);
+        assert_eq!(text, "layout={shape: [2, 3], strides: [3, 1], offset: 0}");
+        let text = list(Add { scalar: ScalarOperand::Right(2.0.into()) }.into());
+        assert_eq!(text, "scalar={kind: Right, number: 2.0}");
+        let backward = LayerNormBackward {
+            of: LayerNorm { dims: 1, eps: 0.5, weight: true, bias: false },
+            needs: [true, false, true],
+        };
+        let text = list(backward.into());
+        assert_eq!(text, "of={dims: 1, eps: 0.5, weight: true, bias: false}; needs=[true, false, true]");
+        let uniform = Distribution::Uniform { from: 0.0, to: 1.0 };
+        let generator = Generator::with_seed(1);
+        let random = |generator: &Generator| {
+            let (shape, dtype, device) = (Shape::from_slice(&[2]), DType::F32, Device::Cpu);
+            Op::from(Random {
+                distribution: uniform,
+                generator: Some(generator.clone()),
+                shape,
+                dtype,
+                device,
+                strided: false,
+            })
+        };
+        let text = list(random(&generator));
+        assert!(
+            text.starts_with("distribution={kind: Uniform, from: 0.0, to: 1.0}; generator=Generator(cpu)"),
+            "{text}"
+        );
+        assert!(random(&generator) == random(&generator) && random(&generator) != random(&generator.fork()));
     }
 
     #[test]
@@ -389,6 +396,9 @@ mod tests {
         assert!(cumsum(0) == cumsum(0) && hash(cumsum(0)) == hash(cumsum(0)));
         assert!(cumsum(0) != cumsum(1) && hash(cumsum(0)) != hash(cumsum(1)));
         assert!(cumsum(0) != Op::from(Cumprod { dim: 0, reverse: false }));
+        // The same value, not an equal one.
+        let slope = |slope| Op::from(LeakyRelu { slope });
+        assert!(slope(f64::NAN) == slope(f64::NAN) && slope(0.0) != slope(-0.0));
     }
 
     #[test]

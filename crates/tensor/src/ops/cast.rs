@@ -1,7 +1,9 @@
 //! Copies: to another dtype, into another tensor, into rows, to another device.
 
 use crate::backend::backend_for;
+use crate::layout::MemoryFormat;
 use crate::op::{Infer, Meta, Metas};
+use crate::shape::inverse;
 use crate::{DType, Device, Result, Scalar, Tensor, dispatch, dispatch_into, ensure, no_grad};
 use smallvec::SmallVec;
 
@@ -87,7 +89,7 @@ impl Tensor {
         if self.dtype() == dtype { Ok(self.clone()) } else { dispatch(Cast { dtype }, &[self]) }
     }
 
-    /// Its own copy, contiguous: `torch.clone`. Gradients pass through.
+    /// Its own copy, in rows or, where this is in channels-last order, in that: `torch.clone`. Gradients pass through.
     ///
     /// ```
     /// # use flambeau_tensor::tensor;
@@ -101,6 +103,18 @@ impl Tensor {
     /// Where the system has no memory for the result.
     #[track_caller]
     pub fn copy(&self) -> Result<Tensor> {
+        match MemoryFormat::channels_last(self.rank()).and_then(|format| format.order(self.rank())) {
+            Some(order) if self.layout().is_channels_last() => {
+                let back = inverse(&order);
+                self.permute(order)?.rows()?.permute(back)
+            }
+            _ => self.rows(),
+        }
+    }
+
+    /// Its own copy, in rows.
+    #[track_caller]
+    pub(crate) fn rows(&self) -> Result<Tensor> {
         dispatch(Cast { dtype: self.dtype() }, &[self])
     }
 
@@ -117,7 +131,7 @@ impl Tensor {
     /// Where the system has no memory for the result.
     #[track_caller]
     pub fn contiguous(&self) -> Result<Tensor> {
-        if self.is_contiguous() { Ok(self.clone()) } else { self.copy() }
+        if self.is_contiguous() { Ok(self.clone()) } else { self.rows() }
     }
 
     /// Copies the elements of `source`, broadcast and cast, into this tensor: `Tensor.copy_`.

@@ -12,13 +12,13 @@ use smallvec::SmallVec;
 /// input is given.
 #[derive(Clone, Copy, Debug)]
 pub struct Conv {
-    /// From one window to the next; at least 1.
+    /// Stride per spatial dimension, at least 1.
     pub stride: Spatial,
     /// Zeros before the first element.
     pub padding: Spatial,
     /// Zeros behind the last one; a negative number leaves elements out.
     pub end: Spatial,
-    /// From one element of a window to the next; at least 1.
+    /// Dilation per spatial dimension, at least 1.
     pub dilation: Spatial,
     /// Parts that the channels fall into, each with its own outputs.
     pub groups: usize,
@@ -45,34 +45,46 @@ pub struct ConvWeightGrad {
     pub kernel: Spatial,
 }
 
-/// One spatial dimension of a convolution.
+/// One spatial dimension of a convolution, in elements.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Dim {
-    pub(crate) input: usize,
-    pub(crate) output: usize,
-    pub(crate) kernel: usize,
-    pub(crate) stride: usize,
-    pub(crate) padding: usize,
-    pub(crate) dilation: usize,
+pub struct ConvDim {
+    /// The input's size.
+    pub input: usize,
+    /// The output's size.
+    pub output: usize,
+    /// The kernel's size.
+    pub kernel: usize,
+    /// Stride, at least 1.
+    pub stride: usize,
+    /// Zeros before the input.
+    pub padding: usize,
+    /// Dilation, at least 1.
+    pub dilation: usize,
 }
 
-/// All sizes of a convolution; one and two dimensions are three, the first of them of size 1.
+/// All sizes of a convolution, for a kernel of it; one and two dimensions are three, the first of them of size 1. No place
+/// of the padded input is beyond an `isize`, and the kernel lies inside of it.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Geometry {
-    pub(crate) batch: usize,
-    pub(crate) groups: usize,
+pub struct ConvGeometry {
+    /// Images.
+    pub batch: usize,
+    /// Groups of channels.
+    pub groups: usize,
     /// Input channels of one group.
-    pub(crate) channels: usize,
+    pub channels: usize,
     /// Output channels of one group.
-    pub(crate) features: usize,
-    pub(crate) dims: [Dim; 3],
+    pub features: usize,
+    /// The spatial dimensions.
+    pub dims: [ConvDim; 3],
     /// How many of `dims` there are.
-    pub(crate) rank: usize,
+    pub rank: usize,
 }
 
-impl Geometry {
+pub(crate) use {ConvDim as Dim, ConvGeometry as Geometry};
+
+impl ConvGeometry {
     /// The output's shape.
-    pub(crate) fn output(&self) -> Shape {
+    pub fn output(&self) -> Shape {
         let mut shape = Shape::from_slice(&[self.batch, self.groups * self.features]);
         shape.extend(self.dims[3 - self.rank..].iter().map(|d| d.output));
         shape
@@ -85,7 +97,7 @@ impl Conv {
     /// # Errors
     /// Where they do not go together.
     #[track_caller]
-    pub(crate) fn geometry(&self, op: &'static str, x: &[usize], w: &[usize]) -> Result<Geometry> {
+    pub fn geometry(&self, op: &'static str, x: &[usize], w: &[usize]) -> Result<ConvGeometry> {
         let rank = w.len().saturating_sub(2);
         ensure!(
             (1..=3).contains(&rank) && x.len() == w.len(),
@@ -115,7 +127,7 @@ impl Conv {
         let (padding, end) = (self.padding.at_least(0, op, "padding", rank)?, self.end.spread(op, "padding", rank)?);
         // What follows is the one place where sizes are computed from attributes. It bounds them: no place of the
         // padded input is beyond an `isize`, and a kernel lies inside of it. Kernels rely on that.
-        let one = Dim { input: 1, output: 1, kernel: 1, stride: 1, padding: 0, dilation: 1 };
+        let one = ConvDim { input: 1, output: 1, kernel: 1, stride: 1, padding: 0, dilation: 1 };
         let mut dims = [one; 3];
         for d in 0..rank {
             let (input, kernel) = (x[d + 2], w[d + 2]);
@@ -138,7 +150,7 @@ impl Conv {
             };
             let output = room / stride[d] + 1;
             dims[3 - rank + d] =
-                Dim { input, output, kernel, stride: stride[d], padding: padding[d], dilation: dilation[d] };
+                ConvDim { input, output, kernel, stride: stride[d], padding: padding[d], dilation: dilation[d] };
         }
         Ok(Geometry { batch: x[0], groups, channels: w[1], features: w[0] / groups, dims, rank })
     }
@@ -179,8 +191,11 @@ impl Infer for Conv {
 
 impl ConvInputGrad {
     /// The sizes, from the shapes of the output's gradient and of the weight.
+    ///
+    /// # Errors
+    /// Where they do not go together.
     #[track_caller]
-    pub(crate) fn geometry(&self, g: &[usize], w: &[usize]) -> Result<Geometry> {
+    pub fn geometry(&self, g: &[usize], w: &[usize]) -> Result<ConvGeometry> {
         let op = "conv_transpose";
         ensure!(
             (3..=5).contains(&w.len()) && g.len() == w.len(),
@@ -214,8 +229,11 @@ impl Infer for ConvInputGrad {
 
 impl ConvWeightGrad {
     /// The sizes, from the shapes of the input and of the output's gradient.
+    ///
+    /// # Errors
+    /// Where they do not go together.
     #[track_caller]
-    pub(crate) fn geometry(&self, x: &[usize], g: &[usize]) -> Result<Geometry> {
+    pub fn geometry(&self, x: &[usize], g: &[usize]) -> Result<ConvGeometry> {
         let op = "conv_weight_grad";
         ensure!(
             (3..=5).contains(&x.len()) && g.len() == x.len(),
@@ -284,13 +302,13 @@ crate::options! {
     /// The options of [`Tensor::conv_transpose2d`] and its fellows, with PyTorch's names and defaults.
     #[derive(Clone, Copy, Debug)]
     pub struct ConvTransposeOptions {
-        /// From one element's window to the next's; 1.
+        /// Stride per spatial dimension; 1.
         stride: ~into Spatial = 1.into(),
         /// What is left out on both sides; 0.
         padding: ~into Spatial = 0.into(),
         /// What is added at the end, below stride or dilation; 0.
         output_padding: ~into Spatial = 0.into(),
-        /// From one element of a window to the next; 1.
+        /// Dilation per spatial dimension; 1.
         dilation: ~into Spatial = 1.into(),
         /// See [`Conv::groups`]; 1.
         groups: usize = 1,

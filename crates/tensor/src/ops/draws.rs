@@ -37,6 +37,7 @@ impl CustomOp for Draw {
 
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
         let (x, op) = (inputs[0], self.name());
+        Generator::check(op, self.generator.as_ref(), x.device())?;
         let halves = self.family == Family::Poisson && x.dtype().is_float();
         let known = halves || matches!(x.dtype(), DType::F32 | DType::F64);
         ensure!(known, DType, op, "not defined for {}", x.dtype());

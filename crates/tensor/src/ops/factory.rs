@@ -5,7 +5,7 @@ use crate::dtype::Category;
 use crate::layout::{Layout, MemoryFormat};
 use crate::op::{Infer, Meta, Metas};
 use crate::random::Generator;
-use crate::shape::{IntoShape, Shape};
+use crate::shape::{IntoShape, Shape, inverse};
 use crate::{Build, DType, Device, Result, Scalar, Tensor, dispatch, ensure};
 
 /// One value everywhere.
@@ -26,7 +26,7 @@ pub struct Full {
 pub struct Arange {
     /// The first value.
     pub start: Scalar,
-    /// From one value to the next.
+    /// Difference of neighbouring values.
     pub step: Scalar,
     /// How many.
     pub len: usize,
@@ -66,8 +66,6 @@ macro_rules! factory {
         }
     };
 }
-pub(super) use factory;
-
 factory!(Full, "full", |op| op.shape.clone());
 factory!(Arange, "arange", |op| Shape::from_slice(&[op.len]));
 factory!(Linspace, "linspace", |op| Shape::from_slice(&[op.len]));
@@ -384,8 +382,7 @@ impl Tensor {
         }
         let order = self.layout().memory_order();
         let sizes: Shape = order.iter().map(|d| self.shape()[*d]).collect();
-        let mut back = order.clone();
-        order.iter().enumerate().for_each(|(i, d)| back[*d] = i);
+        let back = inverse(&order);
         if Layout::contiguous(sizes.clone()).permute(&back).is_contiguous() {
             return make(self.layout().shape.clone(), false);
         }

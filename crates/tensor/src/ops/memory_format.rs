@@ -2,6 +2,7 @@
 //! pools and convolutions keep the order of their input (`dispatch/execute.rs`).
 
 use crate::layout::MemoryFormat;
+use crate::shape::inverse;
 use crate::{Result, Tensor, bail};
 
 impl Tensor {
@@ -31,8 +32,7 @@ impl Tensor {
         if self.layout().is_in(format) {
             return Ok(self.clone());
         }
-        let mut back = order.clone();
-        order.iter().enumerate().for_each(|(i, d)| back[*d] = i);
+        let back = inverse(&order);
         self.permute(order)?.contiguous()?.permute(back)
     }
 

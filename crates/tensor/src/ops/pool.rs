@@ -16,11 +16,11 @@ pub enum Windows {
     Sliding {
         /// Elements in a window.
         kernel: Spatial,
-        /// From one window to the next.
+        /// Stride per spatial dimension.
         stride: Spatial,
         /// Places before and behind the input that count as empty.
         padding: Spatial,
-        /// From one element of a window to the next.
+        /// Dilation per spatial dimension.
         dilation: Spatial,
         /// Is a last window that reaches beyond the input taken too?
         ceil_mode: bool,
@@ -68,15 +68,21 @@ pub struct AvgPoolBackward {
 
 /// One window along one dimension: `start`, `start + step`, … below `end`; it counts as `count` elements.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Window {
-    pub(crate) start: usize,
-    pub(crate) end: usize,
-    pub(crate) step: usize,
-    pub(crate) count: usize,
+pub struct PoolWindow {
+    /// The first element.
+    pub start: usize,
+    /// One past the last element, at most.
+    pub end: usize,
+    /// From one element to the next.
+    pub step: usize,
+    /// As how many elements it counts for a mean.
+    pub count: usize,
 }
 
 /// The windows along each of three dimensions; one or two dimensions are three, the first of size 1.
-pub(crate) type Axes = [Vec<Window>; 3];
+pub type PoolAxes = [Vec<PoolWindow>; 3];
+
+pub(crate) use {PoolAxes as Axes, PoolWindow as Window};
 
 impl Windows {
     /// How many dimensions are pooled.
@@ -135,8 +141,11 @@ impl Windows {
 
     /// All windows over planes of `size`. Padding counts where `padded`. As many as the output has places: it has
     /// elements.
+    ///
+    /// # Errors
+    /// Where there is no window over such planes.
     #[track_caller]
-    pub(crate) fn axes(&self, op: &'static str, size: &[usize], padded: bool) -> Result<Axes> {
+    pub fn axes(&self, op: &'static str, size: &[usize], padded: bool) -> Result<PoolAxes> {
         let rank = size.len();
         let outputs = self.outputs(op, size)?;
         let mut axes: Axes = std::array::from_fn(|_| vec![Window { start: 0, end: 1, step: 1, count: 1 }]);
@@ -282,11 +291,11 @@ impl Infer for AvgPoolBackward {
 pub struct MaxPoolOptions {
     /// Elements in a window.
     pub kernel: Spatial,
-    /// From one window to the next; as large as a window unless set.
+    /// Stride per spatial dimension; the window's size unless set.
     pub stride: Option<Spatial>,
     /// Empty places around the input, at most half of a window; 0.
     pub padding: Spatial,
-    /// From one element of a window to the next; 1.
+    /// Dilation per spatial dimension; 1.
     pub dilation: Spatial,
     /// Is a last window that reaches beyond the input taken too? No.
     pub ceil_mode: bool,
@@ -298,7 +307,7 @@ pub struct MaxPoolOptions {
 pub struct AvgPoolOptions {
     /// Elements in a window.
     pub kernel: Spatial,
-    /// From one window to the next; as large as a window unless set.
+    /// Stride per spatial dimension; the window's size unless set.
     pub stride: Option<Spatial>,
     /// Zeros around the input, at most half of a window; 0.
     pub padding: Spatial,

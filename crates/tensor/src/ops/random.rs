@@ -1,6 +1,6 @@
 //! Random numbers: new tensors of them, and tensors filled with them, in the order in which PyTorch draws.
 
-use super::factory::{TensorBuilder, factory};
+use super::factory::TensorBuilder;
 use crate::op::{Infer, Meta, Metas};
 use crate::random::Generator;
 use crate::shape::{IntoShape, Shape};
@@ -81,7 +81,17 @@ pub struct Random {
     pub strided: bool,
 }
 
-factory!(Random, "random", |op| op.shape.clone());
+impl Infer for Random {
+    const NAME: &'static str = "random";
+    const INPUTS: usize = 0;
+    fn infer(&self, _: &[&Tensor]) -> Result<Metas> {
+        Generator::check("random", self.generator.as_ref(), self.device)?;
+        Meta::new(self.shape.clone(), self.dtype).one()
+    }
+    fn device(&self) -> Option<Device> {
+        Some(self.device)
+    }
+}
 
 /// Random numbers; complex ones part by part.
 #[track_caller]

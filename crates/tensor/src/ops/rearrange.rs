@@ -10,11 +10,11 @@ use smallvec::SmallVec;
 pub struct ColumnOptions {
     /// Height and width.
     pub kernel: Spatial,
-    /// From one element of a window to the next; 1.
+    /// Dilation per spatial dimension; 1.
     pub dilation: Spatial,
     /// Zeros around the image; 0.
     pub padding: Spatial,
-    /// From one window to the next; 1.
+    /// Stride per spatial dimension; 1.
     pub stride: Spatial,
 }
 

@@ -106,7 +106,7 @@ impl Axis {
         if self.single { f64::from(x as f32) } else { x }
     }
 
-    /// From one output element to the next, in input elements.
+    /// Input elements for each output element.
     fn step(&self) -> f64 {
         self.rounded(match self.factor {
             _ if self.align_corners && self.to > 1 => {

@@ -29,6 +29,7 @@ impl Infer for Multinomial {
     const NAME: &'static str = "multinomial";
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
         let (x, samples) = (inputs[0], self.samples);
+        Generator::check(Self::NAME, self.generator.as_ref(), x.device())?;
         ensure!(x.dtype().is_float(), DType, Self::NAME, "weights are floating point, not {}", x.dtype());
         let (shape, categories) = match *x.shape() {
             [categories] => (Shape::from_slice(&[samples]), categories),
@@ -53,6 +54,7 @@ impl Infer for Dropout {
     const NAME: &'static str = "dropout";
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
         let x = inputs[0];
+        Generator::check(Self::NAME, self.generator.as_ref(), x.device())?;
         ensure!(x.dtype().is_float(), DType, Self::NAME, "not defined for {}", x.dtype());
         ensure!((0.0..1.0).contains(&self.p), Argument, Self::NAME, "p = {} is not in 0..1", self.p);
         Ok(Metas::from_iter([Meta::like(x), Meta::like(x).with_dtype(DType::Bool)]))

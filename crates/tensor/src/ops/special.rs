@@ -232,24 +232,36 @@ impl Tensor {
     }
 
     /// [`lgamma`](Tensor::lgamma) in place.
+    ///
+    /// # Errors
+    /// As [`lgamma`](Tensor::lgamma); where autograd forbids to write.
     #[track_caller]
     pub fn lgamma_(&self) -> Result<&Tensor> {
         self.special_("lgamma_", SpecialFunction::Lgamma)
     }
 
     /// [`digamma`](Tensor::digamma) in place.
+    ///
+    /// # Errors
+    /// As [`digamma`](Tensor::digamma); where autograd forbids to write.
     #[track_caller]
     pub fn digamma_(&self) -> Result<&Tensor> {
         self.polygamma_(0)
     }
 
     /// [`polygamma`](Tensor::polygamma) in place.
+    ///
+    /// # Errors
+    /// As [`polygamma`](Tensor::polygamma); where autograd forbids to write.
     #[track_caller]
     pub fn polygamma_(&self, n: u32) -> Result<&Tensor> {
         self.special_("polygamma_", SpecialFunction::Polygamma(n))
     }
 
     /// [`i0`](Tensor::i0) in place.
+    ///
+    /// # Errors
+    /// As [`i0`](Tensor::i0); where autograd forbids to write.
     #[track_caller]
     pub fn i0_(&self) -> Result<&Tensor> {
         self.special_("i0_", SpecialFunction::I0)

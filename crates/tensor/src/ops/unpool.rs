@@ -89,7 +89,7 @@ impl Tensor {
 pub struct UnpoolOptions {
     /// The size of a window.
     pub kernel: Spatial,
-    /// From one window to the next; the window's size.
+    /// Stride per spatial dimension; the window's size.
     pub stride: Option<Spatial>,
     /// How far windows reach over the border; 0.
     pub padding: Spatial,

@@ -62,7 +62,7 @@ pub struct Unfold {
     pub dim: usize,
     /// Elements in a window.
     pub size: usize,
-    /// From one window to the next.
+    /// Stride: elements between the starts of neighbouring windows.
     pub step: usize,
 }
 

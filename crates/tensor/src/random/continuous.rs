@@ -5,7 +5,7 @@
 use super::element::{CHUNK, Compute, RandomElement, RandomFloat, unit};
 use super::mt19937::Mt19937;
 use super::normal;
-use super::state::GeneratorState;
+use super::state::HostState;
 
 /// Samples from `[from, to)`.
 pub(super) fn uniform<T: RandomFloat>(engine: &mut Mt19937, out: &mut [T], from: f64, to: f64) {
@@ -54,7 +54,7 @@ pub(super) fn cauchy<T: RandomElement>(engine: &mut Mt19937, out: &mut [T], medi
 }
 
 /// Exponentials of normal samples, drawn one by one with their waiting halves.
-pub(super) fn log_normal<T: RandomElement>(state: &mut GeneratorState, out: &mut [T], mean: f64, std: f64) {
+pub(super) fn log_normal<T: RandomElement>(state: &mut HostState, out: &mut [T], mean: f64, std: f64) {
     for x in out {
         *x = T::from_f64(normal::sample(state).mul_add(std, mean).exp());
     }

@@ -1,6 +1,7 @@
 //! Random numbers, to the bit as PyTorch's CPU generator gives them.
 //!
-//! A [`Generator`] is a shared handle on a Mersenne Twister; its methods fill slices.
+//! A [`Generator`] is a shared handle on a Mersenne Twister (or on the engine of a device that has one of its own, see
+//! [`DeviceGenerator`]); its methods fill slices.
 //! A fill holds the generator's lock once, and takes from the engine what PyTorch's
 //! CPU kernel for the same call takes, in the same order, so that the same seed gives
 //! the same tensors, and the calls after them agree too. What that means call by call:
@@ -29,6 +30,8 @@
 
 mod continuous;
 mod element;
+mod fill;
+mod generator;
 mod integers;
 mod mt19937;
 mod multinomial;
@@ -39,41 +42,73 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-use crate::ensure;
+use crate::backend::backend_for;
 use crate::error::Result;
-use crate::tensor::Tensor;
+use crate::{Device, Tensor};
 use parking_lot::Mutex;
 use std::cell::RefCell;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 pub use element::{RandomElement, RandomFloat};
+pub use generator::{DeviceGenerator, Generator};
 pub use state::GeneratorState;
 
 /// The seed of a generator that was given none, as in PyTorch.
 pub const DEFAULT_SEED: u64 = 67_280_421_310_721;
 
-/// A source of random numbers: a handle, cheap to clone, on a shared state. Clones
-/// draw from the same sequence; [`fork`](Generator::fork) makes an independent one.
-///
-/// Follows `torch.Generator` on the CPU.
-#[derive(Clone)]
-pub struct Generator {
-    state: Arc<Mutex<GeneratorState>>,
+/// The default generators of all devices: the host's, and those of devices with an engine of their own, as far as
+/// somebody drew there.
+pub fn default_generators() -> Vec<Generator> {
+    let known: Vec<Device> = OF_DEVICES.lock().iter().map(Generator::device).collect();
+    let of_devices = known.into_iter().filter_map(|device| default_generator_of(device).ok());
+    std::iter::once(default_generator()).chain(of_devices).collect()
 }
 
 thread_local! {
-    /// What [`with_generator`] put in the default generator's place on this thread.
-    static CURRENT: RefCell<Option<Generator>> = const { RefCell::new(None) };
+    /// What [`with_generator`] put in the default generators' place on this thread, the innermost last.
+    static CURRENT: RefCell<Vec<Generator>> = const { RefCell::new(Vec::new()) };
 }
+
+/// The default generators of devices with an engine of their own, as far as somebody drew there.
+static OF_DEVICES: Mutex<Vec<Generator>> = Mutex::new(Vec::new());
 
 /// The generator that calls without one draw from: seeded anew in every process, one for all threads.
 /// Inside [`with_generator`] it is the one given there.
 pub fn default_generator() -> Generator {
-    static DEFAULT: LazyLock<Generator> = LazyLock::new(|| Generator::with_seed(entropy()));
-    CURRENT.with_borrow(|current| current.as_ref().unwrap_or(&DEFAULT).clone())
+    let given = CURRENT.with_borrow(|current| current.iter().rev().find(|g| g.draws_on_host()).cloned());
+    given.unwrap_or_else(|| process_generator().clone())
 }
 
-/// Runs `f` with `generator` as this thread's default generator: what draws inside without naming a
+fn process_generator() -> &'static Generator {
+    static DEFAULT: LazyLock<Generator> = LazyLock::new(|| Generator::with_seed(entropy()));
+    &DEFAULT
+}
+
+/// The generator that calls on `device` without one draw from. A device with an engine of its own has one, seeded as
+/// [`default_generator`] was; the others draw from [`default_generator`].
+///
+/// # Errors
+/// Where the program has no such device.
+#[track_caller]
+pub fn default_generator_of(device: Device) -> Result<Generator> {
+    let backend = backend_for("default_generator_of", device)?;
+    let own = |g: &&Generator| g.device() == device && !g.draws_on_host();
+    if let Some(given) = CURRENT.with_borrow(|current| current.iter().rev().find(own).cloned()) {
+        return Ok(given);
+    }
+    let mut all = OF_DEVICES.lock();
+    if let Some(known) = all.iter().find(own) {
+        return Ok(known.clone());
+    }
+    let Some(engine) = backend.generator(device, process_generator().initial_seed()) else {
+        return Ok(default_generator());
+    };
+    let generator = Generator::of_device(device, engine);
+    all.push(generator.clone());
+    Ok(generator)
+}
+
+/// Runs `f` with `generator` as this thread's default generator of its device: what draws inside without naming a
 /// generator draws from it, and [`manual_seed`] seeds it. Other threads see nothing of it.
 ///
 /// ```
@@ -84,19 +119,33 @@ pub fn default_generator() -> Generator {
 /// # Ok::<(), flambeau_tensor::Error>(())
 /// ```
 pub fn with_generator<R>(generator: &Generator, f: impl FnOnce() -> R) -> R {
-    /// Puts the one before back, after a panic too.
-    struct Restore(Option<Generator>);
+    with_generators(std::slice::from_ref(generator), f)
+}
+
+/// [`with_generator`] for several devices at once, as [`default_generators`] lists them.
+pub fn with_generators<R>(generators: &[Generator], f: impl FnOnce() -> R) -> R {
+    /// Takes them away again, after a panic too.
+    struct Restore(usize);
     impl Drop for Restore {
         fn drop(&mut self) {
-            CURRENT.set(self.0.take());
+            CURRENT.with_borrow_mut(|current| current.truncate(self.0));
         }
     }
-    let _restore = Restore(CURRENT.replace(Some(generator.clone())));
+    let _restore = CURRENT.with_borrow_mut(|current| {
+        let before = current.len();
+        current.extend_from_slice(generators);
+        Restore(before)
+    });
     f()
 }
 
-/// Seeds the default generator, as `torch.manual_seed`.
+/// Seeds the default generators of all devices, as `torch.manual_seed`; inside [`with_generator`] those given there.
 pub fn manual_seed(seed: u64) {
+    let own = CURRENT.with_borrow(|current| current.clone());
+    if own.is_empty() {
+        OF_DEVICES.lock().iter().for_each(|generator| generator.manual_seed(seed));
+    }
+    own.iter().filter(|generator| !generator.draws_on_host()).for_each(|generator| generator.manual_seed(seed));
     default_generator().manual_seed(seed);
 }
 
@@ -134,8 +183,7 @@ pub fn get_rng_state() -> Result<Tensor> {
 #[track_caller]
 pub fn set_rng_state(state: &Tensor) -> Result<()> {
     let bytes = state.to_vec::<u8>()?;
-    default_generator().set_state(&GeneratorState::from_bytes(&bytes)?);
-    Ok(())
+    default_generator().set_state(&GeneratorState::from_bytes(&bytes)?)
 }
 
 /// 53 bits that differ from run to run: as many as a double holds, so that a seed
@@ -149,361 +197,4 @@ fn entropy() -> u64 {
     }
     hasher.write_u32(std::process::id());
     hasher.finish() & ((1 << 53) - 1)
-}
-
-/// `value` of the call's parameter `name` must be positive; NaN is not.
-#[track_caller]
-fn check_positive(op: &'static str, name: &str, value: f64) -> Result<()> {
-    let positive = value > 0.0;
-    ensure!(positive, Argument, op, "needs {name} > 0, got {value}");
-    Ok(())
-}
-
-/// `std` of `normal_` must not be negative, nor NaN.
-#[track_caller]
-fn check_std(std: f64) -> Result<()> {
-    let right = std >= 0.0;
-    ensure!(right, Argument, "normal_", "needs std >= 0, got {std}");
-    Ok(())
-}
-
-/// `len` parameters called `name` that are in `0..=most`; NaN is not.
-#[track_caller]
-fn check_parameters<T: RandomFloat>(op: &'static str, name: &str, len: usize, values: &[T], most: f64) -> Result<()> {
-    ensure!(values.len() == len, Shape, op, "{} parameters for {len} elements", values.len());
-    for (i, x) in values.iter().enumerate() {
-        let x = element::Compute::to_f64(x.widen());
-        ensure!((0.0..=most).contains(&x), Argument, op, "{name} {i} is {x}, not in 0..={most}");
-    }
-    Ok(())
-}
-
-impl Default for Generator {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl std::fmt::Debug for Generator {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Generator").field("seed", &self.initial_seed()).finish_non_exhaustive()
-    }
-}
-
-/// So that builders take `.generator(&g)` where a generator is optional.
-impl From<&Generator> for Option<Generator> {
-    fn from(generator: &Generator) -> Option<Generator> {
-        Some(generator.clone())
-    }
-}
-
-impl Generator {
-    /// A generator seeded with [`DEFAULT_SEED`], as `torch.Generator()`.
-    pub fn new() -> Self {
-        Self::with_seed(DEFAULT_SEED)
-    }
-
-    /// A generator seeded with `seed`.
-    pub fn with_seed(seed: u64) -> Self {
-        Self { state: Arc::new(Mutex::new(GeneratorState::seeded(seed))) }
-    }
-
-    /// Starts anew from `seed`. As in PyTorch the low 32 bits decide the sequence.
-    pub fn manual_seed(&self, seed: u64) {
-        *self.state.lock() = GeneratorState::seeded(seed);
-    }
-
-    /// Starts anew from a seed that nobody can foresee, and returns it.
-    pub fn seed(&self) -> u64 {
-        let seed = entropy();
-        self.manual_seed(seed);
-        seed
-    }
-
-    /// The seed it was last given, all 64 bits.
-    pub fn initial_seed(&self) -> u64 {
-        self.state.lock().engine.seed()
-    }
-
-    /// Its state, to come back to.
-    pub fn get_state(&self) -> GeneratorState {
-        self.state.lock().clone()
-    }
-
-    /// Goes on from a saved state.
-    pub fn set_state(&self, state: &GeneratorState) {
-        *self.state.lock() = state.clone();
-    }
-
-    /// An independent generator that stands where this one stands, as
-    /// `torch.Generator.clone_state`.
-    pub fn fork(&self) -> Self {
-        Self { state: Arc::new(Mutex::new(self.get_state())) }
-    }
-
-    /// True if both are handles on the same state.
-    pub fn same_as(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.state, &other.state)
-    }
-
-    /// The next 32 bits.
-    pub fn random_u32(&self) -> u32 {
-        self.state.lock().engine.next_u32()
-    }
-
-    /// The next 64 bits, two draws of 32.
-    pub fn random_u64(&self) -> u64 {
-        self.state.lock().engine.next_u64()
-    }
-
-    /// Uniform samples from `[from, to)`, of 24 bits, for `f64` 53: `uniform_`, and
-    /// with 0 and 1 `rand`.
-    ///
-    /// # Errors
-    /// If `from > to`, or a bound or the distance is beyond the type's finite range.
-    #[track_caller]
-    pub fn uniform<T: RandomFloat>(&self, out: &mut [T], from: f64, to: f64) -> Result<()> {
-        const OP: &str = "uniform_";
-        let in_range = from.abs() <= T::MAX && to.abs() <= T::MAX;
-        ensure!(in_range, Argument, OP, "from = {from} or to = {to} is out of bounds for {}", T::NAME);
-        let distance = to - from;
-        let (ordered, representable) = (from <= to, distance.abs() <= T::MAX);
-        ensure!(ordered, Argument, OP, "needs from <= to, got from = {from}, to = {to}");
-        ensure!(representable, Argument, OP, "to - from = {distance} is out of bounds for {}", T::NAME);
-        continuous::uniform(&mut self.state.lock().engine, out, from, to);
-        Ok(())
-    }
-
-    /// Normal samples: `normal_` of a contiguous tensor, and with 0 and 1 `randn`.
-    ///
-    /// # Errors
-    /// If `std` is negative or NaN.
-    #[track_caller]
-    pub fn normal<T: RandomFloat>(&self, out: &mut [T], mean: f64, std: f64) -> Result<()> {
-        check_std(std)?;
-        normal::fill(&mut self.state.lock(), out, mean, std);
-        Ok(())
-    }
-
-    /// Normal samples drawn one by one: `normal_` of a tensor that is not contiguous,
-    /// whose elements are to be given in the order of memory.
-    ///
-    /// # Errors
-    /// If `std` is negative or NaN.
-    #[track_caller]
-    pub fn normal_serial<T: RandomFloat>(&self, out: &mut [T], mean: f64, std: f64) -> Result<()> {
-        check_std(std)?;
-        normal::fill_serial(&mut self.state.lock(), out, mean, std);
-        Ok(())
-    }
-
-    /// Exponentials of normal samples of `mean` and `std`: `log_normal_`.
-    ///
-    /// # Errors
-    /// Unless `std > 0`.
-    #[track_caller]
-    pub fn log_normal<T: RandomFloat>(&self, out: &mut [T], mean: f64, std: f64) -> Result<()> {
-        check_positive("log_normal_", "std", std)?;
-        continuous::log_normal(&mut self.state.lock(), out, mean, std);
-        Ok(())
-    }
-
-    /// Exponential samples of rate `lambda` (mean `1 / lambda`): `exponential_`.
-    ///
-    /// # Errors
-    /// Unless `lambda > 0`.
-    #[track_caller]
-    pub fn exponential<T: RandomFloat>(&self, out: &mut [T], lambda: f64) -> Result<()> {
-        check_positive("exponential_", "lambda", lambda)?;
-        continuous::exponential(&mut self.state.lock().engine, out, lambda);
-        Ok(())
-    }
-
-    /// Numbers of trials up to the first success, of probability `p` each: `geometric_`.
-    ///
-    /// # Errors
-    /// Unless `0 < p < 1`.
-    #[track_caller]
-    pub fn geometric<T: RandomElement>(&self, out: &mut [T], p: f64) -> Result<()> {
-        ensure!(p > 0.0 && p < 1.0, Argument, "geometric_", "needs 0 < p < 1, got {p}");
-        continuous::geometric(&mut self.state.lock().engine, out, p);
-        Ok(())
-    }
-
-    /// Cauchy samples around `median` with scale `sigma`: `cauchy_`.
-    ///
-    /// # Errors
-    /// Unless `sigma > 0`.
-    #[track_caller]
-    pub fn cauchy<T: RandomFloat>(&self, out: &mut [T], median: f64, sigma: f64) -> Result<()> {
-        check_positive("cauchy_", "sigma", sigma)?;
-        continuous::cauchy(&mut self.state.lock().engine, out, median, sigma);
-        Ok(())
-    }
-
-    /// Integers of `low..high`: `randint`, `random_(low, high)`, of any real type.
-    ///
-    /// # Errors
-    /// If the range is empty or does not fit the type.
-    #[track_caller]
-    pub fn randint<T: RandomElement>(&self, out: &mut [T], low: i64, high: i64) -> Result<()> {
-        let (base, span) = integers::span::<T>(low, high)?;
-        integers::fill_span(&mut self.state.lock().engine, out, base, span);
-        Ok(())
-    }
-
-    /// Integers from `low` to the type's largest (for floats to 2 to the bits of their
-    /// significand): `random_(low, None)`. `i64::MIN` asks for all 64 bits.
-    ///
-    /// # Errors
-    /// If `low` does not fit the type.
-    #[track_caller]
-    pub fn random_from<T: RandomElement>(&self, out: &mut [T], low: i64) -> Result<()> {
-        let (base, span) = integers::span_from::<T>(low)?;
-        integers::fill_span(&mut self.state.lock().engine, out, base, span);
-        Ok(())
-    }
-
-    /// Integers from 0 to the type's largest, for floats to 2 to the bits of their
-    /// significand: `random_()`.
-    pub fn random<T: RandomElement>(&self, out: &mut [T]) {
-        integers::fill_natural(&mut self.state.lock().engine, out);
-    }
-
-    /// A permutation of `0..out.len()`: `randperm`.
-    ///
-    /// # Errors
-    /// If the type cannot hold the numbers.
-    #[track_caller]
-    pub fn randperm<T: RandomElement>(&self, out: &mut [T]) -> Result<()> {
-        integers::permutation(&mut self.state.lock().engine, out)
-    }
-
-    /// 1 with probability `p`, else 0: `bernoulli_(p)` and what dropout draws.
-    ///
-    /// # Errors
-    /// Unless `0 <= p <= 1`.
-    #[track_caller]
-    pub fn bernoulli<T: RandomElement>(&self, out: &mut [T], p: f64) -> Result<()> {
-        ensure!((0.0..=1.0).contains(&p), Argument, "bernoulli_", "needs 0 <= p <= 1, got {p}");
-        integers::flips(&mut self.state.lock().engine, out, p);
-        Ok(())
-    }
-
-    /// 1 with the probability at the same place of `p`, else 0: `bernoulli(p)`,
-    /// `bernoulli_(p)` with a tensor. The type of `p` decides what is drawn.
-    ///
-    /// # Errors
-    /// If the lengths differ or a probability is not in `[0, 1]`.
-    #[track_caller]
-    pub fn bernoulli_each<T: RandomElement, P: RandomFloat>(&self, out: &mut [T], p: &[P]) -> Result<()> {
-        const OP: &str = "bernoulli";
-        ensure!(out.len() == p.len(), Shape, OP, "{} probabilities for {} elements", p.len(), out.len());
-        for (i, &p) in p.iter().enumerate() {
-            let p = element::Compute::to_f64(p.widen());
-            ensure!((0.0..=1.0).contains(&p), Argument, OP, "probability {i} is {p}, not in [0, 1]");
-        }
-        integers::flips_each(&mut self.state.lock().engine, out, p);
-        Ok(())
-    }
-
-    /// Samples of the gamma distribution with rate 1 and the shape at the same place of `alpha`: `_standard_gamma`.
-    ///
-    /// # Errors
-    /// If the lengths differ or a shape is negative or NaN.
-    #[track_caller]
-    pub fn standard_gamma<T: RandomFloat>(&self, out: &mut [T], alpha: &[T]) -> Result<()> {
-        check_parameters("standard_gamma", "alpha", out.len(), alpha, f64::INFINITY)?;
-        let (state, smallest) = (&mut self.state.lock(), rejection::smallest::<T>());
-        for (x, alpha) in out.iter_mut().zip(alpha) {
-            let sample = rejection::gamma::<T::Compute>(state, element::Compute::to_f64(alpha.widen()));
-            *x = T::from_f64(sample.max(smallest));
-        }
-        Ok(())
-    }
-
-    /// Rows of `categories` shares that add up to one, of the Dirichlet distribution with the concentrations at the same
-    /// place of `alpha`: `_sample_dirichlet`. Never quite 0, never quite 1.
-    ///
-    /// # Errors
-    /// If the lengths differ or are not whole rows, or a concentration is negative or NaN.
-    #[track_caller]
-    pub fn dirichlet<T: RandomFloat>(&self, out: &mut [T], alpha: &[T], categories: usize) -> Result<()> {
-        const OP: &str = "dirichlet";
-        check_parameters(OP, "alpha", out.len(), alpha, f64::INFINITY)?;
-        let whole = categories > 0 && alpha.len().is_multiple_of(categories);
-        ensure!(whole || alpha.is_empty(), Shape, OP, "{} numbers are no rows of {categories}", alpha.len());
-        let state = &mut self.state.lock();
-        // All are drawn in double precision: a small concentration gives numbers far below what a float holds.
-        let gammas: Vec<f64> = (alpha.iter())
-            .map(|a| rejection::gamma::<f64>(state, element::Compute::to_f64(a.widen())).max(f64::MIN_POSITIVE))
-            .collect();
-        let digits = T::DIGITS.unwrap_or(f64::MANTISSA_DIGITS) as i32;
-        let (smallest, largest) = (rejection::smallest::<T>(), 1.0 - 0.5f64.powi(digits));
-        for (out, gammas) in out.chunks_mut(categories.max(1)).zip(gammas.chunks(categories.max(1))) {
-            let sum: f64 = gammas.iter().sum();
-            for (x, gamma) in out.iter_mut().zip(gammas) {
-                *x = T::from_f64((gamma / sum).clamp(smallest, largest));
-            }
-        }
-        Ok(())
-    }
-
-    /// Numbers of events where the mean is the number at the same place of `rate`: `poisson`.
-    ///
-    /// # Errors
-    /// If the lengths differ or a rate is negative, infinite or NaN.
-    #[track_caller]
-    pub fn poisson<T: RandomFloat>(&self, out: &mut [T], rate: &[T]) -> Result<()> {
-        check_parameters("poisson", "rate", out.len(), rate, f64::MAX)?;
-        let state = &mut self.state.lock();
-        for (x, rate) in out.iter_mut().zip(rate) {
-            *x = T::from_f64(rejection::poisson(state, element::Compute::to_f64(rate.widen())));
-        }
-        Ok(())
-    }
-
-    /// Numbers of successes in `count` trials of probability `p` each, the numbers at the same place: `binomial`.
-    ///
-    /// # Errors
-    /// If the lengths differ, a count is negative, infinite or NaN, or a probability is not in `[0, 1]`.
-    #[track_caller]
-    pub fn binomial<T: RandomFloat>(&self, out: &mut [T], count: &[T], p: &[T]) -> Result<()> {
-        check_parameters("binomial", "count", out.len(), count, f64::MAX)?;
-        check_parameters("binomial", "probability", out.len(), p, 1.0)?;
-        let state = &mut self.state.lock();
-        for ((x, count), p) in out.iter_mut().zip(count).zip(p) {
-            let (count, p) = (element::Compute::to_f64(count.widen()), element::Compute::to_f64(p.widen()));
-            *x = T::from_f64(rejection::binomial::<T::Compute>(state, count, p));
-        }
-        Ok(())
-    }
-
-    /// Categories drawn by weight: `multinomial`. `weights` is one row of `categories`
-    /// weights, or several; they need not add up to 1. `out` gets `samples` category
-    /// numbers for each row.
-    ///
-    /// # Errors
-    /// If the lengths do not fit, a weight is negative or not finite, a row is all
-    /// zero, or more samples than categories are asked for without replacement.
-    #[track_caller]
-    pub fn multinomial<T: RandomFloat>(
-        &self,
-        out: &mut [i64],
-        weights: &[T],
-        categories: usize,
-        samples: usize,
-        replacement: bool,
-    ) -> Result<()> {
-        multinomial::check(out, weights, categories, samples, replacement)?;
-        if weights.is_empty() {
-            return Ok(());
-        }
-        let engine = &mut self.state.lock().engine;
-        if replacement && samples > 1 {
-            multinomial::with_replacement(engine, out, weights, categories)
-        } else {
-            multinomial::races(engine, out, weights, categories)
-        }
-    }
 }

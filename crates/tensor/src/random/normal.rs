@@ -7,13 +7,13 @@
 
 use super::element::{CHUNK, Compute, RandomElement, RandomFloat, unit};
 use super::simd::vectorized;
-use super::state::GeneratorState;
+use super::state::HostState;
 
 /// Elements that one Box-Muller block turns from uniform to normal.
 const BLOCK: usize = 16;
 
 /// `normal_` of a contiguous tensor.
-pub(super) fn fill<T: RandomFloat>(state: &mut GeneratorState, out: &mut [T], mean: f64, std: f64) {
+pub(super) fn fill<T: RandomFloat>(state: &mut HostState, out: &mut [T], mean: f64, std: f64) {
     if out.len() < BLOCK {
         return fill_serial(state, out, mean, std);
     }
@@ -34,7 +34,7 @@ pub(super) fn fill<T: RandomFloat>(state: &mut GeneratorState, out: &mut [T], me
 }
 
 /// One [`CHUNK`] at most, a whole number of blocks.
-fn fill_blocks<T: RandomFloat>(state: &mut GeneratorState, out: &mut [T], mean: f64, std: f64) {
+fn fill_blocks<T: RandomFloat>(state: &mut HostState, out: &mut [T], mean: f64, std: f64) {
     let mut buffer = [T::Compute::default(); CHUNK];
     let buffer = &mut buffer[..out.len()];
     unit(&mut state.engine, buffer);
@@ -45,7 +45,7 @@ fn fill_blocks<T: RandomFloat>(state: &mut GeneratorState, out: &mut [T], mean: 
 }
 
 /// `normal_` of a short or non-contiguous tensor: element by element in `f64`.
-pub(super) fn fill_serial<T: RandomElement>(state: &mut GeneratorState, out: &mut [T], mean: f64, std: f64) {
+pub(super) fn fill_serial<T: RandomElement>(state: &mut HostState, out: &mut [T], mean: f64, std: f64) {
     for x in out {
         *x = T::from_f64(sample(state).mul_add(std, mean));
     }
@@ -53,7 +53,7 @@ pub(super) fn fill_serial<T: RandomElement>(state: &mut GeneratorState, out: &mu
 
 /// One standard normal sample: the one left over from the last pair, or the first of
 /// a new pair.
-pub(super) fn sample(state: &mut GeneratorState) -> f64 {
+pub(super) fn sample(state: &mut HostState) -> f64 {
     if let Some(value) = state.next_double_normal_sample.take() {
         return value;
     }

@@ -2,8 +2,8 @@
 //! PyTorch, whose `torch.get_rng_state()` is a byte tensor of this layout.
 
 use super::mt19937::{Mt19937, STATE_WORDS};
-use crate::ensure;
 use crate::error::Result;
+use crate::{bail, ensure};
 
 /// Length of [`GeneratorState::to_bytes`]: PyTorch's C struct with its padding.
 const BYTES: usize = 5056;
@@ -19,11 +19,68 @@ const DOUBLE_VALID: usize = DOUBLE_SAMPLE + 16;
 const FLOAT_SAMPLE: usize = DOUBLE_VALID + 8;
 const FLOAT_VALID: usize = FLOAT_SAMPLE + 4;
 
-/// Everything that decides what a [`Generator`](super::Generator) gives next: the
-/// Mersenne Twister's state, its place in the current block, the seed, and the
-/// second half of a Box-Muller pair that has not been handed out yet.
+/// Where a [`Generator`](super::Generator) stands: everything that decides what it gives next. On the host that is the
+/// state of a Mersenne Twister, on a device with an engine of its own whatever that engine says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GeneratorState(Kind);
+
+#[derive(Clone, Debug, PartialEq)]
+enum Kind {
+    Host(Box<HostState>),
+    Device(Vec<u8>),
+}
+
+impl GeneratorState {
+    pub(super) fn of_host(state: HostState) -> Self {
+        Self(Kind::Host(Box::new(state)))
+    }
+
+    /// The state of a device's own engine, as [`DeviceGenerator::state`](super::DeviceGenerator::state) wrote it.
+    pub fn of_device(bytes: Vec<u8>) -> Self {
+        Self(Kind::Device(bytes))
+    }
+
+    /// As bytes: on the host in the form of `torch.get_rng_state()`, 5056 bytes, little endian; else as the device's
+    /// engine has them.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        match &self.0 {
+            Kind::Host(state) => state.to_bytes(),
+            Kind::Device(bytes) => bytes.clone(),
+        }
+    }
+
+    /// Reads a state of the host's generator, as [`to_bytes`](Self::to_bytes) or `torch.get_rng_state()` wrote it.
+    ///
+    /// # Errors
+    /// If the length is not 5056 or the counters are none that an engine can have.
+    #[track_caller]
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        HostState::from_bytes(bytes).map(Self::of_host)
+    }
+
+    /// The host's.
+    #[track_caller]
+    pub(super) fn host(&self) -> Result<&HostState> {
+        match &self.0 {
+            Kind::Host(state) => Ok(state),
+            Kind::Device(_) => bail!(Device, "set_state", "the state is a device's, the generator the host's"),
+        }
+    }
+
+    /// That of a device's own engine.
+    #[track_caller]
+    pub(super) fn device(&self) -> Result<&[u8]> {
+        match &self.0 {
+            Kind::Device(bytes) => Ok(bytes),
+            Kind::Host(_) => bail!(Device, "set_state", "the state is the host's, the generator a device's"),
+        }
+    }
+}
+
+/// The Mersenne Twister's state, its place in the current block, the seed, and the second half of a Box-Muller pair
+/// that has not been handed out yet.
 #[derive(Clone)]
-pub struct GeneratorState {
+pub(super) struct HostState {
     pub(super) engine: Mt19937,
     /// The sine half of the last pair drawn one by one (`normal` of fewer than 16
     /// elements, `log_normal`).
@@ -33,13 +90,13 @@ pub struct GeneratorState {
     pub(super) next_float_normal_sample: Option<f32>,
 }
 
-impl GeneratorState {
+impl HostState {
     pub(super) fn seeded(seed: u64) -> Self {
         Self { engine: Mt19937::new(seed), next_double_normal_sample: None, next_float_normal_sample: None }
     }
 
     /// The state in the form of `torch.get_rng_state()`: 5056 bytes, little endian.
-    pub fn to_bytes(&self) -> Vec<u8> {
+    fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = vec![0; BYTES];
         let mut put = |at: usize, field: &[u8]| bytes[at..at + field.len()].copy_from_slice(field);
         let used = self.engine.used();
@@ -64,12 +121,8 @@ impl GeneratorState {
         bytes
     }
 
-    /// Reads what [`to_bytes`](Self::to_bytes) or `torch.get_rng_state()` wrote.
-    ///
-    /// # Errors
-    /// If the length is not 5056 or the counters are none that an engine can have.
     #[track_caller]
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+    fn from_bytes(bytes: &[u8]) -> Result<Self> {
         const OP: &str = "set_rng_state";
         ensure!(bytes.len() == BYTES, Format, OP, "a generator state has {BYTES} bytes, got {}", bytes.len());
         let left = u32::from_le_bytes(field(bytes, LEFT)) as usize;
@@ -106,13 +159,13 @@ fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     out
 }
 
-impl PartialEq for GeneratorState {
+impl PartialEq for HostState {
     fn eq(&self, other: &Self) -> bool {
         self.to_bytes() == other.to_bytes()
     }
 }
 
-impl std::fmt::Debug for GeneratorState {
+impl std::fmt::Debug for HostState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("GeneratorState")
             .field("seed", &self.engine.seed())

@@ -51,12 +51,18 @@ pub struct Stepped {
 /// What may stand at one place of an index.
 pub trait IntoPick {
     /// As a [`Pick`].
+    ///
+    /// # Errors
+    /// Where it cannot stand there.
     fn into_pick(self) -> Result<Pick>;
 }
 
 /// One [`IntoPick`], or a tuple of them: what [`Tensor::i`] takes.
 pub trait IntoIndex {
     /// The places in order.
+    ///
+    /// # Errors
+    /// Where one of them cannot stand there.
     fn into_index(self) -> Result<Picks>;
 }
 

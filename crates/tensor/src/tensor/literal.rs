@@ -28,6 +28,9 @@ pub trait Nested {
     /// Adds the sizes, outermost first, going by the first element of each level.
     fn sizes(&self, shape: &mut Shape);
     /// Adds the numbers in order. The error is the first size that differs from `shape`: level, size.
+    ///
+    /// # Errors
+    /// Level and size of the first one that differs.
     fn numbers(&self, shape: &[usize], level: usize, into: &mut Vec<Self::Item>) -> Result<(), (usize, usize)>;
 }
 

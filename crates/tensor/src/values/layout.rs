@@ -1,6 +1,6 @@
 //! How a tensor's elements lie in its storage: shape, strides, offset, and the arithmetic of views.
 
-use crate::shape::{DimList, Shape, Strides, checked_numel, copied, numel};
+use crate::shape::{DimList, Shape, Strides, checked_numel, copied, inverse, numel};
 use smallvec::SmallVec;
 
 /// The order of an image's dimensions in memory, as `torch.memory_format`.
@@ -27,7 +27,7 @@ impl MemoryFormat {
     }
 
     /// The channels-last format of a rank.
-    fn channels_last(rank: usize) -> Option<MemoryFormat> {
+    pub(crate) fn channels_last(rank: usize) -> Option<MemoryFormat> {
         match rank {
             4 => Some(MemoryFormat::ChannelsLast),
             5 => Some(MemoryFormat::ChannelsLast3d),
@@ -125,9 +125,7 @@ impl Layout {
     /// A layout of `shape` in channels-last order; none where the rank has no such.
     pub(crate) fn channels_last(shape: &[usize]) -> Option<Layout> {
         let order = MemoryFormat::channels_last(shape.len())?.order(shape.len())?;
-        let mut back = order.clone();
-        order.iter().enumerate().for_each(|(i, d)| back[*d] = i);
-        Some(Layout::contiguous(order.iter().map(|d| shape[*d]).collect::<Shape>()).permute(&back))
+        Some(Layout::contiguous(order.iter().map(|d| shape[*d]).collect::<Shape>()).permute(&inverse(&order)))
     }
 
     /// One past the highest element that is touched, `offset` included; 0 for no elements at all.

@@ -12,6 +12,13 @@ pub type Strides = SmallVec<[usize; 6]>;
 /// Dimension indices, normalised to `0..rank`.
 pub type DimList = SmallVec<[usize; 6]>;
 
+/// The order that undoes `order`, a permutation.
+pub(crate) fn inverse(order: &[usize]) -> DimList {
+    let mut back = DimList::from_elem(0, order.len());
+    order.iter().enumerate().for_each(|(i, d)| back[*d] = i);
+    back
+}
+
 /// A copy of a list, for where each op pays for it: `SmallVec`'s own go number by number, or call `memcpy`.
 #[inline]
 pub(crate) fn copied(list: &[usize]) -> Shape {
@@ -58,6 +65,9 @@ pub trait IntoShape {
     fn into_sizes(self) -> SmallVec<[isize; 6]>;
 
     /// The sizes, none of which may be negative.
+    ///
+    /// # Errors
+    /// Where one is negative, or there are more than a tensor has.
     #[track_caller]
     fn into_shape(self, op: &'static str) -> Result<Shape>
     where

@@ -8,11 +8,11 @@ options! {
     pub struct DeformConvOptions<'a> {
         /// What is added to each output channel; nothing.
         bias: ~into Option<&'a Tensor> = None,
-        /// From one window to the next; 1.
+        /// Stride per spatial dimension; 1.
         stride: (usize, usize) = (1, 1),
         /// Zeros around the input; none.
         padding: (usize, usize) = (0, 0),
-        /// From one element of a window to the next; 1.
+        /// Dilation per spatial dimension; 1.
         dilation: (usize, usize) = (1, 1),
         /// By how much each element of each window counts, `[B, groups · kh · kw, out h, out w]`; all alike.
         mask: ~into Option<&'a Tensor> = None,

@@ -145,7 +145,7 @@ macro_rules! conv_norm_activation {
                 options {
                     /// The window; 3 unless set.
                     kernel_size: usize = 3,
-                    /// From one window to the next; 1 unless set.
+                    /// Stride per spatial dimension, 1 unless set.
                     stride: usize = 1,
                     /// Zeros around the input; as many as keep its size unless set.
                     padding: ~into Option<usize> = None,
@@ -155,7 +155,7 @@ macro_rules! conv_norm_activation {
                     norm_layer: Norm = Norm::default(),
                     /// What follows then; ReLU unless set.
                     activation_layer: Activation = Activation::Relu,
-                    /// From one element of a window to the next; 1 unless set.
+                    /// Dilation per spatial dimension, 1 unless set.
                     dilation: usize = 1,
                     /// Let the activation write over its input. True unless set.
                     inplace: bool = true,

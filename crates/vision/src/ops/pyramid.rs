@@ -310,11 +310,11 @@ builder! {
         kernel_size: (usize, usize),
     }
     options {
-        /// From one window to the next; 1 unless set.
+        /// Stride per spatial dimension, 1 unless set.
         stride: (usize, usize) = (1, 1),
         /// Zeros around the input; none unless set.
         padding: (usize, usize) = (0, 0),
-        /// From one element of a window to the next; 1 unless set.
+        /// Dilation per spatial dimension, 1 unless set.
         dilation: (usize, usize) = (1, 1),
         /// Parts that the channels fall into; 1 unless set.
         groups: usize = 1,

@@ -72,7 +72,7 @@ pub(super) struct Gather<'a, T> {
     pub(super) place: Place,
 }
 
-struct Job<'a, T> {
+struct GatherJob<'a, T> {
     g: &'a Gather<'a, T>,
     shape: Shape,
     /// Rows of one panel.
@@ -159,7 +159,7 @@ pub(super) fn run<T: Real + Number>(g: &Gather<'_, T>, out: &mut [T]) -> Result<
     par::try_ranges(tasks, (TASK / cost.max(1)).max(1), |tasks| {
         let panels = &panels;
         let (parts, frames, out) = (&parts[..], &frames, &out);
-        let job = Job { g, shape, panel_rows, panels, block, parts, frames, samples, splits, out, tasks };
+        let job = GatherJob { g, shape, panel_rows, panels, block, parts, frames, samples, splits, out, tasks };
         par::dispatch(job)
     })
 }
@@ -242,7 +242,7 @@ fn pack<T: Real>(g: &Gather<'_, T>, taps: usize, panel_rows: usize) -> Result<Ve
     Ok(packed)
 }
 
-impl<T: Real> WithSimd for Job<'_, T> {
+impl<T: Real> WithSimd for GatherJob<'_, T> {
     type Output = Result<()>;
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Result<()> {
@@ -277,10 +277,10 @@ struct Task<'a, T> {
     out: usize,
 }
 
-impl<'j, T: Real> Job<'j, T> {
+impl<'j, T: Real> GatherJob<'j, T> {
     /// Calls `compute` for each task and each block of channels.
     #[inline(always)]
-    fn tasks(self, compute: impl Fn(&Job<'j, T>, &Frame, Task<'_, T>)) -> Result<()> {
+    fn tasks(self, compute: impl Fn(&GatherJob<'j, T>, &Frame, Task<'_, T>)) -> Result<()> {
         let g = self.g;
         let mut scratch = Scratch::<T>::new(&[self.frames.room()])?;
         for task in self.tasks.clone() {

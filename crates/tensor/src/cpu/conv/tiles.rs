@@ -2,7 +2,7 @@
 //! turned as there, the output's gradient by the transpose of what turns sums into outputs, products are summed over
 //! all tiles, and the sums turned by the transpose of what turns the weight.
 
-use super::weights::Job;
+use super::weights::WeightJob;
 use super::window::Part;
 use super::winograd::{PLACES, row_length, turn_source};
 use super::{Scratch, sizes};
@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering;
 /// Channels of a register tile; the other side is two registers of features.
 const ROWS: usize = 6;
 
-impl<T: Real> Job<'_, T> {
+impl<T: Real> WeightJob<'_, T> {
     #[inline(always)]
     pub(super) fn tiles<S: Simd>(self, simd: S) -> Result<()> {
         let (g, lanes, width) = (self.g, T::lanes::<S>(), 2 * T::lanes::<S>());

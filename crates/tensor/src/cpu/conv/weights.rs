@@ -45,7 +45,7 @@ enum Shape {
     Tiles,
 }
 
-pub(super) struct Job<'a, T> {
+pub(super) struct WeightJob<'a, T> {
     pub(super) g: &'a Geometry,
     /// Of the outputs, or of the tiles.
     pub(super) axes: &'a [Axis; 3],
@@ -126,7 +126,8 @@ fn run_shape<T: Real + Number>(
     par::try_ranges(tasks, (TASK * tasks / work.max(1)).max(1), |tasks| {
         let (channels, samples) = ((channels, channel_chunks), (samples, sample_chunks));
         let (parts, frames, sums, spoilt) = (&parts[..], &frames, &sums, &spoilt);
-        let job = Job { g, axes, x, grad, shape, parts, frames, channels, samples, together, spoilt, sums, tasks };
+        let job =
+            WeightJob { g, axes, x, grad, shape, parts, frames, channels, samples, together, spoilt, sums, tasks };
         if plain {
             job.products();
             return Ok(());
@@ -186,7 +187,7 @@ fn box_len<T>(axes: &[Axis; 3], grid: [usize; 3], channels: usize, lanes: usize)
     len
 }
 
-impl<T: Real> WithSimd for Job<'_, T> {
+impl<T: Real> WithSimd for WeightJob<'_, T> {
     type Output = Result<()>;
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Result<()> {
@@ -199,7 +200,7 @@ impl<T: Real> WithSimd for Job<'_, T> {
     }
 }
 
-impl<T: Real + Number> Job<'_, T> {
+impl<T: Real + Number> WeightJob<'_, T> {
     /// Of a kernel of one element: products of the output's gradient and the input, transposed.
     fn products(self) {
         let (g, (outputs, _, _)) = (self.g, sizes(self.g));
@@ -220,7 +221,7 @@ impl<T: Real + Number> Job<'_, T> {
     }
 }
 
-impl<T: Real> Job<'_, T> {
+impl<T: Real> WeightJob<'_, T> {
     /// Group, channels and samples of a task, and where its sums go.
     pub(super) fn task(&self, task: usize) -> (usize, Range<usize>, Range<usize>, usize) {
         let (chunk, rest) = (task % self.samples.1, task / self.samples.1);

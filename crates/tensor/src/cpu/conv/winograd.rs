@@ -53,7 +53,7 @@ pub(super) fn cut(grid: [usize; 3], channels: usize, most: usize) -> (Vec<Part>,
     (parts, samples)
 }
 
-struct Job<'a, T> {
+struct WinogradJob<'a, T> {
     g: &'a Gather<'a, T>,
     axes: &'a [Axis; 3],
     /// For each group and panel of rows, each place and each channel: `ROWS` numbers.
@@ -91,7 +91,7 @@ pub(super) fn run<T: Real>(g: &Gather<'_, T>, out: &mut [T]) -> Result<bool> {
     par::try_ranges(boxes * splits, 1, |tasks| {
         let (axes, parts, frames) = (&axes, &parts[..], &frames);
         let (out, spoilt) = (&out, &spoilt);
-        par::dispatch(Job { g, axes, panels, count, splits, parts, frames, samples, out, spoilt, tasks })
+        par::dispatch(WinogradJob { g, axes, panels, count, splits, parts, frames, samples, out, spoilt, tasks })
     })?;
     Ok(!spoilt.into_inner())
 }
@@ -142,7 +142,7 @@ pub(super) fn row_length(tiles: usize, lanes: usize) -> usize {
     16 * (lines | 1)
 }
 
-impl<T: Real> WithSimd for Job<'_, T> {
+impl<T: Real> WithSimd for WinogradJob<'_, T> {
     type Output = Result<()>;
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Result<()> {
@@ -196,7 +196,7 @@ impl<T: Real> WithSimd for Job<'_, T> {
     }
 }
 
-impl<T: Real> Job<'_, T> {
+impl<T: Real> WinogradJob<'_, T> {
     fn fill(&self, part: &Part, samples: Range<usize>, group: usize, window: &mut [T]) {
         let g = self.g;
         let size: usize = g.axes.iter().map(|a| a.source).product();

@@ -143,7 +143,7 @@ impl Operand {
 }
 
 /// Operands and their common shape, collapsed.
-struct Plan {
+struct LoopNest {
     shape: Shape,
     inputs: SmallVec<[Operand; MAX_INPUTS]>,
     out: Operand,
@@ -151,7 +151,7 @@ struct Plan {
 
 // SAFETY: the pointers lead to memory that dispatch holds locks on for the length of the op; threads
 // write to disjoint parts of the output.
-unsafe impl Sync for Plan {}
+unsafe impl Sync for LoopNest {}
 
 /// `out[i] = f(a[i])`.
 ///
@@ -343,7 +343,7 @@ struct Row {
     len: usize,
     size: usize,
 }
-// SAFETY: as for `Plan`.
+// SAFETY: as for `LoopNest`.
 unsafe impl Sync for Row {}
 
 /// Runs the kernel on part of rows that lie one element after another.
@@ -410,7 +410,7 @@ fn run_staged(
 }
 
 struct Ptrs(*const u8, *mut u8);
-// SAFETY: as for `Plan`.
+// SAFETY: as for `LoopNest`.
 unsafe impl Sync for Ptrs {}
 
 fn span_bytes(ptr: *const u8, layout: &Layout, size: usize) -> (usize, usize) {
@@ -428,7 +428,7 @@ fn broadcast_strides(layout: &Layout, shape: &[usize]) -> Strides {
     strides
 }
 
-impl Plan {
+impl LoopNest {
     /// How many elements of each operand are staged at a time: as many as fit, and whole periods of one that
     /// repeats.
     fn chunk(&self) -> usize {
@@ -439,7 +439,7 @@ impl Plan {
     }
 }
 
-fn plan(inputs: &[Feed<'_>], out: &Dst<'_>, out_lane: LaneKind, apart: &dyn Fn(&Src<'_>) -> bool) -> Plan {
+fn plan(inputs: &[Feed<'_>], out: &Dst<'_>, out_lane: LaneKind, apart: &dyn Fn(&Src<'_>) -> bool) -> LoopNest {
     let mut strides: SmallVec<[Strides; MAX_INPUTS + 1]> = SmallVec::new();
     for feed in inputs {
         strides.push(match &feed.from {
@@ -472,7 +472,7 @@ fn plan(inputs: &[Feed<'_>], out: &Dst<'_>, out_lane: LaneKind, apart: &dyn Fn(&
     let staged = (!as_stored || strides != rows).then(|| storer(out_lane, dtype));
     let in_rows = as_stored && strides.last() == Some(&1);
     let out = Operand { ptr: out.ptr(), strides, size: dtype.size(), lane: out_lane, staged, in_rows, period: 0 };
-    Plan { shape, inputs: operands, out }
+    LoopNest { shape, inputs: operands, out }
 }
 
 /// Drops dimensions of size 1 and joins neighbours that every operand steps through as one; rewrites
@@ -550,7 +550,7 @@ impl Index {
 
 /// Row by row of the last dimension: what lies along it one element after another is not staged, and one value
 /// for a row is spread once.
-fn run_long(plan: &Plan, kernel: Kernel<'_>, chunk: usize, part: Range<usize>) {
+fn run_long(plan: &LoopNest, kernel: Kernel<'_>, chunk: usize, part: Range<usize>) {
     let mut stages: [MaybeUninit<Stage>; MAX_INPUTS + 1] = [const { MaybeUninit::uninit() }; MAX_INPUTS + 1];
     let mut stage = |i: usize| stages[i].as_mut_ptr().cast::<u8>();
     let mut ptrs = [std::ptr::null::<u8>(); MAX_INPUTS];
@@ -602,7 +602,7 @@ fn run_long(plan: &Plan, kernel: Kernel<'_>, chunk: usize, part: Range<usize>) {
 }
 
 /// Rows too short to be worth a call each: a chunk of all of them at a time.
-fn run_part(plan: &Plan, kernel: Kernel<'_>, chunk: usize, start: usize, end: usize) {
+fn run_part(plan: &LoopNest, kernel: Kernel<'_>, chunk: usize, start: usize, end: usize) {
     let mut stages: [MaybeUninit<Stage>; MAX_INPUTS + 1] = [const { MaybeUninit::uninit() }; MAX_INPUTS + 1];
     let mut ptrs = [std::ptr::null::<u8>(); MAX_INPUTS];
     let mut at = start;

@@ -208,6 +208,10 @@ impl LaneKind {
 /// | arm | dtypes | lanes |
 /// | --- | --- | --- |
 /// | `real T` | floating point | `f32`, which half precision computes in too, `f64` |
+/// | `half T` | half precision, where it is not one with `f32` | `f32` |
+/// | `full T` | the other floating point | themselves |
+/// | `float T` | floating point | as they are stored |
+/// | `long T` | `int64` alone | itself |
 /// | `int T` | integers to compute in | themselves |
 /// | `unsigned T` | `uint16`, `uint32`, `uint64`, which are compared and little else | themselves |
 /// | `modular T` | integers, the wide unsigned ones too, where signs make no difference | unsigned, of their size |
@@ -223,6 +227,25 @@ macro_rules! by_dtype {
             [$crate::DType::F16 | $crate::DType::BF16 | $crate::DType::F32 => f32, $T, $body]
             [$crate::DType::F64 => f64, $T, $body]
         ] $($rest)*)
+    };
+    (@ $head:tt [$($done:tt)*] half $T:ident => $body:expr, $($rest:tt)*) => {
+        $crate::cpu::lanes::by_dtype!(@ $head [$($done)*
+            [$crate::DType::F16 | $crate::DType::BF16 => f32, $T, $body]
+        ] $($rest)*)
+    };
+    (@ $head:tt [$($done:tt)*] full $T:ident => $body:expr, $($rest:tt)*) => {
+        $crate::cpu::lanes::by_dtype!(@ $head [$($done)*
+            [$crate::DType::F32 => f32, $T, $body] [$crate::DType::F64 => f64, $T, $body]
+        ] $($rest)*)
+    };
+    (@ $head:tt [$($done:tt)*] float $T:ident => $body:expr, $($rest:tt)*) => {
+        $crate::cpu::lanes::by_dtype!(@ $head [$($done)*
+            [$crate::DType::F16 => half::f16, $T, $body] [$crate::DType::BF16 => half::bf16, $T, $body]
+            [$crate::DType::F32 => f32, $T, $body] [$crate::DType::F64 => f64, $T, $body]
+        ] $($rest)*)
+    };
+    (@ $head:tt [$($done:tt)*] long $T:ident => $body:expr, $($rest:tt)*) => {
+        $crate::cpu::lanes::by_dtype!(@ $head [$($done)* [$crate::DType::I64 => i64, $T, $body]] $($rest)*)
     };
     (@ $head:tt [$($done:tt)*] int $T:ident => $body:expr, $($rest:tt)*) => {
         $crate::cpu::lanes::by_dtype!(@ $head [$($done)*

@@ -1,5 +1,5 @@
 //! Elements as plain words of their size: what kernels that only move elements need to know of a dtype;
-//! and as [`Number`]s, for the few of them that add on the way.
+//! and as [`Arithmetic`]s, for the few of them that add on the way.
 
 use super::iter::collapse;
 use super::lanes::Truth;
@@ -193,7 +193,7 @@ pub(crate) fn chunk_rows(chunk: usize, group: usize, rows: usize) -> Range<usize
 }
 
 /// A word that can be added, multiplied and compared.
-pub(crate) trait Number: Word {
+pub(crate) trait Arithmetic: Word {
     fn add(self, other: Self) -> Self;
     fn mul(self, other: Self) -> Self;
     /// NaN if either is; of complex numbers, which have no order, the first.
@@ -205,7 +205,7 @@ pub(crate) trait Number: Word {
 
 macro_rules! numbers {
     ($($t:ty: |$a:ident, $b:ident| $add:expr, $mul:expr, $max:expr, $min:expr, |$x:ident, $n:ident| $over:expr;)*) => {$(
-        impl Number for $t {
+        impl Arithmetic for $t {
             #[inline(always)]
             fn add(self, $b: Self) -> Self { let $a = self; $add }
             #[inline(always)]
@@ -239,7 +239,7 @@ numbers! {
 /// A kernel over an output already filled with its start values, and a source, both in rows: run in `f32`
 /// where they are half precision.
 pub(crate) trait Accumulate {
-    fn run<T: Number>(&self, out: &mut [T], source: &[T]) -> Result<()>;
+    fn run<T: Arithmetic>(&self, out: &mut [T], source: &[T]) -> Result<()>;
 }
 
 /// Runs `kernel` on the numbers of `to`, which hold the start values, and of `source`.

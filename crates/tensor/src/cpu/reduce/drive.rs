@@ -115,7 +115,7 @@ fn collapse(dims: &mut DimVec) {
 }
 
 /// The loops of one reduction.
-struct Plan {
+struct Loops {
     /// The kept dimension of a tile.
     kept: Dim,
     /// The reduced one.
@@ -128,8 +128,8 @@ struct Plan {
     inner: DimVec,
 }
 
-impl Plan {
-    fn new(x: &Src<'_>, dims: &[usize], out: &[usize], short: usize) -> Plan {
+impl Loops {
+    fn new(x: &Src<'_>, dims: &[usize], out: &[usize], short: usize) -> Loops {
         let (layout, to) = (x.layout(), contiguous_strides(out));
         let (mut kept, mut reduced) = (DimVec::new(), DimVec::new());
         for (d, (&size, &from)) in layout.shape.iter().zip(&layout.strides).enumerate() {
@@ -152,7 +152,7 @@ impl Plan {
                 std::mem::swap(&mut kept[i], &mut kept_dim);
             }
         }
-        Plan { kept: kept_dim, line, across, outer: kept, inner: reduced }
+        Loops { kept: kept_dim, line, across, outer: kept, inner: reduced }
     }
 
     /// Elements that meet in one output.
@@ -163,7 +163,7 @@ impl Plan {
 
 /// How the work is cut.
 struct Cut {
-    /// Outputs of a block along `Plan::kept`.
+    /// Outputs of a block along `Loops::kept`.
     block: usize,
     /// Blocks along it.
     blocks: usize,
@@ -173,14 +173,14 @@ struct Cut {
     together: usize,
     /// Parts of the reduction.
     parts: usize,
-    /// The reduced dimension that is cut: 0 is `Plan::line`, then `Plan::inner`.
+    /// The reduced dimension that is cut: 0 is `Loops::line`, then `Loops::inner`.
     along: usize,
     /// The length of a part along it.
     part: usize,
 }
 
 impl Cut {
-    fn new(plan: &Plan) -> Cut {
+    fn new(plan: &Loops) -> Cut {
         let each = plan.each().max(1);
         let block =
             if plan.across { COLUMNS } else { (GRAIN / each).max(1024 / plan.line.size.max(1)).clamp(1, OUTPUTS) };
@@ -205,12 +205,12 @@ impl Cut {
 }
 
 /// The loops and how they are cut: all of a job that does not depend on what is reduced.
-struct Frame {
-    plan: Plan,
+struct CutLoops {
+    plan: Loops,
     cut: Cut,
 }
 
-impl Frame {
+impl CutLoops {
     /// The places of a unit's first element in input and output, and how many outputs it has.
     fn place(&self, unit: usize) -> (usize, usize, usize) {
         let (block, mut rest) = (unit % self.cut.blocks, unit / self.cut.blocks);
@@ -339,9 +339,9 @@ struct Sink {
 // SAFETY: the output belongs to the op, and each result is written by one task only.
 unsafe impl Sync for Sink {}
 
-struct Job<'a, R: Reduction> {
+struct ReductionJob<'a, R: Reduction> {
     op: &'a R,
-    frame: Frame,
+    frame: CutLoops,
     source: Source<'a>,
     sinks: SmallVec<[Sink; 2]>,
 }
@@ -360,18 +360,18 @@ fn run<R: Reduction>(op: &R, x: &Src<'_>, dims: &[usize], outputs: &mut [Dst<'_>
     if outputs[0].numel() == 0 {
         return;
     }
-    let plan = Plan::new(x, dims, outputs[0].shape(), R::SHORT);
+    let plan = Loops::new(x, dims, outputs[0].shape(), R::SHORT);
     let sink = |(i, out): (usize, &mut Dst<'_>)| {
         let second = i + first > 0;
         let lane = if second { R::Second::KIND } else { R::Out::KIND };
         Sink { second, ptr: out.ptr(), size: out.dtype().size(), store: storer(lane, out.dtype()) }
     };
     let sinks = outputs.iter_mut().enumerate().map(sink).collect();
-    let frame = Frame { cut: Cut::new(&plan), plan };
-    Job { op, frame, source: Source::new(x, R::In::KIND), sinks }.run();
+    let frame = CutLoops { cut: Cut::new(&plan), plan };
+    ReductionJob { op, frame, source: Source::new(x, R::In::KIND), sinks }.run();
 }
 
-impl<R: Reduction> Job<'_, R> {
+impl<R: Reduction> ReductionJob<'_, R> {
     fn run(&self) {
         let cut = &self.frame.cut;
         let whole = 0..cut.part;
@@ -423,7 +423,7 @@ impl<R: Reduction> Job<'_, R> {
         }
     }
 
-    /// [`tile`](Job::tile) where kept columns lie side by side in memory.
+    /// [`tile`](ReductionJob::tile) where kept columns lie side by side in memory.
     fn across(&self, data: &[R::In], at: usize, mut line: Range<usize>, totals: &mut [R::Total]) {
         let (count, step) = (totals.len(), self.frame.plan.line.from);
         // Short rows behind one another are one long row of several rounds.
@@ -450,7 +450,7 @@ impl<R: Reduction> Job<'_, R> {
         }
     }
 
-    /// [`tile`](Job::tile) through a stage.
+    /// [`tile`](ReductionJob::tile) through a stage.
     #[inline(never)]
     fn staged(&self, at: usize, line: Range<usize>, stage: &mut Stage, totals: &mut [R::Total]) {
         let room = STAGE_BYTES / size_of::<R::In>();

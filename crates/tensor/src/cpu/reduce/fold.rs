@@ -145,7 +145,7 @@ impl<F: Fold> Reduction for Folded<F> {
 }
 
 /// A lane that can be added up and multiplied, and the type that long sums are kept in.
-pub(super) trait Number: Lane {
+pub(super) trait Foldable: Lane {
     type Wide: Copy + Send + Sync + 'static;
     const NIL: Self;
     const UNIT: Self;
@@ -160,7 +160,7 @@ pub(super) trait Number: Lane {
 
 macro_rules! number {
     ($($t:ty, $wide:ty, $zero:expr, $one:expr, $plus:path, $times:path, $wide_plus:path, $wide_times:path, |$w:ident, $n:ident| $narrow:expr;)*) => {$(
-        impl Number for $t {
+        impl Foldable for $t {
             type Wide = $wide;
             const NIL: $t = $zero;
             const UNIT: $t = $one;
@@ -196,7 +196,7 @@ pub(super) struct Adding<T, U, O, G, H> {
     types: PhantomData<fn(T, U) -> O>,
 }
 
-pub(super) fn adding<T, U: Number, O, G, H>(of: G, then: H) -> Folded<Adding<T, U, O, G, H>>
+pub(super) fn adding<T, U: Foldable, O, G, H>(of: G, then: H) -> Folded<Adding<T, U, O, G, H>>
 where
     G: Fn(T) -> U,
     H: Fn(U::Wide) -> O,
@@ -204,7 +204,7 @@ where
     Folded(Adding { of, then, types: PhantomData })
 }
 
-impl<T: Lane, U: Number, O: Lane, G, H> Fold for Adding<T, U, O, G, H>
+impl<T: Lane, U: Foldable, O: Lane, G, H> Fold for Adding<T, U, O, G, H>
 where
     G: Fn(T) -> U + Copy + Send + Sync,
     H: Fn(U::Wide) -> O + Copy + Send + Sync,
@@ -248,7 +248,7 @@ where
 #[derive(Clone, Copy)]
 pub(super) struct Multiplying<T>(pub PhantomData<fn(T)>);
 
-impl<T: Number> Fold for Multiplying<T> {
+impl<T: Foldable> Fold for Multiplying<T> {
     type In = T;
     type Acc = T::Wide;
     type Total = T::Wide;

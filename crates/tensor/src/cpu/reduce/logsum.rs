@@ -2,7 +2,7 @@
 //! cache, the sum of the exponentials below it, so that nothing overflows.
 
 use super::drive::{COLUMNS, Reduction, Tile};
-use super::fold::{Number, Ordered, adding, extreme, fold_row};
+use super::fold::{Foldable, Ordered, adding, extreme, fold_row};
 use crate::cpu::math::Float;
 use crate::cpu::par;
 use std::marker::PhantomData;
@@ -43,7 +43,7 @@ fn shift<T: Float>(largest: T) -> T {
     if largest.is_infinite() { T::ZERO } else { largest }
 }
 
-impl<T: Number<Wide = f64> + Float + Ordered> LogOfSum<T> {
+impl<T: Foldable<Wide = f64> + Float + Ordered> LogOfSum<T> {
     #[inline(always)]
     fn row(row: &[T]) -> Exponentials {
         let by = shift(fold_row::<_, 32>(extreme::<T, true>(false).0, row));
@@ -72,7 +72,7 @@ impl<T: Number<Wide = f64> + Float + Ordered> LogOfSum<T> {
     }
 }
 
-impl<T: Number<Wide = f64> + Float + Ordered> Reduction for LogOfSum<T> {
+impl<T: Foldable<Wide = f64> + Float + Ordered> Reduction for LogOfSum<T> {
     type In = T;
     type Total = Exponentials;
     type Out = T;

@@ -4,7 +4,7 @@
 //! the range of `f32`, they are taken again in `f64`.
 
 use super::drive::{COLUMNS, Reduction, Tile};
-use super::fold::{Number, adding, fold_row};
+use super::fold::{Foldable, adding, fold_row};
 use crate::cpu::lanes::Lane;
 use crate::cpu::math::Float;
 use crate::cpu::par;
@@ -59,7 +59,7 @@ fn out_of_range<T: Float>(squares: T) -> bool {
     !(enough & (squares < T::INFINITY))
 }
 
-impl<T: Number<Wide = f64> + Float> VarianceMean<T> {
+impl<T: Foldable<Wide = f64> + Float> VarianceMean<T> {
     #[inline(always)]
     fn row(row: &[T]) -> Moments {
         let n = row.len() as f64;
@@ -112,7 +112,7 @@ impl<T: Number<Wide = f64> + Float> VarianceMean<T> {
     }
 }
 
-impl<T: Number<Wide = f64> + Float + Lane> Reduction for VarianceMean<T> {
+impl<T: Foldable<Wide = f64> + Float + Lane> Reduction for VarianceMean<T> {
     type In = T;
     type Total = Moments;
     type Out = T;

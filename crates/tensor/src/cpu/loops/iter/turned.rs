@@ -3,7 +3,7 @@
 //! Element by element they would be read a cache line for each number. Instead squares of rows and columns go through
 //! the stages: a turned operand is read, or written, along its own rows, a cache line at a time.
 
-use super::{Index, Kernel, MAX_INPUTS, Operand, Plan, copied, par};
+use super::{Index, Kernel, LoopNest, MAX_INPUTS, Operand, copied, par};
 use crate::shape::Shape;
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -35,7 +35,7 @@ fn is_turned(o: &Operand) -> bool {
 
 impl Turned {
     /// None where no operand is turned, or not by enough.
-    pub(super) fn new(plan: &Plan) -> Option<Turned> {
+    pub(super) fn new(plan: &LoopNest) -> Option<Turned> {
         let last = plan.shape.len() - 1;
         let mut operands = plan.inputs.iter().chain([&plan.out]);
         let dim = operands.find_map(|o| (0..last).find(|d| is_turned(o) && o.strides[*d] == 1))?;
@@ -51,13 +51,13 @@ impl Turned {
         Some(Turned { dim, rows, columns: SQUARE_BYTES / widest / rows, strips })
     }
 
-    pub(super) fn run(&self, plan: &Plan, kernel: Kernel<'_>) {
+    pub(super) fn run(&self, plan: &LoopNest, kernel: Kernel<'_>) {
         let row = plan.shape.last().copied().unwrap_or(1);
         let count = self.strips.iter().product();
         par::ranges(count, (par::GRAIN / (self.rows * row)).max(1), |part| self.run_strips(plan, kernel, part));
     }
 
-    fn run_strips(&self, plan: &Plan, kernel: Kernel<'_>, strips: Range<usize>) {
+    fn run_strips(&self, plan: &LoopNest, kernel: Kernel<'_>, strips: Range<usize>) {
         let mut stages: [MaybeUninit<Square>; MAX_INPUTS + 1] = [const { MaybeUninit::uninit() }; MAX_INPUTS + 1];
         let [stages @ .., to_stage] = &mut stages;
         let to_stage = to_stage.as_mut_ptr().cast::<u8>();
