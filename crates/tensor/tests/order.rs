@@ -275,3 +275,25 @@ fn a_sort_that_its_pivots_fail_goes_on_as_a_heap() {
     assert_eq!(digest(&x.sort(0, false).unwrap().indices), 6_804_353);
     assert_eq!(digest(&x.topk_with(half, TopkOptions::new().dim(0).largest(true)).unwrap().indices), 75_684_317);
 }
+
+/// Integers that lie close together are counted, others sorted: both ways give the same.
+#[test]
+fn unique_integers_counted_or_sorted() {
+    let near: Vec<i64> = (0..1000).map(|i| i * 37 % 50 - 20).collect();
+    let far: Vec<i64> = near.iter().copied().chain([i64::MAX, i64::MIN]).collect();
+    for list in [&near, &far] {
+        let mut sorted = list.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        let unique = Tensor::from_slice(list, [list.len()]).unwrap().unique(None).unwrap();
+        assert_eq!(unique.values.to_vec::<i64>().unwrap(), sorted);
+        let inverse: Vec<i64> = list.iter().map(|x| sorted.binary_search(x).unwrap() as i64).collect();
+        assert_eq!(unique.inverse.to_vec::<i64>().unwrap(), inverse);
+        let counts: Vec<i64> = sorted.iter().map(|x| list.iter().filter(|y| *y == x).count() as i64).collect();
+        assert_eq!(unique.counts.to_vec::<i64>().unwrap(), counts);
+    }
+    let bytes: Vec<u8> = (0..600).map(|i| (i * 7 % 250) as u8).collect();
+    let unique = Tensor::from_slice(&bytes, [20, 30]).unwrap().unique(None).unwrap();
+    assert_eq!(unique.values.to_vec::<u8>().unwrap(), (0..250).collect::<Vec<u8>>());
+    assert_eq!((unique.inverse.shape(), unique.inverse.to_vec::<i64>().unwrap()[1]), (&[20, 30][..], 7));
+}

@@ -1,4 +1,7 @@
 //! Kernels of activation functions and of the gradients through them.
+//!
+//! Closures say that they are to be inlined: one that the compiler leaves out of line is compiled for the least machine and
+//! takes one number at a time.
 
 use super::floats::{Compute, compute};
 use super::iter::{map1, map2};
@@ -14,7 +17,12 @@ macro_rules! kernels {
         impl CpuKernel for $Op {
             fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
                 fn go<$T: Compute>($op: $Op, x: &Src<'_>, out: &mut Dst<'_>) {
-                    map1::<$T, $T>(x, out, move |$x| $value);
+                    map1::<$T, $T>(
+                        x,
+                        out,
+                        #[inline(always)]
+                        move |$x| $value,
+                    );
                 }
                 compute!($Op::NAME, inputs[0].dtype(), go(*self, &inputs[0], &mut outputs[0]));
                 Ok(())
@@ -24,7 +32,13 @@ macro_rules! kernels {
         impl CpuKernel for $Backward {
             fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
                 fn go<$T: Compute>($op: $Op, g: &Src<'_>, x: &Src<'_>, out: &mut Dst<'_>) {
-                    map2::<$T, $T, $T>(g, x, out, move |$g, $x| $gradient);
+                    map2::<$T, $T, $T>(
+                        g,
+                        x,
+                        out,
+                        #[inline(always)]
+                        move |$g, $x| $gradient,
+                    );
                 }
                 compute!($Backward::NAME, inputs[0].dtype(), go(self.0, &inputs[0], &inputs[1], &mut outputs[0]));
                 Ok(())
@@ -104,9 +118,21 @@ impl CpuKernel for GeluBackward {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         fn go<T: Compute>(tanh: bool, g: &Src<'_>, x: &Src<'_>, out: &mut Dst<'_>) {
             if tanh {
-                map2::<T, T, T>(g, x, out, |g, x| g * gelu_tanh_slope(x))
+                map2::<T, T, T>(
+                    g,
+                    x,
+                    out,
+                    #[inline(always)]
+                    |g, x| g * gelu_tanh_slope(x),
+                )
             } else {
-                map2::<T, T, T>(g, x, out, |g, x| g * gelu_slope(x))
+                map2::<T, T, T>(
+                    g,
+                    x,
+                    out,
+                    #[inline(always)]
+                    |g, x| g * gelu_slope(x),
+                )
             }
         }
         compute!(GeluBackward::NAME, inputs[0].dtype(), go(self.0.tanh, &inputs[0], &inputs[1], &mut outputs[0]));
@@ -144,7 +170,13 @@ macro_rules! from_output {
         impl CpuKernel for $Backward {
             fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
                 fn go<$T: Compute>(g: &Src<'_>, y: &Src<'_>, out: &mut Dst<'_>) {
-                    map2::<$T, $T, $T>(g, y, out, |$g, $y| $gradient);
+                    map2::<$T, $T, $T>(
+                        g,
+                        y,
+                        out,
+                        #[inline(always)]
+                        |$g, $y| $gradient,
+                    );
                 }
                 compute!($Backward::NAME, inputs[0].dtype(), go(&inputs[0], &inputs[1], &mut outputs[0]));
                 Ok(())

@@ -11,6 +11,8 @@ use super::matmul::Sizes;
 use super::micro::{Real, Tile, full, load, prefetch, store};
 use super::packed::pack_panel;
 use super::par::{self, Shared};
+use super::scratch::Scratch;
+use crate::Result;
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
@@ -52,9 +54,12 @@ pub(crate) struct Side<'a, T> {
 
 /// `out = a · b`, or `out += a · b` where `add`, in rows.
 ///
+/// # Errors
+/// Where the system has no memory for the copies; nothing is done then.
+///
 /// # Panics
 /// Where the slices are too short.
-pub(crate) fn multiply<T: Real>(s: Sizes, a: Side<'_, T>, b: Side<'_, T>, out: &mut [T], add: bool) {
+pub(crate) fn multiply<T: Real>(s: Sizes, a: Side<'_, T>, b: Side<'_, T>, out: &mut [T], add: bool) -> Result<()> {
     struct Width<T>(std::marker::PhantomData<T>);
     impl<T: Real> WithSimd for Width<T> {
         type Output = usize;
@@ -66,15 +71,16 @@ pub(crate) fn multiply<T: Real>(s: Sizes, a: Side<'_, T>, b: Side<'_, T>, out: &
     assert!(out.len() >= s.m * s.n);
     let width = par::dispatch(Width::<T>(std::marker::PhantomData));
     let (height, depth) = (height::<T>(), DEPTH.min(s.k));
-    let mut left = vec![T::default(); depth * (BLOCKS * height).min(s.m)];
-    let mut right = vec![T::default(); depth * WIDE.min(s.n).next_multiple_of(width)];
+    let mut left = Scratch::<T>::new("matmul", &[depth, (BLOCKS * height).min(s.m)])?;
+    let mut right = Scratch::<T>::new("matmul", &[depth, WIDE.min(s.n).next_multiple_of(width)])?;
+    let (left, right) = (left.slice(), right.slice());
     let to = Shared::new(out.as_mut_ptr());
     for columns in steps(0..s.n, WIDE) {
         let panels = columns.len().div_ceil(width);
         for sum in steps(0..s.k, DEPTH) {
-            pack_right(&mut right, b, &sum, &columns, width);
+            pack_right(right, b, &sum, &columns, width);
             for rows in steps(0..s.m, BLOCKS * height) {
-                pack_left(&mut left, a, &sum, &rows);
+                pack_left(left, a, &sum, &rows);
                 let blocks = rows.len().div_ceil(height);
                 // Few rows: more parts of the columns, so that there is work for many.
                 let parts = (BLOCKS / blocks).clamp(1, (columns.len() / COLUMNS).max(1));
@@ -97,6 +103,7 @@ pub(crate) fn multiply<T: Real>(s: Sizes, a: Side<'_, T>, b: Side<'_, T>, out: &
             }
         }
     }
+    Ok(())
 }
 
 /// `all` in pieces of `size`.
@@ -318,7 +325,7 @@ mod tests {
                 for b in [Side { numbers: &b, row: n, column: 1 }, Side { numbers: &bt, row: 1, column: k }] {
                     for add in [false, true] {
                         let mut out = vec![of(2.0); m * n];
-                        multiply(Sizes { m, n, k }, a, b, &mut out, add);
+                        multiply(Sizes { m, n, k }, a, b, &mut out, add).unwrap();
                         let more = if add { 2.0 } else { 0.0 };
                         let right = own(expected.iter().map(|x| x + more).collect());
                         assert!(out == right, "{m} {k} {n} {row} {column} {} {add}", b.row);
@@ -343,7 +350,7 @@ mod tests {
         let run = |threads| {
             let mut out = vec![0.0; m * n];
             let (a, b) = (Side { numbers: &a, row: k, column: 1 }, Side { numbers: &b, row: n, column: 1 });
-            par::with_threads(threads, || multiply(Sizes { m, n, k }, a, b, &mut out, false));
+            par::with_threads(threads, || multiply(Sizes { m, n, k }, a, b, &mut out, false)).unwrap();
             out
         };
         assert_eq!(run(1), run(3));

@@ -17,12 +17,13 @@ use super::lanes::by_dtype;
 use super::math::Float;
 use super::matmul::{self, narrow, widen};
 use super::micro::Real;
+use super::scratch::Scratch;
 use super::{CpuKernel, Dst, Src, list};
 use crate::dtype::Stored;
 use crate::layout::Layout;
 use crate::ops::{Conv, ConvInputGrad, ConvWeightGrad, Geometry};
 use crate::shape::Shape;
-use crate::{DType, Device, Result, Tensor, bail};
+use crate::{DType, Result};
 use gather::{Gather, Place};
 use num_complex::Complex;
 use pulp::{Simd, WithSimd};
@@ -31,33 +32,6 @@ use window::Axis;
 
 /// Multiply-adds that a task should have at least.
 const TASK: usize = 1 << 19;
-
-/// Memory for one task, from the caching allocator.
-struct Scratch<T> {
-    memory: Tensor,
-    len: usize,
-    of: PhantomData<T>,
-}
-
-impl<T: Stored> Scratch<T> {
-    /// Numbers of any value, as many as the product of `sizes`.
-    ///
-    /// # Errors
-    /// Where they cannot be counted, or the system has no memory for them.
-    fn new(sizes: &[usize]) -> Result<Scratch<T>> {
-        let len = sizes.iter().try_fold(1usize, |n, size| n.checked_mul(*size));
-        let (len, bytes) = match len.and_then(|n| Some((n, n.checked_mul(size_of::<T>())?))) {
-            Some(both) => both,
-            None => bail!(Memory, "conv", "{sizes:?} numbers are more than memory has addresses"),
-        };
-        Ok(Scratch { memory: Tensor::uninit("conv", &[bytes], DType::U8, Device::Cpu)?, len, of: PhantomData })
-    }
-
-    fn slice(&mut self) -> &mut [T] {
-        // SAFETY: the memory is ours alone, initialised, aligned to 64 and holds `len` numbers, as `new` counted.
-        unsafe { std::slice::from_raw_parts_mut(self.memory.storage().host_ptr().cast(), self.len) }
-    }
-}
 
 /// Numbers in a register.
 fn lanes_of<T: Real>() -> usize {

@@ -1,7 +1,6 @@
 //! Kernels of the Fourier transforms, on `realfft` and `rustfft`: one row each, rows shared among threads.
 //!
-//! All of them compute in `f64`: it costs the scalar transform nothing, keeps long `f32` signals exact, and
-//! `rustfft`'s many butterflies are compiled once.
+//! All of them compute in `f64`: it keeps long `f32` signals exact, and `rustfft`'s many butterflies are compiled once.
 
 use super::{CpuKernel, Dst, Src, check_bytes, par};
 use crate::dtype::Stored;
@@ -58,6 +57,13 @@ fn finish(op: &'static str, failure: Failure) -> Result<()> {
     }
 }
 
+/// Calls `f` with some rows of `out`, `width` numbers each, and the number of the first: as many as are worth a task
+/// where each is a transform of length `n`.
+fn rows<T: Send>(out: &mut [T], width: usize, n: usize, f: impl Fn(usize, &mut [T]) + Sync) {
+    let together = (par::GRAIN / (16 * n)).max(1);
+    par::chunks(out, together * width, par::GRAIN, |task, rows| f(task * together, rows));
+}
+
 fn forward<T: Part>(x: &Src<'_>, out: &mut Dst<'_>) -> Result<()>
 where
     Complex<T>: Stored,
@@ -66,13 +72,17 @@ where
     check_plan("rfft", n)?;
     let plan = PLANS.lock().plan_fft_forward(n);
     let (x, failure) = (x.contiguous::<T>(), Failure::default());
-    par::chunks(out.slice::<Complex<T>>(), n / 2 + 1, 16 * n, |row, to| {
-        let mut signal: Vec<f64> = x[row * n..(row + 1) * n].iter().map(|x| x.widen()).collect();
-        let (mut coefficients, mut scratch) = (plan.make_output_vec(), plan.make_scratch_vec());
-        if let Err(e) = plan.process_with_scratch(&mut signal, &mut coefficients, &mut scratch) {
-            *failure.lock() = Some(e.to_string());
+    rows(out.slice::<Complex<T>>(), n / 2 + 1, n, |first, rows| {
+        let (mut signal, mut coefficients) = (plan.make_input_vec(), plan.make_output_vec());
+        let mut scratch = plan.make_scratch_vec();
+        for (row, to) in rows.chunks_exact_mut(n / 2 + 1).enumerate() {
+            let from = &x[(first + row) * n..][..n];
+            signal.iter_mut().zip(from).for_each(|(to, x)| *to = x.widen());
+            if let Err(e) = plan.process_with_scratch(&mut signal, &mut coefficients, &mut scratch) {
+                *failure.lock() = Some(e.to_string());
+            }
+            to.iter_mut().zip(&coefficients).for_each(|(to, z)| *to = Complex::new(T::narrow(z.re), T::narrow(z.im)));
         }
-        to.iter_mut().zip(&coefficients).for_each(|(to, z)| *to = Complex::new(T::narrow(z.re), T::narrow(z.im)));
     });
     finish("rfft", failure)
 }
@@ -85,19 +95,22 @@ where
     check_plan("irfft", n)?;
     let plan = PLANS.lock().plan_fft_inverse(n);
     let (x, failure) = (x.contiguous::<Complex<T>>(), Failure::default());
-    par::chunks(out.slice::<T>(), n, 16 * n, |row, to| {
-        let mut coefficients: Vec<Complex<f64>> =
-            x[row * half..(row + 1) * half].iter().map(|z| Complex::new(z.re.widen(), z.im.widen())).collect();
-        // A real signal has real coefficients at both ends; what else stands there has no part in it.
-        coefficients[0].im = 0.0;
-        if n % 2 == 0 {
-            coefficients[half - 1].im = 0.0;
+    rows(out.slice::<T>(), n, n, |first, rows| {
+        let (mut coefficients, mut signal) = (plan.make_input_vec(), plan.make_output_vec());
+        let mut scratch = plan.make_scratch_vec();
+        for (row, to) in rows.chunks_exact_mut(n).enumerate() {
+            let from = &x[(first + row) * half..][..half];
+            coefficients.iter_mut().zip(from).for_each(|(to, z)| *to = Complex::new(z.re.widen(), z.im.widen()));
+            // A real signal has real coefficients at both ends; what else stands there has no part in it.
+            coefficients[0].im = 0.0;
+            if n % 2 == 0 {
+                coefficients[half - 1].im = 0.0;
+            }
+            if let Err(e) = plan.process_with_scratch(&mut coefficients, &mut signal, &mut scratch) {
+                *failure.lock() = Some(e.to_string());
+            }
+            to.iter_mut().zip(&signal).for_each(|(to, x)| *to = T::narrow(*x));
         }
-        let (mut signal, mut scratch) = (plan.make_output_vec(), plan.make_scratch_vec());
-        if let Err(e) = plan.process_with_scratch(&mut coefficients, &mut signal, &mut scratch) {
-            *failure.lock() = Some(e.to_string());
-        }
-        to.iter_mut().zip(&signal).for_each(|(to, x)| *to = T::narrow(*x));
     });
     finish("irfft", failure)
 }
@@ -111,11 +124,15 @@ where
     let plan =
         if inverse { COMPLEX_PLANS.lock().plan_fft_inverse(n) } else { COMPLEX_PLANS.lock().plan_fft_forward(n) };
     let x = x.contiguous::<Complex<T>>();
-    par::chunks(out.slice::<Complex<T>>(), n, 16 * n, |row, to| {
-        let mut z: Vec<Complex<f64>> =
-            x[row * n..(row + 1) * n].iter().map(|z| Complex::new(z.re.widen(), z.im.widen())).collect();
-        plan.process(&mut z);
-        to.iter_mut().zip(&z).for_each(|(to, z)| *to = Complex::new(T::narrow(z.re), T::narrow(z.im)));
+    rows(out.slice::<Complex<T>>(), n, n, |first, rows| {
+        let zero = Complex::new(0.0, 0.0);
+        let (mut z, mut scratch) = (vec![zero; n], vec![zero; plan.get_inplace_scratch_len()]);
+        for (row, to) in rows.chunks_exact_mut(n).enumerate() {
+            let from = &x[(first + row) * n..][..n];
+            z.iter_mut().zip(from).for_each(|(to, z)| *to = Complex::new(z.re.widen(), z.im.widen()));
+            plan.process_with_scratch(&mut z, &mut scratch);
+            to.iter_mut().zip(&z).for_each(|(to, z)| *to = Complex::new(T::narrow(z.re), T::narrow(z.im)));
+        }
     });
     Ok(())
 }

@@ -89,11 +89,8 @@ macro_rules! by_gemm {
             }
 
             fn large(s: Sizes, a: Side<'_, $t>, b: Side<'_, $t>, out: &mut [$t], add: bool) -> bool {
-                let pays = blocked::pays(s);
-                if pays {
-                    blocked::multiply(s, a, b, out, add);
-                }
-                pays
+                // Where there is no memory for copies, the other way needs less.
+                blocked::pays(s) && blocked::multiply(s, a, b, out, add).is_ok()
             }
         }
 
@@ -277,21 +274,22 @@ pub(crate) fn products<T: Number>(s: Sizes, a: (&[T], &Layout), b: (&[T], &Layou
     let (batch_a, batch_b) = (batch(a.1), batch(b.1));
     let ((ar, ac), (br, bc)) = (steps(a.1), steps(b.1));
     let batches = out.len() / (s.m * s.n);
-    let large = |(batch, out): (usize, &mut [T])| {
+    let large = |batch: usize, out: &mut [T]| {
         let a = Side { numbers: &a.0[batch_a.place(batch)..], row: ar, column: ac };
         let b = Side { numbers: &b.0[batch_b.place(batch)..], row: br, column: bc };
         T::large(s, a, b, out, add)
     };
-    if out.chunks_exact_mut(s.m * s.n).enumerate().all(large) {
+    let done = out.chunks_exact_mut(s.m * s.n).enumerate().map_while(|(i, out)| large(i, out).then_some(())).count();
+    if done == batches {
         return;
     }
     let (rows, columns) = grid(s, batches);
     let to = Shared::new(out.as_mut_ptr());
     let (from_a, from_b) = (Shared::new(a.0.as_ptr().cast_mut()), Shared::new(b.0.as_ptr().cast_mut()));
     let cost = (s.m * s.n).saturating_mul(s.k) / (rows * columns);
-    par::ranges(batches * rows * columns, (TASK / cost.max(1)).max(1), |tasks| {
+    par::ranges((batches - done) * rows * columns, (TASK / cost.max(1)).max(1), |tasks| {
         for task in tasks {
-            let (batch, block) = (task / (rows * columns), task % (rows * columns));
+            let (batch, block) = (done + task / (rows * columns), task % (rows * columns));
             let (r, c) = (part(s.m, rows, block / columns), part(s.n, columns, block % columns));
             if r.is_empty() || c.is_empty() {
                 continue;
@@ -395,8 +393,11 @@ fn linear<'a, T: Number>(
     };
     if let Some(bias) = inputs.get(2) {
         let (b, l) = read(bias)?;
-        out.chunks_exact_mut(n)
-            .for_each(|row| row.iter_mut().enumerate().for_each(|(j, to)| *to = b[j * l.strides[0]]));
+        let b: Cow<'_, [T]> = match l.strides[0] {
+            1 => b,
+            step => Cow::Owned((0..n).map(|j| b[j * step]).collect()),
+        };
+        out.chunks_exact_mut(n).for_each(|row| row.copy_from_slice(&b[..n]));
     }
     products(s, (&x, &lx), (&w, &lw.permute(&[1, 0])), out, inputs.len() > 2);
     Ok(())

@@ -47,7 +47,7 @@ use crate::ops::Transfer;
 use crate::storage::Memory;
 use crate::{Device, Error, ErrorKind, Result, Tensor, bail};
 pub(crate) use loops::view::{Dst, Src};
-pub(crate) use loops::{convert, floats, halves, iter, lanes, micro, packed, par, planes, view, words};
+pub(crate) use loops::{convert, floats, halves, iter, lanes, micro, packed, par, planes, scratch, view, words};
 use smallvec::SmallVec;
 
 /// How the CPU runs an op.

@@ -39,9 +39,21 @@ fn row_affine<T: Compute>(y: &mut [T], x: &[T], (mean, rstd): (T, T), weight: Op
     let n = y.len();
     let (x, weight, bias) = (&x[..n], weight.map(|w| &w[..n]), bias.map(|b| &b[..n]));
     match (weight, bias) {
-        (Some(w), Some(b)) => (0..n).for_each(|i| y[i] = (x[i] - mean) * rstd * w[i] + b[i]),
-        (Some(w), None) => (0..n).for_each(|i| y[i] = (x[i] - mean) * rstd * w[i]),
-        (None, Some(b)) => (0..n).for_each(|i| y[i] = (x[i] - mean) * rstd + b[i]),
+        (Some(w), Some(b)) => {
+            for i in 0..n {
+                y[i] = (x[i] - mean) * rstd * w[i] + b[i];
+            }
+        }
+        (Some(w), None) => {
+            for i in 0..n {
+                y[i] = (x[i] - mean) * rstd * w[i];
+            }
+        }
+        (None, Some(b)) => {
+            for i in 0..n {
+                y[i] = (x[i] - mean) * rstd + b[i];
+            }
+        }
         (None, None) => each(y, x, |x| (x - mean) * rstd),
     }
 }
@@ -109,8 +121,11 @@ impl<T: Compute> RowBackward<'_, T> {
         let along = along / n * rstd * rstd * rstd;
         match self.weight {
             Some(w) => {
-                let row = gx.iter_mut().zip(g).zip(x).zip(w);
-                row.for_each(|(((o, g), x), w)| *o = *g * *w * rstd - level - (*x - mean) * along);
+                // A loop over indices, here and below, as in `row_affine`.
+                let (gx, w) = (&mut gx[..g.len()], &w[..g.len()]);
+                for i in 0..g.len() {
+                    gx[i] = g[i] * w[i] * rstd - level - (x[i] - mean) * along;
+                }
             }
             None => floats::each2(gx, g, x, |g, x| g * rstd - level - (x - mean) * along),
         }
@@ -122,8 +137,19 @@ impl<T: Compute> RowBackward<'_, T> {
         let at = i * self.width;
         let (g, x) = (&self.g[at..at + self.width], &self.x[at..at + self.width]);
         let (mean, rstd) = (self.mean.map_or(T::ZERO, |m| m[i]), self.rstd[i]);
-        gw.iter_mut().zip(g).zip(x).for_each(|((s, g), x)| *s += *g * ((*x - mean) * rstd));
-        gb.iter_mut().zip(g).for_each(|(s, g)| *s += *g);
+        // Either is empty where it is not wanted.
+        if !gw.is_empty() {
+            let gw = &mut gw[..g.len()];
+            for i in 0..g.len() {
+                gw[i] += g[i] * ((x[i] - mean) * rstd);
+            }
+        }
+        if !gb.is_empty() {
+            let gb = &mut gb[..g.len()];
+            for i in 0..g.len() {
+                gb[i] += g[i];
+            }
+        }
     }
 
     /// All gradients that are wanted, in one pass over the rows.

@@ -13,7 +13,7 @@ use crate::storage::{Memory, Storage};
 use crate::tensor::Inner;
 use crate::{Device, Error, ErrorKind, Result};
 use parking_lot::Mutex;
-use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::alloc::{Layout, alloc, alloc_zeroed, dealloc};
 use std::any::Any;
 use std::cell::RefCell;
 use std::ptr::NonNull;
@@ -22,6 +22,10 @@ use triomphe::UniqueArc;
 
 /// Alignment of every block: a cache line, and the widest SIMD register.
 pub const ALIGN: usize = 64;
+/// Blocks of so many bytes and more ask for pages of [`PAGE`] bytes, where the system leaves that to programs: 512 times
+/// fewer of them are to be found and to be touched for the first time.
+const HUGE: usize = 2 * PAGE;
+const PAGE: usize = 2 << 20;
 /// Four classes for each doubling, from 64 bytes up.
 const CLASSES: usize = 4 * 40;
 const LOCAL_TENSORS: usize = 16;
@@ -52,6 +56,22 @@ fn class_of(bytes: usize) -> Option<(usize, usize)> {
     (class < CLASSES).then_some((class, size))
 }
 
+/// How a block of `size` bytes is asked for.
+fn layout_of(size: usize) -> Option<Layout> {
+    Layout::from_size_align(size, if size < HUGE { ALIGN } else { PAGE }).ok()
+}
+
+/// Says that `size` bytes had better be large pages. A system that cannot goes on with small ones.
+fn ask_for_large_pages(ptr: NonNull<u8>, size: usize) {
+    #[cfg(target_os = "linux")]
+    // SAFETY: advice about whole pages inside memory that is ours; it changes nothing that can be read.
+    unsafe {
+        libc::madvise(ptr.as_ptr().cast(), size / PAGE * PAGE, libc::MADV_HUGEPAGE);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (ptr, size);
+}
+
 /// Initialised bytes from the system, which get them back on drop.
 #[derive(Debug)]
 pub struct Block {
@@ -72,9 +92,14 @@ impl Block {
     /// At least `bytes` bytes, or `None` where the system has no more.
     pub fn new(bytes: usize) -> Option<Block> {
         let (class, size) = class_of(bytes)?;
-        let layout = Layout::from_size_align(size, ALIGN).ok()?;
+        let layout = layout_of(size)?;
         // SAFETY: the size is at least 64.
-        let ptr = NonNull::new(unsafe { alloc_zeroed(layout) })?;
+        let ptr = NonNull::new(unsafe { if size < HUGE { alloc_zeroed(layout) } else { alloc(layout) } })?;
+        if size >= HUGE {
+            ask_for_large_pages(ptr, size);
+            // SAFETY: as many bytes, just allocated.
+            unsafe { ptr.write_bytes(0, size) };
+        }
         Some(Block { ptr, size, class, keeper: None, pinned: false })
     }
 
@@ -123,8 +148,10 @@ impl Drop for Block {
         if self.keeper.is_some() {
             return;
         }
-        // SAFETY: allocated in `new` with this size and alignment.
-        unsafe { dealloc(self.ptr.as_ptr(), Layout::from_size_align_unchecked(self.size, ALIGN)) }
+        if let Some(layout) = layout_of(self.size) {
+            // SAFETY: allocated in `new` with this layout.
+            unsafe { dealloc(self.ptr.as_ptr(), layout) }
+        }
     }
 }
 

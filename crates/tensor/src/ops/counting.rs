@@ -302,6 +302,9 @@ impl Tensor {
         let Some(dim) = dim else {
             return no_grad(|| {
                 let flat = self.detach().reshape(-1)?;
+                if let Some(unique) = flat.unique_by_counting()? {
+                    return unique.shaped(self.shape());
+                }
                 let order = flat.argsort_stable(0, false)?;
                 flat.index_select(0, &order)?.runs(0, Some(&order))?.shaped(self.shape())
             });
@@ -320,6 +323,29 @@ impl Tensor {
             let order = Tensor::from_vec(order, [n])?.to_device(x.device())?;
             x.index_select(d, &order)?.runs(d, Some(&order))
         })
+    }
+
+    /// [`unique`](Tensor::unique) of a list of integers that lie so close together that each number in between can be
+    /// counted, without sorting; `None` of others.
+    #[track_caller]
+    fn unique_by_counting(&self) -> Result<Option<Unique>> {
+        const FEWEST: usize = 256;
+        if !self.dtype().is_int() || self.numel() < FEWEST {
+            return Ok(None);
+        }
+        let ends = self.aminmax(..)?;
+        let (least, most) = (ends.min.item::<i64>()?, ends.max.item::<i64>()?);
+        if most.abs_diff(least) >= self.numel() as u64 {
+            return Ok(None);
+        }
+        let list = |n: usize| Tensor::zeros([n]).dtype(DType::I64).device(self.device()).build();
+        let places = self.to_dtype(DType::I64)?.sub(least)?;
+        let counts = list((most - least) as usize + 1)?.scatter_add(0, &places, &list(self.numel())?.add(1)?)?;
+        let there = counts.ne(0)?;
+        let values = there.nonzero()?.reshape(-1)?;
+        let inverse = there.to_dtype(DType::I64)?.cumsum(0)?.sub(1)?.index_select(0, &places)?;
+        let counts = counts.index_select(0, &values)?;
+        Ok(Some(Unique { values: values.add(least)?.to_dtype(self.dtype())?, inverse, counts }))
     }
 
     /// Of equal neighbours the first, or with `dim` of equal slices along it: `torch.unique_consecutive`.

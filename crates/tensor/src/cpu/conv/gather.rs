@@ -282,7 +282,7 @@ impl<'j, T: Real> GatherJob<'j, T> {
     #[inline(always)]
     fn tasks(self, compute: impl Fn(&GatherJob<'j, T>, &Frame, Task<'_, T>)) -> Result<()> {
         let g = self.g;
-        let mut scratch = Scratch::<T>::new(&[self.frames.room()])?;
+        let mut scratch = Scratch::<T>::new("conv", &[self.frames.room()])?;
         for task in self.tasks.clone() {
             let (split, rest) = (task % self.splits, task / self.splits);
             let (part, rest) = (self.parts[rest % self.parts.len()], rest / self.parts.len());

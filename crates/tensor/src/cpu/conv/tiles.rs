@@ -23,11 +23,11 @@ impl<T: Real> WeightJob<'_, T> {
         let most = self.parts.iter().map(Part::numel).max().unwrap_or(0) * self.together;
         let widest = self.parts.iter().map(|part| part.len[2]).max().unwrap_or(0);
         let length = row_length(most, lanes);
-        let mut window = Scratch::<T>::new(&[self.frames.room()])?;
-        let mut source = Scratch::<T>::new(&[PLACES, self.channels.0, length])?;
-        let mut turned = Scratch::<T>::new(&[PLACES, panels, most, width])?;
-        let mut lines = Scratch::<T>::new(&[2, 2 * widest, width])?;
-        let mut sums = Scratch::<T>::new(&[PLACES, self.channels.0.div_ceil(ROWS), panels, ROWS * width])?;
+        let mut window = Scratch::<T>::new("conv", &[self.frames.room()])?;
+        let mut source = Scratch::<T>::new("conv", &[PLACES, self.channels.0, length])?;
+        let mut turned = Scratch::<T>::new("conv", &[PLACES, panels, most, width])?;
+        let mut lines = Scratch::<T>::new("conv", &[2, 2 * widest, width])?;
+        let mut sums = Scratch::<T>::new("conv", &[PLACES, self.channels.0.div_ceil(ROWS), panels, ROWS * width])?;
         let off: Vec<u32> = (0..most as u32).collect();
         for task in self.tasks.clone() {
             let (group, channels, samples, to) = self.task(task);

@@ -279,9 +279,9 @@ impl<T: Real> WeightJob<'_, T> {
         let (g, width) = (self.g, 2 * T::lanes::<S>());
         let panels = g.features.div_ceil(width);
         let (_, _, taps) = sizes(g);
-        let mut window = Scratch::<T>::new(&[self.frames.room()])?;
-        let mut turned = Scratch::<T>::new(&[self.frames.units(), panels, width])?;
-        let mut sums = Scratch::<T>::new(&[(self.channels.0 * taps).div_ceil(6), panels, 6 * width])?;
+        let mut window = Scratch::<T>::new("conv", &[self.frames.room()])?;
+        let mut turned = Scratch::<T>::new("conv", &[self.frames.units(), panels, width])?;
+        let mut sums = Scratch::<T>::new("conv", &[(self.channels.0 * taps).div_ceil(6), panels, 6 * width])?;
         for task in self.tasks.clone() {
             let (group, channels, samples, to) = self.task(task);
             let rows = channels.len() * taps;
@@ -365,10 +365,10 @@ impl<T: Real> WeightJob<'_, T> {
     fn lanes<S: Simd, const M: usize, const N: usize>(self, simd: S) -> Result<()> {
         let (g, lanes) = (self.g, T::lanes::<S>());
         let (_, _, taps) = sizes(g);
-        let mut window = Scratch::<T>::new(&[self.frames.room()])?;
-        let mut padded = Scratch::<T>::new(&[self.frames.units(), lanes, g.features])?;
+        let mut window = Scratch::<T>::new("conv", &[self.frames.room()])?;
+        let mut padded = Scratch::<T>::new("conv", &[self.frames.units(), lanes, g.features])?;
         let across = (self.channels.0 * taps).div_ceil(N);
-        let mut sums = Scratch::<T>::new(&[g.features.div_ceil(M), across, M * N * lanes])?;
+        let mut sums = Scratch::<T>::new("conv", &[g.features.div_ceil(M), across, M * N * lanes])?;
         for task in self.tasks.clone() {
             let (group, channels, samples, to) = self.task(task);
             let rows = channels.len() * taps;

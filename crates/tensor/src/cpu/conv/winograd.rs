@@ -84,7 +84,7 @@ pub(super) fn run<T: Real>(g: &Gather<'_, T>, out: &mut [T]) -> Result<bool> {
     let count = g.rows.div_ceil(ROWS);
     let boxes = g.batch.div_ceil(samples) * g.groups * parts.len();
     let splits = TASKS.div_ceil(boxes).clamp(1, count);
-    let mut panels = Scratch::new(&[g.groups, count, PLACES, g.channels, ROWS])?;
+    let mut panels = Scratch::new("conv", &[g.groups, count, PLACES, g.channels, ROWS])?;
     turn_weight(g, count, panels.slice());
     let panels = &*panels.slice();
     let (out, spoilt) = (Shared::new(out.as_mut_ptr()), AtomicBool::new(false));
@@ -151,10 +151,10 @@ impl<T: Real> WithSimd for WinogradJob<'_, T> {
         let widest = self.parts.iter().map(|part| part.len[2]).max().unwrap_or(0);
         let length = row_length(most, lanes);
         let panels = self.count.div_ceil(self.splits);
-        let mut window = Scratch::<T>::new(&[self.frames.room()])?;
-        let mut source = Scratch::<T>::new(&[PLACES, g.channels, length])?;
-        let mut sums = Scratch::<T>::new(&[PLACES, panels * ROWS, length])?;
-        let mut lines = Scratch::<T>::new(&[4, widest + lanes])?;
+        let mut window = Scratch::<T>::new("conv", &[self.frames.room()])?;
+        let mut source = Scratch::<T>::new("conv", &[PLACES, g.channels, length])?;
+        let mut sums = Scratch::<T>::new("conv", &[PLACES, panels * ROWS, length])?;
+        let mut lines = Scratch::<T>::new("conv", &[4, widest + lanes])?;
         let off: Vec<u32> = (0..g.channels).map(|c| (c * length) as u32).collect();
         for task in self.tasks.clone() {
             let (split, rest) = (task % self.splits, task / self.splits);

@@ -10,5 +10,6 @@ pub(crate) mod micro;
 pub(crate) mod packed;
 pub(crate) mod par;
 pub(crate) mod planes;
+pub(crate) mod scratch;
 pub(crate) mod view;
 pub(crate) mod words;
