@@ -9,7 +9,7 @@ use flambeau_autograd::func::{
     jvp, linearize, vjp, vmap, vmap_with,
 };
 use flambeau_autograd::{Autograd, Context, Function, no_grad};
-use flambeau_tensor::{ConvOptions, DType, ErrorKind, Result, Tensor, manual_seed, stack, tensor};
+use flambeau_tensor::{ConvOptions, DType, ErrorKind, Generator, Result, Tensor, manual_seed, stack, tensor};
 
 fn line(low: f64, high: f64, shape: &[usize]) -> Result<Tensor> {
     let n: usize = shape.iter().product();
@@ -478,5 +478,39 @@ fn functions_of_ones_own() -> Result<()> {
     let through = |xs: &Tensor| vmap(|x| Five.apply(x), xs)?.sum(..);
     assert_eq!(values(&grad(through, &xs)?), [5.0; 6]);
     assert_eq!(values(&jvp(through, &xs, &xs.ones_like()?)?.1), [30.0]);
+    Ok(())
+}
+
+/// What is drawn by rejection, with a generator of its own.
+const DRAWS: [fn(&Tensor, &Generator) -> Result<Tensor>; 4] = [
+    |x, g| x.poisson(Some(g)),
+    |x, g| x.round()?.binomial(0.3, Some(g)),
+    |x, g| x.standard_gamma(Some(g)),
+    |x, g| x.sample_dirichlet(Some(g)),
+];
+
+#[test]
+fn draws_by_rejection_are_those_of_all_samples() -> Result<()> {
+    let x = line(0.5, 30.0, &[3, 4])?;
+    let seeded = || Generator::with_seed(5);
+    let options = |randomness| VmapOptions::new().randomness(randomness);
+    for draw in DRAWS {
+        let inside = vmap_with(|x: &Tensor| draw(x, &seeded()), &x, &options(Randomness::Different))?;
+        assert_eq!(values(&inside), values(&draw(&x, &seeded())?));
+        for randomness in [Randomness::Error, Randomness::Same] {
+            assert!(vmap_with(|x: &Tensor| draw(x, &seeded()), &x, &options(randomness)).is_err());
+        }
+        // The gradients of samples pass, implicit ones.
+        let whole = x.detach().requires_grad_()?;
+        let squared = |x: &Tensor| draw(x, &seeded())?.square()?.sum(..);
+        squared(&whole)?.backward()?;
+        let inside = vmap_with(|x: &Tensor| grad(squared, x), &x, &options(Randomness::Different))?;
+        let right = whole.grad().unwrap_or(x.zeros_like()?);
+        close("gradient of a sample", &values(&inside), &values(&right), 1e-12);
+    }
+    // Of a single number for each sample there are no shares, though all samples together look like a row.
+    let numbers = line(1.0, 2.0, &[3])?;
+    let shares = vmap_with(|x: &Tensor| x.sample_dirichlet(None), &numbers, &options(Randomness::Different));
+    assert!(shares.is_err());
     Ok(())
 }

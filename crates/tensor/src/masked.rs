@@ -84,8 +84,17 @@ reductions! {
     amax, |x| ends(x.dtype()).0, amax_keepdim;
     /// The least element
     amin, |x| ends(x.dtype()).1, amin_keepdim;
-    /// The logarithm of the sum of exponentials
-    logsumexp, |_x| f64::NEG_INFINITY, logsumexp_keepdim;
+}
+
+/// The logarithm of the sum of exponentials, in the tensor's dtype, whole numbers too: `torch.masked.logsumexp`.
+///
+/// # Errors
+/// Where the mask does not broadcast to the tensor.
+#[track_caller]
+pub fn logsumexp(x: &Tensor, dims: impl Into<Dims>, keepdim: bool, mask: Option<&Tensor>) -> Result<Tensor> {
+    let dims = resolved("logsumexp", x, dims)?;
+    let found = filled("logsumexp", x, mask, ends(x.dtype()).0)?.logsumexp_keepdim(list(&dims))?;
+    kept(found.to_dtype(x.dtype())?, &dims, keepdim)
 }
 
 /// How many elements each sum is over.
@@ -110,7 +119,8 @@ pub fn mean(x: &Tensor, dims: impl Into<Dims>, keepdim: bool, mask: Option<&Tens
     kept(sum(&x, list(&dims), true, mask)?.div(&count)?, &dims, keepdim)
 }
 
-/// The variance of the elements, Σ |x − mean|² / (count − correction): `torch.masked.var`.
+/// The variance of the elements, Σ |x − mean|² / (count − correction), in the tensor's dtype, a complex one too:
+/// `torch.masked.var`.
 ///
 /// # Errors
 /// As [`mean`].
@@ -119,10 +129,11 @@ pub fn var(x: &Tensor, dims: impl Into<Dims>, correction: f64, keepdim: bool, ma
     let dims = resolved("var", x, dims)?;
     let x = x.to_dtype(x.dtype().to_float())?;
     let apart = x.sub(mean(&x, list(&dims), true, mask)?)?;
-    let square = if apart.dtype().is_complex() { apart.abs()?.square()? } else { apart.square()? };
+    let square = if apart.dtype().is_complex() { apart.mul(apart.conj()?)? } else { apart.square()? };
     let total = sum(&square, list(&dims), true, mask)?;
     let count = count("var", &x, &dims, mask, total.dtype())?;
-    kept(total.div(count.sub(correction)?.clamp_min(0)?)?, &dims, keepdim)
+    let free = if count.dtype().is_complex() { count.real()? } else { count };
+    kept(total.div(free.sub(correction)?.clamp_min(0)?)?, &dims, keepdim)
 }
 
 /// The standard deviation, the root of [`var`]: `torch.masked.std`.

@@ -84,6 +84,7 @@ pub fn spectrogram(waveform: &Tensor, window: &Tensor, options: &SpectrogramOpti
         center: false,
         reflect: false,
         normalized: options.normalized == Normalized::FrameLength,
+        onesided: None,
     };
     // Frequencies last, as the transform made them: what follows runs along memory.
     let mut coefficients = signal.stft(options.n_fft, &stft)?.transpose(-1, -2)?;

@@ -118,3 +118,35 @@ pub fn rrelu(x: impl AsRef<Tensor>, lower: f64, upper: f64, training: bool) -> R
     })?;
     x.mul(&slopes)
 }
+
+/// A sample of one of the classes along `dim` by their `logits`, relaxed so that gradients pass (Jang et al. 2016):
+/// the softmax of (logits + Gumbel noise) / `tau`; with `hard` its greatest element as 1 among zeros, whose gradient is
+/// that of the softmax. `torch.nn.functional.gumbel_softmax`.
+///
+/// ```
+/// # use flambeau_nn::functional::gumbel_softmax;
+/// # use flambeau_tensor::tensor;
+/// let one = gumbel_softmax(&tensor!([[0.1, 2.0, -1.0]]), 0.5, true, -1)?;
+/// assert!((one.sum(..)?.item::<f32>()? - 1.0).abs() < 1e-6);
+/// # Ok::<(), flambeau_tensor::Error>(())
+/// ```
+///
+/// # Errors
+/// Where `tau` is not positive, the dtype is not floating point, or there is no dimension `dim`.
+#[track_caller]
+pub fn gumbel_softmax(logits: impl AsRef<Tensor>, tau: f64, hard: bool, dim: isize) -> Result<Tensor> {
+    let logits = logits.as_ref();
+    ensure!(tau > 0.0, Argument, "gumbel_softmax", "tau = {tau} is not positive");
+    let noise = no_grad(|| {
+        let drawn = logits.detach().zeros_like()?;
+        drawn.exponential_(1.0)?;
+        drawn.log()?.neg()
+    })?;
+    let soft = logits.add(&noise)?.div(tau)?.softmax(dim)?;
+    if !hard {
+        return Ok(soft);
+    }
+    let greatest = no_grad(|| soft.argmax_keepdim(dim))?;
+    let one = soft.detach().zeros_like()?.scatter(dim, &greatest, 1.0)?;
+    one.sub(soft.detach())?.add(&soft)
+}

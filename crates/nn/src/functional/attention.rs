@@ -97,8 +97,11 @@ pub fn scaled_dot_product_attention(
     } else {
         (key.clone(), value.clone())
     };
-    let weights = attention_weights(query, &key, mask, causal, scale)?;
-    functional::dropout(&weights, options.dropout_p, true)?.matmul(&value)
+    // Halves are rounded once, at the end.
+    let wide = |x: &Tensor| if x.dtype().is_half() { x.to_dtype(DType::F32) } else { Ok(x.clone()) };
+    let mask = mask.map(wide).transpose()?;
+    let weights = attention_weights(&wide(query)?, &wide(&key)?, mask.as_ref(), causal, scale)?;
+    functional::dropout(&weights, options.dropout_p, true)?.matmul(wide(&value)?)?.to_dtype(query.dtype())
 }
 
 /// Queries from which on the fused op is used.

@@ -14,6 +14,11 @@ pub fn dropout(x: impl AsRef<Tensor>, p: f64, training: bool) -> Result<Tensor> 
     if !training || p == 0.0 || x.numel() == 0 {
         return Ok(x.clone());
     }
+    if x.dtype().is_complex() {
+        // A number is kept or dropped as a whole.
+        let noise = noise("dropout", &x.real()?, None, p, training)?;
+        return noise.map_or_else(|| Ok(x.clone()), |noise| x.mul(&noise));
+    }
     Ok(x.native_dropout(p, None)?.0)
 }
 

@@ -83,9 +83,6 @@ pub(super) const TABLE: &[Entry] = &[("stft", |c| {
         "constant" => false,
         other => return unsupported(format!("pad_mode {other}")),
     };
-    if !c.flag(8, "onesided", true)? {
-        return unsupported("onesided=False");
-    }
     let given = |position, name| c.int_opt(position, name).map(|n| n.map(|n| n as usize));
     let options = StftOptions {
         hop_length: given(2, "hop_length")?,
@@ -94,6 +91,7 @@ pub(super) const TABLE: &[Entry] = &[("stft", |c| {
         center: c.flag(5, "center", true)?,
         reflect,
         normalized: c.flag(7, "normalized", false)?,
+        onesided: if c.given(8, "onesided").is_some() { Some(c.flag(8, "onesided", true)?) } else { None },
     };
     let complex = c.x()?.dtype().is_complex() || options.window.as_ref().is_some_and(|w| w.dtype().is_complex());
     let spectrum = c.x()?.stft(c.size(1, "n_fft")?, &options)?;

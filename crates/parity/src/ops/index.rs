@@ -60,10 +60,14 @@ pub(super) const TABLE: &[Entry] = &[
         ok(c.x()?.put(c.tensor(1, "index")?, c.tensor(2, "source")?, accumulate)?)
     }),
     ("scatter", |c| {
-        if c.text_opt(4, "reduce")?.is_some() {
-            return unsupported("scatter with `reduce`; scatter_add and scatter_reduce do that");
-        }
-        ok(c.x()?.scatter(c.dim(1, "dim")?, c.tensor(2, "index")?, c.operand(3, "src")?)?)
+        let (dim, index, source) = (c.dim(1, "dim")?, c.tensor(2, "index")?, c.operand(3, "src")?);
+        let reduce = match c.text_opt(4, "reduce")? {
+            None => return ok(c.x()?.scatter(dim, index, source)?),
+            Some("add") => Reduce::Sum,
+            Some("multiply") => Reduce::Prod,
+            Some(other) => return unsupported(format!("reduce {other}")),
+        };
+        ok(c.x()?.scatter_reduce(dim, index, source, reduce, true)?)
     }),
     ("scatter_add", |c| ok(c.x()?.scatter_add(c.dim(1, "dim")?, c.tensor(2, "index")?, c.tensor(3, "src")?)?)),
     ("scatter_reduce", |c| {

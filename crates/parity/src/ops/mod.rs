@@ -78,6 +78,7 @@ const TABLES: &[&[Entry]] = &[
     pool::MAX,
     reduce::TABLE,
     view::TABLE,
+    view::COPIES,
 ];
 
 /// Cases of ops in the table that cannot be expressed: subject, how many of the packed cases, why.

@@ -4,6 +4,7 @@ use flambeau_tensor::{DType, Operand, Scalar, Tensor};
 
 use super::Entry;
 use crate::call::{Call, Outcome, ok, unsupported};
+use crate::value::Value;
 
 /// A function of one tensor and nothing else.
 macro_rules! unary {
@@ -180,14 +181,20 @@ pub(super) const OTHERS: &[Entry] = &[
     }),
     ("item", |c| ok(c.x()?.scalar()?)),
     ("to", |c| {
-        let dtype = c.dtype_opt(2, "dtype")?.unwrap_or(c.x()?.dtype());
-        // Neither changes what a CPU tensor holds.
-        c.flag(3, "non_blocking", false)?;
-        c.flag(4, "copy", false)?;
-        match c.text_or(1, "device", "cpu")? {
-            "cpu" => ordered(c, c.x()?.to_dtype(dtype)?),
-            other => unsupported(format!("device {other}")),
-        }
+        // `to(device, dtype, …)`, `to(dtype, …)` or `to(other, …)`. `non_blocking` and `copy`, which come after, do not
+        // change what a CPU tensor holds.
+        let x = c.x()?;
+        let (dtype, after) = match c.get(1, "device") {
+            Some(Value::Dtype(_)) => (c.dtype_opt(1, "device")?, 2),
+            Some(Value::Tensor(other)) => (Some(other.dtype()), 2),
+            Some(Value::Str(device) | Value::Device(device)) if device != "cpu" => {
+                return unsupported(format!("device {device}"));
+            }
+            _ => (c.dtype_opt(2, "dtype")?, 3),
+        };
+        c.flag(after, "non_blocking", false)?;
+        c.flag(after + 1, "copy", false)?;
+        ordered(c, x.to_dtype(dtype.unwrap_or(x.dtype()))?)
     }),
     ("bfloat16", |c| cast(c, DType::BF16)),
     ("bool", |c| cast(c, DType::Bool)),
@@ -220,7 +227,7 @@ fn ordered(c: &Call, x: Tensor) -> Outcome {
 }
 
 /// The other operand of `add` and `sub`, times `alpha` where that is given.
-fn scaled_other(c: &Call) -> Result<Operand<'_>, crate::call::Trouble> {
+fn scaled_other(c: &Call) -> Result<Operand<'_>, Trouble> {
     let other = c.operand(1, "other")?;
     match c.scalar_opt(2, "alpha")? {
         None => Ok(other),

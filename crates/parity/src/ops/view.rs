@@ -41,7 +41,7 @@ pub(super) const TABLE: &[Entry] = &[
         ok(c.x()?.diagonal(offset, dim1, c.dim_or(3, "dim2", 1)?)?)
     }),
     ("expand", |c| ok(c.x()?.expand(c.sizes(1, "size")?)?)),
-    ("expand_as", |c| ok(c.x()?.expand(c.tensor(1, "other")?.shape())?)),
+    ("expand_as", |c| ok(c.x()?.expand_as(c.tensor(1, "other")?)?)),
     ("flatten", |c| ok(c.x()?.flatten(c.dim_or(1, "start_dim", 0)?, c.dim_or(2, "end_dim", -1)?)?)),
     ("linalg.diagonal", |c| {
         let (offset, dim1) = (c.dim_or(1, "offset", 0)?, c.dim_or(2, "dim1", -2)?);
@@ -52,9 +52,9 @@ pub(super) const TABLE: &[Entry] = &[
     ("movedim", |c| ok(c.x()?.movedim(c.sizes(1, "source")?, c.sizes(2, "destination")?)?)),
     ("narrow", |c| ok(c.x()?.narrow(c.dim(1, "dim")?, int_or_tensor(c, 2, "start")?, c.size(3, "length")?)?)),
     ("permute", |c| ok(c.x()?.permute(c.sizes(1, "dims")?)?)),
-    ("ravel", |c| ok(c.x()?.flatten(0, -1)?)),
+    ("ravel", |c| ok(c.x()?.ravel()?)),
     ("reshape", |c| ok(c.x()?.reshape(c.sizes(1, "shape")?)?)),
-    ("reshape_as", |c| ok(c.x()?.reshape(c.tensor(1, "other")?.shape())?)),
+    ("reshape_as", |c| ok(c.x()?.reshape_as(c.tensor(1, "other")?)?)),
     ("select", |c| ok(c.x()?.select(c.dim(1, "dim")?, c.dim(2, "index")?)?)),
     ("slice", |c| {
         let (start, end) = (c.dim_or(2, "start", 0)?, c.dim_or(3, "end", isize::MAX)?);
@@ -85,9 +85,44 @@ pub(super) const TABLE: &[Entry] = &[
     ("unsafe_split", |c| ok(c.x()?.split(c.size(1, "split_size")?, c.dim_or(2, "dim", 0)?)?)),
     ("unsqueeze", |c| ok(c.x()?.unsqueeze(c.dim(1, "dim")?)?)),
     ("view", |c| ok(c.x()?.view(c.sizes(1, "shape")?)?)),
-    ("view_as", |c| ok(c.x()?.view(c.tensor(1, "other")?.shape())?)),
+    ("view_as", |c| ok(c.x()?.view_as(c.tensor(1, "other")?)?)),
     ("view_as_complex", |c| ok(c.x()?.view_as_complex()?)),
     ("view_as_real", |c| ok(c.x()?.view_as_real()?)),
+];
+
+/// The same in memory of their own.
+pub(super) const COPIES: &[Entry] = &[
+    ("alias_copy", |c| ok(c.x()?.copy()?)),
+    ("as_strided_copy", |c| {
+        if !c.x()?.is_contiguous() {
+            return unsupported("the gaps in the input's storage were not recorded");
+        }
+        let offset = c.int_or(3, "storage_offset", 0)? as usize;
+        ok(c.x()?.as_strided_copy(c.ints(1, "size")?, c.ints(2, "stride")?, offset)?)
+    }),
+    ("diagonal_copy", |c| {
+        let (offset, dim1) = (c.dim_or(1, "offset", 0)?, c.dim_or(2, "dim1", 0)?);
+        ok(c.x()?.diagonal_copy(offset, dim1, c.dim_or(3, "dim2", 1)?)?)
+    }),
+    ("expand_copy", |c| ok(c.x()?.expand_copy(c.sizes(1, "size")?)?)),
+    ("narrow_copy", |c| {
+        ok(c.x()?.narrow_copy(c.dim(1, "dim")?, int_or_tensor(c, 2, "start")?, c.size(3, "length")?)?)
+    }),
+    ("permute_copy", |c| ok(c.x()?.permute_copy(c.sizes(1, "dims")?)?)),
+    ("split_with_sizes_copy", |c| {
+        let sizes = unsigned(&c.ints(1, "split_sizes")?);
+        ok(c.x()?.split_with_sizes_copy(&sizes, c.dim_or(2, "dim", 0)?)?)
+    }),
+    ("squeeze_copy", |c| match c.ints_opt(1, "dim")? {
+        None => ok(c.x()?.squeeze_copy(..)?),
+        Some(dims) => ok(c.x()?.squeeze_copy(dims)?),
+    }),
+    ("t_copy", |c| ok(c.x()?.t_copy()?)),
+    ("transpose_copy", |c| ok(c.x()?.transpose_copy(c.dim(1, "dim0")?, c.dim(2, "dim1")?)?)),
+    ("unbind_copy", |c| ok(c.x()?.unbind_copy(c.dim_or(1, "dim", 0)?)?)),
+    ("unfold_copy", |c| ok(c.x()?.unfold_copy(c.dim(1, "dimension")?, c.size(2, "size")?, c.size(3, "step")?)?)),
+    ("unsqueeze_copy", |c| ok(c.x()?.unsqueeze_copy(c.dim(1, "dim")?)?)),
+    ("view_copy", |c| ok(c.x()?.view_copy(c.sizes(1, "size")?)?)),
 ];
 
 fn unsigned(sizes: &[isize]) -> Vec<usize> {

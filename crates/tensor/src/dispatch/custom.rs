@@ -119,6 +119,18 @@ pub trait CustomOp: fmt::Debug + Send + Sync + 'static {
         Policy::Keep
     }
 
+    /// Does it leave dimensions in front alone: where each input has one more there, are the outputs those of its
+    /// slices, one behind the other? Then a `vmap` hands it all samples at once; else it runs by its decomposition, or
+    /// sample by sample.
+    fn batches(&self) -> bool {
+        false
+    }
+
+    /// Does it draw random numbers? Then a `vmap` asks what it is to do with them.
+    fn is_random(&self) -> bool {
+        false
+    }
+
     /// Runs it on `inputs`; it must have one output.
     ///
     /// # Errors

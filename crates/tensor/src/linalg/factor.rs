@@ -111,8 +111,10 @@ pub fn householder_product(a: &Tensor, tau: &Tensor) -> Result<Tensor> {
 pub fn ormqr(a: &Tensor, tau: &Tensor, other: &Tensor, left: bool, transpose: bool) -> Result<Tensor> {
     let (m, n) = matrices("ormqr", a)?;
     matrices("ormqr", other)?;
+    // Of a wide matrix only as many columns count as there can be reflections.
+    let (a, n) = if n > m { (&a.narrow(-1, 0, m)?, m) } else { (a, n) };
     ensure!(
-        n <= m && tau.size(-1)? <= n,
+        tau.rank() > 0 && tau.size(-1)? <= n,
         Shape,
         "ormqr",
         "reflections of shape {:?} with {:?}",

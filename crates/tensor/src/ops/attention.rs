@@ -164,11 +164,14 @@ impl Infer for ScaledDotProductAttention {
     }
     fn decompose(&self, inputs: &[&Tensor]) -> Option<Result<Outputs>> {
         let run = || {
+            // Halves are rounded once, at the end.
+            let wide = |x: &Tensor| if x.dtype().is_half() { x.to_dtype(statistics(x)) } else { Ok(x.clone()) };
             let (q, k, v) = (inputs[0], expanded(inputs[1], inputs[0])?, expanded(inputs[2], inputs[0])?);
-            let (scores, weights) = self.weights(q, &k, inputs.get(3).copied())?;
-            let lse = scores.detach().to_dtype(statistics(q))?.logsumexp(-1)?;
+            let mask = inputs.get(3).map(|mask| wide(mask)).transpose()?;
+            let (scores, weights) = self.weights(&wide(q)?, &wide(&k)?, mask.as_ref())?;
+            let lse = scores.detach().logsumexp(-1)?;
             let lse = lse.masked_fill(&lse.eq(f64::NEG_INFINITY)?, f64::INFINITY)?;
-            Ok(Outputs::from_iter([weights.matmul(&v)?, lse]))
+            Ok(Outputs::from_iter([weights.matmul(wide(&v)?)?.to_dtype(q.dtype())?, lse]))
         };
         Some(run())
     }

@@ -251,8 +251,8 @@ impl Tensor {
         let real = if x.dtype().is_complex() { x.real()?.dtype() } else { x.dtype() };
         let weights = match (fweights, aweights) {
             (None, None) => None,
-            (Some(w), None) | (None, Some(w)) => Some(w.to_dtype(real)?),
-            (Some(f), Some(a)) => Some(f.to_dtype(real)?.mul(&a.to_dtype(real)?)?),
+            (Some(w), None) | (None, Some(w)) => Some(w.clone()),
+            (Some(f), Some(a)) => Some(f.mul(a)?),
         };
         let (mean, sum) = match &weights {
             None => (x.mean_keepdim(1)?, None),
@@ -263,7 +263,7 @@ impl Tensor {
         };
         let norm = match (&weights, sum, aweights) {
             (Some(w), Some(sum), Some(a)) if correction != 0 => {
-                let spread = w.mul(&a.to_dtype(real)?)?.sum(..)?.mul(correction)?.div(&sum)?;
+                let spread = w.mul(a)?.sum(..)?.mul(correction)?.div(&sum)?;
                 sum.sub(&spread)?
             }
             (_, Some(sum), _) => sum.sub(if aweights.is_some() { 0 } else { correction })?,

@@ -45,12 +45,19 @@ impl CustomOp for Draw {
             let alike = other.dtype() == x.dtype() && other.shape() == x.shape();
             ensure!(alike, Shape, op, "the parameters are not of one shape and dtype");
         }
-        ensure!(self.family != Family::Dirichlet || x.rank() > 0, Shape, op, "a single number is no row of shares");
         Meta::like(x).one()
     }
 
     fn cpu(&self) -> Option<&dyn CpuKernel> {
         Some(self)
+    }
+
+    fn batches(&self) -> bool {
+        true
+    }
+
+    fn is_random(&self) -> bool {
+        true
     }
 
     fn vjp(&self, inputs: &[&Tensor], outputs: &[&Tensor], grads: &[Option<Tensor>]) -> Gradients {
@@ -118,6 +125,10 @@ impl CustomOp for Implicit {
     fn cpu(&self) -> Option<&dyn CpuKernel> {
         Some(self)
     }
+
+    fn batches(&self) -> bool {
+        true
+    }
 }
 
 impl CpuKernel for Implicit {
@@ -161,6 +172,7 @@ impl Tensor {
     /// Where a number is negative or NaN, there are no dimensions, or the dtype is neither f32 nor f64.
     #[track_caller]
     pub fn sample_dirichlet(&self, generator: Option<&Generator>) -> Result<Tensor> {
+        ensure!(self.rank() > 0, Shape, "sample_dirichlet", "a single number is no row of shares");
         Draw { family: Family::Dirichlet, generator: generator.cloned() }.call(&[self])
     }
 

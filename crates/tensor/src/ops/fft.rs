@@ -4,7 +4,7 @@ use crate::autocast::Policy;
 use crate::interpreters::autocast::in_full_precision;
 use crate::op::{Infer, Meta, Metas};
 use crate::signal::windows;
-use crate::{DType, Result, Tensor, bail, dispatch, ensure, fft};
+use crate::{DType, Result, Tensor, bail, ensure, fft};
 
 /// The one-sided transform of the last dimension: n real numbers to n/2 + 1 complex ones.
 #[derive(Clone, Copy, Debug)]
@@ -101,6 +101,9 @@ crate::options! {
         reflect: bool = true,
         /// Scale by 1 / √n_fft? No.
         normalized: bool = false,
+        /// Only the frequencies from 0 to `n_fft / 2`, of which the others are the conjugates? Yes, where signal and
+        /// window are real.
+        onesided: ~into Option<bool> = None,
     }
 }
 
@@ -124,11 +127,12 @@ impl Tensor {
     }
 
     /// The short-time Fourier transform of signals `[frames]` or `[batch, frames]`: one-sided complex coefficients
-    /// `[…, n_fft / 2 + 1, windows]`, or all `n_fft` where signal or window is complex. `torch.stft` with
-    /// `return_complex`.
+    /// `[…, n_fft / 2 + 1, windows]`, or all `n_fft` where signal or window is complex or the options say so.
+    /// `torch.stft` with `return_complex`.
     ///
     /// # Errors
-    /// Where the signal is shorter than a frame, or window, hop and frame do not go together.
+    /// Where the signal is shorter than a frame, window, hop and frame do not go together, or one side is asked for of
+    /// what is complex.
     #[track_caller]
     pub fn stft(&self, n_fft: usize, options: &StftOptions) -> Result<Tensor> {
         in_full_precision!(x = self => x.stft(n_fft, options));
@@ -147,8 +151,11 @@ impl Tensor {
         let around = if options.center { n_fft / 2 } else { 0 };
         let frames = self.size(-1)?.saturating_add(around.saturating_mul(2));
         ensure!(frames >= n_fft, Shape, "stft", "a signal of {frames} samples is shorter than a frame of {n_fft}");
+        let is_complex = self.dtype().is_complex() || options.window.as_ref().is_some_and(|w| w.dtype().is_complex());
+        let onesided = options.onesided.unwrap_or(!is_complex);
+        ensure!(!(onesided && is_complex), Argument, "stft", "a complex signal or window has two sides of frequencies");
         if self.numel() == 0 && self.size(-1)? > 0 {
-            let coefficients = [0, n_fft / 2 + 1, (frames - n_fft) / hop + 1];
+            let coefficients = [0, if onesided { n_fft / 2 + 1 } else { n_fft }, (frames - n_fft) / hop + 1];
             return self.to_dtype(self.dtype().to_float().to_complex())?.reshape(coefficients);
         }
         let window = match &options.window {
@@ -181,11 +188,8 @@ impl Tensor {
             signal
         };
         let windowed = signal.unfold(-1, n_fft, hop)?.mul(&window)?;
-        let coefficients = if windowed.dtype().is_complex() {
-            dispatch(Fft { inverse: false }, &[&windowed])?
-        } else {
-            windowed.rfft(None, -1)?
-        };
+        let coefficients =
+            if onesided { windowed.rfft(None, -1)? } else { fft::fft(&windowed, None, -1, fft::Norm::Backward)? };
         let coefficients = coefficients.transpose(1, 2)?;
         let scaled = if options.normalized { coefficients.mul(1.0 / (n_fft as f64).sqrt())? } else { coefficients };
         if self.rank() == 1 { scaled.squeeze(0) } else { Ok(scaled) }

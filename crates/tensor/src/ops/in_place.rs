@@ -105,6 +105,11 @@ in_place! {
         of index_reduce;
     masked_scatter_(mask: impl AsRef<Tensor>, source: impl AsRef<Tensor>) of masked_scatter;
     put_(index: impl AsRef<Tensor>, source: impl AsRef<Tensor>, accumulate: bool) of put;
-    scatter_reduce_(dim: isize, index: impl AsRef<Tensor>, source: impl AsRef<Tensor>, reduce: Reduce, include_self: bool)
-        of scatter_reduce;
+    scatter_reduce_<'a>(
+        dim: isize,
+        index: impl AsRef<Tensor>,
+        source: impl Into<Operand<'a>>,
+        reduce: Reduce,
+        include_self: bool
+    ) of scatter_reduce;
 }

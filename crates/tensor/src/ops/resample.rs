@@ -297,7 +297,7 @@ impl Tensor {
         );
         // Halves are summed in single precision and rounded once.
         let half = matches!(dtype, DType::F16 | DType::BF16);
-        let mut x = if half && !whole { self.to_dtype(DType::F32)? } else { self.clone() };
+        let mut x = if half { self.to_dtype(DType::F32)? } else { self.clone() };
         for i in (0..rank).rev() {
             let axis = Axis {
                 from: own[i],

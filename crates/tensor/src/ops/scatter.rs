@@ -297,21 +297,31 @@ impl Tensor {
     }
 
     /// A copy in which the elements of `source` are joined by `reduce` at the numbers `index` of dimension
-    /// `dim`, with the element that was there if `include_self`: `torch.scatter_reduce`.
+    /// `dim`, with the element that was there if `include_self`: `torch.scatter_reduce`, and `torch.scatter` with its
+    /// `reduce`, where `source` may be one number for all.
+    ///
+    /// ```
+    /// # use flambeau_tensor::{Reduce, Tensor, tensor};
+    /// let x = Tensor::ones([3]).build()?;
+    /// let doubled = x.scatter_reduce(0, tensor!([0, 0, 2]), 2.0, Reduce::Prod, true)?;
+    /// assert_eq!(doubled.to_vec::<f32>()?, [4.0, 1.0, 2.0]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As for [`scatter`](Tensor::scatter).
     #[track_caller]
-    pub fn scatter_reduce(
+    pub fn scatter_reduce<'a>(
         &self,
         dim: isize,
         index: impl AsRef<Tensor>,
-        source: impl AsRef<Tensor>,
+        source: impl Into<Operand<'a>>,
         reduce: Reduce,
         include_self: bool,
     ) -> Result<Tensor> {
-        let (index, source) = (index.as_ref(), source.as_ref());
-        self.scattered(Scatter { dim: 0, reduce: Some(reduce), include_self }, dim, index, source, None)
+        let index = index.as_ref();
+        let op = Scatter { dim: 0, reduce: Some(reduce), include_self };
+        self.scattered(op, dim, index, &self.source(index, source)?, None)
     }
 
     /// As [`scatter_reduce`](Tensor::scatter_reduce) with a list of numbers for whole slices:

@@ -7,6 +7,7 @@ use crate::shape::{DimList, MAX_RANK, Shape, Strides, check_dims, checked_numel}
 use crate::{DType, Result, Tensor, bail, ensure};
 use smallvec::SmallVec;
 
+mod copies;
 mod methods;
 pub(in crate::ops) use methods::pieces;
 

@@ -132,7 +132,9 @@ fn stft(g: &mut Gen, x: &Tensor) -> Result<Tensor> {
     let win = maybe(g, Gen::u);
     let window = if g.one_in(4) { Some(Tensor::ones(win.unwrap_or(n_fft)).build()?) } else { None };
     let (center, reflect, normalized) = (g.one_in(2), g.one_in(2), g.one_in(2));
-    let o = StftOptions { hop_length: maybe(g, Gen::u), win_length: win, window, center, reflect, normalized };
+    let onesided = maybe(g, |g| g.one_in(2));
+    let o =
+        StftOptions { hop_length: maybe(g, Gen::u), win_length: win, window, center, reflect, normalized, onesided };
     floats(x)?.stft(n_fft, &o)
 }
 
@@ -469,6 +471,10 @@ methods! {
     // more of what was there
     "logspace": |g, _x| Tensor::logspace_as(0, 1, g.u(), 10.0, DType::F32);
     "randperm": |g, _x| Tensor::randperm(g.u()).generator(&Generator::with_seed(1)).build();
+    "poisson": |g, x| { let seeded = Generator::with_seed(1); let rate = if g.one_in(2) { x.clone() } else { floats(x)?.abs()? }; rate.poisson(Some(&seeded)) };
+    "binomial": |g, x| { let seeded = Generator::with_seed(1); let p = floats(&g.other(x))?; let p = if g.one_in(2) { p } else { p.sigmoid()? }; floats(x)?.abs()?.binomial(&p, Some(&seeded)) };
+    "standard_gamma": |g, x| { let seeded = Generator::with_seed(1); let shape = if g.one_in(2) { x.clone() } else { floats(x)?.abs()? }; shape.standard_gamma(Some(&seeded)) };
+    "sample_dirichlet": |g, x| { let seeded = Generator::with_seed(1); let shape = if g.one_in(2) { x.clone() } else { floats(x)?.abs()? }; shape.sample_dirichlet(Some(&seeded)) };
     "multinomial": |g, x| { let seeded = Generator::with_seed(1); let n = g.u(); random::with_generator(&seeded, || floats(x)?.abs()?.multinomial(n, g.one_in(2))) };
     "polygamma": |g, x| x.polygamma(g.u() as u32);
     "bucketize": |g, x| x.bucketize(&g.other(x).flatten(0, -1)?, g.one_in(2));

@@ -75,7 +75,7 @@ pub(super) fn aligned(operand: &Operand, rank: usize, size: usize) -> Result<Ten
 
 /// Does the op draw random numbers for its operands?
 pub(super) fn draws(op: &Op) -> bool {
-    matches!(op, Op::Dropout(_) | Op::Multinomial(_))
+    matches!(op, Op::Dropout(_) | Op::Multinomial(_)) || matches!(op, Op::Custom(op) if op.op().is_random())
 }
 
 /// The op with its dimensions counted behind that of the samples.
@@ -183,6 +183,10 @@ impl Batch<'_> {
                 let x = self.spread(0)?;
                 let rows = if x.rank() > 2 { x.flatten(0, -2)? } else { x };
                 dispatch_all(self.op.clone(), &[&rows])?
+            }
+            Op::Custom(op) if op.op().batches() => {
+                let all = (0..self.operands.len()).map(|i| self.spread(i)).collect::<Result<SmallVec<[Tensor; 4]>>>()?;
+                self.run(self.op.clone(), &all)?
             }
             _ => return Ok(None),
         }))
