@@ -11,8 +11,9 @@ const EULER: f64 = crate::families::EULER;
 /// KL(p ‖ q), the expected value of log p − log q under p, for each of the batch: `torch.distributions.kl_divergence`.
 ///
 /// There is a formula where both are of one family (Bernoulli, Beta, Binomial, Categorical, Cauchy, ContinuousBernoulli,
-/// Dirichlet, Exponential, Gamma, Geometric, Gumbel, HalfNormal, Laplace, MultivariateNormal, Normal, OneHotCategorical,
-/// Pareto, Poisson, Uniform, and [`Independent`] of these), and for Bernoulli and Poisson, Exponential and Gamma or
+/// Dirichlet, Exponential, Gamma, Geometric, Gumbel, HalfNormal, Laplace, LowRankMultivariateNormal, MultivariateNormal,
+/// Normal, OneHotCategorical, Pareto, Poisson, Uniform, and [`Independent`] of these), and for LowRankMultivariateNormal
+/// and MultivariateNormal, Bernoulli and Poisson, Exponential and Gamma or
 /// Normal, Gamma and Exponential or Normal, Laplace and Normal, Normal and Laplace or Gumbel, Gumbel and Normal, Uniform
 /// and Exponential or Normal, Beta and Normal or Uniform.
 ///
@@ -38,6 +39,9 @@ pub fn kl_divergence(p: &dyn Distribution, q: &dyn Distribution) -> Result<Tenso
     pairs! {
         Normal, Normal => normal;
         MultivariateNormal, MultivariateNormal => MultivariateNormal::kl;
+        LowRankMultivariateNormal, LowRankMultivariateNormal => |p, q| p.dense()?.kl(&q.dense()?);
+        LowRankMultivariateNormal, MultivariateNormal => |p, q| p.dense()?.kl(q);
+        MultivariateNormal, LowRankMultivariateNormal => |p, q| p.kl(&q.dense()?);
         Bernoulli, Bernoulli => bernoulli;
         Categorical, Categorical => categorical;
         OneHotCategorical, OneHotCategorical => |p, q| categorical(p.categorical(), q.categorical());

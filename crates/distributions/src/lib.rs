@@ -19,23 +19,32 @@
 //! # Ok::<(), flambeau_tensor::Error>(())
 //! ```
 //!
-//! Of PyTorch's families these are lacking as yet: `LKJCholesky`, `LogisticNormal`, `LowRankMultivariateNormal`,
-//! `RelaxedBernoulli`, `RelaxedOneHotCategorical`, `TransformedDistribution` with its transforms, `Wishart`.
+//! [`Transform`]s lead from one space of values to another, [`TransformedDistribution`] is what they make of a
+//! distribution, and [`biject_to`] finds the one for a constraint.
 
 mod constraints;
 mod distribution;
 mod expr;
 mod families;
 mod kl;
+mod transforms;
 mod util;
 
 pub use constraints::Constraint;
 pub use distribution::Distribution;
 pub use families::{
-    Bernoulli, Beta, Binomial, Categorical, Cauchy, Chi2, ContinuousBernoulli, Dirichlet, Exponential, FisherSnedecor,
-    Gamma, GeneralizedPareto, Geometric, Gumbel, HalfCauchy, HalfNormal, Independent, InverseGamma, Kumaraswamy,
-    Laplace, LogNormal, MixtureSameFamily, Multinomial, MultivariateNormal, NegativeBinomial, Normal,
-    OneHotCategorical, OneHotCategoricalStraightThrough, Pareto, Poisson, StudentT, Uniform, VonMises, Weibull,
+    Bernoulli, Beta, Binomial, Categorical, Cauchy, Chi2, ContinuousBernoulli, Dirichlet, ExpRelaxedCategorical,
+    Exponential, FisherSnedecor, Gamma, GeneralizedPareto, Geometric, Gumbel, HalfCauchy, HalfNormal, Independent,
+    InverseGamma, Kumaraswamy, LKJCholesky, Laplace, LogNormal, LogisticNormal, LogitRelaxedBernoulli,
+    LowRankMultivariateNormal, MixtureSameFamily, Multinomial, MultivariateNormal, NegativeBinomial, Normal,
+    OneHotCategorical, OneHotCategoricalStraightThrough, Pareto, Poisson, RelaxedBernoulli, RelaxedOneHotCategorical,
+    StudentT, TransformedDistribution, Uniform, VonMises, Weibull, Wishart,
 };
 pub use kl::kl_divergence;
+pub use transforms::{
+    AbsTransform, AffineTransform, CatTransform, ComposeTransform, CorrCholeskyTransform,
+    CumulativeDistributionTransform, ExpTransform, IndependentTransform, InverseTransform, LowerCholeskyTransform,
+    PositiveDefiniteTransform, PowerTransform, ReshapeTransform, SigmoidTransform, SoftmaxTransform, SoftplusTransform,
+    StackTransform, StickBreakingTransform, TanhTransform, Transform, biject_to, transform_to,
+};
 pub use util::set_default_validate_args;

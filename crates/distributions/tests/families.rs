@@ -26,7 +26,8 @@ fn sections() -> Vec<(&'static str, Answers<'static>)> {
 
 fn parameters(answers: &Answers<'_>) -> Vec<Tensor> {
     let tensor = |shape: &str, values: &[f64]| {
-        let shape: Vec<usize> = shape.split(',').map(|n| n.parse().unwrap()).collect();
+        let sizes = shape.split(',').filter(|n| *n != "0d");
+        let shape: Vec<usize> = sizes.map(|n| n.parse().unwrap()).collect();
         Tensor::from_vec(values.to_vec(), &shape[..]).unwrap()
     };
     answers.iter().filter(|a| a.0 == "param").map(|(_, shape, v)| tensor(shape, v)).collect()
@@ -82,6 +83,25 @@ fn family(name: &str, p: &[Tensor]) -> Result<Box<dyn Distribution>> {
         "MultivariateNormal" => MultivariateNormal::new(&p[0], &p[1]);
         "MultivariateNormal/tril" => MultivariateNormal::from_scale_tril(&p[0], &p[1]);
         "Independent" => Independent::new(Normal::new(&p[0], &p[1])?, 1);
+        "LogisticNormal" => LogisticNormal::new(&p[0], &p[1]);
+        "RelaxedBernoulli" => RelaxedBernoulli::new(&p[0], &p[1]);
+        "RelaxedBernoulli/logits" => RelaxedBernoulli::from_logits(&p[0], &p[1]);
+        "RelaxedOneHotCategorical" => RelaxedOneHotCategorical::new(&p[0], &p[1]);
+        "RelaxedOneHotCategorical/logits" => RelaxedOneHotCategorical::from_logits(&p[0], &p[1]);
+        "LowRankMultivariateNormal" => LowRankMultivariateNormal::new(&p[0], &p[1], &p[2]);
+        "LKJCholesky" => LKJCholesky::new(3, &p[0]);
+        "Wishart" => Wishart::new(&p[0], &p[1]);
+        "Wishart/tril" => Wishart::from_scale_tril(&p[0], &p[1]);
+        "TransformedDistribution" => {
+            let turned = ComposeTransform::new([AffineTransform::new(1.0, -2.0, 0)?.shared(), SigmoidTransform.shared()]);
+            TransformedDistribution::new(Normal::new(&p[0], &p[1])?, turned)
+        };
+        "TransformedDistribution/power" => {
+            TransformedDistribution::new(Exponential::new(&p[0])?, PowerTransform::new(0.5)?)
+        };
+        "TransformedDistribution/sticks" => {
+            TransformedDistribution::new(Normal::new(&p[0], &p[1])?, StickBreakingTransform)
+        };
         "MixtureSameFamily" => MixtureSameFamily::new(Categorical::new(&p[0])?, Normal::new(&p[1], &p[2])?);
     })
 }
@@ -205,4 +225,33 @@ fn wrong_arguments_are_errors() {
     assert!(pair.log_prob(&t(&[0.0, 0.0, 0.0])).is_err() && pair.expand(&[3]).is_err());
     assert_eq!(pair.expand(&[4, 2]).unwrap().batch_shape(), [4, 2]);
     assert!(MixtureSameFamily::new(Categorical::new(&t(&[1.0, 1.0, 1.0])).unwrap(), pair).is_err());
+    assert!(RelaxedBernoulli::new(0.0, 0.5).is_err() && RelaxedBernoulli::new(1.0, 1.5).is_err());
+    assert!(RelaxedOneHotCategorical::new(&t(&[1.0, 2.0, 3.0]), &t(&[0.5, 0.5])).is_err());
+    assert!(LKJCholesky::new(1, 1.0).is_err() && LKJCholesky::new(2, 0.0).is_err());
+    let eye = Tensor::eye(2).dtype(DType::F64).build().unwrap();
+    assert!(Wishart::new(1.0, &eye).is_err() && Wishart::from_scale_tril(3.0, &t(&[1.0])).is_err());
+    assert!(LowRankMultivariateNormal::new(&t(&[0.0; 3]), &eye, &t(&[1.0; 3])).is_err());
+    assert!(LowRankMultivariateNormal::new(&t(&[0.0; 2]), &eye, &t(&[1.0, -1.0])).is_err());
+    let number = Normal::new(0.0, 1.0).unwrap();
+    assert!(TransformedDistribution::new(number.clone(), StickBreakingTransform).is_err());
+    let positive = TransformedDistribution::new(number, ExpTransform).unwrap();
+    assert!(positive.log_prob(&t(&[-1.0])).is_err() && positive.entropy().is_err());
+    assert_eq!(LogisticNormal::new(0.0, 1.0).unwrap().expand(&[4]).unwrap().sample(&[3]).unwrap().shape(), [3, 4, 2]);
+}
+
+/// The divergences of a covariance matrix that is kept in parts are those of the whole one.
+#[test]
+fn low_rank_is_the_same_family() {
+    let t = |v: &[f64]| Tensor::from_vec(v.to_vec(), v.len()).unwrap();
+    let low = |s: f64| {
+        let w = t(&[1.0, -0.5]).reshape([2, 1]).unwrap();
+        LowRankMultivariateNormal::new(&t(&[0.5, s]), &w, &t(&[s, 2.0])).unwrap()
+    };
+    let whole =
+        |d: &LowRankMultivariateNormal| MultivariateNormal::new(d.loc(), &d.covariance_matrix().unwrap()).unwrap();
+    let (p, q) = (low(1.0), low(3.0));
+    let right = kl_divergence(&whole(&p), &whole(&q)).unwrap().item::<f64>().unwrap();
+    for found in [kl_divergence(&p, &q), kl_divergence(&p, &whole(&q)), kl_divergence(&whole(&p), &q)] {
+        assert!((found.unwrap().item::<f64>().unwrap() - right).abs() < 1e-12);
+    }
 }

@@ -80,7 +80,7 @@ impl Categorical {
         self.param.shape().last().copied().unwrap_or(0)
     }
 
-    fn expanded(&self, shape: &[usize]) -> Result<Categorical> {
+    pub(crate) fn expanded(&self, shape: &[usize]) -> Result<Categorical> {
         let shape = [shape, &[self.categories()]].concat();
         Ok(Categorical { param: self.param.expand(&shape[..])?, logs: self.logs })
     }
