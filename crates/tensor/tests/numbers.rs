@@ -39,7 +39,7 @@ fn stored(value: Scalar, dtype: DType) -> Vec<(&'static str, Result<Tensor>)> {
         ("scatter_", written(&|x| x.scatter_(0, &index, value).map(|_| ()))),
         ("pad", x.pad(&[1, 0], value).and_then(|x| x.i(0))),
         ("fit", x.fit(0, 3, value).and_then(|x| x.i(2))),
-        ("set", written(&|x| x.set(0, value).map(|_| ()))),
+        ("set", written(&|x| x.set(..1, value).map(|_| ()))),
         ("set by a mask", written(&|x| x.set(&mask, value).map(|_| ()))),
         ("set by index", written(&|x| x.set(&index, value).map(|_| ()))),
     ]
@@ -343,5 +343,107 @@ fn half_precision_is_rounded_at_the_end() -> Result<()> {
     // A replacement beyond the dtype is its infinity.
     assert_eq!(reals(&half(&[NAN, 1.0]).nan_to_num(Some(1e20), None, None)?), [f64::INFINITY, 1.0]);
     assert_eq!(reals(&half(&[f64::INFINITY]).nan_to_num(None, Some(-1e20), None)?), [f64::NEG_INFINITY]);
+    Ok(())
+}
+
+/// What PyTorch refuses is refused.
+#[test]
+fn what_has_no_truth_values_and_no_integers() -> Result<()> {
+    let (mask, x) = (tensor!([true, false, true]), tensor!([1i64, 2, 3]));
+    let of_bool = [
+        mask.abs(),
+        mask.relu(),
+        mask.remainder(&mask),
+        mask.fmod(true),
+        mask.floor_divide(&mask),
+        mask.div_trunc(true),
+        mask.median_all(),
+        mask.nanmedian_all(),
+        mask.argmax(0),
+        mask.argmin_all(),
+        mask.median(0).map(|m| m.values),
+        mask.kthvalue(1, 0).map(|m| m.values),
+        mask.topk(1).map(|m| m.values),
+        mask.logcumsumexp(0),
+        mask.igamma(&mask),
+        mask.prelu(&mask),
+    ];
+    for (i, refused) in of_bool.into_iter().enumerate() {
+        let message = refused.unwrap_err().to_string();
+        let said = message.contains("not defined for bool") || message.contains("the tensor is bool");
+        assert!(said, "{i}: {message}");
+    }
+    for refused in [x.logcumsumexp(0), x.igamma(&x), x.igammac(&x), x.prelu(tensor!([2i64])), x.nextafter(&x)] {
+        let message = refused.unwrap_err().to_string();
+        let said = message.contains("not defined for int64") || message.contains("the tensor is int64");
+        assert!(said, "{message}");
+    }
+    // What one of the two widens, is.
+    assert_eq!(mask.remainder(2)?.to_vec::<i64>()?, [1, 0, 1]);
+    for (found, right) in
+        reals(&x.igamma(tensor!([1.0, 2.0, 3.0]))?).iter().zip([0.632_120_559, 0.593_994_150, 0.576_809_919])
+    {
+        assert!((found - right).abs() < 1e-6, "{found}, not {right}");
+    }
+    assert_eq!(mask.mode(0)?.values.item::<bool>()?, true);
+    assert_eq!(mask.max_dim(0)?.indices.item::<i64>()?, 0);
+    Ok(())
+}
+
+#[test]
+fn neighbours_of_halves() -> Result<()> {
+    let half = |x: &[f64]| Tensor::from_slice(x, x.len()).unwrap().to_dtype(DType::F16).unwrap();
+    let x = half(&[1.0, 0.0, -0.0, 65504.0, f64::INFINITY, -1.0]);
+    let least = 2f64.powi(-24);
+    let up = x.nextafter(half(&[2.0, 1.0, -1.0, f64::INFINITY, 0.0, -1.0]))?;
+    assert_eq!(reals(&up), [1.000_976_562_5, least, -least, f64::INFINITY, 65504.0, -1.0]);
+    let down = x.nextafter(-1e4)?;
+    assert_eq!(reals(&down), [0.999_511_718_75, -least, -least, 65472.0, 65504.0, -1.000_976_562_5]);
+    assert!(x.nextafter(half(&[NAN]))?.isnan()?.all(..)?.item::<bool>()?);
+    Ok(())
+}
+
+#[test]
+fn sums_of_complex_exponentials() -> Result<()> {
+    type C = Complex<f64>;
+    let endless = f64::NEG_INFINITY;
+    let x = [C::new(1.0, 2.0), C::new(-3.0, 0.5), C::new(endless, 0.0), C::new(endless, 0.0), C::new(1.0, 0.0)];
+    let y = [
+        C::new(0.5, -1.0),
+        C::new(2.0, 1.0),
+        C::new(endless, 0.0),
+        C::new(1.0, 1.0),
+        C::new(1.0, std::f64::consts::PI),
+    ];
+    let right = [
+        C::new(0.104_993_014_324_468_73, 1.788_959_147_847_327_5),
+        C::new(2.005_900_847_371_087_5, 0.996_788_656_247_560_6),
+        C::new(endless, 0.0),
+        C::new(1.0, 1.0),
+    ];
+    let found = Tensor::from_slice(&x, 5)?.logaddexp(Tensor::from_slice(&y, 5)?)?.to_vec::<C>()?;
+    for (z, right) in found.iter().zip(right) {
+        assert!(z.re == right.re && z.im == right.im || (z - right).norm() < 1e-14, "{z}, not {right}");
+    }
+    // Where the two undo each other what is left is rounding, far below them.
+    assert!(found[4].re < -15.0);
+    Ok(())
+}
+
+/// As in PyTorch: one element of half precision takes an infinity for what is beyond it, several are an error.
+#[test]
+fn one_element_set_beyond_half_precision() -> Result<()> {
+    for dtype in [DType::F16, DType::BF16] {
+        let x = Tensor::zeros([3]).dtype(dtype).build()?;
+        x.set(1, 1e300)?;
+        assert_eq!(reals(&x), [0.0, f64::INFINITY, 0.0]);
+        let mask = tensor!([true, false, true]);
+        assert!(x.set(..2, 1e300).is_err() && x.set(mask, 1e300).is_err() && x.set(.., 1e300).is_err());
+    }
+    let x = Tensor::zeros([2, 3]).dtype(DType::F16).build()?;
+    x.set((1, 1), 70000)?;
+    assert_eq!(reals(&x), [0.0, 0.0, 0.0, 0.0, f64::INFINITY, 0.0]);
+    assert!(x.set(1, 70000).is_err(), "a row");
+    assert!(Tensor::zeros([2]).build()?.set(1, 1e300).is_err(), "only halves");
     Ok(())
 }

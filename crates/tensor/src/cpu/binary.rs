@@ -250,7 +250,12 @@ impl CpuKernel for NextAfter {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let ([x, y], out) = (operands(self.scalar, inputs, false), &mut outputs[0]);
         match inputs[0].dtype() {
-            DType::BF16 => map2::<f32, f32, f32>(x, y, out, next_bf16),
+            DType::F16 => map2::<f32, f32, f32>(x, y, out, |x, y| {
+                next_half(x, y, |x| f16::from_f32(x).to_bits(), |bits| f16::from_bits(bits).to_f32())
+            }),
+            DType::BF16 => map2::<f32, f32, f32>(x, y, out, |x, y| {
+                next_half(x, y, |x| bf16::from_f32(x).to_bits(), |bits| bf16::from_bits(bits).to_f32())
+            }),
             DType::F32 => map2::<f32, f32, f32>(x, y, out, |x, y| next!(f32, x, y)),
             DType::F64 => map2::<f64, f64, f64>(x, y, out, |x, y| next!(f64, x, y)),
             dtype => bail!(Unsupported, "nextafter", "not defined for {dtype}"),
@@ -259,19 +264,18 @@ impl CpuKernel for NextAfter {
     }
 }
 
-/// The next `bf16`: the upper half of an `f32`'s bits.
-fn next_bf16(x: f32, y: f32) -> f32 {
+/// The next number of half precision, whose bits count on as its size does.
+fn next_half(x: f32, y: f32, bits: fn(f32) -> u16, number: fn(u16) -> f32) -> f32 {
     if x.is_nan() || y.is_nan() || x == y {
         return if x == y { y } else { f32::NAN };
     }
-    let step: u32 = 1 << 16;
-    let bits = match (x == 0.0, y > x, x > 0.0) {
-        (true, up, _) => step | if up { 0 } else { 1 << 31 },
+    let next = match (x == 0.0, y > x, x > 0.0) {
+        (true, up, _) => 1 | if up { 0 } else { 1 << 15 },
         // Away from zero where both signs agree.
-        (false, up, positive) if up == positive => x.to_bits() + step,
-        _ => x.to_bits() - step,
+        (false, up, positive) if up == positive => bits(x) + 1,
+        _ => bits(x) - 1,
     };
-    f32::from_bits(bits)
+    number(next)
 }
 
 fn has_zero(x: &Input<'_>) -> Result<bool> {

@@ -4,7 +4,7 @@
 //! lie before the dimension, and each part is filled by one task.
 
 use super::words::{Accumulate, Arithmetic, Walk, Word, accumulate, chunk_rows, copy_rows, for_word, out, rows, span};
-use super::{CpuKernel, Dst, Src, list, par};
+use super::{CpuKernel, Dst, Src, check_room, list, par};
 use crate::layout::contiguous_strides;
 use crate::ops::{Gather, Reduce, Scatter};
 use crate::shape::Strides;
@@ -23,6 +23,7 @@ impl CpuKernel for Gather {
     const IN_PLACE: bool = true;
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let (x, index, to) = (&inputs[0], &inputs[1], &mut outputs[0]);
+        check_room("gather", &inputs[1..])?;
         let numbers = rows::<i64>(index);
         check("gather", &numbers, x.shape()[self.dim], self.dim)?;
         let step = x.layout().strides[self.dim];

@@ -421,10 +421,11 @@ impl Tensor {
     /// `nn.functional.prelu`.
     ///
     /// # Errors
-    /// Where `weight` has neither one element nor one for each channel.
+    /// Where the input is not of floating point, or `weight` has neither one element nor one for each channel.
     #[track_caller]
     pub fn prelu(&self, weight: impl AsRef<Tensor>) -> Result<Tensor> {
         let weight = weight.as_ref();
+        ensure!(self.dtype().is_float(), DType, "prelu", "not defined for {}, only for floating point", self.dtype());
         ensure!(
             result_type(self, weight) == self.dtype(),
             DType,

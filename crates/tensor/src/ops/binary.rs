@@ -315,6 +315,7 @@ pub fn broadcast_tensors(tensors: &[&Tensor]) -> Result<Vec<Tensor>> {
 enum Takes {
     Any,
     Real,
+    RealNumber,
     NoBool,
     NeitherBool,
     Integral,
@@ -344,6 +345,7 @@ fn infer(name: &'static str, takes: Takes, truth: bool, scalar: ScalarOperand, i
     let refused = match takes {
         Takes::Any => false,
         Takes::Real => dtype.is_complex(),
+        Takes::RealNumber => dtype == DType::Bool || dtype.is_complex(),
         Takes::NoBool | Takes::NeitherBool => dtype == DType::Bool,
         Takes::Integral => dtype.is_differentiable(),
     };
@@ -445,13 +447,13 @@ binary! {
     /// x / y, true division: integers become the default dtype.
     Div, "div", Any, false, DType::to_float, div, in place div_, reversed rdiv;
     /// ⌊x / y⌋.
-    DivFloor, "floor_divide", Real, false, |d| d, floor_divide, in place floor_divide_, reversed rfloor_divide;
+    DivFloor, "floor_divide", RealNumber, false, |d| d, floor_divide, in place floor_divide_, reversed rfloor_divide;
     /// x / y rounded towards zero: `torch.div(rounding_mode="trunc")`.
-    DivTrunc, "div_trunc", Real, false, |d| d, div_trunc, in place div_trunc_;
+    DivTrunc, "div_trunc", RealNumber, false, |d| d, div_trunc, in place div_trunc_;
     /// The remainder with the sign of the divisor, as Python's `%`.
-    Remainder, "remainder", Real, false, |d| d, remainder, in place remainder_, reversed rremainder;
+    Remainder, "remainder", RealNumber, false, |d| d, remainder, in place remainder_, reversed rremainder;
     /// The remainder with the sign of the dividend, as C's `fmod`.
-    Fmod, "fmod", Real, false, |d| d, fmod, in place fmod_;
+    Fmod, "fmod", RealNumber, false, |d| d, fmod, in place fmod_;
     /// x to the power of y.
     Pow, "pow", NoBool, false, |d| d, pow, in place pow_, reversed rpow;
     /// The angle of the point (y, x) in radians: `self` is y.

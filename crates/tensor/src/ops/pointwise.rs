@@ -296,17 +296,41 @@ impl Tensor {
     /// log(eˣ + eʸ), without overflow on the way: `torch.logaddexp`.
     ///
     /// # Errors
-    /// Where the shapes do not broadcast, or an operand is not of floating point.
+    /// Where the shapes do not broadcast, or an operand is of integers.
     #[track_caller]
     pub fn logaddexp<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Tensor> {
-        let (most, apart) = self.apart("logaddexp", other.into())?;
+        let other = other.into();
+        let complex = match &other {
+            Operand::Tensor(y) => y.dtype().is_complex(),
+            Operand::Scalar(value) => value.dtype().is_complex(),
+        };
+        if complex || self.dtype().is_complex() {
+            return self.complex_logaddexp(other);
+        }
+        let (most, apart) = self.apart("logaddexp", other)?;
         most.add(&apart.neg()?.exp()?.log1p()?)
+    }
+
+    /// The one with the larger real part counts, and its angle is carried on.
+    #[track_caller]
+    fn complex_logaddexp(&self, other: Operand<'_>) -> Result<Tensor> {
+        let (x, y) = self.promoted(other)?;
+        let (own, others) = (x.detach().real()?, y.detach().real()?);
+        let below = own.lt(&others)?;
+        let (least, most) = (x.where_cond(&below, &y)?, y.where_cond(&below, &x)?);
+        let endless = own.eq(&others)?.logical_and(&own.isinf()?)?;
+        let apart = least.sub(&most)?.masked_fill(&endless, 0)?;
+        let sum = most.add(&apart.exp()?.log1p()?)?;
+        // The angle of nothing is none; infinite parts add up to a direction.
+        let direction = least.exp()?.add(&most.exp()?)?.log()?;
+        let of_equal = least.where_cond(&own.lt(0)?, &direction)?;
+        of_equal.where_cond(&endless, &sum)
     }
 
     /// log₂(2ˣ + 2ʸ), without overflow on the way: `torch.logaddexp2`.
     ///
     /// # Errors
-    /// As for [`logaddexp`](Tensor::logaddexp).
+    /// Where the shapes do not broadcast, or an operand is not of floating point.
     #[track_caller]
     pub fn logaddexp2<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Tensor> {
         let (most, apart) = self.apart("logaddexp2", other.into())?;

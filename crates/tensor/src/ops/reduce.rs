@@ -173,6 +173,11 @@ macro_rules! infer {
     )*};
 }
 
+fn placed(op: &'static str, x: &Tensor, dims: &[usize]) -> Result<()> {
+    ensure!(x.dtype() != DType::Bool, DType, op, "not defined for bool");
+    ordered(op, x, dims)
+}
+
 fn ordered(op: &'static str, x: &Tensor, dims: &[usize]) -> Result<()> {
     refuse_complex(op, x)?;
     need_elements(op, x, dims)
@@ -200,8 +205,8 @@ infer! {
     All, "all", |op, x| &op.dims, => [truth(x)];
     CountNonzero, "count_nonzero", |op, x| &op.dims, => [DType::I64];
     LogSumExp, "logsumexp", |op, x| &op.dims, real_float => [x.dtype()];
-    Argmax, "argmax", |op, x| &[op.dim], ordered => [DType::I64];
-    Argmin, "argmin", |op, x| &[op.dim], ordered => [DType::I64];
+    Argmax, "argmax", |op, x| &[op.dim], placed => [DType::I64];
+    Argmin, "argmin", |op, x| &[op.dim], placed => [DType::I64];
     MaxDim, "max", |op, x| &[op.dim], ordered => [x.dtype(), DType::I64];
     MinDim, "min", |op, x| &[op.dim], ordered => [x.dtype(), DType::I64];
     VarMean, "var_mean", |op, x| &op.dims, real_float => [x.dtype(), x.dtype()];

@@ -174,7 +174,7 @@ impl Tensor {
     }
 
     /// The logarithm of the running sum of exponentials along `dim`, without overflow, as
-    /// `torch.logcumsumexp`. Integers become the default dtype. The angle of a complex logarithm is carried on from
+    /// `torch.logcumsumexp`. The angle of a complex logarithm is carried on from
     /// one element to the next, and may lie beyond π.
     ///
     /// # Errors
@@ -182,7 +182,7 @@ impl Tensor {
     #[track_caller]
     pub fn logcumsumexp(&self, dim: isize) -> Result<Tensor> {
         let dim = dim_index("logcumsumexp", dim, self.rank())?;
-        dispatch(Logcumsumexp { dim }, &[&self.to_dtype(self.dtype().to_float())?])
+        dispatch(Logcumsumexp { dim }, &[self])
     }
 
     /// The running maximum along `dim` and its place, as `torch.cummax`: of equal ones the last, and NaN

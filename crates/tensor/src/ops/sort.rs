@@ -86,6 +86,7 @@ impl Infer for Topk {
     const NAME: &'static str = "topk";
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
         let (k, size) = (self.k, line(inputs[0]));
+        ensure!(inputs[0].dtype() != DType::Bool, DType, "topk", "not defined for bool");
         // The only element of a tensor without dimensions is all there is to take.
         ensure!(
             k <= size && (k == 1 || inputs[0].rank() > 0),
@@ -105,6 +106,8 @@ impl Infer for Kthvalue {
             Pick::Place(place) => place,
             Pick::Median | Pick::NanMedian | Pick::Mode => 0,
         };
+        let refused = inputs[0].dtype() == DType::Bool && self.pick != Pick::Mode;
+        ensure!(!refused, DType, "kthvalue", "the elements of rank k and the median are not defined for bool");
         ensure!(least < size, Index, "kthvalue", "element {least} of a line of {size} is asked for");
         meta("kthvalue", inputs[0], Some(1))
     }

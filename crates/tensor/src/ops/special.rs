@@ -216,10 +216,10 @@ impl Tensor {
     /// there, as in PyTorch.
     ///
     /// # Errors
-    /// Where a tensor is complex or the shapes do not broadcast.
+    /// Where the tensors together are not of floating point, or the shapes do not broadcast.
     #[track_caller]
     pub fn igamma<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Tensor> {
-        SpecialPairFunction::Igamma.of(self, other.into())
+        self.incomplete_gamma(SpecialPairFunction::Igamma, other.into())
     }
 
     /// Q(x, y) = 1 − P(x, y), the upper one: `torch.igammac`.
@@ -228,7 +228,17 @@ impl Tensor {
     /// As [`igamma`](Tensor::igamma).
     #[track_caller]
     pub fn igammac<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Tensor> {
-        SpecialPairFunction::Igammac.of(self, other.into())
+        self.incomplete_gamma(SpecialPairFunction::Igammac, other.into())
+    }
+
+    #[track_caller]
+    fn incomplete_gamma(&self, function: SpecialPairFunction, other: Operand<'_>) -> Result<Tensor> {
+        let dtype = match &other {
+            Operand::Tensor(other) => result_type(self, other),
+            Operand::Scalar(value) => value.promote(self.dtype()),
+        };
+        ensure!(dtype.is_float(), DType, function.name(), "not defined for {dtype}, only for floating point");
+        function.of(self, other)
     }
 
     /// [`lgamma`](Tensor::lgamma) in place.

@@ -18,7 +18,9 @@ enum Rule {
     Number,
     /// unchanged, complex refused
     Real,
-    /// unchanged, but complex numbers become their parts' dtype
+    /// unchanged, bool and complex refused
+    RealNumber,
+    /// unchanged, but complex numbers become their parts' dtype; bool refused
     Magnitude,
     /// `bool`
     Truth,
@@ -27,7 +29,8 @@ enum Rule {
 fn infer(name: &'static str, rule: Rule, x: &Tensor) -> Result<Metas> {
     let dtype = x.dtype();
     let refused = match rule {
-        Rule::Number => dtype == DType::Bool,
+        Rule::Number | Rule::Magnitude => dtype == DType::Bool,
+        Rule::RealNumber => dtype == DType::Bool || dtype.is_complex(),
         Rule::Real | Rule::RealFloat => dtype.is_complex(),
         _ => false,
     };
@@ -37,7 +40,7 @@ fn infer(name: &'static str, rule: Rule, x: &Tensor) -> Result<Metas> {
     let out = match rule {
         Rule::Float | Rule::RealFloat => dtype.to_float(),
         Rule::Whole if dtype == DType::Bool => DType::I64,
-        Rule::Whole | Rule::Same | Rule::Number | Rule::Real => dtype,
+        Rule::Whole | Rule::Same | Rule::Number | Rule::Real | Rule::RealNumber => dtype,
         Rule::Magnitude => dtype.to_real(),
         Rule::Truth => DType::Bool,
     };
@@ -137,7 +140,7 @@ unary! {
     /// 1 / (1 + e⁻ˣ).
     Sigmoid, "sigmoid", Float, sigmoid, sigmoid_;
     /// max(x, 0).
-    Relu, "relu", Real, relu, relu_;
+    Relu, "relu", RealNumber, relu, relu_;
     /// The error function.
     Erf, "erf", RealFloat, erf, erf_;
     /// 1 − erf(x), exact for large x.

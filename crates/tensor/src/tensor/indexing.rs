@@ -6,7 +6,7 @@
 
 use crate::ops::Operand;
 use crate::shape::Size;
-use crate::{DType, Result, Tensor, bail, ensure};
+use crate::{DType, Result, Scalar, Tensor, bail, ensure};
 use smallvec::{SmallVec, smallvec};
 use std::ops::{Range, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive};
 
@@ -245,6 +245,12 @@ impl Tensor {
         let value = value.into();
         if parts.tensors.is_empty() {
             match value {
+                // As in PyTorch, a single element of half precision takes a number beyond all of its own as infinite.
+                Operand::Scalar(s @ (Scalar::Int(_) | Scalar::Float(_)))
+                    if parts.view.rank() == 0 && self.dtype().is_half() =>
+                {
+                    parts.view.fill_(Scalar::Float(s.to_f64()).rounded(self.dtype()))?
+                }
                 Operand::Scalar(s) => parts.view.fill_(s)?,
                 Operand::Tensor(t) => parts.view.copy_(&without_leading_ones(&t, parts.view.rank())?)?,
             };

@@ -94,9 +94,9 @@ impl<T: Real> Packed<T> {
     /// # Panics
     /// As `new`.
     pub(crate) fn fill(&mut self, (k, n): (usize, usize), b: &[T], row: usize, column: usize) -> Result<()> {
-        (self.k, self.n) = (k, n);
         let (width, panels) = (self.width, n.div_ceil(self.width));
         lengthen(&mut self.data, k * panels * width, T::default())?;
+        (self.k, self.n) = (k, n);
         let mut at = 0;
         for start in (0..k).step_by(DEPTH) {
             let depth = DEPTH.min(k - start);
