@@ -5,7 +5,7 @@
 use clap::Parser;
 use flambeau::prelude::*;
 use flambeau::serialize::torch::{self, Value};
-use flambeau_examples::loss_curve;
+use flambeau_examples::{device, loss_curve};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -35,6 +35,9 @@ struct Args {
     /// Go on from this checkpoint
     #[arg(long)]
     resume: Option<PathBuf>,
+    /// Where it is computed: cpu, cuda, cuda:1 and so on
+    #[arg(long, default_value = "cpu", value_parser = device)]
+    device: Device,
     /// Where checkpoint and loss curve go
     #[arg(long, default_value = "runs/char_gpt")]
     out: PathBuf,
@@ -171,8 +174,9 @@ impl Vocabulary {
 
 /// Pieces of the text, and the same one character later: `[batch, CONTEXT]` both.
 fn batch(text: &Tensor, size: usize) -> Result<(Tensor, Tensor)> {
-    let starts = Tensor::randint(0, (text.numel() - CONTEXT) as i64, [size, 1]).build()?;
-    let places = starts.add(&Tensor::arange(0, CONTEXT as i64).build()?)?.reshape(-1)?;
+    let device = text.device();
+    let starts = Tensor::randint(0, (text.numel() - CONTEXT) as i64, [size, 1]).device(device).build()?;
+    let places = starts.add(&Tensor::arange(0, CONTEXT as i64).device(device).build()?)?.reshape(-1)?;
     let piece = |places: &Tensor| text.index_select(0, places)?.reshape([size, CONTEXT]);
     Ok((piece(&places)?, piece(&places.add(1)?)?))
 }
@@ -184,23 +188,24 @@ fn loss(model: &Gpt, text: &Tensor, size: usize) -> Result<Tensor> {
 }
 
 /// Goes on from `prompt`. Each character is read once: what was read is in the cache, until the context is full.
-fn write(model: &Gpt, vocabulary: &Vocabulary, prompt: &str, count: usize, temperature: f64) -> Result<String> {
+fn write(model: &Gpt, vocabulary: &Vocabulary, args: &Args) -> Result<String> {
+    let Args { prompt, write: count, temperature, device, .. } = args;
     let (mut numbers, mut caches) = (vocabulary.numbers(prompt), None);
     if numbers.is_empty() {
         numbers.push(0);
     }
-    let mut text: String = prompt.to_string();
-    for _ in 0..count {
+    let mut text = prompt.clone();
+    for _ in 0..*count {
         let full = caches.as_ref().is_none_or(|caches: &Vec<Cache>| caches[0].0.shape()[2] == CONTEXT);
         // A full context is read again from its second half on.
         let new =
             if full { &numbers[numbers.len().saturating_sub(CONTEXT / 2)..] } else { &numbers[numbers.len() - 1..] };
-        let new = Tensor::from_slice(new, [1, new.len()])?;
+        let new = Tensor::from_slice(new, [1, new.len()])?.to_device(*device)?;
         let (logits, read) = model.call((&new, if full { None } else { caches.as_ref() }))?;
         caches = Some(read);
         // The largest of logits with Gumbel noise is a draw from their softmax.
-        let logits = logits.select(1, -1)?.div(temperature)?;
-        let noise = Tensor::rand(logits.shape()).build()?.log()?.neg()?.log()?;
+        let logits = logits.select(1, -1)?.div(*temperature)?;
+        let noise = Tensor::rand(logits.shape()).device(*device).build()?.log()?.neg()?.log()?;
         let next = logits.sub(&noise)?.argmax(-1)?.item::<i64>()?;
         numbers.push(next);
         text.push(vocabulary.0[next as usize]);
@@ -216,13 +221,13 @@ fn main() -> Result<()> {
     let text = std::fs::read_to_string(&args.data).map_err(|e| Error::io("read", &args.data, e))?;
     let vocabulary = Vocabulary::of(&text);
     let numbers = vocabulary.numbers(&text);
-    let all = Tensor::from_slice(&numbers, numbers.len())?;
+    let all = Tensor::from_slice(&numbers, numbers.len())?.to_device(args.device)?;
     // The last tenth is held out.
     let cut = numbers.len() * 9 / 10;
     let (train, test) = (all.narrow(0, 0, cut)?, all.narrow(0, cut as isize, numbers.len() - cut)?);
     println!("{} characters, {} different ones", numbers.len(), vocabulary.0.len());
 
-    let model = Gpt::new(vocabulary.0.len())?;
+    let model = Gpt::new(vocabulary.0.len())?.to(args.device)?;
     println!("{} parameters", model.num_parameters());
     let mut optimizer = AdamW::new(model.parameters()).weight_decay(0.01).build()?;
     let mut scheduler = OneCycleLR::new(&optimizer, args.lr, args.steps as u64).build()?;
@@ -253,7 +258,7 @@ fn main() -> Result<()> {
     println!("trained in {:.1} s, loss {held_out:.3} on what it has not read", start.elapsed().as_secs_f64());
     loss_curve(&args.out.join("loss.svg"), &losses, 100)?;
     println!("wrote {} and loss.svg\n", checkpoint.display());
-    println!("{}", no_grad(|| write(&model, &vocabulary, &args.prompt, args.write, args.temperature))?);
+    println!("{}", no_grad(|| write(&model, &vocabulary, &args))?);
     Ok(())
 }
 

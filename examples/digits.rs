@@ -7,7 +7,7 @@ use flambeau::autocast;
 use flambeau::prelude::*;
 use flambeau::serialize::torch::{self, Value};
 use flambeau::vision::{datasets::Mnist, transforms::*, utils::save_image};
-use flambeau_examples::{labelled, loss_curve};
+use flambeau_examples::{device, labelled, loss_curve};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -34,6 +34,9 @@ struct Args {
     /// Threads that read and transform images
     #[arg(long, default_value_t = 1)]
     workers: usize,
+    /// Where it is computed: cpu, cuda, cuda:1 and so on
+    #[arg(long, default_value = "cpu", value_parser = device)]
+    device: Device,
     /// Go on from this checkpoint
     #[arg(long)]
     resume: Option<PathBuf>,
@@ -79,13 +82,13 @@ impl Forward<&Tensor> for Net {
 }
 
 /// The part of the loader's images that the network reads right.
-fn accuracy(model: &Net, loader: &DataLoader<Mnist>) -> Result<f64> {
+fn accuracy(model: &Net, loader: &DataLoader<Mnist>, device: Device) -> Result<f64> {
     model.eval();
     let (mut right, mut all) = (0, 0);
     for batch in loader {
         let (images, labels) = batch?;
-        let predicted = model.call(&images)?.argmax(-1)?;
-        right += predicted.eq(&labels)?.sum(..)?.item::<i64>()?;
+        let predicted = model.call(&images.to_device(device)?)?.argmax(-1)?;
+        right += predicted.eq(&labels.to_device(device)?)?.sum(..)?.item::<i64>()?;
         all += labels.numel();
     }
     Ok(right as f64 / all as f64)
@@ -108,7 +111,7 @@ fn main() -> Result<()> {
         DataLoader::new(train.build()?).batch_size(args.batch_size).shuffle(true).workers(args.workers).build()?;
     let test_loader = DataLoader::new(test).batch_size(256).build()?;
 
-    let model = Net::new()?;
+    let model = Net::new()?.to(args.device)?;
     println!("{model:?}\n{} parameters", model.num_parameters());
     let mut optimizer = Adam::new(model.parameters()).build()?;
     let accumulate = args.accumulate as usize;
@@ -128,6 +131,7 @@ fn main() -> Result<()> {
         let bar = Progress::new(loader.len()).label(format!("epoch {:>2}/{}", epoch + 1, args.epochs));
         for (i, batch) in bar.over(&loader).enumerate() {
             let (images, labels) = batch?;
+            let (images, labels) = (images.to_device(args.device)?, labels.to_device(args.device)?);
             let forward = || cross_entropy(&model.call(&images)?, &labels);
             let loss = if args.bf16 { autocast::autocast(DType::BF16, forward) } else { forward() }?;
             // The mean over the batches of this step; an epoch's last step may have fewer.
@@ -143,7 +147,7 @@ fn main() -> Result<()> {
             bar.set("loss", format_args!("{:.4}", losses[losses.len() - 1]));
             bar.set("lr", format_args!("{:.1e}", optimizer.lr()[0]));
         }
-        let accuracy = no_grad(|| accuracy(&model, &test_loader))?;
+        let accuracy = no_grad(|| accuracy(&model, &test_loader, args.device))?;
         println!(
             "epoch {:>2}  loss {:.4}  accuracy {accuracy:.4}",
             epoch + 1,
@@ -154,9 +158,9 @@ fn main() -> Result<()> {
 
     println!("trained in {:.1} s", start.elapsed().as_secs_f64());
     loss_curve(&args.out.join("loss.svg"), &losses, loader.len())?;
-    samples(&args.out.join("samples.png"), &args.data, &model)?;
+    samples(&args.out.join("samples.png"), &args.data, &model, args.device)?;
     println!("wrote {}, loss.svg and samples.png", checkpoint.display());
-    println!("test accuracy: {:.4}", no_grad(|| accuracy(&model, &test_loader))?);
+    println!("test accuracy: {:.4}", no_grad(|| accuracy(&model, &test_loader, args.device))?);
     Ok(())
 }
 
@@ -189,12 +193,13 @@ fn resume(path: &Path, model: &Net, optimizer: &mut Adam, scheduler: &mut OneCyc
 }
 
 /// A picture of test images with what the network reads in them.
-fn samples(path: &Path, data: &Path, model: &Net) -> Result<()> {
+fn samples(path: &Path, data: &Path, model: &Net, device: Device) -> Result<()> {
     let plain = Mnist::new(data).train(false).transform(ToTensor::new()).build()?;
     let n = plain.len().min(64);
     let (images, labels): (Vec<Tensor>, Vec<i64>) =
         (0..n).map(|i| plain.get(i)).collect::<Result<Vec<_>>>()?.into_iter().unzip();
     let images = stack(&images, 0)?;
-    let predicted = no_grad(|| model.call(&images.sub(0.3)?.div(0.38)?)?.argmax(-1))?.to_vec::<i64>()?;
+    let seen = images.to_device(device)?.sub(0.3)?.div(0.38)?;
+    let predicted = no_grad(|| model.call(&seen)?.argmax(-1))?.to_vec::<i64>()?;
     save_image(&labelled(&images, &predicted, &labels)?, path)
 }

@@ -3,7 +3,7 @@
 
 use clap::Parser;
 use flambeau::prelude::*;
-use flambeau_examples::loss_curve;
+use flambeau_examples::{device, loss_curve};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -21,6 +21,9 @@ struct Args {
     lr: f64,
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Where it is computed: cpu, cuda, cuda:1 and so on
+    #[arg(long, default_value = "cpu", value_parser = device)]
+    device: Device,
     /// Where weights and loss curve go
     #[arg(long, default_value = "runs/lstm_tagger")]
     out: PathBuf,
@@ -63,16 +66,18 @@ struct Lines {
 }
 
 impl Lines {
-    fn of(text: &[u8]) -> Result<Self> {
+    fn of(text: &[u8], device: Device) -> Result<Self> {
         let small: Vec<i64> = text.iter().map(|c| i64::from(c.to_ascii_lowercase())).collect();
         let capital: Vec<f32> = text.iter().map(|c| f32::from(u8::from(c.is_ascii_uppercase()))).collect();
-        Ok(Lines { small: Tensor::from_vec(small, text.len())?, capital: Tensor::from_vec(capital, text.len())? })
+        let (small, capital) = (Tensor::from_vec(small, text.len())?, Tensor::from_vec(capital, text.len())?);
+        Ok(Lines { small: small.to_device(device)?, capital: capital.to_device(device)? })
     }
 
     /// Pieces from these starts, `[N, LENGTH]` both.
     fn pieces(&self, starts: &Tensor) -> Result<(Tensor, Tensor)> {
         let n = starts.numel();
-        let places = starts.reshape([n, 1])?.add(&Tensor::arange(0, LENGTH as i64).build()?)?.reshape(-1)?;
+        let within = Tensor::arange(0, LENGTH as i64).device(starts.device()).build()?;
+        let places = starts.reshape([n, 1])?.add(&within)?.reshape(-1)?;
         let piece = |from: &Tensor| from.index_select(0, &places)?.reshape([n, LENGTH]);
         Ok((piece(&self.small)?, piece(&self.capital)?))
     }
@@ -86,16 +91,16 @@ fn main() -> Result<()> {
     let text = std::fs::read(&args.data).map_err(|e| Error::io("read", &args.data, e))?;
     let text: Vec<u8> = text.into_iter().filter(u8::is_ascii).collect();
     let cut = text.len() * 9 / 10;
-    let (train, test) = (Lines::of(&text[..cut])?, Lines::of(&text[cut..])?);
+    let (train, test) = (Lines::of(&text[..cut], args.device)?, Lines::of(&text[cut..], args.device)?);
 
-    let model = Tagger::new()?;
-    let (seen, _) = test.pieces(&Tensor::zeros(1).dtype(DType::I64).build()?)?;
+    let model = Tagger::new()?.to(args.device)?;
+    let (seen, _) = test.pieces(&Tensor::zeros(1).dtype(DType::I64).device(args.device).build()?)?;
     println!("{}\n", summary(&model, &seen)?);
     let mut optimizer = Adam::new(model.parameters()).lr(args.lr).build()?;
     let (start, mut losses) = (Instant::now(), Vec::new());
     let bar = Progress::new(args.steps);
     for _ in bar.over(0..args.steps) {
-        let starts = Tensor::randint(0, (cut - LENGTH) as i64, args.batch_size).build()?;
+        let starts = Tensor::randint(0, (cut - LENGTH) as i64, args.batch_size).device(args.device).build()?;
         let (small, capital) = train.pieces(&starts)?;
         let loss = binary_cross_entropy_with_logits(model.call(&small)?, &capital)?;
         optimizer.zero_grad();
@@ -111,7 +116,7 @@ fn main() -> Result<()> {
 
     // The held-out tenth, piece after piece.
     let pieces = (text.len() - cut) / LENGTH;
-    let starts = Tensor::arange(0, pieces as i64).build()?.mul(LENGTH as i64)?;
+    let starts = Tensor::arange(0, pieces as i64).device(args.device).build()?.mul(LENGTH as i64)?;
     let (small, capital) = test.pieces(&starts)?;
     let tagged = no_grad(|| model.call(&small)?.gt(0.0)?.to_vec::<bool>())?;
     let right: Vec<f32> = capital.to_vec()?;

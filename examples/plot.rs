@@ -1,8 +1,24 @@
-//! What the examples share: a loss curve, digits drawn on pictures.
+//! What the examples share: the option `--device`, a loss curve, digits drawn on pictures.
 
 use flambeau::prelude::*;
 use plotters::prelude::{BLACK, BLUE, ChartBuilder, IntoDrawingArea, LineSeries, PathElement, RED, SVGBackend, WHITE};
 use std::path::Path;
+
+/// The device that an option names: `cpu`, `cuda`, `cuda:1` and so on.
+///
+/// # Errors
+/// Where the name is none, or there is no such device.
+pub fn device(name: &str) -> Result<Device> {
+    let index = match name {
+        "cpu" => return Ok(Device::Cpu),
+        "cuda" => Some(0),
+        _ => name.strip_prefix("cuda:").and_then(|index| index.parse().ok()),
+    };
+    match index {
+        Some(index) => Device::cuda(index),
+        None => Err(Error::new(ErrorKind::Argument, "--device", format!("{name} is neither cpu nor cuda nor cuda:N"))),
+    }
+}
 
 /// An error of the drawing library as one of ours.
 fn drawing(path: &Path, e: impl std::fmt::Display) -> Error {

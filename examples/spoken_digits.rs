@@ -9,7 +9,7 @@ use flambeau::audio::{
 };
 use flambeau::prelude::*;
 use flambeau::vision::utils::save_image;
-use flambeau_examples::loss_curve;
+use flambeau_examples::{device, loss_curve};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -30,6 +30,9 @@ struct Args {
     /// Threads that read sound and make features
     #[arg(long, default_value_t = 1)]
     workers: usize,
+    /// Where it is computed: cpu, cuda, cuda:1 and so on
+    #[arg(long, default_value = "cpu", value_parser = device)]
+    device: Device,
     /// Where checkpoint, loss curve and spectrogram go
     #[arg(long, default_value = "runs/spoken_digits")]
     out: PathBuf,
@@ -89,11 +92,12 @@ fn network(classes: usize) -> Result<Sequential> {
     ))
 }
 
-fn accuracy(model: &Sequential, loader: &DataLoader<SpeechCommands>) -> Result<f64> {
+fn accuracy(model: &Sequential, loader: &DataLoader<SpeechCommands>, device: Device) -> Result<f64> {
     model.eval();
     let (mut right, mut all) = (0, 0);
     for batch in loader {
         let (sounds, labels) = batch?;
+        let (sounds, labels) = (sounds.to_device(device)?, labels.to_device(device)?);
         right += model.call(&sounds)?.argmax(-1)?.eq(&labels)?.sum(..)?.item::<i64>()?;
         all += labels.numel();
     }
@@ -112,7 +116,7 @@ fn main() -> Result<()> {
     let held_out = |subset| DataLoader::new(words(subset, false)?).batch_size(80).build();
     let (validation, test) = (held_out(Subset::Validation)?, held_out(Subset::Testing)?);
 
-    let model = network(classes.len())?;
+    let model = network(classes.len())?.to(args.device)?;
     println!("{model:?}\n{} parameters; words: {}", model.num_parameters(), classes.join(", "));
     let mut optimizer = AdamW::new(model.parameters()).build()?;
     let mut scheduler = OneCycleLR::new(&optimizer, args.lr, (args.epochs * loader.len()) as u64).build()?;
@@ -123,6 +127,7 @@ fn main() -> Result<()> {
         let bar = Progress::new(loader.len()).label(format!("epoch {:>2}/{}", epoch + 1, args.epochs));
         for batch in bar.over(&loader) {
             let (sounds, labels) = batch?;
+            let (sounds, labels) = (sounds.to_device(args.device)?, labels.to_device(args.device)?);
             let loss = cross_entropy(&model.call(&sounds)?, &labels)?;
             optimizer.zero_grad();
             loss.backward()?;
@@ -131,7 +136,7 @@ fn main() -> Result<()> {
             losses.push(loss.item::<f64>()?);
             bar.set("loss", format_args!("{:.4}", losses[losses.len() - 1]));
         }
-        let accuracy = no_grad(|| accuracy(&model, &validation))?;
+        let accuracy = no_grad(|| accuracy(&model, &validation, args.device))?;
         println!(
             "epoch {:>2}  loss {:.4}  validation {accuracy:.4}",
             epoch + 1,
@@ -145,7 +150,7 @@ fn main() -> Result<()> {
     let (file, _) = &test.dataset().samples()[0];
     picture(&args.data.join(file), &args.out.join("spectrogram.png"))?;
     println!("wrote spoken_digits.safetensors, loss.svg and spectrogram.png to {}", args.out.display());
-    println!("test accuracy: {:.4}", no_grad(|| accuracy(&model, &test))?);
+    println!("test accuracy: {:.4}", no_grad(|| accuracy(&model, &test, args.device))?);
     Ok(())
 }
 

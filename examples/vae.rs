@@ -4,7 +4,7 @@
 use clap::Parser;
 use flambeau::prelude::*;
 use flambeau::vision::{datasets::Mnist, transforms::ToTensor, utils::make_grid};
-use flambeau_examples::loss_curve;
+use flambeau_examples::{device, loss_curve};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -22,6 +22,9 @@ struct Args {
     lr: f64,
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Where it is computed: cpu, cuda, cuda:1 and so on
+    #[arg(long, default_value = "cpu", value_parser = device)]
+    device: Device,
     /// Where weights, loss curve and pictures go
     #[arg(long, default_value = "runs/vae")]
     out: PathBuf,
@@ -99,16 +102,16 @@ fn main() -> Result<()> {
     let loader = DataLoader::new(data(true)?).batch_size(args.batch_size).shuffle(true).build()?;
     let test = DataLoader::new(data(false)?).batch_size(64).build()?;
     let Some(first) = test.iter().next() else { return Err(Error::format(&args.data, "there are no images")) };
-    let (images, _) = first?;
+    let images = first?.0.to_device(args.device)?;
 
-    let model = Vae::new(images.numel() / images.shape()[0])?;
+    let model = Vae::new(images.numel() / images.shape()[0])?.to(args.device)?;
     println!("{}\n", summary(&model, &images)?);
     let mut optimizer = Adam::new(model.parameters()).lr(args.lr).build()?;
     let (start, mut losses) = (Instant::now(), Vec::new());
     let bar = Progress::new(args.epochs);
     for _ in bar.over(0..args.epochs) {
         for batch in &loader {
-            let (images, _) = batch?;
+            let images = batch?.0.to_device(args.device)?;
             let loss = loss(&model.call(&images)?, &images)?;
             optimizer.zero_grad();
             loss.backward()?;
@@ -130,7 +133,7 @@ fn main() -> Result<()> {
         let (seen, drawn) = (rows(&images)?, rows(&again.pixels.sigmoid()?)?);
         let beside: Vec<&Tensor> = seen.iter().zip(&drawn).flat_map(|(a, b)| [a, b]).collect();
         make_grid(&large(&cat(&beside, 0)?)?).nrow(16).save(args.out.join("reconstructions.png"))?;
-        let new = model.decoder.call(&Tensor::randn([64, CODE]).build()?)?.sigmoid()?;
+        let new = model.decoder.call(&Tensor::randn([64, CODE]).device(args.device).build()?)?.sigmoid()?;
         let size = images.shape()[3];
         make_grid(&large(&new.reshape([64, 1, size, size])?)?).nrow(16).save(args.out.join("drawn.png"))
     })?;

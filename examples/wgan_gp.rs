@@ -6,7 +6,7 @@ use clap::Parser;
 use flambeau::autograd::{GradOptions, grad_with};
 use flambeau::prelude::*;
 use flambeau::vision::{datasets::Mnist, transforms::ToTensor, utils::make_grid};
-use flambeau_examples::loss_curve;
+use flambeau_examples::{device, loss_curve};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -27,6 +27,9 @@ struct Args {
     critic: usize,
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Where it is computed: cpu, cuda, cuda:1 and so on
+    #[arg(long, default_value = "cpu", value_parser = device)]
+    device: Device,
     /// Where weights, curve and pictures go
     #[arg(long, default_value = "runs/wgan_gp")]
     out: PathBuf,
@@ -60,7 +63,7 @@ fn critic(pixels: usize) -> Result<Sequential> {
 
 /// The mean of (|∇| − 1)² between real and drawn images.
 fn penalty(critic: &Sequential, real: &Tensor, drawn: &Tensor) -> Result<Tensor> {
-    let part = Tensor::rand([real.shape()[0], 1]).build()?;
+    let part = Tensor::rand([real.shape()[0], 1]).device(real.device()).build()?;
     let between = real.mul(&part)?.add(&drawn.mul(&part.rsub(1.0)?)?)?.detach().requires_grad_()?;
     let judged = critic.call(&between)?.sum(..)?;
     let options = GradOptions { create_graph: true, ..GradOptions::default() };
@@ -80,7 +83,7 @@ fn main() -> Result<()> {
     let pixels = size * size;
     let loader = DataLoader::new(data).batch_size(args.batch_size).shuffle(true).drop_last(true).build()?;
 
-    let (generator, critic) = (generator(pixels)?, critic(pixels)?);
+    let (generator, critic) = (generator(pixels)?.to(args.device)?, critic(pixels)?.to(args.device)?);
     println!("{generator:?}\n{critic:?}");
     let adam = |module: &Sequential| Adam::new(module.parameters()).lr(args.lr).betas((0.5, 0.9)).build();
     let (mut draws, mut judges) = (adam(&generator)?, adam(&critic)?);
@@ -88,8 +91,8 @@ fn main() -> Result<()> {
     let bar = Progress::new(args.epochs);
     for _ in bar.over(0..args.epochs) {
         for batch in &loader {
-            let real = batch?.0.flatten(1, -1)?;
-            let noise = |n: usize| Tensor::randn([n, NOISE]).build();
+            let real = batch?.0.to_device(args.device)?.flatten(1, -1)?;
+            let noise = |n: usize| Tensor::randn([n, NOISE]).device(args.device).build();
             let drawn = no_grad(|| generator.call(&noise(real.shape()[0])?))?;
             let apart = critic.call(&real)?.mean(..)?.sub(&critic.call(&drawn)?.mean(..)?)?;
             let loss = penalty(&critic, &real, &drawn)?.mul(PENALTY)?.sub(&apart)?;
@@ -111,7 +114,9 @@ fn main() -> Result<()> {
     println!("trained in {:.1} s", start.elapsed().as_secs_f64());
     loss_curve(&args.out.join("distance.svg"), &distances, loader.len())?;
     serialize::save(args.out.join("generator.safetensors"), &generator.state_dict())?;
-    let drawn = no_grad(|| generator.call(&Tensor::randn([96, NOISE]).build()?)?.reshape([96, 1, size, size]))?;
+    let drawn = no_grad(|| {
+        generator.call(&Tensor::randn([96, NOISE]).device(args.device).build()?)?.reshape([96, 1, size, size])
+    })?;
     let large = drawn.interpolate(flambeau::InterpolateOptions::scale(4.0))?;
     make_grid(&large).nrow(16).save(args.out.join("drawn.png"))?;
     println!("wrote generator.safetensors, distance.svg and drawn.png to {}", args.out.display());
