@@ -5,7 +5,7 @@ use super::places::{Dim, MOST, OPERANDS, Places, collapse};
 use super::{CudaKernel, Lane, number};
 use crate::backend::{address_of, gpu_of};
 use crate::context::Gpu;
-use crate::kernels::{ELEMENTWISE, Kernel};
+use crate::kernels::{COMPLEX, ELEMENTWISE, Kernel};
 use crate::stream::{Queue, Task, queue};
 use flambeau_tensor::backend::{Ran, Work};
 use flambeau_tensor::storage::Storage;
@@ -38,6 +38,8 @@ struct Strided {
 pub(super) enum Input<'a> {
     Tensor(&'a Tensor),
     Number(u64),
+    /// Real and imaginary part.
+    Complex([u64; 2]),
 }
 
 /// Memory that a kernel reads or writes, and how.
@@ -66,6 +68,8 @@ impl<'a> Operand<'a> {
 /// The kernels of one functor.
 pub(crate) struct Functor {
     kernels: &'static [(Form, Kernel)],
+    /// That of complex numbers.
+    complex: Option<Kernel>,
 }
 
 /// Which kernel of a functor: any layouts in a lane, or rows of one dtype.
@@ -76,7 +80,10 @@ pub(crate) enum Form {
 }
 
 impl Functor {
-    fn kernel(&self, form: Form) -> Option<&'static Kernel> {
+    fn kernel(&'static self, form: Form) -> Option<&'static Kernel> {
+        if form == Form::Any(Lane::Complex) {
+            return self.complex.as_ref();
+        }
         self.kernels.iter().find(|(f, _)| *f == form).map(|(_, kernel)| kernel)
     }
 }
@@ -102,37 +109,44 @@ macro_rules! functor {
         Form::Any(Lane::I64) "_i64", Form::Any(Lane::Truth) "_bool") };
     (@ $name:literal int truth) => { functor!(@@ $name, Form::Any(Lane::I64) "_i64", Form::Any(Lane::Truth) "_bool",
         Form::Rows(DType::I64) "_i64_flat") };
+    (@ $name:literal nothing) => { Functor { kernels: &[], complex: None } };
     (@ $name:literal truth) => { functor!(@@ $name, Form::Any(Lane::Truth) "_bool") };
     (@@ $name:literal, $(Form::$form:ident($lane:expr) $suffix:literal),*) => {
         Functor { kernels: {
             static KERNELS: [(Form, Kernel); [$($suffix),*].len()] =
                     [$((Form::$form($lane), Kernel::new(&ELEMENTWISE, concat!($name, $suffix)))),*];
                 &KERNELS
-        } }
+        }, complex: None }
     };
 }
 
 macro_rules! functors {
-    ($($NAME:ident $name:literal $($kind:ident)+;)*) => {
-        $(pub(super) static $NAME: Functor = functor!(@ $name $($kind)+);)*
+    // What is of complex numbers, too, has a kernel of the same name in `complex.cu`.
+    (@complex $name:literal) => { None };
+    (@complex $name:literal complex) => { Some(Kernel::new(&COMPLEX, concat!("complex_", $name))) };
+    ($($NAME:ident $name:literal $($kind:ident)+ $(, $complex:ident)?;)*) => {
+        $(pub(super) static $NAME: Functor = Functor {
+            complex: functors!(@complex $name $($complex)?),
+            ..functor!(@ $name $($kind)+)
+        };)*
         #[cfg(test)]
         pub(crate) static FUNCTORS: &[&Functor] = &[$(&$NAME),*];
     };
 }
 
 functors! {
-    CAST "cast" answer truth;
-    NEG "neg" real int; ABS "abs" real int; SIGN "sign" heavy int; SQUARE "square" real int; CUBE "cube" heavy int;
-    RELU "relu" real int; EXP "exp" real; EXP2 "exp2" heavy; EXPM1 "expm1" heavy; LOG "log" real; LOG2 "log2" heavy;
-    LOG10 "log10" heavy; LOG1P "log1p" heavy; SQRT "sqrt" real; RSQRT "rsqrt" heavy; RECIPROCAL "reciprocal" real;
-    SIN "sin" heavy; COS "cos" heavy; TAN "tan" heavy; ASIN "asin" heavy; ACOS "acos" heavy; ATAN "atan" heavy;
-    SINH "sinh" heavy; COSH "cosh" heavy; TANH "tanh" real; ASINH "asinh" heavy; ACOSH "acosh" heavy; ATANH "atanh" heavy;
-    SIGMOID "sigmoid" real; ERF "erf" heavy; ERFC "erfc" heavy; ERFINV "erfinv" heavy; FLOOR "floor" heavy; CEIL "ceil" heavy;
-    ROUND "round" heavy; TRUNC "trunc" heavy; ISNAN "isnan" heavy; ISINF "isinf" heavy; ISFINITE "isfinite" heavy;
-    LOGICAL_NOT "logical_not" truth; CLAMP "clamp" real int;
-    ADD "add" real int truth; SUB "sub" real int; MUL "mul" real int truth; DIV "div" real; POW "pow" heavy;
+    CONJ "conj" nothing, complex; CAST "cast" answer truth, complex;
+    NEG "neg" real int, complex; ABS "abs" real int, complex; SIGN "sign" heavy int; SQUARE "square" real int, complex; CUBE "cube" heavy int, complex;
+    RELU "relu" real int; EXP "exp" real, complex; EXP2 "exp2" heavy, complex; EXPM1 "expm1" heavy, complex; LOG "log" real, complex; LOG2 "log2" heavy, complex;
+    LOG10 "log10" heavy, complex; LOG1P "log1p" heavy, complex; SQRT "sqrt" real, complex; RSQRT "rsqrt" heavy, complex; RECIPROCAL "reciprocal" real, complex;
+    SIN "sin" heavy, complex; COS "cos" heavy, complex; TAN "tan" heavy, complex; ASIN "asin" heavy, complex; ACOS "acos" heavy, complex; ATAN "atan" heavy, complex;
+    SINH "sinh" heavy, complex; COSH "cosh" heavy, complex; TANH "tanh" real, complex; ASINH "asinh" heavy, complex; ACOSH "acosh" heavy, complex; ATANH "atanh" heavy, complex;
+    SIGMOID "sigmoid" real, complex; ERF "erf" heavy; ERFC "erfc" heavy; ERFINV "erfinv" heavy; FLOOR "floor" heavy; CEIL "ceil" heavy;
+    ROUND "round" heavy; TRUNC "trunc" heavy; ISNAN "isnan" heavy, complex; ISINF "isinf" heavy, complex; ISFINITE "isfinite" heavy, complex;
+    LOGICAL_NOT "logical_not" truth, complex; CLAMP "clamp" real int;
+    ADD "add" real int truth, complex; SUB "sub" real int, complex; MUL "mul" real int truth, complex; DIV "div" real, complex; POW "pow" heavy, complex;
     ATAN2 "atan2" heavy; MAXIMUM "maximum" real int truth; MINIMUM "minimum" real int truth;
-    EQ "eq" answer truth; NE "ne" answer truth; LT "lt" answer truth; LE "le" answer truth; GT "gt" answer truth;
+    EQ "eq" answer truth, complex; NE "ne" answer truth, complex; LT "lt" answer truth; LE "le" answer truth; GT "gt" answer truth;
     GE "ge" answer truth; LOGICAL_AND "logical_and" truth; LOGICAL_OR "logical_or" truth; LOGICAL_XOR "logical_xor" truth;
     BITWISE_AND "bitwise_and" int truth; BITWISE_OR "bitwise_or" int truth; BITWISE_XOR "bitwise_xor" int truth;
     REMAINDER "remainder" heavy whole; FMOD "fmod" heavy whole; DIV_FLOOR "div_floor" heavy whole;
@@ -181,7 +195,7 @@ impl Functor {
         let Some(any) = lane.and_then(|lane| self.kernel(Form::Any(lane))) else { return on_host(work) };
         let same = |input: &Input<'_>| match input {
             Input::Tensor(t) => t.dtype() == out.dtype() && t.is_contiguous() && t.shape() == out.shape(),
-            Input::Number(_) => true,
+            Input::Number(_) | Input::Complex(_) => true,
         };
         let fits = Lane::of(out.dtype()) == lane && out.is_contiguous() && inputs.iter().all(same);
         let flat = if fits { self.kernel(Form::Rows(out.dtype())) } else { None };
@@ -202,16 +216,20 @@ pub(super) fn launch(
     let reads: SmallVec<[&Storage; 3]> = work.inputs.iter().map(|t| t.storage()).collect();
     let task = Task { name: work.op.name(), at: Some(work.at), reads: &reads, writes: &[out.storage()] };
     let to = Operand::of(out)?;
-    let mut numbers = [0; 3];
+    let (mut numbers, mut extra) = ([0; 3], extra);
     let mut from: SmallVec<[Option<Operand<'_>>; 3]> = SmallVec::new();
-    for (input, number) in inputs.iter().zip(&mut numbers) {
-        match input {
-            Input::Tensor(t) => from.push(Some(Operand::of(t)?)),
+    for ((input, number), beside) in inputs.iter().zip(&mut numbers).zip(&mut extra) {
+        from.push(match input {
+            Input::Tensor(t) => Some(Operand::of(t)?),
             Input::Number(bits) => {
                 *number = *bits;
-                from.push(None);
+                None
             }
-        }
+            Input::Complex(parts) => {
+                [*number, *beside] = *parts;
+                None
+            }
+        });
     }
     queue(gpu, &task, |queue| {
         // SAFETY: operands are as large as their shapes say (the contract of `Backend::run`), and stay while what is
@@ -302,7 +320,7 @@ pub(super) unsafe fn copy_raw(gpu: &Gpu, queue: &Queue, to: Operand<'_>, from: O
     let kernel = match (Lane::of(from.dtype), Lane::of(to.dtype)) {
         _ if from.dtype == to.dtype => of_size(&COPY, to.dtype.size()),
         (Some(lane), Some(_)) => CAST.kernel(Form::Any(lane)),
-        _ => None,
+        _ => complex(&[from.dtype, to.dtype]).and_then(|lane| CAST.kernel(Form::Any(lane))),
     };
     let Some(kernel) = kernel else { return Ok(false) };
     // SAFETY: the caller's word.
@@ -321,6 +339,17 @@ pub(super) unsafe fn fill_raw(gpu: &Gpu, queue: &Queue, to: Operand<'_>, lane: L
     Ok(true)
 }
 
+/// The lane of complex numbers, where all that has no other lane is complex.
+fn complex(dtypes: &[DType]) -> Option<Lane> {
+    let all = dtypes.iter().all(|d| d.is_complex() || Lane::of(*d).is_some());
+    (all && dtypes.iter().any(|d| d.is_complex())).then_some(Lane::Complex)
+}
+
+/// The lane of a dtype, complex ones included.
+fn any(dtype: DType) -> Option<Lane> {
+    Lane::of(dtype).or_else(|| complex(&[dtype]))
+}
+
 impl CudaKernel for Cast {
     fn run(&self, work: &Work<'_>) -> Result<Ran> {
         let ([from], [to]) = (work.inputs, work.outputs) else { return Ok(Ran::Lacking) };
@@ -332,7 +361,7 @@ impl CudaKernel for Cast {
         }
         match lanes {
             (Some(lane), Some(_)) => CAST.run(work, Some(lane), &[Input::Tensor(from)]),
-            _ => on_host(work),
+            _ => CAST.run(work, complex(&[from.dtype(), to.dtype()]), &[Input::Tensor(from)]),
         }
     }
 }
@@ -342,7 +371,7 @@ macro_rules! unary {
     ($of:ident: $($Op:ident $FUNCTOR:ident,)*) => {$(
         impl CudaKernel for $Op {
             fn run(&self, work: &Work<'_>) -> Result<Ran> {
-                $FUNCTOR.run(work, Lane::of(work.$of[0].dtype()), &[Input::Tensor(work.inputs[0])])
+                $FUNCTOR.run(work, any(work.$of[0].dtype()), &[Input::Tensor(work.inputs[0])])
             }
         }
     )*};
@@ -357,7 +386,16 @@ Floor FLOOR, Ceil CEIL, Round ROUND, Trunc TRUNC, }
 impl CudaKernel for LogicalNot {
     fn run(&self, work: &Work<'_>) -> Result<Ran> {
         let x = work.inputs[0];
-        LOGICAL_NOT.run(work, Lane::of(x.dtype()).map(|_| Lane::Truth), &[Input::Tensor(x)])
+        let lane = Lane::of(x.dtype()).map(|_| Lane::Truth).or_else(|| complex(&[x.dtype()]));
+        LOGICAL_NOT.run(work, lane, &[Input::Tensor(x)])
+    }
+}
+
+impl CudaKernel for Conj {
+    fn run(&self, work: &Work<'_>) -> Result<Ran> {
+        let x = work.inputs[0];
+        let functor = if x.dtype().is_complex() { &CONJ } else { &CAST };
+        functor.run(work, any(x.dtype()), &[Input::Tensor(x)])
     }
 }
 
@@ -394,7 +432,15 @@ pub(super) fn element(value: Scalar, dtype: DType) -> Option<[u8; 8]> {
 
 /// The operands of an op on two.
 fn operands<'a>(scalar: ScalarOperand, inputs: &[&'a Tensor], exact: bool) -> [Input<'a>; 2] {
-    let number = |value| Input::Number(bits(value, inputs[0].dtype(), exact));
+    let dtype = inputs[0].dtype();
+    let number = |value: Scalar| match dtype {
+        DType::Complex64 | DType::Complex128 => {
+            let part = |x: f64| if dtype == DType::Complex64 && !exact { f64::from(x as f32) } else { x }.to_bits();
+            let z = value.to_c128();
+            Input::Complex([part(z.re), part(z.im)])
+        }
+        _ => Input::Number(bits(value, dtype, exact)),
+    };
     match scalar {
         ScalarOperand::Left(value) => [number(value), Input::Tensor(inputs[0])],
         ScalarOperand::Right(value) => [Input::Tensor(inputs[0]), number(value)],
@@ -406,7 +452,7 @@ macro_rules! binary {
     ($($Op:ident $FUNCTOR:ident $exact:literal,)*) => {$(
         impl CudaKernel for $Op {
             fn run(&self, work: &Work<'_>) -> Result<Ran> {
-                let lane = Lane::of(work.inputs[0].dtype());
+                let lane = any(work.inputs[0].dtype());
                 $FUNCTOR.run(work, lane, &operands(self.scalar, work.inputs, $exact))
             }
         }
@@ -533,7 +579,7 @@ impl CudaKernel for Pow {
         };
         match short {
             Some(functor) => functor.run(work, Lane::of(dtype), &[Input::Tensor(work.inputs[0])]),
-            None => POW.run(work, Lane::of(dtype), &operands(self.scalar, work.inputs, false)),
+            None => POW.run(work, any(dtype), &operands(self.scalar, work.inputs, false)),
         }
     }
 }
@@ -607,6 +653,10 @@ mod tests {
 
     #[test]
     fn every_kernel_that_is_named_is_in_its_archive() {
+        let complex = COMPLEX.text().unwrap();
+        for kernel in FUNCTORS.iter().filter_map(|f| f.complex.as_ref()) {
+            assert!(complex.contains(&format!(".entry {}(", kernel.name)), "{}", kernel.name);
+        }
         let texts: Vec<String> = FAMILIES.iter().map(|f| f.text().unwrap()).collect();
         let all = FUNCTORS.iter().flat_map(|f| f.kernels.iter().map(|(_, k)| k.name));
         let sized = COPY.iter().chain(&WHERE).map(|(_, k)| k.name);

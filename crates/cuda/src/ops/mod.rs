@@ -58,6 +58,8 @@ pub(crate) enum Lane {
     F64,
     I64,
     Truth,
+    /// Pairs of doubles; never that of a dtype by [`of`](Lane::of), for few kernels have it.
+    Complex,
 }
 
 impl Lane {
@@ -79,6 +81,7 @@ impl Lane {
             Lane::F64 => DType::F64,
             Lane::I64 => DType::I64,
             Lane::Truth => DType::Bool,
+            Lane::Complex => DType::Complex128,
         }
     }
 }

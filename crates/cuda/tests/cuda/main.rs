@@ -1,6 +1,7 @@
 //! The backend on the simulated GPU: every kernel against the CPU's, with every access checked.
 #![allow(missing_docs)]
 
+mod complex;
 mod elementwise;
 mod faults;
 mod indexing;
