@@ -62,26 +62,14 @@ builder! {
 
 impl ImageFolder {
     fn from_builder(b: ImageFolderBuilder) -> Result<Self> {
-        let mut folders: Vec<(String, PathBuf)> = Vec::new();
-        for path in entries(&b.root)?.into_iter().filter(|path| path.is_dir()) {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            folders.push((name, path));
-        }
+        let folders = subfolders(&b.root)?;
         ensure!(
             !folders.is_empty(),
             Format,
             format!("read {}", b.root.display()),
             "there is no folder in it, so no class"
         );
-        folders.sort();
-        let (mut samples, mut empty) = (Vec::new(), Vec::new());
-        for (label, (name, folder)) in folders.iter().enumerate() {
-            let before = samples.len();
-            images_under(folder, &b.extensions, &mut |path| samples.push((path, label as i64)))?;
-            if samples.len() == before {
-                empty.push(name.as_str());
-            }
-        }
+        let (samples, empty) = images_of_classes(&folders, &b.extensions)?;
         ensure!(
             empty.is_empty() || b.allow_empty,
             Format,
@@ -146,6 +134,34 @@ impl std::fmt::Debug for ImageFolder {
             self.root.display()
         )
     }
+}
+
+/// The folders in `folder` with their names, in the order of these.
+pub(super) fn subfolders(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let mut folders: Vec<(String, PathBuf)> = Vec::new();
+    for path in entries(folder)?.into_iter().filter(|path| path.is_dir()) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        folders.push((name, path));
+    }
+    folders.sort();
+    Ok(folders)
+}
+
+/// The images under each folder with its place in the list, and the names of the folders without any.
+#[allow(clippy::type_complexity)]
+pub(super) fn images_of_classes<'a>(
+    folders: &'a [(String, PathBuf)],
+    extensions: &[&str],
+) -> Result<(Vec<(PathBuf, i64)>, Vec<&'a str>)> {
+    let (mut samples, mut empty) = (Vec::new(), Vec::new());
+    for (label, (name, folder)) in folders.iter().enumerate() {
+        let before = samples.len();
+        images_under(folder, extensions, &mut |path| samples.push((path, label as i64)))?;
+        if samples.len() == before {
+            empty.push(name.as_str());
+        }
+    }
+    Ok((samples, empty))
 }
 
 /// What is in `folder`.

@@ -1,4 +1,4 @@
-//! Image files to tensors and back, as `torchvision.io`: PNG, JPEG, GIF, WebP and BMP, `u8` of shape `[C, H, W]`, `u16`
+//! Image files to tensors and back, as `torchvision.io`: PNG, JPEG, GIF, WebP, BMP and TIFF, `u8` of shape `[C, H, W]`, `u16`
 //! for a PNG of 16 bits, `[N, C, H, W]` for a GIF of several frames.
 //!
 //! A file is taken for hostile. One that ends too early or is damaged is an error that says where, and one whose
@@ -12,6 +12,7 @@ mod exif;
 mod gif;
 mod jpeg;
 mod png;
+mod tiff;
 mod webp;
 mod write;
 
@@ -256,11 +257,13 @@ fn decode(bytes: &[u8], options: ImageReadOptions) -> Result<(Image, Option<u8>)
         (|bytes, mode| webp::decode(bytes, mode).map(Image::Bytes), none)
     } else if bytes.starts_with(&bmp::START) {
         (|bytes, mode| bmp::decode(bytes, mode).map(Image::Bytes), none)
+    } else if tiff::STARTS.iter().any(|start| bytes.starts_with(start)) {
+        (tiff::decode, none)
     } else if bytes.is_empty() {
         return Err("the file is empty".into());
     } else {
         let start: Vec<String> = bytes.iter().take(4).map(|b| format!("{b:02x}")).collect();
-        return Err(format!("neither PNG, JPEG, GIF, WebP nor BMP: it starts with {}", start.join(" ")));
+        return Err(format!("neither PNG, JPEG, GIF, WebP, BMP nor TIFF: it starts with {}", start.join(" ")));
     };
     guarded(|| decode(bytes, options.mode)).map(|image| {
         let turned = options.apply_exif_orientation.then(|| orientation(bytes)).flatten();

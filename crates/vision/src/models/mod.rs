@@ -33,3 +33,6 @@ pub use registry::{ModelBuilder, Network, get_model, list_models};
 pub use segmentation::*;
 pub use video::*;
 pub use weights::*;
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use crate::models::layers::IntermediateLayerGetter;
 use crate::models::{MobileNetV3, ResNet, ResNetBuilder};
 use crate::ops::{ExtraBlocks, FeatureMaps, FeaturePyramidNetwork, Norm};
 use flambeau_autograd::Autograd;
-use flambeau_nn::{Call, Module};
+use flambeau_nn::{Call, Module, Sequential};
 use flambeau_tensor::{Result, Tensor, ensure};
 
 /// The layers of a network and a pyramid on them, as torchvision's `BackboneWithFPN`.
@@ -30,6 +30,37 @@ pub(super) fn freeze(model: &dyn Module, trained: impl Fn(&str) -> bool) -> Resu
 }
 
 impl BackboneWithFPN {
+    /// On the layers of a chain at the places `returned`, which give `in_channels` channels; each map of the pyramid has
+    /// `out_channels`. As torchvision's `BackboneWithFPN`.
+    ///
+    /// # Errors
+    /// Where the chain has no such layers, or the lists have other lengths.
+    #[track_caller]
+    pub fn new(
+        body: Sequential,
+        returned: &[usize],
+        in_channels: &[usize],
+        out_channels: usize,
+        extra_blocks: ExtraBlocks,
+    ) -> Result<Self> {
+        let (op, n) = ("BackboneWithFPN", body.len());
+        let ordered =
+            returned.windows(2).all(|pair| pair[0] < pair[1]) && returned.last().is_some_and(|last| *last < n);
+        ensure!(ordered, Argument, op, "the layers {returned:?} of a chain of {n}: they go up and are inside it");
+        ensure!(
+            returned.len() == in_channels.len(),
+            Argument,
+            op,
+            "{} layers and channels of {}",
+            returned.len(),
+            in_channels.len()
+        );
+        let at = returned.iter().enumerate().map(|(i, place)| (*place, i.to_string())).collect();
+        let body = IntermediateLayerGetter::new(body, at);
+        let fpn = FeaturePyramidNetwork::new(in_channels, out_channels).extra_blocks(extra_blocks).build()?;
+        Ok(BackboneWithFPN { body, fpn, out_channels })
+    }
+
     /// On the layers `returned` (1 to 4) of a residual network, the last `trainable` of whose five parts train.
     ///
     /// # Errors

@@ -216,10 +216,40 @@ impl RCNNBuilder {
     }
 
     fn make(&self) -> Result<RCNN> {
+        self.assembled(self.backbone()?, self.anchors()?)
+    }
+
+    /// The network on maps of one's own, with these anchors on them, as `FasterRCNN(backbone, num_classes,
+    /// rpn_anchor_generator=…)` of torchvision makes it: `num_classes`, sizes and thresholds are those of the builder. Of
+    /// five maps and more the first four are looked at where boxes are told apart.
+    ///
+    /// ```
+    /// use flambeau_nn::Sequential;
+    /// use flambeau_vision::models::{AnchorGenerator, BackboneWithFPN, fasterrcnn_resnet50_fpn};
+    /// use flambeau_vision::ops::{Conv2dNormActivation, ExtraBlocks};
+    ///
+    /// let layer = |from, to| Conv2dNormActivation::new(from, to).stride(2);
+    /// let body = Sequential::of((layer(3, 16), layer(16, 32), layer(32, 64)))?;
+    /// let backbone = BackboneWithFPN::new(body, &[1, 2], &[32, 64], 32, ExtraBlocks::None)?;
+    /// let anchors = AnchorGenerator::new(vec![vec![24.0], vec![48.0]], vec![vec![1.0]; 2])?;
+    /// let model = fasterrcnn_resnet50_fpn().num_classes(2).min_size(vec![128]).on(backbone, anchors)?;
+    /// # drop(model);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where there are as many anchors for other maps, or the options do not go together.
+    #[track_caller]
+    pub fn on(self, backbone: BackboneWithFPN, anchors: AnchorGenerator) -> Result<RCNN> {
+        ensure!(self.weights.is_none(), Argument, self.name, "weights are those of another backbone");
+        self.assembled(backbone, anchors)
+    }
+
+    #[track_caller]
+    fn assembled(&self, backbone: BackboneWithFPN, anchors: AnchorGenerator) -> Result<RCNN> {
         ensure!(!self.min_size.is_empty() && self.max_size > 0, Argument, self.name, "images have no size");
         let classes = self.classes(if self.extra == Extra::Keypoints { 2 } else { 91 });
         ensure!(classes > 1, Argument, self.name, "{classes} classes: the background is one of them");
-        let backbone = self.backbone()?;
         let channels = backbone.out_channels();
         let pool = |size: usize| {
             let names: Vec<String> = (0..4).map(|i| i.to_string()).collect();
@@ -227,8 +257,14 @@ impl RCNNBuilder {
         };
         // The order in which torchvision draws: what the second version gives to the first, and what masks and key
         // points add, come before the rest.
-        let anchors = self.anchors()?;
-        let per_place = anchors.num_anchors_per_location()[0];
+        let counts = anchors.num_anchors_per_location();
+        let per_place = counts[0];
+        ensure!(
+            counts.iter().all(|count| *count == per_place),
+            Argument,
+            self.name,
+            "maps with {counts:?} anchors at a place: one head cannot tell them all"
+        );
         let second = self.kind == Kind::ResNetV2;
         let early = if second { Some((RPNHead::new(channels, per_place, 2)?, self.box_head(channels)?)) } else { None };
         let mut masks = if self.extra == Extra::Masks { Some(self.mask_parts(channels, classes)?) } else { None };
