@@ -9,6 +9,7 @@ mod state;
 pub use coefficient::Coefficient;
 pub use options::{GroupOptions, Groups, OptionValue, ParamGroup, Params};
 pub(crate) use options::{Shown, is_of_kind};
+pub(crate) use state::rows_of;
 pub use state::{Kind, Slot, State, Stepped};
 
 use flambeau_autograd::{Autograd, enable_grad, no_grad};

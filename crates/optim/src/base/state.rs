@@ -181,8 +181,11 @@ impl Stepped<'_> {
             return if self.complex { t.view_as_real() } else { Ok(t.clone()) };
         }
         let param = &self.param;
-        // In rows whatever the parameter's strides are, as fused steps want it.
-        let fresh = Tensor::zeros(param.shape()).dtype(param.dtype()).device(param.device()).build()?;
+        let zeros = |shape: &[usize]| Tensor::zeros(shape).dtype(param.dtype()).device(param.device()).build();
+        let fresh = match rows_of(param) {
+            Some(order) => back(&zeros(param.permute(&order[..])?.shape())?, &order)?,
+            None => zeros(param.shape())?,
+        };
         fill(&fresh)?;
         let kept = if self.complex { fresh.view_as_complex()? } else { fresh.clone() };
         self.state.put(slot, Held::Tensor(kept));
@@ -256,10 +259,30 @@ impl Held {
     }
 }
 
-/// A copy of `saved` in rows, in the dtype and on the device of `param`, as PyTorch casts state.
+/// The order of dimensions in which a tensor's elements lie one after another, where they do though not in its own order.
+/// State lies as its parameter does, so that a fused step walks both in the order of memory.
+pub(crate) fn rows_of(t: &Tensor) -> Option<Vec<isize>> {
+    if t.is_contiguous() {
+        return None;
+    }
+    let order = t.layout().memory_order();
+    t.layout().permute(&order).is_contiguous().then(|| order.iter().map(|&d| d as isize).collect())
+}
+
+/// `t`, whose dimensions stand in `order`, with them where they were.
+fn back(t: &Tensor, order: &[isize]) -> Result<Tensor> {
+    let mut inverse = vec![0isize; order.len()];
+    order.iter().zip(0..).for_each(|(&d, i)| inverse[d as usize] = i);
+    t.permute(&inverse[..])
+}
+
+/// A copy of `saved` that lies as `param` does, in its dtype and on its device, as PyTorch casts state.
 fn own(saved: &Tensor, param: &Tensor) -> Result<Tensor> {
     let here = saved.detach().to_device(param.device())?.to_dtype(param.dtype())?;
-    here.contiguous()?.copy()
+    match rows_of(param).filter(|order| order.len() == here.rank()) {
+        Some(order) => back(&here.permute(&order[..])?.contiguous()?.copy()?, &order),
+        None => here.contiguous()?.copy(),
+    }
 }
 
 /// `value`, its floats cast as [`own`] does.

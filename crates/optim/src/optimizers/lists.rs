@@ -1,5 +1,6 @@
 //! Fused steps over lists: parameters of one dtype, device and kind go into one call.
 
+use crate::base::rows_of;
 use flambeau_tensor::{DType, Device, Op, Result, Tensor, dispatch_update};
 
 /// A parameter in a fused step.
@@ -15,6 +16,17 @@ impl<K: Copy + PartialEq> Row<K> {
     fn kind(&self) -> (DType, Device, K) {
         (self.grad.dtype(), self.grad.device(), self.key)
     }
+
+    /// Seen in the order of memory, where the parameter lies so that it can be; its state lies as it does.
+    fn in_memory_order(&mut self) -> Result<()> {
+        if let Some(order) = rows_of(&self.targets[0]) {
+            let like_it = self.targets.iter_mut().filter(|t| t.rank() == order.len());
+            for t in like_it.chain([&mut self.grad]) {
+                *t = t.permute(&order[..])?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Runs the step that `op` gives for each kind of `rows`; `scalars` stand behind the gradients.
@@ -28,18 +40,19 @@ pub(super) fn run<K: Copy + PartialEq>(
     while let Some(kind) = rows.first().map(Row::kind) {
         let (mut mine, others): (Vec<_>, Vec<_>) = rows.into_iter().partition(|r| r.kind() == kind);
         rows = others;
-        // What does not lie in rows takes the step beside and is written back.
+        mine.iter_mut().try_for_each(Row::in_memory_order)?;
+        // What does not lie in rows then takes the step beside and is written back.
         let mut strided = Vec::new();
-        for row in mine.iter_mut().filter(|r| !r.targets[0].is_contiguous()) {
-            let dense = row.targets[0].contiguous()?;
-            strided.push((std::mem::replace(&mut row.targets[0], dense.clone()), dense));
+        for target in mine.iter_mut().flat_map(|r| &mut r.targets).filter(|t| !t.is_contiguous()) {
+            let dense = target.contiguous()?;
+            strided.push((std::mem::replace(target, dense.clone()), dense));
         }
         let inputs: Vec<&Tensor> = mine.iter().map(|r| &r.grad).chain(scalars).collect();
         let lists = mine[0].targets.len();
         let targets: Vec<&Tensor> = (0..lists).flat_map(|i| mine.iter().map(move |r| &r.targets[i])).collect();
         dispatch_update(name, op(kind.2), &inputs, &targets)?;
-        for (param, dense) in strided {
-            param.copy_(&dense)?;
+        for (target, dense) in strided {
+            target.copy_(&dense)?;
         }
     }
     Ok(())

@@ -1,0 +1,98 @@
+//! Once an optimizer has its state, a fused step takes no memory for tensors: not in f32 nor in half precision, not for
+//! parameters in another order of dimensions, not for 200 of them.
+
+use flambeau_autograd::Autograd;
+use flambeau_optim::*;
+use flambeau_tensor::alloc::empty_cache;
+use flambeau_tensor::{DType, Result, Tensor};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Blocks at least as large as a parameter that anybody asked for.
+static LARGE: AtomicUsize = AtomicUsize::new(0);
+/// Bytes of a parameter: more than the lists of a step over 200 of them.
+static LEAST: AtomicUsize = AtomicUsize::new(usize::MAX);
+const SIZE: usize = 192;
+
+struct Watched;
+
+impl Watched {
+    fn see(size: usize) {
+        if size >= LEAST.load(Ordering::Relaxed) {
+            LARGE.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+// SAFETY: everything is left to the system's allocator.
+unsafe impl GlobalAlloc for Watched {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        Watched::see(layout.size());
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        Watched::see(layout.size());
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        Watched::see(size);
+        // SAFETY: the caller's promise.
+        unsafe { System.realloc(ptr, layout, size) }
+    }
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(ptr, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Watched = Watched;
+
+/// Large blocks that `f` asks for, nothing being kept from before.
+fn blocks(f: impl FnOnce() -> Result<()>) -> Result<usize> {
+    empty_cache();
+    let before = LARGE.load(Ordering::Relaxed);
+    f()?;
+    Ok(LARGE.load(Ordering::Relaxed) - before)
+}
+
+type Make = fn(&[Tensor]) -> Result<Box<dyn Optimizer>>;
+
+#[test]
+fn fused_steps_take_no_memory() -> Result<()> {
+    let optimizers: [(&str, Make); 4] = [
+        ("SGD", |p| Ok(Box::new(SGD::new(p).lr(0.1).weight_decay(0.1).build()?))),
+        ("SGD with momentum", |p| Ok(Box::new(SGD::new(p).lr(0.1).momentum(0.9).nesterov(true).build()?))),
+        ("Adam", |p| Ok(Box::new(Adam::new(p).lr(0.1).amsgrad(true).weight_decay(0.1).build()?))),
+        ("AdamW", |p| Ok(Box::new(AdamW::new(p).lr(0.1).build()?))),
+    ];
+    let kinds = [(DType::F32, false, 1), (DType::BF16, false, 1), (DType::F16, false, 1), (DType::F32, true, 1)];
+    for (name, make) in optimizers {
+        for (dtype, turned, count) in kinds.into_iter().chain([(DType::BF16, true, 1), (DType::F32, false, 200)]) {
+            let matrix = |value: f64| -> Result<Tensor> {
+                let rows = Tensor::full([SIZE, SIZE], value).dtype(dtype).build()?;
+                if turned { rows.t() } else { Ok(rows) }
+            };
+            LEAST.store(SIZE * SIZE * dtype.size(), Ordering::Relaxed);
+            let params = (0..count).map(|_| matrix(1.0)?.detach().requires_grad_()).collect::<Result<Vec<_>>>()?;
+            params.iter().try_for_each(|p| p.set_grad(Some(matrix(0.5)?)))?;
+            let mut optimizer = make(&params)?;
+            optimizer.step()?;
+            let before = params[0].to_dtype(DType::F32)?.select(0, 0)?.select(0, 0)?.item::<f64>()?;
+            let taken = blocks(|| optimizer.step())?;
+            assert_eq!(taken, 0, "{name}, {count} of {dtype}, turned: {turned}");
+            let after = params[0].to_dtype(DType::F32)?.select(0, 0)?.select(0, 0)?.item::<f64>()?;
+            assert!(after < before, "{name} does not move {dtype}");
+        }
+    }
+    LEAST.store(SIZE * SIZE * DType::F32.size(), Ordering::Relaxed);
+    // The watch sees what a step of other ops takes.
+    let p = Tensor::ones([SIZE, SIZE]).build()?.requires_grad_()?;
+    p.set_grad(Some(p.detach().copy()?))?;
+    let mut optimizer = Adadelta::new([&p]).build()?;
+    optimizer.step()?;
+    assert!(blocks(|| optimizer.step())? > 0);
+    Ok(())
+}
