@@ -222,6 +222,28 @@ fn a_bad_index_shortens_nothing() -> Result<()> {
     Ok(())
 }
 
+/// The values of `torch.nn.functional.embedding` and `embedding_bag` with `scale_grad_by_freq`.
+#[test]
+fn gradients_of_rows_by_how_often_they_are_named() -> Result<()> {
+    let indices = Tensor::from_slice(&[1i64, 2, 2, 0, 2], 5)?;
+    let table = Embedding::new(4, 1).scale_grad_by_freq(true).build()?;
+    assert_eq!(format!("{table:?}"), "Embedding(4, 1, scale_grad_by_freq=True)");
+    let by = tensor(&[1.0, 2.0, 4.0, 8.0, 6.0], &[5, 1]);
+    table.call(&indices)?.mul(&by)?.sum(..)?.backward()?;
+    close(&table.weight.grad().expect("a gradient"), &[8.0, 1.0, 4.0, 0.0]);
+    let bag = EmbeddingBag::new(4, 1).scale_grad_by_freq(true).build()?;
+    assert_eq!(format!("{bag:?}"), "EmbeddingBag(4, 1, scale_grad_by_freq=True, mode='mean')");
+    let offsets = Tensor::from_slice(&[0i64, 3], 2)?;
+    bag.call((&indices, &offsets))?.mul(&tensor(&[3.0, 4.0], &[2, 1]))?.sum(..)?.backward()?;
+    close(&bag.weight.grad().expect("a gradient"), &[2.0, 1.0, 4.0 / 3.0, 0.0]);
+    // Neither a sparse gradient nor that of a maximum is scaled.
+    let sparse = Embedding::new(4, 1).scale_grad_by_freq(true).sparse(true).build()?;
+    assert_eq!(sparse.call(&indices).unwrap_err().kind(), ErrorKind::Unsupported);
+    let most = EmbeddingBag::new(4, 1).scale_grad_by_freq(true).mode(flambeau_tensor::BagMode::Max).build()?;
+    assert_eq!(most.call((&indices, &offsets)).unwrap_err().kind(), ErrorKind::Unsupported);
+    Ok(())
+}
+
 /// A chain in place of a builder, and what it is made for at once.
 #[test]
 fn activations_are_made_alike() -> Result<()> {

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use flambeau_autograd::Autograd;
+use flambeau_autograd::{Autograd, SparseTensor};
 use flambeau_optim::{
     ASGD, Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, LBFGS, Muon, NAdam, Optimizer, ParamGroup, RAdam, RMSprop,
-    Rprop, SGD, rule,
+    Rprop, SGD, SparseAdam, rule,
 };
 use flambeau_tensor::{Result, Tensor};
 use safetensors::SafeTensors;
@@ -32,8 +32,9 @@ macro_rules! table {
     };
 }
 
-const TABLE: &[(&str, Make)] =
-    table![ASGD, Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, LBFGS, Muon, NAdam, RAdam, RMSprop, Rprop, SGD];
+const TABLE: &[(&str, Make)] = table![
+    ASGD, Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, LBFGS, Muon, NAdam, RAdam, RMSprop, Rprop, SGD, SparseAdam
+];
 
 /// A recorded option as groups take it.
 fn option<T>(value: &Value<T>) -> std::result::Result<rule::Value, Trouble> {
@@ -80,12 +81,18 @@ pub fn run(name: &str, make: Make, json: &Json, data: &SafeTensors<'_>) -> std::
         None => None,
         Some(_) => return Err(Malformed("grads is not a list of steps".into()).into()),
     };
+    // Where gradients are sparse, the rows that they are of.
+    let rows = json.get("rows").map(|rows| rows.as_array().ok_or_else(|| Malformed("rows is not a list".into())));
+    let rows = rows.transpose()?;
     let last = after.keys().filter_map(|step| step.parse::<usize>().ok()).max().unwrap_or(0);
     for step in 1..=steps.map_or(last, Vec::len) {
         match steps {
             Some(steps) => {
                 let grads = revived(&steps[step - 1], data)?;
-                params.iter().zip(grads).try_for_each(|(param, grad)| param.set_grad(Some(grad)))?;
+                match rows {
+                    Some(rows) => give_rows(&params, rows.get(step - 1), grads, data)?,
+                    None => params.iter().zip(grads).try_for_each(|(param, grad)| param.set_grad(Some(grad)))?,
+                }
                 optimizer.step()?;
             }
             None => drop(optimizer.step_with(&mut || quartic(&params))?),
@@ -101,6 +108,20 @@ pub fn run(name: &str, make: Make, json: &Json, data: &SafeTensors<'_>) -> std::
         None => Ok(()),
         Some(step) => Err(Malformed(format!("there are no gradients for step {step}")).into()),
     }
+}
+
+/// Gives each parameter the gradients of some of its rows.
+fn give_rows(
+    params: &[Tensor],
+    rows: Option<&Json>,
+    grads: Vec<Tensor>,
+    data: &SafeTensors<'_>,
+) -> std::result::Result<(), Trouble> {
+    let rows = revived(rows.ok_or_else(|| Malformed("there are no rows for a step".into()))?, data)?;
+    for ((param, rows), grad) in params.iter().zip(rows).zip(grads) {
+        param.set_sparse_grad(SparseTensor::new(rows.unsqueeze(0)?, grad, param.shape())?)?;
+    }
+    Ok(())
 }
 
 /// What is minimized where no gradients are recorded: the sum of (p − 1)⁴ and of p² / 2, with its gradients.

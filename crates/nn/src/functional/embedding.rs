@@ -1,7 +1,7 @@
 //! Rows of a table by their numbers.
 
-use flambeau_autograd::sparse_gradients;
-use flambeau_tensor::{BagMode, DType, EmbeddingBagOptions, Result, Tensor, ensure, no_grad, options};
+use flambeau_autograd::{Autograd, sparse_gradients};
+use flambeau_tensor::{BagMode, DType, EmbeddingBagOptions, Result, Tensor, ensure, grad_enabled, no_grad, options};
 
 /// The rows of `weight` `[n, d]` whose numbers `indices` `[…]` holds: `[…, d]`.
 ///
@@ -23,6 +23,8 @@ options! {
         max_norm: ~into Option<f64> = None,
         /// The p of that norm.
         norm_type: f64 = 2.0,
+        /// The gradient of a row is divided by how often `indices` names it.
+        scale_grad_by_freq: bool = false,
         /// The gradient of a weight that is a leaf is sparse: see [`sparse_gradients`].
         sparse: bool = false,
     }
@@ -42,7 +44,7 @@ options! {
 /// ```
 ///
 /// # Errors
-/// As [`embedding`]; `weight` is as it was then.
+/// As [`embedding`], `weight` is as it was then; and where a sparse gradient is to be scaled by frequency.
 #[track_caller]
 pub fn embedding_with(
     indices: impl AsRef<Tensor>,
@@ -50,14 +52,40 @@ pub fn embedding_with(
     options: EmbeddingOptions,
 ) -> Result<Tensor> {
     let (indices, weight) = (indices.as_ref(), weight.as_ref());
-    let EmbeddingOptions { padding_idx, max_norm, norm_type, sparse } = options;
+    let EmbeddingOptions { padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse } = options;
+    check_scale("embedding", scale_grad_by_freq, sparse)?;
     if let Some(max_norm) = max_norm {
         no_grad(|| renorm_rows(indices, weight, padding_idx, max_norm, norm_type))?;
     }
-    match sparse {
-        true => sparse_gradients(|| weight.embedding(indices, padding_idx)),
-        false => weight.embedding(indices, padding_idx),
+    match (sparse, scale_grad_by_freq) {
+        (true, _) => sparse_gradients(|| weight.embedding(indices, padding_idx)),
+        (_, true) => scaled_by_frequency("embedding", indices, weight)?.embedding(indices, padding_idx),
+        _ => weight.embedding(indices, padding_idx),
     }
+}
+
+fn check_scale(op: &'static str, scale_grad_by_freq: bool, sparse: bool) -> Result<()> {
+    ensure!(!(scale_grad_by_freq && sparse), Unsupported, op, "a sparse gradient is not scaled by frequency");
+    Ok(())
+}
+
+/// `weight`, on the way back to which the gradient of each row is divided by how often `indices` names it.
+#[track_caller]
+fn scaled_by_frequency(op: &'static str, indices: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    ensure!(weight.rank() == 2, Shape, op, "the weight must be a matrix, its shape is {:?}", weight.shape());
+    if !(grad_enabled() && weight.requires_grad()) {
+        return Ok(weight.clone());
+    }
+    let share = no_grad(|| {
+        let zeros = Tensor::zeros([weight.shape()[0]]).dtype(DType::F32).device(weight.device()).build()?;
+        let indices = indices.to_device(weight.device())?.reshape(-1)?.to_dtype(DType::I64)?;
+        let ones = Tensor::ones([indices.numel()]).dtype(DType::F32).device(weight.device()).build()?;
+        let times = zeros.index_add(0, &indices, &ones, 1)?;
+        times.clamp_min(1.0)?.reciprocal()?.to_dtype(weight.dtype())?.unsqueeze(1)
+    })?;
+    let seen = weight.narrow(0, 0, weight.shape()[0])?;
+    seen.register_hook(move |grad| grad.mul(&share).map(Some))?;
+    Ok(seen)
 }
 
 /// The sum, mean or maximum over bags of rows of `weight` `[n, d]`: [`Tensor::embedding_bag`].
@@ -70,14 +98,15 @@ pub fn embedding_bag(
     weight: impl AsRef<Tensor>,
     options: EmbeddingBagOptions<'_>,
 ) -> Result<Tensor> {
-    embedding_bag_with(indices, weight, options, None, 2.0, false)
+    embedding_bag_with(indices, weight, options, None, 2.0, false, false)
 }
 
 /// [`embedding_bag`], the rows used first brought, in `weight`, to a `norm_type`-norm of at most `max_norm`; where
-/// `sparse`, the gradient of a weight that is a leaf is sparse ([`sparse_gradients`]).
+/// `scale_grad_by_freq`, the gradient of a row is divided by how often `indices` names it; where `sparse`, the gradient of a
+/// weight that is a leaf is sparse ([`sparse_gradients`]).
 ///
 /// # Errors
-/// As [`embedding_bag`], and where a maximum is to have a sparse gradient.
+/// As [`embedding_bag`], where a maximum is to have a scaled or a sparse gradient, and where a sparse one is to be scaled.
 #[track_caller]
 pub fn embedding_bag_with(
     indices: impl AsRef<Tensor>,
@@ -85,9 +114,17 @@ pub fn embedding_bag_with(
     options: EmbeddingBagOptions<'_>,
     max_norm: Option<f64>,
     norm_type: f64,
+    scale_grad_by_freq: bool,
     sparse: bool,
 ) -> Result<Tensor> {
     let (indices, weight) = (indices.as_ref(), weight.as_ref());
+    check_scale("embedding_bag", scale_grad_by_freq, sparse)?;
+    ensure!(
+        !scale_grad_by_freq || options.mode != BagMode::Max,
+        Unsupported,
+        "embedding_bag",
+        "the gradient of a maximum is not scaled by frequency, that of the sum and the mean is"
+    );
     ensure!(
         !sparse || options.mode != BagMode::Max,
         Unsupported,
@@ -97,9 +134,10 @@ pub fn embedding_bag_with(
     if let Some(max_norm) = max_norm {
         no_grad(|| renorm_rows(indices, weight, options.padding_idx, max_norm, norm_type))?;
     }
-    match sparse {
-        true => sparse_gradients(|| weight.embedding_bag(indices, options)),
-        false => weight.embedding_bag(indices, options),
+    match (sparse, scale_grad_by_freq) {
+        (true, _) => sparse_gradients(|| weight.embedding_bag(indices, options)),
+        (_, true) => scaled_by_frequency("embedding_bag", indices, weight)?.embedding_bag(indices, options),
+        _ => weight.embedding_bag(indices, options),
     }
 }
 

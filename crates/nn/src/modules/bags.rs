@@ -26,6 +26,7 @@ pub struct EmbeddingBag {
     padding_idx: Option<isize>,
     max_norm: Option<f64>,
     norm_type: f64,
+    scale_grad_by_freq: bool,
     #[module(skip)]
     mode: BagMode,
     include_last_offset: bool,
@@ -44,6 +45,8 @@ builder! {
         max_norm: ~into Option<f64> = None,
         /// The p of the norm for `max_norm`, 2 unless set.
         norm_type: f64 = 2.0,
+        /// The gradient of a row is divided by how often the indices name it, for a sum or a mean.
+        scale_grad_by_freq: bool = false,
         /// What becomes of a bag: the mean unless set.
         mode: BagMode = BagMode::Mean,
         /// The table's gradient is sparse, for a sum or a mean: as [`Embedding`](crate::Embedding)'s.
@@ -68,9 +71,17 @@ impl EmbeddingBag {
         if let Some(index) = padding_idx {
             no_grad(|| weight.select(0, index)?.zero_().map(drop))?;
         }
-        let (max_norm, norm_type, mode) = (b.max_norm, b.norm_type, b.mode);
-        let (include_last_offset, sparse) = (b.include_last_offset, b.sparse);
-        Ok(EmbeddingBag { weight, padding_idx, max_norm, norm_type, mode, include_last_offset, sparse })
+        let EmbeddingBagBuilder { max_norm, norm_type, scale_grad_by_freq, mode, include_last_offset, sparse, .. } = b;
+        Ok(EmbeddingBag {
+            weight,
+            padding_idx,
+            max_norm,
+            norm_type,
+            scale_grad_by_freq,
+            mode,
+            include_last_offset,
+            sparse,
+        })
     }
 
     /// The mean of bags from the rows of `weight`, `[num_embeddings, embedding_dim]`, not trained where `freeze`.
@@ -87,6 +98,7 @@ impl EmbeddingBag {
             padding_idx: None,
             max_norm: None,
             norm_type: 2.0,
+            scale_grad_by_freq: false,
             mode: BagMode::Mean,
             include_last_offset: false,
             sparse: false,
@@ -101,6 +113,9 @@ impl EmbeddingBag {
         }
         if self.norm_type != 2.0 {
             text += &format!(", norm_type={}", py_float(self.norm_type));
+        }
+        if self.scale_grad_by_freq {
+            text += ", scale_grad_by_freq=True";
         }
         text += match self.mode {
             BagMode::Sum => ", mode='sum'",
@@ -146,6 +161,7 @@ impl Forward<(&Tensor, Option<&Tensor>, Option<&Tensor>)> for EmbeddingBag {
             include_last_offset: self.include_last_offset,
             padding_idx: self.padding_idx,
         };
-        functional::embedding_bag_with(indices, &self.weight, options, self.max_norm, self.norm_type, self.sparse)
+        let (max_norm, norm_type, scale) = (self.max_norm, self.norm_type, self.scale_grad_by_freq);
+        functional::embedding_bag_with(indices, &self.weight, options, max_norm, norm_type, scale, self.sparse)
     }
 }

@@ -24,6 +24,7 @@ pub struct Embedding {
     padding_idx: Option<isize>,
     max_norm: Option<f64>,
     norm_type: f64,
+    scale_grad_by_freq: bool,
     sparse: bool,
 }
 
@@ -41,6 +42,8 @@ builder! {
         max_norm: ~into Option<f64> = None,
         /// The p of the norm for `max_norm`, 2 unless set.
         norm_type: f64 = 2.0,
+        /// The gradient of a row is divided by how often the indices name it.
+        scale_grad_by_freq: bool = false,
         /// The table's gradient is sparse: the rows that were looked up, for optimizers that take such (`SparseAdam`,
         /// `SGD`, `Adagrad`).
         sparse: bool = false,
@@ -60,7 +63,8 @@ impl Embedding {
         if let Some(index) = padding_idx {
             no_grad(|| weight.select(0, index)?.zero_().map(drop))?;
         }
-        Ok(Embedding { weight, padding_idx, max_norm: b.max_norm, norm_type: b.norm_type, sparse: b.sparse })
+        let EmbeddingBuilder { max_norm, norm_type, scale_grad_by_freq, sparse, .. } = b;
+        Ok(Embedding { weight, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse })
     }
 
     /// With the rows of `weight`, `[num_embeddings, embedding_dim]`, not trained where `freeze`.
@@ -71,7 +75,14 @@ impl Embedding {
     pub fn from_pretrained(weight: Tensor, freeze: bool) -> Result<Self> {
         ensure!(weight.rank() == 2, Shape, "Embedding", "a table has two dimensions, this one is {:?}", weight.shape());
         let weight = if freeze { Parameter::frozen(&weight) } else { Parameter::new(weight)? };
-        Ok(Embedding { weight, padding_idx: None, max_norm: None, norm_type: 2.0, sparse: false })
+        Ok(Embedding {
+            weight,
+            padding_idx: None,
+            max_norm: None,
+            norm_type: 2.0,
+            scale_grad_by_freq: false,
+            sparse: false,
+        })
     }
 
     fn describe(&self) -> String {
@@ -88,6 +99,9 @@ impl Embedding {
         }
         if self.norm_type != 2.0 {
             text += &format!(", norm_type={}", py_float(self.norm_type));
+        }
+        if self.scale_grad_by_freq {
+            text += ", scale_grad_by_freq=True";
         }
         if self.sparse {
             text += ", sparse=True";
@@ -112,6 +126,7 @@ impl Forward<&Tensor> for Embedding {
             padding_idx: self.padding_idx,
             max_norm: self.max_norm,
             norm_type: self.norm_type,
+            scale_grad_by_freq: self.scale_grad_by_freq,
             sparse: self.sparse,
         };
         functional::embedding_with(indices, &self.weight, options)

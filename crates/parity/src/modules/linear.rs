@@ -2,7 +2,7 @@
 
 use flambeau_nn::{AdaptiveLogSoftmaxWithLoss, Call as _, Embedding, EmbeddingBag, Linear};
 
-use super::{Entry, layer, module, never};
+use super::{Entry, layer, module};
 use crate::{call::ok, ops::image::bag_mode};
 
 pub(super) const TABLE: &[Entry] = &[
@@ -17,10 +17,10 @@ pub(super) const TABLE: &[Entry] = &[
         })
     }),
     ("EmbeddingBag", |c| {
-        never(c, 4, "scale_grad_by_freq")?;
         let bag = EmbeddingBag::new(c.size(0, "num_embeddings")?, c.size(1, "embedding_dim")?)
             .max_norm(c.float_opt(2, "max_norm")?)
             .norm_type(c.float_or(3, "norm_type", 2.0)?)
+            .scale_grad_by_freq(c.flag(4, "scale_grad_by_freq", false)?)
             .mode(bag_mode(c, 5)?)
             .sparse(c.flag(6, "sparse", false)?)
             .include_last_offset(c.flag(8, "include_last_offset", false)?)
@@ -28,12 +28,12 @@ pub(super) const TABLE: &[Entry] = &[
         module(bag, |m, c| ok(m.call((c.x()?, c.tensor_opt(1, "offsets")?, c.tensor_opt(2, "per_sample_weights")?))?))
     }),
     ("Embedding", |c| {
-        never(c, 5, "scale_grad_by_freq")?;
         layer(
             Embedding::new(c.size(0, "num_embeddings")?, c.size(1, "embedding_dim")?)
                 .padding_idx(c.int_opt(2, "padding_idx")?.map(|i| i as isize))
                 .max_norm(c.float_opt(3, "max_norm")?)
                 .norm_type(c.float_or(4, "norm_type", 2.0)?)
+                .scale_grad_by_freq(c.flag(5, "scale_grad_by_freq", false)?)
                 .sparse(c.flag(6, "sparse", false)?),
         )
     }),
