@@ -4,6 +4,7 @@
 //! - [`datasets`]: torchaudio's sets of recordings, from local folders.
 //! - [`transforms`]: what is done to a waveform on its way into a model, as modules.
 //! - [`functional`]: the same as functions, filters and effects among them.
+//! - [`effects`]: chains of effects, in SoX's words.
 //! - [`compliance`]: features as Kaldi computes them.
 //! - [`models`]: networks that recognise and separate, and decoders from what they say to words.
 //! - [`pipelines`]: published networks, with their labels.
@@ -13,6 +14,7 @@
 
 pub mod compliance;
 pub mod datasets;
+pub mod effects;
 pub mod functional;
 pub mod io;
 pub mod models;

@@ -90,6 +90,38 @@ pub fn filtfilt(waveform: &Tensor, a_coeffs: &Tensor, b_coeffs: &Tensor, clamp: 
     lfilter(&once.flip(-1)?, a_coeffs, b_coeffs, LfilterOptions::new().clamp(clamp))?.flip(-1)
 }
 
+/// Signals `[..., frames]` through filters of second order one after another, rows `b₀ b₁ b₂ a₀ a₁ a₂` of `sos` `[sections,
+/// 6]`, clamped to −1..1 at the end where `clamp`. A long filter as one [`lfilter`] loses its poles to rounding; in sections
+/// it keeps them. Follows `scipy.signal.sosfilt`.
+///
+/// ```
+/// use flambeau_audio::functional::sosfilt;
+/// use flambeau_tensor::tensor;
+///
+/// let twice = tensor!([[1.0, 0.0, 0.0, 1.0, -0.5, 0.0], [2.0, 0.0, 0.0, 2.0, -1.0, 0.0]]);
+/// assert_eq!(sosfilt(&tensor!([0.5, 0.0, 0.0]), &twice, false)?.to_vec::<f32>()?, [0.5, 0.5, 0.375]);
+/// # Ok::<(), flambeau_tensor::Error>(())
+/// ```
+///
+/// # Errors
+/// Where `sos` has another shape, or is not of the signals' dtype.
+#[track_caller]
+pub fn sosfilt(waveform: &Tensor, sos: &Tensor, clamp: bool) -> Result<Tensor> {
+    ensure!(
+        sos.rank() == 2 && sos.shape()[1] == 6,
+        Shape,
+        "sosfilt",
+        "sections are [sections, 6], these are {:?}",
+        sos.shape()
+    );
+    let mut y = waveform.clone();
+    for section in 0..sos.shape()[0] {
+        let row = sos.select(0, section as isize)?;
+        y = lfilter(&y, &row.narrow(0, 3, 3)?, &row.narrow(0, 0, 3)?, LfilterOptions::new().clamp(false))?;
+    }
+    if clamp { y.clamp(-1.0, 1.0) } else { Ok(y) }
+}
+
 /// Signals `[..., frames]` through the filter of second order with these coefficients, clamped to −1..1. Follows
 /// `torchaudio.functional.biquad`.
 ///

@@ -36,7 +36,7 @@ pub use effects::{
 };
 pub use features::{PitchOptions, SlidingWindowCmnOptions, compute_deltas, detect_pitch_frequency, sliding_window_cmn};
 pub use filters::{MelNorm, MelScaleKind, create_dct, linear_fbanks, melscale_fbanks};
-pub use lfilter::{LfilterOptions, biquad, filtfilt, lfilter};
+pub use lfilter::{LfilterOptions, biquad, filtfilt, lfilter, sosfilt};
 pub use loudness::loudness;
 pub use mask::{MaskAxis, mask_along_axis, mask_along_axis_iid};
 pub use mixing::{ConvolveMode, add_noise, convolve, deemphasis, fftconvolve, preemphasis};

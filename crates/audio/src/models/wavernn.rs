@@ -206,6 +206,16 @@ impl WaveRNN {
         })
     }
 
+    /// Levels of a sample.
+    pub fn n_classes(&self) -> usize {
+        self.n_classes
+    }
+
+    /// Bits of a sample, the logarithm of the levels.
+    pub fn n_bits(&self) -> u32 {
+        self.n_classes.ilog2()
+    }
+
     /// The spectrogram and the four parts of what is seen in it, `[batch, samples, ·]`.
     #[track_caller]
     fn conditions(&self, specgram: &Tensor) -> Result<(Tensor, [Tensor; 4])> {
@@ -259,7 +269,7 @@ impl WaveRNN {
         let zeros = |n: usize| Tensor::zeros([batch, n]).dtype(mel.dtype()).device(mel.device()).build();
         let (mut h1, mut h2) = (zeros(self.n_rnn)?.unsqueeze(0)?, zeros(self.n_rnn)?.unsqueeze(0)?);
         let mut x = zeros(1)?;
-        let levels = 2f64.powi(self.n_classes.ilog2() as i32) - 1.0;
+        let levels = 2f64.powi(self.n_bits() as i32) - 1.0;
         let mut output = Vec::with_capacity(samples);
         for i in 0..samples as isize {
             let at = |t: &Tensor| t.select(1, i);

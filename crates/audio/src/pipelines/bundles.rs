@@ -1,6 +1,6 @@
 //! What each of torchaudio's bundles is made of.
 
-use super::{Norms, Wav2Vec2Bundle};
+use super::{Norms, Wav2Vec2Bundle, Wav2Vec2FABundle};
 
 const BASE: [usize; 4] = [768, 12, 12, 3072];
 const LARGE: [usize; 4] = [1024, 24, 16, 4096];
@@ -64,3 +64,15 @@ bundles! {
     WAVLM_BASE_PLUS: BASE, Once, [0.1, 0.1, 0.0, 0.1, 0.05], true, None;
     WAVLM_LARGE: LARGE, All, [0.1, 0.1, 0.0, 0.1, 0.05], true, None;
 }
+
+/// `torchaudio.pipelines.MMS_FA`, for texts of many languages in Latin letters.
+pub const MMS_FA: Wav2Vec2FABundle = Wav2Vec2FABundle {
+    inner: Wav2Vec2Bundle {
+        name: "MMS_FA",
+        size: LARGE,
+        norms: Norms::AllBiased,
+        dropout: [0.0, 0.0, 0.1, 0.0, 0.1],
+        wavlm: false,
+        labels: Some("-aienoutsrmkldghybpwcvjzf'qx"),
+    },
+};

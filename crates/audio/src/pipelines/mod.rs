@@ -9,11 +9,25 @@
 //! // let model = bundle.model("wav2vec2_fairseq_base_ls960_asr_ls960.pth")?;
 //! ```
 
+mod alignment;
 mod bundles;
 mod hugging_face;
+mod separation;
+mod speech;
+mod transducer;
 
+pub use alignment::{Aligner, Tokenizer, Wav2Vec2FABundle};
 pub use bundles::*;
 pub use hugging_face::from_hugging_face;
+pub use separation::{
+    CONVTASNET_BASE_LIBRI2MIX, HDEMUCS_HIGH_MUSDB, HDEMUCS_HIGH_MUSDB_PLUS, SEPARATION, SQUIM_OBJECTIVE,
+    SQUIM_SUBJECTIVE, SeparationModel, SourceSeparationBundle, SquimObjectiveBundle, SquimSubjectiveBundle,
+};
+pub use speech::{
+    SPEAKING, TACOTRON2_GRIFFINLIM_CHAR_LJSPEECH, TACOTRON2_GRIFFINLIM_PHONE_LJSPEECH, TACOTRON2_WAVERNN_CHAR_LJSPEECH,
+    TACOTRON2_WAVERNN_PHONE_LJSPEECH, Tacotron2TTSBundle, TextProcessor, Vocoder,
+};
+pub use transducer::{EMFORMER_RNNT_BASE_LIBRISPEECH, RNNTBundle, RNNTFeatures, SentencePieces};
 
 use crate::models::{ExtractorMode, Wav2Vec2Model, Wav2Vec2ModelBuilder, wav2vec2_base, wavlm_base};
 use flambeau_nn::{Call, Forward, Module, utils::skip_init};
@@ -105,7 +119,8 @@ impl Wav2Vec2Bundle {
         let model = skip_init(|| self.options().build())?;
         load(&model, state)?;
         model.eval();
-        Ok(BundleModel { model, normalize_waveform: self.normalizes_waveform() })
+        let normalize_waveform = self.normalizes_waveform();
+        Ok(BundleModel { model, normalize_waveform, log_softmax: false, append_star: false })
     }
 }
 
@@ -127,6 +142,8 @@ pub struct BundleModel {
     /// The network itself.
     pub model: Wav2Vec2Model,
     normalize_waveform: bool,
+    log_softmax: bool,
+    append_star: bool,
 }
 
 impl BundleModel {
@@ -158,6 +175,13 @@ impl Forward<(&Tensor, Option<&Tensor>)> for BundleModel {
 
     #[track_caller]
     fn forward(&self, (waveforms, lengths): (&Tensor, Option<&Tensor>)) -> Result<(Tensor, Option<Tensor>)> {
-        self.model.call((&self.normalised(waveforms)?, lengths))
+        let (mut x, lengths) = self.model.call((&self.normalised(waveforms)?, lengths))?;
+        if self.log_softmax {
+            x = x.log_softmax(-1)?;
+        }
+        if self.append_star {
+            x = x.pad(&[0, 1], 0.0)?;
+        }
+        Ok((x, lengths))
     }
 }
