@@ -297,6 +297,11 @@ fn _files(root: &str) -> Result<()> {
     audio::models::hdemucs_high(["drums", "bass", "other", "vocals"]).build()?;
     audio::models::squim_objective_base().build()?;
     audio::pipelines::WAV2VEC2_ASR_BASE_960H.model("weights.pth")?;
+    let (emission, tokens) = (Tensor::zeros([9, 29]).build()?, vec![vec![7, 19, 5]]);
+    audio::pipelines::MMS_FA.aligner().align(&emission, &tokens)?;
+    audio::pipelines::TACOTRON2_WAVERNN_CHAR_LJSPEECH.wavernn("weights.pth")?;
+    let x = waveform.clone();
+    audio::effects::EffectsChain::of(["highpass 80", "rate 8000"])?.apply(&x, 16_000)?;
     use flambeau::audio::models::decoder::CTCDecoder;
     use flambeau::audio::transforms::{MVDR, MVDRSolution};
     let (tokens, lexicon, emissions) = (["-", "|", "a"], [("a", "a |")], Tensor::zeros([1, 5, 3]).build()?);

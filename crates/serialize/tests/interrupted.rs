@@ -46,7 +46,9 @@ fn another_process() {
         }
         "for ever" => {
             let states = [all(1.0), all(2.0), all(3.0)];
-            states.iter().cycle().for_each(|state| save(&path, state).expect("saved"));
+            loop {
+                states.iter().for_each(|state| save(&path, state).expect("saved"));
+            }
         }
         number => {
             let state = all(number.parse().expect("a number"));

@@ -278,6 +278,14 @@ fn numbers_promote_by_their_category() {
 }
 
 #[test]
+fn a_complex_number_is_infinite_where_one_part_is() {
+    // As in PyTorch, whatever the other part.
+    let (inf, nan) = (f32::INFINITY, f32::NAN);
+    let z = tensor!([Complex::new(inf, nan), Complex::new(nan, -inf), Complex::new(nan, 0.0), Complex::new(1.0, inf)]);
+    assert_eq!(z.isinf().unwrap().to_vec::<bool>().unwrap(), [true, true, false, true]);
+}
+
+#[test]
 fn a_power_by_a_number_is_the_product_root_or_reciprocal() {
     let x = tensor!([-0.0, -2.0, 0.25, 3.0, f32::NEG_INFINITY]);
     let power = |v: f64| x.pow(v).unwrap().to_vec::<f32>().unwrap();

@@ -59,7 +59,7 @@ fn time_and_pitch() -> Result<()> {
 
 #[test]
 fn cuts_and_fades() -> Result<()> {
-    let x = tensor!([[1.0f64, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]]);
+    let x = tensor!([[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]]; DType::F64);
     let values = |effects: &[&str]| with(effects, &x)?.select(0, 0)?.to_vec::<f64>();
     assert_eq!(values(&["trim 1s 2s"])?, [2.0, 3.0]);
     assert_eq!(values(&["trim 1s =3s"])?, [2.0, 3.0]);
@@ -72,7 +72,7 @@ fn cuts_and_fades() -> Result<()> {
     assert_eq!(values(&["remix 2v0.5 0 -"])?, [2.5, 3.0, 3.5, 4.0]);
     assert_eq!(with(&["remix 1 0 1-2"], &x)?.shape(), [3, 4]);
     assert_eq!(values(&["channels 1"])?, [3.0, 4.0, 5.0, 6.0]);
-    let x = tensor!([[0.0f64, 0.01, 0.5, 0.0, 0.0, 0.6, 0.0, 0.0, 0.0]]);
+    let x = tensor!([[0.0, 0.01, 0.5, 0.0, 0.0, 0.6, 0.0, 0.0, 0.0]]; DType::F64);
     let left = |effect: &str| with(&[effect], &x)?.select(0, 0)?.to_vec::<f64>();
     assert_eq!(left("silence 1 1s 10%")?[..2], [0.5, 0.0]);
     assert_eq!(left("silence 1 1s 10% 1 3s 10%")?, [0.5, 0.0, 0.0, 0.6]);

@@ -15,7 +15,7 @@ use std::path::Path;
 /// use flambeau_tensor::Tensor;
 ///
 /// let tokens = MMS_FA.tokenizer().tokenize(&["two", "words"])?;
-/// assert_eq!(tokens[0], [7, 18, 5]);
+/// assert_eq!(tokens[0], [7, 19, 5]);
 /// // let (emission, _) = MMS_FA.model("model.pt")?.call((&waveform, None))?;
 /// let emission = Tensor::randn([1, 40, 29]).build()?.log_softmax(-1)?;
 /// let spans = MMS_FA.aligner().align(&emission.select(0, 0)?, &tokens)?;

@@ -147,7 +147,7 @@ impl RNNTFeatures {
         // As loud as whole numbers of 16 bits.
         let gain = f64::from(i16::MAX).powi(2);
         let power = self.mel.call(waveform)?.transpose(1, 0)?.mul(gain)?;
-        let level = power.gt(E)?.where_cond(&power.log()?, &power.div(E)?)?;
+        let level = power.log()?.where_cond(&power.gt(E)?, &power.div(E)?)?;
         let features = level.sub(&self.mean)?.mul(&self.invstddev)?;
         let features = features.pad(&[0, 0, 0, self.right_padding as isize], 0.0)?;
         let length = Tensor::from_vec(vec![features.shape()[0] as i64], 1)?;

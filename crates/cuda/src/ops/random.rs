@@ -63,8 +63,8 @@ kernels! {
 }
 
 /// The stream of a draw: its key, and where in it the draw begins. The generator gives a key of 64 bits for each draw.
-fn stream(generator: &Option<Generator>) -> (u64, u64) {
-    (generator.clone().unwrap_or_else(default_generator).random_u64(), 0)
+fn stream(generator: &Option<Generator>) -> Result<(u64, u64)> {
+    Ok((generator.clone().unwrap_or_else(default_generator).random_u64()?, 0))
 }
 
 /// Blocks for so many elements.
@@ -169,7 +169,7 @@ impl CudaKernel for Random {
         if dims.len() > MOST {
             return on_host(work);
         }
-        (draws.seed, draws.offset) = stream(&self.generator);
+        (draws.seed, draws.offset) = stream(&self.generator)?;
         if n == 0 {
             return Ok(Ran::Queued);
         }
@@ -199,7 +199,7 @@ impl CudaKernel for Dropout {
         if dims.len() > MOST {
             return on_host(work);
         }
-        let (seed, offset) = stream(&self.generator);
+        let (seed, offset) = stream(&self.generator)?;
         if n == 0 {
             return Ok(Ran::Queued);
         }

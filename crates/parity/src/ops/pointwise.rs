@@ -3,7 +3,7 @@
 use flambeau_tensor::{DType, Operand, Scalar, Tensor};
 
 use super::Entry;
-use crate::call::{Call, Outcome, ok, unsupported};
+use crate::call::{Call, Outcome, Trouble, ok, unsupported};
 use crate::value::Value;
 
 /// A function of one tensor and nothing else.

@@ -173,7 +173,7 @@ macro_rules! to_truth {
 
 to_truth! {
     IsNan, |x| x.is_nan(), |z| z.is_nan(), false;
-    IsInf, |x| x.is_infinite(), |z| z.is_infinite(), false;
+    IsInf, |x| x.is_infinite(), |z| z.re.is_infinite() || z.im.is_infinite(), false;
     IsFinite, |x| x.is_finite(), |z| z.is_finite(), true;
 }
 

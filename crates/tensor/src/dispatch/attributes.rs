@@ -318,10 +318,10 @@ macro_rules! values {
                 match self {
                     $($Type::$Variant $({ $($field),* })? $(($inner))? => {
                         let name = Attribute::Name(stringify!($Variant).into());
-                        #[allow(unused_mut)]
-                        let mut fields: Attributes = Vec::new();
-                        $($(fields.push((stringify!($field), $field.to_attribute()));)*)?
-                        $(fields.push((stringify!($inner), $inner.to_attribute()));)?
+                        let mut fields: Attributes = vec![
+                            $($((stringify!($field), $field.to_attribute()),)*)?
+                            $((stringify!($inner), $inner.to_attribute()))?
+                        ];
                         if fields.is_empty() {
                             return name;
                         }

@@ -1,6 +1,7 @@
 //! Systems of equations, inverses, determinants, and the LU factorization behind them.
 
 use super::{adjoint, batched, identity, in_batch, outputs};
+use crate::lists;
 use crate::ops::{Det, LdlFactor, LdlSolve, LuFactor, Slogdet, Solve, SolveTriangular, matrices, square};
 use crate::shape::{Shape, broadcast_shapes};
 use crate::{DType, Result, Tensor, bail, dispatch, ensure};
@@ -201,7 +202,8 @@ fn row_order(lu: &Tensor, pivots: &Tensor, m: usize) -> Result<Tensor> {
         return exchanged(pivots, batch, m);
     }
     let exchanged = pivots.to_device(crate::Device::Cpu)?.to_vec::<i32>()?;
-    let mut order: Vec<i64> = Vec::with_capacity(count * m);
+    let mut order: Vec<i64> = Vec::new();
+    lists::reserve(&mut order, count.saturating_mul(m))?;
     for b in 0..count {
         let start = order.len();
         order.extend(0..m as i64);

@@ -70,13 +70,14 @@ pub(super) fn dirichlet(alpha: &[f32]) -> Result<Vec<f32>> {
 mod tests {
     use super::*;
 
-    /// Against `torch._sample_dirichlet` after `manual_seed(3)`.
     #[test]
     fn shares_add_up() {
-        flambeau_tensor::manual_seed(3);
-        for alpha in [0.3f32, 1.0, 4.0] {
-            let shares = dirichlet(&[alpha; 3]).unwrap();
-            assert!((shares.iter().sum::<f32>() - 1.0).abs() < 1e-6, "{shares:?}");
-        }
+        let generator = flambeau_tensor::Generator::with_seed(3);
+        flambeau_tensor::random::with_generator(&generator, || {
+            for alpha in [0.3f32, 1.0, 4.0] {
+                let shares = dirichlet(&[alpha; 3]).unwrap();
+                assert!((shares.iter().sum::<f32>() - 1.0).abs() < 1e-6, "{shares:?}");
+            }
+        });
     }
 }

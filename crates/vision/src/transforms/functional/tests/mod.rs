@@ -6,7 +6,8 @@ mod warp;
 
 use super::super::*;
 use super::*;
-use flambeau_tensor::{ErrorKind, manual_seed};
+use flambeau_tensor::random::with_generator;
+use flambeau_tensor::{ErrorKind, Generator};
 
 fn ramp(shape: [usize; 3], step: usize) -> Tensor {
     let n = shape.iter().product::<usize>();
@@ -20,18 +21,20 @@ fn bytes(image: &Tensor) -> Vec<u8> {
 #[test]
 fn random_crops_are_torchvisions() {
     let crop = RandomCrop::new(3).padding(1).build().unwrap();
-    manual_seed(0);
     let want = [[0, 0, 0, 20, 30, 0, 60, 70, 0], [0, 0, 10, 0, 40, 50, 0, 80, 90], [100, 110, 0, 140, 150, 0, 0, 0, 0]];
-    for want in want {
-        assert_eq!(bytes(&crop.call(&ramp([1, 4, 4], 10)).unwrap()), want);
-    }
+    with_generator(&Generator::with_seed(0), || {
+        for want in want {
+            assert_eq!(bytes(&crop.call(&ramp([1, 4, 4], 10)).unwrap()), want);
+        }
+    });
 }
 
 #[test]
 fn random_flips_are_torchvisions() {
     let (flip, image) = (RandomHorizontalFlip::new().build().unwrap(), ramp([1, 4, 4], 10));
-    manual_seed(3);
-    let flipped: Vec<bool> = (0..10).map(|_| !flip.call(&image).unwrap().equal(&image).unwrap()).collect();
+    let flipped: Vec<bool> = with_generator(&Generator::with_seed(3), || {
+        (0..10).map(|_| !flip.call(&image).unwrap().equal(&image).unwrap()).collect()
+    });
     assert_eq!(flipped, [true, true, true, true, true, true, false, false, false, false]);
     assert_eq!(bytes(&hflip(&ramp([1, 2, 3], 1)).unwrap()), [2, 1, 0, 5, 4, 3]);
     assert_eq!(bytes(&vflip(&ramp([1, 2, 3], 1)).unwrap()), [3, 4, 5, 0, 1, 2]);
@@ -42,11 +45,12 @@ fn random_flips_are_torchvisions() {
 
 #[test]
 fn a_crop_draws_nothing_where_there_is_no_choice() {
-    manual_seed(5);
-    RandomCrop::new(4).build().unwrap().call(&ramp([1, 4, 4], 1)).unwrap();
-    let after = Tensor::rand([1]).build().unwrap().item::<f32>().unwrap();
-    manual_seed(5);
-    assert_eq!(after, Tensor::rand([1]).build().unwrap().item::<f32>().unwrap());
+    let generator = Generator::with_seed(5);
+    with_generator(&generator.fork(), || {
+        RandomCrop::new(4).build().unwrap().call(&ramp([1, 4, 4], 1)).unwrap();
+        let after = Tensor::rand([1]).build().unwrap().item::<f32>().unwrap();
+        assert_eq!(after, Tensor::rand([1]).generator(&generator).build().unwrap().item::<f32>().unwrap());
+    });
 }
 
 #[test]
