@@ -302,6 +302,8 @@ fn _files(root: &str) -> Result<()> {
     audio::pipelines::TACOTRON2_WAVERNN_CHAR_LJSPEECH.wavernn("weights.pth")?;
     let x = waveform.clone();
     audio::effects::EffectsChain::of(["highpass 80", "rate 8000"])?.apply(&x, 16_000)?;
+    let sos = tensor!([[1.0, 0.0, 0.0, 1.0, 0.0, 0.0]]);
+    audio::functional::sosfilt(&x, &sos, false)?;
     use flambeau::audio::models::decoder::CTCDecoder;
     use flambeau::audio::transforms::{MVDR, MVDRSolution};
     let (tokens, lexicon, emissions) = (["-", "|", "a"], [("a", "a |")], Tensor::zeros([1, 5, 3]).build()?);
