@@ -1,6 +1,6 @@
 //! Sorting, picking by order, and running reductions: known values, and against the standard library's sort.
 
-use flambeau_tensor::{Complex, DType, Generator, Tensor, TopkOptions, ValuesIndices, stack};
+use flambeau_tensor::{Complex, DType, ErrorKind, Generator, Tensor, TopkOptions, ValuesIndices, stack};
 
 const NAN: f32 = f32::NAN;
 
@@ -274,6 +274,15 @@ fn a_sort_that_its_pivots_fail_goes_on_as_a_heap() {
     let x = Tensor::from_vec(numbers.iter().map(|x| x / 3).collect(), 2 * half).unwrap();
     assert_eq!(digest(&x.sort(0, false).unwrap().indices), 6_804_353);
     assert_eq!(digest(&x.topk_with(half, TopkOptions::new().dim(0).largest(true)).unwrap().indices), 75_684_317);
+}
+
+#[test]
+fn unique_slices_without_elements() {
+    // As in PyTorch: slices of nothing are not told apart, no slices are none.
+    let zeros = |shape: [usize; 2]| Tensor::zeros(shape).build().unwrap();
+    assert_eq!(zeros([3, 0]).unique(Some(0)).unwrap_err().kind(), ErrorKind::Shape);
+    assert_eq!(zeros([1 << 40, 0]).unique(Some(0)).unwrap_err().kind(), ErrorKind::Shape);
+    assert_eq!(zeros([3, 0]).unique(Some(1)).unwrap().values.shape(), [3, 0]);
 }
 
 /// Integers that lie close together are counted, others sorted: both ways give the same.

@@ -1,6 +1,7 @@
 //! Loudness: gain and the compander.
 
 use super::parse::Compand;
+use super::refuse_gradient;
 use flambeau_tensor::{DType, Result, Tensor};
 
 fn factor(decibel: f64) -> f64 {
@@ -13,16 +14,18 @@ pub(super) fn gain(x: &Tensor, decibel: f64, normalise: bool) -> Result<Tensor> 
     if !normalise || x.numel() == 0 {
         return x.mul(factor(decibel));
     }
-    let peak = x.detach().abs()?.amax(..)?.to_dtype(DType::F64)?.item::<f64>()?;
+    let peak = x.abs()?.amax(..)?;
     // Silence has no peak.
-    if peak > 0.0 { x.mul(factor(decibel) / peak) } else { Ok(x.clone()) }
+    let silent = peak.to_dtype(DType::F64)?.item::<f64>()? <= 0.0;
+    if silent { Ok(x.clone()) } else { x.mul(factor(decibel))?.div(&peak) }
 }
 
 /// Follows the level of the loudest channel, and plays each level as loud as the curve says.
 #[track_caller]
 pub(super) fn compand(x: &Tensor, rate: u32, options: &Compand) -> Result<Tensor> {
+    refuse_gradient("compand", x)?;
     let [channels, frames] = x.dims()?;
-    let signal = x.detach().to_dtype(DType::F64)?.to_vec::<f64>()?;
+    let signal = x.to_dtype(DType::F64)?.to_vec::<f64>()?;
     // How much of the way to the new level a sample goes.
     let step = |seconds: f64| {
         let samples = seconds * f64::from(rate);
@@ -39,7 +42,7 @@ pub(super) fn compand(x: &Tensor, rate: u32, options: &Compand) -> Result<Tensor
         })
         .collect();
     let gains = Tensor::from_vec(gains, [1, frames])?.to_dtype(x.dtype())?.to_device(x.device())?;
-    x.detach().mul(&gains)
+    x.mul(&gains)
 }
 
 /// The level that comes out of one that comes in: a line from point to point, and below the first in parallel to the

@@ -31,7 +31,7 @@
 //! | `biquad`, `deemph`, `riaa` | `b0 b1 b2 a0 a1 a2`; nothing |
 //!
 //! Times are seconds, `1:30`, or samples, `8000s`; frequencies Hertz, or `8k`. What is built of functions of torchaudio has
-//! their gradients and clamps where they do; `reverb`, `compand` and `silence` have no gradients.
+//! their gradients and clamps where they do. `reverb` and `compand` have no gradients: a waveform that needs one is an error.
 
 mod dynamics;
 mod parse;
@@ -40,7 +40,7 @@ mod time;
 
 use crate::functional as f;
 use crate::io::{Source, load};
-use flambeau_tensor::{Result, Tensor, ensure};
+use flambeau_tensor::{Result, Tensor, ensure, grad_enabled};
 use parse::{Effect, parsed};
 
 /// Effects one after another. See the [module](self) for their names.
@@ -100,6 +100,18 @@ impl EffectsChain {
 pub fn apply_effects_file(source: impl Into<Source>, chain: &EffectsChain) -> Result<(Tensor, u32)> {
     let (waveform, rate) = load(source)?;
     chain.apply(&waveform, rate)
+}
+
+/// What `effect` computes sample by sample is not recorded.
+#[track_caller]
+fn refuse_gradient(effect: &'static str, x: &Tensor) -> Result<()> {
+    ensure!(
+        !(x.requires_grad() && grad_enabled()),
+        NotDifferentiable,
+        effect,
+        "this records no gradient; `detach` the waveform, or use `no_grad`"
+    );
+    Ok(())
 }
 
 /// The quality factor of a width at a frequency.

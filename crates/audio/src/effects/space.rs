@@ -1,6 +1,7 @@
 //! Where something is heard: channels, rooms, echoes.
 
 use super::parse::{Chorus, Echo, Mix, Reverb, Voice};
+use super::refuse_gradient;
 use flambeau_tensor::{DType, Result, Tensor, ensure};
 use std::f64::consts::PI;
 
@@ -161,8 +162,9 @@ fn room(x: &[f64], rate: u32, reverb: &Reverb, side: f64) -> Vec<f64> {
 /// The sound in a room, in stereo where it is.
 #[track_caller]
 pub(super) fn reverb(x: &Tensor, rate: u32, reverb: &Reverb) -> Result<Tensor> {
+    refuse_gradient("reverb", x)?;
     let [channels, frames] = x.dims()?;
-    let signal = x.detach().to_dtype(DType::F64)?.to_vec::<f64>()?;
+    let signal = x.to_dtype(DType::F64)?.to_vec::<f64>()?;
     let wet = 10f64.powf(reverb.numbers[5] / 20.0);
     let all = (0..channels).flat_map(|c| {
         let dry = &signal[c * frames..(c + 1) * frames];

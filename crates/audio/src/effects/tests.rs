@@ -2,7 +2,8 @@
 
 use super::{EffectsChain, apply_effects_file};
 use crate::io::save;
-use flambeau_tensor::{DType, Result, Tensor, tensor};
+use flambeau_autograd::{Autograd, gradcheck};
+use flambeau_tensor::{DType, ErrorKind, Result, Tensor, no_grad, tensor};
 use std::f64::consts::PI;
 
 const RATE: u32 = 16_000;
@@ -166,7 +167,22 @@ fn wrong_words_are_told() -> Result<()> {
 }
 
 #[test]
-fn of_a_file_and_with_gradients() -> Result<()> {
+fn gradients_arrive_or_are_refused() -> Result<()> {
+    let x = Tensor::from_vec(vec![0.1_f64, -0.8, 0.3, 0.2], [1, 4])?.requires_grad_()?;
+    let through = |effect: &str, x: &Tensor| with(&[effect], x);
+    // The peak, too, has its share.
+    for effect in ["gain -n", "norm -3", "gain -6", "echo 0.8 0.9 0.1 0.5", "tremolo 5 40", "remix 1v0.5"] {
+        gradcheck(|x| Ok(vec![through(effect, &x[0])?]), std::slice::from_ref(&x))?;
+    }
+    for effect in ["reverb", "compand 0.3,1 -90,-45"] {
+        assert_eq!(through(effect, &x).unwrap_err().kind(), ErrorKind::NotDifferentiable, "{effect}");
+        assert!(through(effect, &x.detach()).is_ok() && no_grad(|| through(effect, &x)).is_ok());
+    }
+    Ok(())
+}
+
+#[test]
+fn of_a_file() -> Result<()> {
     let mut file = Vec::new();
     save(&mut file, &tone(440.0)?, RATE)?;
     let (x, rate) = apply_effects_file(file, &EffectsChain::of(["trim 0 0.5", "rate 8000"])?)?;

@@ -87,26 +87,7 @@ impl LowRankMultivariateNormal {
 }
 
 impl Distribution for LowRankMultivariateNormal {
-    fn name(&self) -> &'static str {
-        "LowRankMultivariateNormal"
-    }
-    fn batch_shape(&self) -> &[usize] {
-        let shape = self.loc.shape();
-        &shape[..shape.len() - 1]
-    }
-    fn event_shape(&self) -> &[usize] {
-        let shape = self.loc.shape();
-        &shape[shape.len() - 1..]
-    }
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-    fn support(&self) -> Constraint {
-        Constraint::real_vector()
-    }
-    fn has_rsample(&self) -> bool {
-        true
-    }
+    vectors_around!(LowRankMultivariateNormal: loc);
     fn expand(&self, shape: &[usize]) -> Result<Box<dyn Distribution>> {
         let (n, m) = (self.event_shape()[0], self.capacitance.size(-1)?);
         Ok(Box::new(LowRankMultivariateNormal {

@@ -49,6 +49,32 @@ macro_rules! itself {
     };
 }
 
+/// What a family of vectors around a point says of itself in its `impl Distribution`.
+macro_rules! vectors_around {
+    ($Name:ident: $loc:ident) => {
+        fn name(&self) -> &'static str {
+            stringify!($Name)
+        }
+        fn batch_shape(&self) -> &[usize] {
+            let shape = self.$loc.shape();
+            &shape[..shape.len() - 1]
+        }
+        fn event_shape(&self) -> &[usize] {
+            let shape = self.$loc.shape();
+            &shape[shape.len() - 1..]
+        }
+        fn as_any(&self) -> &dyn std::any::Any {
+            self
+        }
+        fn support(&self) -> $crate::Constraint {
+            $crate::Constraint::real_vector()
+        }
+        fn has_rsample(&self) -> bool {
+            true
+        }
+    };
+}
+
 mod bounded;
 mod categorical;
 mod circular;

@@ -4,7 +4,6 @@ use crate::expr::{X, x};
 use crate::util::{check_parameter, extended, randn, valid};
 use crate::{Constraint, Constraint::*, Distribution};
 use flambeau_tensor::{Result, Tensor, ensure, linalg};
-use std::any::Any;
 use std::f64::consts::PI;
 
 /// The normal distribution of vectors: `torch.distributions.MultivariateNormal`.
@@ -117,26 +116,7 @@ impl MultivariateNormal {
 }
 
 impl Distribution for MultivariateNormal {
-    fn name(&self) -> &'static str {
-        "MultivariateNormal"
-    }
-    fn batch_shape(&self) -> &[usize] {
-        let shape = self.loc.shape();
-        &shape[..shape.len() - 1]
-    }
-    fn event_shape(&self) -> &[usize] {
-        let shape = self.loc.shape();
-        &shape[shape.len() - 1..]
-    }
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-    fn support(&self) -> Constraint {
-        Constraint::real_vector()
-    }
-    fn has_rsample(&self) -> bool {
-        true
-    }
+    vectors_around!(MultivariateNormal: loc);
     fn expand(&self, shape: &[usize]) -> Result<Box<dyn Distribution>> {
         let n = self.event_shape()[0];
         Ok(Box::new(MultivariateNormal {

@@ -259,6 +259,36 @@ impl Distribution for Gumbel {
     }
 }
 
+/// What a family of absolute values makes of the one around zero whose values these are, its `whole`.
+macro_rules! folded {
+    () => {
+        fn support(&self) -> Constraint {
+            Nonnegative
+        }
+        fn has_rsample(&self) -> bool {
+            true
+        }
+        fn rsample(&self, shape: &[usize]) -> Result<Tensor> {
+            self.whole()?.rsample(shape)?.abs()
+        }
+        fn log_prob(&self, value: &Tensor) -> Result<Tensor> {
+            let v = valid(self, value)?;
+            let whole = X::from(self.whole()?.log_prob(value)) + LN_2;
+            whole.where_cond(&v.ge(0.0), f64::NEG_INFINITY).get()
+        }
+        fn cdf(&self, value: &Tensor) -> Result<Tensor> {
+            valid(self, value)?;
+            (2.0 * X::from(self.whole()?.cdf(value)) - 1.0).get()
+        }
+        fn icdf(&self, value: &Tensor) -> Result<Tensor> {
+            self.whole()?.icdf(&((x(value) + 1.0) / 2.0).get()?)
+        }
+        fn entropy(&self) -> Result<Tensor> {
+            (X::from(self.whole()?.entropy()) - LN_2).get()
+        }
+    };
+}
+
 family! {
     /// The normal distribution of its absolute values: `torch.distributions.HalfNormal`.
     HalfNormal { scale: Positive }
@@ -272,30 +302,7 @@ impl HalfNormal {
 
 impl Distribution for HalfNormal {
     itself!(HalfNormal: scale);
-    fn support(&self) -> Constraint {
-        Nonnegative
-    }
-    fn has_rsample(&self) -> bool {
-        true
-    }
-    fn rsample(&self, shape: &[usize]) -> Result<Tensor> {
-        self.whole()?.rsample(shape)?.abs()
-    }
-    fn log_prob(&self, value: &Tensor) -> Result<Tensor> {
-        let v = valid(self, value)?;
-        let whole = X::from(self.whole()?.log_prob(value)) + LN_2;
-        whole.where_cond(&v.ge(0.0), f64::NEG_INFINITY).get()
-    }
-    fn cdf(&self, value: &Tensor) -> Result<Tensor> {
-        valid(self, value)?;
-        (2.0 * X::from(self.whole()?.cdf(value)) - 1.0).get()
-    }
-    fn icdf(&self, value: &Tensor) -> Result<Tensor> {
-        self.whole()?.icdf(&((x(value) + 1.0) / 2.0).get()?)
-    }
-    fn entropy(&self) -> Result<Tensor> {
-        (X::from(self.whole()?.entropy()) - LN_2).get()
-    }
+    folded!();
     fn mean(&self) -> Result<Tensor> {
         self.scale.mul((2.0 / PI).sqrt())
     }
@@ -320,30 +327,7 @@ impl HalfCauchy {
 
 impl Distribution for HalfCauchy {
     itself!(HalfCauchy: scale);
-    fn support(&self) -> Constraint {
-        Nonnegative
-    }
-    fn has_rsample(&self) -> bool {
-        true
-    }
-    fn rsample(&self, shape: &[usize]) -> Result<Tensor> {
-        self.whole()?.rsample(shape)?.abs()
-    }
-    fn log_prob(&self, value: &Tensor) -> Result<Tensor> {
-        let v = valid(self, value)?;
-        let whole = X::from(self.whole()?.log_prob(value)) + LN_2;
-        whole.where_cond(&v.ge(0.0), f64::NEG_INFINITY).get()
-    }
-    fn cdf(&self, value: &Tensor) -> Result<Tensor> {
-        valid(self, value)?;
-        (2.0 * X::from(self.whole()?.cdf(value)) - 1.0).get()
-    }
-    fn icdf(&self, value: &Tensor) -> Result<Tensor> {
-        self.whole()?.icdf(&((x(value) + 1.0) / 2.0).get()?)
-    }
-    fn entropy(&self) -> Result<Tensor> {
-        (X::from(self.whole()?.entropy()) - LN_2).get()
-    }
+    folded!();
     fn mean(&self) -> Result<Tensor> {
         constant(self, f64::INFINITY, &self.scale)
     }

@@ -1,6 +1,7 @@
 //! Elements counted, found in sorted lists, and without their repetitions.
 
 use crate::interpreters::autocast::in_full_precision;
+use crate::lists;
 use crate::shape::{Shape, dim_index};
 use crate::{DType, Result, Tensor, bail, cat, ensure, no_grad};
 
@@ -295,7 +296,7 @@ impl Tensor {
     /// Each element once, in rising order, or with `dim` each slice along it: `torch.unique`.
     ///
     /// # Errors
-    /// Where the tensor has no data, or its dtype no order.
+    /// Where the tensor has no data, or its dtype no order; where slices have no elements.
     #[track_caller]
     pub fn unique(&self, dim: Option<isize>) -> Result<Unique> {
         ensure!(self.device().has_data(), Device, "unique", "the shape depends on the data, of which there is none");
@@ -309,7 +310,16 @@ impl Tensor {
                 flat.index_select(0, &order)?.runs(0, Some(&order))?.shaped(self.shape())
             });
         };
-        let d = dim_index("unique", dim, self.rank())? as isize;
+        let d = dim_index("unique", dim, self.rank())?;
+        let others_empty = self.shape().iter().enumerate().any(|(k, size)| k != d && *size == 0);
+        ensure!(
+            !others_empty,
+            Shape,
+            "unique",
+            "slices of {:?} along dimension {d} have no elements to be told apart by",
+            self.shape()
+        );
+        let d = d as isize;
         no_grad(|| {
             // Equal elements have one number, in their order; slices are then compared number by number.
             let x = self.detach();
@@ -318,7 +328,9 @@ impl Tensor {
             let width = ranks.numel().checked_div(n).unwrap_or(0);
             let numbers = ranks.to_vec::<i64>()?;
             let row = |i: &i64| &numbers[*i as usize * width..(*i as usize + 1) * width];
-            let mut order: Vec<i64> = (0..n as i64).collect();
+            let mut order: Vec<i64> = Vec::new();
+            lists::reserve(&mut order, n)?;
+            order.extend(0..n as i64);
             order.sort_by(|a, b| row(a).cmp(row(b)));
             let order = Tensor::from_vec(order, [n])?.to_device(x.device())?;
             x.index_select(d, &order)?.runs(d, Some(&order))

@@ -4,6 +4,7 @@
 
 mod memory;
 mod methods;
+mod operands;
 mod ops;
 
 use flambeau_tensor::shape::Spatial;
@@ -174,7 +175,7 @@ fn guarded(what: &str, faults: &mut Vec<String>, call: impl FnOnce() -> Outcome)
     let found = describe(&outcome);
     // Some thousands of tensors are made in the time that one may take.
     let pieces = PIECES.take();
-    if took > Duration::from_secs(30) + pieces as u32 * Duration::from_micros(50) {
+    if took > Duration::from_secs(10) + pieces as u32 * Duration::from_micros(50) {
         faults.push(format!("{what}: took {took:?}"));
     }
     if found.starts_with("PANIC") {

@@ -1,10 +1,10 @@
 //! Every op there is, made by hand with whatever attributes, and inputs that go with it often, but not always.
 
 use super::Gen;
+use super::operands::*;
 use flambeau_tensor::custom::{CpuInput, CpuKernel, CpuOutput, Custom, CustomOp};
 use flambeau_tensor::op::{Meta, Metas, Outputs};
 use flambeau_tensor::ops::Pick;
-use flambeau_tensor::shape::{DimList, Strides};
 use flambeau_tensor::*;
 
 /// An op of somebody's own: x + x, of `f32` alone by its kernel.
@@ -39,157 +39,6 @@ impl CpuKernel for Own {
 
 type Made = (Op, Vec<Tensor>);
 type Maker = fn(&mut Gen) -> Made;
-
-fn dims(g: &mut Gen) -> DimList {
-    g.list(4, dim).into_iter().collect()
-}
-
-fn dim(g: &mut Gen) -> usize {
-    if g.one_in(6) { g.u() } else { g.next() as usize % 3 }
-}
-
-fn shape(g: &mut Gen) -> Shape {
-    g.shape().into_iter().collect()
-}
-
-fn layout(g: &mut Gen, x: &Tensor) -> Layout {
-    match g.next() % 3 {
-        0 => x.layout().clone(),
-        1 => Layout::contiguous(shape(g)),
-        _ => Layout { shape: g.list(3, Gen::u).into(), strides: Strides::from_vec(g.list(3, Gen::u)), offset: g.u() },
-    }
-}
-
-/// Square matrices, mostly.
-fn square(g: &mut Gen) -> Tensor {
-    if g.one_in(6) {
-        return float(g);
-    }
-    let (n, dtype) = (g.next() as usize % 5, g.pick(&[DType::F32, DType::F64, DType::Complex64, DType::Complex128]));
-    let shape = if g.one_in(3) { vec![2, n, n] } else { vec![n, n] };
-    g.tensor_of(&shape, dtype)
-}
-
-fn ctc(g: &mut Gen) -> (CtcLoss, Vec<Tensor>) {
-    let (t, n, c, s) = (g.next() as usize % 4, g.next() as usize % 3, 1 + g.next() as usize % 3, g.next() as usize % 4);
-    let (input_lengths, target_lengths) = ((0..n).map(|_| t).collect(), (0..n).map(|i| s.min(i + 1)).collect());
-    let blank = if g.one_in(4) { g.u() } else { 0 };
-    let (x, targets) = (g.tensor_of(&[t, n, c], DType::F32), g.index(&[n, s]));
-    let op = CtcLoss { blank, input_lengths, target_lengths, zero_infinity: g.one_in(2) };
-    (op, vec![x, targets])
-}
-
-fn attention(g: &mut Gen) -> (ScaledDotProductAttention, Vec<Tensor>) {
-    let [l, s, e] = [g.next() as usize % 9, g.next() as usize % 9, g.next() as usize % 5];
-    let heads = 1 + g.next() as usize % 3;
-    let own = if g.one_in(4) { g.next() as usize % 3 } else { heads };
-    let (q, k, v) = ([2, heads, l, e], [2, own, s, e], [2, own, s, e]);
-    let mut inputs: Vec<Tensor> = [q, k, v].iter().map(|shape| g.tensor_of(shape, DType::F32)).collect();
-    let mask = g.one_in(3);
-    if mask {
-        let mask = g.tensor_of(&[2, heads, l, s], DType::F32);
-        inputs.push(if g.one_in(2) { mask.ne(0).unwrap() } else { mask });
-    }
-    let scale = g.pick(&[0.5, -1.0, 0.0, f64::NAN, f64::INFINITY]);
-    (ScaledDotProductAttention { scale, causal: g.one_in(2), mask }, inputs)
-}
-
-fn recurrent(g: &mut Gen) -> (RnnLayer, Vec<Tensor>) {
-    let mode = g.pick(&[RnnMode::RnnTanh, RnnMode::RnnRelu, RnnMode::Lstm, RnnMode::Gru]);
-    let (hidden, n) = (g.next() as usize % 4, g.next() as usize % 4);
-    let sizes: Vec<usize> = if g.one_in(4) { g.list(4, Gen::u) } else { vec![n, n, n.min(1)] };
-    let rows = if g.one_in(4) { g.next() as usize % 4 } else { n + n + n.min(1) };
-    let (gates, bias) = (mode.gates() * hidden, if g.one_in(5) { g.one_in(2) } else { mode == RnnMode::Gru });
-    let mut shapes = vec![vec![rows, gates], vec![n, hidden], vec![gates, hidden]];
-    if bias {
-        shapes.push(vec![gates]);
-    }
-    if mode == RnnMode::Lstm {
-        shapes.push(vec![n, hidden]);
-    }
-    let projection = g.one_in(6);
-    if projection {
-        shapes.push(vec![hidden, hidden]);
-    }
-    let inputs = shapes.iter().map(|shape| g.tensor_of(shape, DType::F32)).collect();
-    let (batch_sizes, reverse) = (sizes.into(), g.one_in(2));
-    (RnnLayer { mode, batch_sizes, reverse, bias, projection, saves: !g.one_in(4) }, inputs)
-}
-
-fn float(g: &mut Gen) -> Tensor {
-    let shape = g.shape();
-    let dtype = g.pick(&[DType::F32, DType::F32, DType::F64, DType::F16]);
-    g.tensor_of(&shape, dtype)
-}
-
-/// `n` inputs, mostly alike.
-fn like(g: &mut Gen, x: Tensor, n: usize) -> Vec<Tensor> {
-    let mut all = vec![x];
-    while all.len() < n {
-        let next = if g.one_in(3) { g.other(&all[0]) } else { all[0].clone() };
-        all.push(next);
-    }
-    all
-}
-
-fn windows(g: &mut Gen) -> Windows {
-    if g.one_in(3) {
-        return Windows::Adaptive { output: g.spatial() };
-    }
-    let ceil_mode = g.one_in(2);
-    let (kernel, stride, dilation) = (g.spatial(), g.spatial(), g.spatial());
-    let padding = if g.one_in(2) { 0.into() } else { g.spatial() };
-    Windows::Sliding { kernel, stride, padding, dilation, ceil_mode }
-}
-
-fn conv(g: &mut Gen) -> Conv {
-    let groups = if g.one_in(4) { g.u() } else { 1 };
-    let (padding, end) = (g.spatial(), g.spatial());
-    Conv { stride: g.spatial(), padding, end, dilation: g.spatial(), groups }
-}
-
-/// Inputs of a convolution, a tensor with a channel and two others of its rank.
-fn signals(g: &mut Gen) -> [Tensor; 3] {
-    let (rank, dtype) = (1 + g.next() as usize % 3, g.pick(&[DType::F32, DType::I32, DType::Complex64, DType::BF16]));
-    [0; 3].map(|_| {
-        let mut shape = vec![g.next() as usize % 3, 1 + g.next() as usize % 2];
-        shape.extend((0..rank).map(|_| g.next() as usize % 4));
-        g.tensor_of(&shape, dtype)
-    })
-}
-
-/// The input of a norm, a parameter for its last dimensions and one for what comes before.
-fn normed(g: &mut Gen, n: usize) -> (Tensor, Tensor, Tensor) {
-    let x = float(g);
-    let (lead, over) = x.shape().split_at(x.rank().saturating_sub(n));
-    let stats = if x.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
-    let (lead, over) = (lead.to_vec(), over.to_vec());
-    (g.tensor_of(&over, x.dtype()), g.tensor_of(&lead, stats), x)
-}
-
-fn by_channel(g: &mut Gen) -> (Tensor, Tensor) {
-    let x = float(g);
-    let channels = x.shape().get(1).copied().unwrap_or(1);
-    (g.tensor_of(&[channels], x.dtype()), x)
-}
-
-/// Leaves one out now and then, or has one twice.
-fn count(g: &mut Gen, mut inputs: Vec<Tensor>) -> Vec<Tensor> {
-    match g.next() % 8 {
-        0 if inputs.len() > 1 => drop(inputs.pop()),
-        1 => inputs.push(inputs[0].clone()),
-        _ => {}
-    }
-    inputs
-}
-
-fn indexed(g: &mut Gen) -> (DimList, Vec<Tensor>) {
-    let (x, shape) = (g.tensor(), g.shape());
-    let dims: DimList = if g.one_in(3) { dims(g) } else { DimList::from_slice(&[dim(g)]) };
-    let mut inputs = vec![x];
-    inputs.extend((0..dims.len()).map(|_| g.index(&shape)));
-    (dims, count(g, inputs))
-}
 
 macro_rules! unary {
     ($($Op:ident),*) => { &[$(|g| { let x = g.tensor(); ($Op.into(), vec![x]) }),*] };
@@ -728,15 +577,6 @@ const OTHERS: &[Maker] = &[
         (AsStridedBackward { base: layout(g, &x), view: layout(g, &x) }.into(), vec![x])
     },
 ];
-
-fn scalar(g: &mut Gen) -> ScalarOperand {
-    g.pick(&[ScalarOperand::None, ScalarOperand::None, ScalarOperand::Left(2.into()), ScalarOperand::Right(1.5.into())])
-}
-
-fn index(g: &mut Gen) -> Tensor {
-    let shape = g.shape();
-    g.index(&shape)
-}
 
 /// Op number `nr`, the list from the start again, with attributes and inputs.
 pub fn op(g: &mut Gen, nr: usize) -> Made {
