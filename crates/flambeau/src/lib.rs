@@ -143,7 +143,7 @@ pub mod prelude {
     pub use flambeau_optim::*;
     pub use flambeau_tensor::{
         Build, DType, Device, Error, ErrorKind, Result, Scalar, StateDict, Tensor, cat, enable_grad, inference_mode,
-        no_grad, stack, tensor,
+        manual_seed, no_grad, stack, tensor,
     };
     pub use flambeau_train::{
         Accuracy, Auc, ConfusionMatrix, EarlyStopping, Mean, Progress, ProgressIterator, RunFolder, SummaryWriter,

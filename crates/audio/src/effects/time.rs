@@ -56,12 +56,13 @@ pub(super) fn trim(x: &Tensor, rate: u32, start: &Time, end: Option<&End>) -> Re
 
 #[track_caller]
 pub(super) fn pad(x: &Tensor, before: usize, behind: usize) -> Result<Tensor> {
-    x.pad(&[before as isize, behind as isize], 0.0)
+    let side = |n: usize| isize::try_from(n).unwrap_or(isize::MAX);
+    x.pad(&[side(before), side(behind)], 0.0)
 }
 
 #[track_caller]
 pub(super) fn repeat(x: &Tensor, times: usize) -> Result<Tensor> {
-    cat(&vec![x; times.saturating_add(1)], 1)
+    x.repeat([1, times.saturating_add(1)])
 }
 
 /// The gain at a part of the way up.

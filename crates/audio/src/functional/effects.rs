@@ -168,6 +168,9 @@ pub fn phaser(waveform: &Tensor, sample_rate: u32, options: PhaserOptions) -> Re
         options.delay_ms,
         options.mod_speed
     );
+    if x.numel() == 0 {
+        return waveform.copy();
+    }
     let (length, period) = (buffer as usize, period as usize);
     let swing = wave_table(options.sinusoidal, period, 1.0, buffer, PI / 2.0);
     // Sample i finds what was written to its place of the ring; the newest stands one place further on.
@@ -206,6 +209,9 @@ pub fn flanger(waveform: &Tensor, sample_rate: u32, options: FlangerOptions) -> 
         options.depth,
         options.speed
     );
+    if x.numel() == 0 {
+        return waveform.copy();
+    }
     let (length, period) = (longest as usize + 2, period as usize);
     let (regen, width, phase) = (options.regen / 100.0, options.width / 100.0, options.phase / 100.0);
     let sine = options.modulation == Modulation::Sinusoidal;

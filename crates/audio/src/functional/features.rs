@@ -54,22 +54,21 @@ pub fn sliding_window_cmn(specgram: &Tensor, options: SlidingWindowCmnOptions) -
     let name = "sliding_window_cmn";
     ensure!(specgram.rank() >= 2, Shape, name, "features are [..., frames, features], they are {:?}", specgram.shape());
     ensure!(specgram.dtype().is_float(), DType, name, "features are floating point here, not {}", specgram.dtype());
-    let (frames, window) = (specgram.size(-2)?, options.cmn_window);
-    let (starts, ends): (Vec<i64>, Vec<i64>) = (0..frames)
-        .map(|t| {
-            let (start, end) = match options.center {
-                true if t < window / 2 => (0, window),
-                true => (t - window / 2, t - window / 2 + window),
-                false if t < window => (0, (t + 1).max(options.min_cmn_window)),
-                false => (t - window, t + 1),
-            };
-            let over = end.saturating_sub(frames);
-            (start.saturating_sub(over) as i64, end.min(frames) as i64)
-        })
-        .unzip();
+    let frames = specgram.size(-2)?;
+    // The first and the last frame of each window; one of twice the frames has them all.
+    let whole = |n: usize| n.min(frames.saturating_mul(2)) as i64;
+    let (window, least) = (whole(options.cmn_window), whole(options.min_cmn_window));
+    let at = Tensor::arange(0, frames as i64).device(specgram.device()).build()?;
+    let (starts, ends) = if options.center {
+        let starts = at.sub(window / 2)?.clamp(0, ..)?;
+        (starts.clone(), starts.add(window)?)
+    } else {
+        let ends = at.add(1)?;
+        (at.sub(window)?.clamp(0, ..)?, ends.clamp(least, ..)?.where_cond(&at.lt(window)?, &ends)?)
+    };
+    let over = ends.sub(frames as i64)?.clamp(0, ..)?;
+    let (from, to) = (starts.sub(&over)?.clamp(0, ..)?, ends.clamp(.., frames as i64)?);
     let x = specgram.to_dtype(DType::F64)?;
-    let place = |at: &[i64]| Tensor::from_slice(at, frames)?.to_device(x.device());
-    let (from, to) = (place(&starts)?, place(&ends)?);
     let count = to.sub(&from)?.to_dtype(DType::F64)?.unsqueeze(-1)?;
     let mean = |x: &Tensor| {
         let up_to = x.cumsum(-2)?.movedim(-2, 0)?;
@@ -138,6 +137,8 @@ pub fn detect_pitch_frequency(waveform: &Tensor, sample_rate: u32, options: Pitc
         "from {freq_low} to {freq_high} Hz at {sample_rate} Hz there are lags {lag_min} to {lags}: lower freq_low or raise freq_high"
     );
     let (size, frames) = (size as usize, length.div_ceil(size as usize));
+    // Lags that lead behind the signal's end are all alike: the first of them stands for the others.
+    let told_apart = lags.min(length);
     let median = (win_length - 1) / 2;
     ensure!(
         frames + median >= win_length,
@@ -145,17 +146,18 @@ pub fn detect_pitch_frequency(waveform: &Tensor, sample_rate: u32, options: Pitc
         name,
         "{length} samples are {frames} frames, too few for a median of {win_length}: lower win_length"
     );
-    let padded = x.pad(&[0, (lags + frames * size - length) as isize], 0.0)?;
+    let padded = x.pad(&[0, (told_apart + frames * size - length) as isize], 0.0)?;
     let frame = |at: usize| padded.narrow(-1, at as isize, frames * size)?.reshape([signals, frames, size]);
     let norm = |s: &Tensor| s.square()?.sum(-1)?.sqrt()?.add(EPSILON)?.square();
-    let (here, mut likeness) = (frame(0)?, Vec::with_capacity(lags));
+    let (here, mut likeness) = (frame(0)?, Vec::with_capacity(told_apart));
     let energy = norm(&here)?;
-    for lag in 1..=lags {
+    for lag in 1..=told_apart {
         let there = frame(lag)?;
         likeness.push(here.mul(&there)?.sum(-1)?.div(&energy)?.div(&norm(&there)?)?);
     }
     let likeness = flambeau_tensor::stack(&likeness, -1)?;
-    let best = |to: usize| likeness.narrow(-1, lag_min as isize, to - lag_min)?.max_dim(-1);
+    let from = lag_min.min(told_apart - 1);
+    let best = |to: usize| likeness.narrow(-1, from, to.clamp(from + 1, told_apart) - from)?.max_dim(-1);
     let (half, all) = (best(lags / 2)?, best(lags)?);
     // Twice the period is nearly as good as the period.
     let first = half.values.gt(&all.values.mul(0.99)?)?;

@@ -62,16 +62,12 @@ pub fn fftconvolve(x: &Tensor, y: &Tensor, mode: ConvolveMode) -> Result<Tensor>
 
 /// The next length from `n` on that has no other factors than 2, 3 and 5.
 fn good_length(n: usize) -> usize {
-    let smooth = |n: &usize| {
-        let mut rest = *n;
-        for factor in [2, 3, 5] {
-            while rest.is_multiple_of(factor) {
-                rest /= factor;
-            }
-        }
-        rest == 1
-    };
-    (n..).find(smooth).unwrap_or(n)
+    let powers = |factor: usize, from: usize| std::iter::successors(Some(from), move |p| p.checked_mul(factor));
+    powers(5, 1)
+        .flat_map(|of_5| powers(3, of_5))
+        .filter_map(|of_3| n.div_ceil(of_3).checked_next_power_of_two()?.checked_mul(of_3))
+        .min()
+        .unwrap_or(n)
 }
 
 /// The convolution of signals `[..., frames]` along their last dimension, sample by sample. Follows

@@ -137,7 +137,7 @@ pub fn inverse_spectrogram(
         .center(options.center)
         .normalized(options.normalized == Normalized::FrameLength)
         .onesided(options.onesided)
-        .length(length.map(|l: usize| l.saturating_add(2 * pad)));
+        .length(length.map(|l: usize| l.saturating_add(pad.saturating_mul(2))));
     let waveform =
         scaled.reshape([lead.iter().product::<usize>(), image[0], image[1]])?.istft(options.n_fft, &istft)?;
     let waveform = match length {

@@ -2,7 +2,7 @@
 
 use super::*;
 use flambeau_autograd::{gradcheck, gradgradcheck};
-use flambeau_tensor::DType;
+use flambeau_tensor::{DType, ErrorKind};
 
 #[track_caller]
 fn close(x: &Tensor, expected: &[f64], tolerance: f64) {
@@ -284,4 +284,31 @@ fn resampling_differentiates_twice_and_takes_any_rates() {
     let off = made.sub(&tone(16_000.0, 16_000)).unwrap().narrow(0, 200, 15_600).unwrap();
     let most = off.abs().unwrap().amax(..).unwrap().item::<f64>().unwrap();
     assert!(most < 2e-3, "{most}");
+}
+
+/// Sizes that no memory holds, rates that no signal has: an answer or an error, and soon.
+#[test]
+fn extremes() -> Result<()> {
+    let (none, x) = (Tensor::zeros([1usize << 50, 0]).build()?, Tensor::ones([1, 400]).build()?);
+    let long = Tensor::zeros([0, (1usize << 50) + 7]).build()?;
+    for y in [&none, &long, &x] {
+        for mode in [ConvolveMode::Full, ConvolveMode::Same, ConvolveMode::Valid] {
+            assert!(fftconvolve(y, &long, mode).is_err() || y.numel() == 0);
+        }
+        assert!(vad(y, 16_000, VadOptions::default()).is_ok());
+    }
+    assert_eq!(sliding_window_cmn(&none, Default::default()).unwrap_err().kind(), ErrorKind::Memory);
+    let windows = SlidingWindowCmnOptions::default().cmn_window(usize::MAX).min_cmn_window(usize::MAX);
+    let mean = sliding_window_cmn(&x.transpose(0, 1)?, windows)?;
+    assert_eq!(mean.to_vec::<f32>()?, [0.0; 400]);
+
+    let (window, image) = (Tensor::ones([4]).build()?, Tensor::zeros([3, 5]).dtype(DType::Complex64).build()?);
+    let options = SpectrogramOptions { n_fft: 4, hop_length: 2, pad: usize::MAX, ..Default::default() };
+    assert!(inverse_spectrogram(&image, usize::MAX, &window, &options).is_err());
+    assert!(inverse_spectrogram(&image, 8, &window, &options).is_err());
+
+    // Fifty million lags, of which four hundred can be told apart.
+    let pitch = detect_pitch_frequency(&x, u32::MAX, PitchOptions::default().frame_time(1e-300).win_length(1))?;
+    assert_eq!(pitch.shape(), [1, 400]);
+    Ok(())
 }

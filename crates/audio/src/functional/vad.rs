@@ -177,7 +177,8 @@ pub fn vad(waveform: &Tensor, sample_rate: u32, options: VadOptions) -> Result<T
     let measure = Measure::new(sample_rate, &options)?;
     let (rate, frames) = (f64::from(sample_rate), waveform.size(-1)?);
     let channels = waveform.numel().checked_div(frames).unwrap_or(0);
-    let whole = |x: f64| x.max(0.0) as usize;
+    // More samples than a signal has, and few enough to reckon with.
+    let whole = |x: f64| x.clamp(0.0, 1e11) as usize;
     let period = whole(rate / options.measure_freq + 0.5).max(1);
     let count = whole((options.search_time * options.measure_freq).ceil()).max(1);
     ensure!(count < 1 << 24, Argument, "vad", "search_time {} is too long", options.search_time);
@@ -197,7 +198,8 @@ pub fn vad(waveform: &Tensor, sample_rate: u32, options: VadOptions) -> Result<T
     let (mut at, mut boot, mut flush) = (0, Some(0), 0);
     let mut found = None;
     let mut last = 0;
-    for position in (measure.length..frames).step_by(period) {
+    let heard = if channels > 0 { frames } else { 0 };
+    for position in (measure.length..heard).step_by(period) {
         last = position;
         let mut triggered = false;
         for (signal, state) in all.chunks_exact(frames).zip(&mut states) {

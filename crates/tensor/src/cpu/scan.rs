@@ -56,10 +56,11 @@ fn scan<T: Stored, A: Copy + Sync, const N: usize>(
     give: impl Fn(A) -> T + Sync + Copy,
 ) {
     let Extent { len, behind, reverse } = extent;
-    let block = len * behind;
-    if block == 0 {
+    // Where there are no elements, multiples of a size may not fit.
+    if out.is_empty() {
         return;
     }
+    let block = len * behind;
     let blocks = out.len() / block;
     if behind == 1 {
         return scan_lines(extent, xs, out, start, step, give);
@@ -283,14 +284,17 @@ impl CpuKernel for Logcumsumexp {
 fn running_best<S: Lift, const MAX: bool>(extent: Extent, x: &Src<'_>, outputs: &mut [Dst<'_>]) {
     let (values, places) = outputs.split_at_mut(1);
     let (x, values, places) = (x.contiguous::<S>(), values[0].slice::<S>(), places[0].slice::<i64>());
-    let block = (extent.len * extent.behind).max(1);
+    if x.is_empty() {
+        return;
+    }
+    let block = extent.len * extent.behind;
     let (best, place) = (Shared::new(values.as_mut_ptr()), Shared::new(places.as_mut_ptr()));
     par::ranges(x.len() / block, par::GRAIN / block, |blocks| {
         for start in blocks.map(|i| i * block) {
             let x = &x[start..start + block];
             // SAFETY: both outputs have as many elements as the input, and the block is this task's alone.
             let (values, places) = unsafe { (best.part(start..start + block), place.part(start..start + block)) };
-            for (k, row) in (0..block).step_by(extent.behind.max(1)).enumerate() {
+            for (k, row) in (0..block).step_by(extent.behind).enumerate() {
                 for i in row..row + extent.behind {
                     let stays = k > 0 && values[i - extent.behind].lift().beats::<MAX>(x[i].lift());
                     (values[i], places[i]) =

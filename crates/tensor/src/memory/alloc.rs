@@ -8,6 +8,8 @@
 //! Every block is zeroed when it comes from the system and so holds initialised bytes for ever
 //! after; that is what lets kernels view an output as `&mut [f32]` before they fill it.
 
+pub use super::lists::check_bytes;
+
 use crate::backend::backend_for;
 use crate::storage::{Memory, Storage};
 use crate::tensor::Inner;

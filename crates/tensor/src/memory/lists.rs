@@ -32,9 +32,13 @@ pub(crate) fn reserve<T>(list: &mut Vec<T>, more: usize) -> Result<()> {
 /// Bytes that are not worth the question.
 pub(crate) const CHECKED: usize = 1 << 20;
 
-/// There must be memory for so many bytes, which are asked for in pieces, or by code that ends the program without them.
+/// There must be memory for so many bytes, which are asked for in pieces, or by code that ends the program without them:
+/// for kernels outside this crate whose lists grow with an argument.
+///
+/// # Errors
+/// Where the system has no such memory.
 #[track_caller]
-pub(crate) fn check_bytes(op: &'static str, bytes: usize) -> Result<()> {
+pub fn check_bytes(op: &'static str, bytes: usize) -> Result<()> {
     if bytes > CHECKED && Vec::<u8>::new().try_reserve_exact(bytes).is_err() {
         bail!(Memory, op, "the system has no {bytes} bytes for what is computed on the way")
     }

@@ -206,6 +206,13 @@ impl IntoShape for &Shape {
     }
 }
 
+/// As PyTorch has it of an empty tuple.
+impl From<()> for Dims {
+    fn from((): ()) -> Dims {
+        Dims::All
+    }
+}
+
 impl From<RangeFull> for Dims {
     fn from(_: RangeFull) -> Dims {
         Dims::All

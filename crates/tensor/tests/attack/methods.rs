@@ -38,8 +38,9 @@ impl Outputs for MinMax {
 
 type Method = fn(&mut Gen, &Tensor) -> Outcome;
 
-/// What depends on strides by its nature.
-pub const LAYOUT: &[&str] = &["view", "view_as_complex", "as_strided", "as_strided_scatter"];
+/// What depends on strides by its nature: views of memory, and draws, which come in the order of the result's memory.
+pub const LAYOUT: &[&str] =
+    &["view", "view_as_complex", "as_strided", "as_strided_scatter", "native_dropout", "draws in place"];
 
 macro_rules! methods {
     ($($name:literal: |$g:ident, $x:ident| $call:expr;)*) => {

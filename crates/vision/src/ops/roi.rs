@@ -2,6 +2,7 @@
 
 use crate::transforms::functional::real::Real;
 use flambeau_autograd::{Context, Function};
+use flambeau_tensor::alloc::check_bytes;
 use flambeau_tensor::{DType, Result, Tensor, bail, cat, ensure};
 use std::sync::Arc;
 
@@ -88,8 +89,11 @@ impl Task {
             let good = roi[0] >= 0.0 && roi[0] < batch as f64 && roi.iter().all(|v| v.is_finite() && v.abs() < 1e9);
             ensure!(good, Argument, op, "the region {roi:?} is in none of {batch} images");
         }
-        let numbers = [rois.len(), channels, bins.0, bins.1].iter().try_fold(1usize, |n, m| n.checked_mul(*m));
+        // Of each number of the result its place and whether there is one; the bins are counted without channels, too.
+        let numbers =
+            [rois.len().max(1), channels.max(1), bins.0, bins.1].iter().try_fold(1usize, |n, m| n.checked_mul(*m));
         ensure!(numbers.is_some_and(|n| n < 1 << 40), Argument, op, "{bins:?} bins are too many");
+        check_bytes(op, numbers.unwrap_or(usize::MAX).saturating_mul(16))?;
         Ok(Task { batch, channels, height, width, bins, rois })
     }
 
@@ -251,7 +255,7 @@ fn check_samples(op: &'static str, task: &Task, scale: f64, ratio: Option<usize>
     ensure!(scale.is_finite(), Argument, op, "spatial_scale = {scale}");
     let (rows, columns) = task.bins;
     let points: f64 = match ratio {
-        Some(n) => (n * n) as f64 * (rows * columns * task.rois.len()) as f64,
+        Some(n) => (n as f64).powi(2) * (rows * columns * task.rois.len()) as f64,
         None => task
             .rois
             .iter()
@@ -262,7 +266,8 @@ fn check_samples(op: &'static str, task: &Task, scale: f64, ratio: Option<usize>
             .sum(),
     };
     ensure!(points < 1e9, Argument, op, "{points} points between pixels are too many");
-    Ok(())
+    // Each lies between four pixels.
+    check_bytes(op, points as usize * 4 * size_of::<(u32, f64)>())
 }
 
 fn points<R: Real>(
@@ -288,7 +293,7 @@ fn points<R: Real>(
         let (bin_w, bin_h) = (w / R::of(columns as f64), h / R::of(rows as f64));
         let count = |bin: R| ratio.unwrap_or_else(|| bin.ceil().wide().max(0.0) as usize);
         let (grid_h, grid_w) = (count(bin_h), count(bin_w));
-        let share = R::of(1.0) / R::of((grid_h * grid_w).max(1) as f64);
+        let share = R::of(1.0) / R::of((grid_h as f64 * grid_w as f64).max(1.0));
         for (row, column) in (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column))) {
             for iy in 0..grid_h {
                 let step = R::of(iy as f64) + half;

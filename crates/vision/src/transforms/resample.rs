@@ -7,6 +7,7 @@
 
 use super::kinds::InterpolationMode;
 use crate::simd::simd;
+use flambeau_tensor::alloc::check_bytes;
 use flambeau_tensor::{DType, Element, Result, Stored, Tensor};
 use std::f64::consts::PI;
 
@@ -49,15 +50,16 @@ impl Precision {
 
 impl Axis {
     /// From `from` to `to` pixels of `dtype`.
-    pub(super) fn new(from: usize, to: usize, mode: InterpolationMode, antialias: bool, dtype: DType) -> Axis {
+    #[track_caller]
+    pub(super) fn new(from: usize, to: usize, mode: InterpolationMode, antialias: bool, dtype: DType) -> Result<Axis> {
         // Bytes are weighed in double precision before the weights are made integers.
         let p = Precision { single: !matches!(dtype, DType::U8 | DType::F64) };
         let taps = match mode {
-            InterpolationMode::Nearest | InterpolationMode::NearestExact => Taps::Pick(nearest(from, to, mode)),
-            InterpolationMode::Bilinear if antialias => Taps::Mix(Mix::filtered(p, from, to, 1.0, triangle)),
-            InterpolationMode::Bicubic if antialias => Taps::Mix(Mix::filtered(p, from, to, 2.0, |x| cubic(x, -0.5))),
-            InterpolationMode::Lanczos => Taps::Mix(Mix::filtered(p, from, to, 3.0, lanczos)),
-            InterpolationMode::Bilinear => Taps::Mix(Mix::between(p, from, to, 0, |t| [1.0 - t, t])),
+            InterpolationMode::Nearest | InterpolationMode::NearestExact => Taps::Pick(nearest(from, to, mode)?),
+            InterpolationMode::Bilinear if antialias => Taps::Mix(Mix::filtered(p, from, to, 1.0, triangle)?),
+            InterpolationMode::Bicubic if antialias => Taps::Mix(Mix::filtered(p, from, to, 2.0, |x| cubic(x, -0.5))?),
+            InterpolationMode::Lanczos => Taps::Mix(Mix::filtered(p, from, to, 3.0, lanczos)?),
+            InterpolationMode::Bilinear => Taps::Mix(Mix::between(p, from, to, 0, |t| [1.0 - t, t])?),
             InterpolationMode::Bicubic => {
                 let weights = |t: f64| {
                     let places = [t + 1.0, t, 1.0 - t, 2.0 - t];
@@ -67,15 +69,16 @@ impl Axis {
                         places.map(|x| cubic(x, -0.75))
                     }
                 };
-                Taps::Mix(Mix::between(p, from, to, 1, weights))
+                Taps::Mix(Mix::between(p, from, to, 1, weights)?)
             }
         };
-        Axis { from, to, taps }
+        Ok(Axis { from, to, taps })
     }
 
     /// The weights as a matrix: a row for each new pixel, a column for each old one.
     #[track_caller]
     pub(super) fn matrix(&self, dtype: DType) -> Result<Tensor> {
+        check_bytes("resize", self.to.saturating_mul(self.from).saturating_mul(8))?;
         let mut weights = vec![0.0f64; self.to * self.from];
         for (i, row) in weights.chunks_exact_mut(self.from).enumerate() {
             match &self.taps {
@@ -91,10 +94,12 @@ impl Axis {
 }
 
 /// The old pixel under each new one, in the `f32` arithmetic of PyTorch.
-fn nearest(from: usize, to: usize, mode: InterpolationMode) -> Vec<usize> {
+#[track_caller]
+fn nearest(from: usize, to: usize, mode: InterpolationMode) -> Result<Vec<usize>> {
+    check_bytes("resize", to.saturating_mul(8))?;
     let scale = from as f32 / to as f32;
     let half = if mode == InterpolationMode::NearestExact { 0.5 } else { 0.0 };
-    (0..to).map(|i| (((i as f32 + half) * scale).floor() as usize).min(from - 1)).collect()
+    Ok((0..to).map(|i| (((i as f32 + half) * scale).floor() as usize).min(from - 1)).collect())
 }
 
 fn triangle(x: f64) -> f64 {
@@ -126,13 +131,21 @@ fn lanczos(x: f64) -> f64 {
 }
 
 impl Mix {
+    /// Lists for `to` runs of `width`.
+    #[track_caller]
+    fn room(to: usize, width: usize) -> Result<(Vec<usize>, Vec<f64>)> {
+        check_bytes("resize", to.saturating_mul(8 * (width + 1)))?;
+        Ok((Vec::with_capacity(to), vec![0.0; to * width]))
+    }
+
     /// Every old pixel under the filter counts, which widens as the image shrinks. `reach` is how far the
     /// filter reaches at the scale of one.
-    fn filtered(p: Precision, from: usize, to: usize, reach: f64, filter: impl Fn(f64) -> f64) -> Mix {
+    #[track_caller]
+    fn filtered(p: Precision, from: usize, to: usize, reach: f64, filter: impl Fn(f64) -> f64) -> Result<Mix> {
         let scale = p.of(from as f64 / to as f64);
         let (support, inverse) = (p.of(reach * scale.max(1.0)), p.of(1.0 / scale.max(1.0)));
         let width = (support.ceil() as usize * 2 + 1).min(from);
-        let (mut first, mut weights) = (Vec::with_capacity(to), vec![0.0; to * width]);
+        let (mut first, mut weights) = Mix::room(to, width)?;
         for (i, run) in weights.chunks_exact_mut(width).enumerate() {
             let center = p.of(scale * (i as f64 + 0.5));
             let start = (p.of(p.of(center - support) + 0.5).max(0.0) as usize).min(from - 1);
@@ -147,7 +160,7 @@ impl Mix {
             }
             first.push(start);
         }
-        Mix { first, weights, width }
+        Ok(Mix { first, weights, width })
     }
 
     /// The `N` old pixels around the middle of each new one, `before` of them before the nearest at the
@@ -158,10 +171,10 @@ impl Mix {
         to: usize,
         before: usize,
         weigh: impl Fn(f64) -> [f64; N],
-    ) -> Mix {
+    ) -> Result<Mix> {
         let scale = p.of(from as f64 / to as f64);
         let width = N.min(from);
-        let (mut first, mut weights) = (Vec::with_capacity(to), vec![0.0; to * width]);
+        let (mut first, mut weights) = Mix::room(to, width)?;
         for (i, run) in weights.chunks_exact_mut(width).enumerate() {
             let mut at = p.of(p.of(scale * (i as f64 + 0.5)) - 0.5);
             if N == 2 {
@@ -175,7 +188,7 @@ impl Mix {
             }
             first.push(start as usize);
         }
-        Mix { first, weights, width }
+        Ok(Mix { first, weights, width })
     }
 
     /// The weights as integers of 16 bits, and how many of those bits are behind the point.
@@ -212,6 +225,8 @@ fn run<T: Sample>(image: &Tensor, rows: &Axis, columns: &Axis) -> Result<Tensor>
     }
     let x = image.data::<T>()?;
     let planes = x.len() / (rows.from * columns.from);
+    let bytes = |height: usize| planes.saturating_mul(height).saturating_mul(columns.to).saturating_mul(size_of::<T>());
+    check_bytes("resize", bytes(rows.from).saturating_add(bytes(rows.to)))?;
     let wide = (columns.from != columns.to).then(|| simd(|| along(columns, &x, planes * rows.from, 1)));
     let wide = wide.as_deref().unwrap_or(&x);
     if rows.from == rows.to {

@@ -114,17 +114,16 @@ fn mirrored(
         "{} by {before} and {behind} needs more than the {size} pixels there are",
         mode.python()
     );
-    let last = size as i64 - 1;
-    let numbers: Vec<i64> = (-(before as i64)..(size as i64).saturating_add(behind as i64))
-        .map(|at| match (mode, at) {
-            (PaddingMode::Edge, _) => at.clamp(0, last),
-            (PaddingMode::Reflect, at) if at < 0 => -at,
-            (PaddingMode::Reflect, at) if at > last => 2 * last - at,
-            (PaddingMode::Symmetric, at) if at < 0 => -at - 1,
-            (PaddingMode::Symmetric, at) if at > last => 2 * last + 1 - at,
-            (_, at) => at,
-        })
-        .collect();
-    let n = numbers.len();
-    image.index_select(dim, &Tensor::from_vec(numbers, n)?)
+    let (last, at) =
+        (size as i64 - 1, Tensor::arange(-(before as i64), (size as i64).saturating_add(behind as i64)).build()?);
+    // What is before the first pixel turns back at it; what is behind the last one does so seen from there.
+    let turned = |at: &Tensor| match mode {
+        PaddingMode::Symmetric => at.where_cond(&at.ge(0)?, &at.neg()?.sub(1)?),
+        _ => at.abs(),
+    };
+    let numbers = match mode {
+        PaddingMode::Edge => at.clamp(0, last)?,
+        _ => turned(&turned(&at)?.rsub(last)?)?.rsub(last)?,
+    };
+    image.index_select(dim, &numbers)
 }

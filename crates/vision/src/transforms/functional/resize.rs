@@ -129,7 +129,7 @@ fn resize_image(
         image.shape()
     );
     let axis = |from, to| Axis::new(from, to, interpolation, antialias, image.dtype());
-    let (rows, columns) = (axis(h, height), axis(w, width));
+    let (rows, columns) = (axis(h, height)?, axis(w, width)?);
     if is_tracked(image) {
         // The same as products with the weights, which have derivatives.
         let across = image.matmul(&columns.matrix(image.dtype())?.transpose(0, 1)?)?;

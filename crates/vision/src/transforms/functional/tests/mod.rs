@@ -1,6 +1,7 @@
 //! Crops, padding, flips and conversions against values recorded from torchvision 0.29, the random ones
 //! with its seeds.
 
+mod extremes;
 mod resize;
 mod warp;
 
