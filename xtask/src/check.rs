@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{Result, cargo, includes, layers, run as run_command, show, workspace_root};
+use crate::{Result, cargo, includes, layers, names, run as run_command, show, workspace_root};
 
 /// One thing to check.
 struct Step {
@@ -26,6 +26,8 @@ const STEPS: &[Step] = &[
     Step { name: "tests", run: tests, slow: true },
     Step { name: "publish", run: publish, slow: true },
     Step { name: "docs", run: docs, slow: false },
+    // From what the step before wrote.
+    Step { name: "names", run: names::check, slow: false },
 ];
 
 /// How a step ended.
@@ -157,6 +159,6 @@ mod tests {
     #[test]
     fn fast_leaves_out_the_tests_alone() {
         let kept: Vec<_> = STEPS.iter().filter(|step| !step.slow).map(|step| step.name).collect();
-        assert_eq!(kept, ["format", "layers", "clippy", "arm", "package", "apart", "docs"]);
+        assert_eq!(kept, ["format", "layers", "clippy", "arm", "package", "apart", "docs", "names"]);
     }
 }

@@ -3,7 +3,7 @@
 //! Every chore is `cargo xtask <verb>`: [`check`] holds the house rules, [`mod@bench`] runs the
 //! benches and prints one table, or measures in turns with another framework that [`mod@reference`]
 //! installs, [`data`] makes the shipped data again from its sources, [`kernels`] compiles the CUDA
-//! kernels, [`sim`] runs a program on the simulated GPU.
+//! kernels, [`sim`] runs a program on the simulated GPU, [`names`] writes the page of PyTorch's names.
 //! [`layers`] is the rule about who may depend on whom, used by `check` and by a test. The command
 //! line stands in `main.rs`; the chores are a library so that tests can reach them.
 
@@ -13,6 +13,7 @@ pub mod data;
 pub mod includes;
 pub mod kernels;
 pub mod layers;
+pub mod names;
 pub mod reference;
 pub mod sim;
 

@@ -102,6 +102,11 @@ enum Verb {
         #[arg(long, value_delimiter = ',')]
         capabilities: Vec<u32>,
     },
+    /// Write docs/pytorch-names.md again: PyTorch's names, and what each is here.
+    ///
+    /// Builds the documentation of the crates, which tells what there is; a name that has no counterpart needs a reason in
+    /// xtask/pytorch/elsewhere.txt.
+    Docs,
     /// Run a program on the simulated GPU: cargo xtask sim -- COMMAND.
     Sim {
         /// The program and its arguments.
@@ -123,6 +128,7 @@ fn main() -> ExitCode {
         Verb::Kernels { toolkit, only, capabilities } => {
             xtask::kernels::run(toolkit.as_deref(), only.as_deref(), &capabilities)
         }
+        Verb::Docs => xtask::names::write(),
         Verb::Sim { command } => xtask::sim::run(&command),
     };
     match outcome {

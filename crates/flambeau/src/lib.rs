@@ -43,7 +43,7 @@ pub use flambeau_tensor::{
     Build, Complex, DType, Device, Dims, Element, Error, ErrorKind, Generator, IntoIndex, IntoShape, Layout,
     MemoryFormat, Op, Operand, PrintOptions, Result, Scalar, Shape, Size, StateDict, Tensor, To, bail, bf16, cat,
     enable_grad, ensure, f16, get_num_threads, grad_enabled, inference_mode, initial_seed, manual_seed, no_grad,
-    print_options, set_num_threads, set_print_options, stack, tensor,
+    print_options, result_type, set_num_threads, set_print_options, stack, tensor,
 };
 
 /// The tape: `backward`, `grad`, hooks, custom functions, gradcheck.
