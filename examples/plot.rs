@@ -1,6 +1,11 @@
-//! What the examples share: the option `--device`, a loss curve, digits drawn on pictures.
+//! What the examples share: the option `--device`, a loss curve, digits drawn on pictures, spectrograms in colour, voices
+//! that say digits.
 
+pub mod spoken;
+
+use flambeau::audio::transforms::{AmplitudeToDB, Spectrogram};
 use flambeau::prelude::*;
+use flambeau::vision::utils::{draw_bounding_boxes, make_grid};
 use plotters::prelude::{BLACK, BLUE, ChartBuilder, IntoDrawingArea, LineSeries, PathElement, RED, SVGBackend, WHITE};
 use std::path::Path;
 
@@ -122,4 +127,36 @@ pub fn labelled(images: &Tensor, predicted: &[i64], right: &[i64]) -> Result<Ten
         pictures.push(Tensor::from_vec(rgb, [3, tall, w])?);
     }
     stack(&pictures, 0)
+}
+
+/// A spectrogram `[frequencies, frames]` of decibels as a picture `[3, frequencies, frames]` in 0..1, low pitches at the
+/// bottom: black for `quiet` and below, through red and yellow to white for `loud`.
+///
+/// # Errors
+/// Where it has other dimensions.
+pub fn heat(decibels: &Tensor, quiet: f64, loud: f64) -> Result<Tensor> {
+    let grey = decibels.sub(quiet)?.div((loud - quiet).max(1e-6))?.flip([0])?;
+    let part = |from: f64| grey.sub(from)?.mul(3.0)?.clamp(0.0, 1.0);
+    stack(&[part(0.0)?, part(1.0 / 3.0)?, part(2.0 / 3.0)?], 0)
+}
+
+/// Spectrograms of waveforms `[frames]` below each other in `columns` columns, each under its name, seconds at one scale in
+/// all; as a PNG.
+///
+/// # Errors
+/// Where there is none, or the file cannot be written.
+pub fn spectrograms(path: &Path, sounds: &[(String, Tensor)], rate: u32, columns: usize) -> Result<()> {
+    let decibels =
+        Sequential::of((Spectrogram::new().n_fft(256).hop_length((rate as usize / 100).max(1)), AmplitudeToDB::new()))?;
+    let longest = sounds.iter().map(|(_, sound)| sound.numel()).max().unwrap_or(0);
+    let mut panels = Vec::new();
+    for (name, sound) in sounds {
+        let filled = sound.pad(&[0, (longest - sound.numel()) as isize], 0.0)?;
+        let picture = heat(&decibels.call(&filled)?, -50.0, 20.0)?;
+        let (height, width) = (picture.size(1)?, picture.size(2)?);
+        let picture = picture.pad(&[0, 0, 12, 0], 0.0)?;
+        let frame = Tensor::from_vec(vec![0.0, 0.0, width as f32 - 1.0, height as f32 + 11.0], [1, 4])?;
+        panels.push(draw_bounding_boxes(&picture, &frame).labels([name.as_str()]).colors("white").build()?);
+    }
+    make_grid(panels).nrow(columns).padding(6).save(path)
 }

@@ -9,7 +9,7 @@ use flambeau::audio::{
 };
 use flambeau::prelude::*;
 use flambeau::vision::utils::save_image;
-use flambeau_examples::{device, loss_curve};
+use flambeau_examples::{device, heat, loss_curve};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -160,9 +160,6 @@ fn picture(wav: &Path, png: &Path) -> Result<()> {
     let mel = MelSpectrogram::new(rate).n_fft(256).hop_length(16).n_mels(40);
     let db = Sequential::of((mel, AmplitudeToDB::new().top_db(80.0)))?.call(&waveform)?.select(0, 0)?;
     let (low, high) = (db.amin(..)?, db.amax(..)?);
-    let grey =
-        db.sub(&low)?.div(high.sub(&low)?)?.flip([0])?.repeat_interleave(8, Some(0))?.repeat_interleave(4, Some(1))?;
-    // Black through red and yellow to white.
-    let part = |from: f64| grey.sub(from)?.mul(3.0)?.clamp(0.0, 1.0);
-    save_image(&stack(&[part(0.0)?, part(1.0 / 3.0)?, part(2.0 / 3.0)?], 0)?, png)
+    let large = db.repeat_interleave(8, Some(0))?.repeat_interleave(4, Some(1))?;
+    save_image(&heat(&large, low.item()?, high.item()?)?, png)
 }

@@ -73,8 +73,8 @@ enum Verb {
     /// Make the shipped data again from its sources.
     ///
     /// The digits come out of a scikit-learn wheel, which pip fetches from the Python package
-    /// index (needs `python3 -m pip`), the play out of the source release of Brotli. The spoken digits are made by `espeak-ng` (on Debian: `apt
-    /// install espeak-ng`). The same sources give the same bytes; data/README.md says which
+    /// index (needs `python3 -m pip`), the play out of the source release of Brotli, the photographs out of a scikit-image
+    /// wheel. The spoken digits are made by `espeak-ng` (on Debian: `apt install espeak-ng`). The same sources give the same bytes; data/README.md says which
     /// versions made what is in the repository.
     Data {
         /// Make only this part.

@@ -1,10 +1,12 @@
 //! `cargo xtask data`: makes the data that ships with the repository again from its sources.
 //!
 //! [`digits`] turns the handwritten digits of the scikit-learn wheel into MNIST's files,
-//! [`spoken`] has `espeak-ng` speak ten words in many voices, [`text`] takes a play out of an archive. They give the same bytes from the
-//! same sources, so that a rerun shows in version control only if a source has changed.
+//! [`spoken`] has `espeak-ng` speak ten words in many voices, [`text`] takes a play out of an archive,
+//! [`photos`] takes photographs out of the scikit-image wheel. They give the same bytes from the same sources, so that a
+//! rerun shows in version control only if a source has changed.
 
 pub mod digits;
+pub mod photos;
 pub mod spoken;
 pub mod text;
 mod wave;
@@ -18,8 +20,12 @@ use crate::{Result, workspace_root};
 /// A part of the data that can be made alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Part {
+    /// A photograph of coins.
+    Coins,
     /// Handwritten digits in MNIST's files.
     Digits,
+    /// Photographs.
+    Photos,
     /// Spoken digits, one folder a word.
     Spoken,
     /// A play.
@@ -33,6 +39,12 @@ pub enum Part {
 pub fn run(only: Option<Part>, out: Option<PathBuf>, wheel: Option<&Path>) -> Result<()> {
     let out = out.unwrap_or_else(|| workspace_root().join("data"));
     let wanted = |part: Part| only.is_none_or(|only| only == part);
+    if wanted(Part::Coins) {
+        photos::make_coins(&out.join("coins"))?;
+    }
+    if wanted(Part::Photos) {
+        photos::make_photos(&out.join("photos"))?;
+    }
     if wanted(Part::Digits) {
         digits::make(&out.join("digits"), wheel)?;
     }
