@@ -213,3 +213,32 @@ template <class T> __device__ inline void drop(const Dropout& d) {
 }
 extern "C" __global__ void __launch_bounds__(256) dropout_f32(const __grid_constant__ Dropout d) { drop<float>(d); }
 extern "C" __global__ void __launch_bounds__(256) dropout_f64(const __grid_constant__ Dropout d) { drop<double>(d); }
+
+struct Islands {
+    void* out;
+    // Sorted, and the numbers in their order.
+    const i64 *keys, *order;
+    u64 seed, offset;
+    i64 n;
+    int dtype;
+};
+
+// Numbers in the order of random keys; those among equal keys are shuffled (Durstenfeld 1964) by the thread of the first.
+extern "C" __global__ void __launch_bounds__(256) shuffle_islands(const __grid_constant__ Islands s) {
+    i64 at = (i64)blockIdx.x * blockDim.x + threadIdx.x;
+    if (at >= s.n) return;
+    i64 key = s.keys[at];
+    if (at > 0 && s.keys[at - 1] == key) return;
+    i64 size = 1;
+    while (at + size < s.n && s.keys[at + size] == key) size++;
+    for (i64 i = 0; i < size; i++) store<i64>(s.out, at + i, s.dtype, s.order[at + i]);
+    // A word of the thread's stream after another.
+    Words w;
+    for (i64 i = size - 1, drawn = 0; i > 0; i--, drawn++) {
+        if (drawn % 4 == 0) w = philox(s.seed, (u64)at, s.offset / 4 + drawn / 4);
+        i64 other = w.x[drawn % 4] % (u32)(i + 1);
+        i64 a = load<i64>(s.out, at + i, s.dtype), b = load<i64>(s.out, at + other, s.dtype);
+        store<i64>(s.out, at + i, s.dtype, b);
+        store<i64>(s.out, at + other, s.dtype, a);
+    }
+}

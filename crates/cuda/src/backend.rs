@@ -2,13 +2,16 @@
 
 use crate::context::{Gpu, gpu};
 use crate::driver::{Driver, check, driver};
+use crate::generator::Philox;
 use crate::pool::{Block, allocate};
 use crate::stream::{Task, block_of, queue};
 use crate::{ops, pinned};
 use cudarc::driver::sys;
 use flambeau_tensor::backend::{Backend, Ran, Work};
+use flambeau_tensor::random::DeviceGenerator;
 use flambeau_tensor::storage::{Memory, Use};
 use flambeau_tensor::{Device, Error, ErrorKind, Result, Tensor};
+use std::sync::Arc;
 
 pub(crate) struct Cuda;
 
@@ -102,6 +105,10 @@ impl Backend for Cuda {
 
     fn allocate_pinned(&self, bytes: usize) -> Result<Memory> {
         pinned::allocate(bytes)
+    }
+
+    fn generator(&self, _: Device, seed: u64) -> Option<Arc<dyn DeviceGenerator>> {
+        Some(Arc::new(Philox::seeded(seed)))
     }
 
     fn wait(&self, pending: &Use) -> Result<()> {

@@ -5,11 +5,12 @@ use crate::mailbox::Mailbox;
 use crate::pool::Pool;
 use crate::stream::Queue;
 use cudarc::driver::sys;
-use flambeau_tensor::{Error, ErrorKind, Result};
+use flambeau_tensor::{Device, Error, ErrorKind, Result};
 use parking_lot::{Mutex, RwLock};
+use smallvec::SmallVec;
 use std::cell::Cell;
 use std::ffi::{CStr, c_int};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 /// No program has more devices.
 pub(crate) const MOST: usize = 16;
@@ -36,8 +37,10 @@ pub(crate) struct Gpu {
     pub properties: Properties,
     pub pool: Mutex<Pool>,
     pub mailbox: Mailbox,
-    /// Number 0 is the device's own.
-    queues: RwLock<Vec<Arc<Queue>>>,
+    /// Its own stream, number 0.
+    own: &'static Queue,
+    /// All streams, by their numbers; they stay for good.
+    queues: RwLock<Vec<&'static Queue>>,
 }
 
 static GPUS: [OnceLock<Result<Gpu, (ErrorKind, String)>>; MOST] = [const { OnceLock::new() }; MOST];
@@ -104,15 +107,21 @@ impl Gpu {
             multiprocessors: attribute(Of::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?,
             threads_per_multiprocessor: attribute(Of::CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_MULTIPROCESSOR)?,
         };
-        let queues = RwLock::new(vec![Arc::new(Queue::new(index, 0)?)]);
+        let own: &Queue = Box::leak(Box::new(Queue::new(index, 0)?));
         Ok(Gpu {
             index,
             context: context as usize,
             properties,
             pool: Mutex::default(),
             mailbox: Mailbox::default(),
-            queues,
+            own,
+            queues: RwLock::new(vec![own]),
         })
+    }
+
+    /// The name by which the tensor crate knows it.
+    pub fn device(&self) -> Device {
+        Device::Cuda(self.index)
     }
 
     /// Makes the device's context the thread's.
@@ -132,18 +141,25 @@ impl Gpu {
     }
 
     /// The thread's stream on the device.
-    pub fn queue(&self) -> Arc<Queue> {
-        let number = STREAMS.get()[self.index as usize] as usize;
-        let queues = self.queues.read();
-        queues.get(number).unwrap_or(&queues[0]).clone()
+    #[inline]
+    pub fn queue(&self) -> &'static Queue {
+        match STREAMS.get()[self.index as usize] {
+            0 => self.own,
+            number => self.queue_of(number).unwrap_or(self.own),
+        }
     }
 
     /// The stream of this number.
-    pub fn queue_of(&self, number: u32) -> Option<Arc<Queue>> {
-        self.queues.read().get(number as usize).cloned()
+    pub fn queue_of(&self, number: u32) -> Option<&'static Queue> {
+        self.queues.read().get(number as usize).copied()
     }
 
-    pub fn queues(&self) -> Vec<Arc<Queue>> {
+    /// Something of each stream that has had work: a number and a ticket.
+    pub fn each_queue(&self, f: impl Fn(&Queue) -> (u64, u64)) -> SmallVec<[(u64, u64); 1]> {
+        self.queues.read().iter().map(|queue| f(queue)).filter(|(_, ticket)| *ticket > 0).collect()
+    }
+
+    pub fn queues(&self) -> Vec<&'static Queue> {
         self.queues.read().clone()
     }
 
@@ -152,7 +168,7 @@ impl Gpu {
         self.enter()?;
         let mut queues = self.queues.write();
         let number = queues.len() as u32;
-        queues.push(Arc::new(Queue::new(self.index, number)?));
+        queues.push(Box::leak(Box::new(Queue::new(self.index, number)?)));
         Ok(number)
     }
 

@@ -37,7 +37,7 @@ macro_rules! families {
 families! {
     ELEMENTWISE "elementwise" REDUCE "reduce" MATMUL "matmul" SOFTMAX "softmax" NORM "norm" INDEX "index"
     OPTIM "optim" POOL "pool" CONV "conv" SCAN "scan" SORT "sort" SPECIAL "special" RANDOM "random"
-    COMPLEX "complex"
+    COMPLEX "complex" FFT "fft" CTC "ctc"
 }
 
 /// What a family was compiled to for one kind of device.

@@ -18,6 +18,7 @@
 mod backend;
 mod context;
 mod driver;
+mod generator;
 mod kernels;
 mod mailbox;
 mod ops;
@@ -30,7 +31,8 @@ pub use pool::MemoryStats;
 
 use context::gpu;
 use driver::{Driver, driver};
-use flambeau_tensor::{Device, Error, ErrorKind, Result};
+use flambeau_tensor::random::{GeneratorState, default_generator_of};
+use flambeau_tensor::{Device, Error, ErrorKind, Result, Tensor};
 
 /// Registers the backend when the program starts. It only puts its name into a table: the driver is loaded by the first
 /// call that needs it.
@@ -119,6 +121,15 @@ pub fn reset_peak_memory_stats(device: Device) -> Result<()> {
     of(device).map(|gpu| gpu.pool.lock().reset_peaks())
 }
 
+/// Does a device keep the memory of tensors that are gone, for others? Else each tensor has memory from the driver, given back
+/// with it: slow, and what a checker of memory wants to see. `torch.cuda.caching_allocator_enable`, for one device.
+///
+/// # Errors
+/// Where there is no such device.
+pub fn caching_allocator_enable(device: Device, value: bool) -> Result<()> {
+    of(device).map(|gpu| gpu.pool.lock().uncached = !value)
+}
+
 /// Gives memory back to the driver that no tensor uses: `torch.cuda.empty_cache`.
 ///
 /// # Errors
@@ -127,6 +138,45 @@ pub fn empty_cache(device: Device) -> Result<()> {
     let gpu = of(device)?;
     gpu.enter()?;
     gpu.pool.lock().empty()
+}
+
+/// Has a device's default generator start anew from `seed`: `torch.cuda.manual_seed`. [`manual_seed`] of the tensor crate
+/// does so with those of all devices.
+///
+/// [`manual_seed`]: flambeau_tensor::manual_seed
+///
+/// # Errors
+/// Where there is no such device.
+pub fn manual_seed(device: Device, seed: u64) -> Result<()> {
+    default_generator_of(of(device)?.device()).map(|generator| generator.manual_seed(seed))
+}
+
+/// The seed that a device's default generator was last given: `torch.cuda.initial_seed`.
+///
+/// # Errors
+/// Where there is no such device.
+pub fn initial_seed(device: Device) -> Result<u64> {
+    default_generator_of(of(device)?.device()).map(|generator| generator.initial_seed())
+}
+
+/// The state of a device's default generator, `u8 [16]` on the host, of the form of PyTorch's: `torch.cuda.get_rng_state`.
+///
+/// # Errors
+/// Where there is no such device.
+pub fn get_rng_state(device: Device) -> Result<Tensor> {
+    let bytes = default_generator_of(of(device)?.device())?.get_state().to_bytes();
+    let len = bytes.len();
+    Tensor::from_vec(bytes, len)
+}
+
+/// Puts a device's default generator into `state`, which [`get_rng_state`] or PyTorch's function of that name gave:
+/// `torch.cuda.set_rng_state`.
+///
+/// # Errors
+/// Where there is no such device, or `state` is not `u8 [16]`, or its offset no multiple of 4.
+pub fn set_rng_state(state: &Tensor, device: Device) -> Result<()> {
+    let generator = default_generator_of(of(device)?.device())?;
+    generator.set_state(&GeneratorState::of_device(state.to_vec::<u8>()?))
 }
 
 /// A stream of a device: what is queued there runs in order, and beside other streams. It lives as long as the program.

@@ -25,6 +25,8 @@ struct Piece {
     size: usize,
     segment: u64,
     free: bool,
+    /// Has it a segment of its own, that goes with it?
+    alone: bool,
     after: After,
 }
 
@@ -34,9 +36,14 @@ pub(crate) struct Pool {
     pieces: BTreeMap<u64, Piece>,
     /// The free ones of small and of large segments, by size.
     free: [BTreeSet<(usize, u64)>; 2],
+    /// Small blocks that were given back last, by size, for the next of that size; they are joined with others before a
+    /// segment is taken.
+    recent: Vec<Vec<(u64, After)>>,
     /// Sizes of segments.
     segments: BTreeMap<u64, usize>,
     stats: MemoryStats,
+    /// Does every block have a segment of its own, that is given back with it?
+    pub uncached: bool,
 }
 
 /// How much of a device's memory is in use, in bytes: `torch.cuda.memory_stats`.
@@ -58,6 +65,8 @@ pub struct MemoryStats {
 pub(crate) struct Block {
     device: u32,
     address: u64,
+    /// What was asked for, in whole granules.
+    size: usize,
     after: After,
 }
 
@@ -75,9 +84,11 @@ impl Block {
 
 impl Drop for Block {
     fn drop(&mut self) {
-        if let Ok(gpu) = gpu(self.device) {
-            let after = gpu.queues().iter().map(|q| (q.id(), q.last())).filter(|(_, ticket)| *ticket > 0).collect();
-            gpu.pool.lock().give_back(self.address, after);
+        let Ok(gpu) = gpu(self.device) else { return };
+        // Whatever thread this is: a segment may go.
+        if gpu.enter().is_ok() {
+            let after = gpu.each_queue(|q| (q.id(), q.last()));
+            gpu.pool.lock().give_back(self.address, self.size, after);
         }
     }
 }
@@ -101,16 +112,13 @@ pub(crate) fn allocate(gpu: &'static Gpu, bytes: usize) -> Result<Block> {
     let Some(size) = size.filter(|size| *size <= gpu.properties.memory) else {
         return Err(no_room(&pool, free_memory()));
     };
-    if let Some((address, after)) = pool.take(size) {
-        return Ok(Block { device: gpu.index, address, after });
-    }
-    let mut grown = pool.grow(size);
-    if grown.is_err() {
+    let mut found = pool.find(size);
+    if found.is_err() {
         pool.empty()?;
-        grown = pool.grow(size);
+        found = pool.find(size);
     }
-    match grown.map(|()| pool.take(size)) {
-        Ok(Some((address, after))) => Ok(Block { device: gpu.index, address, after }),
+    match found {
+        Ok(Some((address, after))) => Ok(Block { device: gpu.index, address, size, after }),
         _ => Err(no_room(&pool, free_memory())),
     }
 }
@@ -126,6 +134,11 @@ fn is_large(segment: usize) -> usize {
     usize::from(segment != SMALL_SEGMENT)
 }
 
+/// Where blocks of a size are among the recent ones.
+fn place(size: usize) -> usize {
+    size / GRANULE - 1
+}
+
 impl Pool {
     pub fn stats(&self) -> MemoryStats {
         self.stats
@@ -133,6 +146,35 @@ impl Pool {
 
     pub fn reset_peaks(&mut self) {
         (self.stats.allocated_peak, self.stats.reserved_peak) = (self.stats.allocated, self.stats.reserved);
+    }
+
+    /// A block of `size`: one that is kept, or one of a new segment.
+    fn find(&mut self, size: usize) -> Result<Option<(u64, After)>> {
+        if self.uncached {
+            let address = self.segment(size)?;
+            self.pieces
+                .insert(address, Piece { size, segment: address, free: false, alone: true, after: After::new() });
+            self.count(size);
+            return Ok(Some((address, After::new())));
+        }
+        if let Some((address, after)) = self.recent.get_mut(place(size)).and_then(Vec::pop) {
+            self.count(size);
+            return Ok(Some((address, after)));
+        }
+        if let Some(found) = self.take(size) {
+            return Ok(Some(found));
+        }
+        self.join_recent();
+        if let Some(found) = self.take(size) {
+            return Ok(Some(found));
+        }
+        self.grow(size)?;
+        Ok(self.take(size))
+    }
+
+    fn count(&mut self, size: usize) {
+        self.stats.allocated += size;
+        self.stats.allocated_peak = self.stats.allocated_peak.max(self.stats.allocated);
     }
 
     /// The smallest free block that holds `size`, cut to it where the rest is worth keeping.
@@ -147,11 +189,10 @@ impl Pool {
         if rest >= if large == 1 { SMALL } else { GRANULE } {
             piece.size = size;
             let next = address + size as u64;
-            self.pieces.insert(next, Piece { size: rest, segment, free: true, after: after.clone() });
+            self.pieces.insert(next, Piece { size: rest, segment, free: true, alone: false, after: after.clone() });
             self.free[large].insert((rest, next));
         }
-        self.stats.allocated += self.pieces.get(&address).map_or(0, |piece| piece.size);
-        self.stats.allocated_peak = self.stats.allocated_peak.max(self.stats.allocated);
+        self.count(self.pieces.get(&address).map_or(0, |piece| piece.size));
         Some((address, after))
     }
 
@@ -162,21 +203,57 @@ impl Pool {
             ..LARGE => LARGE_SEGMENT,
             _ => size.next_multiple_of(SMALL_SEGMENT),
         };
+        let address = self.segment(bytes)?;
+        let after = After::new();
+        self.pieces.insert(address, Piece { size: bytes, segment: address, free: true, alone: false, after });
+        self.free[is_large(bytes)].insert((bytes, address));
+        Ok(())
+    }
+
+    /// So many bytes from the driver.
+    fn segment(&mut self, bytes: usize) -> Result<u64> {
         let mut address = 0;
         // SAFETY: `address` may be written.
         unsafe { check("cuda", sys::cuMemAlloc_v2(&mut address, bytes))? };
         self.segments.insert(address, bytes);
-        self.pieces.insert(address, Piece { size: bytes, segment: address, free: true, after: After::new() });
-        self.free[is_large(bytes)].insert((bytes, address));
         self.stats.reserved += bytes;
         self.stats.reserved_peak = self.stats.reserved_peak.max(self.stats.reserved);
         self.stats.segments_taken += 1;
-        Ok(())
+        Ok(address)
     }
 
-    fn give_back(&mut self, address: u64, after: After) {
+    fn give_back(&mut self, address: u64, size: usize, after: After) {
+        if size > SMALL || self.uncached {
+            return self.free(address, after);
+        }
+        if self.recent.is_empty() {
+            self.recent.resize_with(place(SMALL) + 1, Vec::new);
+        }
+        self.stats.allocated -= size;
+        self.recent[place(size)].push((address, after));
+    }
+
+    fn join_recent(&mut self) {
+        for size in 0..self.recent.len() {
+            while let Some((address, after)) = self.recent[size].pop() {
+                self.stats.allocated += (size + 1) * GRANULE;
+                self.free(address, after);
+            }
+        }
+    }
+
+    fn free(&mut self, address: u64, after: After) {
         let Some(piece) = self.pieces.get_mut(&address) else { return };
         self.stats.allocated -= piece.size;
+        if piece.alone {
+            // SAFETY: the segment came from `cuMemAlloc`, and its only block has no owner any more; the driver waits for
+            // what is queued on it. Where it says no, after a fault, there is nothing to be done.
+            unsafe { sys::cuMemFree_v2(address) };
+            self.stats.reserved -= piece.size;
+            self.pieces.remove(&address);
+            self.segments.remove(&address);
+            return;
+        }
         (piece.free, piece.after) = (true, after);
         let (mut at, mut size, segment) = (address, piece.size, piece.segment);
         let large = is_large(self.segments.get(&segment).copied().unwrap_or(SMALL_SEGMENT));
@@ -216,6 +293,7 @@ impl Pool {
 
     /// Gives segments back that nobody uses: `torch.cuda.empty_cache`. The driver waits for what is queued on them.
     pub fn empty(&mut self) -> Result<()> {
+        self.join_recent();
         let whole =
             |(at, p): (&u64, &Piece)| (p.free && self.segments.get(at) == Some(&p.size)).then_some((*at, p.size));
         let unused: Vec<(u64, usize)> = self.pieces.iter().filter_map(whole).collect();

@@ -112,7 +112,7 @@ impl Queue {
     /// [`wait_for`](Queue::wait_for) the stream of this number, unless `ticket` on it is over.
     fn wait_for_ticket(&self, stream: u64, ticket: u64) -> Result<()> {
         let Some(other) = gpu((stream >> 32) as u32)?.queue_of(stream as u32) else { return Ok(()) };
-        if other.is_over(ticket) { Ok(()) } else { self.wait_for(&other) }
+        if other.is_over(ticket) { Ok(()) } else { self.wait_for(other) }
     }
 
     /// A fault that shows late, with the ops that were queued last.
@@ -185,7 +185,7 @@ pub(crate) fn queue(gpu: &'static Gpu, task: &Task<'_>, work: impl FnOnce(&Queue
     if let Some(at) = task.at {
         queue.remember(task.name, at);
     }
-    work(&queue).map_err(|error| queue.blamed(error))?;
+    work(queue).map_err(|error| queue.blamed(error))?;
     let ticket = queue.given.fetch_add(1, Ordering::AcqRel) + 1;
     let used = |writes| Use { device: Device::Cuda(gpu.index), stream: id, ticket, writes };
     all().for_each(|(storage, writes)| storage.add_use(used(writes)));

@@ -33,7 +33,7 @@ fn the_documentation_lists_the_ops_that_have_no_kernel_yet() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/cuda.md");
     let text = std::fs::read_to_string(path).unwrap();
     let line = text.lines().find_map(|l| l.strip_prefix("Pending: ")).expect("a line that lists them");
-    let listed: Vec<&str> = line.trim_end_matches('.').split(", ").collect();
+    let listed: Vec<&str> = line.trim_end_matches('.').split(", ").filter(|op| *op != "none").collect();
     let pending = ops_without_kernel().iter().filter(|(_, reason)| *reason == "pending").map(|(op, _)| *op);
     let pending: Vec<&str> = pending.collect();
     println!("pending: {pending:?}");

@@ -154,9 +154,12 @@ impl Cvt {
 
     fn integer(&self, x: i128) -> u64 {
         let (low, high) = self.limits();
-        let x = if self.sat { x.clamp(low, high) } else { x };
+        self.in_register(if self.sat { x.clamp(low, high) } else { x })
+    }
+
+    /// A register wider than the type holds the sign.
+    fn in_register(&self, x: i128) -> u64 {
         let bits = self.to.cut(x as u64);
-        // A register wider than the type holds the sign.
         if self.to.is_signed() && self.to.bits() < 32 { Ty::B32.cut(self.to.integer(bits) as u64) } else { bits }
     }
 
@@ -174,6 +177,6 @@ impl Cvt {
         } else {
             whole as i128
         };
-        self.to.cut(x as u64)
+        self.in_register(x)
     }
 }

@@ -33,6 +33,20 @@ fn to_integers_held_in_their_limits() {
     assert_eq!(eval("cvt.rzi.s32.f16", 32, &[(16, f16::from_f32(-7.5).to_bits().into())]), 0xffff_fff9);
     assert_eq!(eval("cvt.rzi.u16.f32", 16, &[(32, bits(70000.0))]), 0xffff);
     assert_eq!(eval("cvt.rzi.s16.f32", 16, &[(32, bits(-70000.0))]), 0x8000);
+    // Types narrower than their register: held in their limits, the sign in all of it.
+    assert_eq!(eval("cvt.rzi.s8.f32", 32, &[(32, bits(-1.9))]), 0xffff_ffff);
+    assert_eq!(eval("cvt.rzi.s8.f32", 32, &[(32, bits(-300.0))]), 0xffff_ff80);
+    assert_eq!(eval("cvt.rni.s8.f64", 32, &[(64, 126.5f64.to_bits())]), 126);
+    assert_eq!(eval("cvt.rzi.s8.f16", 32, &[(16, f16::from_f32(1000.0).to_bits().into())]), 127);
+    assert_eq!(eval("cvt.rzi.s16.f32", 32, &[(32, bits(-70000.0))]), 0xffff_8000);
+    assert_eq!(eval("cvt.rzi.s16.f64", 32, &[(64, (-2.5f64).to_bits())]), 0xffff_fffe);
+    assert_eq!(eval("cvt.rzi.u8.f32", 32, &[(32, bits(-1.0))]), 0);
+    assert_eq!(eval("cvt.rzi.u8.f32", 32, &[(32, bits(300.0))]), 255);
+    assert_eq!(eval("cvt.rpi.u8.f64", 32, &[(64, 254.1f64.to_bits())]), 255);
+    assert_eq!(eval("cvt.rzi.u16.f32", 32, &[(32, bits(70000.0))]), 0xffff);
+    for narrow in ["s8", "s16", "u8", "u16"] {
+        assert_eq!(eval(&format!("cvt.rzi.{narrow}.f32"), 32, &[(32, bits(f32::NAN))]), 0);
+    }
 }
 
 #[test]

@@ -4,15 +4,18 @@
 
 use super::CudaKernel;
 use super::elementwise::{Operand, copy_raw};
+use super::random::reserve;
 use crate::backend::gpu_of;
 use crate::context::Gpu;
 use crate::driver::check;
+use crate::generator::ROUND;
 use crate::pool::allocate;
 use crate::stream::{Task, queue};
 use cudarc::driver::sys;
 use flambeau_tensor::backend::{Ran, Work, backend_of};
 use flambeau_tensor::custom::Custom;
 use flambeau_tensor::layout::contiguous_strides;
+use flambeau_tensor::random::with_generator;
 use flambeau_tensor::storage::Storage;
 use flambeau_tensor::*;
 use parking_lot::Mutex;
@@ -51,13 +54,35 @@ pub(super) fn on_host(work: &Work<'_>) -> Result<Ran> {
     let (from, to): (Vec<&Tensor>, Vec<&Tensor>) = (sources.iter().collect(), targets.iter().collect());
     // SAFETY: shapes and dtypes are those of the operands that the dispatcher checked; all tensors are contiguous copies
     // that nobody else knows, and no output is an input.
-    let ran = unsafe { cpu.run(Work { op, inputs: &from, outputs: &to, at })? };
+    let run = || unsafe { cpu.run(Work { op, inputs: &from, outputs: &to, at }) };
+    let ran = match generator_of(op) {
+        Some(given) => with_generator(&stand_in(given, device)?, run),
+        None => run(),
+    }?;
     if ran == Ran::Queued {
         for (out, made) in outputs.iter().zip(&targets) {
             send(device, op.name(), at, out, &made.to_bytes()?)?;
         }
     }
     Ok(ran)
+}
+
+/// Of an op that draws the generator it was given, if it was.
+fn generator_of(op: &Op) -> Option<Option<&Generator>> {
+    match op {
+        Op::Random(op) => Some(op.generator.as_ref()),
+        Op::Dropout(op) => Some(op.generator.as_ref()),
+        Op::Multinomial(op) => Some(op.generator.as_ref()),
+        Op::Custom(op) if op.op().is_random() => Some(op.op().generator()),
+        _ => None,
+    }
+}
+
+/// A generator of the host that stands in for a device's: it follows from where that one stands, which moves on.
+fn stand_in(given: Option<&Generator>, gpu: &Gpu) -> Result<Generator> {
+    let (seed, offset) = reserve(given, gpu, ROUND)?;
+    let mixed = (seed ^ offset.wrapping_mul(0x9e37_79b9_7f4a_7c15)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    Ok(Generator::with_seed(mixed ^ mixed >> 32))
 }
 
 /// The elements of a tensor, as one of the host.
@@ -134,10 +159,9 @@ macro_rules! decomposed {
     )*};
 }
 
-decomposed! { ScaledDotProductAttention, ScaledDotProductAttentionBackward, RnnLayer, RnnLayerBackward }
+decomposed! { Multinomial, ScaledDotProductAttention, ScaledDotProductAttentionBackward, RnnLayer, RnnLayerBackward }
 
 on_host! {
-    "pending": Rfft, Irfft, Fft, Multinomial, CtcLoss, CtcLossBackward;
     "one's own": Custom;
     "linear algebra": LuFactor, Solve, SolveTriangular, Det, Slogdet, Cholesky, Geqrf, HouseholderProduct, Qr, Eigh, Eig, Svd, Pinv,
         MatrixExp, LdlFactor, LdlSolve;

@@ -3,16 +3,17 @@
 //! What a thread draws depends on its number, so the grid is part of the order: 256 threads a block, and no more blocks than
 //! the device holds at once. A launch moves the stream on by four for each round that its threads draw.
 
-use super::elementwise::Operand;
+use super::elementwise::{Operand, grid};
 use super::host::on_host;
 use super::places::{Dim, MOST, OPERANDS, Places, collapse};
 use super::{CudaKernel, number};
 use crate::backend::{address_of, gpu_of};
 use crate::context::Gpu;
+use crate::generator::{Philox, ROUND};
 use crate::kernels::{Kernel, RANDOM};
 use crate::stream::{Task, queue};
 use flambeau_tensor::backend::{Ran, Work};
-use flambeau_tensor::random::default_generator;
+use flambeau_tensor::random::default_generator_of;
 use flambeau_tensor::*;
 
 /// As kernels have it.
@@ -51,6 +52,7 @@ macro_rules! kernels {
     ($($NAME:ident $name:literal)*) => {
         $(static $NAME: [Kernel; 2] =
             [Kernel::new(&RANDOM, concat!($name, "_f32")), Kernel::new(&RANDOM, concat!($name, "_f64"))];)*
+        static SHUFFLE: Kernel = Kernel::new(&RANDOM, "shuffle_islands");
         static INTEGERS: [Kernel; 2] = [Kernel::new(&RANDOM, "integers_32"), Kernel::new(&RANDOM, "integers_64")];
         #[cfg(test)]
         static ALL: &[&[Kernel; 2]] = &[$(&$NAME,)* &INTEGERS];
@@ -62,9 +64,21 @@ kernels! {
     GEOMETRIC "geometric" CAUCHY "cauchy" DROPOUT "dropout"
 }
 
-/// The stream of a draw: its key, and where in it the draw begins. The generator gives a key of 64 bits for each draw.
-fn stream(generator: &Option<Generator>) -> Result<(u64, u64)> {
-    Ok((generator.clone().unwrap_or_else(default_generator).random_u64()?, 0))
+/// Takes so many numbers of each thread from a generator, the device's default one unless `given`: its seed, and the
+/// offset at which they begin.
+pub(super) fn reserve(given: Option<&Generator>, gpu: &Gpu, numbers: u64) -> Result<(u64, u64)> {
+    let generator = given.cloned().map_or_else(|| default_generator_of(gpu.device()), Ok)?;
+    let Some(engine) = generator.engine::<Philox>() else {
+        let message = format!("the generator is one of {}, not of {}", generator.device(), gpu.device());
+        return Err(Error::new(ErrorKind::Device, "random", message));
+    };
+    Ok(engine.reserve(numbers))
+}
+
+/// What a draw of `n` elements takes, of which a round gives a thread `parts`.
+fn reserve_rounds(given: &Option<Generator>, gpu: &Gpu, n: usize, parts: u64) -> Result<(u64, u64)> {
+    let in_a_round = 256 * u64::from(blocks(gpu, n)) * parts;
+    reserve(given.as_ref(), gpu, (n as u64).div_ceil(in_a_round.max(1)) * ROUND)
 }
 
 /// Blocks for so many elements.
@@ -154,7 +168,7 @@ impl CudaKernel for Random {
                 let fits = whole(dtype).is_some_and(|(least, most)| least <= low && low < high && high - 1 <= most);
                 (&INTEGERS, false, fits)
             }
-            Distribution::Permutation => return on_host(work),
+            Distribution::Permutation => return permutation(self, work),
         };
         if !fits || real && !dtype.is_float() || whole(dtype).is_none() {
             return on_host(work);
@@ -169,18 +183,81 @@ impl CudaKernel for Random {
         if dims.len() > MOST {
             return on_host(work);
         }
-        (draws.seed, draws.offset) = stream(&self.generator)?;
         if n == 0 {
             return Ok(Ran::Queued);
         }
         (draws.out, draws.places) = (to.address, Places::new(&dims)?);
         let (gpu, kernel) = (gpu_of(out)?, &kernels[usize::from(wide)]);
+        (draws.seed, draws.offset) = reserve_rounds(&self.generator, gpu, n, if wide { 2 } else { 4 })?;
         let task = Task { name: work.op.name(), at: Some(work.at), reads: &[], writes: &[out.storage()] };
         // SAFETY: `Draws` is the kernels' parameter, and the output as large as its shape says (the contract of
         // `Backend::run`).
         queue(gpu, &task, |queue| unsafe { kernel.launch(gpu, queue, [blocks(gpu, n), 1, 1], 256, &draws) })?;
         Ok(Ran::Queued)
     }
+}
+
+/// As kernels have it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+struct Islands {
+    out: u64,
+    keys: u64,
+    order: u64,
+    seed: u64,
+    offset: u64,
+    n: i64,
+    dtype: i32,
+}
+
+/// So many bits of random keys leave most permutations of `n` without two that are alike: PyTorch's bound.
+fn bits_of_keys(n: usize) -> u32 {
+    let n = n as f64;
+    ((n - (6.0 * n * n + 1.0) / (-0.10536051565782628 * 12.0)).log2().ceil() as u32).min(64)
+}
+
+/// The numbers below the length in random order: that of random keys, where those among equal keys are shuffled once more.
+fn permutation(op: &Random, work: &Work<'_>) -> Result<Ran> {
+    let (out, gpu) = (work.outputs[0], gpu_of(work.outputs[0])?);
+    let n = out.numel();
+    // What the dtype cannot hold is an error, which the host has; kernels count threads in 32 bits.
+    let fits = whole(out.dtype()).is_some_and(|(_, most)| n as i128 - 1 <= i128::from(most));
+    if !fits || !out.is_contiguous() || n > i32::MAX as usize {
+        return on_host(work);
+    }
+    if n == 0 {
+        return Ok(Ran::Queued);
+    }
+    let bits = bits_of_keys(n);
+    let (dtype, low, high) = match bits {
+        ..=32 => (DType::I32, i32::MIN.into(), i32::MAX.into()),
+        _ => (DType::I64, i64::MIN, i64::MAX),
+    };
+    // These tensors are nobody else's.
+    let sorted = no_grad(|| {
+        let integers = Distribution::Integers { low, high };
+        let keys = dispatch(Random { distribution: integers, dtype, strided: false, ..op.clone() }, &[])?;
+        let keys = keys.to_dtype(DType::I64)?;
+        let keys = if bits % 32 == 0 { keys } else { keys.bitwise_and((1i64 << bits) - 1)? };
+        keys.sort_stable(0, false)
+    })?;
+    let (keys, order) = (&sorted.values, &sorted.indices);
+    let (seed, offset) = reserve(op.generator.as_ref(), gpu, n as u64)?;
+    let islands = Islands {
+        out: address_of(out)?,
+        keys: address_of(keys)?,
+        order: address_of(order)?,
+        seed,
+        offset,
+        n: n as i64,
+        dtype: number(out.dtype()),
+    };
+    let reads = [keys.storage(), order.storage()];
+    let task = Task { name: work.op.name(), at: Some(work.at), reads: &reads, writes: &[out.storage()] };
+    // SAFETY: `Islands` is the kernel's parameter; keys, order and output have `n` elements in rows, and what the
+    // dropped ones leave is waited for by who gets it next.
+    queue(gpu, &task, |queue| unsafe { SHUFFLE.launch(gpu, queue, grid(n)?, 256, &islands) })?;
+    Ok(Ran::Queued)
 }
 
 impl CudaKernel for Dropout {
@@ -199,7 +276,6 @@ impl CudaKernel for Dropout {
         if dims.len() > MOST {
             return on_host(work);
         }
-        let (seed, offset) = stream(&self.generator)?;
         if n == 0 {
             return Ok(Ran::Queued);
         }
@@ -209,6 +285,7 @@ impl CudaKernel for Dropout {
             fits.then_some(n * x.shape()[*d])
         });
         let (gpu, address) = (gpu_of(x)?, address_of(x)?);
+        let (seed, offset) = reserve_rounds(&self.generator, gpu, n, 4)?;
         let fits = |wide: &usize| n % wide == 0 && address % (wide * x.dtype().size()) as u64 == 0;
         let together = if dense.is_some() { [4, 2].into_iter().find(fits).unwrap_or(1) } else { 1 };
         let drops = Drops {
@@ -244,7 +321,7 @@ mod tests {
     #[test]
     fn every_kernel_that_is_named_is_in_its_archive() {
         let text = RANDOM.text().unwrap();
-        for kernel in ALL.iter().copied().flatten() {
+        for kernel in ALL.iter().copied().flatten().chain([&SHUFFLE]) {
             assert!(text.contains(&format!(".entry {}(", kernel.name)), "{}", kernel.name);
         }
     }

@@ -14,6 +14,7 @@ mod products;
 mod random;
 mod reductions;
 mod scans;
+mod signals;
 mod streams;
 
 use flambeau_cuda_sim::Counts;

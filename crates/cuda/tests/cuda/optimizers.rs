@@ -113,3 +113,35 @@ fn numbers_of_a_step_may_lie_on_the_device() {
     there.iter().zip(&here).for_each(|(there, here)| assert_close("a step", there, here, 1e-5));
     assert_eq!(here[3].item::<f32>().unwrap(), 2.0, "the step in between was left out");
 }
+
+/// A step over 200 tensors is eight launches at most, and takes no memory.
+#[test]
+fn a_step_of_many_tensors_is_a_few_launches() {
+    let gpu = gpu();
+    let op = AdamStep {
+        lr: 0.01,
+        beta1: 0.9,
+        beta2: 0.99,
+        eps: 1e-6,
+        weight_decay: 0.0,
+        decoupled: false,
+        amsgrad: false,
+        maximize: false,
+        step: None,
+        scalars: StepScalars::default(),
+    };
+    let zeros = |count: usize, size: usize| -> Vec<Tensor> {
+        (0..count).map(|_| Tensor::zeros([size]).device(gpu.device).build().unwrap()).collect()
+    };
+    let (grads, mut targets) = (zeros(200, 5), zeros(600, 5));
+    targets.extend((0..200).map(|_| Tensor::zeros(()).device(gpu.device).build().unwrap()));
+    let (grads, targets): (Vec<&Tensor>, Vec<&Tensor>) = (grads.iter().collect(), targets.iter().collect());
+    dispatch_update("adam", op, &grads, &targets).unwrap();
+    flambeau_cuda::synchronize(gpu.device).unwrap();
+    let before = flambeau_cuda::memory_stats(gpu.device).unwrap();
+    dispatch_update("adam", op, &grads, &targets).unwrap();
+    let (queued, after) = (gpu.sim.queued(), flambeau_cuda::memory_stats(gpu.device).unwrap());
+    assert!((1..=8).contains(&queued), "{queued} launches");
+    assert_eq!((after.allocated, after.segments_taken), (before.allocated, before.segments_taken));
+    flambeau_cuda::synchronize(gpu.device).unwrap();
+}

@@ -2,7 +2,8 @@
 //! element takes which word.
 
 use crate::{Gpu, gpu, home, on_device};
-use flambeau_tensor::{DType, Distribution, Generator, Tensor, TensorBuilder};
+use flambeau_tensor::random::{GeneratorState, with_generator};
+use flambeau_tensor::{DType, Distribution, ErrorKind, Generator, Tensor, TensorBuilder, manual_seed};
 use std::f64::consts::PI;
 
 /// Philox 4×32-10 of a counter of four words, the lower two the round, the upper two the stream.
@@ -47,10 +48,10 @@ fn box_muller(u: f64, v: f64) -> [f64; 2] {
     [size * (2.0 * PI * v).sin(), size * (2.0 * PI * v).cos()]
 }
 
-/// Draws there; the key is the next number of the generator.
+/// Draws there, by a fresh generator.
 fn draw(gpu: &Gpu, n: usize, dtype: DType, distribution: Distribution) -> (u64, Vec<f64>) {
-    let generator = Generator::with_seed(11);
-    let seed = generator.fork().random_u64().unwrap();
+    let seed = 11 << 40 | 7;
+    let generator = Generator::on(gpu.device, seed).unwrap();
     let drawn = on_device("random", || {
         let builder = TensorBuilder::random("random", n, distribution);
         builder.dtype(dtype).device(gpu.device).generator(&generator).build().unwrap()
@@ -163,8 +164,8 @@ fn dropout_leaves_out_pytorchs_elements() {
     for (n, dtype, apart) in
         [(1024, DType::F32, false), (1022, DType::F64, false), (1023, DType::F16, false), (1024, DType::F32, true)]
     {
-        let generator = Generator::with_seed(5);
-        let seed = generator.fork().random_u64().unwrap();
+        let seed = 5;
+        let generator = Generator::on(gpu.device, seed).unwrap();
         let size = if apart { 2 * n } else { n };
         let x = Tensor::ones(size).dtype(dtype).device(gpu.device).build().unwrap();
         let x = if apart { x.reshape([n as isize, 2]).unwrap().select(1, 0).unwrap() } else { x };
@@ -194,7 +195,7 @@ fn dropout_leaves_out_pytorchs_elements() {
 fn a_seed_gives_the_same_numbers_again() {
     let gpu = gpu();
     let draw = || {
-        let generator = Generator::with_seed(3);
+        let generator = Generator::on(gpu.device, 3).unwrap();
         let x = Tensor::randn(100).device(gpu.device).generator(&generator).build().unwrap();
         let y = Tensor::randn(100).device(gpu.device).generator(&generator).build().unwrap();
         (crate::doubles(&home(&x)), crate::doubles(&home(&y)))
@@ -208,7 +209,186 @@ fn a_seed_gives_the_same_numbers_again() {
         Tensor::zeros([4, 3]).device(gpu.device).build().unwrap(),
     );
     let uniform = Distribution::Uniform { from: 0.0, to: 1.0 };
-    a.draw_("uniform_", uniform, Some(&Generator::with_seed(1))).unwrap();
-    b.t().unwrap().draw_("uniform_", uniform, Some(&Generator::with_seed(1))).unwrap();
+    a.draw_("uniform_", uniform, Some(&Generator::on(gpu.device, 1).unwrap())).unwrap();
+    b.t().unwrap().draw_("uniform_", uniform, Some(&Generator::on(gpu.device, 1).unwrap())).unwrap();
     assert_eq!(crate::doubles(&home(&a)), crate::doubles(&home(&b)));
+}
+
+/// PyTorch's state of a generator that was seeded with `seed` and stands at `offset`.
+fn state(seed: u64, offset: u64) -> GeneratorState {
+    GeneratorState::of_device([seed.to_le_bytes(), offset.to_le_bytes()].concat())
+}
+
+#[test]
+fn a_draw_moves_the_generator_on_by_its_rounds() {
+    let gpu = gpu();
+    let generator = Generator::on(gpu.device, 9).unwrap();
+    let mut offset = 0;
+    let mut draw = |n: usize, dtype: DType, distribution, parts: usize| {
+        let builder = TensorBuilder::random("random", n, distribution);
+        let drawn = builder.dtype(dtype).device(gpu.device).generator(&generator).build().unwrap();
+        let before = offset;
+        // ((n - 1) / (256 * blocks * parts) + 1) * 4
+        offset += if n == 0 { 0 } else { ((n as u64 - 1) / (threads(n) * parts) as u64 + 1) * 4 };
+        assert_eq!(generator.get_state(), state(9, offset), "{n} of {dtype}");
+        (before, crate::doubles(&home(&drawn)))
+    };
+    let uniform = Distribution::Uniform { from: 0.0, to: 1.0 };
+    draw(0, DType::F32, uniform, 4);
+    for n in [1, 9_000, 33_000] {
+        draw(n, DType::F32, uniform, 4);
+        draw(n, DType::F64, uniform, 2);
+        draw(n, DType::I64, Distribution::Integers { low: 0, high: 10 }, 4);
+        draw(n, DType::I64, Distribution::Integers { low: 0, high: 1 << 28 }, 2);
+    }
+    // The numbers begin where the last ones ended.
+    let (before, found) = draw(300, DType::F32, uniform, 4);
+    let right = (0..300).map(|t| unit(philox(9, t, before / 4)[0]));
+    assert_alike("the next numbers", &found, right, 5e-7);
+    let x = Tensor::ones(100_000).device(gpu.device).build().unwrap();
+    x.native_dropout(0.5, Some(&generator)).unwrap();
+    offset += (99_999 / (threads(100_000) as u64 * 4) + 1) * 4;
+    assert_eq!(generator.get_state(), state(9, offset), "dropout");
+}
+
+#[test]
+fn the_seed_of_the_program_seeds_the_device() {
+    let gpu = gpu();
+    let draw = || crate::doubles(&home(&Tensor::rand(6).device(gpu.device).build().unwrap()));
+    // torch.manual_seed(0); torch.rand(6, device="cuda")
+    let first = [0.3990, 0.5167, 0.0249, 0.9401, 0.9459, 0.7967];
+    manual_seed(0);
+    assert_alike("rand", &draw(), first.into_iter(), 5e-5);
+    assert_eq!(flambeau_cuda::initial_seed(gpu.device).unwrap(), 0);
+    let saved = flambeau_cuda::get_rng_state(gpu.device).unwrap();
+    assert_eq!(saved.to_vec::<u8>().unwrap(), [0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0]);
+    let second = draw();
+    flambeau_cuda::set_rng_state(&saved, gpu.device).unwrap();
+    assert_eq!(draw(), second);
+    flambeau_cuda::manual_seed(gpu.device, 0).unwrap();
+    assert_alike("rand", &draw(), first.into_iter(), 5e-5);
+    let odd = Tensor::from_vec(vec![0u8, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0], 16).unwrap();
+    for wrong in [odd, Tensor::zeros(15).dtype(DType::U8).build().unwrap()] {
+        let error = flambeau_cuda::set_rng_state(&wrong, gpu.device).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Format, "{}", error.message());
+    }
+    assert!(Tensor::rand(6).device(gpu.device).generator(&Generator::with_seed(0)).build().is_err(), "the host's");
+    // Where a thread has a generator of its own, that is the one.
+    let own = Generator::on(gpu.device, 0).unwrap();
+    with_generator(&own, || assert_alike("rand", &draw(), first.into_iter(), 5e-5));
+    assert_eq!(own.get_state(), state(0, 4));
+    // What the host computes for the device follows the device's generator, too.
+    let poisson = || {
+        let generator = Generator::on(gpu.device, 21).unwrap();
+        let means = Tensor::full(50, 8.0).device(gpu.device).build().unwrap();
+        let first = crate::doubles(&home(&means.poisson(Some(&generator)).unwrap()));
+        (first, crate::doubles(&home(&means.poisson(Some(&generator)).unwrap())))
+    };
+    let (one, other) = poisson();
+    assert_ne!(one, other);
+    assert_eq!(poisson(), (one, other));
+}
+
+/// `torch.randperm` on CUDA: random keys of so many bits as make equal ones rare, sorted; the numbers of equal keys are
+/// shuffled by the thread of the first of them.
+fn permutation(seed: u64, n: usize) -> Vec<usize> {
+    let bits = (n as f64 - (6.0 * (n * n) as f64 + 1.0) / (12.0 * 0.9f64.ln())).log2().ceil() as u32;
+    assert!(bits < 32);
+    let key = |w: &Vec<u32>| {
+        let x = u64::from(w[0]) << 32 | u64::from(w[1]);
+        let drawn = (x % u64::from(u32::MAX)) as i64 + i64::from(i32::MIN);
+        drawn & ((1 << bits) - 1)
+    };
+    let keys: Vec<i64> = words(seed, n, 2).iter().map(key).collect();
+    let mut order: Vec<usize> = (0..n).collect();
+    order.sort_by_key(|i| keys[*i]);
+    let rounds = (n - 1) / (threads(n) * 2) + 1;
+    let mut start = 0;
+    while start < n {
+        let end = (start..n).find(|i| keys[order[*i]] != keys[order[start]]).unwrap_or(n);
+        for (drawn, i) in (1..end - start).rev().enumerate() {
+            let w = philox(seed, start as u64, (rounds + drawn / 4) as u64)[drawn % 4];
+            order.swap(start + i, start + w as usize % (i + 1));
+        }
+        start = end;
+    }
+    order
+}
+
+#[test]
+fn permutations() {
+    let gpu = gpu();
+    for (n, seed, dtype) in [(1, 1, DType::I64), (6, 2, DType::I64), (200, 5, DType::I16), (3000, 4, DType::F32)] {
+        let generator = Generator::on(gpu.device, seed).unwrap();
+        let perm = || Tensor::randperm(n).dtype(dtype).device(gpu.device).generator(&generator).build().unwrap();
+        let found = crate::doubles(&home(&on_device("randperm", perm)));
+        let right: Vec<f64> = permutation(seed, n).into_iter().map(|i| i as f64).collect();
+        assert_eq!(found, right, "{n} of {dtype}");
+    }
+    // One chance in ten, so that some seeds have equal keys.
+    let repaired = (0..40).filter(|seed| {
+        let found = on_device("randperm", || {
+            let generator = Generator::on(gpu.device, *seed).unwrap();
+            Tensor::randperm(50).device(gpu.device).generator(&generator).build().unwrap()
+        });
+        assert_eq!(
+            home(&found).to_vec::<i64>().unwrap(),
+            permutation(*seed, 50).iter().map(|i| *i as i64).collect::<Vec<_>>()
+        );
+        let keys = words(*seed, 50, 2);
+        let bits = 14;
+        let mut keys: Vec<u64> = keys
+            .iter()
+            .map(|w| ((u64::from(w[0]) << 32 | u64::from(w[1])) % u64::from(u32::MAX)) + (1 << 31) & ((1 << bits) - 1))
+            .collect();
+        keys.sort_unstable();
+        keys.windows(2).any(|pair| pair[0] == pair[1])
+    });
+    assert!(repaired.count() > 0);
+    let many = Tensor::randperm(300).dtype(DType::U8).device(gpu.device).build();
+    assert!(many.is_err(), "299 does not fit");
+}
+
+#[test]
+fn categories_are_drawn_by_weight() {
+    let gpu = gpu();
+    let (rows, categories) = (3, 5);
+    let weights = [0.1f32, 0.0, 0.4, 0.3, 0.0, 2.0, 1.0, 0.5, 0.0, 3.0, 0.0, 0.0, 7.0, 1.0, 1.0];
+    let x = Tensor::from_vec(weights.to_vec(), [rows, categories]).unwrap().to_device(gpu.device).unwrap();
+    let draw = |x: &Tensor, samples, replacement| {
+        flambeau_cuda::manual_seed(gpu.device, 77).unwrap();
+        let drawn = on_device("multinomial", || x.multinomial(samples, replacement).unwrap());
+        home(&drawn).to_vec::<i64>().unwrap()
+    };
+    // Without replacement: the largest of weight over an exponential number.
+    let exponential: Vec<f64> = words(77, 15, 4).iter().map(|w| -unit(w[0]).ln()).collect();
+    let mut right = Vec::new();
+    for row in 0..rows {
+        let rank = |c: &usize| f64::from(weights[row * categories + c]) / exponential[row * categories + c];
+        let mut order: Vec<usize> = (0..categories).collect();
+        order.sort_by(|a, b| rank(b).total_cmp(&rank(a)));
+        right.extend(order.iter().take(2).map(|c| *c as i64));
+    }
+    assert_eq!(draw(&x, 2, false), right);
+    // With replacement: a row has 128 threads or a multiple, a thread draws one number for each sample.
+    let mut right = Vec::new();
+    for row in 0..rows {
+        let own = &weights[row * categories..][..categories];
+        let total: f32 = own.iter().sum();
+        for sample in 0..130 {
+            let u = unit(philox(77, (row * 256 + sample) as u64, 0)[0]);
+            let mut sum = 0.0;
+            let found = own.iter().position(|w| {
+                sum += f64::from(w / total);
+                sum >= u
+            });
+            right.push(found.unwrap() as i64);
+        }
+    }
+    assert_eq!(draw(&x, 130, true), right);
+    assert_eq!(draw(&x.select(0, 0).unwrap(), 4, true).len(), 4);
+    for bad in [[1.0f32, -1.0], [0.0, 0.0], [f32::NAN, 1.0]] {
+        let bad = Tensor::from_vec(bad.to_vec(), 2).unwrap().to_device(gpu.device).unwrap();
+        assert_eq!(bad.multinomial(1, false).unwrap_err().kind(), ErrorKind::Argument);
+    }
 }

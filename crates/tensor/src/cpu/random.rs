@@ -2,14 +2,14 @@
 
 use super::{CpuKernel, Dst, Src};
 use crate::ops::{Distribution, Random};
-use crate::random::default_generator;
+use crate::random::generator_on_host;
 use crate::{DType, Result, bail};
 use half::{bf16, f16};
 
 impl CpuKernel for Random {
     fn run(&self, _: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let out = &mut outputs[0];
-        let generator = self.generator.clone().unwrap_or_else(default_generator);
+        let generator = generator_on_host(&self.generator);
         macro_rules! fill {
             ($out:ident, $call:expr; $($dtype:ident: $t:ty),+) => {
                 match self.dtype {

@@ -5,7 +5,7 @@ use super::{CpuKernel, Dst, Src, par};
 use crate::dtype::Stored;
 use crate::layout::Layout;
 use crate::ops::{Dropout, Multinomial};
-use crate::random::{Generator, default_generator};
+use crate::random::{Generator, generator_on_host};
 use crate::shape::inverse;
 use crate::{DType, Result, Shape, bail};
 use half::{bf16, f16};
@@ -13,7 +13,7 @@ use half::{bf16, f16};
 impl CpuKernel for Multinomial {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let (weights, out) = (&inputs[0], outputs[0].slice::<i64>());
-        let generator = self.generator.clone().unwrap_or_else(default_generator);
+        let generator = generator_on_host(&self.generator);
         let categories = weights.shape().last().copied().unwrap_or(0);
         by_dtype!("multinomial", weights.dtype(), {
             float T => {
@@ -27,7 +27,7 @@ impl CpuKernel for Dropout {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let [y, kept] = outputs else { bail!(Argument, "dropout", "two outputs are needed") };
         let x = &inputs[0];
-        let generator = self.generator.clone().unwrap_or_else(default_generator);
+        let generator = generator_on_host(&self.generator);
         keep(&generator, 1.0 - self.p, x, kept.slice::<u8>())?;
         let kept: &[u8] = kept.slice::<u8>();
         let (factor, narrow) = (1.0 / (1.0 - self.p), 1.0 / (1.0 - self.p) as f32);

@@ -9,7 +9,7 @@ use crate::cpu::{Dst, Src, check_room};
 use crate::dtype::Stored;
 use crate::op::{Attributes, Infer, Meta, Metas, Outputs, ToAttribute};
 use crate::tensor::stored_as;
-use crate::{DType, Result, Tensor, dispatch, dispatch_all, ensure};
+use crate::{DType, Generator, Result, Tensor, dispatch, dispatch_all, ensure};
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -124,6 +124,11 @@ pub trait CustomOp: fmt::Debug + Send + Sync + 'static {
     /// sample by sample.
     fn batches(&self) -> bool {
         false
+    }
+
+    /// The generator it was given to draw from; the default one of its device unless stated.
+    fn generator(&self) -> Option<&Generator> {
+        None
     }
 
     /// Does it draw random numbers? Then a `vmap` asks what it is to do with them.

@@ -4,7 +4,7 @@
 use crate::cpu::implicit;
 use crate::custom::{CpuInput, CpuKernel, CpuOutput, CustomOp};
 use crate::op::{Meta, Metas};
-use crate::random::{Generator, default_generator};
+use crate::random::{Generator, generator_on_host};
 use crate::{DType, Operand, Result, Tensor, bail, broadcast_tensors, ensure};
 use half::{bf16, f16};
 
@@ -56,6 +56,10 @@ impl CustomOp for Draw {
         true
     }
 
+    fn generator(&self) -> Option<&Generator> {
+        self.generator.as_ref()
+    }
+
     fn is_random(&self) -> bool {
         true
     }
@@ -80,7 +84,7 @@ fn dirichlet_vjp(alpha: &Tensor, x: &Tensor, g: &Tensor) -> Result<Tensor> {
 
 impl CpuKernel for Draw {
     fn run(&self, inputs: &[CpuInput<'_>], outputs: &mut [CpuOutput<'_>]) -> Result<()> {
-        let generator = self.generator.clone().unwrap_or_else(default_generator);
+        let generator = generator_on_host(&self.generator);
         let row = inputs[0].shape().last().copied().unwrap_or(1);
         macro_rules! draw {
             ($T:ty) => {{

@@ -1,6 +1,7 @@
 //! Ops that draw: categories by weight, and which elements are left out.
 
-use crate::op::{Infer, Meta, Metas};
+use super::{Distribution, Random};
+use crate::op::{Infer, Meta, Metas, Outputs};
 use crate::random::Generator;
 use crate::{DType, Result, Shape, Tensor, bail, dispatch, dispatch_all, ensure};
 
@@ -47,6 +48,60 @@ impl Infer for Multinomial {
             "cannot draw {samples} samples from {categories} categories without replacement"
         );
         Meta::new(shape, DType::I64).one()
+    }
+    fn decompose(&self, inputs: &[&Tensor]) -> Option<Result<Outputs>> {
+        Some(self.in_ops(inputs[0]).map(|drawn| Outputs::from_iter([drawn])))
+    }
+}
+
+/// Samples that PyTorch's CUDA kernel draws together: a row takes so many numbers, or a multiple of that.
+const TOGETHER: usize = 128;
+
+impl Multinomial {
+    /// The draw in other ops, in the order of PyTorch's on CUDA: categories are ranked by their weights over exponential
+    /// numbers; with replacement a uniform number for each sample is looked up in the running sums.
+    #[track_caller]
+    fn in_ops(&self, weights: &Tensor) -> Result<Tensor> {
+        if weights.numel() == 0 {
+            return Tensor::zeros([0, self.samples]).dtype(DType::I64).device(weights.device()).build();
+        }
+        let fit = weights.ge(0)?.logical_and(&weights.isfinite()?)?.all(-1)?;
+        let any = weights.gt(0)?.any(-1)?;
+        ensure!(fit.all(..)?.item::<bool>()?, Argument, Self::NAME, "a weight is not a finite number of at least 0");
+        ensure!(any.all(..)?.item::<bool>()?, Argument, Self::NAME, "the weights of a row are all 0");
+        if self.replacement && self.samples > 1 { self.with_replacement(weights) } else { self.ranked(weights) }
+    }
+
+    fn ranked(&self, weights: &Tensor) -> Result<Tensor> {
+        let drawn = self.drawn(Distribution::Exponential { lambda: 1.0 }, weights.shape(), weights)?;
+        let order = weights.div(&drawn)?;
+        Ok(order.topk(self.samples)?.indices)
+    }
+
+    fn with_replacement(&self, weights: &Tensor) -> Result<Tensor> {
+        let wide = if weights.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
+        let rows = if weights.rank() == 1 { weights.unsqueeze(0)? } else { weights.clone() }.to_dtype(wide)?;
+        let (n, categories) = (rows.size(0)?, rows.size(1)?);
+        let sums = rows.div(&rows.sum_keepdim(-1)?)?.cumsum(-1)?;
+        let (ensured, samples) = (self.samples.checked_next_multiple_of(TOGETHER), self.samples);
+        let Some(ensured) = ensured else { bail!(Argument, Self::NAME, "cannot draw {samples} samples") };
+        let uniform = Distribution::Uniform { from: 0.0, to: 1.0 };
+        let drawn = self.drawn(uniform, &[n, ensured], &Tensor::full([], 0.0).device(rows.device()).build()?)?;
+        let drawn = drawn.narrow(1, 0, samples)?.to_dtype(wide)?.contiguous()?;
+        // In (0, 1], as the generator has them: `uniform` has 0 in the place of 1.
+        let drawn = drawn.masked_fill(&drawn.eq(0)?, 1)?;
+        // Where sums fall short of 1, the last category that can come.
+        let places = Tensor::arange(0, categories as i64).device(rows.device()).build()?;
+        let last = places.where_cond(&rows.gt(0)?, 0)?.amax_keepdim(-1)?;
+        let found = sums.searchsorted(&drawn, false)?.minimum(&last)?;
+        if weights.rank() == 1 { found.squeeze(0) } else { Ok(found) }
+    }
+
+    /// Random numbers of the dtype and device of `like`.
+    fn drawn(&self, distribution: Distribution, shape: &[usize], like: &Tensor) -> Result<Tensor> {
+        let generator = self.generator.clone();
+        let (shape, dtype, device) = (Shape::from_slice(shape), like.dtype(), like.device());
+        dispatch(Random { distribution, generator, shape, dtype, device, strided: false }, &[])
     }
 }
 

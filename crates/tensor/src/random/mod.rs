@@ -79,6 +79,12 @@ pub fn default_generator() -> Generator {
     given.unwrap_or_else(|| process_generator().clone())
 }
 
+/// What a kernel of the host draws from for an op that was `given` this generator, or none: a device's own engine cannot
+/// draw there, so whoever runs a device's op on the host says by [`with_generator`] what stands in for it.
+pub(crate) fn generator_on_host(given: &Option<Generator>) -> Generator {
+    given.as_ref().filter(|g| g.draws_on_host()).cloned().unwrap_or_else(default_generator)
+}
+
 fn process_generator() -> &'static Generator {
     static DEFAULT: LazyLock<Generator> = LazyLock::new(|| Generator::with_seed(entropy()));
     &DEFAULT
