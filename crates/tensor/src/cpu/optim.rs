@@ -9,17 +9,11 @@ use crate::ops::{AdamStep, SgdStep, StepScalars};
 use crate::{DType, Result};
 use half::{bf16, f16};
 use std::borrow::Cow;
-use std::ops::{Add, Div, Mul, Neg, Sub};
+use std::ops::{Add, Div, Mul, Sub};
 
 /// What a step computes in.
 trait Real:
-    Stored
-    + PartialOrd
-    + Add<Output = Self>
-    + Sub<Output = Self>
-    + Mul<Output = Self>
-    + Div<Output = Self>
-    + Neg<Output = Self>
+    Stored + PartialOrd + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self>
 {
     fn of(x: f64) -> Self;
     fn sqrt(self) -> Self;
@@ -137,18 +131,71 @@ impl Scalars {
 /// Some elements of a parameter's gradient and of what is updated with it, and the parameter's place in the list.
 type Piece<'a, T, const N: usize> = (usize, &'a [T], [&'a mut [T]; N]);
 
-/// Calls `f` with the elements of each parameter: its place, its gradient, and the tensors to update. Small tensors
-/// go to a thread together, large ones in pieces.
-fn for_each<T: Element, const N: usize>(
-    grads: &[Src<'_>],
-    outputs: &mut [Dst<'_>],
-    f: impl Fn(usize, &[T::Compute], [&mut [T::Compute]; N]) + Sync,
-) {
+/// Elements that [`walk`] takes at a time: two registers of 512 bits.
+const LANES: usize = 16;
+
+/// Replaces the elements of `targets` by what `f` makes of them and the gradient's. A block of each list is taken into
+/// an array of its own, so that the compiler need not ask whether lists overlap and does the block in vectors.
+#[inline(always)]
+fn walk<C: Real, const N: usize>(grad: &[C], targets: [&mut [C]; N], f: impl Fn(C, [C; N]) -> [C; N] + Copy) {
+    simd(
+        #[inline(always)]
+        || {
+            // By value: what is read through the closure would be read again after each store.
+            let f = f;
+            let (blocks, rest) = grad.as_chunks::<LANES>();
+            for (i, g) in blocks.iter().enumerate() {
+                let at = i * LANES;
+                let mut block = [[C::of(0.0); LANES]; N];
+                for n in 0..N {
+                    block[n].copy_from_slice(&targets[n][at..at + LANES]);
+                }
+                for k in 0..LANES {
+                    let stepped = f(
+                        g[k],
+                        std::array::from_fn(
+                            #[inline(always)]
+                            |n| block[n][k],
+                        ),
+                    );
+                    for n in 0..N {
+                        block[n][k] = stepped[n];
+                    }
+                }
+                for n in 0..N {
+                    targets[n][at..at + LANES].copy_from_slice(&block[n]);
+                }
+            }
+            for (g, i) in rest.iter().zip(blocks.len() * LANES..) {
+                let stepped = f(
+                    *g,
+                    std::array::from_fn(
+                        #[inline(always)]
+                        |n| targets[n][i],
+                    ),
+                );
+                for n in 0..N {
+                    targets[n][i] = stepped[n];
+                }
+            }
+        },
+    );
+}
+
+/// Steps each parameter by the closure that `step` gives for its place in the list: of an element of the gradient and
+/// those of what is updated, what these become. Small tensors go to a thread together, large ones in pieces.
+fn for_each<T: Element, const N: usize, F>(grads: &[Src<'_>], outputs: &mut [Dst<'_>], step: impl Fn(usize) -> F + Sync)
+where
+    F: Fn(T::Compute, [T::Compute; N]) -> [T::Compute; N] + Copy,
+{
     let count = grads.len();
     let grads: Vec<Cow<'_, [T]>> = grads.iter().map(|g| g.contiguous::<T>()).collect();
     let mut lists = outputs.chunks_mut(count);
     let mut lists: [_; N] = std::array::from_fn(|_| lists.next().unwrap_or_default().iter_mut());
-    let run = |(i, grad, targets): Piece<'_, T, N>| T::compute(grad, targets, |grad, targets| f(i, grad, targets));
+    let run = |(i, grad, targets): Piece<'_, T, N>| {
+        let f = step(i);
+        T::compute(grad, targets, |grad, targets| walk(grad, targets, f));
+    };
     let (mut batches, mut batch, mut filled) = (Vec::new(), Vec::new(), 0);
     for (i, grad) in grads.iter().enumerate() {
         let mut rest: [&mut [T]; N] =
@@ -173,6 +220,14 @@ fn for_each<T: Element, const N: usize>(
     par::each(batches, |batch| batch.into_iter().for_each(run));
 }
 
+/// The gradient that a step goes down: scaled, with its sign, and with the L2 penalty.
+fn slope<C: Real>(factor: f64, maximize: bool, weight_decay: f64) -> impl Fn(C, C) -> C + Copy + Sync {
+    let (factor, decay) = (C::of(if maximize { -factor } else { factor }), C::of(weight_decay));
+    let decays = weight_decay != 0.0;
+    #[inline(always)]
+    move |g, p| if decays { g * factor + p * decay } else { g * factor }
+}
+
 impl SgdStep {
     fn go<T: Element>(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) {
         let (grads, scalars) = inputs.split_at(outputs.len() / if self.momentum == 0.0 { 1 } else { 2 });
@@ -181,37 +236,22 @@ impl SgdStep {
             return;
         }
         let of = <T::Compute as Real>::of;
-        let (lr, momentum, weight_decay) = (of(scalars.lr), of(self.momentum), of(self.weight_decay));
-        let (keep, unscale) = (of(1.0 - self.dampening), of(scalars.unscale));
-        let (maximize, decays, nesterov, first) = (self.maximize, self.weight_decay != 0.0, self.nesterov, self.first);
-        let slope = move |g: T::Compute, p: T::Compute| {
-            let g = if maximize { -(g * unscale) } else { g * unscale };
-            if decays { g + p * weight_decay } else { g }
-        };
+        let (lr, momentum, keep) = (of(scalars.lr), of(self.momentum), of(1.0 - self.dampening));
+        let (nesterov, first) = (self.nesterov, self.first);
+        let slope = slope::<T::Compute>(scalars.unscale, self.maximize, self.weight_decay);
         if self.momentum == 0.0 {
-            return for_each::<T, 1>(grads, outputs, |_, grad, [param]| {
-                simd(
-                    #[inline(always)]
-                    || {
-                        for (p, g) in param.iter_mut().zip(grad) {
-                            *p = *p - lr * slope(*g, *p);
-                        }
-                    },
-                );
+            return for_each::<T, 1, _>(grads, outputs, |_| {
+                #[inline(always)]
+                move |g, [p]| [p - lr * slope(g, p)]
             });
         }
-        for_each::<T, 2>(grads, outputs, |_, grad, [param, buffer]| {
-            simd(
-                #[inline(always)]
-                || {
-                    for ((p, b), g) in param.iter_mut().zip(&mut *buffer).zip(grad) {
-                        let d = slope(*g, *p);
-                        *b = if first { d } else { *b * momentum + d * keep };
-                        let d = if nesterov { d + *b * momentum } else { *b };
-                        *p = *p - lr * d;
-                    }
-                },
-            );
+        for_each::<T, 2, _>(grads, outputs, |_| {
+            #[inline(always)]
+            move |g, [p, b]| {
+                let d = slope(g, p);
+                let b = if first { d } else { b * momentum + d * keep };
+                [p - lr * if nesterov { d + b * momentum } else { b }, b]
+            }
         });
     }
 }
@@ -243,48 +283,32 @@ impl AdamStep {
             }
         };
         let (keep1, beta2, keep2) = (of(1.0 - self.beta1), of(self.beta2), of(1.0 - self.beta2));
-        let (eps, decay, shrink) = (of(self.eps), of(self.weight_decay), of(1.0 - scalars.lr * self.weight_decay));
-        let (decays, decoupled, maximize) = (self.weight_decay != 0.0, self.decoupled, self.maximize);
-        let unscale = of(scalars.unscale);
-        type C<T> = <T as Element>::Compute;
-        let moments = move |p: &mut C<T>, m: &mut C<T>, v: &mut C<T>, g: C<T>| {
-            let mut g = if maximize { -(g * unscale) } else { g * unscale };
-            if decays && decoupled {
-                *p = *p * shrink;
-            } else if decays {
-                g = g + *p * decay;
-            }
-            *m = *m + (g - *m) * keep1;
-            *v = *v * beta2 + g * g * keep2;
+        // The decay of AdamW, which leaves what it multiplies by one as it is, or that of the gradient.
+        let (shrink, penalty) = if self.decoupled { (self.weight_decay, 0.0) } else { (0.0, self.weight_decay) };
+        let (eps, shrink) = (of(self.eps), of(1.0 - scalars.lr * shrink));
+        let slope = slope::<T::Compute>(scalars.unscale, self.maximize, penalty);
+        let moments = move |g: T::Compute, p: T::Compute, m: T::Compute, v: T::Compute| {
+            let g = slope(g, p);
+            (p * shrink, m + (g - m) * keep1, v * beta2 + g * g * keep2)
         };
         if self.amsgrad {
-            return for_each::<T, 4>(grads, state, |i, grad, [param, first, second, largest]| {
+            return for_each::<T, 4, _>(grads, state, |i| {
                 let (step_size, root) = factors[i];
-                simd(
-                    #[inline(always)]
-                    || {
-                        for ((((p, m), v), top), g) in
-                            param.iter_mut().zip(&mut *first).zip(&mut *second).zip(&mut *largest).zip(grad)
-                        {
-                            moments(p, m, v, *g);
-                            *top = if *v > *top { *v } else { *top };
-                            *p = *p - step_size * (*m / (top.sqrt() / root + eps));
-                        }
-                    },
-                );
+                #[inline(always)]
+                move |g, [p, m, v, top]| {
+                    let (p, m, v) = moments(g, p, m, v);
+                    let top = if v > top { v } else { top };
+                    [p - step_size * (m / (top.sqrt() / root + eps)), m, v, top]
+                }
             });
         }
-        for_each::<T, 3>(grads, state, |i, grad, [param, first, second]| {
+        for_each::<T, 3, _>(grads, state, |i| {
             let (step_size, root) = factors[i];
-            simd(
-                #[inline(always)]
-                || {
-                    for (((p, m), v), g) in param.iter_mut().zip(&mut *first).zip(&mut *second).zip(grad) {
-                        moments(p, m, v, *g);
-                        *p = *p - step_size * (*m / (v.sqrt() / root + eps));
-                    }
-                },
-            );
+            #[inline(always)]
+            move |g, [p, m, v]| {
+                let (p, m, v) = moments(g, p, m, v);
+                [p - step_size * (m / (v.sqrt() / root + eps)), m, v]
+            }
         });
     }
 }
