@@ -8,7 +8,7 @@ use clap::Parser;
 use flambeau::prelude::*;
 use flambeau::serialize::torch::{self, Value};
 use flambeau::vision::{datasets::Mnist, transforms::ToTensor};
-use flambeau_examples::loss_curves;
+use flambeau_examples::{device, loss_curves};
 use std::path::PathBuf;
 
 /// Trains two networks from a seed, beside PyTorch.
@@ -23,6 +23,13 @@ struct Args {
     /// Where the pictures go
     #[arg(long, default_value = "runs/beside_pytorch")]
     out: PathBuf,
+    /// Where it is computed: cpu, cuda, cuda:1 and so on. Devices draw dropout from a generator of their own, so that
+    /// losses are PyTorch's on the CPU alone
+    #[arg(long, default_value = "cpu", value_parser = device)]
+    device: Device,
+    /// How many steps
+    #[arg(long, default_value_t = STEPS, value_parser = steps)]
+    steps: usize,
 }
 
 const BATCH: usize = 32;
@@ -83,20 +90,26 @@ impl Forward<&Tensor> for Rows {
     }
 }
 
+/// As many as PyTorch took, or fewer.
+fn steps(text: &str) -> Result<usize, String> {
+    let steps = text.parse().ok().filter(|steps| (1..=STEPS).contains(steps));
+    steps.ok_or_else(|| format!("not a number from 1 to {STEPS}"))
+}
+
 /// The losses of all steps.
-fn train<M: Layer>(make: fn() -> Result<M>, dtype: DType, images: &Tensor, labels: &Tensor) -> Result<Vec<f64>> {
+fn train<M: Layer>(make: fn() -> Result<M>, dtype: DType, args: &Args, digits: &[Tensor; 2]) -> Result<Vec<f64>> {
     flambeau::manual_seed(0);
-    let (model, images) = (make()?.to(dtype)?, images.to_dtype(dtype)?);
+    let (model, images, labels) = (make()?.to(dtype)?.to(args.device)?, digits[0].to_dtype(dtype)?, &digits[1]);
     let mut optimizer = Adam::new(model.parameters()).lr(4e-3).build()?;
     let whole = labels.numel() / BATCH * BATCH;
     let mut losses = Vec::new();
-    while losses.len() < STEPS {
+    while losses.len() < args.steps {
         for batch in Tensor::randperm(labels.numel()).build()?.narrow(0, 0, whole)?.split(BATCH, 0)? {
-            if losses.len() == STEPS {
+            if losses.len() == args.steps {
                 break;
             }
             let (x, y) = (images.index_select(0, &batch)?, labels.index_select(0, &batch)?);
-            let loss = cross_entropy(&model.call(&x)?, &y)?;
+            let loss = cross_entropy(&model.call(&x.to_device(args.device)?)?, &y.to_device(args.device)?)?;
             optimizer.zero_grad();
             loss.backward()?;
             clip_grad_norm_(model.parameters(), 5.0)?;
@@ -114,12 +127,12 @@ fn main() -> Result<()> {
     let digits = Mnist::new(&args.data).train(true).transform(ToTensor::new()).build()?;
     let (images, labels): (Vec<Tensor>, Vec<i64>) =
         (0..digits.len()).map(|i| digits.get(i)).collect::<Result<Vec<_>>>()?.into_iter().unzip();
-    let (images, labels) = (stack(&images, 0)?, Tensor::new(labels)?);
+    let digits = [stack(&images, 0)?, Tensor::new(labels)?];
 
     let runs = [
-        ("cnn", train(Cnn::new, DType::F64, &images, &labels)?),
-        ("cnn_f32", train(Cnn::new, DType::F32, &images, &labels)?),
-        ("lstm", train(Rows::new, DType::F32, &images, &labels)?),
+        ("cnn", train(Cnn::new, DType::F64, &args, &digits)?),
+        ("cnn_f32", train(Cnn::new, DType::F32, &args, &digits)?),
+        ("lstm", train(Rows::new, DType::F32, &args, &digits)?),
     ];
     for (name, losses) in &runs {
         let theirs: Vec<f64> = match saved.get(name) {
@@ -128,10 +141,10 @@ fn main() -> Result<()> {
         };
         let apart = |step: usize| (losses[step - 1] - theirs[step - 1]).abs() / theirs[step - 1];
         println!("{name}: step     loss   PyTorch's  relative difference");
-        for step in [1, 10, 50, 100, 150, STEPS] {
+        for step in [1, 10, 50, 100, 150, args.steps].into_iter().filter(|step| *step <= args.steps) {
             println!("{step:>9}  {:.6}  {:.6}  {:.1e}", losses[step - 1], theirs[step - 1], apart(step));
         }
-        println!("largest at any step: {:.1e}", (1..=STEPS).map(apart).fold(0.0, f64::max));
+        println!("largest at any step: {:.1e}", (1..=args.steps).map(apart).fold(0.0, f64::max));
         loss_curves(&args.out.join(format!("{name}.svg")), &[("flambeau", losses), ("PyTorch", &theirs)], 1)?;
     }
     println!("wrote the curves to {}", args.out.display());

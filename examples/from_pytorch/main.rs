@@ -7,7 +7,7 @@ use flambeau::prelude::*;
 use flambeau::random::set_rng_state;
 use flambeau::serialize::torch::{self, Value};
 use flambeau::vision::{datasets::Mnist, transforms::ToTensor};
-use flambeau_examples::loss_curves;
+use flambeau_examples::{device, loss_curves};
 use std::path::PathBuf;
 
 /// Goes on with a training run that PyTorch began.
@@ -22,6 +22,10 @@ struct Args {
     /// Where the picture and the checkpoint for PyTorch go
     #[arg(long, default_value = "runs/from_pytorch")]
     out: PathBuf,
+    /// Where it is computed: cpu, cuda, cuda:1 and so on. Devices draw dropout from a generator of their own, so that
+    /// losses are PyTorch's on the CPU alone
+    #[arg(long, default_value = "cpu", value_parser = device)]
+    device: Device,
 }
 
 const BATCH: usize = 32;
@@ -71,7 +75,7 @@ fn main() -> Result<()> {
         (0..digits.len()).map(|i| digits.get(i)).collect::<Result<Vec<_>>>()?.into_iter().unzip();
     let (images, labels) = (stack(&images, 0)?, Tensor::new(labels)?);
 
-    let model = Net::new()?;
+    let model = Net::new()?.to(args.device)?;
     let (matrices, others): (Vec<_>, Vec<_>) = model.parameters().into_iter().partition(|p| p.rank() > 1);
     let mut optimizer = AdamW::new(matrices).groups([ParamGroup::new(others).set("weight_decay", 0.0)]).build()?;
     let steps = labels.numel() / BATCH;
@@ -87,7 +91,8 @@ fn main() -> Result<()> {
     let mut losses = Vec::new();
     println!("step     loss   PyTorch's");
     for batch in Tensor::randperm(labels.numel()).build()?.narrow(0, 0, steps * BATCH)?.split(BATCH, 0)? {
-        let loss = cross_entropy(&model.call(&images.index_select(0, &batch)?)?, &labels.index_select(0, &batch)?)?;
+        let (x, y) = (images.index_select(0, &batch)?, labels.index_select(0, &batch)?);
+        let loss = cross_entropy(&model.call(&x.to_device(args.device)?)?, &y.to_device(args.device)?)?;
         optimizer.zero_grad();
         loss.backward()?;
         optimizer.step()?;

@@ -121,8 +121,11 @@ pub fn reset_peak_memory_stats(device: Device) -> Result<()> {
     of(device).map(|gpu| gpu.pool.lock().reset_peaks())
 }
 
-/// Does a device keep the memory of tensors that are gone, for others? Else each tensor has memory from the driver, given back
-/// with it: slow, and what a checker of memory wants to see. `torch.cuda.caching_allocator_enable`, for one device.
+/// Does a device's allocator keep memory for others? Else a block is taken from the driver, and given back to it: slow, and
+/// what a checker of memory wants to see. `torch.cuda.caching_allocator_enable`, for one device. What tensors keep for each
+/// other is apart from this: [`set_cache_limit`] of 0 has them keep nothing.
+///
+/// [`set_cache_limit`]: flambeau_tensor::alloc::set_cache_limit
 ///
 /// # Errors
 /// Where there is no such device.
@@ -136,6 +139,8 @@ pub fn caching_allocator_enable(device: Device, value: bool) -> Result<()> {
 /// Where there is no such device, or a fault shows.
 pub fn empty_cache(device: Device) -> Result<()> {
     let gpu = of(device)?;
+    // What tensors keep for each other is memory of the pool's.
+    flambeau_tensor::alloc::empty_cache();
     gpu.enter()?;
     gpu.pool.lock().empty()
 }

@@ -3,8 +3,8 @@
 use super::Randomness;
 use crate::record::{cut, install, without_ended};
 use crate::vmap::{self, Level};
-use flambeau_tensor::random::default_generator;
-use flambeau_tensor::{Result, Tensor, Tensors, bail, cat, ensure, grad_enabled};
+use flambeau_tensor::random::{default_generator_of, default_generators};
+use flambeau_tensor::{Generator, Result, Tensor, Tensors, bail, cat, ensure, grad_enabled};
 
 /// Which dimension counts the samples, of each argument or result: one number for all, or a list with one for each
 /// part of a tuple, or one for each tensor. `None` stands for what all samples share.
@@ -219,10 +219,13 @@ where
         _ => return once(&f, inputs, values, size, options),
     };
     let mut chunks = Vec::new();
-    let state = default_generator().get_state();
+    // Those of the inputs' devices among them, though nobody may have drawn there yet.
+    values.iter().try_for_each(|(x, _)| default_generator_of(x.device()).map(drop))?;
+    let generators = default_generators();
+    let states: Vec<_> = generators.iter().map(Generator::get_state).collect();
     for start in (0..size).step_by(chunk) {
         if options.randomness == Randomness::Same {
-            default_generator().set_state(&state)?;
+            generators.iter().zip(&states).try_for_each(|(generator, state)| generator.set_state(state))?;
         }
         let many = chunk.min(size - start);
         let part = |(x, mapped): &(Tensor, bool)| match mapped {
