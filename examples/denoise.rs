@@ -1,6 +1,6 @@
 //! Four microphones hear a voice and a fan in a room; what they hear is put together so that the voice stays as it is and
 //! the fan becomes quiet: a beamformer of minimum variance without distortion (MVDR). What is voice and what is noise it
-//! learns from half a second before anybody speaks.
+//! learns from a second and a half before anybody speaks.
 
 use clap::Parser;
 use flambeau::audio::datasets::Subset;
@@ -34,7 +34,7 @@ const DISTANCE: f64 = 0.08;
 /// Metres a second.
 const SOUND: f64 = 343.0;
 /// Seconds before anybody speaks.
-const QUIET: f64 = 0.5;
+const QUIET: f64 = 1.5;
 const FRAME: usize = 512;
 const HOP: usize = 128;
 
@@ -66,12 +66,14 @@ fn ratio(voice: &Tensor, noise: &Tensor) -> Result<f64> {
     Ok(10.0 * (power(voice)? / power(noise)?).log10())
 }
 
-/// Where in a power spectrogram `[freq, frames]` the voice is, and where nothing but noise: 1 there and else 0. The quiet
-/// frames at the beginning tell how loud the noise is in each frequency; what is far above is voice, what is not is noise.
+/// Where in a power spectrogram `[freq, frames]` the voice is, and where nothing but noise: 1 there and else 0. Noise is what
+/// the quiet frames at the beginning hold; what is eight times as loud as it is there is voice.
 fn masks(spectrum: &Tensor) -> Result<(Tensor, Tensor)> {
     let quiet = (QUIET * f64::from(RATE)) as usize / HOP - 2;
     let louder = spectrum.div(&spectrum.narrow(1, 0, quiet)?.mean_keepdim(1)?)?;
-    Ok((louder.gt(8.0)?.to_dtype(DType::F32)?, louder.lt(2.0)?.to_dtype(DType::F32)?))
+    let frames = Tensor::arange(0, spectrum.size(1)? as i64).build()?;
+    let noise = frames.lt(quiet as i64)?.to_dtype(DType::F32)?.expand(spectrum.shape())?;
+    Ok((louder.gt(8.0)?.to_dtype(DType::F32)?, noise))
 }
 
 fn main() -> Result<()> {
@@ -95,33 +97,27 @@ fn main() -> Result<()> {
     let (of_voice, of_noise) = masks(&mixed.abs()?.square()?.mean(0)?)?;
     let psd = PSD::new().build()?;
     let (of_voice, of_noise) = (psd.call((&mixed, &of_voice))?, psd.call((&mixed, &of_noise))?);
-    // The mask of the voice lets noise in where both are; the direction of the voice is what is most unlike noise.
+    // The mask of the voice lets noise in where both are; the direction of the voice is what is most unlike noise. A
+    // frequency in which no voice was heard becomes silent.
     let (first, loading) = (ReferenceChannel::Index(0), DiagonalLoading::new());
     let direction = rtf_power(&of_voice, &of_noise, first, 3, loading)?;
     let weights = mvdr_weights_rtf(&direction, &of_noise, Some(first), loading)?;
 
     let back = InverseSpectrogram::new().n_fft(FRAME).hop_length(HOP).build()?;
-    let beam = |sound: &Tensor| {
-        let one = apply_beamforming(&weights, &spectrogram.call(sound)?)?;
-        back.call((&one, sound.size(1)?))
-    };
-    let denoised = beam(&recording)?;
-    // The weights are the same for voice and noise, so that it can be told what becomes of either.
-    let before = ratio(&voice.select(0, 0)?, &noise.select(0, 0)?)?;
-    let after = ratio(&beam(&voice)?, &beam(&noise)?)?;
+    let denoised = back.call((&apply_beamforming(&weights, &mixed)?, recording.size(1)?))?;
+    // What is lost of the voice counts as noise, too.
+    let voice = voice.select(0, 0)?;
+    let noisy = recording.select(0, 0)?;
+    let before = ratio(&voice, &noisy.sub(&voice)?)?;
+    let after = ratio(&voice, &denoised.sub(&voice)?)?;
 
-    let first = |x: &Tensor| x.select(0, 0);
-    let sounds = [
-        ("one microphone", first(&recording)?),
-        ("four microphones, MVDR", denoised),
-        ("the voice alone", first(&voice)?),
-    ];
+    let sounds = [("one microphone", noisy), ("four microphones, MVDR", denoised), ("the voice alone", voice)];
     for ((_, sound), file) in sounds.iter().zip(["noisy.wav", "denoised.wav", "voice.wav"]) {
         save(args.out.join(file), &sound.unsqueeze(0)?, RATE)?;
     }
     let sounds = sounds.map(|(name, sound)| (name.to_string(), sound));
     spectrograms(&args.out.join("denoise.png"), &sounds, RATE, 1)?;
     println!("wrote noisy.wav, denoised.wav, voice.wav and denoise.png to {}", args.out.display());
-    println!("voice against noise: before {before:.2} dB, after {after:.2} dB");
+    println!("voice against all else: before {before:.2} dB, after {after:.2} dB");
     Ok(())
 }

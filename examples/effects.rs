@@ -61,8 +61,8 @@ fn main() -> Result<()> {
     measured("as it is", &sound, rate)?;
     let mut pictures = vec![("as it is".to_string(), sound.mean(0)?)];
     for (i, effect) in EFFECTS.iter().enumerate() {
-        // Effects may make a sound louder than a file can hold.
-        let (changed, rate) = EffectsChain::of([effect, "norm -1"])?.apply(&sound, rate)?;
+        // An effect may last longer than the sound, and make it louder than a file can hold.
+        let (changed, rate) = EffectsChain::of(["pad 0 0.5", effect, "norm -1"])?.apply(&sound, rate)?;
         measured(effect, &changed, rate)?;
         let name = effect.split(' ').next().unwrap_or(effect);
         save(args.out.join(format!("{:02}_{name}.wav", i + 1)), &changed, rate)?;

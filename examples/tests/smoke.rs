@@ -41,7 +41,7 @@ fn ctc_digits() {
 fn effects() {
     let files = ["00_as_it_is.wav", "04_reverb.wav", "10_tempo.wav", "effects.png"];
     let printed = run(env!("CARGO_BIN_EXE_effects"), &[], &files);
-    assert!(printed.contains("tempo 0.75                          3.24 s    -1.00 dB"), "{printed}");
+    assert!(printed.contains("tempo 0.75                          3.91 s    -1.00 dB"), "{printed}");
 }
 
 #[test]
@@ -50,4 +50,16 @@ fn denoise() {
     let after = printed.split("after ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or_default();
     // Nothing is trained: it works as it stands.
     assert!(printed.contains("before 5.00 dB") && after.parse::<f64>().unwrap() > 13.0, "{printed}");
+}
+
+#[test]
+fn fashion() {
+    let few = ["--epochs", "1", "--train", "64", "--test", "50"];
+    let printed = run(env!("CARGO_BIN_EXE_fashion"), &few, &["fashion.safetensors", "loss.svg"]);
+    assert!(printed.contains("Ankle boot") && printed.contains("test accuracy on 50 images"), "{printed}");
+}
+
+#[test]
+fn augment() {
+    run(env!("CARGO_BIN_EXE_augment"), &[], &["augment.png"]);
 }

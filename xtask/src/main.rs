@@ -74,7 +74,7 @@ enum Verb {
     ///
     /// The digits come out of a scikit-learn wheel, which pip fetches from the Python package
     /// index (needs `python3 -m pip`), the play out of the source release of Brotli, the photographs out of a scikit-image
-    /// wheel. The spoken digits are made by `espeak-ng` (on Debian: `apt install espeak-ng`). The same sources give the same bytes; data/README.md says which
+    /// wheel, Fashion-MNIST out of a Debian package (needs `apt-get` and `dpkg-deb`). The spoken digits are made by `espeak-ng` (on Debian: `apt install espeak-ng`). The same sources give the same bytes; data/README.md says which
     /// versions made what is in the repository.
     Data {
         /// Make only this part.

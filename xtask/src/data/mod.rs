@@ -2,10 +2,11 @@
 //!
 //! [`digits`] turns the handwritten digits of the scikit-learn wheel into MNIST's files,
 //! [`spoken`] has `espeak-ng` speak ten words in many voices, [`text`] takes a play out of an archive,
-//! [`photos`] takes photographs out of the scikit-image wheel. They give the same bytes from the same sources, so that a
+//! [`photos`] takes photographs out of the scikit-image wheel, [`fashion`] articles of clothing out of a Debian package. They give the same bytes from the same sources, so that a
 //! rerun shows in version control only if a source has changed.
 
 pub mod digits;
+pub mod fashion;
 pub mod photos;
 pub mod spoken;
 pub mod text;
@@ -24,6 +25,8 @@ pub enum Part {
     Coins,
     /// Handwritten digits in MNIST's files.
     Digits,
+    /// Articles of clothing in MNIST's files.
+    Fashion,
     /// Photographs.
     Photos,
     /// Spoken digits, one folder a word.
@@ -47,6 +50,9 @@ pub fn run(only: Option<Part>, out: Option<PathBuf>, wheel: Option<&Path>) -> Re
     }
     if wanted(Part::Digits) {
         digits::make(&out.join("digits"), wheel)?;
+    }
+    if wanted(Part::Fashion) {
+        fashion::make(&out.join("fashion"))?;
     }
     if wanted(Part::Spoken) {
         spoken::make(&out.join("spoken_digits"))?;
