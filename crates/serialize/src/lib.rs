@@ -223,5 +223,8 @@ fn state_dict(source: &Source<'_>, value: &torch::Value) -> Result<StateDict> {
     if !matches!(value, Value::Dict(_) | Value::List(_) | Value::Tuple(_)) {
         return Err(source.unsupported("the file holds a single value and no name for it; `torch::load` gives it"));
     }
+    if let Some((path, _)) = value.sparse() {
+        return Err(source.unsupported(format!("the tensor {path:?} is sparse; `torch::load` gives it")));
+    }
     Ok(value.state_dict())
 }

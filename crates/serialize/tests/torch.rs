@@ -1,8 +1,8 @@
 //! PyTorch's files: those in `data`, which PyTorch and `data/make.py` made, damaged and hostile ones, and our own.
 
-use flambeau_serialize::torch::{self, Value};
+use flambeau_serialize::torch::{self, Sparse, Value};
 use flambeau_serialize::{load, load_from, save};
-use flambeau_tensor::{Complex, DType, Device, ErrorKind, Result, StateDict, Tensor};
+use flambeau_tensor::{Complex, DType, Device, ErrorKind, Result, StateDict, Tensor, tensor};
 use std::fs;
 use std::path::PathBuf;
 
@@ -146,13 +146,87 @@ fn tensors_of_a_script() {
     assert_eq!(value.get("training").and_then(Value::as_bool), Some(true));
 }
 
+#[track_caller]
+fn sparse<'a>(value: &'a Value, name: &str) -> &'a Sparse {
+    match value.get(name) {
+        Some(Value::Sparse(sparse)) => sparse,
+        other => panic!("{name}: {other:?}"),
+    }
+}
+
+#[test]
+fn sparse_tensors_come_as_their_parts_and_go_back() -> Result<()> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let ours = folder.path().join("ours.pt");
+    torch::save(&ours, &torch::load(data("sparse.pt"))?)?;
+    for path in [data("sparse.pt"), data("sparse_legacy.pt"), ours] {
+        let value = torch::load(&path)?;
+        let plain = sparse(&value, "plain");
+        assert_eq!((plain.shape(), plain.is_coalesced()), (&[3, 4][..], false));
+        assert_eq!(plain.indices().to_vec::<i64>()?, [0, 2, 2, 2, 1, 0, 3, 3]);
+        assert_eq!(plain.values().to_vec::<f32>()?, [1.5, -2.0, 3.0, 0.5]);
+        let right = [0.0, 1.5, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -2.0, 0.0, 0.0, 3.5];
+        assert_eq!(floats(&plain.to_dense()?), right);
+        let once = sparse(&value, "once");
+        assert_eq!((once.values().numel(), once.is_coalesced()), (3, true));
+        assert_eq!(floats(&once.to_dense()?), right);
+        let rows = sparse(&value, "rows").to_dense()?;
+        assert_eq!((rows.dtype(), floats(&rows)), (DType::F64, floats(tensor(&value, "dense"))));
+        let empty = sparse(&value, "empty");
+        assert_eq!((empty.values().numel(), floats(&empty.to_dense()?)), (0, vec![0.0; 6]));
+        assert_eq!(value.sparse().map(|(path, _)| path).as_deref(), Some("plain"));
+        assert_eq!(value.state_dict().keys().collect::<Vec<_>>(), ["dense"]);
+    }
+    // No dimension is sparse, as PyTorch allows: the values are added up.
+    let whole = Sparse::new(Tensor::zeros([0, 2]).dtype(DType::I64).build()?, tensor!([[1.0, 2.0], [3.0, 4.0]]), &[2])?;
+    assert_eq!(floats(&whole.to_dense()?), [4.0, 6.0]);
+    Ok(())
+}
+
+#[test]
+fn sparse_tensors_that_lie() -> Result<()> {
+    let error = |indices: Tensor, shape: &[usize]| {
+        let made = Sparse::new(indices, tensor!([1.0, 2.0]), shape);
+        made.expect_err("refused").to_string()
+    };
+    assert!(error(tensor!([[0i64, 3]]), &[3]).contains("an index 3 of dimension 0 is not in 0..3"));
+    assert!(error(tensor!([[-1i64, 0]]), &[3]).contains("an index -1 of dimension 0"));
+    assert!(error(tensor!([[0i64, 1]]), &[3, 3]).contains("do not go together"));
+    assert!(error(tensor!([[0i64, 1, 2]]), &[3]).contains("do not go together"));
+    assert!(error(tensor!([0i64, 1]), &[3]).contains("do not go together"));
+    assert!(error(tensor!([[0.0, 1.0]]), &[3]).contains("do not go together"));
+    assert!(error(tensor!([[0i64, 1], [0, 1]]), &[usize::MAX, 2]).contains("do not go together"));
+    // In a file: an index changed to one that is out of range, a size to one that is smaller.
+    let legacy = fs::read(data("sparse_legacy.pt")).expect("there");
+    let place =
+        legacy.windows(8 * 4).position(|w| w[..8] == [0; 8] && w[8..16] == 2u64.to_le_bytes()).expect("indices");
+    let mut bad = legacy.clone();
+    bad[place + 8] = 200;
+    let path = tempfile::NamedTempFile::new().expect("a temporary file");
+    fs::write(path.path(), &bad).expect("written");
+    let error = torch::load(path.path()).expect_err("refused").to_string();
+    assert!(error.contains("a sparse tensor: an index 200 of dimension 0 is not in 0..3"), "{error}");
+    // A tensor of any size is told of, and made by nobody who does not ask.
+    let place = legacy.windows(4).position(|w| w == b"K\x03K\x04").expect("the size");
+    let mut large = legacy.clone();
+    large.splice(place..place + 2, *b"\x8a\x06\0\0\0\0\0\x01");
+    fs::write(path.path(), &large).expect("written");
+    assert_eq!(sparse(&torch::load(path.path())?, "plain").shape(), [1 << 40, 4]);
+    assert!(sparse(&torch::load(path.path())?, "plain").to_dense().is_err());
+    Ok(())
+}
+
 #[test]
 fn what_is_not_on_the_list_is_named() {
     let error = |name: &str| load(data(name)).expect_err("refused");
     let module = error("module.pt");
     assert_eq!(module.kind(), ErrorKind::Unsupported);
     assert!(module.to_string().contains("`torch.nn.modules.linear.Linear`"), "{module}");
-    assert!(error("sparse.pt").to_string().contains("`torch._utils._rebuild_sparse_tensor`"));
+    let csr = error("csr.pt");
+    assert_eq!(csr.kind(), ErrorKind::Unsupported);
+    assert!(csr.to_string().contains("a tensor of the layout torch.sparse_csr"), "{csr}");
+    let sparse = error("sparse.pt").to_string();
+    assert!(sparse.contains("the tensor \"plain\" is sparse; `torch::load` gives it"), "{sparse}");
     assert!(error("single.pt").to_string().contains("a single value and no name for it"));
     assert_eq!(floats(torch::load(data("single.pt")).expect("read").as_tensor().expect("a tensor")), [1.0; 3]);
     // What a pickle would run, in the form before 1.6, whose first pickle is the number.

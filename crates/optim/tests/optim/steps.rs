@@ -60,6 +60,37 @@ fn in_every_precision() -> Result<()> {
     Ok(())
 }
 
+/// Lists are stepped in blocks with a rest behind them; numbers by themselves are a rest.
+#[test]
+fn an_element_steps_the_same_wherever_it_stands() -> Result<()> {
+    type Make = fn(&[Tensor]) -> Result<Box<dyn Optimizer>>;
+    let optimizers: [Make; 7] = [
+        |p| Ok(Box::new(SGD::new(p).lr(0.1).weight_decay(0.1).maximize(true).build()?)),
+        |p| Ok(Box::new(SGD::new(p).lr(0.1).momentum(0.9).dampening(0.3).build()?)),
+        |p| Ok(Box::new(SGD::new(p).lr(0.1).momentum(0.9).nesterov(true).weight_decay(0.1).build()?)),
+        |p| Ok(Box::new(Adam::new(p).lr(0.1).build()?)),
+        |p| Ok(Box::new(Adam::new(p).lr(0.1).weight_decay(0.1).maximize(true).build()?)),
+        |p| Ok(Box::new(Adam::new(p).lr(0.1).weight_decay(0.1).amsgrad(true).build()?)),
+        |p| Ok(Box::new(AdamW::new(p).lr(0.1).amsgrad(true).build()?)),
+    ];
+    for (i, make) in optimizers.into_iter().enumerate() {
+        for dtype in [DType::F32, DType::F64, DType::BF16, DType::F16] {
+            let numbers = matrix(1, 37, dtype)?;
+            let leaf = |t: Tensor| t.copy()?.detach().requires_grad_();
+            let together = vec![leaf(numbers.clone())?];
+            let apart = (0..37).map(|k| leaf(numbers.slice(1, k, k + 1, 1)?)).collect::<Result<Vec<_>>>()?;
+            for params in [&together, &apart] {
+                steps(&mut *make(params)?, params, 3)?;
+            }
+            let one = together[0].detach().to_dtype(DType::F64)?.to_vec::<f64>()?;
+            let each =
+                apart.iter().map(|p| p.detach().to_dtype(DType::F64)?.item::<f64>()).collect::<Result<Vec<_>>>()?;
+            assert_eq!(one, each, "optimizer {i} in {dtype}");
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn whatever_the_strides_are() -> Result<()> {
     for (name, _) in ALL {

@@ -33,6 +33,12 @@ pub(super) enum Global {
     RebuildParameter,
     /// `torch._tensor._rebuild_from_type_v2`
     RebuildFromType,
+    /// `torch._utils._rebuild_sparse_tensor`
+    RebuildSparse,
+    /// `torch.serialization._get_layout`
+    GetLayout,
+    /// `torch.sparse_coo`
+    SparseCoo,
     /// A class of tensors, which stands as an argument only.
     TensorType,
     /// A class of a TorchScript archive: a module with attributes.
@@ -84,6 +90,8 @@ pub(super) fn lookup(module: &str, name: &str, script: bool) -> Option<Global> {
         ("torch._utils", "_rebuild_tensor_v3") => Global::RebuildTensorV3,
         ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state")
         | ("torch.nn.parameter", "Parameter") => Global::RebuildParameter,
+        ("torch._utils", "_rebuild_sparse_tensor") => Global::RebuildSparse,
+        ("torch.serialization", "_get_layout") => Global::GetLayout,
         ("torch._tensor", "_rebuild_from_type_v2") => Global::RebuildFromType,
         ("torch.storage" | "torch", "UntypedStorage") => Global::Storage(None),
         (

@@ -23,9 +23,11 @@
 mod globals;
 mod legacy;
 mod pickle;
+mod sparse;
 mod value;
 mod write;
 
+pub use sparse::Sparse;
 pub use value::Value;
 
 use crate::file;
@@ -51,7 +53,8 @@ const DEEPEST: usize = 500;
 ///
 /// # Errors
 /// Where the file cannot be read or is not what it says it is, names something that is not on the closed list
-/// (classes of one's own, functions), or holds sparse or quantized tensors. The message names the file, and the
+/// (classes of one's own, functions), or holds quantized tensors, or sparse ones in other forms
+/// than coordinates. The message names the file, and the
 /// entry and the byte at fault.
 pub fn load(path: impl AsRef<Path>) -> Result<Value> {
     read(&Source::open(path.as_ref())?)
@@ -210,6 +213,11 @@ impl Unfolding<'_> {
                 Node::Tuple(items) => Value::Tuple(self.values(items, depth)?),
                 Node::Set(items) => Value::Set(self.values(items, depth)?),
                 Node::Dict(pairs) => Value::Dict(self.dict(pairs, depth)?),
+                Node::Sparse { indices, values, shape, coalesced } => {
+                    let (indices, values) = (self.tensor(*indices)?, self.tensor(*values)?);
+                    let sparse = Sparse::read(indices, values, shape, *coalesced);
+                    Value::Sparse(sparse.map_err(|e| self.source.fault(format!("a sparse tensor: {}", e.message())))?)
+                }
             },
         })
     }

@@ -1,5 +1,6 @@
 //! What a PyTorch file holds: nested Python values.
 
+use super::Sparse;
 use flambeau_tensor::{Complex, DType, NamedTensors, StateDict, Tensor};
 
 /// A Python value as PyTorch's checkpoints hold them.
@@ -40,6 +41,8 @@ pub enum Value {
     DType(DType),
     /// A tensor, parameter or storage. Tensors that shared a storage share memory.
     Tensor(Tensor),
+    /// A sparse tensor in coordinates, as its parts.
+    Sparse(Sparse),
 }
 
 impl Value {
@@ -118,11 +121,29 @@ impl Value {
 
     /// All tensors by the path that leads to them, its steps joined by dots: keys of dicts, positions in lists
     /// and tuples. A state dict gives just its names; in `{"model": …, "optimizer": …}` they begin with
-    /// `model.` and `optimizer.` ([`StateDict::sub`] takes one apart). What is no tensor is left out.
+    /// `model.` and `optimizer.` ([`StateDict::sub`] takes one apart). What is no tensor is left out, and so
+    /// are sparse ones ([`sparse`](Value::sparse) finds them).
     pub fn state_dict(&self) -> StateDict {
         let mut state = StateDict::new();
         self.collect("", &mut state);
         state
+    }
+
+    /// The first sparse tensor and the path that leads to it, joined as in [`state_dict`](Value::state_dict).
+    pub fn sparse(&self) -> Option<(String, &Sparse)> {
+        let below = |step: &dyn std::fmt::Display, value| {
+            let (path, sparse) = Value::sparse(value)?;
+            Some((if path.is_empty() { step.to_string() } else { format!("{step}.{path}") }, sparse))
+        };
+        match self {
+            Value::Sparse(sparse) => Some((String::new(), sparse)),
+            Value::Dict(entries) => entries.iter().find_map(|(key, value)| match key {
+                Value::Str(key) => below(key, value),
+                Value::Int(key) => below(key, value),
+                _ => below(&"?", value),
+            }),
+            _ => self.items().iter().enumerate().find_map(|(i, item)| below(&i, item)),
+        }
     }
 
     fn collect(&self, path: &str, state: &mut StateDict) {
@@ -155,6 +176,7 @@ macro_rules! from {
 from! {
     bool => Bool, i32 => Int, i64 => Int, u32 => Int, u64 => Int, i128 => Int, f32 => Float, f64 => Float,
     Complex<f64> => Complex, &str => Str, String => Str, Vec<Value> => List, DType => DType, Tensor => Tensor,
+    Sparse => Sparse,
 }
 
 impl From<usize> for Value {

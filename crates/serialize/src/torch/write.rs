@@ -1,7 +1,7 @@
 //! Writing the archive: the pickle of the value, in the words that `torch.save` uses, and the storages.
 
-use super::Value;
 use super::globals::storage_name;
+use super::{Sparse, Value};
 use crate::source::swap;
 use crate::zip;
 use flambeau_tensor::{DType, Error, Result, Tensor, bail, ensure};
@@ -70,6 +70,9 @@ impl Pickler {
                 *self.shared.entry((t.storage().id(), t.dtype())).or_insert(0) += 1;
                 Ok(())
             }
+            Value::Sparse(sparse) => [sparse.indices(), sparse.values()]
+                .into_iter()
+                .try_for_each(|t| self.count(&Value::Tensor(t.clone()), depth + 1)),
             Value::Dict(entries) => entries.iter().try_for_each(|(k, v)| {
                 ensure!(
                     !matches!(k, Value::List(_) | Value::Dict(_) | Value::Set(_)),
@@ -125,6 +128,7 @@ impl Pickler {
             }
             Value::DType(dtype) => self.global("torch", dtype.name()),
             Value::Tensor(tensor) => self.tensor(tensor)?,
+            Value::Sparse(sparse) => self.sparse(sparse)?,
         }
         Ok(())
     }
@@ -169,6 +173,21 @@ impl Pickler {
         self.out.push(b'(');
         numbers.iter().for_each(|n| self.int(*n as i128));
         self.out.push(b't');
+    }
+
+    fn sparse(&mut self, sparse: &Sparse) -> Result<()> {
+        self.global("torch._utils", "_rebuild_sparse_tensor");
+        self.global("torch.serialization", "_get_layout");
+        self.text("torch.sparse_coo")?;
+        self.out.extend(b"\x85R(");
+        self.tensor(sparse.indices())?;
+        self.tensor(sparse.values())?;
+        self.global("torch", "Size");
+        self.ints(sparse.shape());
+        self.out.extend(b"\x85R");
+        self.out.push(if sparse.is_coalesced() { b'\x88' } else { b'\x89' });
+        self.out.extend(b"t\x86R");
+        Ok(())
     }
 
     fn tensor(&mut self, tensor: &Tensor) -> Result<()> {

@@ -141,7 +141,12 @@ def main():
     foreign["part"] = foreign["uint16"][1::2]
     torch.save(foreign, path("foreign.pt"))
     torch.save(nn.Linear(2, 2), path("module.pt"))
-    torch.save(torch.zeros(2, 2).to_sparse(), path("sparse.pt"))
+    plain = torch.sparse_coo_tensor(torch.tensor([[0, 2, 2, 2], [1, 0, 3, 3]]), torch.tensor([1.5, -2.0, 3.0, 0.5]), (3, 4))
+    rows = torch.sparse_coo_tensor(torch.tensor([[1, 1]]), torch.tensor([[1.0, 2.0], [3.0, 4.0]], dtype=torch.float64), (3, 2))
+    sparse = {"plain": plain, "rows": rows, "once": plain.coalesce(), "empty": torch.sparse_coo_tensor(size=(2, 3)), "dense": rows.to_dense()}
+    torch.save(sparse, path("sparse.pt"))
+    torch.save(sparse, path("sparse_legacy.pt"), _use_new_zipfile_serialization=False)
+    torch.save(torch.eye(2).to_sparse_csr(), path("csr.pt"))
     torch.save(torch.ones(3), path("single.pt"))
     scripted = Scripted()
     nn.init.constant_(scripted.linear.weight, 1.5)

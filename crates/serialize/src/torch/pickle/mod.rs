@@ -52,6 +52,13 @@ pub(super) enum Node {
     Tuple(Vec<Item>),
     Set(Vec<Item>),
     Dict(Vec<(Item, Item)>),
+    /// A sparse tensor: the places among the views of its indices and values, its shape, and whether it is coalesced.
+    Sparse {
+        indices: usize,
+        values: usize,
+        shape: Vec<usize>,
+        coalesced: bool,
+    },
 }
 
 /// A storage that the file has under a key.

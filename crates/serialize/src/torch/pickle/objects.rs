@@ -51,6 +51,13 @@ impl Machine<'_> {
                 Global::RebuildTensorV3,
                 [storage, offset, shape, strides, _, _, Item::Global(Global::DType(stored)), ..],
             ) => self.view(storage, Some(*stored), offset, shape, strides),
+            (Global::GetLayout, [Item::Str(layout)]) => match &layout[..] {
+                "torch.sparse_coo" => Ok(Item::Global(Global::SparseCoo)),
+                other => self.unsupported(format!(
+                    "a tensor of the layout {other}; of sparse ones those in coordinates (torch.sparse_coo) are read"
+                )),
+            },
+            (Global::RebuildSparse, [Item::Global(Global::SparseCoo), parts]) => self.sparse(parts),
             (Global::RebuildParameter, [tensor @ Item::Tensor(_), ..]) => Ok(tensor.clone()),
             (Global::RebuildFromType, [Item::Global(of), _, args, ..])
                 if matches!(of, Global::RebuildTensor | Global::RebuildTensorV3 | Global::RebuildParameter) =>
@@ -60,6 +67,19 @@ impl Machine<'_> {
             }
             _ => self.fault(format!("{global:?} of {} arguments that do not go with it", args.len())),
         }
+    }
+
+    /// A sparse tensor of `(indices, values, size)`, since version 2.1 with `is_coalesced` behind them.
+    fn sparse(&mut self, parts: &Item) -> Done<Item> {
+        let Some([Item::Tensor(indices), Item::Tensor(values), shape, rest @ ..]) = self.tuple(parts) else {
+            return self.fault("a sparse tensor without indices, values and a size");
+        };
+        let sizes = self.tuple(shape).filter(|t| t.len() <= MOST_DIMS);
+        let Some(shape) = sizes.and_then(|sizes| sizes.iter().map(size).collect()) else {
+            return self.fault("a sparse tensor whose sizes are no whole numbers");
+        };
+        let (indices, values, coalesced) = (*indices, *values, matches!(rest, [Item::Bool(true), ..]));
+        self.node(Node::Sparse { indices, values, shape, coalesced })
     }
 
     /// The bytes that the characters of a text stand for.
@@ -83,7 +103,7 @@ impl Machine<'_> {
                     };
                     items.iter().map(pair).collect()
                 }
-                Node::Set(_) => None,
+                Node::Set(_) | Node::Sparse { .. } => None,
             },
             _ => None,
         };
