@@ -56,7 +56,7 @@ where
         })?;
         again(&own).map(drop)
     };
-    let frame = Arc::new(Frame {
+    let frame = Arc::new(Rerun {
         again: Box::new(again),
         generators: default_generators().iter().map(Generator::fork).collect(),
         dtype: autocast_dtype(),
@@ -71,7 +71,7 @@ where
 }
 
 /// One run of a function, whose saved tensors are made when they are asked for.
-struct Frame {
+struct Rerun {
     again: Box<dyn Fn() -> Result<()> + Send + Sync>,
     /// As the default ones were.
     generators: Vec<Generator>,
@@ -85,7 +85,7 @@ struct Frame {
 
 /// Stands for a tensor that was not kept.
 struct Place {
-    frame: Arc<Frame>,
+    frame: Arc<Rerun>,
     i: usize,
 }
 
@@ -110,7 +110,7 @@ impl Place {
     }
 }
 
-impl Frame {
+impl Rerun {
     /// What the function's ops save.
     fn run_again(&self) -> Result<Vec<Tensor>> {
         let all = Arc::new(Mutex::new(Vec::new()));

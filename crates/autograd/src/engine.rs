@@ -68,12 +68,13 @@ fn key(node: &Arc<Node>) -> usize {
     Arc::as_ptr(node) as usize
 }
 
-type Buffer = SmallVec<[Option<Tensor>; 1]>;
+/// What has arrived at the outputs of a node.
+type Arrived = SmallVec<[Option<Tensor>; 1]>;
 
 struct State<'a> {
     walk: Walk<'a>,
     ready: BinaryHeap<Ready>,
-    buffers: Map<Buffer>,
+    buffers: Map<Arrived>,
     /// Which asked-for input an output of a node is.
     wanted_nodes: Map<SmallVec<[(u32, usize); 1]>>,
     wanted_leaves: Map<SmallVec<[usize; 1]>>,
@@ -407,7 +408,7 @@ impl State<'_> {
     }
 }
 
-fn run_hooks(node: &Node, grads: &mut Buffer) -> Result<()> {
+fn run_hooks(node: &Node, grads: &mut Arrived) -> Result<()> {
     let Some(extras) = node.extras() else { return Ok(()) };
     let (hooks, retain) = {
         let extras = extras.lock();

@@ -68,7 +68,7 @@ fn fill_bias<T: Stored>(outputs: usize, bias: Option<&[T]>, out: &mut [T]) {
     }
 }
 
-fn forward<T: Real + matmul::Number>(g: &Geometry, x: &[T], w: &[T], b: Option<&[T]>, out: &mut [T]) -> Result<()> {
+fn forward<T: Real + matmul::Factor>(g: &Geometry, x: &[T], w: &[T], b: Option<&[T]>, out: &mut [T]) -> Result<()> {
     let (_, outputs, taps) = sizes(g);
     if out.is_empty() || g.channels == 0 {
         fill_bias(outputs, b, out);
@@ -97,7 +97,7 @@ fn forward<T: Real + matmul::Number>(g: &Geometry, x: &[T], w: &[T], b: Option<&
     gather::run(&job, out)
 }
 
-fn input<T: Real + matmul::Number + Float>(g: &Geometry, grad: &[T], w: &[T], out: &mut [T]) -> Result<()> {
+fn input<T: Real + matmul::Factor + Float>(g: &Geometry, grad: &[T], w: &[T], out: &mut [T]) -> Result<()> {
     // The tiles multiply the zeros around `grad`, too, which an infinite weight would make NaN of.
     if !w.iter().all(|w| Float::abs(*w) < T::INFINITY) {
         out.fill(<T as Float>::ZERO);

@@ -18,12 +18,12 @@ static PLANS: LazyLock<Mutex<RealFftPlanner<f64>>> = LazyLock::new(|| Mutex::new
 static COMPLEX_PLANS: LazyLock<Mutex<FftPlanner<f64>>> = LazyLock::new(|| Mutex::new(FftPlanner::new()));
 
 /// A number that a transform reads and writes.
-trait Part: Stored {
+trait ComplexPart: Stored {
     fn widen(self) -> f64;
     fn narrow(x: f64) -> Self;
 }
 
-impl Part for f32 {
+impl ComplexPart for f32 {
     fn widen(self) -> f64 {
         self.into()
     }
@@ -32,7 +32,7 @@ impl Part for f32 {
     }
 }
 
-impl Part for f64 {
+impl ComplexPart for f64 {
     fn widen(self) -> f64 {
         self
     }
@@ -64,7 +64,7 @@ fn rows<T: Send>(out: &mut [T], width: usize, n: usize, f: impl Fn(usize, &mut [
     par::chunks(out, together * width, par::GRAIN, |task, rows| f(task * together, rows));
 }
 
-fn forward<T: Part>(x: &Src<'_>, out: &mut Dst<'_>) -> Result<()>
+fn forward<T: ComplexPart>(x: &Src<'_>, out: &mut Dst<'_>) -> Result<()>
 where
     Complex<T>: Stored,
 {
@@ -87,7 +87,7 @@ where
     finish("rfft", failure)
 }
 
-fn backward<T: Part>(n: usize, x: &Src<'_>, out: &mut Dst<'_>) -> Result<()>
+fn backward<T: ComplexPart>(n: usize, x: &Src<'_>, out: &mut Dst<'_>) -> Result<()>
 where
     Complex<T>: Stored,
 {
@@ -115,7 +115,7 @@ where
     finish("irfft", failure)
 }
 
-fn complex<T: Part>(inverse: bool, x: &Src<'_>, out: &mut Dst<'_>) -> Result<()>
+fn complex<T: ComplexPart>(inverse: bool, x: &Src<'_>, out: &mut Dst<'_>) -> Result<()>
 where
     Complex<T>: Stored,
 {

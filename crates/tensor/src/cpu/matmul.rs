@@ -38,8 +38,8 @@ pub(crate) struct Sizes {
     pub(crate) k: usize,
 }
 
-/// A number that products are computed in.
-pub(crate) trait Number: Stored {
+/// What products are made of, a number that they are computed in.
+pub(crate) trait Factor: Stored {
     /// `c = a·b`, or `c += a·b` where `add`; the rows of `c` are `stride` apart.
     ///
     /// # Safety
@@ -57,7 +57,7 @@ pub(crate) trait Number: Stored {
 /// `c = a·b`, or `c += f·a·b` where `add`; elements of a row of `c` are `step` apart, its rows `stride`.
 ///
 /// # Safety
-/// As for [`Number::product`].
+/// As for [`Factor::product`].
 type Gemm<T> = unsafe fn(s: Sizes, a: Matrix<T>, b: Matrix<T>, c: *mut T, step: usize, stride: usize, add: bool, f: T);
 
 macro_rules! by_gemm {
@@ -65,7 +65,7 @@ macro_rules! by_gemm {
         /// A [`Gemm`].
         ///
         /// # Safety
-        /// As for [`Number::product`].
+        /// As for [`Factor::product`].
         #[allow(clippy::too_many_arguments)]
         unsafe fn $gemm(s: Sizes, a: Matrix<$t>, b: Matrix<$t>, c: *mut $t, step: usize, stride: usize, add: bool, f: $t) {
             // The kernel works along columns, so it computes cᵀ = bᵀ·aᵀ.
@@ -78,7 +78,7 @@ macro_rules! by_gemm {
             }
         }
 
-        impl Number for $t {
+        impl Factor for $t {
             unsafe fn product(s: Sizes, a: Matrix<$t>, b: Matrix<$t>, c: *mut $t, stride: usize, add: bool) {
                 // `gemm` would read a transposed matrix with long steps here.
                 let few = (2..=FEW).contains(&s.m) && a.column == 1 && b.row == 1 && s.n > 1 && b.column > 1;
@@ -94,7 +94,7 @@ macro_rules! by_gemm {
             }
         }
 
-        impl Number for Complex<$t> {
+        impl Factor for Complex<$t> {
             unsafe fn product(s: Sizes, a: Matrix<Self>, b: Matrix<Self>, c: *mut Self, stride: usize, add: bool) {
                 // SAFETY: the caller's promise.
                 unsafe { complex_product::<$t>(s, a, b, c, stride, add, $gemm) }
@@ -110,7 +110,7 @@ by_gemm! {
 /// A product of complex matrices as four of their real and imaginary parts, which lie two apart.
 ///
 /// # Safety
-/// As for [`Number::product`].
+/// As for [`Factor::product`].
 unsafe fn complex_product<T: Real + Float>(
     s: Sizes,
     a: Matrix<Complex<T>>,
@@ -137,7 +137,7 @@ unsafe fn complex_product<T: Real + Float>(
 /// scalars.
 macro_rules! by_panels {
     ($($t:ty),*) => {$(
-        impl Number for $t {
+        impl Factor for $t {
             unsafe fn product(s: Sizes, a: Matrix<$t>, b: Matrix<$t>, c: *mut $t, stride: usize, add: bool) {
                 const WIDTH: usize = 64;
                 const ROWS: usize = 4;
@@ -186,12 +186,12 @@ by_panels!(u8, i8, i16, i32, i64);
 
 /// A few rows by a transposed matrix: both run along k.
 fn inner_products<T: Real>(s: Sizes, a: Matrix<T>, b: Matrix<T>, c: *mut T, stride: usize, add: bool) -> bool {
-    struct Job<T>(Sizes, Matrix<T>, Matrix<T>, *mut T, usize, bool);
-    impl<T: Real> WithSimd for Job<T> {
+    struct InnerProducts<T>(Sizes, Matrix<T>, Matrix<T>, *mut T, usize, bool);
+    impl<T: Real> WithSimd for InnerProducts<T> {
         type Output = ();
         #[inline(always)]
         fn with_simd<S: Simd>(self, simd: S) {
-            let Job(s, a, b, c, stride, add) = self;
+            let InnerProducts(s, a, b, c, stride, add) = self;
             let steps: Vec<u32> = (0..s.k / T::lanes::<S>()).map(|i| (i * T::lanes::<S>()) as u32).collect();
             let mut i = 0;
             while i < s.m {
@@ -229,7 +229,7 @@ fn inner_products<T: Real>(s: Sizes, a: Matrix<T>, b: Matrix<T>, c: *mut T, stri
     if s.k > u32::MAX as usize {
         return false;
     }
-    par::dispatch(Job(s, a, b, c, stride, add));
+    par::dispatch(InnerProducts(s, a, b, c, stride, add));
     true
 }
 
@@ -255,7 +255,7 @@ fn part(n: usize, parts: usize, i: usize) -> Range<usize> {
 }
 
 /// The batches of `[…, m, k]` by `[…, k, n]`, spans from their first elements, into rows of `out`.
-pub(crate) fn products<T: Number>(s: Sizes, a: (&[T], &Layout), b: (&[T], &Layout), out: &mut [T], add: bool) {
+pub(crate) fn products<T: Factor>(s: Sizes, a: (&[T], &Layout), b: (&[T], &Layout), out: &mut [T], add: bool) {
     if out.is_empty() {
         return;
     }
@@ -360,7 +360,7 @@ impl CpuKernel for Linear {
     }
 }
 
-fn matmul<'a, T: Number>(
+fn matmul<'a, T: Factor>(
     inputs: &[Src<'a>],
     read: impl Fn(&Src<'a>) -> Result<Read<'a, T>>,
     out: &mut [T],
@@ -372,7 +372,7 @@ fn matmul<'a, T: Number>(
     Ok(())
 }
 
-fn linear<'a, T: Number>(
+fn linear<'a, T: Factor>(
     inputs: &[Src<'a>],
     read: impl Fn(&Src<'a>) -> Result<Read<'a, T>>,
     out: &mut [T],

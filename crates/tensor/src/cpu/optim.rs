@@ -32,7 +32,7 @@ macro_rules! real {
             }
         }
         impl Element for $t {
-            type Compute = $t;
+            type Wide = $t;
             #[inline(always)]
             fn compute<const N: usize>(grad: &[$t], targets: [&mut [$t]; N], f: impl Fn(&[$t], [&mut [$t]; N])) {
                 f(grad, targets);
@@ -44,13 +44,13 @@ real!(f32, f64);
 
 /// What parameters are stored in.
 trait Element: Stored {
-    type Compute: Real;
+    type Wide: Real;
 
     /// Calls `f` with the numbers in the type that is computed in, and stores what it leaves in `targets`.
     fn compute<const N: usize>(
         grad: &[Self],
         targets: [&mut [Self]; N],
-        f: impl Fn(&[Self::Compute], [&mut [Self::Compute]; N]),
+        f: impl Fn(&[Self::Wide], [&mut [Self::Wide]; N]),
     );
 }
 
@@ -60,7 +60,7 @@ const BLOCK: usize = 512;
 macro_rules! half {
     ($($t:ty, $load:expr, $store:expr;)*) => {$(
         impl Element for $t {
-            type Compute = f32;
+            type Wide = f32;
             fn compute<const N: usize>(grad: &[$t], mut targets: [&mut [$t]; N], f: impl Fn(&[f32], [&mut [f32]; N])) {
                 let (mut slope, mut wide) = ([0f32; BLOCK], [[0f32; BLOCK]; N]);
                 for (i, grad) in grad.chunks(BLOCK).enumerate() {
@@ -186,7 +186,7 @@ fn walk<C: Real, const N: usize>(grad: &[C], targets: [&mut [C]; N], f: impl Fn(
 /// those of what is updated, what these become. Small tensors go to a thread together, large ones in pieces.
 fn for_each<T: Element, const N: usize, F>(grads: &[Src<'_>], outputs: &mut [Dst<'_>], step: impl Fn(usize) -> F + Sync)
 where
-    F: Fn(T::Compute, [T::Compute; N]) -> [T::Compute; N] + Copy,
+    F: Fn(T::Wide, [T::Wide; N]) -> [T::Wide; N] + Copy,
 {
     let count = grads.len();
     let grads: Vec<Cow<'_, [T]>> = grads.iter().map(|g| g.contiguous::<T>()).collect();
@@ -235,10 +235,10 @@ impl SgdStep {
         if scalars.skip {
             return;
         }
-        let of = <T::Compute as Real>::of;
+        let of = <T::Wide as Real>::of;
         let (lr, momentum, keep) = (of(scalars.lr), of(self.momentum), of(1.0 - self.dampening));
         let (nesterov, first) = (self.nesterov, self.first);
-        let slope = slope::<T::Compute>(scalars.unscale, self.maximize, self.weight_decay);
+        let slope = slope::<T::Wide>(scalars.unscale, self.maximize, self.weight_decay);
         if self.momentum == 0.0 {
             return for_each::<T, 1, _>(grads, outputs, |_| {
                 #[inline(always)]
@@ -264,14 +264,14 @@ impl AdamStep {
         if scalars.skip {
             return;
         }
-        let of = <T::Compute as Real>::of;
+        let of = <T::Wide as Real>::of;
         // The size of a step and the root of the second moment's correction.
         let factors = |step: f64| {
             let corrected = |beta: f64| 1.0 - beta.powf(step);
             (of(scalars.lr / corrected(self.beta1)), of(corrected(self.beta2).sqrt()))
         };
         let (state, steps) = outputs.split_at_mut(grads.len() * if self.amsgrad { 4 } else { 3 });
-        let factors: Vec<(T::Compute, T::Compute)> = match self.step {
+        let factors: Vec<(T::Wide, T::Wide)> = match self.step {
             Some(step) => vec![factors(step as f64); grads.len()],
             None => {
                 let counted = steps.iter_mut().map(|step| {
@@ -286,8 +286,8 @@ impl AdamStep {
         // The decay of AdamW, which leaves what it multiplies by one as it is, or that of the gradient.
         let (shrink, penalty) = if self.decoupled { (self.weight_decay, 0.0) } else { (0.0, self.weight_decay) };
         let (eps, shrink) = (of(self.eps), of(1.0 - scalars.lr * shrink));
-        let slope = slope::<T::Compute>(scalars.unscale, self.maximize, penalty);
-        let moments = move |g: T::Compute, p: T::Compute, m: T::Compute, v: T::Compute| {
+        let slope = slope::<T::Wide>(scalars.unscale, self.maximize, penalty);
+        let moments = move |g: T::Wide, p: T::Wide, m: T::Wide, v: T::Wide| {
             let g = slope(g, p);
             (p * shrink, m + (g - m) * keep1, v * beta2 + g * g * keep2)
         };

@@ -6,7 +6,7 @@
 
 use super::floats::{Compute, Wide, compute, each2, read, update};
 use super::math::Float;
-use super::matmul::{self, Number, Sizes};
+use super::matmul::{self, Factor, Sizes};
 use super::micro::Real;
 use super::packed::Packed;
 use super::par::{self, Shared};
@@ -19,7 +19,7 @@ use crate::shape::{Shape, Strides};
 use std::borrow::Cow;
 
 /// A number that recurrent layers compute in.
-trait Scalar: Real + Compute + Number {}
+trait Scalar: Real + Compute + Factor {}
 impl Scalar for f32 {}
 impl Scalar for f64 {}
 

@@ -18,15 +18,15 @@ struct Term {
 }
 
 /// What stands between two commas: letters, and where `...` does.
-struct Part {
+struct Subscripts {
     before: Vec<char>,
     dots: bool,
     after: Vec<char>,
 }
 
-impl Part {
+impl Subscripts {
     #[track_caller]
-    fn parse(text: &str) -> Result<Part> {
+    fn parse(text: &str) -> Result<Subscripts> {
         let mut parts = text.splitn(2, "...");
         let letters = |text: Option<&str>| -> Result<Vec<char>> {
             let letters: Vec<char> = text.unwrap_or("").chars().filter(|c| !c.is_whitespace()).collect();
@@ -37,7 +37,7 @@ impl Part {
         };
         let before = letters(parts.next())?;
         let behind = parts.next();
-        Ok(Part { before, dots: behind.is_some(), after: letters(behind)? })
+        Ok(Subscripts { before, dots: behind.is_some(), after: letters(behind)? })
     }
 
     /// The labels, with `hidden` dimensions for the dots.
@@ -193,10 +193,10 @@ fn cheapest(terms: &[Term], output: &[Label], sizes: &Sizes) -> (usize, usize) {
 pub fn einsum<T: AsRef<Tensor>>(equation: &str, operands: &[T]) -> Result<Tensor> {
     ensure!(!operands.is_empty(), Argument, "einsum", "no operands");
     let (inputs, output) = match equation.split_once("->") {
-        Some((inputs, output)) => (inputs, Some(Part::parse(output)?)),
+        Some((inputs, output)) => (inputs, Some(Subscripts::parse(output)?)),
         None => (equation, None),
     };
-    let parts = inputs.split(',').map(Part::parse).collect::<Result<Vec<_>>>()?;
+    let parts = inputs.split(',').map(Subscripts::parse).collect::<Result<Vec<_>>>()?;
     ensure!(
         parts.len() == operands.len(),
         Argument,

@@ -2,20 +2,20 @@
 //! computes these in `f64` whatever the output's type, with the C library's
 //! logarithm and tangent; so does this.
 
-use super::element::{CHUNK, Compute, RandomElement, RandomFloat, unit};
+use super::element::{CHUNK, DrawnIn, RandomElement, RandomFloat, unit};
 use super::mt19937::Mt19937;
 use super::normal;
 use super::state::HostState;
 
 /// Samples from `[from, to)`.
 pub(super) fn uniform<T: RandomFloat>(engine: &mut Mt19937, out: &mut [T], from: f64, to: f64) {
-    let (low, high) = (T::Compute::from_f64(from), T::Compute::from_f64(to));
+    let (low, high) = (T::DrawnIn::from_f64(from), T::DrawnIn::from_f64(to));
     let (lowest, excluded) = (T::from_f64(from), T::from_f64(to));
-    let mut buffer = [T::Compute::default(); CHUNK];
+    let mut buffer = [T::DrawnIn::default(); CHUNK];
     for part in out.chunks_mut(CHUNK) {
         let buffer = &mut buffer[..part.len()];
         unit(engine, buffer);
-        T::Compute::affine(buffer, high - low, low);
+        T::DrawnIn::affine(buffer, high - low, low);
         for (x, &value) in part.iter_mut().zip(buffer.iter()) {
             // Rounding can reach the bound that is excluded.
             let value = T::narrow(value);

@@ -40,20 +40,20 @@ pub trait RandomElement: sealed::Sealed + Copy + Send + Sync + PartialEq + 'stat
 /// A floating-point element.
 pub trait RandomFloat: RandomElement {
     /// What it is computed in: `f32`, for `f64` itself.
-    type Compute: Compute;
-    /// Whether `Compute` is the type itself, so that PyTorch works in place.
+    type DrawnIn: DrawnIn;
+    /// Whether `DrawnIn` is the type itself, so that PyTorch works in place.
     const IN_PLACE: bool;
     /// Largest finite value.
     const MAX: f64;
     /// Rounds to nearest.
-    fn narrow(value: Self::Compute) -> Self;
+    fn narrow(value: Self::DrawnIn) -> Self;
     /// Exact.
-    fn widen(self) -> Self::Compute;
+    fn widen(self) -> Self::DrawnIn;
 }
 
 /// The two types that floating-point samples are computed in.
-pub trait Compute:
-    RandomFloat<Compute = Self>
+pub trait DrawnIn:
+    RandomFloat<DrawnIn = Self>
     + Default
     + PartialOrd
     + std::ops::Add<Output = Self>
@@ -76,7 +76,7 @@ pub trait Compute:
 pub(super) const CHUNK: usize = 256;
 
 /// Fills `out` (at most [`CHUNK`] elements) with uniform samples from `[0, 1)`.
-pub(super) fn unit<C: Compute>(engine: &mut Mt19937, out: &mut [C]) {
+pub(super) fn unit<C: DrawnIn>(engine: &mut Mt19937, out: &mut [C]) {
     let mut words = [0; 2 * CHUNK];
     let words = &mut words[..C::WORDS * out.len()];
     engine.fill(words);
@@ -122,7 +122,7 @@ vectorized! {
 
 macro_rules! compute {
     ($t:ty, $words:literal, $unit:ident, $affine:ident, $box_muller:path) => {
-        impl Compute for $t {
+        impl DrawnIn for $t {
             const WORDS: usize = $words;
             #[inline(always)]
             fn to_f64(self) -> f64 {
@@ -222,7 +222,7 @@ macro_rules! floats {
             }
         }
         impl RandomFloat for $t {
-            type Compute = $compute;
+            type DrawnIn = $compute;
             const IN_PLACE: bool = $in_place;
             const MAX: f64 = $max;
             #[inline(always)]

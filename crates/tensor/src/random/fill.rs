@@ -26,7 +26,7 @@ fn check_std(std: f64) -> Result<()> {
 fn check_parameters<T: RandomFloat>(op: &'static str, name: &str, len: usize, values: &[T], most: f64) -> Result<()> {
     ensure!(values.len() == len, Shape, op, "{} parameters for {len} elements", values.len());
     for (i, x) in values.iter().enumerate() {
-        let x = element::Compute::to_f64(x.widen());
+        let x = element::DrawnIn::to_f64(x.widen());
         ensure!((0.0..=most).contains(&x), Argument, op, "{name} {i} is {x}, not in 0..={most}");
     }
     Ok(())
@@ -200,7 +200,7 @@ impl Generator {
         const OP: &str = "bernoulli";
         ensure!(out.len() == p.len(), Shape, OP, "{} probabilities for {} elements", p.len(), out.len());
         for (i, &p) in p.iter().enumerate() {
-            let p = element::Compute::to_f64(p.widen());
+            let p = element::DrawnIn::to_f64(p.widen());
             ensure!((0.0..=1.0).contains(&p), Argument, OP, "probability {i} is {p}, not in [0, 1]");
         }
         integers::flips_each(&mut self.host("bernoulli")?.engine, out, p);
@@ -216,7 +216,7 @@ impl Generator {
         check_parameters("standard_gamma", "alpha", out.len(), alpha, f64::INFINITY)?;
         let (state, smallest) = (&mut self.host("standard_gamma")?, rejection::smallest::<T>());
         for (x, alpha) in out.iter_mut().zip(alpha) {
-            let sample = rejection::gamma::<T::Compute>(state, element::Compute::to_f64(alpha.widen()));
+            let sample = rejection::gamma::<T::DrawnIn>(state, element::DrawnIn::to_f64(alpha.widen()));
             *x = T::from_f64(sample.max(smallest));
         }
         Ok(())
@@ -236,7 +236,7 @@ impl Generator {
         let state = &mut self.host("dirichlet")?;
         // All are drawn in double precision: a small concentration gives numbers far below what a float holds.
         let gammas: Vec<f64> = (alpha.iter())
-            .map(|a| rejection::gamma::<f64>(state, element::Compute::to_f64(a.widen())).max(f64::MIN_POSITIVE))
+            .map(|a| rejection::gamma::<f64>(state, element::DrawnIn::to_f64(a.widen())).max(f64::MIN_POSITIVE))
             .collect();
         let digits = T::DIGITS.unwrap_or(f64::MANTISSA_DIGITS) as i32;
         let (smallest, largest) = (rejection::smallest::<T>(), 1.0 - 0.5f64.powi(digits));
@@ -258,7 +258,7 @@ impl Generator {
         check_parameters("poisson", "rate", out.len(), rate, f64::MAX)?;
         let state = &mut self.host("poisson")?;
         for (x, rate) in out.iter_mut().zip(rate) {
-            *x = T::from_f64(rejection::poisson(state, element::Compute::to_f64(rate.widen())));
+            *x = T::from_f64(rejection::poisson(state, element::DrawnIn::to_f64(rate.widen())));
         }
         Ok(())
     }
@@ -273,8 +273,8 @@ impl Generator {
         check_parameters("binomial", "probability", out.len(), p, 1.0)?;
         let state = &mut self.host("binomial")?;
         for ((x, count), p) in out.iter_mut().zip(count).zip(p) {
-            let (count, p) = (element::Compute::to_f64(count.widen()), element::Compute::to_f64(p.widen()));
-            *x = T::from_f64(rejection::binomial::<T::Compute>(state, count, p));
+            let (count, p) = (element::DrawnIn::to_f64(count.widen()), element::DrawnIn::to_f64(p.widen()));
+            *x = T::from_f64(rejection::binomial::<T::DrawnIn>(state, count, p));
         }
         Ok(())
     }

@@ -203,7 +203,7 @@ where
     P: RandomFloat,
 {
     let (one, zero) = (T::from_i64(1), T::from_i64(0));
-    let mut buffer = [P::Compute::default(); CHUNK];
+    let mut buffer = [P::DrawnIn::default(); CHUNK];
     for (part, p) in out.chunks_mut(CHUNK).zip(p.chunks(CHUNK)) {
         let u = &mut buffer[..part.len()];
         unit(engine, u);

@@ -1,6 +1,6 @@
 //! Drawing categories by weight.
 
-use super::element::{CHUNK, Compute, RandomElement, RandomFloat, unit};
+use super::element::{CHUNK, DrawnIn, RandomElement, RandomFloat, unit};
 use super::mt19937::Mt19937;
 use crate::ensure;
 use crate::error::Result;
@@ -41,13 +41,13 @@ pub(super) fn check<T: RandomFloat>(
             let w = w.widen();
             // Written so that NaN fails too.
             ensure!(
-                w >= T::Compute::default() && w.to_f64() <= T::MAX,
+                w >= T::DrawnIn::default() && w.to_f64() <= T::MAX,
                 Argument,
                 OP,
                 "weight {i} of row {row} is {}, not a finite number of at least 0",
                 w.to_f64()
             );
-            any |= w > T::Compute::default();
+            any |= w > T::DrawnIn::default();
         }
         ensure!(any, Argument, OP, "the weights of row {row} are all 0");
     }
@@ -63,7 +63,7 @@ pub(super) fn with_replacement<T: RandomFloat>(
 ) -> Result<()> {
     let rows = weights.len() / categories;
     let samples = out.len() / rows;
-    let mut sums = list(categories, T::Compute::default())?;
+    let mut sums = list(categories, T::DrawnIn::default())?;
     let mut uniform = [0.0f64; CHUNK];
     for (out, weights) in out.chunks_exact_mut(samples).zip(weights.chunks_exact(categories)) {
         running_sums(weights, &mut sums);
@@ -80,8 +80,8 @@ pub(super) fn with_replacement<T: RandomFloat>(
 
 /// Running sums in the computing type, divided by their total; the last is exactly
 /// 1, whatever rounding made of it.
-fn running_sums<T: RandomFloat>(weights: &[T], sums: &mut [T::Compute]) {
-    let mut total = T::Compute::default();
+fn running_sums<T: RandomFloat>(weights: &[T], sums: &mut [T::DrawnIn]) {
+    let mut total = T::DrawnIn::default();
     for (sum, w) in sums.iter_mut().zip(weights) {
         total = total + w.widen();
         *sum = total;
@@ -90,7 +90,7 @@ fn running_sums<T: RandomFloat>(weights: &[T], sums: &mut [T::Compute]) {
         *sum = *sum / total;
     }
     if let Some(last) = sums.last_mut() {
-        *last = T::Compute::from_i64(1);
+        *last = T::DrawnIn::from_i64(1);
     }
 }
 

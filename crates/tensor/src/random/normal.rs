@@ -5,7 +5,7 @@
 //! and more by sixteens: eight radii, then eight angles. The two ways differ in bits
 //! drawn, in order and in precision, so both are here.
 
-use super::element::{CHUNK, Compute, RandomElement, RandomFloat, unit};
+use super::element::{CHUNK, DrawnIn, RandomElement, RandomFloat, unit};
 use super::simd::vectorized;
 use super::state::HostState;
 
@@ -26,7 +26,7 @@ pub(super) fn fill<T: RandomFloat>(state: &mut HostState, out: &mut [T], mean: f
         if T::IN_PLACE {
             // PyTorch fills the whole tensor with uniform samples first and then
             // writes over what is left of the last block.
-            state.engine.skip(tail * T::Compute::WORDS);
+            state.engine.skip(tail * T::DrawnIn::WORDS);
         }
         let last = out.len() - BLOCK;
         fill_blocks(state, &mut out[last..], mean, std);
@@ -35,10 +35,10 @@ pub(super) fn fill<T: RandomFloat>(state: &mut HostState, out: &mut [T], mean: f
 
 /// One [`CHUNK`] at most, a whole number of blocks.
 fn fill_blocks<T: RandomFloat>(state: &mut HostState, out: &mut [T], mean: f64, std: f64) {
-    let mut buffer = [T::Compute::default(); CHUNK];
+    let mut buffer = [T::DrawnIn::default(); CHUNK];
     let buffer = &mut buffer[..out.len()];
     unit(&mut state.engine, buffer);
-    T::Compute::box_muller(buffer, T::Compute::from_f64(mean), T::Compute::from_f64(std));
+    T::DrawnIn::box_muller(buffer, T::DrawnIn::from_f64(mean), T::DrawnIn::from_f64(std));
     for (x, &value) in out.iter_mut().zip(buffer.iter()) {
         *x = T::narrow(value);
     }

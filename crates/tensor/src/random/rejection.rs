@@ -4,7 +4,7 @@
 //! contract with PyTorch. It computes in `f64`, but for what it does in the type of the parameters: there `round`
 //! is the rounding to that type.
 
-use super::element::{Compute, RandomFloat, unit};
+use super::element::{DrawnIn, RandomFloat, unit};
 use super::normal;
 use super::state::HostState;
 use crate::cpu::math::Float;
@@ -16,13 +16,13 @@ fn uniform(state: &mut HostState) -> f64 {
 }
 
 /// `x` as the type `C` holds it.
-fn round<C: Compute>(x: f64) -> f64 {
+fn round<C: DrawnIn>(x: f64) -> f64 {
     C::from_f64(x).to_f64()
 }
 
 /// A sample of the gamma distribution of shape `alpha` and rate 1 by G. Marsaglia & W. W. Tsang, "A simple method for
 /// generating gamma variables" (2000). PyTorch's constants are numbers of single precision.
-pub(super) fn gamma<C: Compute>(state: &mut HostState, alpha: f64) -> f64 {
+pub(super) fn gamma<C: DrawnIn>(state: &mut HostState, alpha: f64) -> f64 {
     let (mut alpha, mut scale) = (alpha, 1.0);
     if alpha < 1.0 {
         if alpha == 0.0 {
@@ -87,7 +87,7 @@ pub(super) fn poisson(state: &mut HostState, rate: f64) -> f64 {
 }
 
 /// A sample of the binomial distribution: successes of `count` trials, each of probability `p`.
-pub(super) fn binomial<C: Compute>(state: &mut HostState, count: f64, p: f64) -> f64 {
+pub(super) fn binomial<C: DrawnIn>(state: &mut HostState, count: f64, p: f64) -> f64 {
     if count <= 0.0 || p <= 0.0 {
         return 0.0;
     }
@@ -105,7 +105,7 @@ pub(super) fn binomial<C: Compute>(state: &mut HostState, count: f64, p: f64) ->
 }
 
 /// Successes as the number of geometric waits that fit into `count` trials.
-fn inversion<C: Compute>(state: &mut HostState, count: f64, p: f64) -> f64 {
+fn inversion<C: DrawnIn>(state: &mut HostState, count: f64, p: f64) -> f64 {
     let log_failure = round::<C>((-p).ln_1p());
     let (mut trials, mut k) = (0.0, 0.0);
     loop {
@@ -142,7 +142,7 @@ fn stirling_tail(k: f64) -> f64 {
 
 /// Transformed rejection (BTRS) by W. Hörmann, "The generation of binomial random variates" (1993), with the logarithm
 /// that the paper leaves out.
-fn transformed<C: Compute>(state: &mut HostState, count: f64, p: f64) -> f64 {
+fn transformed<C: DrawnIn>(state: &mut HostState, count: f64, p: f64) -> f64 {
     let deviation = round::<C>(round::<C>(round::<C>(count * p) * round::<C>(1.0 - p)).sqrt());
     let b = 1.15 + 2.53 * deviation;
     let a = -0.0873 + 0.0248 * b + 0.01 * p;

@@ -24,7 +24,7 @@ fn randn<const N: usize>(g: &Generator) -> [f32; N] {
 #[track_caller]
 fn assert_close<T: RandomFloat, const N: usize>(found: [T; N], expected: [f64; N]) {
     for (i, (x, e)) in found.iter().zip(expected).enumerate() {
-        let x = element::Compute::to_f64(x.widen());
+        let x = element::DrawnIn::to_f64(x.widen());
         assert!((x - e).abs() <= 1e-6 * e.abs().max(1.0), "element {i} is {x}, not {e}");
     }
 }

@@ -6,10 +6,10 @@
 //! where rows are too short to fill registers, outputs by neighbouring channels. Blocks of channels keep
 //! the copy in the second-level cache; the order of all sums depends on shapes alone.
 
-use super::window::{self, Axis, Frames, Part, Window, boxes};
+use super::window::{self, Axis, BoxTables, GridBox, Window, boxes};
 use super::{Scratch, TASK, lanes_of, winograd};
 use crate::Result;
-use crate::cpu::matmul::{Number, Sizes, products};
+use crate::cpu::matmul::{Factor, Sizes, products};
 use crate::cpu::micro::{Real, full, load, load_tile, numbers_by_panel, rows_by_lanes, starts, store, store_tile};
 use crate::cpu::par::{self, Shared};
 use crate::cpu::{list, reserve};
@@ -81,8 +81,8 @@ struct GatherJob<'a, T> {
     panels: &'a [T],
     /// Channels of a block.
     block: usize,
-    parts: &'a [Part],
-    frames: &'a Frames<(usize, usize)>,
+    parts: &'a [GridBox],
+    tables: &'a BoxTables<(usize, usize)>,
     /// Samples that are taken together.
     samples: usize,
     /// How many tasks share the panels of a group.
@@ -91,11 +91,11 @@ struct GatherJob<'a, T> {
     tasks: Range<usize>,
 }
 
-/// Frames that note where a unit is in the output, from the box's first element, and how many it has.
-type Frame = window::Frame<(usize, usize)>;
+/// BoxTables that note where a unit is in the output, from the box's first element, and how many it has.
+type BoxTable = window::BoxTable<(usize, usize)>;
 
 /// A kernel of one element that reads each source element where it is: a matrix product for each sample.
-fn by_product<T: Real + Number>(g: &Gather<'_, T>, outputs: usize, out: &mut [T]) {
+fn by_product<T: Real + Factor>(g: &Gather<'_, T>, outputs: usize, out: &mut [T]) {
     if let Some(bias) = g.bias {
         out.chunks_exact_mut(outputs).zip(bias.iter().cycle()).for_each(|(row, b)| row.fill(*b));
     }
@@ -115,7 +115,7 @@ fn by_product<T: Real + Number>(g: &Gather<'_, T>, outputs: usize, out: &mut [T]
 ///
 /// # Errors
 /// Where the system has no memory for it.
-pub(super) fn run<T: Real + Number>(g: &Gather<'_, T>, out: &mut [T]) -> Result<()> {
+pub(super) fn run<T: Real + Factor>(g: &Gather<'_, T>, out: &mut [T]) -> Result<()> {
     let grid: [usize; 3] = std::array::from_fn(|i| g.axes[i].grid);
     let outputs: usize = grid.iter().product();
     if g.axes.iter().all(Axis::is_plain) && g.place.steps[2] == 1 && outputs >= PLAIN {
@@ -152,14 +152,14 @@ pub(super) fn run<T: Real + Number>(g: &Gather<'_, T>, out: &mut [T]) -> Result<
     let out = Shared::new(out.as_mut_ptr());
     let unit = if shape == Shape::Panel { 1 } else { lanes };
     let sizes = window::Sizes { channels: block, lanes, unit };
-    let frames = Frames::new(&g.axes, &sizes, &parts, &[samples, g.batch % samples], |[s, d, h, w], n| {
+    let tables = BoxTables::new(&g.axes, &sizes, &parts, &[samples, g.batch % samples], |[s, d, h, w], n| {
         let [depth, row, column] = g.place.steps;
         (s * g.place.batch + d * depth + h * row + w * column, n)
     })?;
     par::try_ranges(tasks, (TASK / cost.max(1)).max(1), |tasks| {
         let panels = &panels;
-        let (parts, frames, out) = (&parts[..], &frames, &out);
-        let job = GatherJob { g, shape, panel_rows, panels, block, parts, frames, samples, splits, out, tasks };
+        let (parts, tables, out) = (&parts[..], &tables, &out);
+        let job = GatherJob { g, shape, panel_rows, panels, block, parts, tables, samples, splits, out, tasks };
         par::dispatch(job)
     })
 }
@@ -280,16 +280,16 @@ struct Task<'a, T> {
 impl<'j, T: Real> GatherJob<'j, T> {
     /// Calls `compute` for each task and each block of channels.
     #[inline(always)]
-    fn tasks(self, compute: impl Fn(&GatherJob<'j, T>, &Frame, Task<'_, T>)) -> Result<()> {
+    fn tasks(self, compute: impl Fn(&GatherJob<'j, T>, &BoxTable, Task<'_, T>)) -> Result<()> {
         let g = self.g;
-        let mut scratch = Scratch::<T>::new("conv", &[self.frames.room()])?;
+        let mut scratch = Scratch::<T>::new("conv", &[self.tables.room()])?;
         for task in self.tasks.clone() {
             let (split, rest) = (task % self.splits, task / self.splits);
             let (part, rest) = (self.parts[rest % self.parts.len()], rest / self.parts.len());
             let (group, n) = (rest % g.groups, rest / g.groups * self.samples);
             let samples = self.samples.min(g.batch - n);
-            let frame = self.frames.of(&part, samples);
-            let window = &mut scratch.slice()[..frame.room()];
+            let table = self.tables.of(&part, samples);
+            let window = &mut scratch.slice()[..table.room()];
             let count = g.rows.div_ceil(self.panel_rows);
             let panels = split * count / self.splits..(split + 1) * count / self.splits;
             let size: usize = g.axes.iter().map(|a| a.source).product();
@@ -305,9 +305,9 @@ impl<'j, T: Real> GatherJob<'j, T> {
                     let first = ((n + s) * g.groups + group) * g.channels;
                     &g.source[(first + channels.start) * size..(first + channels.end) * size]
                 };
-                frame.fill(&g.axes, part.start, source, window);
+                table.fill(&g.axes, part.start, source, window);
                 from = channels.end;
-                compute(&self, frame, Task { group, panels: panels.clone(), channels, window, out });
+                compute(&self, table, Task { group, panels: panels.clone(), channels, window, out });
                 if from >= g.channels {
                     break;
                 }
@@ -318,13 +318,13 @@ impl<'j, T: Real> GatherJob<'j, T> {
 
     /// Numbers of the panel that belong to the block, and the offsets that go with them.
     #[inline(always)]
-    fn block<'f>(&self, frame: &'f Frame, task: &Task<'_, T>, panel: usize) -> (*const T, &'f [u32]) {
+    fn block<'f>(&self, table: &'f BoxTable, task: &Task<'_, T>, panel: usize) -> (*const T, &'f [u32]) {
         let g = self.g;
-        let taps = frame.taps.len() / self.block;
+        let taps = table.taps.len() / self.block;
         let size = self.panel_rows * g.channels * taps;
         let start = (task.group * g.rows.div_ceil(self.panel_rows) + panel) * size
             + task.channels.start * taps * self.panel_rows;
-        (self.panels[start..].as_ptr(), &frame.taps[..task.channels.len() * taps])
+        (self.panels[start..].as_ptr(), &table.taps[..task.channels.len() * taps])
     }
 
     /// Where output `row` of the unit that begins at `place` of the box is.
@@ -335,12 +335,12 @@ impl<'j, T: Real> GatherJob<'j, T> {
 
     /// `M` rows by `N` registers of neighbouring outputs at a time.
     #[inline(always)]
-    fn lanes<S: Simd, const M: usize, const N: usize>(&self, simd: S, frame: &Frame, task: Task<'_, T>) {
+    fn lanes<S: Simd, const M: usize, const N: usize>(&self, simd: S, table: &BoxTable, task: Task<'_, T>) {
         let (g, step) = (self.g, self.g.place.steps[2]);
         let first = task.channels.start == 0;
-        for (from, to) in frame.units.chunks(N * TOGETHER).zip(frame.notes.chunks(N * TOGETHER)) {
+        for (from, to) in table.units.chunks(N * TOGETHER).zip(table.notes.chunks(N * TOGETHER)) {
             for panel in task.panels.clone() {
-                let (numbers, off) = self.block(frame, &task, panel);
+                let (numbers, off) = self.block(table, &task, panel);
                 let row = panel * M;
                 let rows = M.min(g.rows - row);
                 for (from, to) in from.chunks(N).zip(to.chunks(N)) {
@@ -374,13 +374,13 @@ impl<'j, T: Real> GatherJob<'j, T> {
 
     /// Six outputs by two registers of neighbouring rows at a time.
     #[inline(always)]
-    fn panel<S: Simd>(&self, simd: S, frame: &Frame, task: Task<'_, T>) {
+    fn panel<S: Simd>(&self, simd: S, table: &BoxTable, task: Task<'_, T>) {
         let g = self.g;
         let first = task.channels.start == 0;
         let mut spill = Spill([[T::default(); 32]; 6]);
-        for (from, to) in frame.units.chunks(6 * TOGETHER).zip(frame.notes.chunks(6 * TOGETHER)) {
+        for (from, to) in table.units.chunks(6 * TOGETHER).zip(table.notes.chunks(6 * TOGETHER)) {
             for panel in task.panels.clone() {
-                let (numbers, off) = self.block(frame, &task, panel);
+                let (numbers, off) = self.block(table, &task, panel);
                 let row = panel * self.panel_rows;
                 let rows = self.panel_rows.min(g.rows - row);
                 for (from, to) in from.chunks(6).zip(to.chunks(6)) {

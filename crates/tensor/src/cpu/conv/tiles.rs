@@ -3,7 +3,7 @@
 //! all tiles, and the sums turned by the transpose of what turns the weight.
 
 use super::weights::WeightJob;
-use super::window::Part;
+use super::window::GridBox;
 use super::winograd::{PLACES, row_length, turn_source};
 use super::{Scratch, sizes};
 use crate::Result;
@@ -20,10 +20,10 @@ impl<T: Real> WeightJob<'_, T> {
     pub(super) fn tiles<S: Simd>(self, simd: S) -> Result<()> {
         let (g, lanes, width) = (self.g, T::lanes::<S>(), 2 * T::lanes::<S>());
         let panels = g.features.div_ceil(width);
-        let most = self.parts.iter().map(Part::numel).max().unwrap_or(0) * self.together;
+        let most = self.parts.iter().map(GridBox::numel).max().unwrap_or(0) * self.together;
         let widest = self.parts.iter().map(|part| part.len[2]).max().unwrap_or(0);
         let length = row_length(most, lanes);
-        let mut window = Scratch::<T>::new("conv", &[self.frames.room()])?;
+        let mut window = Scratch::<T>::new("conv", &[self.tables.room()])?;
         let mut source = Scratch::<T>::new("conv", &[PLACES, self.channels.0, length])?;
         let mut turned = Scratch::<T>::new("conv", &[PLACES, panels, most, width])?;
         let mut lines = Scratch::<T>::new("conv", &[2, 2 * widest, width])?;
@@ -35,10 +35,10 @@ impl<T: Real> WeightJob<'_, T> {
             for n in samples.clone().step_by(self.together) {
                 let count = self.together.min(samples.end - n);
                 for part in self.parts {
-                    let (frame, tiles) = (self.frames.of(part, count), count * part.numel());
-                    self.fill(frame, part.start, n, group, &channels, window.slice());
+                    let (table, tiles) = (self.tables.of(part, count), count * part.numel());
+                    self.fill(table, part.start, n, group, &channels, window.slice());
                     let of = (channels.len(), part.len[2]);
-                    turn_source::<S, T>(simd, frame, of, window.slice(), source.slice(), length);
+                    turn_source::<S, T>(simd, table, of, window.slice(), source.slice(), length);
                     self.turn_grad::<S>(simd, part, n..n + count, group, lines.slice(), turned.slice());
                     let (source, turned) = (source.slice(), turned.slice());
                     let across = channels.len().div_ceil(ROWS) * panels;
@@ -74,7 +74,7 @@ impl<T: Real> WeightJob<'_, T> {
     fn turn_grad<S: Simd>(
         &self,
         simd: S,
-        part: &Part,
+        part: &GridBox,
         samples: Range<usize>,
         group: usize,
         lines: &mut [T],

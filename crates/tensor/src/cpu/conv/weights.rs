@@ -6,11 +6,11 @@
 //! the outputs, which are summed over their lanes at the end. Kernels of 3×3 elements go by tiles (`tiles`). Tasks take parts of the samples and of the
 //! channels by shape alone; their sums are added in order.
 
-use super::window::{self, Axis, Frame, Frames, Part, Window, boxes, forward};
+use super::window::{self, Axis, BoxTable, BoxTables, GridBox, Window, boxes, forward};
 use super::{Scratch, TASK, lanes_of, sizes, winograd};
 use crate::Result;
 use crate::cpu::list;
-use crate::cpu::matmul::{Matrix, Number, Sizes};
+use crate::cpu::matmul::{Factor, Matrix, Sizes};
 use crate::cpu::micro::{Real, lanes_by_lanes, load, load_tile, numbers_by_panel, starts, store_tile};
 use crate::cpu::par::{self, Shared};
 use crate::ops::Geometry;
@@ -52,8 +52,8 @@ pub(super) struct WeightJob<'a, T> {
     x: &'a [T],
     grad: &'a [T],
     shape: Shape,
-    pub(super) parts: &'a [Part],
-    pub(super) frames: &'a Frames<()>,
+    pub(super) parts: &'a [GridBox],
+    pub(super) tables: &'a BoxTables<()>,
     /// Channels of a chunk, and chunks.
     pub(super) channels: (usize, usize),
     /// Samples of a chunk, and chunks.
@@ -71,7 +71,7 @@ pub(super) struct WeightJob<'a, T> {
 ///
 /// # Errors
 /// Where the system has no memory for it.
-pub(super) fn run<T: Real + Number>(g: &Geometry, x: &[T], grad: &[T], out: &mut [T]) -> Result<()> {
+pub(super) fn run<T: Real + Factor>(g: &Geometry, x: &[T], grad: &[T], out: &mut [T]) -> Result<()> {
     let axes = forward(g);
     let (_, _, taps) = sizes(g);
     if out.is_empty() || grad.is_empty() {
@@ -93,7 +93,7 @@ pub(super) fn run<T: Real + Number>(g: &Geometry, x: &[T], grad: &[T], out: &mut
 }
 
 /// [`run`] by tiles of one shape. Says whether what came out is good.
-fn run_shape<T: Real + Number>(
+fn run_shape<T: Real + Factor>(
     g: &Geometry,
     axes: &[Axis; 3],
     shape: Shape,
@@ -117,7 +117,7 @@ fn run_shape<T: Real + Number>(
     let unit = if shape == Shape::Panel { 1 } else { lanes };
     // Chunks of samples, the last one of them short, are taken `together` at a time.
     let counts = [together, samples % together, (g.batch % samples) % together];
-    let frames = Frames::new(axes, &window::Sizes { channels, lanes, unit }, &parts, &counts, |_, _| ())?;
+    let tables = BoxTables::new(axes, &window::Sizes { channels, lanes, unit }, &parts, &counts, |_, _| ())?;
     let size = out.len();
     let mut partial = list(if sample_chunks > 1 { size * sample_chunks } else { 0 }, T::default())?;
     let sums = Shared::new(if sample_chunks > 1 { partial.as_mut_ptr() } else { out.as_mut_ptr() });
@@ -125,9 +125,9 @@ fn run_shape<T: Real + Number>(
     let (tasks, spoilt) = (g.groups * channel_chunks * sample_chunks, AtomicBool::new(false));
     par::try_ranges(tasks, (TASK * tasks / work.max(1)).max(1), |tasks| {
         let (channels, samples) = ((channels, channel_chunks), (samples, sample_chunks));
-        let (parts, frames, sums, spoilt) = (&parts[..], &frames, &sums, &spoilt);
+        let (parts, tables, sums, spoilt) = (&parts[..], &tables, &sums, &spoilt);
         let job =
-            WeightJob { g, axes, x, grad, shape, parts, frames, channels, samples, together, spoilt, sums, tasks };
+            WeightJob { g, axes, x, grad, shape, parts, tables, channels, samples, together, spoilt, sums, tasks };
         if plain {
             job.products();
             return Ok(());
@@ -163,7 +163,12 @@ fn split(g: &Geometry, wanted: usize, grad: usize, out: usize, bytes: usize) -> 
 }
 
 /// Boxes of outputs, and how many of so many samples are taken together.
-fn cut<T>(axes: &[Axis; 3], grid: [usize; 3], (channels, samples): (usize, usize), lanes: usize) -> (Vec<Part>, usize) {
+fn cut<T>(
+    axes: &[Axis; 3],
+    grid: [usize; 3],
+    (channels, samples): (usize, usize),
+    lanes: usize,
+) -> (Vec<GridBox>, usize) {
     let parts = boxes(grid, box_len::<T>(axes, grid, channels, lanes));
     let together = match &parts[..] {
         [whole] => {
@@ -200,7 +205,7 @@ impl<T: Real> WithSimd for WeightJob<'_, T> {
     }
 }
 
-impl<T: Real + Number> WeightJob<'_, T> {
+impl<T: Real + Factor> WeightJob<'_, T> {
     /// Of a kernel of one element: products of the output's gradient and the input, transposed.
     fn products(self) {
         let (g, (outputs, _, _)) = (self.g, sizes(self.g));
@@ -236,7 +241,7 @@ impl<T: Real> WeightJob<'_, T> {
 
     pub(super) fn fill(
         &self,
-        frame: &Frame<()>,
+        table: &BoxTable<()>,
         start: [usize; 3],
         n: usize,
         group: usize,
@@ -248,12 +253,12 @@ impl<T: Real> WeightJob<'_, T> {
             let first = ((n + s) * self.g.groups + group) * self.g.channels;
             &self.x[(first + channels.start) * inputs..(first + channels.end) * inputs]
         };
-        frame.fill(self.axes, start, source, to);
+        table.fill(self.axes, start, source, to);
     }
 
     /// Rows of a channel of the output's gradient in a box: how many outputs of the box come before, where the
     /// row is in the channel, and its length. Rows that lie one behind the other are `merged` into one.
-    fn rows(&self, part: &Part, merged: bool) -> SmallVec<[(usize, usize, usize); 16]> {
+    fn rows(&self, part: &GridBox, merged: bool) -> SmallVec<[(usize, usize, usize); 16]> {
         let (len, grid) = (part.len, self.axes.each_ref().map(|a| a.grid));
         let together = match merged {
             true if len[1..] == grid[1..] => len[0] * len[1],
@@ -279,8 +284,8 @@ impl<T: Real> WeightJob<'_, T> {
         let (g, width) = (self.g, 2 * T::lanes::<S>());
         let panels = g.features.div_ceil(width);
         let (_, _, taps) = sizes(g);
-        let mut window = Scratch::<T>::new("conv", &[self.frames.room()])?;
-        let mut turned = Scratch::<T>::new("conv", &[self.frames.units(), panels, width])?;
+        let mut window = Scratch::<T>::new("conv", &[self.tables.room()])?;
+        let mut turned = Scratch::<T>::new("conv", &[self.tables.units(), panels, width])?;
         let mut sums = Scratch::<T>::new("conv", &[(self.channels.0 * taps).div_ceil(6), panels, 6 * width])?;
         for task in self.tasks.clone() {
             let (group, channels, samples, to) = self.task(task);
@@ -289,21 +294,21 @@ impl<T: Real> WeightJob<'_, T> {
             for n in samples.clone().step_by(self.together) {
                 let count = self.together.min(samples.end - n);
                 for part in self.parts {
-                    let frame = self.frames.of(part, count);
-                    self.fill(frame, part.start, n, group, &channels, window.slice());
+                    let table = self.tables.of(part, count);
+                    self.fill(table, part.start, n, group, &channels, window.slice());
                     self.turn(part, n..n + count, group, width, turned.slice());
-                    let (source, outputs) = (window.slice(), frame.units.len());
+                    let (source, outputs) = (window.slice(), table.units.len());
                     let tiles = sums.slice().chunks_exact_mut(6 * width);
                     for (i, sum) in tiles.enumerate().take(rows.div_ceil(6) * panels) {
                         let (panel, row) = (i % panels, i / panels * 6);
-                        let at = starts::<T, 6>(source, &frame.taps[row..rows]);
+                        let at = starts::<T, 6>(source, &table.taps[row..rows]);
                         let numbers = turned.slice()[panel * outputs * width..].as_ptr();
                         // SAFETY: the window has a number at each tap for each output; the panel two
                         // registers for each output; the sums are a tile of six rows of two registers.
                         unsafe {
                             let from = sum.as_mut_ptr();
                             let mut tile = load_tile::<S, T, 6, 2>(simd, from, width);
-                            numbers_by_panel::<S, T, 6, 2>(simd, &mut tile, numbers, &frame.units, at);
+                            numbers_by_panel::<S, T, 6, 2>(simd, &mut tile, numbers, &table.units, at);
                             store_tile::<S, T, 6, 2>(&tile, from, width);
                         }
                     }
@@ -324,7 +329,7 @@ impl<T: Real> WeightJob<'_, T> {
     }
 
     /// The gradient of a box, output by output, `width` features side by side in each panel.
-    fn turn(&self, part: &Part, samples: Range<usize>, group: usize, width: usize, to: &mut [T]) {
+    fn turn(&self, part: &GridBox, samples: Range<usize>, group: usize, width: usize, to: &mut [T]) {
         let (outputs, rows) = (samples.len() * part.numel(), self.rows(part, true));
         for (panel, to) in to.chunks_exact_mut(outputs * width).enumerate().take(self.g.features.div_ceil(width)) {
             let features = width.min(self.g.features - panel * width);
@@ -346,7 +351,7 @@ impl<T: Real> WeightJob<'_, T> {
     }
 
     /// The gradient of a box as it lies, the rows filled up with zeros to whole registers.
-    fn pad(&self, part: &Part, samples: Range<usize>, group: usize, lanes: usize, to: &mut [T]) {
+    fn pad(&self, part: &GridBox, samples: Range<usize>, group: usize, lanes: usize, to: &mut [T]) {
         let width = part.len[2].next_multiple_of(lanes);
         let (size, rows) = (part.numel() / part.len[2] * width, self.rows(part, false));
         for (i, to) in to.chunks_exact_mut(size).enumerate().take(self.g.features * samples.len()) {
@@ -365,8 +370,8 @@ impl<T: Real> WeightJob<'_, T> {
     fn lanes<S: Simd, const M: usize, const N: usize>(self, simd: S) -> Result<()> {
         let (g, lanes) = (self.g, T::lanes::<S>());
         let (_, _, taps) = sizes(g);
-        let mut window = Scratch::<T>::new("conv", &[self.frames.room()])?;
-        let mut padded = Scratch::<T>::new("conv", &[self.frames.units(), lanes, g.features])?;
+        let mut window = Scratch::<T>::new("conv", &[self.tables.room()])?;
+        let mut padded = Scratch::<T>::new("conv", &[self.tables.units(), lanes, g.features])?;
         let across = (self.channels.0 * taps).div_ceil(N);
         let mut sums = Scratch::<T>::new("conv", &[g.features.div_ceil(M), across, M * N * lanes])?;
         for task in self.tasks.clone() {
@@ -376,10 +381,10 @@ impl<T: Real> WeightJob<'_, T> {
             for n in samples.clone().step_by(self.together) {
                 let count = self.together.min(samples.end - n);
                 for part in self.parts {
-                    let frame = self.frames.of(part, count);
-                    self.fill(frame, part.start, n, group, &channels, window.slice());
+                    let table = self.tables.of(part, count);
+                    self.fill(table, part.start, n, group, &channels, window.slice());
                     self.pad(part, n..n + count, group, lanes, padded.slice());
-                    let length = frame.units.len() * lanes;
+                    let length = table.units.len() * lanes;
                     let (source, grad) = (window.slice(), padded.slice());
                     for (i, sum) in sums.slice().chunks_exact_mut(M * N * lanes).enumerate() {
                         let (first, row) = (i / across * M, i % across * N);
@@ -390,13 +395,13 @@ impl<T: Real> WeightJob<'_, T> {
                         for m in 0..M {
                             a[m] = grad[(first + m).min(g.features - 1) * length..].as_ptr();
                         }
-                        let b = starts::<T, N>(source, &frame.taps[row..rows]);
+                        let b = starts::<T, N>(source, &table.taps[row..rows]);
                         // SAFETY: a feature has a register for each offset; the window has one at each tap
                         // for each offset; the sums are a tile of `M` by `N` registers.
                         unsafe {
                             let from = sum.as_mut_ptr();
                             let mut tile = load_tile::<S, T, M, N>(simd, from, N * lanes);
-                            lanes_by_lanes::<S, T, M, N>(simd, &mut tile, a, &frame.units, b);
+                            lanes_by_lanes::<S, T, M, N>(simd, &mut tile, a, &table.units, b);
                             store_tile::<S, T, M, N>(&tile, from, N * lanes);
                         }
                     }

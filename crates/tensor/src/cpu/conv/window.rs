@@ -129,25 +129,25 @@ fn length(runs: &[Run]) -> Option<usize> {
 
 /// A box of the grid.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Part {
+pub(super) struct GridBox {
     pub(super) start: [usize; 3],
     pub(super) len: [usize; 3],
 }
 
-impl Part {
+impl GridBox {
     pub(super) fn numel(&self) -> usize {
         self.len.iter().product()
     }
 }
 
 /// The grid cut into boxes of at most `len`.
-pub(super) fn boxes(grid: [usize; 3], len: [usize; 3]) -> Vec<Part> {
+pub(super) fn boxes(grid: [usize; 3], len: [usize; 3]) -> Vec<GridBox> {
     let mut all = Vec::new();
     for d in (0..grid[0]).step_by(len[0].max(1)) {
         for h in (0..grid[1]).step_by(len[1].max(1)) {
             for w in (0..grid[2]).step_by(len[2].max(1)) {
                 let start = [d, h, w];
-                all.push(Part { start, len: std::array::from_fn(|i| len[i].min(grid[i] - start[i])) });
+                all.push(GridBox { start, len: std::array::from_fn(|i| len[i].min(grid[i] - start[i])) });
             }
         }
     }
@@ -257,7 +257,7 @@ impl Window {
 
 /// What boxes of one size, with as many samples, have in common: a window for each sample, and where taps and
 /// outputs are in it. `U`: what is noted of each unit of neighbouring outputs.
-pub(super) struct Frame<U> {
+pub(super) struct BoxTable<U> {
     len: [usize; 3],
     pub(super) samples: usize,
     channels: usize,
@@ -270,7 +270,7 @@ pub(super) struct Frame<U> {
     pub(super) notes: Vec<U>,
 }
 
-impl<U> Frame<U> {
+impl<U> BoxTable<U> {
     fn new(
         window: Window,
         axes: &[Axis; 3],
@@ -294,7 +294,7 @@ impl<U> Frame<U> {
                 notes.push(note([s, d, h, w], sizes.unit.min(len[2] - w)));
             }
         }
-        Some(Frame { len, samples, channels: sizes.channels, window, taps, units, notes })
+        Some(BoxTable { len, samples, channels: sizes.channels, window, taps, units, notes })
     }
 
     /// Numbers of all samples' windows.
@@ -316,7 +316,7 @@ impl<U> Frame<U> {
     }
 }
 
-/// What all frames of a convolution share.
+/// What all tables of a convolution share.
 pub(super) struct Sizes {
     /// Channels of a window, at least one.
     pub(super) channels: usize,
@@ -325,10 +325,10 @@ pub(super) struct Sizes {
     pub(super) unit: usize,
 }
 
-/// The frames of some boxes, each with some numbers of samples.
-pub(super) struct Frames<U>(Vec<Frame<U>>);
+/// The tables of some boxes, each with some numbers of samples.
+pub(super) struct BoxTables<U>(Vec<BoxTable<U>>);
 
-impl<U> Frames<U> {
+impl<U> BoxTables<U> {
     /// `note` is told the sample, depth, row and column of each unit in its box, and how many outputs it has.
     ///
     /// # Errors
@@ -336,31 +336,31 @@ impl<U> Frames<U> {
     pub(super) fn new(
         axes: &[Axis; 3],
         sizes: &Sizes,
-        parts: &[Part],
+        parts: &[GridBox],
         samples: &[usize],
         note: impl Fn([usize; 4], usize) -> U,
     ) -> Result<Self> {
-        let mut all: Vec<Frame<U>> = Vec::new();
+        let mut all: Vec<BoxTable<U>> = Vec::new();
         for key in parts.iter().flat_map(|part| samples.iter().map(|n| (part.len, *n))) {
             if key.1 > 0 && !all.iter().any(|f| (f.len, f.samples) == key) {
                 let window = Window::new(axes, key.0, sizes.lanes);
-                let Some(frame) = window.and_then(|window| Frame::new(window, axes, sizes, key, &note)) else {
+                let Some(table) = window.and_then(|window| BoxTable::new(window, axes, sizes, key, &note)) else {
                     let taps = axes.each_ref().map(|a| a.taps.len());
                     bail!(Unsupported, "conv", "kernels of {taps:?} elements are larger than the CPU backend can take")
                 };
-                all.push(frame);
+                all.push(table);
             }
         }
-        Ok(Frames(all))
+        Ok(BoxTables(all))
     }
 
-    pub(super) fn of(&self, part: &Part, samples: usize) -> &Frame<U> {
-        self.0.iter().find(|f| (f.len, f.samples) == (part.len, samples)).expect("each box has a frame")
+    pub(super) fn of(&self, part: &GridBox, samples: usize) -> &BoxTable<U> {
+        self.0.iter().find(|f| (f.len, f.samples) == (part.len, samples)).expect("each box has a table")
     }
 
     /// Numbers of the largest windows.
     pub(super) fn room(&self) -> usize {
-        self.0.iter().map(Frame::room).max().unwrap_or(0)
+        self.0.iter().map(BoxTable::room).max().unwrap_or(0)
     }
 
     /// The most units of outputs.

@@ -8,7 +8,7 @@
 //! would spread over a tile, and is left to the direct method.
 
 use super::gather::Gather;
-use super::window::{self, Axis, Frame, Frames, Part, boxes};
+use super::window::{self, Axis, BoxTable, BoxTables, GridBox, boxes};
 use super::{Scratch, lanes_of};
 use crate::Result;
 use crate::cpu::micro::{Real, full, load, rows_by_lanes, store, store_tile};
@@ -45,7 +45,7 @@ pub(super) fn tiles(axes: &[Axis; 3], batch: usize, channels: usize, features: u
 }
 
 /// Boxes of a grid of tiles, about equal, and how many samples are taken together, `most` at most; of so many channels.
-pub(super) fn cut(grid: [usize; 3], channels: usize, most: usize) -> (Vec<Part>, usize) {
+pub(super) fn cut(grid: [usize; 3], channels: usize, most: usize) -> (Vec<GridBox>, usize) {
     let wanted = (NUMBERS / (PLACES * channels)).max(TILES);
     let even = |size: usize, most: usize| size.div_ceil(size.div_ceil(most));
     let parts = boxes(grid, [1, even(grid[1], (wanted / grid[2]).max(1)), even(grid[2], wanted)]);
@@ -61,8 +61,8 @@ struct WinogradJob<'a, T> {
     /// Panels of a group, and how many tasks share them.
     count: usize,
     splits: usize,
-    parts: &'a [Part],
-    frames: &'a Frames<()>,
+    parts: &'a [GridBox],
+    tables: &'a BoxTables<()>,
     samples: usize,
     out: &'a Shared<T>,
     /// Set where a sum is no finite number.
@@ -80,7 +80,7 @@ pub(super) fn run<T: Real>(g: &Gather<'_, T>, out: &mut [T]) -> Result<bool> {
     let (parts, samples) = cut(axes.each_ref().map(|axis| axis.grid), g.channels, g.batch.div_ceil(TASKS));
     let lanes = lanes_of::<T>();
     let sizes = window::Sizes { channels: g.channels, lanes, unit: lanes };
-    let frames = Frames::new(&axes, &sizes, &parts, &[samples, g.batch % samples], |_, _| ())?;
+    let tables = BoxTables::new(&axes, &sizes, &parts, &[samples, g.batch % samples], |_, _| ())?;
     let count = g.rows.div_ceil(ROWS);
     let boxes = g.batch.div_ceil(samples) * g.groups * parts.len();
     let splits = TASKS.div_ceil(boxes).clamp(1, count);
@@ -89,9 +89,9 @@ pub(super) fn run<T: Real>(g: &Gather<'_, T>, out: &mut [T]) -> Result<bool> {
     let panels = &*panels.slice();
     let (out, spoilt) = (Shared::new(out.as_mut_ptr()), AtomicBool::new(false));
     par::try_ranges(boxes * splits, 1, |tasks| {
-        let (axes, parts, frames) = (&axes, &parts[..], &frames);
+        let (axes, parts, tables) = (&axes, &parts[..], &tables);
         let (out, spoilt) = (&out, &spoilt);
-        par::dispatch(WinogradJob { g, axes, panels, count, splits, parts, frames, samples, out, spoilt, tasks })
+        par::dispatch(WinogradJob { g, axes, panels, count, splits, parts, tables, samples, out, spoilt, tasks })
     })?;
     Ok(!spoilt.into_inner())
 }
@@ -147,11 +147,11 @@ impl<T: Real> WithSimd for WinogradJob<'_, T> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Result<()> {
         let (g, lanes) = (self.g, T::lanes::<S>());
-        let most = self.parts.iter().map(Part::numel).max().unwrap_or(0) * self.samples;
+        let most = self.parts.iter().map(GridBox::numel).max().unwrap_or(0) * self.samples;
         let widest = self.parts.iter().map(|part| part.len[2]).max().unwrap_or(0);
         let length = row_length(most, lanes);
         let panels = self.count.div_ceil(self.splits);
-        let mut window = Scratch::<T>::new("conv", &[self.frames.room()])?;
+        let mut window = Scratch::<T>::new("conv", &[self.tables.room()])?;
         let mut source = Scratch::<T>::new("conv", &[PLACES, g.channels, length])?;
         let mut sums = Scratch::<T>::new("conv", &[PLACES, panels * ROWS, length])?;
         let mut lines = Scratch::<T>::new("conv", &[4, widest + lanes])?;
@@ -164,8 +164,8 @@ impl<T: Real> WithSimd for WinogradJob<'_, T> {
             let tiles = samples * part.numel();
             let panels = split * self.count / self.splits..(split + 1) * self.count / self.splits;
             self.fill(&part, n..n + samples, group, window.slice());
-            let (frame, of) = (self.frames.of(&part, samples), (g.channels, part.len[2]));
-            turn_source::<S, T>(simd, frame, of, window.slice(), source.slice(), length);
+            let (table, of) = (self.tables.of(&part, samples), (g.channels, part.len[2]));
+            turn_source::<S, T>(simd, table, of, window.slice(), source.slice(), length);
             // A register tile's sources stay in the first-level cache while all rows of the weight pass.
             for i in 0..PLACES * tiles.div_ceil(2 * lanes) {
                 let across = tiles.div_ceil(2 * lanes);
@@ -197,14 +197,14 @@ impl<T: Real> WithSimd for WinogradJob<'_, T> {
 }
 
 impl<T: Real> WinogradJob<'_, T> {
-    fn fill(&self, part: &Part, samples: Range<usize>, group: usize, window: &mut [T]) {
+    fn fill(&self, part: &GridBox, samples: Range<usize>, group: usize, window: &mut [T]) {
         let g = self.g;
         let size: usize = g.axes.iter().map(|a| a.source).product();
         let source = |s: usize| {
             let first = ((samples.start + s) * g.groups + group) * g.channels;
             &g.source[first * size..(first + g.channels) * size]
         };
-        self.frames.of(part, samples.len()).fill(self.axes, part.start, source, window);
+        self.tables.of(part, samples.len()).fill(self.axes, part.start, source, window);
     }
 
     /// Aᵀ m A of each tile m, with Aᵀ of rows (1, 1, 1, 0), (0, 1, −1, −1), and the bias: into the output. Says
@@ -214,7 +214,7 @@ impl<T: Real> WinogradJob<'_, T> {
     fn turn_sums<S: Simd>(
         &self,
         simd: S,
-        part: &Part,
+        part: &GridBox,
         samples: Range<usize>,
         group: usize,
         panels: Range<usize>,
@@ -304,7 +304,7 @@ impl<T: Real> WinogradJob<'_, T> {
 #[inline(always)]
 pub(super) fn turn_source<S: Simd, T: Real>(
     simd: S,
-    frame: &Frame<()>,
+    table: &BoxTable<()>,
     (channels, across): (usize, usize),
     window: &[T],
     to: &mut [T],
@@ -312,9 +312,9 @@ pub(super) fn turn_source<S: Simd, T: Real>(
 ) {
     let lanes = T::lanes::<S>();
     let units = across.div_ceil(lanes);
-    for (channel, taps) in frame.taps.chunks_exact(PLACES).enumerate().take(channels) {
+    for (channel, taps) in table.taps.chunks_exact(PLACES).enumerate().take(channels) {
         let to = &mut to[channel * length..];
-        for (i, unit) in frame.units.iter().enumerate() {
+        for (i, unit) in table.units.iter().enumerate() {
             // The last register of a row of tiles reaches into the next row's, which is written after it.
             let tile = i / units * across + i % units * lanes;
             let mut d = [[T::splat(simd, T::default()); 4]; 4];
