@@ -28,6 +28,15 @@ pub trait Autograd: Sized {
 
     /// The accumulated gradient of a leaf (or of a tensor that retains it). A [sparse](crate::sparse_gradients) one in
     /// its dense form, `None` where memory for that runs out; what is written into it makes the gradient dense.
+    ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// use flambeau_autograd::Autograd;
+    /// let x = tensor!([1.0, 2.0]).requires_grad_()?;
+    /// x.square()?.sum(..)?.backward()?;
+    /// assert_eq!(x.grad().unwrap().to_vec::<f32>()?, [2.0, 4.0]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     fn grad(&self) -> Option<Tensor>;
 
     /// The accumulated gradient where it is sparse: `tensor.grad` with `tensor.grad.is_sparse`.

@@ -287,6 +287,12 @@ macro_rules! methods {
 
 methods! {
     /// x Φ(x), as `nn.functional.gelu`.
+    ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// assert!(tensor!([1.0, 0.0]).gelu()?.allclose(&tensor!([0.8413447, 0.0]))?);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     gelu, gelu_() => Gelu { tanh: false };
     /// [`gelu`](Tensor::gelu) with Φ computed as `approximate` says.
     gelu_with, gelu_with_(approximate: Approximate) => Gelu { tanh: approximate == Approximate::Tanh };

@@ -439,12 +439,43 @@ macro_rules! binary {
 
 binary! {
     /// x + y.
+    ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// let x = tensor!([1.0, 2.0]);
+    /// assert_eq!(x.add(&tensor!([[10.0], [20.0]]))?.to_vec::<f32>()?, [11.0, 12.0, 21.0, 22.0]);
+    /// assert_eq!(x.add(1)?.to_vec::<f32>()?, [2.0, 3.0]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     Add, "add", Any, false, |d| d, add, in place add_;
     /// x − y.
+    ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// let x = tensor!([1.0, 2.0]);
+    /// assert_eq!(x.sub(&tensor!([3.0, 5.0]))?.to_vec::<f32>()?, [-2.0, -3.0]);
+    /// assert_eq!(x.rsub(1)?.to_vec::<f32>()?, [0.0, -1.0]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     Sub, "sub", NeitherBool, false, |d| d, sub, in place sub_, reversed rsub;
     /// x · y.
+    ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// let x = tensor!([1.0, 2.0]);
+    /// assert_eq!(x.mul(&x)?.to_vec::<f32>()?, [1.0, 4.0]);
+    /// assert_eq!(x.mul(0.5)?.to_vec::<f32>()?, [0.5, 1.0]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     Mul, "mul", Any, false, |d| d, mul, in place mul_;
     /// x / y, true division: integers become the default dtype.
+    ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// assert_eq!(tensor!([1, 3]).div(2)?.to_vec::<f32>()?, [0.5, 1.5]);
+    /// assert_eq!(tensor!([1.0, 4.0]).rdiv(2)?.to_vec::<f32>()?, [2.0, 0.5]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     Div, "div", Any, false, DType::to_float, div, in place div_, reversed rdiv;
     /// ⌊x / y⌋.
     DivFloor, "floor_divide", RealNumber, false, |d| d, floor_divide, in place floor_divide_, reversed rfloor_divide;
@@ -455,14 +486,33 @@ binary! {
     /// The remainder with the sign of the dividend, as C's `fmod`.
     Fmod, "fmod", RealNumber, false, |d| d, fmod, in place fmod_;
     /// x to the power of y.
+    ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// assert_eq!(tensor!([2.0, 3.0]).pow(2)?.to_vec::<f32>()?, [4.0, 9.0]);
+    /// assert_eq!(tensor!([2.0, 3.0]).rpow(2)?.to_vec::<f32>()?, [4.0, 8.0]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     Pow, "pow", NoBool, false, |d| d, pow, in place pow_, reversed rpow;
     /// The angle of the point (y, x) in radians: `self` is y.
     Atan2, "atan2", Real, false, DType::to_float, atan2, in place atan2_;
     /// The larger of the two; NaN if either is.
+    ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// assert_eq!(tensor!([-1.0, 2.0]).maximum(0)?.to_vec::<f32>()?, [0.0, 2.0]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     Maximum, "maximum", Real, false, |d| d, maximum;
     /// The smaller of the two; NaN if either is.
     Minimum, "minimum", Real, false, |d| d, minimum;
     /// x = y.
+    ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// assert_eq!(tensor!([1, 2, 3]).eq(2)?.to_vec::<bool>()?, [false, true, false]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     Eq, "eq", Any, true, |d| d, eq;
     /// x ≠ y.
     Ne, "ne", Any, true, |d| d, ne;
@@ -471,6 +521,12 @@ binary! {
     /// x ≤ y.
     Le, "le", Real, true, |d| d, le;
     /// x > y.
+    ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// assert_eq!(tensor!([1, 2, 3]).gt(1)?.to_vec::<bool>()?, [false, true, true]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     Gt, "gt", Real, true, |d| d, gt;
     /// x ≥ y.
     Ge, "ge", Real, true, |d| d, ge;

@@ -320,7 +320,10 @@ macro_rules! methods {
         impl Tensor {
             $(
                 #[doc = concat!("Cross-correlation of `[n, c, ", $sizes, "]` (or without `n`) with a `weight` `[o, c / groups, k…]` and a `bias`")]
-                #[doc = concat!("`[o]`: `torch.nn.functional.", stringify!($conv), "`.\n\n# Errors\n")]
+                #[doc = concat!("`[o]`: `torch.nn.functional.", stringify!($conv), "`.\n\n```\n# use flambeau_tensor::{ConvOptions, Tensor};")]
+                #[doc = concat!("let (x, weight) = (Tensor::ones([6; 2 + ", $rank, "]).build()?, Tensor::ones([4, 6, 3, 3, 3][..2 + ", $rank, "].to_vec()).build()?);")]
+                #[doc = concat!("let y = x.", stringify!($conv), "(&weight, None, ConvOptions::new().stride(2).padding(1))?;\nassert_eq!(y.shape()[1..3], [4, 3]);")]
+                #[doc = "# Ok::<(), flambeau_tensor::Error>(())\n```\n\n# Errors"]
                 /// Where shapes, channels, groups or dtypes do not go together, or the kernel is larger than the
                 /// padded input.
                 #[track_caller]

@@ -467,6 +467,14 @@ impl Tensor {
     /// x·wᵀ + b for the rows `[…, k]` of this tensor, `weight` `[n, k]` and `bias` `[n]`:
     /// `torch.nn.functional.linear`. The weight is read where it lies.
     ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// let (x, weight) = (tensor!([[1.0, 2.0]]), tensor!([[1.0, 1.0], [0.0, 3.0], [2.0, 0.0]]));
+    /// let y = x.linear(&weight, Some(&tensor!([0.5, 0.5, 0.5])))?;
+    /// assert_eq!(y.to_vec::<f32>()?, [3.5, 6.5, 2.5]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Where the last dimension of the input is not that of the weight, or the bias does not fit.
     #[track_caller]

@@ -408,7 +408,9 @@ macro_rules! methods {
         impl Tensor {
             $(
                 #[doc = concat!("The largest element of each window of `[n, c, ", $sizes, "]` (or without `n`): `torch.nn.functional.", stringify!($max), "`.")]
-                #[doc = concat!("`x.", stringify!($max), "(2)` has windows of 2 side by side; [`MaxPoolOptions`] says more.\n\n# Errors\n")]
+                #[doc = concat!("`x.", stringify!($max), "(2)` has windows of 2 side by side; [`MaxPoolOptions`] says more.\n\n```\n# use flambeau_tensor::Tensor;")]
+                #[doc = concat!("let x = Tensor::ones([6; 2 + ", $rank, "]).build()?;\nassert_eq!(x.", stringify!($max), "(2)?.shape()[2..], [3; ", $rank, "]);")]
+                #[doc = "# Ok::<(), flambeau_tensor::Error>(())\n```\n\n# Errors"]
                 /// Where no window fits, or the padding is more than half of one.
                 #[track_caller]
                 pub fn $max(&self, options: impl Into<MaxPoolOptions>) -> Result<Tensor> {
@@ -421,7 +423,9 @@ macro_rules! methods {
                     self.max_pooled(stringify!($max), $rank, sliding(stringify!($max), $rank, &options.into())?)
                 }
 
-                #[doc = concat!("The mean of each window of `[n, c, ", $sizes, "]` (or without `n`): `torch.nn.functional.", stringify!($avg), "`.\n\n# Errors\n")]
+                #[doc = concat!("The mean of each window of `[n, c, ", $sizes, "]` (or without `n`): `torch.nn.functional.", stringify!($avg), "`.\n\n```\n# use flambeau_tensor::Tensor;")]
+                #[doc = concat!("let x = Tensor::ones([6; 2 + ", $rank, "]).build()?;\nassert_eq!(x.", stringify!($avg), "(3)?.shape()[2..], [2; ", $rank, "]);")]
+                #[doc = "# Ok::<(), flambeau_tensor::Error>(())\n```\n\n# Errors"]
                 /// Where no window fits, or the padding is more than half of one.
                 #[track_caller]
                 pub fn $avg(&self, options: impl Into<AvgPoolOptions>) -> Result<Tensor> {

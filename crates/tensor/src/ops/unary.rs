@@ -86,18 +86,42 @@ macro_rules! unary {
 
 unary! {
     /// −x.
+    ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// assert_eq!(tensor!([1.0, -2.0]).neg()?.to_vec::<f32>()?, [-1.0, 2.0]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     Neg, "neg", Number, neg, neg_;
     /// |x|; of a complex number its magnitude, a real number.
+    ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// assert_eq!(tensor!([1.0, -2.0]).abs()?.to_vec::<f32>()?, [1.0, 2.0]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     Abs, "abs", Magnitude, abs;
     /// −1, 0 or 1; 0 for NaN.
     Sign, "sign", Real, sign, sign_;
     /// e to the x.
+    ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// assert_eq!(tensor!([0.0, 1.0]).exp()?.to_vec::<f32>()?, [1.0, std::f32::consts::E]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     Exp, "exp", Float, exp, exp_;
     /// 2 to the x.
     Exp2, "exp2", Float, exp2, exp2_;
     /// eˣ − 1, exact near 0.
     Expm1, "expm1", Float, expm1, expm1_;
     /// The natural logarithm.
+    ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// assert_eq!(tensor!([1.0, 0.0]).log()?.to_vec::<f32>()?, [0.0, f32::NEG_INFINITY]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     Log, "log", Float, log, log_;
     /// The logarithm to base 2.
     Log2, "log2", Float, log2, log2_;
@@ -106,6 +130,12 @@ unary! {
     /// log(1 + x), exact near 0.
     Log1p, "log1p", Float, log1p, log1p_;
     /// The square root.
+    ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// assert_eq!(tensor!([4.0, 9.0]).sqrt()?.to_vec::<f32>()?, [2.0, 3.0]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     Sqrt, "sqrt", Float, sqrt, sqrt_;
     /// 1 / √x.
     Rsqrt, "rsqrt", Float, rsqrt, rsqrt_;
@@ -114,6 +144,13 @@ unary! {
     /// 1 / x.
     Reciprocal, "reciprocal", Float, reciprocal, reciprocal_;
     /// The sine of x in radians.
+    ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// let x = tensor!([0.0, std::f32::consts::FRAC_PI_2]);
+    /// assert_eq!(x.sin()?.to_vec::<f32>()?, [0.0, 1.0]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     Sin, "sin", Float, sin, sin_;
     /// The cosine of x in radians.
     Cos, "cos", Float, cos, cos_;
@@ -130,6 +167,12 @@ unary! {
     /// The hyperbolic cosine.
     Cosh, "cosh", Float, cosh, cosh_;
     /// The hyperbolic tangent.
+    ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// assert_eq!(tensor!([0.0, 40.0]).tanh()?.to_vec::<f32>()?, [0.0, 1.0]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     Tanh, "tanh", Float, tanh, tanh_;
     /// The inverse hyperbolic sine.
     Asinh, "asinh", Float, asinh, asinh_;
@@ -138,8 +181,20 @@ unary! {
     /// The inverse hyperbolic tangent.
     Atanh, "atanh", Float, atanh, atanh_;
     /// 1 / (1 + e⁻ˣ).
+    ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// assert_eq!(tensor!([0.0, 40.0]).sigmoid()?.to_vec::<f32>()?, [0.5, 1.0]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     Sigmoid, "sigmoid", Float, sigmoid, sigmoid_;
     /// max(x, 0).
+    ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// assert_eq!(tensor!([-1.0, 2.0]).relu()?.to_vec::<f32>()?, [0.0, 2.0]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     Relu, "relu", RealNumber, relu, relu_;
     /// The error function.
     Erf, "erf", RealFloat, erf, erf_;

@@ -98,6 +98,14 @@ impl Tensor {
     /// variance are those of the input, and the running ones, where given, move towards them by `momentum`
     /// in place (the variance as the unbiased one); else the running ones are used.
     ///
+    /// ```
+    /// # use flambeau_tensor::{BatchNormOptions, tensor};
+    /// let x = tensor!([[1.0, 10.0], [3.0, 30.0]]); // two samples of two channels
+    /// let y = x.batch_norm(BatchNormOptions::new().training(true).eps(0.0))?;
+    /// assert!(y.allclose(&tensor!([[-1.0, -1.0], [1.0, 1.0]]))?);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Where shapes do not fit, where training has but one value for each channel, and where running
     /// statistics are missing without training.

@@ -57,6 +57,14 @@ reductions! {
 
     /// The mean over `dims`, as `torch.mean`; NaN of no elements.
     ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// let x = tensor!([[1.0, 2.0], [3.0, 5.0]]);
+    /// assert_eq!(x.mean(1)?.to_vec::<f32>()?, [1.5, 4.0]);
+    /// assert_eq!(x.mean_keepdim(0)?.shape(), [1, 2]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Where the tensor is neither floating point nor complex.
     "mean", mean, mean_keepdim(), |x, dims| dispatch(Mean { dims }, &[x]);
@@ -71,6 +79,12 @@ reductions! {
     };
 
     /// The largest value over `dims`, as `torch.amax`; NaN if there is one. Equal ones share the gradient.
+    ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// assert_eq!(tensor!([[1.0, 7.0], [3.0, 5.0]]).amax(0)?.to_vec::<f32>()?, [3.0, 7.0]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Where there is nothing to choose from, or the tensor is complex.
@@ -136,11 +150,25 @@ macro_rules! with_place {
 
 with_place! {
     /// The place of the largest value along `dim`, as `torch.argmax`: `int64`; of equal ones the first.
+    ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// assert_eq!(tensor!([[1.0, 7.0], [6.0, 5.0]]).argmax(1)?.to_vec::<i64>()?, [1, 0]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     "argmax", Argmax => Tensor, dispatch, |x, dim| x.drop_dims(&[dim]); argmax, argmax_keepdim;
     /// The place of the smallest value along `dim`, as `torch.argmin`: `int64`; of equal ones the first.
     "argmin", Argmin => Tensor, dispatch, |x, dim| x.drop_dims(&[dim]); argmin, argmin_keepdim;
     /// The largest value along `dim` and its place, as `torch.max(x, dim)`. The gradient goes to that place
     /// alone; see [`amax`](Tensor::amax) for one that equal values share.
+    ///
+    /// ```
+    /// # use flambeau_tensor::tensor;
+    /// let largest = tensor!([[1.0, 7.0], [6.0, 5.0]]).max_dim(1)?;
+    /// assert_eq!(largest.values.to_vec::<f32>()?, [7.0, 6.0]);
+    /// assert_eq!(largest.indices.to_vec::<i64>()?, [1, 0]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     "max", MaxDim => ValuesIndices, values_indices, |x, dim| x.map(|t| t.drop_dims(&[dim])); max_dim, max_dim_keepdim;
     /// The smallest value along `dim` and its place, as `torch.min(x, dim)`. The gradient goes to that place
     /// alone; see [`amin`](Tensor::amin) for one that equal values share.
