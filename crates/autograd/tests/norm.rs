@@ -4,7 +4,10 @@
 mod common;
 
 use common::{check, close, kernel_is_decomposition, sample, seeded, values};
-use flambeau_tensor::{DType, ErrorKind, Tensor, ops::*};
+use flambeau_autograd::{Autograd, GradOptions, grad_with};
+use flambeau_tensor::{
+    AvgPoolOptions, BatchNormOptions, DType, ErrorKind, MaxPoolOptions, MemoryFormat, Result, Tensor, ops::*,
+};
 
 fn p(seed: u64, n: usize) -> Tensor {
     seeded(seed, &[n], 0.3, 1.5)
@@ -249,4 +252,54 @@ fn a_constant_group_is_zero_to_the_bit() {
     let rows = x.select(0, 0).unwrap().t().unwrap().expand([4, 3]).unwrap();
     let y = rows.batch_norm(BatchNormOptions::new().training(true)).unwrap();
     assert_eq!(y.to_vec::<f32>().unwrap(), [0.0; 12]);
+}
+
+/// The gradients of norms and pools through images in channels-last order: those of rows, in the order of the input
+/// where the gradient that comes lies so, too (PyTorch 2.15).
+#[test]
+fn gradients_in_channels_last_order_are_those_of_rows() -> Result<()> {
+    type Made = fn(&Tensor, &[&Tensor; 2]) -> Result<Tensor>;
+    let cases: [(&str, Made); 7] = [
+        ("batch_norm", |x, &[w, b]| x.batch_norm(BatchNormOptions::new().weight(w).bias(b).training(true))),
+        ("batch_norm by running statistics", |x, &[w, b]| {
+            let (mean, var) =
+                (Tensor::full([5], 0.3).dtype(DType::F64).build()?, Tensor::full([5], 1.5).dtype(DType::F64).build()?);
+            x.batch_norm(BatchNormOptions::new().running_mean(&mean).running_var(&var).weight(w).bias(b))
+        }),
+        ("max_pool", |x, &[w, _]| x.max_pool2d(MaxPoolOptions::new(3).stride(2).padding(1))?.mul(&w.view([5, 1, 1])?)),
+        ("max_pool of overlapping windows", |x, &[w, _]| {
+            x.max_pool2d(MaxPoolOptions::new(3).stride(1))?.mul(&w.view([5, 1, 1])?)
+        }),
+        ("avg_pool", |x, &[w, _]| x.avg_pool2d(AvgPoolOptions::new(3).stride(2).padding(1))?.mul(&w.view([5, 1, 1])?)),
+        ("adaptive", |x, &[w, _]| x.adaptive_avg_pool2d((3, 2))?.mul(&w.view([5, 1, 1])?)),
+        ("group_norm", |x, &[w, b]| x.group_norm(5, Some(w), Some(b), 1e-5)),
+    ];
+    let (w, b) = (p(3, 5).requires_grad_()?, p(4, 5).requires_grad_()?);
+    for (name, f) in cases {
+        let rows = seeded(7, &[3, 5, 6, 7], -2.0, 2.0).requires_grad_()?;
+        let last = rows.detach().contiguous_in(MemoryFormat::ChannelsLast)?.detach().requires_grad_()?;
+        let (y, z) = (f(&last, &[&w, &b])?, f(&rows, &[&w, &b])?);
+        assert_eq!(y.strides(), y.contiguous_in(MemoryFormat::ChannelsLast)?.strides(), "{name}");
+        let g = seeded(11, y.shape(), -1.0, 1.0);
+        let through = |y: &Tensor, x: &Tensor, g: Tensor| {
+            let options = GradOptions::new().grad_outputs(vec![Some(g)]).allow_unused(true);
+            grad_with(&[y], &[x, &w, &b], GradOptions { retain_graph: Some(true), ..options })
+        };
+        let want = through(&z, &rows, g.clone())?;
+        for g in [g.contiguous_in(MemoryFormat::ChannelsLast)?, g.clone()] {
+            let in_order = g.is_contiguous_in(MemoryFormat::ChannelsLast);
+            let got = through(&y, &last, g)?;
+            for (i, (got, want)) in got.iter().zip(&want).enumerate() {
+                let (Some(got), Some(want)) = (got, want) else {
+                    assert_eq!(got.is_none(), want.is_none());
+                    continue;
+                };
+                close(&format!("{name} {i}"), &values(got), &values(want), 1e-10);
+            }
+            if in_order {
+                assert_eq!(got[0].as_ref().unwrap().strides(), last.strides(), "{name}");
+            }
+        }
+    }
+    Ok(())
 }

@@ -1,8 +1,8 @@
 //! Convolutions and pools of special values. Right values are PyTorch's (2.15).
 
 use flambeau_tensor::{
-    AvgPoolOptions, BatchNormOptions, ConvOptions, ConvTransposeOptions, DType, Device, Every, MemoryFormat, Result,
-    Tensor, To, cat,
+    AvgPoolOptions, BatchNormOptions, ConvOptions, ConvTransposeOptions, DType, Device, Every, MaxPoolOptions,
+    MemoryFormat, Result, Tensor, To, cat,
 };
 
 const INF: f32 = f32::INFINITY;
@@ -145,5 +145,124 @@ fn channels_last_is_kept() -> Result<()> {
     assert!(back.is_contiguous() && back.equal(&rows)?);
     assert!(rows.to(DType::F32)?.is(&rows) && rows.to(MemoryFormat::ChannelsLast3d).is_err());
     assert_eq!(rows.to((Device::Meta, MemoryFormat::ChannelsLast))?.strides(), x.strides());
+    Ok(())
+}
+
+fn in_both_orders(shape: &[usize]) -> Result<(Tensor, Tensor)> {
+    let rows = Tensor::randn(shape).build()?;
+    let format = if shape.len() == 5 { MemoryFormat::ChannelsLast3d } else { MemoryFormat::ChannelsLast };
+    Ok((rows.contiguous_in(format)?, rows))
+}
+
+fn bits(x: &Tensor) -> Vec<u64> {
+    x.to_dtype(DType::F64).unwrap().to_vec::<f64>().unwrap().into_iter().map(f64::to_bits).collect()
+}
+
+/// Pools that compute in channels-last order give the bits of those in rows.
+#[test]
+fn pools_of_channels_last_images_are_those_of_rows() -> Result<()> {
+    let (_, rows) = in_both_orders(&[2, 5, 9, 11])?;
+    let special = [f32::NAN, INF, -INF].map(|x| Tensor::full([1], x).build().unwrap());
+    let rows = cat(&[&rows.flatten(0, -1)?.narrow(0, 0, 987)?, &special[0], &special[1], &special[2]], 0)?
+        .view([2, 5, 9, 11])?;
+    let max = [
+        MaxPoolOptions::new(2),
+        MaxPoolOptions::new(3).stride(2).padding(1),
+        MaxPoolOptions::new((2, 3)).dilation((3, 2)).stride(1).ceil_mode(true),
+        MaxPoolOptions::new(5).stride(4).padding(2),
+    ];
+    let avg = [
+        AvgPoolOptions::new(2),
+        AvgPoolOptions::new(3).stride(2).padding(1),
+        AvgPoolOptions::new((3, 2)).padding(1).count_include_pad(false).ceil_mode(true),
+        AvgPoolOptions::new(3).divisor_override(Some(7)),
+    ];
+    for dtype in [DType::F32, DType::F64, DType::BF16, DType::F16, DType::I16, DType::I64] {
+        let rows = if dtype.is_float() {
+            rows.to_dtype(dtype)?
+        } else {
+            rows.nan_to_num(Some(0.0), None, None)?.clamp(-9, 9)?.mul(3)?.to_dtype(dtype)?
+        };
+        let last = rows.contiguous_in(MemoryFormat::ChannelsLast)?;
+        for options in &max {
+            let (got, want) = (last.max_pool2d_with_indices(*options)?, rows.max_pool2d_with_indices(*options)?);
+            assert!(got.values.is_contiguous_in(MemoryFormat::ChannelsLast), "{dtype} {options:?}");
+            assert_eq!(bits(&got.values), bits(&want.values), "{dtype} {options:?}");
+            assert_eq!(got.indices.to_vec::<i64>()?, want.indices.to_vec::<i64>()?, "{dtype} {options:?}");
+        }
+        if !dtype.is_float() {
+            continue;
+        }
+        for options in &avg {
+            let (got, want) = (last.avg_pool2d(*options)?, rows.avg_pool2d(*options)?);
+            assert!(got.is_contiguous_in(MemoryFormat::ChannelsLast), "{dtype} {options:?}");
+            assert_eq!(bits(&got), bits(&want), "{dtype} {options:?}");
+        }
+        for size in [1, 2, 4] {
+            assert_eq!(
+                bits(&last.adaptive_avg_pool2d(size)?),
+                bits(&rows.adaptive_avg_pool2d(size)?),
+                "{dtype} {size}"
+            );
+            assert_eq!(
+                bits(&last.adaptive_max_pool2d(size)?),
+                bits(&rows.adaptive_max_pool2d(size)?),
+                "{dtype} {size}"
+            );
+        }
+    }
+    let (last, rows) = in_both_orders(&[2, 3, 5, 4, 6])?;
+    assert_eq!(bits(&last.max_pool3d(2)?), bits(&rows.max_pool3d(2)?));
+    assert_eq!(bits(&last.avg_pool3d(3)?), bits(&rows.avg_pool3d(3)?));
+    assert!(last.avg_pool3d(2)?.is_contiguous_in(MemoryFormat::ChannelsLast3d));
+    // No batch of images, though the strides could be those of one: three dimensions of four are pooled.
+    let (last, rows) = in_both_orders(&[3, 4, 5, 6])?;
+    assert_eq!(bits(&last.max_pool3d(2)?), bits(&rows.max_pool3d(2)?));
+    assert_eq!(bits(&last.adaptive_avg_pool3d((1, 2, 2))?), bits(&rows.adaptive_avg_pool3d((1, 2, 2))?));
+    Ok(())
+}
+
+/// Batch norm computes in channels-last order, by the sums of other blocks.
+#[test]
+fn batch_norm_of_channels_last_images_is_that_of_rows() -> Result<()> {
+    for shape in [&[3, 5, 6, 7][..], &[2, 64, 9, 8], &[2, 3, 4, 5, 6], &[70, 2, 30, 3]] {
+        let (last, rows) = in_both_orders(shape)?;
+        let (last, rows) = (last.to_dtype(DType::F64)?, rows.to_dtype(DType::F64)?);
+        let channels = shape[1];
+        let draw = || Tensor::randn([channels]).dtype(DType::F64).build();
+        let (weight, bias, mean, var) = (draw()?, draw()?, draw()?, draw()?.abs()?.add(0.5)?);
+        for training in [true, false] {
+            let run = |x: &Tensor| -> Result<[Tensor; 3]> {
+                let (mean, var) = (mean.copy()?, var.copy()?);
+                let options = BatchNormOptions::new().running_mean(&mean).running_var(&var).training(training);
+                let y = x.batch_norm(options.weight(&weight).bias(&bias))?;
+                Ok([y, mean, var])
+            };
+            let (got, want) = (run(&last)?, run(&rows)?);
+            assert_eq!(got[0].strides(), last.strides());
+            for (got, want) in got.iter().zip(&want) {
+                assert!(got.allclose(want)?, "{shape:?}");
+            }
+        }
+        let half = last.to_dtype(DType::BF16)?.batch_norm(BatchNormOptions::new().training(true))?;
+        let want = rows.to_dtype(DType::BF16)?.batch_norm(BatchNormOptions::new().training(true))?;
+        assert_eq!(half.strides(), last.strides());
+        let off = half.to_dtype(DType::F32)?.sub(want.to_dtype(DType::F32)?)?.abs()?.max_all()?;
+        assert!(off.item::<f32>()? <= 1.0 / 64.0, "{shape:?}");
+    }
+    Ok(())
+}
+
+/// As `torch.empty`, in every dtype, on every device and in every order; what has not been written is zero.
+#[test]
+fn empty_is_zero_until_it_is_written() -> Result<()> {
+    let x = Tensor::empty([2, 3, 4, 5]).dtype(DType::I16).memory_format(MemoryFormat::ChannelsLast).build()?;
+    assert_eq!((x.dtype(), x.strides(), x.any(..)?.item::<bool>()?), (DType::I16, &[60, 1, 15, 3][..], false));
+    assert_eq!(x.empty_like()?.strides(), x.strides());
+    assert_eq!(Tensor::empty([4]).device(Device::Meta).build()?.device(), Device::Meta);
+    let error = Tensor::empty([2, -1]).build().unwrap_err().to_string();
+    assert!(error.starts_with("empty: "), "{error}");
+    assert!(Tensor::empty([1usize << 40, 1 << 40]).build().is_err());
+    assert!(Tensor::empty([3]).memory_format(MemoryFormat::ChannelsLast).build().is_err());
     Ok(())
 }

@@ -1,10 +1,11 @@
 //! Kernels of layer, root-mean-square, batch, group and instance norm, and of the gradients through them.
 //!
 //! Batch, group and instance norm are [`planes`](super::planes); the others go row by row, the row staying
-//! in cache between its sums and its result.
+//! in cache between its sums and its result. To a batch norm, images in channels-last order are a batch of pixels.
 
 use super::floats::{self, Compute, compute, each, read, sum, sum_of, sum_of3, write};
 use super::planes::{Gradients, Over, Planes};
+use super::view::by_pixels;
 use super::{CpuKernel, Dst, Src, halves, list, par};
 use crate::op::Infer;
 use crate::ops::{
@@ -335,18 +336,20 @@ impl CpuKernel for BatchNorm {
             let rstd = rstd_of(variance.iter().map(|v| v.to_f64()), op.eps);
             write(&mut outputs[0], |y| normalise_planes(planes, (&x, y), (&mean, &rstd), [w.as_deref(), b.as_deref()]))
         }
-        let planes = Planes::new(inputs[0].shape(), Over::Batch);
-        planes.check_room(Self::NAME)?;
-        let half = matches!(inputs[0].dtype(), DType::F16 | DType::BF16);
-        if self.training {
-            compute!(
-                Self::NAME,
-                inputs[0].dtype(),
-                forward_planes(planes, (self.eps, half), self.weight, self.bias, inputs, outputs)
-            )
-        } else {
-            compute!(Self::NAME, inputs[0].dtype(), eval(self, planes, inputs, outputs))
-        }
+        by_pixels(1, inputs, outputs, |inputs, outputs, _| {
+            let planes = Planes::new(inputs[0].shape(), Over::Batch);
+            planes.check_room(Self::NAME)?;
+            let half = matches!(inputs[0].dtype(), DType::F16 | DType::BF16);
+            if self.training {
+                compute!(
+                    Self::NAME,
+                    inputs[0].dtype(),
+                    forward_planes(planes, (self.eps, half), self.weight, self.bias, inputs, outputs)
+                )
+            } else {
+                compute!(Self::NAME, inputs[0].dtype(), eval(self, planes, inputs, outputs))
+            }
+        })
     }
 }
 
@@ -382,9 +385,11 @@ fn backward_planes<T: Compute>(
 
 impl CpuKernel for BatchNormBackward {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-        let (planes, how) = (Planes::new(inputs[1].shape(), Over::Batch), (self.of.eps, self.of.training));
-        planes.check_room(Self::NAME)?;
-        compute!(Self::NAME, inputs[1].dtype(), backward_planes(planes, how, self.needs, inputs, outputs))
+        by_pixels(2, inputs, outputs, |inputs, outputs, _| {
+            let (planes, how) = (Planes::new(inputs[1].shape(), Over::Batch), (self.of.eps, self.of.training));
+            planes.check_room(Self::NAME)?;
+            compute!(Self::NAME, inputs[1].dtype(), backward_planes(planes, how, self.needs, inputs, outputs))
+        })
     }
 }
 

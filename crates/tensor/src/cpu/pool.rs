@@ -1,15 +1,20 @@
 //! Kernels of pooling. A plane is computed by one task; windows are tables along each dimension, so that
-//! padding, dilation and adaptive windows are no cases of the loops.
+//! padding, dilation and adaptive windows are no cases of the loops. Images in channels-last order are pooled as they
+//! lie ([`pixels`]).
+
+mod pixels;
 
 use super::lanes::by_dtype;
 use super::matmul::{narrow, widen};
 use super::par::Shared;
+use super::view::by_pixels;
 use super::{CpuKernel, Dst, Src, list, par};
 use crate::dtype::Stored;
 use crate::ops::{AvgPool, AvgPoolBackward, Axes, MaxPool, MaxPoolBackward, Window, Windows};
 use crate::shape::Spatial;
 use crate::{DType, Result, bail};
 use half::{bf16, f16};
+use pixels::Pixels;
 
 /// The last dimensions of `shape` as three.
 fn plane(shape: &[usize], rank: usize) -> [usize; 3] {
@@ -222,74 +227,97 @@ fn is_two(windows: &Windows) -> bool {
     }
 }
 
+/// How many of the operands that come first are images: none where what is pooled is no batch of them.
+fn images(count: usize, shape: &[usize], pooled: usize) -> usize {
+    if shape.len() == pooled + 2 { count } else { 0 }
+}
+
 impl CpuKernel for MaxPool {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-        let (x, rank) = (&inputs[0], self.windows.rank());
-        let [values, indices] = outputs else { bail!(Unsupported, "max_pool", "two outputs are expected") };
-        if values.numel() == 0 {
+        let (shape, rank) = (inputs[0].shape(), self.windows.rank());
+        if outputs[0].numel() == 0 {
             return Ok(());
         }
-        let size = plane(x.shape(), rank);
-        let axes = self.windows.axes("max_pool", &x.shape()[x.shape().len() - rank..], false)?;
+        let size = plane(shape, rank);
+        let axes = self.windows.axes("max_pool", &shape[shape.len() - rank..], false)?;
         let two = is_two(&self.windows);
-        let indices = indices.slice::<i64>();
         let line = Line::new(&self.windows, size, axes[2].len());
-        macro_rules! run {
-            ($x:expr, $values:expr) => {
-                match &line {
-                    _ if two => max_two(size, $x, $values, indices),
-                    Some(line) => max_rows(&axes, line, size, $x, $values, indices),
-                    None => max(&axes, size, $x, $values, indices),
-                }
-            };
-        }
-        by_dtype!("max_pool", x.dtype(), {
-            full T => run!(&x.contiguous::<T>(), values.slice::<T>()),
-            int T => run!(&x.contiguous::<T>(), values.slice::<T>()),
-            half T => {
-                let mut wide: Vec<T> = list(values.numel(), 0.0)?;
-                run!(&widen(x)?, &mut wide);
-                narrow(&wide, values);
-            },
-        });
-        Ok(())
+        by_pixels(images(1, shape, rank), inputs, outputs, |inputs, outputs, by_pixels| {
+            let [values, indices] = outputs else { bail!(Unsupported, "max_pool", "two outputs are expected") };
+            let (x, indices) = (&inputs[0], indices.slice::<i64>());
+            macro_rules! run {
+                ($x:expr, $values:expr) => {
+                    match &line {
+                        _ if by_pixels => Pixels::new(size, shape[1]).max(&axes, $x, $values, indices),
+                        _ if two => max_two(size, $x, $values, indices),
+                        Some(line) => max_rows(&axes, line, size, $x, $values, indices),
+                        None => max(&axes, size, $x, $values, indices),
+                    }
+                };
+            }
+            by_dtype!("max_pool", x.dtype(), {
+                full T => run!(&x.contiguous::<T>(), values.slice::<T>()),
+                int T => run!(&x.contiguous::<T>(), values.slice::<T>()),
+                half T => {
+                    let mut wide: Vec<T> = list(values.numel(), 0.0)?;
+                    run!(&widen(x)?, &mut wide);
+                    narrow(&wide, values);
+                },
+            });
+            Ok(())
+        })
     }
+}
+
+/// All places are inside of a plane of `inputs` elements, or −1.
+fn check_places(places: &[i64], inputs: usize) -> Result<()> {
+    if let Some(place) = places.iter().find(|i| !(-1..inputs as i64).contains(i)) {
+        bail!(Index, "max_pool_backward", "place {place} is outside of a plane of {inputs} elements")
+    }
+    Ok(())
 }
 
 /// Adds each element of `grad` at its place.
 fn scatter<T: Stored + std::ops::AddAssign>(
     grad: &[T],
     places: &[i64],
-    pooled: usize,
-    inputs: usize,
+    (pooled, inputs): (usize, usize),
     out: &mut [T],
-) -> Result<()> {
-    if let Some(place) = places.iter().find(|i| !(-1..inputs as i64).contains(i)) {
-        bail!(Index, "max_pool_backward", "place {place} is outside of a plane of {inputs} elements")
-    }
+) {
     par::chunks(out, inputs, inputs + pooled, |p, out| {
         out.fill(T::default());
         let range = p * pooled..(p + 1) * pooled;
         let there = grad[range.clone()].iter().zip(&places[range]).filter(|(_, i)| **i >= 0);
         there.for_each(|(g, i)| out[*i as usize] += *g);
     });
-    Ok(())
 }
 
 impl CpuKernel for MaxPoolBackward {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-        let (grad, out, rank) = (&inputs[0], &mut outputs[0], self.size.given().len());
-        let product = |shape: &[usize]| plane(shape, rank).iter().product::<usize>();
-        let (pooled, size) = (product(grad.shape()), product(out.shape()));
-        let places = inputs[1].contiguous::<i64>();
-        by_dtype!("max_pool_backward", grad.dtype(), {
-            full T => scatter::<T>(&grad.contiguous(), &places, pooled, size, out.slice()),
-            half T => {
-                let mut wide: Vec<T> = list(out.numel(), 0.0)?;
-                scatter(&widen(grad)?, &places, pooled, size, &mut wide)?;
-                narrow(&wide, out);
-                Ok(())
-            },
+        let (shape, rank) = (outputs[0].shape(), self.size.given().len());
+        let size = plane(shape, rank);
+        let planes = (plane(inputs[0].shape(), rank).iter().product(), size.iter().product());
+        by_pixels(images(2, shape, rank), inputs, outputs, |inputs, outputs, by_pixels| {
+            let (grad, places, out) = (&inputs[0], inputs[1].contiguous::<i64>(), &mut outputs[0]);
+            check_places(&places, planes.1)?;
+            macro_rules! run {
+                ($grad:expr, $out:expr) => {
+                    if by_pixels {
+                        Pixels::new(size, shape[1]).scatter($grad, &places, planes.0, $out)
+                    } else {
+                        scatter($grad, &places, planes, $out)
+                    }
+                };
+            }
+            by_dtype!("max_pool_backward", grad.dtype(), {
+                full T => run!(&grad.contiguous::<T>(), out.slice::<T>()),
+                half T => {
+                    let mut wide: Vec<T> = list(out.numel(), 0.0)?;
+                    run!(&widen(grad)?, &mut wide);
+                    narrow(&wide, out);
+                },
+            });
+            Ok(())
         })
     }
 }
@@ -325,6 +353,12 @@ impl Mean for bf16 {
     }
 }
 
+/// What the sum over a window is divided by.
+fn divisor<T: Mean>([d, h, w]: [&Window; 3], over: Option<isize>) -> T {
+    let count = d.count.saturating_mul(h.count).saturating_mul(w.count).min(isize::MAX as usize);
+    T::from_count(over.unwrap_or(count as isize))
+}
+
 /// Calls `f` with the number of each window of a plane, its bounds and what it is divided by.
 #[inline(always)]
 fn windows<T: Mean>(axes: &Axes, over: Option<isize>, mut f: impl FnMut(usize, [&Window; 3], T)) {
@@ -332,8 +366,7 @@ fn windows<T: Mean>(axes: &Axes, over: Option<isize>, mut f: impl FnMut(usize, [
     for d in &axes[0] {
         for h in &axes[1] {
             for w in &axes[2] {
-                let count = d.count.saturating_mul(h.count).saturating_mul(w.count).min(isize::MAX as usize);
-                f(i, [d, h, w], T::from_count(over.unwrap_or(count as isize)));
+                f(i, [d, h, w], divisor([d, h, w], over));
                 i += 1;
             }
         }
@@ -400,39 +433,44 @@ macro_rules! means {
 
 impl CpuKernel for AvgPool {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-        let (x, out, rank) = (&inputs[0], &mut outputs[0], self.windows.rank());
-        if out.numel() == 0 {
+        let (shape, rank) = (inputs[0].shape(), self.windows.rank());
+        if outputs[0].numel() == 0 {
             return Ok(());
         }
-        let axes = self.windows.axes("avg_pool", &x.shape()[x.shape().len() - rank..], self.count_include_pad)?;
-        let size = plane(x.shape(), rank);
+        let axes = self.windows.axes("avg_pool", &shape[shape.len() - rank..], self.count_include_pad)?;
+        let (size, over) = (plane(shape, rank), self.divisor_override);
         // As in PyTorch, and below.
         let rounded = rank == 3 && matches!(self.windows, Windows::Adaptive { .. });
-        means!("avg_pool", x, out, rounded, |xs, to| mean(&axes, self.divisor_override, size, xs, to));
-        Ok(())
+        by_pixels(images(1, shape, rank), inputs, outputs, |inputs, outputs, by_pixels| {
+            let (x, out) = (&inputs[0], &mut outputs[0]);
+            means!("avg_pool", x, out, rounded, |xs, to| if by_pixels {
+                Pixels::new(size, shape[1]).mean(&axes, over, xs, to)
+            } else {
+                mean(&axes, over, size, xs, to)
+            });
+            Ok(())
+        })
     }
 }
 
 impl CpuKernel for AvgPoolBackward {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-        let (grad, out, rank) = (&inputs[0], &mut outputs[0], self.size.given().len());
-        if out.numel() == 0 {
+        let (shape, rank) = (outputs[0].shape(), self.size.given().len());
+        if outputs[0].numel() == 0 {
             return Ok(());
         }
-        let axes = self.pool.windows.axes(
-            "avg_pool_backward",
-            &out.shape()[out.shape().len() - rank..],
-            self.pool.count_include_pad,
-        )?;
-        let size = plane(out.shape(), rank);
-        means!("avg_pool_backward", grad, out, true, |xs, to| mean_backward(
-            &axes,
-            self.pool.divisor_override,
-            size,
-            xs,
-            to
-        ));
-        Ok(())
+        let pool = &self.pool;
+        let axes = pool.windows.axes("avg_pool_backward", &shape[shape.len() - rank..], pool.count_include_pad)?;
+        let (size, over) = (plane(shape, rank), pool.divisor_override);
+        by_pixels(images(1, shape, rank), inputs, outputs, |inputs, outputs, by_pixels| {
+            let (grad, out) = (&inputs[0], &mut outputs[0]);
+            means!("avg_pool_backward", grad, out, true, |xs, to| if by_pixels {
+                Pixels::new(size, shape[1]).mean_backward(&axes, over, xs, to)
+            } else {
+                mean_backward(&axes, over, size, xs, to)
+            });
+            Ok(())
+        })
     }
 }
 

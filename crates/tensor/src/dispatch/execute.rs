@@ -266,7 +266,14 @@ fn run_all(op: &Op, inputs: &[&Tensor], at: At) -> Result<Outputs> {
         return Ok(Outputs::from_iter([transfer(*op, x)?]));
     }
     let (device, backend) = common_device(op, inputs)?;
-    let made = |meta: &Meta| Tensor::uninit(op.name(), &meta.shape, meta.dtype, device);
+    let writes = writes_channels_last(op, inputs);
+    let made = |meta: &Meta| {
+        if writes && keeps_channels_last(op, inputs, &meta.shape) {
+            uninit_channels_last(op, &meta.shape, meta.dtype, device)
+        } else {
+            Tensor::uninit(op.name(), &meta.shape, meta.dtype, device)
+        }
+    };
     let mut outputs = op.infer(inputs)?.iter().map(made).collect::<Result<Outputs>>()?;
     let guard = lock_for_op(op.name(), inputs, &[])?;
     let ran = {
@@ -278,7 +285,7 @@ fn run_all(op: &Op, inputs: &[&Tensor], at: At) -> Result<Outputs> {
     if ran != Ran::Queued {
         return decomposed(op, inputs, device);
     }
-    for out in outputs.iter_mut().filter(|out| keeps_channels_last(op, inputs, out.shape())) {
+    for out in outputs.iter_mut().filter(|out| !writes && keeps_channels_last(op, inputs, out.shape())) {
         *out = in_channels_last(op, out, backend, at)?;
     }
     Ok(outputs)
@@ -297,17 +304,19 @@ fn run_one(op: &Op, inputs: &[&Tensor], at: At) -> Result<Tensor> {
         bail!(Unsupported, op.name(), "an op of {} outputs, not one", metas?.len())
     };
     let keeps = keeps_channels_last(op, inputs, &meta.shape);
-    let out = if keeps && op.is_elementwise() {
+    let writes = keeps && (op.is_elementwise() || writes_channels_last(op, inputs));
+    let out = if writes {
         uninit_channels_last(op, &meta.shape, meta.dtype, device)?
     } else {
         Tensor::uninit(op.name(), &meta.shape, meta.dtype, device)?
     };
     let mut guard = Guard::default();
     guard.lock_all(op.name(), inputs, &[])?;
-    // SAFETY: the output is as inferred and fresh, inputs are locked to read; an elementwise op writes any layout.
+    // SAFETY: the output is as inferred and fresh, inputs are locked to read; an elementwise op writes any layout, and
+    // kernels that `writes_channels_last` names write that.
     if unsafe { queue(backend, Work { op, inputs, outputs: &[&out], at })? } == Ran::Queued {
         drop(guard);
-        return if keeps && !op.is_elementwise() { in_channels_last(op, &out, backend, at) } else { Ok(out) };
+        return if keeps && !writes { in_channels_last(op, &out, backend, at) } else { Ok(out) };
     }
     drop(guard);
     decomposed(op, inputs, device)?.pop().ok_or_else(|| Error::new(ErrorKind::Unsupported, op.name(), "no output"))
@@ -326,12 +335,29 @@ fn is_led_by_channels_last(op: &Op, inputs: &[&Tensor], shape: &[usize]) -> bool
         Op::Cast(Cast { dtype }) => inputs.first().filter(|x| x.dtype() != *dtype),
         _ if op.is_elementwise() => inputs.iter().find(|x| x.shape() == shape),
         Op::Conv(_) | Op::ConvInputGrad(_) | Op::MaxPool(_) | Op::MaxPoolBackward(_) | Op::AvgPool(_) => inputs.first(),
-        Op::AvgPoolBackward(_) | Op::BatchNorm(_) | Op::BatchNormBackward(_) | Op::GroupNorm(_) => inputs.first(),
-        Op::GroupNormBackward(_) | Op::Pad(_) | Op::Dropout(_) | Op::Cat(_) => inputs.first(),
+        Op::AvgPoolBackward(_) | Op::BatchNorm(_) | Op::GroupNorm(_) => inputs.first(),
+        Op::BatchNormBackward(_) | Op::GroupNormBackward(_) => inputs.get(1),
+        Op::Pad(_) | Op::Dropout(_) | Op::Cat(_) => inputs.first(),
         _ => None,
     };
     let here = |x: &&&Tensor| matches!(x.device(), Device::Cpu | Device::Meta);
     leader.filter(here).is_some_and(|x| x.rank() == shape.len() && x.layout().is_channels_last())
+}
+
+/// True where the CPU's kernel computes in channels-last order, so that nothing is to be put into another: batch norm
+/// and pools of batches of images, of which all lie so.
+fn writes_channels_last(op: &Op, inputs: &[&Tensor]) -> bool {
+    let images = |count: usize| inputs.len() >= count && inputs[..count].iter().all(|x| x.layout().is_channels_last());
+    let pools = |rank: usize| inputs.first().is_some_and(|x| x.rank() == rank + 2);
+    match op {
+        Op::BatchNorm(_) => images(1),
+        Op::BatchNormBackward(_) => images(2),
+        Op::MaxPool(op) => pools(op.windows.rank()) && images(1) && inputs[0].numel() <= i32::MAX as usize,
+        Op::MaxPoolBackward(op) => pools(op.size.given().len()) && images(2),
+        Op::AvgPool(op) => pools(op.windows.rank()) && images(1),
+        Op::AvgPoolBackward(op) => pools(op.size.given().len()) && images(1),
+        _ => false,
+    }
 }
 
 /// Of any content, in channels-last order.
@@ -411,7 +437,16 @@ fn transfer(Transfer { to, non_blocking, .. }: Transfer, x: &Tensor) -> Result<T
     Ok(out)
 }
 
+#[inline]
 fn common_device(op: &Op, inputs: &[&Tensor]) -> Result<(Device, &'static dyn Backend)> {
+    if !inputs.is_empty() && inputs.iter().all(|t| matches!(t.device(), Device::Cpu)) {
+        return Ok((Device::Cpu, backend_for(op.name(), Device::Cpu)?));
+    }
+    device_of_any(op, inputs)
+}
+
+/// [`common_device`] of any inputs.
+fn device_of_any(op: &Op, inputs: &[&Tensor]) -> Result<(Device, &'static dyn Backend)> {
     let device = match inputs {
         [] => op.device().unwrap_or_default(),
         [first, rest @ ..] => {

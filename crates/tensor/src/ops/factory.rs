@@ -246,6 +246,19 @@ impl Tensor {
         TensorBuilder::new(What::Full("zeros", shape_or_sizes(shape), Scalar::Float(0.0)))
     }
 
+    /// To be written before it is read: `torch.empty`, as it is with `torch.utils.deterministic.fill_uninitialized_memory`,
+    /// but of zeros, so that no program depends on what lay there before.
+    ///
+    /// ```
+    /// # use flambeau_tensor::{DType, MemoryFormat, Tensor};
+    /// let x = Tensor::empty([2, 3, 4, 5]).dtype(DType::F64).memory_format(MemoryFormat::ChannelsLast).build()?;
+    /// assert_eq!(x.strides(), [60, 1, 15, 3]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    pub fn empty(shape: impl IntoShape) -> TensorBuilder {
+        TensorBuilder::new(What::Full("empty", shape_or_sizes(shape), Scalar::Float(0.0)))
+    }
+
     /// One everywhere: `torch.ones`.
     ///
     /// ```
@@ -317,6 +330,12 @@ impl Tensor {
     }
 
     /// One on the diagonal of an n × n matrix, else zero: `torch.eye`.
+    ///
+    /// ```
+    /// # use flambeau_tensor::Tensor;
+    /// assert_eq!(Tensor::eye(2).build()?.to_vec::<f32>()?, [1.0, 0.0, 0.0, 1.0]);
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
     pub fn eye(n: usize) -> TensorBuilder {
         TensorBuilder::new(What::Eye(n, n))
     }
@@ -348,6 +367,23 @@ impl Tensor {
     /// Where the system has no memory for the result.
     #[track_caller]
     pub fn zeros_like(&self) -> Result<Tensor> {
+        self.full_like(false)
+    }
+
+    /// To be written before it is read, of this shape, dtype, device and order in memory: `torch.empty_like`. It holds
+    /// zeros, as [`empty`](Tensor::empty) does.
+    ///
+    /// ```
+    /// # use flambeau_tensor::Tensor;
+    /// let x = Tensor::rand([2, 3]).build()?.t()?;
+    /// assert_eq!((x.empty_like()?.shape(), x.empty_like()?.strides()), (&[3, 2][..], &[1, 3][..]));
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where the system has no memory for the result.
+    #[track_caller]
+    pub fn empty_like(&self) -> Result<Tensor> {
         self.full_like(false)
     }
 

@@ -100,7 +100,13 @@ impl Planes {
 
     /// There must be memory for the statistics of all blocks, which a tensor without elements may have many of.
     pub(in crate::cpu) fn check_room(self, op: &'static str) -> Result<()> {
-        crate::cpu::check_bytes(op, self.planes.saturating_mul(self.blocks()).saturating_mul(3 * size_of::<[f64; 2]>()))
+        let statistics = if self.by_rows() {
+            let samples = self.planes / self.channels.max(1);
+            samples.div_ceil(self.rows_together()).saturating_mul(self.channels * self.size)
+        } else {
+            self.planes.saturating_mul(self.blocks())
+        };
+        crate::cpu::check_bytes(op, statistics.saturating_mul(3 * size_of::<[f64; 2]>()))
     }
 
     /// The elements of block `i`, counted through all planes.

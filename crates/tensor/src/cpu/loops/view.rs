@@ -1,7 +1,7 @@
-//! [`Src`] and [`Dst`]: a kernel's inputs and outputs, as slices.
+//! [`Src`] and [`Dst`]: a kernel's inputs and outputs, as slices; images in channels-last order as matrices.
 
 use crate::dtype::Stored;
-use crate::layout::Layout;
+use crate::layout::{Layout, MemoryFormat};
 use crate::tensor::stored_as;
 use crate::{DType, Tensor};
 use std::borrow::Cow;
@@ -166,4 +166,40 @@ impl<'a> Dst<'a> {
         // SAFETY: as for `slice`.
         unsafe { std::slice::from_raw_parts_mut(self.ptr(), self.numel() * self.dtype().size()) }
     }
+}
+
+/// Images that lie in channels-last order as the matrix `[pixels, channels]`, which lies in rows.
+fn matrix_of(images: &Tensor) -> Option<Tensor> {
+    let (layout, rank) = (images.layout(), images.rank());
+    let order = MemoryFormat::channels_last(rank)?.order(rank)?;
+    let turned = layout.permute(&order);
+    let channels = layout.shape[1];
+    let matrix = turned.is_contiguous().then(|| turned.reshape(&[layout.numel() / channels.max(1), channels]))??;
+    Some(Tensor::over(images.storage().clone(), matrix, images.dtype(), None))
+}
+
+/// Where the first `images` inputs and all outputs of their rank lie in channels-last order, calls `f` with matrices
+/// `[pixels, channels]` in their place and true; else with the operands as they are and false.
+pub(crate) fn by_pixels<R>(
+    images: usize,
+    inputs: &[Src<'_>],
+    outputs: &mut [Dst<'_>],
+    f: impl FnOnce(&[Src<'_>], &mut [Dst<'_>], bool) -> R,
+) -> R {
+    let Some(first) = inputs[..images].first().filter(|x| x.layout().is_channels_last()) else {
+        return f(inputs, outputs, false);
+    };
+    let rank = first.layout().rank();
+    let read = inputs[..images].iter().map(|x| matrix_of(x.0)).collect::<Option<Vec<_>>>();
+    let written = outputs.iter().map(|y| if y.0.rank() == rank { matrix_of(y.0) } else { Some(y.0.clone()) });
+    let (Some(read), Some(written)) = (read, written.collect::<Option<Vec<_>>>()) else {
+        return f(inputs, outputs, false);
+    };
+    // SAFETY: over the storages of `inputs` and `outputs`, whose locks outlast this call; the outputs that were given
+    // are not touched meanwhile.
+    let (inputs, mut outputs): (Vec<_>, Vec<_>) = unsafe {
+        let rest = inputs[images..].iter().copied();
+        (read.iter().map(|x| Src::new(x)).chain(rest).collect(), written.iter().map(|y| Dst::new(y)).collect())
+    };
+    f(&inputs, &mut outputs, true)
 }

@@ -58,7 +58,13 @@ impl Way {
             let run = (row - at % row).min(end - at);
             let element = at % self.period / self.spread;
             // SAFETY: up to the row's end the elements are neighbours, or one.
-            unsafe { copy.run(from.add(element * size), usize::from(self.spread == 1), to, 1, run) };
+            unsafe {
+                if self.spread == 1 {
+                    to.copy_from_nonoverlapping(from.add(element * size), run * size);
+                } else {
+                    copy.run(from.add(element * size), 0, to, 1, run);
+                }
+            }
             to = to.wrapping_add(run * size);
             at += run;
         }
@@ -88,7 +94,7 @@ impl Repeats {
                 Source::Value(_) => Way { period: n, spread: n, same: false },
                 Source::Tensor(s) => {
                     let is_output = s.shares_storage(out) && same(s) && s.numel() == n;
-                    if !(is_output || apart(s)) {
+                    if !(is_output || !s.shares_storage(out) || apart(s)) {
                         return None;
                     }
                     Way { same: is_output, ..Way::new(s, out.shape())? }
