@@ -1,7 +1,7 @@
 //! Every rule of the elementwise and view families against finite differences, first and second order.
 
-use flambeau_autograd::{Autograd, gradcheck, gradgradcheck, recorded_ops};
-use flambeau_tensor::{CloseOptions, Complex, Generator, Result, Tensor};
+use flambeau_autograd::{Autograd, BackwardOptions, gradcheck, gradgradcheck, recorded_ops};
+use flambeau_tensor::{CloseOptions, Complex, DType, Generator, Result, Tensor, linalg};
 
 /// Values in `low..high`, some distance from 0 so that kinks are not stepped over.
 fn sample(shape: &[usize], low: f64, high: f64) -> Tensor {
@@ -216,4 +216,97 @@ fn a_number_or_a_broadcast_operand_is_part_of_the_op() {
     let grad = row.grad().unwrap();
     assert_eq!(grad.shape(), [3]);
     assert!(grad.allclose_with(&sums, CloseOptions::new().rtol(1e-12).atol(0.0)).unwrap());
+}
+
+/// Right values are PyTorch's, to the last bit: the gradients' products are rounded in its order.
+#[test]
+fn gradients_in_bfloat16_are_pytorchs() -> Result<()> {
+    let half = |x: [f64; 3]| Tensor::from_slice(&x, 3)?.to_dtype(DType::BF16)?.requires_grad_();
+    type Pair = fn(&Tensor, &Tensor) -> Result<Tensor>;
+    let cases: [(&str, Pair, [f64; 3], [f64; 3]); 5] = [
+        (
+            "atan2",
+            |x, y| x.atan2(y),
+            [-0.699_218_75, 0.169_921_875, -0.304_687_5],
+            [-0.233_398_437_5, 0.718_75, 0.718_75],
+        ),
+        ("hypot", |x, y| x.hypot(y), [0.221_679_687_5, -1.257_812_5, -2.031_25], [-0.664_062_5, 0.296_875, -0.859_375]),
+        (
+            "logaddexp",
+            |x, y| x.logaddexp(y),
+            [0.539_062_5, 0.140_625, -1.796_875],
+            [0.162_109_375, 1.156_25, -0.404_296_875],
+        ),
+        (
+            "logaddexp2",
+            |x, y| x.logaddexp2(y),
+            [0.486_328_125, 0.244_140_625, -1.617_187_5],
+            [0.211_914_062_5, 1.046_875, -0.578_125],
+        ),
+        ("copysign", |x, y| x.copysign(y), [-0.699_218_75, -1.296_875, -2.203_125], [0.0; 3]),
+    ];
+    for (name, f, by_x, by_y) in cases {
+        let (x, y) = (half([0.3, -1.7, 2.6])?, half([-0.9, 0.4, 1.1])?);
+        let g = half([0.7, 1.3, -2.2])?.detach();
+        f(&x, &y)?.backward_with(BackwardOptions::new().gradient(g))?;
+        for (leaf, right) in [(x, by_x), (y, by_y)] {
+            let found = leaf.grad().unwrap().to_dtype(DType::F64)?.to_vec::<f64>()?;
+            assert_eq!(found, right, "{name}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_number_that_stays_where_it_is_has_no_slope() -> Result<()> {
+    let (x, y) = (Tensor::from_slice(&[1.0, 2.0, 3.0], 3)?.requires_grad_()?, Tensor::from_slice(&[1.0, 3.0, 2.0], 3)?);
+    x.nextafter(&y)?.sum(..)?.backward()?;
+    assert_eq!(x.grad().unwrap().to_vec::<f64>()?, [0.0, 1.0, 1.0]);
+    Ok(())
+}
+
+/// Right values are PyTorch's: zeros to the power of zeros have no value, and a gradient of 0.
+#[test]
+fn slopes_of_complex_powers_of_zero() -> Result<()> {
+    let number = |x: [f64; 3]| Tensor::from_slice(&x, 3)?.to_dtype(DType::Complex128)?.requires_grad_();
+    let (z, e) = (number([0.0, 1.0, 0.0])?, number([0.0, 0.0, 2.0])?);
+    z.pow(&e)?.real()?.sum(..)?.backward()?;
+    for leaf in [z, e] {
+        assert_eq!(leaf.grad().unwrap().to_vec::<Complex<f64>>()?, [Complex::new(0.0, 0.0); 3]);
+    }
+    Ok(())
+}
+
+/// Right values are PyTorch's. Its gradients have values where nothing is read: imaginary parts of a diagonal, the other
+/// triangle of a factor.
+#[test]
+fn gradients_of_cholesky_are_pytorchs() -> Result<()> {
+    let c = Complex::new;
+    let a = [c(4.0, 0.0), c(1.0, -2.0), c(1.0, 2.0), c(5.0, 0.0)];
+    let a = Tensor::from_slice(&a, [2, 2])?.requires_grad_()?;
+    let g = Tensor::from_slice(&[c(1.0, 2.0), c(7.0, 0.0), c(0.5, -1.0), c(-1.0, 1.0)], [2, 2])?;
+    let with = |g: Tensor| BackwardOptions::new().gradient(g);
+    linalg::cholesky(&a, false)?.backward_with(with(g))?;
+    let right = [
+        c(0.263_062_846_954_012_16, 0.455_687_153_045_987_84),
+        c(0.060_450_277_563_209_726, 0.056_350_832_689_629_1),
+        c(0.318_649_167_310_370_8, -0.185_450_277_563_209_7),
+        c(-0.258_198_889_747_161, 0.258_198_889_747_161),
+    ];
+    let found = a.grad().unwrap().to_vec::<Complex<f64>>()?;
+    assert!(found.iter().zip(&right).all(|(x, y)| (x - y).norm() < 1e-14), "{found:?}");
+
+    let factor = || Tensor::from_slice(&[2.0, 0.0, 1.0, 3.0], [2, 2])?.requires_grad_();
+    let near = |x: &Tensor, right: [f64; 4]| {
+        let found = x.grad().unwrap().to_vec::<f64>().unwrap();
+        assert!(found.iter().zip(&right).all(|(x, y)| (x - y).abs() < 1e-14), "{found:?}");
+    };
+    let (solved, inverse) = (factor()?, factor()?);
+    let column = |x: [f64; 2]| Tensor::from_slice(&x, [2, 1]);
+    linalg::cholesky_solve(&column([1.0, 2.0])?, &solved, false)?.backward_with(with(column([1.0, -1.0])?))?;
+    near(&solved, [-0.25, -1.0 / 12.0, 0.0, 1.0 / 6.0]);
+    let g = Tensor::from_slice(&[1.0, 2.0, 3.0, 4.0], [2, 2])?;
+    linalg::cholesky_inverse(&inverse, false)?.backward_with(with(g))?;
+    near(&inverse, [-5.0 / 36.0, -29.0 / 108.0, -2.0 / 9.0, -7.0 / 54.0]);
+    Ok(())
 }

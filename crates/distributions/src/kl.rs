@@ -12,7 +12,7 @@ const EULER: f64 = crate::families::EULER;
 ///
 /// There is a formula where both are of one family (Bernoulli, Beta, Binomial, Categorical, Cauchy, ContinuousBernoulli,
 /// Dirichlet, Exponential, Gamma, Geometric, Gumbel, HalfNormal, Laplace, LowRankMultivariateNormal, MultivariateNormal,
-/// Normal, OneHotCategorical, Pareto, Poisson, Uniform, and [`Independent`] of these), and for LowRankMultivariateNormal
+/// Normal, OneHotCategorical, Pareto, Poisson, Uniform, Wishart, and [`Independent`] of these), and for LowRankMultivariateNormal
 /// and MultivariateNormal, Bernoulli and Poisson, Exponential and Gamma or
 /// Normal, Gamma and Exponential or Normal, Laplace and Normal, Normal and Laplace or Gumbel, Gumbel and Normal, Uniform
 /// and Exponential or Normal, Beta and Normal or Uniform.
@@ -42,6 +42,7 @@ pub fn kl_divergence(p: &dyn Distribution, q: &dyn Distribution) -> Result<Tenso
         LowRankMultivariateNormal, LowRankMultivariateNormal => |p, q| p.dense()?.kl(&q.dense()?);
         LowRankMultivariateNormal, MultivariateNormal => |p, q| p.dense()?.kl(q);
         MultivariateNormal, LowRankMultivariateNormal => |p, q| p.kl(&q.dense()?);
+        Wishart, Wishart => Wishart::kl;
         Bernoulli, Bernoulli => bernoulli;
         Categorical, Categorical => categorical;
         OneHotCategorical, OneHotCategorical => |p, q| categorical(p.categorical(), q.categorical());

@@ -91,7 +91,7 @@ fn family(name: &str, p: &[Tensor]) -> Result<Box<dyn Distribution>> {
         "LowRankMultivariateNormal" => LowRankMultivariateNormal::new(&p[0], &p[1], &p[2]);
         "LKJCholesky" => LKJCholesky::new(3, &p[0]);
         "Wishart" => Wishart::new(&p[0], &p[1]);
-        "Wishart/tril" => Wishart::from_scale_tril(&p[0], &p[1]);
+        "Wishart/tril" => Wishart::from_scale_tril(&p[0], p[1].tril(0)?);
         "TransformedDistribution" => {
             let turned = ComposeTransform::new([AffineTransform::new(1.0, -2.0, 0)?.shared(), SigmoidTransform.shared()]);
             TransformedDistribution::new(Normal::new(&p[0], &p[1])?, turned)
@@ -254,4 +254,18 @@ fn low_rank_is_the_same_family() {
     for found in [kl_divergence(&p, &q), kl_divergence(&p, &whole(&q)), kl_divergence(&whole(&p), &q)] {
         assert!((found.unwrap().item::<f64>().unwrap() - right).abs() < 1e-12);
     }
+}
+
+#[test]
+fn kl_of_wisharts_is_pytorchs_for_each_pair() {
+    // What PyTorch gives for each pair alone; for a batch it adds up what is not of one pair.
+    let wide = |numbers: &[f64]| Tensor::from_slice(numbers, [2, 2]).unwrap();
+    let p = Wishart::new(3.5, wide(&[2.0, 0.5, 0.5, 1.0])).unwrap();
+    let q = Wishart::new(Tensor::from_slice(&[5.0, 2.5], 2).unwrap(), wide(&[1.0, -0.3, -0.3, 2.0])).unwrap();
+    let found = kl_divergence(&p, &q).unwrap().to_vec::<f64>().unwrap();
+    for (found, theirs) in found.iter().zip([2.0270812155034386, 1.7630717925993507]) {
+        assert!((found - theirs).abs() < 1e-12, "{found} {theirs}");
+    }
+    let small = Wishart::new(3.5, Tensor::from_slice(&[2.0], [1, 1]).unwrap()).unwrap();
+    assert!(kl_divergence(&p, &small).unwrap_err().to_string().contains("2 and 1 rows"));
 }

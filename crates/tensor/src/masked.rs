@@ -198,7 +198,8 @@ pub fn median(x: &Tensor, dim: isize, keepdim: bool, mask: Option<&Tensor>) -> R
 }
 
 macro_rules! along {
-    ($($(#[$doc:meta])* $name:ident, $identity:expr;)*) => {$(
+    // What is counted in wider integers goes back to the dtype `as` says.
+    ($($(#[$doc:meta])* $name:ident, $identity:expr $(, as $dtype:ident)?;)*) => {$(
         $(#[$doc])*
         #[doc = concat!(": `torch.masked.", stringify!($name), "`.")]
         ///
@@ -206,16 +207,17 @@ macro_rules! along {
         /// Where `dim` is out of range, or the mask does not broadcast to the tensor.
         #[track_caller]
         pub fn $name(x: &Tensor, dim: isize, mask: Option<&Tensor>) -> Result<Tensor> {
-            filled(stringify!($name), x, mask, $identity)?.$name(dim)
+            $(ensure!(x.$dtype() != DType::Bool, DType, stringify!($name), "not defined for bool");)?
+            filled(stringify!($name), x, mask, $identity)?.$name(dim)$(?.to_dtype(x.$dtype()))?
         }
     )*};
 }
 
 along! {
     /// The running sum along `dim`, to which what is masked adds nothing
-    cumsum, 0;
+    cumsum, 0, as dtype;
     /// The running product along `dim`, which what is masked does not change
-    cumprod, 1;
+    cumprod, 1, as dtype;
     /// [`Tensor::softmax`] of what the mask lets in
     softmax, f64::NEG_INFINITY;
     /// [`Tensor::log_softmax`] of what the mask lets in

@@ -1,7 +1,7 @@
 //! Numbers that go into tensors: what a dtype does not hold is an error, what is cast wraps or is cut, and ranges of
 //! integers are computed in integers. Right values are PyTorch's (2.15, on x86-64).
 
-use flambeau_tensor::{Complex, DType, Result, Scalar, Tensor, cat, result_type, tensor};
+use flambeau_tensor::{Complex, DType, Result, Scalar, Tensor, cat, einsum, masked, result_type, tensor};
 
 const NAN: f64 = f64::NAN;
 
@@ -445,5 +445,58 @@ fn one_element_set_beyond_half_precision() -> Result<()> {
     assert_eq!(reals(&x), [0.0, 0.0, 0.0, 0.0, f64::INFINITY, 0.0]);
     assert!(x.set(1, 70000).is_err(), "a row");
     assert!(Tensor::zeros([2]).build()?.set(1, 1e300).is_err(), "only halves");
+    Ok(())
+}
+
+#[test]
+fn powers_of_zero_among_complex_numbers() -> Result<()> {
+    type C = Complex<f64>;
+    let zero = Tensor::zeros(6).dtype(DType::Complex128).build()?;
+    let exponents =
+        [C::new(0.0, 0.0), C::new(2.0, 0.0), C::new(1.0, 1.0), C::new(0.0, 1.0), C::new(-1.0, 0.0), NAN.into()];
+    let exponents = Tensor::from_slice(&exponents, 6)?;
+    let (none, endless) = (|z: &C| z.re.is_nan() && z.im.is_nan(), |z: &C| z.re.is_infinite() && z.im.is_nan());
+    for found in [zero.pow(&exponents)?, exponents.rpow(0)?] {
+        let z = found.to_vec::<C>()?;
+        assert!(none(&z[0]) && none(&z[3]) && none(&z[5]) && endless(&z[4]), "{z:?}");
+        assert_eq!(z[1..3], [C::new(0.0, 0.0); 2]);
+    }
+    // An exponent that is a number counts for all of them.
+    assert_eq!(zero.pow(0)?.to_vec::<C>()?, [C::new(1.0, 0.0); 6]);
+    assert_eq!(zero.pow(C::new(0.0, 0.0))?.to_vec::<C>()?, [C::new(1.0, 0.0); 6]);
+    assert_eq!(zero.add(1)?.pow(&zero)?.to_vec::<C>()?, [C::new(1.0, 0.0); 6]);
+    Ok(())
+}
+
+#[test]
+fn sums_of_small_integers_are_as_wide_as_they_are_in_pytorch() -> Result<()> {
+    let x = tensor!([[100u8, 200], [100, 7]]);
+    let wide = |equation: &str| einsum(equation, &[&x]).map(|sum| sum.dtype());
+    assert_eq!((wide("ij->")?, wide("ij->i")?, wide("ii->i")?), (DType::I64, DType::I64, DType::U8));
+    assert_eq!(einsum("ij,jk->ik", &[&x, &x])?.dtype(), DType::U8);
+    assert_eq!(einsum("ij->", &[&x])?.item::<i64>()?, 407);
+    let running = masked::cumsum(&x, 1, None)?;
+    assert_eq!((running.dtype(), running.to_vec::<u8>()?), (DType::U8, vec![100, 44, 100, 107]));
+    assert_eq!(masked::cumprod(&x, 0, None)?.dtype(), DType::U8);
+    assert!(masked::cumsum(&x.gt(0)?, 1, None).is_err());
+    Ok(())
+}
+
+#[test]
+fn lengths_and_sums_of_exponentials_at_the_ends() -> Result<()> {
+    let endless = f64::INFINITY;
+    let x = Tensor::from_slice(&[endless, -endless, endless, NAN, 0.0, 3e300], 6)?;
+    let y = Tensor::from_slice(&[endless, -endless, NAN, 1.0, 0.0, 4e300], 6)?;
+    let same = |found: Tensor, right: [f64; 6]| {
+        let found = reals(&found);
+        let near = |(a, b): (&f64, &f64)| a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= 1e-15 * b.abs();
+        assert!(found.iter().zip(&right).all(near), "{found:?}, not {right:?}");
+    };
+    same(x.hypot(&y)?, [endless, endless, endless, NAN, 0.0, 5e300]);
+    same(x.logaddexp(&y)?, [endless, -endless, NAN, NAN, 2f64.ln(), 4e300]);
+    same(x.logaddexp2(&y)?, [endless, -endless, NAN, NAN, 1.0, 4e300]);
+    let signed = tensor!([1.0, -2.0, 0.0]).copysign(tensor!([-0.0, 0.0, -1.0]))?;
+    assert_eq!(reals(&signed).into_iter().map(f64::to_bits).collect::<Vec<_>>(), [-1.0, 2.0, -0.0].map(f64::to_bits));
+    assert_eq!(tensor!([1i64, 2]).copysign(-1)?.dtype(), DType::F32);
     Ok(())
 }

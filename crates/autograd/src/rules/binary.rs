@@ -62,11 +62,16 @@ impl Rule for Add {
     }
 }
 
-// Beside the left operand, wherever the right one is.
+// Beside the left operand, wherever the right one is; where both are one the left one no longer matters.
 impl Rule for NextAfter {
     const FORWARD: Forward = Forward::Elementwise;
+    fn saves(&self, needs: &[bool]) -> Saves {
+        let left = needed(self.scalar, needs)[0];
+        keep(self.scalar, [left, left])
+    }
     fn vjp(&self, s: &Saved<'_>, g: &Tensor) -> Result<Grads> {
-        Pair(s, self.scalar).grads(|| Ok(g.clone()), || g.zeros_like())
+        let x = Pair(s, self.scalar);
+        x.grads(|| g.masked_fill(&x.left()?.to_tensor(g)?.eq(x.right()?)?, 0), || g.zeros_like())
     }
 }
 
@@ -127,7 +132,9 @@ impl Rule for Pow {
                         } else {
                             zero
                         };
-                        b.mul(a.pow(b.sub(1)?.masked_fill(&flat, 0)?)?)?
+                        let slope = b.mul(a.pow(b.sub(1)?.masked_fill(&flat, 0)?)?)?;
+                        // The power 0^0 of complex numbers is NaN.
+                        if slope.dtype().is_complex() { slope.masked_fill(&flat, 0)? } else { slope }
                     }
                 };
                 g.mul(slope.conj()?)
@@ -137,6 +144,7 @@ impl Rule for Pow {
                 let (a, b) = (x.left()?.to_tensor(g)?, x.right()?.to_tensor(g)?);
                 let flat = if b.dtype().is_complex() { a.eq(0)? } else { a.eq(0)?.logical_and(b.ge(0)?)? };
                 let slope = s.output(0)?.mul(a.masked_fill(&flat, 1)?.log()?)?;
+                let slope = if b.dtype().is_complex() { slope.masked_fill(&flat, 0)? } else { slope };
                 g.mul(slope.conj()?)
             },
         )
@@ -168,8 +176,9 @@ impl Rule for Atan2 {
         let pair = Pair(s, self.scalar);
         let (y, x) = (pair.left()?.to_tensor(g)?, pair.right()?.to_tensor(g)?);
         let square = x.square()?.add(y.square()?)?;
-        let scaled = g.mul(square.reciprocal()?.masked_fill(&square.eq(0)?, 0)?)?;
-        pair.grads(|| scaled.mul(&x), || scaled.mul(y.neg()?))
+        let inverse = square.reciprocal()?.masked_fill(&square.eq(0)?, 0)?;
+        // In this order, in which halves are rounded as PyTorch's are.
+        pair.grads(|| g.mul(&x)?.mul(&inverse), || g.mul(y.neg()?)?.mul(&inverse))
     }
 }
 

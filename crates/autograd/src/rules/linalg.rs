@@ -54,9 +54,10 @@ impl Rule for SolveTriangular {
         Saves::NONE.input(0).output(0)
     }
     fn vjp(&self, s: &Saved<'_>, g: &Tensor) -> Result<Grads> {
-        let op = SolveTriangular { upper: !self.upper, unitriangular: self.unitriangular };
+        let op = SolveTriangular { upper: !self.upper, ..*self };
         let right = dispatch(op, &[&adjoint(&s.input(0)?)?, g])?;
         let triangle = |x: Tensor| match (self.upper, self.unitriangular) {
+            _ if self.whole => Ok(x),
             (true, unit) => x.triu(unit as isize),
             (false, unit) => x.tril(-(unit as isize)),
         };
@@ -126,10 +127,9 @@ impl Rule for Cholesky {
     fn vjp(&self, s: &Saved<'_>, g: &Tensor) -> Result<Grads> {
         s.one(|| {
             let l = s.output(0)?;
-            let inner = adjoint(&l)?.matmul(g)?;
-            let real = inner.diagonal(0, -2, -1)?.real()?.to_dtype(l.dtype())?;
-            let low = inner.tril(-1)?;
-            let both = low.add(adjoint(&low)?)?.add(diagonal(&real)?)?.mul(0.5)?;
+            // The imaginary parts of the diagonal stay, as in PyTorch: there is no step that they would count in.
+            let inner = adjoint(&l)?.matmul(g)?.tril(0)?;
+            let both = inner.add(adjoint(&inner.tril(-1)?)?)?.mul(0.5)?;
             // L⁻ᴴ · both · L⁻¹
             let left = linalg::solve_triangular(&adjoint(&l)?, &both, true, true, false)?;
             linalg::solve_triangular(&l, &left, false, false, false)

@@ -51,13 +51,43 @@ impl Rule for Special {
     }
 }
 
+/// The gradients of the functions that have one by each argument, put together in PyTorch's order, in which halves are
+/// rounded.
+fn pair_of_equals(function: SpecialPairFunction, s: &Saved<'_>, g: &Tensor) -> Option<Result<Grads>> {
+    use SpecialPairFunction::*;
+    let both = |slope: &dyn Fn(usize) -> Result<Tensor>| {
+        s.two(|| s.sum_to_input(0, slope(0)?), || s.sum_to_input(1, slope(1)?))
+    };
+    Some(match function {
+        Hypot => both(&|i| g.mul(s.input(i)?)?.div(s.output(0)?)),
+        LogAddExp => both(&|i| g.div(s.input(1 - i)?.sub(s.input(i)?)?.exp()?.add(1)?)),
+        LogAddExp2 => both(&|i| g.div(s.input(1 - i)?.sub(s.input(i)?)?.exp2()?.add(1)?)),
+        Copysign => both(&|i| match i {
+            0 => {
+                let x = s.input(0)?;
+                g.mul(s.output(0)?.div(&x)?.masked_fill(&x.eq(0)?, 0)?)
+            }
+            _ => g.zeros_like(),
+        }),
+        _ => return None,
+    })
+}
+
 impl Rule for SpecialPair {
     const FORWARD: Forward = Forward::Elementwise;
     fn saves(&self, _: &[bool]) -> Saves {
-        Saves::NONE.input(0).input(1)
+        use SpecialPairFunction::*;
+        match self.function {
+            Hypot => Saves::NONE.input(0).input(1).output(0),
+            Copysign => Saves::NONE.input(0).output(0),
+            _ => Saves::NONE.input(0).input(1),
+        }
     }
     fn vjp(&self, s: &Saved<'_>, g: &Tensor) -> Result<Grads> {
         use SpecialPairFunction::*;
+        if let Some(grads) = pair_of_equals(self.function, s, g) {
+            return grads;
+        }
         let missing = |which: &str| {
             let message = format!("{} has no derivative by its {which} argument, as in PyTorch", s.place());
             Err(backward_error(ErrorKind::NotDifferentiable, message))

@@ -108,6 +108,13 @@ pub fn cases(t: &mut Table) {
     t.add("SpecialPair", [q()], |[q]| special::zeta(&tensor!([2.0, 3.5, 4.0]; DType::F64), q));
     t.add("SpecialPair", [q()], |[x]| special::gammainc(&tensor!([0.7, 1.5, 2.0]; DType::F64), x));
     t.add("SpecialPair", [q()], |[x]| special::gammaincc(&tensor!([[0.7], [1.5]]; DType::F64), x));
+    type Pair = fn(&Tensor, &Tensor) -> Result<Tensor>;
+    let pairs: [Pair; 4] =
+        [|x, y| x.hypot(y), |x, y| x.logaddexp(y), |x, y| x.logaddexp2(y), |x, y| x.neg()?.copysign(y)];
+    for f in pairs {
+        t.add("SpecialPair", [q(), sample(&[3], 0.7, 2.0)], move |[x, y]| f(x, y));
+        t.add("SpecialPair", [sample(&[2, 1], 0.4, 2.0), q()], move |[x, y]| f(x, y));
+    }
     for zero_infinity in [false, true] {
         t.add("CtcLoss", [sample(&[4, 2, 3], -2.0, 1.0)], move |[x]| {
             let targets = tensor!([[1i64, 1], [2, 0]]);

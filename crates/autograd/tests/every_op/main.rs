@@ -280,8 +280,8 @@ fn binary(t: &mut Table) {
             t.add(op, [x, y], move |[a, b]| f(a, b));
         }
         t.add(op, [real(&[0, 1]), b(&[3])], move |[a, b]| f(a, b));
-        // One tensor in both places.
-        if !matches!(op, "DivFloor" | "DivTrunc" | "Remainder" | "Fmod") {
+        // One tensor in both places, where it has slopes.
+        if !matches!(op, "DivFloor" | "DivTrunc" | "Remainder" | "Fmod" | "NextAfter") {
             t.add(op, [b(&[3])], move |[a]| f(a, a));
         }
     }

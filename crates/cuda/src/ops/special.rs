@@ -37,9 +37,9 @@ fn number(function: SpecialFunction) -> u64 {
     }
 }
 
-fn number_of_pair(function: SpecialPairFunction) -> u64 {
+fn number_of_pair(function: SpecialPairFunction) -> Option<u64> {
     use SpecialPairFunction::*;
-    match function {
+    Some(match function {
         Igamma => 0,
         Igammac => 1,
         Zeta => 2,
@@ -55,7 +55,9 @@ fn number_of_pair(function: SpecialPairFunction) -> u64 {
         HermiteHe => 12,
         Laguerre => 13,
         Legendre => 14,
-    }
+        // They have no kernel yet.
+        Hypot | LogAddExp | LogAddExp2 | Copysign => return None,
+    })
 }
 
 impl CudaKernel for Special {
@@ -72,7 +74,8 @@ impl CudaKernel for Special {
 impl CudaKernel for SpecialPair {
     fn run(&self, work: &Work<'_>) -> Result<Ran> {
         let [x, y] = work.inputs else { return Ok(Ran::Lacking) };
-        launch(work, &TWO, None, &[Input::Tensor(x), Input::Tensor(y)], [number_of_pair(self.function), 0, 0])
+        let Some(number) = number_of_pair(self.function) else { return on_host(work) };
+        launch(work, &TWO, None, &[Input::Tensor(x), Input::Tensor(y)], [number, 0, 0])
     }
 }
 

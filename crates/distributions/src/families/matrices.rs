@@ -282,6 +282,21 @@ impl Wishart {
         x(&self.scale_tril).diagonal().log().sum(-1) + self.size() as f64 * LN_2 / 2.0
     }
 
+    /// KL(self ‖ other).
+    #[track_caller]
+    pub(crate) fn kl(&self, other: &Wishart) -> Result<Tensor> {
+        let (n, m) = (self.size(), other.size());
+        ensure!(n == m, Shape, "kl_divergence", "the matrices have {n} and {m} rows");
+        let (p, q) = (x(&self.df), x(&other.df));
+        // The trace of other⁻¹ · self, by the factors.
+        let factor = linalg::solve_triangular(&other.scale_tril, &self.scale_tril, false, true, false);
+        let trace = X::from(factor).square().sum([-2, -1]);
+        let norm = |df: &X| (0.5 * df).then(|a| a.mvlgamma(n as u32));
+        let digammas = (0.5 * (p.unsqueeze(-1) - counting(n, &self.df))).digamma().sum(-1);
+        let logs = &q * (other.half_logs() - self.half_logs());
+        (logs + 0.5 * &p * (trace - n as f64) + norm(&q) - norm(&p) + 0.5 * (&p - &q) * digammas).get()
+    }
+
     /// Draws by Bartlett's decomposition: a triangle of χ and normal numbers.
     fn draw(&self, shape: &[usize]) -> Result<Tensor> {
         let n = self.size();

@@ -91,6 +91,12 @@ impl CpuKernel for Pow {
             if let Some(done) = short_power(exponent, inputs, outputs) {
                 return done;
             }
+            if dtype.is_complex() && exponent.is_zero() {
+                // Also that of 0, which a tensor of zeros as exponents leaves undefined.
+                let ([a, b], out) = (operands(self.scalar, inputs, false), &mut outputs[0]);
+                by_dtype!("pow", dtype, { wide_complex T => map2::<T, T, T>(a, b, out, |_, _| Complex::new(1.0, 0.0)), });
+                return Ok(());
+            }
         }
         let ([a, b], out) = (operands(self.scalar, inputs, false), &mut outputs[0]);
         by_dtype!("pow", dtype, {

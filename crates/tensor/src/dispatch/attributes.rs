@@ -416,7 +416,7 @@ attributes_of_ops! {
         Kthvalue => { pick, shared };
         LuFactor => { pivot, check };
         Solve => { op, check };
-        SolveTriangular => { upper, unitriangular };
+        SolveTriangular => { upper, unitriangular, whole };
         Cholesky => { check };
         Qr => { complete };
         Eigh => { upper };

@@ -1,7 +1,7 @@
 //! Factorizations: Cholesky's, QR, eigenvalues, singular values.
 
-use super::{adjoint, outputs, solve_triangular};
-use crate::ops::{Cholesky, Eig, Eigh, Geqrf, HouseholderProduct, Qr, Svd, matrices, square};
+use super::{adjoint, batched, outputs};
+use crate::ops::{Cholesky, Eig, Eigh, Geqrf, HouseholderProduct, Qr, SolveTriangular, Svd, matrices, square};
 use crate::{Result, Tensor, dispatch, ensure};
 
 /// Which half of a Hermitian matrix counts: PyTorch's `UPLO`.
@@ -37,16 +37,21 @@ pub fn cholesky_ex(a: &Tensor, upper: bool, check_errors: bool) -> Result<(Tenso
     Ok((if upper { adjoint(&l)? } else { l }, info))
 }
 
-/// X of A X = B by Cholesky's factor of A: `torch.cholesky_solve`.
+/// X of A X = B by Cholesky's factor of A: `torch.cholesky_solve`. Only the factor's triangle is read; its gradient has
+/// values in the other one, too, as in PyTorch, where the derivative is that of A as the product of the whole factor with
+/// its adjoint.
 ///
 /// # Errors
 /// Where the shapes do not go together.
 #[track_caller]
 pub fn cholesky_solve(b: &Tensor, factor: &Tensor, upper: bool) -> Result<Tensor> {
     square("cholesky_solve", factor)?;
-    let turned = adjoint(factor)?;
-    let (low, high) = if upper { (&turned, factor) } else { (factor, &turned) };
-    solve_triangular(high, &solve_triangular(low, b, false, true, false)?, true, true, false)
+    matrices("cholesky_solve", b)?;
+    let (factor, b) = batched("cholesky_solve", factor, b)?;
+    let turned = adjoint(&factor)?;
+    let (low, high) = if upper { (&turned, &factor) } else { (&factor, &turned) };
+    let solve = |upper| SolveTriangular { upper, unitriangular: false, whole: true };
+    dispatch(solve(true), &[high, &dispatch(solve(false), &[low, &b])?])
 }
 
 /// A⁻¹ by Cholesky's factor of A: `torch.cholesky_inverse`.

@@ -77,10 +77,10 @@ pub fn solve_triangular(a: &Tensor, b: &Tensor, upper: bool, left: bool, unitria
     matrices("solve_triangular", b)?;
     let (a, b) = batched("solve_triangular", a, b)?;
     if left {
-        return dispatch(SolveTriangular { upper, unitriangular }, &[&a, &b]);
+        return dispatch(SolveTriangular { upper, unitriangular, whole: false }, &[&a, &b]);
     }
     let turned = [&a.transpose(-2, -1)?, &b.transpose(-2, -1)?];
-    dispatch(SolveTriangular { upper: !upper, unitriangular }, &turned)?.transpose(-2, -1)
+    dispatch(SolveTriangular { upper: !upper, unitriangular, whole: false }, &turned)?.transpose(-2, -1)
 }
 
 /// The determinant: `torch.linalg.det`.

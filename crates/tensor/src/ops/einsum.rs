@@ -78,11 +78,7 @@ impl Term {
         if gone.is_empty() {
             return Ok(self);
         }
-        let dtype = self.x.dtype();
-        Ok(Term {
-            x: self.x.sum(gone)?.to_dtype(dtype)?,
-            labels: self.labels.into_iter().filter(|l| keep(l)).collect(),
-        })
+        Ok(Term { x: self.x.sum(gone)?, labels: self.labels.into_iter().filter(|l| keep(l)).collect() })
     }
 
     /// With its dimensions as `labels` has them, those that it lacks of size 1.
@@ -116,6 +112,9 @@ impl Term {
             let stays: Vec<Label> = other.labels.iter().copied().filter(|l| !gone(l)).collect();
             other.keep(|l| stays.contains(l))?
         };
+        // Sums of integers are wider ones.
+        let dtype = a.x.dtype().promote(b.x.dtype());
+        let [a, b] = [Term { x: a.x.to_dtype(dtype)?, ..a }, Term { x: b.x.to_dtype(dtype)?, ..b }];
         let (mut batch, mut sums, mut left, mut right) = (vec![], vec![], vec![], vec![]);
         let all: Vec<Label> =
             a.labels.iter().copied().chain(b.labels.iter().copied().filter(|l| !a.labels.contains(l))).collect();

@@ -64,6 +64,8 @@ pub struct SolveTriangular {
     pub upper: bool,
     /// With ones on the diagonal, whatever stands there?
     pub unitriangular: bool,
+    /// Does the derivative count the other triangle, too, as if it were read and zero?
+    pub whole: bool,
 }
 
 /// The determinant.

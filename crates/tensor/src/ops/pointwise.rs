@@ -1,9 +1,9 @@
 //! Functions of each element that are put together from others.
 
 use crate::ops::cast::rounded_once;
-use crate::ops::{MantissaExponent, Operand, Special, SpecialFunction, result_type};
+use crate::ops::{MantissaExponent, Operand, Special, SpecialFunction, SpecialPair, SpecialPairFunction, result_type};
 use crate::{Category, DType, Result, Tensor, bail, dispatch, ensure, stack};
-use std::f64::consts::{LN_2, PI};
+use std::f64::consts::PI;
 
 /// How many bits an integer of `dtype` has.
 fn bits(op: &'static str, dtype: DType) -> Result<i64> {
@@ -244,10 +244,7 @@ impl Tensor {
     #[track_caller]
     pub fn copysign<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Tensor> {
         let (x, y) = self.floats(other.into())?;
-        let size = x.abs()?;
-        // `other` takes part with a gradient of zero; less zero, −0 stays what it is.
-        let none = y.where_cond(Tensor::zeros(()).dtype(DType::Bool).device(y.device()).build()?, 0)?;
-        size.neg()?.where_cond(&y.signbit()?, &size)?.sub(&none)
+        dispatch(SpecialPair { function: SpecialPairFunction::Copysign }, &[&x, &y])
     }
 
     /// Both operands, the other one in place of a NaN.
@@ -287,10 +284,7 @@ impl Tensor {
     #[track_caller]
     pub fn hypot<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Tensor> {
         let (x, y) = self.promoted(other.into())?;
-        ensure!(x.dtype().is_float(), DType, "hypot", "not defined for {}", x.dtype());
-        let size = x.detach().abs()?.maximum(&y.detach().abs()?)?;
-        let unit = size.masked_fill(&size.eq(0)?.logical_or(&size.isfinite()?.logical_not()?)?, 1)?;
-        x.div(&unit)?.square()?.add(&y.div(&unit)?.square()?)?.sqrt()?.mul(&unit)
+        dispatch(SpecialPair { function: SpecialPairFunction::Hypot }, &[&x, &y])
     }
 
     /// log(eˣ + eʸ), without overflow on the way: `torch.logaddexp`.
@@ -307,8 +301,7 @@ impl Tensor {
         if complex || self.dtype().is_complex() {
             return self.complex_logaddexp(other);
         }
-        let (most, apart) = self.apart("logaddexp", other)?;
-        most.add(&apart.neg()?.exp()?.log1p()?)
+        self.log_of_sum(SpecialPairFunction::LogAddExp, other)
     }
 
     /// The one with the larger real part counts, and its angle is carried on.
@@ -333,17 +326,13 @@ impl Tensor {
     /// Where the shapes do not broadcast, or an operand is not of floating point.
     #[track_caller]
     pub fn logaddexp2<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Tensor> {
-        let (most, apart) = self.apart("logaddexp2", other.into())?;
-        most.add(&apart.neg()?.exp2()?.log1p()?.mul(1.0 / LN_2)?)
+        self.log_of_sum(SpecialPairFunction::LogAddExp2, other.into())
     }
 
-    /// The larger of the two, and how far they are apart: 0 for two equal infinities.
     #[track_caller]
-    fn apart(&self, op: &'static str, other: Operand<'_>) -> Result<(Tensor, Tensor)> {
+    fn log_of_sum(&self, function: SpecialPairFunction, other: Operand<'_>) -> Result<Tensor> {
         let (x, y) = self.promoted(other)?;
-        ensure!(x.dtype().is_float(), DType, op, "not defined for {}", x.dtype());
-        let equal = x.eq(&y)?.logical_and(&x.isinf()?)?;
-        Ok((x.maximum(&y)?, x.sub(&y)?.masked_fill(&equal, 0)?.abs()?))
+        dispatch(SpecialPair { function }, &[&x, &y])
     }
 
     /// x · log(y), and 0 where x is 0 and y is not NaN: `torch.xlogy`.

@@ -99,13 +99,22 @@ functions! {
         Laguerre "special.laguerre_polynomial_l",
         /// Pₙ
         Legendre "special.legendre_polynomial_p",
+        /// √(x² + y²)
+        Hypot "hypot",
+        /// log(eˣ + eʸ)
+        LogAddExp "logaddexp",
+        /// log₂(2ˣ + 2ʸ)
+        LogAddExp2 "logaddexp2",
+        /// |x| with the sign of y
+        Copysign "copysign",
     }
 }
 
 impl SpecialPairFunction {
     /// True of the polynomials, whose second argument is the degree.
     pub fn is_polynomial(self) -> bool {
-        !matches!(self, SpecialPairFunction::Igamma | SpecialPairFunction::Igammac | SpecialPairFunction::Zeta)
+        use SpecialPairFunction::*;
+        !matches!(self, Igamma | Igammac | Zeta | Hypot | LogAddExp | LogAddExp2 | Copysign)
     }
 }
 

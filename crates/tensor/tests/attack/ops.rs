@@ -145,7 +145,11 @@ const BINARY: &[Maker] = binary!(
     SpecialPair { function: g.pick(&PAIRS) }
 );
 
-const PAIRS: [SpecialPairFunction; 6] = [
+const PAIRS: [SpecialPairFunction; 10] = [
+    SpecialPairFunction::Hypot,
+    SpecialPairFunction::LogAddExp,
+    SpecialPairFunction::LogAddExp2,
+    SpecialPairFunction::Copysign,
     SpecialPairFunction::Igamma,
     SpecialPairFunction::Igammac,
     SpecialPairFunction::Zeta,
@@ -291,7 +295,8 @@ const OTHERS: &[Maker] = &[
         (op.into(), like(g, x, 2))
     },
     |g| {
-        let (op, x) = (SolveTriangular { upper: g.one_in(2), unitriangular: g.one_in(2) }, square(g));
+        let (op, x) =
+            (SolveTriangular { upper: g.one_in(2), unitriangular: g.one_in(2), whole: g.one_in(2) }, square(g));
         (op.into(), like(g, x, 2))
     },
     |g| (Det.into(), vec![square(g)]),

@@ -146,14 +146,16 @@ pub(crate) fn rsqrt(z: C) -> C {
     recip(sqrt(z))
 }
 
+/// The power as the logarithm has it, which 0 has none of: 0⁰ and what turns without end are NaN, a negative power of 0 is
+/// infinite, as in PyTorch.
 pub(crate) fn pow(a: C, b: C) -> C {
-    let zero = C::new(0.0, 0.0);
-    if b == zero {
-        C::new(1.0, 0.0)
-    } else if a == zero {
-        zero
-    } else {
-        exp(b * ln(a))
+    if a != C::new(0.0, 0.0) {
+        return if b == C::new(0.0, 0.0) && a.is_finite() { C::new(1.0, 0.0) } else { exp(b * ln(a)) };
+    }
+    match b.re {
+        re if re > 0.0 => C::new(0.0, 0.0),
+        re if re < 0.0 => C::new(f64::INFINITY, f64::NAN),
+        _ => C::new(f64::NAN, f64::NAN),
     }
 }
 

@@ -1,5 +1,5 @@
 //! Kernels of the special functions: one loop for all of one argument and one for all of two. They are computed in
-//! `f64`, whatever the tensor's dtype: what they cost is not the conversion.
+//! `f64`, whatever the tensor's dtype: what they cost is not the conversion. Some are short enough for vector code.
 
 mod bessel;
 mod gamma;
@@ -7,7 +7,7 @@ mod normal;
 mod polynomials;
 
 use super::iter::{Input, map1, map2};
-use super::lanes::LaneKind;
+use super::lanes::{LaneKind, by_dtype};
 use super::math::Float;
 use super::{CpuKernel, Dst, Src};
 use crate::Result;
@@ -32,6 +32,41 @@ fn exponent(x: f64) -> f64 {
     // Subnormal numbers are made normal first.
     let shift = 2f64.powi(54);
     if biased(x) == 0.0 { biased(x * shift) - 1022.0 - 54.0 } else { biased(x) - 1022.0 }
+}
+
+/// The larger of two numbers, and by how much it is the larger; 0 of two equal ones, infinite ones as well.
+macro_rules! apart {
+    ($t:ty, $a:expr, $b:expr) => {{
+        let (a, b): ($t, $t) = ($a, $b);
+        (if a < b { b } else { a }, if a == b { 0.0 } else { (a - b).abs() })
+    }};
+}
+
+macro_rules! log_add_exp {
+    ($t:ty, $a:expr, $b:expr) => {{
+        let (most, apart) = apart!($t, $a, $b);
+        most + Float::log1p(Float::exp(-apart))
+    }};
+}
+
+macro_rules! log_add_exp2 {
+    ($t:ty, $a:expr, $b:expr) => {{
+        let (most, apart) = apart!($t, $a, $b);
+        most + Float::log1p(Float::exp2(-apart)) * (std::f64::consts::LOG2_E as $t)
+    }};
+}
+
+/// √(a² + b²) without overflow on the way.
+macro_rules! hypot {
+    ($t:ty, $a:expr, $b:expr) => {{
+        let (a, b): ($t, $t) = ($a.abs(), $b.abs());
+        let (most, least) = if a < b { (b, a) } else { (a, b) };
+        let part = least / most;
+        let size = most * (1.0 + part * part).sqrt();
+        // 0 divided by 0 is none; an infinite side is longer than any number, NaN included.
+        let size = if most == 0.0 && least == 0.0 { 0.0 } else { size };
+        if a == <$t>::INFINITY || b == <$t>::INFINITY { <$t>::INFINITY } else { size }
+    }};
 }
 
 #[inline(never)]
@@ -82,6 +117,10 @@ fn at_pair(function: SpecialPairFunction, x: f64, y: f64) -> f64 {
         HermiteHe => polynomials::hermite_he(x, degree(y)),
         Laguerre => polynomials::laguerre(x, degree(y)),
         Legendre => polynomials::legendre(x, degree(y)),
+        Hypot => x.hypot(y),
+        LogAddExp => log_add_exp!(f64, x, y),
+        LogAddExp2 => log_add_exp2!(f64, x, y),
+        Copysign => x.copysign(y),
     }
 }
 
@@ -116,9 +155,23 @@ impl CpuKernel for Special {
 
 impl CpuKernel for SpecialPair {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-        let function = self.function;
+        let (function, dtype, out) = (self.function, inputs[0].dtype(), &mut outputs[0]);
         let [x, y] = [Input::Tensor(inputs[0]), Input::Tensor(inputs[1])];
-        map2::<f64, f64, f64>(x, y, &mut outputs[0], move |x, y| at_pair(function, x, y));
+        // What is short enough for vector code goes in the dtype's own precision.
+        macro_rules! vector {
+            (|$a:ident, $b:ident, $t:ident| $f:expr) => {
+                by_dtype!(function.name(), dtype, {
+                    real $t => map2::<$t, $t, $t>(x, y, out, #[inline(always)] |$a, $b| $f),
+                })
+            };
+        }
+        match function {
+            SpecialPairFunction::Hypot => vector!(|a, b, T| hypot!(T, a, b)),
+            SpecialPairFunction::LogAddExp => vector!(|a, b, T| log_add_exp!(T, a, b)),
+            SpecialPairFunction::LogAddExp2 => vector!(|a, b, T| log_add_exp2!(T, a, b)),
+            SpecialPairFunction::Copysign => vector!(|a, b, T| Float::copysign(a, b)),
+            _ => map2::<f64, f64, f64>(x, y, out, move |x, y| at_pair(function, x, y)),
+        }
         Ok(())
     }
 }
