@@ -3,7 +3,8 @@
 //!
 //! The path of a case: [`case`] reads it, [`value`] holds it, [`call`] makes it live and hands out
 //! its arguments, [`ops`], [`modules`], [`optims`] and [`schedulers`] say how flambeau spells it,
-//! [`run`] does forward and gradients, [`compare`] judges, [`report`] counts. To teach the runner an
+//! [`run`] does forward and gradients, [`compare`] judges, [`report`] counts; [`derivatives`] checks the ops' rules on the
+//! recorded inputs. To teach the runner an
 //! op or a module, add one line to the table of its family; an optimizer or a scheduler has its line
 //! in the table of its kind.
 
@@ -11,6 +12,7 @@ pub mod audio;
 pub mod call;
 pub mod case;
 pub mod compare;
+pub mod derivatives;
 pub mod gauge;
 pub mod images;
 pub mod modules;

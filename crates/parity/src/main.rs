@@ -1,10 +1,15 @@
 //! `flambeau-parity DIR`: does flambeau compute what PyTorch computed? And `flambeau-parity pack`,
 //! which makes the recordings small enough to be committed.
 
-use std::{error::Error, fs, path::PathBuf, process::ExitCode};
+use std::{
+    error::Error,
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Args, Parser, Subcommand};
-use flambeau_parity::{call::on_device, pack, run_all};
+use flambeau_parity::{call::on_device, derivatives::check_all, pack, run_all};
 use flambeau_tensor::Device;
 
 #[derive(Parser)]
@@ -45,6 +50,10 @@ struct Run {
     /// Run on the first CUDA device; under `cargo xtask sim --` that is the simulated GPU
     #[arg(long, conflicts_with = "mirror")]
     cuda: bool,
+    /// Check the derivatives of the ops on the recorded inputs instead: gradients and their gradients against differences,
+    /// forward against backward, in double precision
+    #[arg(long, conflicts_with_all = ["json", "mirror", "cuda"])]
+    derivatives: bool,
     /// Say what is wrong or unsupported in every case, not just the first
     #[arg(long)]
     verbose: bool,
@@ -70,6 +79,9 @@ fn start(cli: Cli) -> Result<bool, Box<dyn Error>> {
         return Ok(true);
     }
     let dir = cli.run.dir.unwrap_or_default();
+    if cli.run.derivatives {
+        return derivatives(&dir, &cli.run.only);
+    }
     let device = match (cli.run.mirror, cli.run.cuda) {
         (true, _) => flambeau_mirror::device(0),
         (_, true) => flambeau_cuda::device(0)?,
@@ -85,4 +97,15 @@ fn start(cli: Cli) -> Result<bool, Box<dyn Error>> {
         fs::write(&file, text).map_err(|e| format!("{}: {e}", file.display()))?;
     }
     Ok(!report.failed())
+}
+
+/// Prints what does not hold of the derivatives.
+fn derivatives(dir: &Path, only: &str) -> Result<bool, Box<dyn Error>> {
+    let found = check_all(dir, only).map_err(|e| format!("{}: {e}", dir.display()))?;
+    for (name, faults) in &found.faults {
+        faults.iter().for_each(|fault| println!("{name} {fault}"));
+    }
+    println!("{} cases, {} without finite results", found.cases, found.endless);
+    println!("{} ops with faults", found.faults.len());
+    Ok(found.faults.is_empty())
 }

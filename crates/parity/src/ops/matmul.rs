@@ -3,7 +3,7 @@
 use flambeau_tensor::{Scalar, Tensor};
 
 use super::Entry;
-use crate::call::{Call, Trouble, ok};
+use crate::call::{Call, Trouble, ok, unsupported};
 
 /// A product of two tensors and nothing else.
 macro_rules! product {
@@ -48,7 +48,11 @@ pub(super) const OTHERS: &[Entry] = &[
     ("tensordot", |c| {
         if c.is_int(2, "dims") {
             // The last n dimensions of the one with the first n of the other.
-            let n = c.int(2, "dims")?;
+            let n = c.size(2, "dims")?;
+            if n > c.x()?.rank() {
+                return unsupported(format!("`dims` is {n}, the rank {}", c.x()?.rank()));
+            }
+            let n = n as isize;
             return ok(c.x()?.tensordot(
                 c.tensor(1, "other")?,
                 (-n..0).collect::<Vec<_>>(),
