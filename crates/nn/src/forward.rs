@@ -82,6 +82,11 @@ pub trait Calls<M: Forward<Self> + ?Sized>: Sized {
     #[doc(hidden)]
     #[track_caller]
     fn call_on(self, module: &M) -> Result<M::Output>;
+
+    /// The same with the input's tensors as `change` leaves them.
+    #[doc(hidden)]
+    #[track_caller]
+    fn call_changed(self, module: &M, change: &mut dyn FnMut(&mut Tensor)) -> Result<M::Output>;
 }
 
 impl<I: Inputs, M: Boxed + ?Sized> Calls<M> for I
@@ -92,6 +97,13 @@ where
     #[inline]
     fn call_on(self, module: &M) -> Result<<M as Forward<I>>::Output> {
         if hooks::none() { <M as Forward<I>>::forward(module, self) } else { call_with_hooks(module, self) }
+    }
+
+    #[track_caller]
+    fn call_changed(self, module: &M, change: &mut dyn FnMut(&mut Tensor)) -> Result<<M as Forward<I>>::Output> {
+        let mut inputs = self.to_owned_inputs();
+        inputs.visit_tensors_mut(change);
+        call_owned::<I, M>(module, inputs)
     }
 }
 
@@ -111,10 +123,7 @@ where
 
 /// Calls `module` with inputs that are its own, hooks and all.
 #[track_caller]
-pub(crate) fn call_owned<I: Inputs, M: Boxed + ?Sized>(
-    module: &M,
-    inputs: I::Owned,
-) -> Result<<M as Forward<I>>::Output>
+fn call_owned<I: Inputs, M: Boxed + ?Sized>(module: &M, inputs: I::Owned) -> Result<<M as Forward<I>>::Output>
 where
     M: Forward<I> + for<'a> Forward<I::At<'a>, Output = <M as Forward<I>>::Output>,
 {

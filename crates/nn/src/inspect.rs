@@ -1,6 +1,6 @@
 //! Looking at a model: its layers with what they give, hold and cost, the norms of its gradients, and its tree as a graph.
 
-use crate::forward::{Inputs, call_owned};
+use crate::forward::Calls;
 use crate::{
     Boxed, DynModule, Forward, Item, Module, RemovableHandle, identity, register_module_forward_hook,
     register_module_forward_pre_hook,
@@ -147,20 +147,10 @@ fn shapes(tensors: &dyn Tensors) -> Vec<Vec<usize>> {
 #[track_caller]
 pub fn summary<I, M>(model: &M, input: I) -> Result<Summary>
 where
-    I: Inputs,
-    M: Boxed + Forward<I> + for<'a> Forward<I::At<'a>, Output = <M as Forward<I>>::Output>,
+    I: Calls<M>,
+    M: Boxed + Forward<I>,
 {
     let meta = no_grad(|| model.to(Device::Meta))?;
-    let mut owned = input.to_owned_inputs();
-    let mut fault = None;
-    owned.visit_tensors_mut(&mut |tensor| match tensor.to_device(Device::Meta) {
-        Ok(moved) => *tensor = moved,
-        Err(e) => fault = Some(e),
-    });
-    if let Some(fault) = fault {
-        return Err(fault);
-    }
-
     let modules = named_modules(meta.as_module());
     let mut watch = Watch::default();
     for (number, (_, module)) in modules.iter().enumerate() {
@@ -202,7 +192,16 @@ where
         });
         Ok(())
     })?));
-    no_grad(|| interpret(Rc::new(Count), || call_owned::<I, M>(&meta, owned))).map(drop)?;
+    let mut fault = None;
+    let mut to_meta = |tensor: &mut Tensor| match tensor.to_device(Device::Meta) {
+        Ok(moved) => *tensor = moved,
+        Err(e) => fault = Some(e),
+    };
+    let called = no_grad(|| interpret(Rc::new(Count), || input.call_changed(&meta, &mut to_meta)));
+    if let Some(fault) = fault {
+        return Err(fault);
+    }
+    called.map(drop)?;
     let mut watch = WATCH.with(|own| own.borrow_mut().take()).unwrap_or_default();
     drop(watched);
 

@@ -190,3 +190,47 @@ fn what_does_not_fit_is_refused() -> Result<()> {
 
 const MASKED: [f64; 4] = [1.086_452_7, 1.678_827_4, 0.168_681_2, 0.008_177_8];
 const MASKED_ALONE: [f64; 3] = [1.086_452_6, 0.262_019_2, 0.008_179];
+
+/// The gradient of a parameter, by its name.
+fn grad_of(module: &dyn Module, name: &str) -> Tensor {
+    let found = module.named_parameters().into_iter().find(|(own, _)| own == name);
+    found.unwrap().1.grad().unwrap()
+}
+
+#[test]
+fn stacks_of_transformer_layers_are_pytorchs() -> Result<()> {
+    let _alone = alone();
+    let (x, memory) = (input(&[2, 5, 4]), input(&[2, 3, 4]));
+    let causal = Tensor::ones([5, 5]).build()?.triu(1)?.ne(0)?;
+    let causal = AttentionMasks::new().attn_mask(Some(&causal));
+    let pull = |y: &Tensor| y.mul(&x)?.sum(..)?.backward();
+
+    manual_seed(0);
+    let layer = TransformerEncoderLayer::new(4, 2).dim_feedforward(8).dropout(0.0).batch_first(true).build()?;
+    let encoder = TransformerEncoder::new(&layer, 2)?.with_norm(LayerNorm::new(4).build()?);
+    let padding = mask([2, 5], &[[1, 4]]);
+    let y = encoder.call((&x, causal.key_padding_mask(Some(&padding))))?;
+    pull(&y)?;
+    let grads = ["layers.0.self_attn.in_proj_weight", "layers.1.linear1.weight", "norm.weight"];
+    let found: Vec<f64> = [mark(&y)].into_iter().chain(grads.map(|name| mark(&grad_of(&encoder, name)))).collect();
+    near("encoder", &found, &[-5.042_586_5, -0.463_230_7, -4.274_601_6, -1.162_673]);
+    assert_eq!(encoder.state_dict().len(), 26);
+    let text = format!("{encoder:?}");
+    assert!(
+        text.contains("(0-1): 2 x TransformerEncoderLayer(") && text.contains("\n  (norm): LayerNorm((4,)"),
+        "{text}"
+    );
+
+    manual_seed(0);
+    let layer = TransformerDecoderLayer::new(4, 2).dim_feedforward(8).dropout(0.0).batch_first(true).build()?;
+    let decoder = TransformerDecoder::new(&layer, 2)?;
+    let padding = mask([2, 3], &[[1, 2]]);
+    let y = decoder.call((&x, &memory, causal, AttentionMasks::new().key_padding_mask(Some(&padding))))?;
+    pull(&y)?;
+    let grads =
+        ["layers.0.multihead_attn.in_proj_weight", "layers.1.linear2.weight", "layers.0.self_attn.in_proj_weight"];
+    let found: Vec<f64> = [mark(&y)].into_iter().chain(grads.map(|name| mark(&grad_of(&decoder, name)))).collect();
+    near("decoder", &found, &[-3.012_883_7, 0.715_007_2, 2.734_478_4, -0.716_912_9]);
+    assert_eq!(decoder.state_dict().len(), 36);
+    Ok(())
+}

@@ -463,3 +463,15 @@ fn a_hook_that_gives_another_shape_is_told() -> Result<()> {
     handle.remove();
     Ok(())
 }
+
+#[test]
+fn a_summary_with_several_inputs() -> Result<()> {
+    let _alone = alone();
+    let (x, h) = (ones(&[5, 2, 8]), ones(&[1, 2, 4]));
+    // Both modules have several forms of input.
+    let attention = MultiheadAttention::new(8, 2).build()?;
+    assert_eq!(summary(&attention, (&x, &x, &x))?.macs, 10 * 8 * 24 + 20 * 5 * 8 + 10 * 8 * 8);
+    let lstm = LSTM::new(8, 4).build()?;
+    assert_eq!(summary(&lstm, (&x, (&h, &h)))?.macs, 10 * (8 + 4) * 16);
+    Ok(())
+}
