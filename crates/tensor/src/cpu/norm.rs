@@ -252,8 +252,9 @@ impl CpuKernel for RmsNorm {
 impl CpuKernel for LayerNormBackward {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         fn go<T: Compute>(op: &LayerNormBackward, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-            let (g, x, mean, rstd) =
-                (read::<T>(&inputs[0])?, read::<T>(&inputs[1])?, read::<T>(&inputs[2])?, read::<T>(&inputs[3])?);
+            let (g, x) = (read::<T>(&inputs[0])?, read::<T>(&inputs[1])?);
+            let (mut mean, mut rstd) = (read::<T>(&inputs[2])?, read::<T>(&inputs[3])?);
+            held_rows(&inputs[1], &inputs[4..], [&mut mean, &mut rstd]);
             let (weight, width) = (given(inputs, 4, op.of.weight)?, width_of(inputs[1].shape(), op.of.dims));
             let rows = RowBackward { g: &g, x: &x, mean: Some(&mean), rstd: &rstd, weight: weight.as_deref(), width };
             with_gradients(op.needs, outputs, |out| rows.run(out))
@@ -298,11 +299,41 @@ fn widened<T: Compute>(x: &[T]) -> Vec<f64> {
     x.iter().map(|x| x.to_f64()).collect()
 }
 
+/// Means, and 1 / √(variance + eps), as PyTorch holds them: where x and its `parameters` are of one dtype of half
+/// precision, rounded to that. The variance of a batch is rounded before, too, as a sum of so many numbers, in `bf16`.
+fn held(
+    x: &Src<'_>,
+    parameters: &[Src<'_>],
+    (mean, variance): (&[f64], &[f64]),
+    (eps, batch): (f64, bool),
+) -> (Vec<f64>, Vec<f64>) {
+    let dtype = x.dtype();
+    if !matches!(dtype, DType::F16 | DType::BF16) || parameters.iter().any(|p| p.dtype() != dtype) {
+        return (mean.to_vec(), rstd_of(variance.iter().copied(), eps));
+    }
+    let keep = |x: f64| f64::from(halves::rounded(dtype, x as f32));
+    let n = (x.numel() / mean.len().max(1)) as f64;
+    let summed = |v: f64| if batch && dtype == DType::BF16 { keep(keep(v * n) / n) } else { v };
+    let rstd = rstd_of(variance.iter().map(|v| summed(*v)), eps);
+    (mean.iter().copied().map(keep).collect(), rstd.into_iter().map(keep).collect())
+}
+
+/// Rounds the statistics of rows that a backward op is given, as [`held`] those of planes.
+fn held_rows<T: Compute>(x: &Src<'_>, weight: &[Src<'_>], statistics: [&mut Cow<'_, [T]>; 2]) {
+    let dtype = x.dtype();
+    if matches!(dtype, DType::F16 | DType::BF16) && weight.iter().all(|w| w.dtype() == dtype) {
+        for all in statistics {
+            let keep = |x: &mut T| *x = T::from_f64(halves::rounded(dtype, x.to_f64() as f32).into());
+            all.to_mut().iter_mut().for_each(keep);
+        }
+    }
+}
+
 /// Batch norm in training, and group norm: normalised by their own statistics, which go to the outputs. Batch norm
-/// keeps them in the dtype of all operands, so half precision is normalised by `rounded` ones.
+/// normalises by those that are [`held`].
 fn forward_planes<T: Compute>(
     planes: Planes,
-    (eps, rounded): (f64, bool),
+    (eps, batch): (f64, bool),
     weight: bool,
     bias: bool,
     inputs: &[Src<'_>],
@@ -316,15 +347,16 @@ fn forward_planes<T: Compute>(
         [mean, variance].into_iter().for_each(|of| of.slice().fill(T::from_f64(f64::NAN)));
         return Ok(());
     }
-    let mut moments = planes.moments(&x);
-    let mut rstd = rstd_of(moments.variance.iter().copied(), eps);
-    if rounded && inputs.iter().all(|p| p.dtype() == inputs[0].dtype()) {
-        let numbers = moments.mean.iter_mut().chain(&mut rstd);
-        numbers.for_each(|x| *x = f64::from(halves::rounded(inputs[0].dtype(), *x as f32)));
-    }
+    let moments = planes.moments(&x);
+    let of = (&moments.mean[..], &moments.variance[..]);
+    let (means, rstd) = if batch {
+        held(&inputs[0], &inputs[1..], of, (eps, batch))
+    } else {
+        (moments.mean.clone(), rstd_of(moments.variance.iter().copied(), eps))
+    };
     mean.slice().iter_mut().zip(&moments.mean).for_each(|(to, m)| *to = T::from_f64(*m));
     variance.slice().iter_mut().zip(&moments.variance).for_each(|(to, v)| *to = T::from_f64(*v));
-    write(y, |y| normalise_planes(planes, (&x, y), (&moments.mean, &rstd), [w.as_deref(), b.as_deref()]))
+    write(y, |y| normalise_planes(planes, (&x, y), (&means, &rstd), [w.as_deref(), b.as_deref()]))
 }
 
 impl CpuKernel for BatchNorm {
@@ -339,12 +371,11 @@ impl CpuKernel for BatchNorm {
         by_pixels(1, inputs, outputs, |inputs, outputs, _| {
             let planes = Planes::new(inputs[0].shape(), Over::Batch);
             planes.check_room(Self::NAME)?;
-            let half = matches!(inputs[0].dtype(), DType::F16 | DType::BF16);
             if self.training {
                 compute!(
                     Self::NAME,
                     inputs[0].dtype(),
-                    forward_planes(planes, (self.eps, half), self.weight, self.bias, inputs, outputs)
+                    forward_planes(planes, (self.eps, true), self.weight, self.bias, inputs, outputs)
                 )
             } else {
                 compute!(Self::NAME, inputs[0].dtype(), eval(self, planes, inputs, outputs))
@@ -368,14 +399,18 @@ impl CpuKernel for GroupNorm {
 
 fn backward_planes<T: Compute>(
     planes: Planes,
-    (eps, moving): (f64, bool),
+    (eps, moving, batch): (f64, bool, bool),
     needs: [bool; 3],
     inputs: &[Src<'_>],
     outputs: &mut [Dst<'_>],
 ) -> Result<()> {
     let (g, x) = (read::<T>(&inputs[0])?, read::<T>(&inputs[1])?);
-    let (mean, variance) = (widened(&read::<T>(&inputs[2])?), read::<T>(&inputs[3])?);
-    let rstd = rstd_of(variance.iter().map(|v| v.to_f64()), eps);
+    let (mean, variance) = (widened(&read::<T>(&inputs[2])?), widened(&read::<T>(&inputs[3])?));
+    let (mean, rstd) = if moving {
+        held(&inputs[1], &inputs[4..], (&mean, &variance), (eps, batch))
+    } else {
+        (mean, rstd_of(variance.into_iter(), eps))
+    };
     let weight = given(inputs, 4, true)?;
     with_gradients(needs, outputs, |out| {
         planes.backward([&g, &x], weight.as_deref(), (&mean, &rstd), moving, out);
@@ -386,7 +421,7 @@ fn backward_planes<T: Compute>(
 impl CpuKernel for BatchNormBackward {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         by_pixels(2, inputs, outputs, |inputs, outputs, _| {
-            let (planes, how) = (Planes::new(inputs[1].shape(), Over::Batch), (self.of.eps, self.of.training));
+            let (planes, how) = (Planes::new(inputs[1].shape(), Over::Batch), (self.of.eps, self.of.training, true));
             planes.check_room(Self::NAME)?;
             compute!(Self::NAME, inputs[1].dtype(), backward_planes(planes, how, self.needs, inputs, outputs))
         })
@@ -401,7 +436,7 @@ impl CpuKernel for GroupNormBackward {
         compute!(
             Self::NAME,
             inputs[1].dtype(),
-            backward_planes(planes, (self.of.eps, true), self.needs, inputs, outputs)
+            backward_planes(planes, (self.of.eps, true, false), self.needs, inputs, outputs)
         )
     }
 }

@@ -3,25 +3,91 @@
 //!
 //! The states of all sequences are one buffer, of which a step changes the first rows, as many as have that step. So a
 //! sequence that ends keeps its state, and one that begins late, in a reverse layer, finds its first one.
+//!
+//! Half precision is computed in `f32`, and where PyTorch computes a step op by op each result is rounded as there:
+//! [`Keep`] says how, and costs nothing where nothing is rounded.
 
-use super::floats::{Compute, Wide, compute, each2, read, update};
+use super::floats::{Compute, Wide, each2, read, update};
+use super::halves::{bf16_to_f32, f16_to_f32, f32_to_bf16, f32_to_f16};
 use super::math::Float;
 use super::matmul::{self, Factor, Sizes};
 use super::micro::Real;
 use super::packed::Packed;
 use super::par::{self, Shared};
 use super::{CpuKernel, Dst, Src, list};
-use crate::Result;
 use crate::layout::Layout;
 use crate::op::Infer;
 use crate::ops::{RnnLayer, RnnLayerBackward, RnnMode, RnnSizes};
 use crate::shape::{Shape, Strides};
+use crate::{DType, Result, bail};
 use std::borrow::Cow;
 
 /// A number that recurrent layers compute in.
 trait Scalar: Real + Compute + Factor {}
 impl Scalar for f32 {}
 impl Scalar for f64 {}
+
+/// What is kept of the result of an op of a step.
+trait Keep<T: Scalar> {
+    /// Not all of it.
+    const ROUNDS: bool;
+    fn keep(x: T) -> T;
+
+    fn keep_all(all: &mut [T]) {
+        if Self::ROUNDS {
+            par::simd(
+                #[inline(always)]
+                || apply(all, Self::keep),
+            );
+        }
+    }
+}
+
+/// All of it.
+struct Whole;
+
+impl<T: Scalar> Keep<T> for Whole {
+    const ROUNDS: bool = false;
+    #[inline(always)]
+    fn keep(x: T) -> T {
+        x
+    }
+}
+
+/// What `f16` holds.
+struct Half;
+
+impl Keep<f32> for Half {
+    const ROUNDS: bool = true;
+    #[inline(always)]
+    fn keep(x: f32) -> f32 {
+        f16_to_f32(f32_to_f16(x))
+    }
+}
+
+/// What `bf16` holds.
+struct Brain;
+
+impl Keep<f32> for Brain {
+    const ROUNDS: bool = true;
+    #[inline(always)]
+    fn keep(x: f32) -> f32 {
+        bf16_to_f32(f32_to_bf16(x))
+    }
+}
+
+/// Calls `$go` in what a layer computes in and keeps.
+macro_rules! kept {
+    ($layer:expr, $dtype:expr, $go:ident($($arg:expr),*)) => {
+        match ($dtype, $layer.mode.rounds($dtype, $layer.projection)) {
+            (DType::F16, true) => $go::<f32, Half>($($arg),*),
+            (DType::BF16, true) => $go::<f32, Brain>($($arg),*),
+            (DType::F16 | DType::BF16 | DType::F32, _) => $go::<f32, Whole>($($arg),*),
+            (DType::F64, _) => $go::<f64, Whole>($($arg),*),
+            (dtype, _) => bail!(DType, RnnLayer::NAME, "not defined for {dtype}"),
+        }
+    };
+}
 
 /// Gates of this many numbers make one task.
 const GATES: usize = 16 * 1024;
@@ -88,7 +154,7 @@ fn part(start: usize, len: usize, width: usize) -> std::ops::Range<usize> {
     start * width..(start + len) * width
 }
 
-fn forward<T: Scalar>(op: &RnnLayer, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+fn forward<T: Scalar, K: Keep<T>>(op: &RnnLayer, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
     let s = sizes(op, &inputs[1], &inputs[2]);
     let (gx, given) = (read::<T>(&inputs[0])?, Given::<T>::read(op, &inputs[1..], op.bias)?);
     let mut out: Vec<Wide<'_, '_, T>> = outputs.iter_mut().map(Wide::of).collect::<Result<_>>()?;
@@ -110,7 +176,9 @@ fn forward<T: Scalar>(op: &RnnLayer, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]
     // Of a GRU r, z, n and what h contributes to n.
     let width = if gru { s.gates + s.hidden } else { s.gates };
     let mut own = list(if gates.is_some() { 0 } else { s.n * width }, T::ZERO)?;
-    let mut product = list(if gru { s.n * s.gates } else { 0 }, T::ZERO)?;
+    // What h contributes, where it is not added to what the input does at once.
+    let apart = gru || K::ROUNDS;
+    let mut product = list(if apart { s.n * s.gates } else { 0 }, T::ZERO)?;
     let mut inner = list(if projection.is_some() { s.n * s.hidden } else { 0 }, T::ZERO)?;
     let offsets = op.offsets();
     for t in op.order() {
@@ -120,23 +188,36 @@ fn forward<T: Scalar>(op: &RnnLayer, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]
             Some(all) => &mut all[part(start, size, width)],
             None => &mut own[..size * width],
         };
-        if gru {
+        if apart {
             let product = &mut product[..size * s.gates];
             if let Some(bias) = &given.bias {
                 product.chunks_exact_mut(s.gates).for_each(|row| row.copy_from_slice(bias));
             }
             weight.multiply(size, (h, s.out), product, s.gates, given.bias.is_some());
-            gru_gates(&s, size, gx, product, gates, h);
+            K::keep_all(product);
+        }
+        if gru {
+            gru_gates::<T, K>(&s, size, gx, &product, gates, h);
         } else {
             gates.copy_from_slice(gx);
-            weight.multiply(size, (h, s.out), gates, s.gates, true);
+            if apart {
+                add_kept::<T, K>(gates, &product);
+            } else {
+                if let Some(bias) = &given.bias {
+                    gates
+                        .chunks_exact_mut(s.gates)
+                        .for_each(|row| row.iter_mut().zip(&bias[..]).for_each(|(to, b)| *to += *b));
+                }
+                weight.multiply(size, (h, s.out), gates, s.gates, true);
+            }
             match (&mut c, &projection) {
                 (Some(c), Some(projection)) => {
-                    lstm_gates(&s, size, gates, c, &mut inner);
+                    lstm_gates::<T, K>(&s, size, gates, c, &mut inner);
                     projection.multiply(size, (&inner, s.hidden), h, s.out, false);
+                    K::keep_all(&mut h[..size * s.out]);
                 }
-                (Some(c), None) => lstm_gates(&s, size, gates, c, h),
-                (None, _) => rnn_gates(&s, size, op.mode, gates, h),
+                (Some(c), None) => lstm_gates::<T, K>(&s, size, gates, c, h),
+                (None, _) => rnn_gates::<T, K>(&s, size, op.mode, gates, h),
             }
         }
         y[part(start, size, s.out)].copy_from_slice(&h[..size * s.out]);
@@ -148,8 +229,17 @@ fn forward<T: Scalar>(op: &RnnLayer, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]
     Ok(())
 }
 
+/// `to += more`, which is as long or longer.
+fn add_kept<T: Scalar, K: Keep<T>>(to: &mut [T], more: &[T]) {
+    let more = &more[..to.len()];
+    par::simd(
+        #[inline(always)]
+        || update(to, [more, more, more], |x, y, _, _| K::keep(x + y)),
+    );
+}
+
 /// h = tanh or relu of the gates.
-fn rnn_gates<T: Scalar>(s: &RnnSizes, size: usize, mode: RnnMode, gates: &[T], h: &mut [T]) {
+fn rnn_gates<T: Scalar, K: Keep<T>>(s: &RnnSizes, size: usize, mode: RnnMode, gates: &[T], h: &mut [T]) {
     let h = Rows::of(h, size, s.hidden);
     by_row(size, s.hidden, |i| {
         // SAFETY: each row is one call's.
@@ -158,14 +248,14 @@ fn rnn_gates<T: Scalar>(s: &RnnSizes, size: usize, mode: RnnMode, gates: &[T], h
             #[inline(always)]
             || match mode {
                 RnnMode::RnnRelu => each2(h, gates, gates, |x, _| if x <= T::ZERO { T::ZERO } else { x }),
-                _ => each2(h, gates, gates, |x, _| Float::tanh(x)),
+                _ => each2(h, gates, gates, |x, _| K::keep(Float::tanh(x))),
             },
         );
     });
 }
 
 /// The gates from what they are functions of, in their place; c and h after the step.
-fn lstm_gates<T: Scalar>(s: &RnnSizes, size: usize, gates: &mut [T], c: &mut [T], h: &mut [T]) {
+fn lstm_gates<T: Scalar, K: Keep<T>>(s: &RnnSizes, size: usize, gates: &mut [T], c: &mut [T], h: &mut [T]) {
     let n = s.hidden;
     let (gates, c, h) = (Rows::of(gates, size, 4 * n), Rows::of(c, size, n), Rows::of(h, size, n));
     by_row(size, 4 * n, |row| {
@@ -177,19 +267,20 @@ fn lstm_gates<T: Scalar>(s: &RnnSizes, size: usize, gates: &mut [T], c: &mut [T]
         par::simd(
             #[inline(always)]
             || {
-                apply(i, Float::sigmoid);
-                apply(f, Float::sigmoid);
-                apply(g, Float::tanh);
-                apply(o, Float::sigmoid);
-                update(c, [f, i, g], |c, f, i, g| f * c + i * g);
-                each2(h, o, c, |o, c| o * Float::tanh(c));
+                let keep = K::keep;
+                apply(i, |x| keep(Float::sigmoid(x)));
+                apply(f, |x| keep(Float::sigmoid(x)));
+                apply(g, |x| keep(Float::tanh(x)));
+                apply(o, |x| keep(Float::sigmoid(x)));
+                update(c, [f, i, g], |c, f, i, g| keep(keep(f * c) + keep(i * g)));
+                each2(h, o, c, |o, c| keep(o * keep(Float::tanh(c))));
             },
         );
     });
 }
 
 /// r, z, n and what h contributes to n, and h after the step.
-fn gru_gates<T: Scalar>(s: &RnnSizes, size: usize, gx: &[T], gh: &[T], gates: &mut [T], h: &mut [T]) {
+fn gru_gates<T: Scalar, K: Keep<T>>(s: &RnnSizes, size: usize, gx: &[T], gh: &[T], gates: &mut [T], h: &mut [T]) {
     let n = s.hidden;
     let (gates, h) = (Rows::of(gates, size, 4 * n), Rows::of(h, size, n));
     by_row(size, 4 * n, |row| {
@@ -201,10 +292,11 @@ fn gru_gates<T: Scalar>(s: &RnnSizes, size: usize, gx: &[T], gh: &[T], gates: &m
         par::simd(
             #[inline(always)]
             || {
-                each2(rz, gx, gh, |x, h| Float::sigmoid(x + h));
+                let keep = K::keep;
+                each2(rz, gx, gh, |x, h| keep(Float::sigmoid(keep(x + h))));
                 hn.copy_from_slice(&gh[2 * n..]);
-                update(new, [&gx[2 * n..], &rz[..n], hn], |_, x, r, h| Float::tanh(x + r * h));
-                update(h, [&rz[n..], new, new], |h, z, new, _| (h - new) * z + new);
+                update(new, [&gx[2 * n..], &rz[..n], hn], |_, x, r, h| keep(Float::tanh(keep(x + keep(r * h)))));
+                update(h, [&rz[n..], new, new], |h, z, new, _| keep(keep(keep(h - new) * z) + new));
             },
         );
     });
@@ -221,7 +313,7 @@ struct Step<'a, T> {
     new_c: &'a [T],
 }
 
-fn backward<T: Scalar>(op: &RnnLayerBackward, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
+fn backward<T: Scalar, K: Keep<T>>(op: &RnnLayerBackward, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
     let (of, at) = (&op.of, op.place());
     let rest = at + 1 + of.saved();
     let s = sizes(of, &inputs[rest], &inputs[rest + 1]);
@@ -253,7 +345,10 @@ fn backward<T: Scalar>(op: &RnnLayerBackward, inputs: &[Src<'_>], outputs: &mut 
     let projected = if projection.is_some() { s.rows } else { 0 };
     let (mut outer, mut inner) = (list(projected * s.out, T::ZERO)?, list(projected * s.hidden, T::ZERO)?);
     let mut by_inner = list(if projection.is_some() { s.n * s.hidden } else { 0 }, T::ZERO)?;
+    let mut by_gates = list(if K::ROUNDS { s.n * s.out } else { 0 }, T::ZERO)?;
     let offsets = of.offsets();
+    // Rows of a step whose gradient was added in the step behind it.
+    let mut early = 0;
     for t in of.order().into_iter().rev() {
         let (start, size) = (offsets[t], of.batch_sizes[t]);
         let begun = |to: &mut [T], all: &[T], first: &[T], width: usize| {
@@ -271,7 +366,7 @@ fn backward<T: Scalar>(op: &RnnLayerBackward, inputs: &[Src<'_>], outputs: &mut 
         }
         let dh = &mut dh[..size * s.out];
         if let Some(gy) = &gy {
-            dh.iter_mut().zip(&gy[part(start, size, s.out)]).for_each(|(to, g)| *to += *g);
+            add_kept::<T, K>(&mut dh[early * s.out..], &gy[part(start + early, size - early, s.out)]);
         }
         let width = if gru { s.gates + s.hidden } else { s.gates };
         let step = Step {
@@ -287,48 +382,104 @@ fn backward<T: Scalar>(op: &RnnLayerBackward, inputs: &[Src<'_>], outputs: &mut 
                 let (o, m) = (part(start, size, s.out), part(start, size, s.hidden));
                 outer[o].copy_from_slice(dh);
                 projection.multiply(size, (dh, s.out), &mut by_inner, s.hidden, false);
-                lstm_back(&s, &step, &by_inner, &mut dc, gx, Some(&mut inner[m]));
+                K::keep_all(&mut by_inner[..size * s.hidden]);
+                lstm_back::<T, K>(&s, &step, &by_inner, &mut dc, gx, Some(&mut inner[m]));
             }
-            (RnnMode::Lstm, None) => lstm_back(&s, &step, dh, &mut dc, gx, None),
-            (RnnMode::Gru, _) => gru_back(&s, &step, dh, gx, &mut by_h[part(start, size, s.gates)]),
-            (mode, _) => rnn_back(&s, &step, mode, dh, gx),
+            (RnnMode::Lstm, None) => lstm_back::<T, K>(&s, &step, dh, &mut dc, gx, None),
+            (RnnMode::Gru, _) => gru_back::<T, K>(&s, &step, dh, gx, &mut by_h[part(start, size, s.gates)]),
+            (mode, _) => rnn_back::<T, K>(&s, &step, mode, dh, gx),
         }
         let gates: &[T] = if gru { &by_h[part(start, size, s.gates)] } else { gx };
-        weight.multiply(size, (gates, s.gates), dh, s.out, gru);
+        if K::ROUNDS {
+            let by_gates = &mut by_gates[..size * s.out];
+            weight.multiply(size, (gates, s.gates), by_gates, s.out, false);
+            K::keep_all(by_gates);
+            early = 0;
+            if gru {
+                // Of three sums PyTorch's first is that of the output.
+                if let (Some(gy), Some(b)) = (&gy, of.before(t)) {
+                    early = size.min(of.batch_sizes[b]);
+                    add_kept::<T, K>(&mut dh[..early * s.out], &gy[part(offsets[b], early, s.out)]);
+                }
+                add_kept::<T, K>(dh, by_gates);
+            } else {
+                dh.copy_from_slice(by_gates);
+            }
+        } else {
+            weight.multiply(size, (gates, s.gates), dh, s.out, gru);
+        }
     }
-    weight_gradients(&s, of, if gru { &by_h } else { gx }, &before, others);
+    let gates: &[T] = if gru { &by_h } else { gx };
+    // What is rounded is summed step by step, the last one first.
+    let runs: Vec<_> = if K::ROUNDS {
+        of.order().into_iter().rev().map(|t| (offsets[t], of.batch_sizes[t])).collect()
+    } else {
+        vec![(0, s.rows)]
+    };
+    weight_gradients::<T, K>(&s, of, &runs, (gates, &before), others)?;
     if let (Some(dst), true) = (others.get_mut(1 + usize::from(of.bias)), of.mode == RnnMode::Lstm) {
         dst.numbers().copy_from_slice(&dc);
     }
     if let (Some(dst), true) = (others.last_mut(), of.projection) {
-        by_rows(s.rows, (&outer, s.out), (&inner, s.hidden), dst.numbers());
+        by_rows::<T, K>(&runs, (&outer, s.out), (&inner, s.hidden), dst.numbers())?;
     }
     out.into_iter().for_each(Wide::finish);
     Ok(())
 }
 
-/// Those of the weight and the bias, the first of `out`.
-fn weight_gradients<T: Scalar>(s: &RnnSizes, of: &RnnLayer, gates: &[T], h: &[T], out: &mut [Wide<'_, '_, T>]) {
-    let Some((weight, rest)) = out.split_first_mut() else { return };
-    by_rows(s.rows, (gates, s.gates), (h, s.out), weight.numbers());
+/// Those of the weight and the bias, the first of `out`, each summed run by run of rows (start and number).
+fn weight_gradients<T: Scalar, K: Keep<T>>(
+    s: &RnnSizes,
+    of: &RnnLayer,
+    runs: &[(usize, usize)],
+    (gates, h): (&[T], &[T]),
+    out: &mut [Wide<'_, '_, T>],
+) -> Result<()> {
+    let Some((weight, rest)) = out.split_first_mut() else { return Ok(()) };
+    by_rows::<T, K>(runs, (gates, s.gates), (h, s.out), weight.numbers())?;
     if let (Some(bias), true) = (rest.first_mut(), of.bias) {
         let bias = bias.numbers();
         bias.fill(T::ZERO);
-        for row in gates.chunks_exact(s.gates) {
-            bias.iter_mut().zip(row).for_each(|(to, g)| *to += *g);
+        let mut own = list(bias.len(), T::ZERO)?;
+        for &(start, size) in runs {
+            own.fill(T::ZERO);
+            for row in gates[part(start, size, s.gates)].chunks_exact(s.gates) {
+                own.iter_mut().zip(row).for_each(|(to, g)| *to += *g);
+            }
+            K::keep_all(&mut own);
+            add_kept::<T, K>(bias, &own);
         }
     }
+    Ok(())
 }
 
-/// `out = aᵀ b`, of as many rows.
-fn by_rows<T: Scalar>(rows: usize, (a, m): (&[T], usize), (b, n): (&[T], usize), out: &mut [T]) {
-    let turned = Layout { shape: Shape::from_slice(&[m, rows]), strides: Strides::from_slice(&[1, m]), offset: 0 };
-    let straight = Layout::contiguous(Shape::from_slice(&[rows, n]));
-    matmul::products(Sizes { m, n, k: rows }, (a, &turned), (b, &straight), out, false);
+/// `out = aᵀ b`, summed run by run of rows.
+fn by_rows<T: Scalar, K: Keep<T>>(
+    runs: &[(usize, usize)],
+    (a, m): (&[T], usize),
+    (b, n): (&[T], usize),
+    out: &mut [T],
+) -> Result<()> {
+    let product = |(start, rows): (usize, usize), out: &mut [T]| {
+        let turned = Layout { shape: Shape::from_slice(&[m, rows]), strides: Strides::from_slice(&[1, m]), offset: 0 };
+        let straight = Layout::contiguous(Shape::from_slice(&[rows, n]));
+        let (a, b) = (&a[part(start, rows, m)], &b[part(start, rows, n)]);
+        matmul::products(Sizes { m, n, k: rows }, (a, &turned), (b, &straight), out, false);
+    };
+    let Some((first, rest)) = runs.split_first() else { return Ok(()) };
+    product(*first, out);
+    K::keep_all(out);
+    let mut own = list(if rest.is_empty() { 0 } else { out.len() }, T::ZERO)?;
+    for run in rest {
+        product(*run, &mut own);
+        K::keep_all(&mut own);
+        add_kept::<T, K>(out, &own);
+    }
+    Ok(())
 }
 
 /// The gradient by the gate, of h's: h is a function of the gate that is known by itself.
-fn rnn_back<T: Scalar>(s: &RnnSizes, step: &Step<'_, T>, mode: RnnMode, dh: &[T], gx: &mut [T]) {
+fn rnn_back<T: Scalar, K: Keep<T>>(s: &RnnSizes, step: &Step<'_, T>, mode: RnnMode, dh: &[T], gx: &mut [T]) {
     let gx = Rows::of(gx, step.size, s.hidden);
     by_row(step.size, s.hidden, |row| {
         let at = part(row, 1, s.hidden);
@@ -338,7 +489,7 @@ fn rnn_back<T: Scalar>(s: &RnnSizes, step: &Step<'_, T>, mode: RnnMode, dh: &[T]
             #[inline(always)]
             || match mode {
                 RnnMode::RnnRelu => each2(gx, dh, h, |g, h| if h > T::ZERO { g } else { T::ZERO }),
-                _ => each2(gx, dh, h, |g, h| g * (T::ONE - h * h)),
+                _ => each2(gx, dh, h, |g, h| K::keep(g * (T::ONE - h * h))),
             },
         );
     });
@@ -346,7 +497,7 @@ fn rnn_back<T: Scalar>(s: &RnnSizes, step: &Step<'_, T>, mode: RnnMode, dh: &[T]
 
 /// The gradients by the gates, of h's and c's; that by c before the step takes the place of c's. `inner` is for h before
 /// it is projected.
-fn lstm_back<T: Scalar>(
+fn lstm_back<T: Scalar, K: Keep<T>>(
     s: &RnnSizes,
     step: &Step<'_, T>,
     dh: &[T],
@@ -373,16 +524,17 @@ fn lstm_back<T: Scalar>(
             #[inline(always)]
             || {
                 // tanh c, for now.
-                each2(di, new_c, new_c, |c, _| Float::tanh(c));
-                update(d_o, [dh, di, o], |_, dh, t, o| dh * t * (o * (T::ONE - o)));
-                update(dc, [dh, di, o], |dc, dh, t, o| dc + dh * o * (T::ONE - t * t));
+                let keep = K::keep;
+                each2(di, new_c, new_c, |c, _| keep(Float::tanh(c)));
+                update(d_o, [dh, di, o], |_, dh, t, o| keep(keep(dh * t) * (o * (T::ONE - o))));
+                update(dc, [dh, di, o], |dc, dh, t, o| keep(dc + keep(keep(dh * o) * (T::ONE - t * t))));
                 if let Some(inner) = &mut inner {
-                    each2(inner, di, o, |t, o| t * o);
+                    each2(inner, di, o, |t, o| keep(t * o));
                 }
-                update(di, [dc, g, i], |_, dc, g, i| dc * g * (i * (T::ONE - i)));
-                update(df, [dc, c, f], |_, dc, c, f| dc * c * (f * (T::ONE - f)));
-                update(dg, [dc, i, g], |_, dc, i, g| dc * i * (T::ONE - g * g));
-                update(dc, [f, f, f], |dc, f, _, _| dc * f);
+                update(di, [dc, g, i], |_, dc, g, i| keep(keep(dc * g) * (i * (T::ONE - i))));
+                update(df, [dc, c, f], |_, dc, c, f| keep(keep(dc * c) * (f * (T::ONE - f))));
+                update(dg, [dc, i, g], |_, dc, i, g| keep(keep(dc * i) * (T::ONE - g * g)));
+                update(dc, [f, f, f], |dc, f, _, _| keep(dc * f));
             },
         );
     });
@@ -390,7 +542,7 @@ fn lstm_back<T: Scalar>(
 
 /// The gradients by the gates through what the input and what h contributes, of h's, which becomes its own share of that
 /// by h before the step.
-fn gru_back<T: Scalar>(s: &RnnSizes, step: &Step<'_, T>, dh: &mut [T], gx: &mut [T], by_h: &mut [T]) {
+fn gru_back<T: Scalar, K: Keep<T>>(s: &RnnSizes, step: &Step<'_, T>, dh: &mut [T], gx: &mut [T], by_h: &mut [T]) {
     let n = s.hidden;
     let (gx, by_h) = (Rows::of(gx, step.size, 3 * n), Rows::of(by_h, step.size, 3 * n));
     let dh = Rows::of(dh, step.size, n);
@@ -404,15 +556,17 @@ fn gru_back<T: Scalar>(s: &RnnSizes, step: &Step<'_, T>, dh: &mut [T], gx: &mut 
         par::simd(
             #[inline(always)]
             || {
-                update(dz, [h, new, z], |_, h, n, z| (h - n) * (z * (T::ONE - z)));
-                each2(dn, z, new, |z, n| (T::ONE - z) * (T::ONE - n * n));
-                update(dz, [dh, dh, dh], |dz, g, _, _| dz * g);
-                update(dn, [dh, dh, dh], |dn, g, _, _| dn * g);
-                update(dr, [dn, hn, r], |_, dn, hn, r| dn * hn * (r * (T::ONE - r)));
+                let keep = K::keep;
+                each2(dz, h, new, |h, n| keep(h - n));
+                update(dz, [dh, z, z], |dz, g, z, _| keep(keep(dz * g) * (z * (T::ONE - z))));
+                // h's share first, of which what is left is n's.
+                each2(dr, dh, z, |g, z| keep(g * z));
+                update(dn, [dh, dr, new], |_, g, share, n| keep(keep(g - share) * (T::ONE - n * n)));
+                dh.copy_from_slice(dr);
+                update(dr, [dn, hn, r], |_, dn, hn, r| keep(keep(dn * hn) * (r * (T::ONE - r))));
                 by_h[..n].copy_from_slice(dr);
                 by_h[n..2 * n].copy_from_slice(dz);
-                each2(&mut by_h[2 * n..], dn, r, |dn, r| dn * r);
-                update(dh, [z, z, z], |g, z, _, _| g * z);
+                each2(&mut by_h[2 * n..], dn, r, |dn, r| keep(dn * r));
             },
         );
     });
@@ -420,12 +574,12 @@ fn gru_back<T: Scalar>(s: &RnnSizes, step: &Step<'_, T>, dh: &mut [T], gx: &mut 
 
 impl CpuKernel for RnnLayer {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-        compute!(Self::NAME, inputs[0].dtype(), forward(self, inputs, outputs))
+        kept!(self, inputs[0].dtype(), forward(self, inputs, outputs))
     }
 }
 
 impl CpuKernel for RnnLayerBackward {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-        compute!(Self::NAME, inputs[0].dtype(), backward(self, inputs, outputs))
+        kept!(self.of, inputs[0].dtype(), backward(self, inputs, outputs))
     }
 }

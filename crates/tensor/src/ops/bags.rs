@@ -95,12 +95,17 @@ impl Tensor {
             }
             None => (rows, bag, per_sample_weights.map(|w| w.reshape(-1)).transpose()?),
         };
-        let rows = match weights {
-            Some(w) => rows.mul(&w.unsqueeze(1)?)?,
-            None => rows,
-        };
         match mode {
-            BagMode::Sum => none.index_add(0, &bag, &rows, 1),
+            BagMode::Sum => match weights {
+                // The products of halves are not rounded before they are added.
+                Some(w) if matches!(self.dtype(), DType::F16 | DType::BF16) => {
+                    let wide = |x: Tensor| x.to_dtype(DType::F32);
+                    let rows = wide(rows)?.mul(&wide(w)?.unsqueeze(1)?)?;
+                    wide(none)?.index_add(0, &bag, &rows, 1)?.to_dtype(self.dtype())
+                }
+                Some(w) => none.index_add(0, &bag, rows.mul(&w.unsqueeze(1)?)?, 1),
+                None => none.index_add(0, &bag, &rows, 1),
+            },
             BagMode::Mean => {
                 let count = bag.bincount(None, bags)?.clamp_min(1)?.to_dtype(self.dtype())?;
                 none.index_add(0, &bag, &rows, 1)?.div(&count.unsqueeze(1)?)

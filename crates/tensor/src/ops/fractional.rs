@@ -94,9 +94,11 @@ fn starts(sample: &Tensor, size: usize, output: usize, kernel: usize) -> Result<
     if output == 1 {
         return sample.unsqueeze(-1)?.mul(0)?.add(last)?.to_dtype(crate::DType::I64);
     }
-    let alpha = last as f64 / (output - 1) as f64;
+    // In the dtype of the samples, half precision too.
+    let alpha =
+        Tensor::full((), last).dtype(sample.dtype()).device(sample.device()).build()?.div((output - 1) as i64)?;
     let sample = sample.unsqueeze(-1)?;
-    let at = sample.add(&all)?.mul(alpha)?.floor()?.sub(&sample.mul(alpha)?.floor()?)?;
+    let at = sample.add(&all)?.mul(&alpha)?.floor()?.sub(&sample.mul(&alpha)?.floor()?)?;
     // The last window ends where the plane does.
     at.masked_fill(&all.eq(output as i64 - 1)?, last)?.to_dtype(crate::DType::I64)
 }

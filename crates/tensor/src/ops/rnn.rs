@@ -7,7 +7,7 @@
 
 use crate::autocast::Policy;
 use crate::op::{Infer, Meta, Metas, Outputs};
-use crate::{Result, Tensor, bail, cat, ensure};
+use crate::{DType, Result, Tensor, bail, cat, ensure};
 use std::sync::Arc;
 
 /// What a step computes, by PyTorch's names.
@@ -32,6 +32,16 @@ impl RnnMode {
             RnnMode::Gru => 3,
         }
     }
+
+    /// Whether each op of a step rounds its result to `dtype`, as PyTorch's do in half precision. Not so those of an LSTM
+    /// without a projection in `bf16`, which are one kernel there.
+    pub fn rounds(self, dtype: DType, projection: bool) -> bool {
+        match dtype {
+            DType::F16 => true,
+            DType::BF16 => self != RnnMode::Lstm || projection,
+            _ => false,
+        }
+    }
 }
 
 /// All steps of a layer in one direction. Inputs: what the input contributes to the gates `[Σ sizes, gates · H]`; h
@@ -50,8 +60,8 @@ pub struct RnnLayer {
     pub batch_sizes: Arc<[usize]>,
     /// From the last step to the first.
     pub reverse: bool,
-    /// There is a bias beside the weight: of a GRU alone, whose reset gate is applied behind it. (Elsewhere it is part
-    /// of what the input contributes.)
+    /// There is a bias beside the weight: of a GRU, whose reset gate is applied behind it, and where each op of a step is
+    /// rounded. (Elsewhere it may be part of what the input contributes.)
     pub bias: bool,
     /// There is a weight from the hidden state to its projection: of an LSTM alone.
     pub projection: bool,
@@ -119,7 +129,6 @@ impl RnnLayer {
     /// The sizes, once all inputs are seen to fit.
     fn sizes(&self, rows: usize, like: &Tensor, given: &Given<'_>) -> Result<RnnSizes> {
         ensure!(like.dtype().is_float(), DType, NAME, "not defined for {}, only for floating point", like.dtype());
-        ensure!(!self.bias || self.mode == RnnMode::Gru, Argument, NAME, "a bias of its own is a GRU's");
         ensure!(!self.projection || self.mode == RnnMode::Lstm, Argument, NAME, "a projection is an LSTM's");
         let sizes = &self.batch_sizes;
         let falls = sizes.windows(2).all(|pair| pair[1] <= pair[0]);

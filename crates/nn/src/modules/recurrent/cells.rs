@@ -125,11 +125,11 @@ impl Gates {
         })
     }
 
-    /// What the input contributes to the gates of all its rows. Where both biases are added alike, they both are here.
+    /// What the input contributes to the gates of all its rows. Where the other bias is not added `apart`, it is here.
     #[track_caller]
-    pub(super) fn project_input(&self, kind: Kind, x: &Tensor) -> Result<Tensor> {
+    pub(super) fn project_input(&self, x: &Tensor, apart: bool) -> Result<Tensor> {
         match (&self.bias_ih, &self.bias_hh) {
-            (Some(one), Some(other)) if kind != Kind::Gru => x.linear(&self.weight_ih, Some(&one.add(other.tensor())?)),
+            (Some(one), Some(other)) if !apart => x.linear(&self.weight_ih, Some(&one.add(other.tensor())?)),
             (one, _) => x.linear(&self.weight_ih, one.as_deref()),
         }
     }

@@ -216,9 +216,10 @@ impl Walk<'_> {
     #[track_caller]
     fn run(&self, x: &Tensor, h0: Tensor, c0: Option<Tensor>) -> Result<(Tensor, Tensor, Option<Tensor>)> {
         // One product for all steps; only what depends on the state is left to each.
-        let gates = self.gates.project_input(self.kind, x)?;
-        let bias = if self.kind == Kind::Gru { self.gates.bias_hh.as_deref() } else { None };
         let projection = self.gates.weight_hr.as_deref();
+        let apart = self.kind == Kind::Gru || self.kind.mode().rounds(x.dtype(), projection.is_some());
+        let gates = self.gates.project_input(x, apart)?;
+        let bias = if apart { self.gates.bias_hh.as_deref() } else { None };
         let mut inputs = vec![&gates, &h0, &*self.gates.weight_hh];
         inputs.extend(bias);
         inputs.extend(&c0);

@@ -144,15 +144,7 @@ impl Tensor {
         );
         check_parameters(OP, self, channels, &there([running_mean, running_var]))?;
         let outputs = dispatch_all(op.into(), &there([Some(self), weight, bias]))?;
-        no_grad(|| {
-            let unbiased = n as f64 / (n - 1) as f64;
-            for (running, now, factor) in [(running_mean, &outputs[1], 1.0), (running_var, &outputs[2], unbiased)] {
-                if let Some(running) = running {
-                    running.mul_(1.0 - momentum)?.add_(&now.mul(momentum * factor)?.to_dtype(running.dtype())?)?;
-                }
-            }
-            Ok::<_, crate::Error>(())
-        })?;
+        follow([running_mean, running_var], &outputs, (n, momentum))?;
         first(outputs)
     }
 
@@ -212,18 +204,48 @@ impl Tensor {
             let op = GroupNorm { groups: channels.max(1), eps, weight: weight.is_some(), bias: bias.is_some() };
             dispatch_all(op.into(), &there([Some(self), weight, bias]))?
         };
-        no_grad(|| {
-            let unbiased = n as f64 / (n - 1) as f64;
-            for (running, now, factor) in [(running_mean, &outputs[1], 1.0), (running_var, &outputs[2], unbiased)] {
-                if let Some(running) = running {
-                    let now = mean(now, &DimList::from_slice(&[0]))?.squeeze(0)?.mul(momentum * factor)?;
-                    running.mul_(1.0 - momentum)?.add_(&now.to_dtype(running.dtype())?)?;
-                }
-            }
-            Ok::<_, crate::Error>(())
-        })?;
+        follow([running_mean, running_var], &outputs, (n, momentum))?;
         first(outputs)
     }
+}
+
+/// Moves running mean and variance in place by `momentum`, towards those of a batch of `n` numbers a channel,
+/// `[channels]`, or towards the mean over those of its samples, `[samples, channels]`.
+fn follow(running: [Option<&Tensor>; 2], outputs: &Outputs, (n, momentum): (usize, f64)) -> Result<()> {
+    let over_samples = |t: &Tensor| {
+        if t.rank() > 1 { mean(t, &DimList::from_slice(&[0]))?.squeeze(0) } else { Ok(t.clone()) }
+    };
+    let unbiased = n as f64 / (n - 1) as f64;
+    no_grad(|| {
+        for (i, factor) in [(0, 1.0), (1, unbiased)] {
+            let (Some(running), now) = (running[i], &outputs[1 + i]) else { continue };
+            if matches!(running.dtype(), DType::F16 | DType::BF16) {
+                // As PyTorch, which rounds those of each sample.
+                let moved = moved_half(running, &now.mul(factor)?, momentum, i == 1)?;
+                running.copy_(&over_samples(&moved.to_dtype(DType::F32)?)?.to_dtype(running.dtype())?)?;
+            } else {
+                let now = over_samples(now)?.mul(momentum * factor)?;
+                running.mul_(1.0 - momentum)?.add_(&now.to_dtype(running.dtype())?)?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Running statistics of half precision moved towards `now`, with PyTorch's roundings: once for `f16`, of the factors and
+/// of each product for `bf16`, but not of a variance's.
+fn moved_half(running: &Tensor, now: &Tensor, momentum: f64, variance: bool) -> Result<Tensor> {
+    let dtype = running.dtype();
+    if dtype == DType::F16 {
+        let left = running.to_dtype(DType::F32)?.mul(1.0 - momentum)?;
+        return now.to_dtype(DType::F32)?.mul(momentum)?.add(&left)?.to_dtype(dtype);
+    }
+    let kept = |factor: f64| half::bf16::from_f64(factor).to_f64();
+    let (left, now) = (running.mul(kept(1.0 - momentum))?, now.to_dtype(dtype)?);
+    if !variance {
+        return left.add(&now.mul(kept(momentum))?);
+    }
+    left.to_dtype(DType::F32)?.add(&now.to_dtype(DType::F32)?.mul(kept(momentum))?)?.to_dtype(dtype)
 }
 
 /// Batch norm of nothing, which still depends on its parameters.

@@ -1,0 +1,207 @@
+//! Half precision is rounded where PyTorch 2.15 rounds it: after each op of a recurrent step, in the statistics that norms
+//! hold, in running statistics. The numbers are PyTorch's.
+
+use flambeau_autograd::Autograd;
+use flambeau_nn::*;
+use flambeau_tensor::{BagMode, DType, EmbeddingBagOptions, Result, Tensor, no_grad};
+
+/// Numbers from −`half` to `half` in steps of 1 / `unit`, which half precision holds.
+fn steps(shape: &[usize], (factor, modulus, half, unit): (i64, i64, i64, f64), first: i64, dtype: DType) -> Tensor {
+    let count = shape.iter().product::<usize>() as i64;
+    let values: Vec<f64> = (first..first + count).map(|i| ((i * factor) % modulus - half) as f64 / unit).collect();
+    Tensor::from_slice(&values, shape).unwrap().to_dtype(dtype).unwrap()
+}
+
+const INPUT: (i64, i64, i64, f64) = (29, 53, 26, 32.0);
+const WEIGHT: (i64, i64, i64, f64) = (37, 61, 30, 64.0);
+const GRADIENT: (i64, i64, i64, f64) = (23, 41, 20, 16.0);
+
+fn list(x: &Tensor) -> Vec<f64> {
+    x.detach().to_dtype(DType::F64).unwrap().to_vec().unwrap()
+}
+
+/// The first numbers of a tensor.
+#[track_caller]
+fn begins(what: &str, x: &Tensor, right: &[f64]) {
+    assert_eq!(list(x)[..right.len()], *right, "{what}");
+}
+
+/// Goes backward from `y` with a gradient of steps.
+#[track_caller]
+fn pull(y: &Tensor) {
+    y.mul(&steps(y.shape(), GRADIENT, 0, y.dtype())).unwrap().sum(..).unwrap().backward().unwrap();
+}
+
+/// A layer whose weights are steps: to so many last places of the largest number, its last outputs, and the first gradients of x, of the weight from h and of its bias.
+#[track_caller]
+fn layer<M: Module>(
+    (name, places): (&str, f64),
+    module: M,
+    dtype: DType,
+    call: fn(&M, &Tensor) -> Result<Tensor>,
+    right: [&[f64]; 4],
+) {
+    let module = module.to(dtype).unwrap();
+    let mut first = 0;
+    for p in module.parameters() {
+        no_grad(|| p.copy_(&steps(p.shape(), WEIGHT, first, dtype))).unwrap();
+        first += p.numel() as i64;
+    }
+    let x = steps(&[4, 2, 2], INPUT, 0, dtype).requires_grad_().unwrap();
+    let y = call(&module, &x).unwrap();
+    pull(&y);
+    let parameters = module.parameters();
+    // Products of several gates with a weight may be summed in another order.
+    let begins = |what: &str, x: &Tensor, right: &[f64]| {
+        let most = right.iter().fold(0.0f64, |most, x| most.max(x.abs()));
+        let last_place = most * if dtype == DType::F16 { 2f64.powi(-10) } else { 2f64.powi(-7) };
+        let near = list(x).iter().zip(right).all(|(a, b)| (a - b).abs() <= places * last_place);
+        assert!(near, "{what}: {:?} for {right:?}", list(x));
+    };
+    begins(name, &y.select(0, -1).unwrap(), right[0]);
+    begins(&format!("{name}: x"), &x.grad().unwrap(), right[1]);
+    begins(&format!("{name}: weight_hh"), &parameters[1].grad().unwrap(), right[2]);
+    begins(&format!("{name}: bias_hh"), &parameters[3].grad().unwrap(), right[3]);
+}
+
+#[test]
+fn each_op_of_a_step_is_rounded() -> Result<()> {
+    let rnn = || RNN::new(2, 3).build();
+    layer(
+        ("RNN bf16", 0.0),
+        rnn()?,
+        DType::BF16,
+        |m, x| Ok(m.call(x)?.0),
+        [
+            &[-0.37109375, -0.228515625, -0.126953125, -0.177734375, 0.080078125, -0.328125],
+            &[0.625, 0.08642578125, -0.09326171875, -0.1796875],
+            &[-0.6875, -1.03125, 1.1015625, 0.54296875, 0.92578125, -1.3203125],
+            &[-2.09375, 1.5703125, 0.2734375],
+        ],
+    );
+    layer(
+        ("RNN f16", 0.0),
+        rnn()?,
+        DType::F16,
+        |m, x| Ok(m.call(x)?.0),
+        [
+            &[-0.373291015625, -0.2281494140625, -0.1268310546875, -0.177978515625, 0.08001708984375, -0.32861328125],
+            &[0.62548828125, 0.08746337890625, -0.09375, -0.1806640625],
+            &[-0.6845703125, -1.0234375, 1.095703125, 0.541015625, 0.921875, -1.314453125],
+            &[-2.078125, 1.5751953125, 0.27099609375],
+        ],
+    );
+    layer(
+        ("GRU f16", 2.0),
+        GRU::new(2, 3).build()?,
+        DType::F16,
+        |m, x| Ok(m.call(x)?.0),
+        [
+            &[0.435302734375, -0.125244140625, -0.171630859375, 0.292236328125, -0.038330078125, -0.1397705078125],
+            &[0.14599609375, -0.355712890625, -0.00734710693359375, 0.063720703125],
+            &[-0.0179443359375, 0.01239776611328125, 0.00923919677734375, -0.0543212890625, 0.03533935546875],
+            &[-0.01549530029296875, -0.13330078125, 0.020416259765625],
+        ],
+    );
+    layer(
+        ("LSTM f16", 2.0),
+        LSTM::new(2, 3).build()?,
+        DType::F16,
+        |m, x| Ok(m.call(x)?.0),
+        [
+            &[-0.237060546875, 0.157470703125, -0.034423828125, -0.265625, 0.1700439453125, -0.00614166259765625],
+            &[0.00817108154296875, -0.09417724609375, 0.0217132568359375, -0.0180206298828125],
+            &[-0.0029926300048828125, 0.00687408447265625, -0.01080322265625, -0.015960693359375, 0.018707275390625],
+            &[0.11029052734375, 0.19677734375, 0.000244140625],
+        ],
+    );
+    layer(
+        ("LSTM bf16 projected", 2.0),
+        LSTM::new(2, 3).proj_size(2).build()?,
+        DType::BF16,
+        |m, x| Ok(m.call(x)?.0),
+        [
+            &[0.0201416015625, 0.0181884765625, 0.0091552734375, 0.00775146484375],
+            &[-0.0120849609375, -0.0235595703125, -0.001861572265625, 0.0089111328125],
+            &[-0.000492095947265625, -0.0005035400390625, -4.8160552978515625e-05, -3.337860107421875e-05],
+            &[-0.0238037109375, -0.003204345703125, 0.01177978515625],
+        ],
+    );
+    Ok(())
+}
+
+/// Running statistics after a call in training, and the first gradients of x.
+#[track_caller]
+fn norm<M: Layer>(name: &str, module: M, dtype: DType, running: &[f64], grad: &[f64]) {
+    let module = module.to(dtype).unwrap();
+    for (name, values) in [("running_mean", [0.3, -0.7]), ("running_var", [0.3, 0.7])] {
+        let found = module.named_buffers().into_iter().find(|(n, _)| n == name);
+        if let Some((_, buffer)) = found {
+            buffer.copy_(&Tensor::from_slice(&values, 2).unwrap().to_dtype(dtype).unwrap()).unwrap();
+        }
+    }
+    let x = steps(&[3, 2, 4], INPUT, 0, dtype).requires_grad_().unwrap();
+    pull(&module.call(&x).unwrap());
+    let all = module.named_buffers().into_iter().filter(|(n, _)| n.starts_with("running_"));
+    let found: Vec<f64> = all.flat_map(|(_, b)| list(&b)).collect();
+    assert_eq!(found, running, "{name}");
+    begins(name, &x.grad().unwrap(), grad);
+}
+
+#[test]
+fn norms_hold_rounded_statistics() -> Result<()> {
+    let (f16, bf16) = (DType::F16, DType::BF16);
+    let instance = || InstanceNorm1d::new(2).affine(true).track_running_stats(true).build();
+    norm(
+        "BatchNorm1d f16",
+        BatchNorm1d::new(2).build()?,
+        f16,
+        &[0.262939453125, -0.6337890625, 0.296630859375, 0.65478515625],
+        &[-1.4873046875, 0.625, -0.9921875, 1.1201171875],
+    );
+    norm(
+        "BatchNorm1d bf16",
+        BatchNorm1d::new(2).build()?,
+        bf16,
+        &[0.26171875, -0.6328125, 0.296875, 0.65234375],
+        &[-1.484375, 0.625, -0.9921875, 1.1171875],
+    );
+    let right = [-0.058135986328125, -0.078857421875, 0.078857421875, 0.058135986328125];
+    norm(
+        "InstanceNorm1d f16",
+        instance()?,
+        f16,
+        &[0.262939453125, -0.6337890625, 0.298583984375, 0.65869140625],
+        &right,
+    );
+    norm("LayerNorm f16", LayerNorm::new(4).build()?, f16, &[], &right);
+    let right = [-0.061279296875, -0.07666015625, 0.07666015625, 0.061279296875];
+    norm("InstanceNorm1d bf16", instance()?, bf16, &[0.26171875, -0.6328125, 0.298828125, 0.65625], &right);
+    norm("LayerNorm bf16", LayerNorm::new(4).build()?, bf16, &[], &right);
+    let right = [-0.1251220703125, -0.223388671875, -0.0089874267578125, -0.107177734375];
+    norm("GroupNorm f16", GroupNorm::new(1, 2).build()?, f16, &[], &right);
+    let right = [-0.11669921875, -0.2265625, -0.0021820068359375, -0.1123046875];
+    norm("GroupNorm bf16", GroupNorm::new(1, 2).build()?, bf16, &[], &right);
+    Ok(())
+}
+
+#[test]
+fn weighted_bags_are_rounded_once() -> Result<()> {
+    for (dtype, right) in [
+        (DType::F16, [0.2015380859375, -0.262451171875, -0.05950927734375]),
+        (DType::BF16, [0.201171875, -0.26171875, -0.059814453125]),
+    ] {
+        let weights = Tensor::from_slice(&[0.3, 0.7, 0.9, 0.1], 4)?.to_dtype(dtype)?;
+        let offsets = Tensor::from_slice(&[0i64], 1)?;
+        let options = EmbeddingBagOptions {
+            offsets: Some(&offsets),
+            mode: BagMode::Sum,
+            per_sample_weights: Some(&weights),
+            ..EmbeddingBagOptions::default()
+        };
+        let table = steps(&[4, 3], WEIGHT, 0, dtype);
+        let bag = table.embedding_bag(Tensor::from_slice(&[0i64, 1, 2, 3], 4)?, options)?;
+        assert_eq!(list(&bag), right, "{dtype}");
+    }
+    Ok(())
+}
