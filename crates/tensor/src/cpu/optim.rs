@@ -151,13 +151,12 @@ fn walk<C: Real, const N: usize>(grad: &[C], targets: [&mut [C]; N], f: impl Fn(
                     block[n].copy_from_slice(&targets[n][at..at + LANES]);
                 }
                 for k in 0..LANES {
-                    let stepped = f(
-                        g[k],
-                        std::array::from_fn(
-                            #[inline(always)]
-                            |n| block[n][k],
-                        ),
-                    );
+                    // Loops over numbers: closures given to array functions are not inlined here.
+                    let mut now = [C::of(0.0); N];
+                    for n in 0..N {
+                        now[n] = block[n][k];
+                    }
+                    let stepped = f(g[k], now);
                     for n in 0..N {
                         block[n][k] = stepped[n];
                     }
@@ -167,13 +166,11 @@ fn walk<C: Real, const N: usize>(grad: &[C], targets: [&mut [C]; N], f: impl Fn(
                 }
             }
             for (g, i) in rest.iter().zip(blocks.len() * LANES..) {
-                let stepped = f(
-                    *g,
-                    std::array::from_fn(
-                        #[inline(always)]
-                        |n| targets[n][i],
-                    ),
-                );
+                let mut now = [C::of(0.0); N];
+                for n in 0..N {
+                    now[n] = targets[n][i];
+                }
+                let stepped = f(*g, now);
                 for n in 0..N {
                     targets[n][i] = stepped[n];
                 }
