@@ -11,22 +11,6 @@ struct Small;
 
 static CALL: Mutex<String> = Mutex::new(String::new());
 
-/// Processor time of this thread, where the system tells it; nothing elsewhere.
-#[cfg(not(target_os = "linux"))]
-pub fn cpu_time() -> std::time::Duration {
-    std::time::Duration::ZERO
-}
-
-/// Processor time of this thread, where the system tells it.
-#[cfg(target_os = "linux")]
-pub fn cpu_time() -> std::time::Duration {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: it writes to `time` alone.
-    let outcome = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
-    assert_eq!(outcome, 0);
-    std::time::Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
-}
-
 /// Names the call that comes next.
 pub fn watch(what: &str) {
     let mut call = CALL.lock().unwrap_or_else(|e| e.into_inner());
