@@ -63,3 +63,14 @@ fn fashion() {
 fn augment() {
     run(env!("CARGO_BIN_EXE_augment"), &[], &["augment.png"]);
 }
+
+#[test]
+fn from_torchvision() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("squeezenet1_1-untrained.pth");
+    let network = flambeau::vision::models::get_model("squeezenet1_1").build().unwrap();
+    flambeau::serialize::torch::save(&file, &(&network.state_dict()).into()).unwrap();
+    let photograph = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/photos/coffee.png");
+    let printed = run(env!("CARGO_BIN_EXE_from_torchvision"), &[file.to_str().unwrap(), photograph], &[]);
+    assert!(printed.starts_with("squeezenet1_1: 1235496 parameters\n") && printed.lines().count() == 6, "{printed}");
+}
