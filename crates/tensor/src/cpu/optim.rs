@@ -142,7 +142,7 @@ fn walk<C: Real, const N: usize>(grad: &[C], targets: [&mut [C]; N], f: impl Fn(
         #[inline(always)]
         || {
             // By value: what is read through the closure would be read again after each store.
-            let f = f;
+            let step = f;
             let (blocks, rest) = grad.as_chunks::<LANES>();
             for (i, g) in blocks.iter().enumerate() {
                 let at = i * LANES;
@@ -156,7 +156,7 @@ fn walk<C: Real, const N: usize>(grad: &[C], targets: [&mut [C]; N], f: impl Fn(
                     for n in 0..N {
                         now[n] = block[n][k];
                     }
-                    let stepped = f(g[k], now);
+                    let stepped = step(g[k], now);
                     for n in 0..N {
                         block[n][k] = stepped[n];
                     }
@@ -170,7 +170,7 @@ fn walk<C: Real, const N: usize>(grad: &[C], targets: [&mut [C]; N], f: impl Fn(
                 for n in 0..N {
                     now[n] = targets[n][i];
                 }
-                let stepped = f(*g, now);
+                let stepped = step(*g, now);
                 for n in 0..N {
                     targets[n][i] = stepped[n];
                 }
