@@ -367,7 +367,7 @@ where
             Err(e) => (Box::new(std::iter::empty()) as Draws<_>, Some(e)),
         };
         let batches = if failed.is_some() { 0 } else { left };
-        let run = Run::start(work, &self.crew, Some(&self.home), state.batches, batches, state.base_seed, at);
+        let run = Run::start(work, &self.crew, &self.home, &state, batches, at);
         let jobs = Plan { draws, left, number: state.batches, place: state.items, ends: VecDeque::new() };
         let mut iter = DataIter { run, jobs, left, state };
         match failed {

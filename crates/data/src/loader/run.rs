@@ -1,5 +1,6 @@
 //! An epoch under way: jobs given out ahead, batches handed out in order.
 
+use super::state::LoaderState;
 use super::workers::{Desk, Init, Pool, Serve, Taken, Work};
 use flambeau_tensor::{Error, Result};
 use std::panic::Location;
@@ -54,25 +55,23 @@ pub(crate) struct Run<W: Work> {
 }
 
 impl<W: Work> Run<W> {
-    /// Starts workers, of which no more than `batches` are of use, and gives out the first jobs; `first` is the number
-    /// of the first batch.
+    /// Starts workers, of which no more than `batches` are of use, behind what `state` says was handed out.
     pub(crate) fn start(
         work: W,
         crew: &Crew,
-        home: Option<&Home>,
-        first: usize,
+        home: &Home,
+        state: &LoaderState,
         batches: usize,
-        base_seed: u64,
         at: &'static Location<'static>,
     ) -> Self {
-        let kept = home.and_then(|home| home.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let kept = home.lock().unwrap_or_else(PoisonError::into_inner).take();
         let workers = match &kept {
             Some(pool) => pool.len(),
             // Workers that stay may have more to do in a later epoch.
             None if crew.persistent => crew.workers,
             None => crew.workers.min(batches),
         };
-        let desk = Desk::new(work, workers, base_seed, crew.init.clone());
+        let desk = Desk::new(work, workers, state.base_seed, crew.init.clone());
         let mut failed = None;
         let pool = match kept {
             Some(pool) => Some(pool),
@@ -85,8 +84,8 @@ impl<W: Work> Run<W> {
         let window = crew.prefetch.clamp(1, MOST_PREFETCHED) * workers.max(1);
         let window = if workers == 0 { 1 } else { window };
         let over = failed.is_some();
-        let home = home.filter(|_| crew.persistent).cloned();
-        let timeout = crew.timeout;
+        let home = crew.persistent.then(|| home.clone());
+        let (first, timeout) = (state.batches, crew.timeout);
         Run { desk, pool, home, window, next: first, given: first, own: None, failed, timeout, at, over }
     }
 

@@ -190,7 +190,7 @@ impl<D: IterableDataset, C: CollateWith<D::Item>> StreamLoader<D, C> {
             at,
         };
         let some = if failed.is_some() { 0 } else { usize::MAX };
-        let mut run = Run::start(work, &self.crew, Some(&self.home), state.batches, some, state.base_seed, at);
+        let mut run = Run::start(work, &self.crew, &self.home, &state, some, at);
         match failed {
             Some(e) => run = run.failed(e),
             None => run.fill(&mut Permits),

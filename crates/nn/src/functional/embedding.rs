@@ -98,12 +98,10 @@ pub fn embedding_bag(
     weight: impl AsRef<Tensor>,
     options: EmbeddingBagOptions<'_>,
 ) -> Result<Tensor> {
-    embedding_bag_with(indices, weight, options, None, 2.0, false, false)
+    weight.as_ref().embedding_bag(indices.as_ref(), options)
 }
 
-/// [`embedding_bag`], the rows used first brought, in `weight`, to a `norm_type`-norm of at most `max_norm`; where
-/// `scale_grad_by_freq`, the gradient of a row is divided by how often `indices` names it; where `sparse`, the gradient of a
-/// weight that is a leaf is sparse ([`sparse_gradients`]).
+/// [`embedding_bag`] with what [`EmbeddingOptions`] say of rows; `padding_idx` may stand in either.
 ///
 /// # Errors
 /// As [`embedding_bag`], where a maximum is to have a scaled or a sparse gradient, and where a sparse one is to be scaled.
@@ -111,12 +109,11 @@ pub fn embedding_bag(
 pub fn embedding_bag_with(
     indices: impl AsRef<Tensor>,
     weight: impl AsRef<Tensor>,
-    options: EmbeddingBagOptions<'_>,
-    max_norm: Option<f64>,
-    norm_type: f64,
-    scale_grad_by_freq: bool,
-    sparse: bool,
+    bags: EmbeddingBagOptions<'_>,
+    rows: EmbeddingOptions,
 ) -> Result<Tensor> {
+    let EmbeddingOptions { padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse } = rows;
+    let options = EmbeddingBagOptions { padding_idx: bags.padding_idx.or(padding_idx), ..bags };
     let (indices, weight) = (indices.as_ref(), weight.as_ref());
     check_scale("embedding_bag", scale_grad_by_freq, sparse)?;
     ensure!(

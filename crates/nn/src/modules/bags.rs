@@ -1,8 +1,9 @@
 //! Sums, means and maxima over bags of vectors from a table.
 
 use super::embedding::padding;
+use crate::functional::{self, EmbeddingOptions};
 use crate::print::py_float;
-use crate::{Forward, Module, Parameter, functional, init};
+use crate::{Forward, Module, Parameter, init};
 use flambeau_tensor::{BagMode, DType, Device, EmbeddingBagOptions, Result, Tensor, builder, ensure, no_grad};
 
 /// The sum, mean or maximum over bags of vectors by number, as `torch.nn.EmbeddingBag`, without making the vectors'
@@ -159,9 +160,15 @@ impl Forward<(&Tensor, Option<&Tensor>, Option<&Tensor>)> for EmbeddingBag {
             mode: self.mode,
             per_sample_weights,
             include_last_offset: self.include_last_offset,
-            padding_idx: self.padding_idx,
+            padding_idx: None,
         };
-        let (max_norm, norm_type, scale) = (self.max_norm, self.norm_type, self.scale_grad_by_freq);
-        functional::embedding_bag_with(indices, &self.weight, options, max_norm, norm_type, scale, self.sparse)
+        let rows = EmbeddingOptions {
+            padding_idx: self.padding_idx,
+            max_norm: self.max_norm,
+            norm_type: self.norm_type,
+            scale_grad_by_freq: self.scale_grad_by_freq,
+            sparse: self.sparse,
+        };
+        functional::embedding_bag_with(indices, &self.weight, options, rows)
     }
 }

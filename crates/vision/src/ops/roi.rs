@@ -246,7 +246,7 @@ pub fn roi_align(
     let offset = if aligned { 0.5 } else { 0.0 };
     let least = if aligned { None } else { Some(1.0) };
     let channels = task.channels;
-    in_precision!(x, points(&task, channels, false, spatial_scale, sampling_ratio, offset, least))
+    in_precision!(x, points(Regions::new(&task, channels, false), &task, spatial_scale, sampling_ratio, offset, least))
 }
 
 /// Refuses more points than could be meant.
@@ -271,15 +271,13 @@ fn check_samples(op: &'static str, task: &Task, scale: f64, ratio: Option<usize>
 }
 
 fn points<R: Real>(
+    mut map: Regions<R>,
     task: &Task,
-    channels: usize,
-    by_position: bool,
     scale: f64,
     ratio: Option<usize>,
     offset: f64,
     least: Option<f64>,
 ) -> Regions<R> {
-    let mut map = Regions::new(task, channels, by_position);
     let (rows, columns) = task.bins;
     let half = R::of(0.5);
     for roi in &task.rois {
@@ -326,7 +324,7 @@ pub fn ps_roi_align(
     let task = Task::new(op, x, &rois.into(), output_size)?;
     check_samples(op, &task, spatial_scale, sampling_ratio)?;
     let channels = task.by_position(op)?;
-    in_precision!(x, points(&task, channels, true, spatial_scale, sampling_ratio, 0.5, None))
+    in_precision!(x, points(Regions::new(&task, channels, true), &task, spatial_scale, sampling_ratio, 0.5, None))
 }
 
 /// The pixels of a bin: from and to, cut off at `most`.

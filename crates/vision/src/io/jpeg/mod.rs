@@ -25,8 +25,7 @@ pub(super) fn decode(bytes: &[u8], mode: ImageReadMode) -> Result<Pixels<u8>, Fa
         return Err("a JPEG has no opacity: ask for GRAY, RGB or UNCHANGED".into());
     }
     let mut tables = Tables::default();
-    let mut found: Option<(Frame, scan::Planes)> = None;
-    let mut work = scan::Work::of(bytes);
+    let mut found: Option<(Frame, scan::Planes<'_>)> = None;
     let mut at = START.len();
     loop {
         let (marker, after) = next_marker(bytes, at)?;
@@ -41,7 +40,7 @@ pub(super) fn decode(bytes: &[u8], mode: ImageReadMode) -> Result<Pixels<u8>, Fa
                     (0xc0..=0xc2, None) => {
                         let frame = Frame::read(content, place, marker == 0xc2, bytes.len())?;
                         super::check_size(frame.width, frame.height, 3, bytes.len())?;
-                        found = Some((frame, scan::Planes::default()));
+                        found = Some((frame, scan::Planes::new(bytes, mode)));
                     }
                     (0xc0..=0xc2, Some(_)) => return Err(format!("a second frame header at byte {place}")),
                     (0xc4, _) => tables.read_huffman(content, place)?,
@@ -53,7 +52,7 @@ pub(super) fn decode(bytes: &[u8], mode: ImageReadMode) -> Result<Pixels<u8>, Fa
                         ));
                     }
                     (0xda, Some((frame, planes))) => {
-                        at = planes.read_scan(frame, &tables, bytes, content, end, mode, &mut work)?;
+                        at = planes.read_scan(frame, &tables, content, end)?;
                     }
                     (0xda, None) => return Err(format!("the scan at byte {place} comes before the frame header")),
                     (0xe0 | 0xee, _) => tables.read_application(marker, content),

@@ -6,20 +6,12 @@ use super::idct::{self, Block};
 use super::{early, next_marker};
 use crate::io::{Fault, ImageReadMode};
 
-/// What a file may make a decoder do without spending bits on it.
-pub(super) struct Work(usize);
-
-impl Work {
-    /// A refining scan passes over 32,767 blocks for 15 bits. A picture of nothing at all takes a bit a block for its
-    /// first coefficients, and at most three such passes: 24 blocks for a byte of the file.
-    pub(super) fn of(bytes: &[u8]) -> Self {
-        Work(bytes.len().saturating_mul(32))
-    }
-}
-
 /// What the scans so far have given, for each component.
-#[derive(Default)]
-pub(super) struct Planes {
+pub(super) struct Planes<'a> {
+    bytes: &'a [u8],
+    mode: ImageReadMode,
+    /// Blocks that may still be passed over without spending bits on them.
+    passes: usize,
     /// As they are when the first scan begins.
     pub(super) colors: Option<Colors>,
     /// Rows of `8 * padded.0` samples; empty where nobody asks for them.
@@ -42,7 +34,15 @@ struct Part<'a> {
     level: i32,
 }
 
-impl Planes {
+impl<'a> Planes<'a> {
+    /// Nothing yet of the file `bytes`.
+    pub(super) fn new(bytes: &'a [u8], mode: ImageReadMode) -> Self {
+        // A refining scan passes over 32,767 blocks for 15 bits. A picture of nothing at all takes a bit a block for its
+        // first coefficients, and at most three such passes: 24 blocks for a byte of the file.
+        let passes = bytes.len().saturating_mul(32);
+        Planes { bytes, mode, passes, colors: None, samples: Vec::new(), blocks: Vec::new() }
+    }
+
     /// The samples of each component, rows of `8 * padded.0`.
     pub(super) fn into_samples(mut self, frame: &Frame) -> Vec<Vec<u8>> {
         for (i, component) in frame.components.iter().enumerate() {
@@ -57,20 +57,17 @@ impl Planes {
     }
 
     /// Reads the scan whose header ends before byte `at`; returns where its data end.
-    #[allow(clippy::too_many_arguments)]
     pub(super) fn read_scan(
         &mut self,
         frame: &mut Frame,
         tables: &Tables,
-        bytes: &[u8],
         header: &[u8],
         at: usize,
-        mode: ImageReadMode,
-        work: &mut Work,
     ) -> Result<usize, Fault> {
+        let bytes = self.bytes;
         let scan = Scan::read(header, at, frame, tables)?;
         if self.colors.is_none() {
-            self.allocate(frame, Colors::of(frame, tables), mode);
+            self.allocate(frame, Colors::of(frame, tables));
         }
         let single = scan.parts.len() == 1;
         let mut parts: Vec<Part> = scan
@@ -93,14 +90,14 @@ impl Planes {
             (true, 0, 0) => self.first_levels(&mut walk, &mut parts, from)?,
             (true, 0, _) => self.refined_levels(&mut walk, &mut parts, from)?,
             (true, _, 0) => self.first_band(&mut walk, &parts[0], band, from)?,
-            (true, _, _) => self.refined_band(&mut walk, &parts[0], band, from, work)?,
+            (true, _, _) => self.refined_band(&mut walk, &parts[0], band, from)?,
         }
         Ok(walk.bits.at)
     }
 
-    fn allocate(&mut self, frame: &Frame, colors: Colors, mode: ImageReadMode) {
+    fn allocate(&mut self, frame: &Frame, colors: Colors) {
         self.colors = Some(colors);
-        let gray = matches!(mode, ImageReadMode::Gray | ImageReadMode::GrayAlpha);
+        let gray = matches!(self.mode, ImageReadMode::Gray | ImageReadMode::GrayAlpha);
         for (i, c) in frame.components.iter().enumerate() {
             let blocks = c.padded.0 * c.padded.1;
             let wanted = i == 0 || !(gray && colors == Colors::YCbCr);
@@ -216,14 +213,7 @@ impl Planes {
         Ok(())
     }
 
-    fn refined_band(
-        &mut self,
-        walk: &mut Walk,
-        part: &Part,
-        band: (usize, usize),
-        from: u8,
-        work: &mut Work,
-    ) -> Result<(), Fault> {
+    fn refined_band(&mut self, walk: &mut Walk, part: &Part, band: (usize, usize), from: u8) -> Result<(), Fault> {
         let Some(ac) = part.ac else { return Ok(()) };
         let (blocks, total) = (&mut self.blocks[part.component], walk.units.0 * walk.units.1);
         let mut empty = 0;
@@ -237,7 +227,7 @@ impl Planes {
                 empty = refined_block(&mut walk.bits, ac, block, (&mut k, band.1), from)
                     .map_err(|NoCode| walk.no_code())?;
             } else {
-                work.0 = work.0.checked_sub(1).ok_or_else(|| {
+                self.passes = self.passes.checked_sub(1).ok_or_else(|| {
                     format!("the scan at byte {} refines more empty blocks than a file of this size has", walk.start)
                 })?;
             }

@@ -23,6 +23,8 @@ struct Taps<R> {
     /// Where they are in a plane; 0 with weight 0 for one that is not in the image.
     at: Vec<[usize; 4]>,
     weight: Vec<[R; 4]>,
+    /// Is each new pixel mixed of four, or one of them?
+    bilinear: bool,
 }
 
 impl<R: Real> Taps<R> {
@@ -59,7 +61,7 @@ impl<R: Real> Taps<R> {
             at.push(spots);
             weight.push(weights);
         }
-        Taps { at, weight }
+        Taps { at, weight, bilinear }
     }
 }
 
@@ -103,7 +105,7 @@ fn run<R: Real>(image: &Tensor, grid: &Grid<R>, bilinear: bool, fill: Option<&[f
     }
     let taps = Taps::new(grid, (h, w), bilinear);
     if is_tracked(image) {
-        return by_ops(image, &taps, shape, bilinear, fill);
+        return by_ops(image, &taps, shape, fill);
     }
     let fills = |plane: usize| fill.map(|f| R::of(f[if f.len() == 1 { 0 } else { plane % channels }]));
     let pixels = image.contiguous()?;
@@ -111,13 +113,13 @@ fn run<R: Real>(image: &Tensor, grid: &Grid<R>, bilinear: bool, fill: Option<&[f
         DType::U8 => {
             let x = pixels.data::<u8>()?;
             let store = |v: R| v.round_ties_even().wide() as u8;
-            let y = planes(&x, h * w, &taps, bilinear, fills, |v| R::of(f64::from(v)), store);
+            let y = planes(&x, h * w, &taps, fills, |v| R::of(f64::from(v)), store);
             Tensor::from_vec(y, shape)
         }
         dtype => {
             let pixels = pixels.to_dtype(R::DTYPE)?;
             let x = pixels.data::<R>()?;
-            let y = planes(&x, h * w, &taps, bilinear, fills, |v| v, |v| v);
+            let y = planes(&x, h * w, &taps, fills, |v| v, |v| v);
             Tensor::from_vec(y, shape)?.to_dtype(dtype)
         }
     }
@@ -128,7 +130,6 @@ fn planes<P: Stored + Copy + Default, R: Real>(
     x: &[P],
     area: usize,
     taps: &Taps<R>,
-    bilinear: bool,
     fill: impl Fn(usize) -> Option<R>,
     load: impl Fn(P) -> R,
     store: impl Fn(R) -> P,
@@ -136,7 +137,7 @@ fn planes<P: Stored + Copy + Default, R: Real>(
     let mut y = Vec::with_capacity(x.len() / area * taps.at.len());
     let pairs = || taps.at.iter().zip(&taps.weight);
     for (plane, x) in x.chunks_exact(area).enumerate() {
-        match (bilinear, fill(plane)) {
+        match (taps.bilinear, fill(plane)) {
             (false, fill) => {
                 let fill = store(fill.unwrap_or_default());
                 y.extend(pairs().map(|(at, w)| if w[0] == R::default() { fill } else { x[at[0]] }));
@@ -159,17 +160,11 @@ fn mixed<P: Copy, R: Real>(x: &[P], at: &[usize; 4], w: &[R; 4], load: impl Fn(P
 
 /// The same in ops that have derivatives.
 #[track_caller]
-fn by_ops<R: Real>(
-    image: &Tensor,
-    taps: &Taps<R>,
-    shape: Vec<usize>,
-    bilinear: bool,
-    fill: Option<&[f64]>,
-) -> Result<Tensor> {
+fn by_ops<R: Real>(image: &Tensor, taps: &Taps<R>, shape: Vec<usize>, fill: Option<&[f64]>) -> Result<Tensor> {
     let (n, dtype) = (taps.at.len(), image.dtype());
     let flat = image.flatten(-2, -1)?;
     let mut sum: Option<Tensor> = None;
-    for k in 0..if bilinear { 4 } else { 1 } {
+    for k in 0..if taps.bilinear { 4 } else { 1 } {
         let at = Tensor::from_vec(taps.at.iter().map(|at| at[k] as i64).collect::<Vec<_>>(), [n])?;
         let weight: Vec<R> = taps.weight.iter().map(|w| w[k]).collect();
         let part = flat.index_select(-1, &at)?.mul(&Tensor::from_vec(weight, [n])?.to_dtype(dtype)?)?;
@@ -185,7 +180,11 @@ fn by_ops<R: Real>(
             let inside: Vec<R> = taps.weight.iter().map(|w| w[0] + w[1] + w[2] + w[3]).collect();
             let inside = Tensor::from_vec(inside, [n])?.to_dtype(dtype)?;
             let fill = Tensor::from_slice(values, [values.len(), 1])?.to_dtype(dtype)?;
-            if bilinear { sum.sub(&fill)?.mul(&inside)?.add(&fill)? } else { sum.add(&fill.mul(&inside.rsub(1.0)?)?)? }
+            if taps.bilinear {
+                sum.sub(&fill)?.mul(&inside)?.add(&fill)?
+            } else {
+                sum.add(&fill.mul(&inside.rsub(1.0)?)?)?
+            }
         }
     };
     sum.reshape(shape)
