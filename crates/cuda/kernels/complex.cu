@@ -98,9 +98,11 @@ __device__ __noinline__ C recip(C z) {
     double ratio = z.re / z.im, below = z.re * ratio + z.im;
     return {ratio / below, -1 / below};
 }
+// As the logarithm has it, which 0 has none of: a positive power of 0 is 0, a negative one infinite, any other NaN.
 __device__ __noinline__ C power(C a, C b) {
-    if (b == C{0, 0}) return {1, 0};
-    return a == (C{0, 0}) ? a : cexp(b * ln(a));
+    if (a == C{0, 0}) return b.re > 0 ? C{0, 0} : C{b.re < 0 ? INF : NOTHING, NOTHING};
+    if (b == C{0, 0} && finite(a.re) && finite(a.im)) return {1, 0};
+    return cexp(b * ln(a));
 }
 __device__ __noinline__ C csigmoid(C z) {
     C small = cexp(z.re < 0 ? z : -z), value = divided(z.re >= 0 ? C{1, 0} : small, small + C{1, 0});

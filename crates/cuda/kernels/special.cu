@@ -294,6 +294,13 @@ __device__ __noinline__ double polynomial(int kind, double x, double degree) {
     return p;
 }
 
+// log(e^a + e^b) by the larger of the two; the base of the power is 2 where `binary`.
+__device__ __noinline__ double log_add_exp(double a, double b, bool binary) {
+    if (a != a || b != b) return a + b;
+    double most = a < b ? b : a, apart = a == b ? 0 : fabs(a - b);
+    return most + (binary ? log1p(exp2(-apart)) * 1.4426950408889634 : log1p(exp(-apart)));
+}
+
 __device__ __noinline__ double at_pair(int function, double x, double y) {
     switch (function) {
     case 0: return incomplete_gamma(x, y, false);
@@ -301,6 +308,10 @@ __device__ __noinline__ double at_pair(int function, double x, double y) {
     case 2: return zeta(x, y);
     case 3: case 4: case 5: case 6: return polynomial(function - 3, x, y);
     case 7: case 8: case 9: case 10: return polynomial(function - 7, x + x - 1, y);
+    case 15: return hypot(x, y);
+    case 16: return log_add_exp(x, y, false);
+    case 17: return log_add_exp(x, y, true);
+    case 18: return copysign(x, y);
     default: return polynomial(function - 7, x, y);
     }
 }

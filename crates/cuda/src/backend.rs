@@ -59,9 +59,8 @@ impl Backend for Cuda {
             return Ok(());
         }
         let pinned = from.storage().is_pinned();
-        let reads = [from.storage()];
-        let reads = if pinned { &reads[..] } else { &[] };
-        let task = Task { name: "to", at: None, reads, writes: &[to.storage()] };
+        let reads: &[&Tensor] = if pinned { &[from] } else { &[] };
+        let task = Task { name: "to", at: None, reads, writes: &[to] };
         let gpu = gpu_of(to)?;
         let queued = queue(gpu, &task, |queue| {
             // SAFETY: both have so many bytes. What is not page-locked is copied away before the call returns; what is
@@ -77,9 +76,8 @@ impl Backend for Cuda {
             return Ok(());
         }
         let late = non_blocking && to.storage().is_pinned();
-        let writes = [to.storage()];
-        let writes = if late { &writes[..] } else { &[] };
-        let task = Task { name: "to", at: None, reads: &[from.storage()], writes };
+        let writes: &[&Tensor] = if late { &[to] } else { &[] };
+        let task = Task { name: "to", at: None, reads: &[from], writes };
         let queued = queue(gpu_of(from)?, &task, |queue| {
             // SAFETY: both have so many bytes; `to` is fresh, and either waited for below or has the copy written down.
             unsafe { check("to", sys::cuMemcpyDtoHAsync_v2(target.cast(), source, bytes, queue.handle())) }
@@ -93,7 +91,7 @@ impl Backend for Cuda {
             return Ok(Ran::Queued);
         }
         let (theirs, ours) = (gpu_of(from)?.context(), gpu_of(to)?);
-        let task = Task { name: "to", at: None, reads: &[from.storage()], writes: &[to.storage()] };
+        let task = Task { name: "to", at: None, reads: &[from], writes: &[to] };
         queue(ours, &task, |queue| {
             // SAFETY: both have so many bytes, on the devices of these contexts.
             unsafe {

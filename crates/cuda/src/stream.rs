@@ -4,10 +4,10 @@ use crate::context::{Gpu, gpu};
 use crate::driver::{check, text};
 use crate::pool::Block;
 use cudarc::driver::sys;
+use flambeau_tensor::backend::Work;
 use flambeau_tensor::storage::{Memory, Storage, Use};
-use flambeau_tensor::{Device, Error, ErrorKind, Result};
+use flambeau_tensor::{Device, Error, ErrorKind, Result, Tensor};
 use parking_lot::Mutex;
-use std::collections::VecDeque;
 use std::panic::Location;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,6 +22,27 @@ struct Queued {
     at: &'static Location<'static>,
 }
 
+/// The last ops, the oldest of which the next one replaces.
+#[derive(Default)]
+struct Recent {
+    ops: [Option<Queued>; RECENT],
+    next: usize,
+}
+
+impl Recent {
+    #[inline]
+    fn push(&mut self, op: Queued) {
+        self.ops[self.next] = Some(op);
+        self.next = (self.next + 1) % RECENT;
+    }
+
+    /// The last one first.
+    fn iter(&self) -> impl Iterator<Item = &Queued> {
+        let (new, old) = self.ops.split_at(self.next);
+        new.iter().rev().chain(old.iter().rev()).flatten()
+    }
+}
+
 /// A stream of a device.
 pub(crate) struct Queue {
     device: u32,
@@ -32,7 +53,7 @@ pub(crate) struct Queue {
     /// Tickets that were given, and that are known to be over.
     given: AtomicU64,
     over: AtomicU64,
-    recent: Mutex<VecDeque<Queued>>,
+    recent: Mutex<Recent>,
 }
 
 /// Does every op wait for its own end (`FLAMBEAU_CUDA_BLOCKING=1`)?
@@ -120,10 +141,10 @@ impl Queue {
     fn fault(&self, status: sys::CUresult) -> Error {
         let recent = self.recent.lock();
         let list: Vec<String> =
-            recent.iter().rev().map(|q| format!("{} at {}:{}", q.name, q.at.file(), q.at.line())).collect();
+            recent.iter().map(|q| format!("{} at {}:{}", q.name, q.at.file(), q.at.line())).collect();
         let message = format!("{}; queued last on cuda:{}: {}", text(status), self.device, list.join(", "));
         let hint = if is_blocking() { "" } else { "; FLAMBEAU_CUDA_BLOCKING=1 finds the one" };
-        match recent.back() {
+        match recent.iter().next() {
             Some(last) => Error::new(ErrorKind::Device, last.name, message + hint).queued_at(last.at),
             None => Error::new(ErrorKind::Device, "cuda", text(status)),
         }
@@ -140,11 +161,7 @@ impl Queue {
     }
 
     fn remember(&self, name: &'static str, at: &'static Location<'static>) {
-        let mut recent = self.recent.lock();
-        if recent.len() == RECENT {
-            recent.pop_front();
-        }
-        recent.push_back(Queued { name, at });
+        self.recent.lock().push(Queued { name, at });
     }
 }
 
@@ -153,8 +170,27 @@ pub(crate) struct Task<'a> {
     pub name: &'static str,
     /// The user's line; `None` for a copy that nobody has a line for, which is not told of either.
     pub at: Option<&'static Location<'static>>,
-    pub reads: &'a [&'a Storage],
-    pub writes: &'a [&'a Storage],
+    pub reads: &'a [&'a Tensor],
+    pub writes: &'a [&'a Tensor],
+}
+
+impl<'a> Task<'a> {
+    /// An op, which reads its inputs and writes its outputs.
+    pub fn of(work: &Work<'a>) -> Self {
+        Task { name: work.op.name(), at: Some(work.at), reads: work.inputs, writes: work.outputs }
+    }
+
+    /// Calls `f` with each storage, and whether it is written.
+    #[inline(always)]
+    fn each(&self, mut f: impl FnMut(&Storage, bool) -> Result<()>) -> Result<()> {
+        for t in self.reads {
+            f(t.storage(), false)?;
+        }
+        for t in self.writes {
+            f(t.storage(), true)?;
+        }
+        Ok(())
+    }
 }
 
 /// The device's block behind a storage.
@@ -170,25 +206,26 @@ pub(crate) fn queue(gpu: &'static Gpu, task: &Task<'_>, work: impl FnOnce(&Queue
     gpu.enter()?;
     let queue = gpu.queue();
     let id = queue.id();
-    let all = || task.reads.iter().map(|s| (*s, false)).chain(task.writes.iter().map(|s| (*s, true)));
-    for (storage, writes) in all() {
-        for before in storage.uses_before(id, writes) {
-            queue.wait_for_ticket(before.stream, before.ticket)?;
-        }
+    task.each(|storage, writes| {
+        storage.each_use_before(id, writes, |before| queue.wait_for_ticket(before.stream, before.ticket))?;
         // What the memory's last owner had queued.
-        for (stream, ticket) in block_of(storage).into_iter().flat_map(Block::after) {
+        for (stream, ticket) in block_of(storage).map_or(&[][..], Block::after) {
             if *stream != id {
                 queue.wait_for_ticket(*stream, *ticket)?;
             }
         }
-    }
+        Ok(())
+    })?;
     if let Some(at) = task.at {
         queue.remember(task.name, at);
     }
     work(queue).map_err(|error| queue.blamed(error))?;
     let ticket = queue.given.fetch_add(1, Ordering::AcqRel) + 1;
     let used = |writes| Use { device: Device::Cuda(gpu.index), stream: id, ticket, writes };
-    all().for_each(|(storage, writes)| storage.add_use(used(writes)));
+    task.each(|storage, writes| {
+        storage.add_use(used(writes));
+        Ok(())
+    })?;
     if is_blocking() {
         queue.settle()?;
     }

@@ -143,17 +143,21 @@ fn queue(
     reads: &[&Storage],
     writes: &[&Storage],
     work: impl FnOnce() -> Result<()> + Send + 'static,
-) -> Use {
-    let stream = stream_of(device);
-    let before =
-        |all: &[&Storage], write| -> Vec<Use> { all.iter().flat_map(|s| s.uses_before(stream, write)).collect() };
-    let mut after = before(reads, false);
-    after.extend(before(writes, true));
+) -> Result<Use> {
+    let (stream, mut after) = (stream_of(device), Vec::new());
+    for (all, writes) in [(reads, false), (writes, true)] {
+        for storage in all {
+            storage.each_use_before(stream, writes, |before| {
+                after.push(before);
+                Ok(())
+            })?;
+        }
+    }
     let ticket = queues().push(Job { name, at, stream, after, work: Box::new(work) });
     let pending = |writes| Use { device, stream, ticket, writes };
     reads.iter().for_each(|s| s.add_use(pending(false)));
     writes.iter().for_each(|s| s.add_use(pending(true)));
-    pending(true)
+    Ok(pending(true))
 }
 
 /// A copy of the generator as it stands, for work that is queued, while the program's moves on by what the op draws.
@@ -241,7 +245,7 @@ impl Backend for Mirror {
             }
             Ok(())
         };
-        queue(op.name(), at, device, &storages(inputs), &storages(outputs), work);
+        queue(op.name(), at, device, &storages(inputs), &storages(outputs), work)?;
         Ok(Ran::Queued)
     }
 
@@ -253,7 +257,7 @@ impl Backend for Mirror {
                 target.store(source.bytes());
                 Ok(())
             };
-            queue("to", at, to.device(), &[from.storage()], &[to.storage()], work);
+            queue("to", at, to.device(), &[from.storage()], &[to.storage()], work)?;
             return Ok(());
         }
         let rows = from.to_bytes()?;
@@ -261,7 +265,7 @@ impl Backend for Mirror {
             target.store(&rows);
             Ok(())
         };
-        queue("to", at, to.device(), &[], &[to.storage()], work);
+        queue("to", at, to.device(), &[], &[to.storage()], work)?;
         Ok(())
     }
 
@@ -272,7 +276,7 @@ impl Backend for Mirror {
                 target.fill(&source.load()?.to_bytes()?);
                 Ok(())
             };
-            queue("to", at, from.device(), &[from.storage()], &[to.storage()], work);
+            queue("to", at, from.device(), &[from.storage()], &[to.storage()], work)?;
             return Ok(());
         }
         let (send, receive) = std::sync::mpsc::channel();
@@ -280,7 +284,7 @@ impl Backend for Mirror {
             let _ = send.send(source.load()?.to_bytes()?);
             Ok(())
         };
-        let pending = queue("to", at, from.device(), &[from.storage()], &[], work);
+        let pending = queue("to", at, from.device(), &[from.storage()], &[], work)?;
         self.wait(&pending)?;
         let rows = receive.recv().map_err(|_| Error::new(ErrorKind::Device, "to", "the copy did not run"))?;
         host::write(to, &rows)
@@ -292,7 +296,7 @@ impl Backend for Mirror {
             target.store(&source.load()?.to_bytes()?);
             Ok(())
         };
-        queue("to", Location::caller(), to.device(), &[from.storage()], &[to.storage()], work);
+        queue("to", Location::caller(), to.device(), &[from.storage()], &[to.storage()], work)?;
         Ok(Ran::Queued)
     }
 

@@ -8,9 +8,7 @@ use crate::backend::{address_of, gpu_of};
 use crate::kernels::{CONV, Kernel};
 use crate::stream::{Task, queue};
 use flambeau_tensor::backend::{Ran, Work};
-use flambeau_tensor::storage::Storage;
 use flambeau_tensor::*;
-use smallvec::SmallVec;
 
 /// As kernels have it.
 #[repr(C)]
@@ -91,8 +89,7 @@ fn run(work: &Work<'_>, kernels: &'static ByLane<1>, mut params: Product) -> Res
         return Ok(Ran::Queued);
     }
     let grid = [tiles[0] as u32, tiles[1] as u32, params.groups as u32];
-    let reads: SmallVec<[&Storage; 3]> = work.inputs.iter().map(|t| t.storage()).collect();
-    let task = Task { name: work.op.name(), at: Some(work.at), reads: &reads, writes: &[out.storage()] };
+    let task = Task::of(work);
     let (gpu, mut temporary) = (gpu_of(out)?, Temporary::default());
     queue(gpu, &task, |queue| {
         (params.out, params.dtype) = (address_of(out)?, number(out.dtype()));

@@ -11,7 +11,6 @@ use crate::stream::{Queue, Task, queue};
 use cudarc::driver::sys;
 use flambeau_tensor::backend::{Ran, Work};
 use flambeau_tensor::layout::{Layout, contiguous_strides};
-use flambeau_tensor::storage::Storage;
 use flambeau_tensor::*;
 use smallvec::SmallVec;
 
@@ -51,17 +50,21 @@ pub(super) unsafe fn fill(gpu: &Gpu, queue: &Queue, to: Operand<'_>, value: Scal
 /// Queues `work`, which says whether it has a kernel for everything.
 fn run(work: &Work<'_>, f: impl FnOnce(&'static Gpu, &Queue, &mut Temporary) -> Result<bool>) -> Result<Ran> {
     let out = work.outputs[0];
-    let reads: SmallVec<[&Storage; 6]> = work.inputs.iter().map(|t| t.storage()).collect();
-    let task = Task { name: work.op.name(), at: Some(work.at), reads: &reads, writes: &[out.storage()] };
+    let task = Task::of(work);
     let (gpu, mut temporary, mut all) = (gpu_of(out)?, Temporary::default(), true);
     queue(gpu, &task, |queue| f(gpu, queue, &mut temporary).map(|done| all = done))?;
     if all { Ok(Ran::Queued) } else { on_host(work) }
 }
 
+/// Fills the output with one value.
+pub(super) fn filled(work: &Work<'_>, value: Scalar) -> Result<Ran> {
+    // SAFETY: the output is as large as its shape says, and stays while what is queued uses it.
+    run(work, |gpu, queue, _| unsafe { fill(gpu, queue, Operand::of(work.outputs[0])?, value) })
+}
+
 impl CudaKernel for Full {
     fn run(&self, work: &Work<'_>) -> Result<Ran> {
-        // SAFETY: the output is as large as its shape says, and stays while what is queued uses it.
-        run(work, |gpu, queue, _| unsafe { fill(gpu, queue, Operand::of(work.outputs[0])?, self.value) })
+        filled(work, self.value)
     }
 }
 

@@ -6,9 +6,7 @@ use crate::backend::{address_of, gpu_of};
 use crate::kernels::{CTC, Kernel};
 use crate::stream::{Task, queue};
 use flambeau_tensor::backend::{Ran, Work};
-use flambeau_tensor::storage::Storage;
 use flambeau_tensor::*;
-use smallvec::SmallVec;
 
 /// Sequences of a launch.
 const SEQUENCES: usize = 64;
@@ -51,8 +49,7 @@ fn run(op: &CtcLoss, work: &Work<'_>, g: Option<&Tensor>, x: &Tensor, targets: &
     let most = op.target_lengths.iter().max().copied().unwrap_or(0);
     let labels = 2 * most + 1;
     let (mail, call) = gpu.mailbox.of(gpu, work.op.name(), work.at)?;
-    let reads: SmallVec<[&Storage; 3]> = work.inputs.iter().map(|t| t.storage()).collect();
-    let task = Task { name: work.op.name(), at: Some(work.at), reads: &reads, writes: &[out.storage()] };
+    let task = Task::of(work);
     let mut temporary = Temporary::default();
     queue(gpu, &task, |queue| {
         let mut params = Params {

@@ -1,5 +1,6 @@
 //! Ops that go element by element: `kernels/elementwise.cu`.
 
+use super::copies::filled;
 use super::host::on_host;
 use super::places::{Dim, MOST, OPERANDS, Places, collapse};
 use super::{CudaKernel, Lane, number};
@@ -8,7 +9,6 @@ use crate::context::Gpu;
 use crate::kernels::{COMPLEX, ELEMENTWISE, Kernel};
 use crate::stream::{Queue, Task, queue};
 use flambeau_tensor::backend::{Ran, Work};
-use flambeau_tensor::storage::Storage;
 use flambeau_tensor::*;
 use smallvec::SmallVec;
 
@@ -213,8 +213,7 @@ pub(super) fn launch(
 ) -> Result<Ran> {
     let out = work.outputs[0];
     let gpu = gpu_of(out)?;
-    let reads: SmallVec<[&Storage; 3]> = work.inputs.iter().map(|t| t.storage()).collect();
-    let task = Task { name: work.op.name(), at: Some(work.at), reads: &reads, writes: &[out.storage()] };
+    let task = Task::of(work);
     let to = Operand::of(out)?;
     let (mut numbers, mut extra) = ([0; 3], extra);
     let mut from: SmallVec<[Option<Operand<'_>>; 3]> = SmallVec::new();
@@ -563,6 +562,10 @@ of_two! { ReluBackward RELU_BACKWARD, TanhBackward TANH_BACKWARD, SigmoidBackwar
 impl CudaKernel for Pow {
     fn run(&self, work: &Work<'_>) -> Result<Ran> {
         let dtype = work.inputs[0].dtype();
+        // The number 0 gives 1 even of 0, whose power by a tensor's 0 is none.
+        if matches!(self.scalar, ScalarOperand::Right(exponent) if dtype.is_complex() && exponent.is_zero()) {
+            return filled(work, 1.0.into());
+        }
         let real = match self.scalar {
             ScalarOperand::Right(Scalar::Complex(_)) => None,
             ScalarOperand::Right(value) if dtype.is_float() => Some(value.to_f64()),

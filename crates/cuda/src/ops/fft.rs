@@ -167,7 +167,7 @@ fn run(work: &Work<'_>, n: usize, from: Kind, to: Kind, inverse: bool) -> Result
     let gpu = gpu_of(x)?;
     let lane = usize::from(matches!(x.dtype(), DType::F64 | DType::Complex128));
     let rows = x.numel() / x.shape().last().copied().unwrap_or(1);
-    let task = Task { name: work.op.name(), at: Some(work.at), reads: &[x.storage()], writes: &[out.storage()] };
+    let task = Task::of(work);
     // Kept until the use is written down.
     let mut kept = None;
     queue(gpu, &task, |queue| {

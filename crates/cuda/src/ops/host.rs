@@ -16,7 +16,6 @@ use flambeau_tensor::backend::{Ran, Work, backend_of};
 use flambeau_tensor::custom::Custom;
 use flambeau_tensor::layout::contiguous_strides;
 use flambeau_tensor::random::with_generator;
-use flambeau_tensor::storage::Storage;
 use flambeau_tensor::*;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -91,7 +90,7 @@ fn fetch(gpu: &'static Gpu, name: &'static str, at: At, t: &Tensor) -> Result<Te
     if !bytes.is_empty() {
         let from = Operand::of(t)?;
         let rows = if t.is_contiguous() { None } else { Some(allocate(gpu, bytes.len())?) };
-        let reads: &[&Storage] = &[t.storage()];
+        let reads = &[t];
         let (target, len) = (bytes.as_mut_ptr(), bytes.len());
         queue(gpu, &Task { name, at: Some(at), reads, writes: &[] }, |queue| {
             let mut source = from.address;
@@ -117,7 +116,7 @@ fn send(gpu: &'static Gpu, name: &'static str, at: At, t: &Tensor, bytes: &[u8])
     }
     let to = Operand::of(t)?;
     let rows = if t.is_contiguous() { None } else { Some(allocate(gpu, bytes.len())?) };
-    queue(gpu, &Task { name, at: Some(at), reads: &[], writes: &[t.storage()] }, |queue| {
+    queue(gpu, &Task { name, at: Some(at), reads: &[], writes: &[t] }, |queue| {
         let target = rows.as_ref().map_or(to.address, |rows| rows.address());
         // SAFETY: both have so many bytes; what is not page-locked is copied away before the call returns.
         unsafe { check(name, sys::cuMemcpyHtoDAsync_v2(target, bytes.as_ptr().cast(), bytes.len(), queue.handle()))? };

@@ -14,9 +14,7 @@ use crate::stream::{Queue, Task, queue};
 use cudarc::driver::sys;
 use flambeau_tensor::backend::{Ran, Work};
 use flambeau_tensor::layout::contiguous_strides;
-use flambeau_tensor::storage::Storage;
 use flambeau_tensor::{DType, Embedding, Gather, Index, IndexPut, Nonzero, Reduce, Result, Scatter, Tensor};
-use smallvec::SmallVec;
 
 /// As kernels have it: `Index`.
 #[repr(C)]
@@ -113,8 +111,7 @@ fn of_word(kernels: &'static [(usize, Kernel); 5], dtype: DType) -> Option<&'sta
 /// Queues what `f` queues, with an op's operands written down.
 fn queued(work: &Work<'_>, f: impl FnOnce(&'static Gpu, &Queue, &mut Temporary) -> Result<()>) -> Result<Ran> {
     let out = work.outputs[0];
-    let reads: SmallVec<[&Storage; 6]> = work.inputs.iter().map(|t| t.storage()).collect();
-    let task = Task { name: work.op.name(), at: Some(work.at), reads: &reads, writes: &[out.storage()] };
+    let task = Task::of(work);
     let (gpu, mut temporary) = (gpu_of(out)?, Temporary::default());
     queue(gpu, &task, |queue| f(gpu, queue, &mut temporary))?;
     Ok(Ran::Queued)

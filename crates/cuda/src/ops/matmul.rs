@@ -9,9 +9,7 @@ use crate::backend::{address_of, gpu_of};
 use crate::kernels::{Kernel, MATMUL};
 use crate::stream::{Task, queue};
 use flambeau_tensor::backend::{Ran, Work};
-use flambeau_tensor::storage::Storage;
 use flambeau_tensor::*;
-use smallvec::SmallVec;
 
 /// As kernels have it.
 #[repr(C)]
@@ -81,8 +79,7 @@ fn product(work: &Work<'_>, shape: Shape) -> Result<Ran> {
         batch: Places::new(&shape.batch)?,
     };
     let grid = [shape.columns.div_ceil(TILE) as u32, shape.rows.div_ceil(TILE) as u32, matrices as u32];
-    let reads: SmallVec<[&Storage; 3]> = work.inputs.iter().map(|t| t.storage()).collect();
-    let task = Task { name: work.op.name(), at: Some(work.at), reads: &reads, writes: &[out.storage()] };
+    let task = Task::of(work);
     let gpu = gpu_of(out)?;
     let mut temporary = Temporary::default();
     queue(gpu, &task, |queue| {

@@ -6,9 +6,7 @@ use crate::backend::{address_of, gpu_of};
 use crate::kernels::{Kernel, NORM};
 use crate::stream::{Task, queue};
 use flambeau_tensor::backend::{Ran, Work};
-use flambeau_tensor::storage::Storage;
 use flambeau_tensor::*;
-use smallvec::SmallVec;
 
 /// As kernels have it.
 #[repr(C)]
@@ -151,9 +149,7 @@ fn run(work: &Work<'_>, x: &Tensor, layout: Norm, given: Given<'_>, part: Part<'
         return Ok(Ran::Lacking);
     }
     let (gpu, kernels) = (gpu_of(x)?, lane(x));
-    let reads: SmallVec<[&Storage; 6]> = work.inputs.iter().map(|t| t.storage()).collect();
-    let writes: SmallVec<[&Storage; 3]> = work.outputs.iter().map(|t| t.storage()).collect();
-    let task = Task { name: work.op.name(), at: Some(work.at), reads: &reads, writes: &writes };
+    let task = Task::of(work);
     let mut temporary = Temporary::default();
     let to = |t: Option<&Tensor>| t.map_or(Ok(0), address_of);
     queue(gpu, &task, |queue| {

@@ -7,7 +7,6 @@ use crate::backend::{address_of, gpu_of};
 use crate::kernels::{Kernel, OPTIM};
 use crate::stream::{Task, queue};
 use flambeau_tensor::backend::{Ran, Work};
-use flambeau_tensor::storage::Storage;
 use flambeau_tensor::*;
 
 /// Tensors of a launch.
@@ -108,9 +107,7 @@ fn run(
             (step.scalars[i], step.scalar_dtype[i]) = (address_of(t)?, number(t.dtype()));
         }
     }
-    let reads: Vec<&Storage> = work.inputs.iter().map(|t| t.storage()).collect();
-    let writes: Vec<&Storage> = work.outputs.iter().map(|t| t.storage()).collect();
-    let task = Task { name: work.op.name(), at: Some(work.at), reads: &reads, writes: &writes };
+    let task = Task::of(work);
     let (gpu, mut temporary) = (gpu_of(first)?, Temporary::default());
     queue(gpu, &task, |queue| {
         for start in (0..count).step_by(TENSORS) {

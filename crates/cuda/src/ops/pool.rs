@@ -10,9 +10,7 @@ use crate::kernels::{Kernel, POOL};
 use crate::stream::{Task, queue};
 use flambeau_tensor::backend::{Ran, Work};
 use flambeau_tensor::shape::Spatial;
-use flambeau_tensor::storage::Storage;
 use flambeau_tensor::*;
-use smallvec::SmallVec;
 
 /// As kernels have it.
 #[repr(C)]
@@ -95,9 +93,7 @@ fn run(work: &Work<'_>, kernel: &'static Kernel, mut params: Pool, threads: usiz
     if out.numel() == 0 {
         return Ok(Ran::Queued);
     }
-    let reads: SmallVec<[&Storage; 2]> = work.inputs.iter().map(|t| t.storage()).collect();
-    let writes: SmallVec<[&Storage; 2]> = work.outputs.iter().map(|t| t.storage()).collect();
-    let task = Task { name: work.op.name(), at: Some(work.at), reads: &reads, writes: &writes };
+    let task = Task::of(work);
     let (gpu, mut temporary) = (gpu_of(out)?, Temporary::default());
     queue(gpu, &task, |queue| {
         (params.out, params.input) = (address_of(out)?, temporary.rows(gpu, queue, x)?);

@@ -189,7 +189,7 @@ impl CudaKernel for Random {
         (draws.out, draws.places) = (to.address, Places::new(&dims)?);
         let (gpu, kernel) = (gpu_of(out)?, &kernels[usize::from(wide)]);
         (draws.seed, draws.offset) = reserve_rounds(&self.generator, gpu, n, if wide { 2 } else { 4 })?;
-        let task = Task { name: work.op.name(), at: Some(work.at), reads: &[], writes: &[out.storage()] };
+        let task = Task::of(work);
         // SAFETY: `Draws` is the kernels' parameter, and the output as large as its shape says (the contract of
         // `Backend::run`).
         queue(gpu, &task, |queue| unsafe { kernel.launch(gpu, queue, [blocks(gpu, n), 1, 1], 256, &draws) })?;
@@ -252,8 +252,7 @@ fn permutation(op: &Random, work: &Work<'_>) -> Result<Ran> {
         n: n as i64,
         dtype: number(out.dtype()),
     };
-    let reads = [keys.storage(), order.storage()];
-    let task = Task { name: work.op.name(), at: Some(work.at), reads: &reads, writes: &[out.storage()] };
+    let task = Task { reads: &[keys, order], ..Task::of(work) };
     // SAFETY: `Islands` is the kernel's parameter; keys, order and output have `n` elements in rows, and what the
     // dropped ones leave is waited for by who gets it next.
     queue(gpu, &task, |queue| unsafe { SHUFFLE.launch(gpu, queue, grid(n)?, 256, &islands) })?;
@@ -301,12 +300,7 @@ impl CudaKernel for Dropout {
             places: Places::new(&dims)?,
         };
         let kernel = &DROPOUT[usize::from(x.dtype() == DType::F64)];
-        let task = Task {
-            name: work.op.name(),
-            at: Some(work.at),
-            reads: &[x.storage()],
-            writes: &[y.storage(), kept.storage()],
-        };
+        let task = Task::of(work);
         // SAFETY: `Drops` is the kernels' parameter, and operands are as large as their shapes say (the contract of
         // `Backend::run`).
         queue(gpu, &task, |queue| unsafe { kernel.launch(gpu, queue, [blocks(gpu, n), 1, 1], 256, &drops) })?;

@@ -9,9 +9,7 @@ use crate::kernels::{Kernel, REDUCE};
 use crate::pool::allocate;
 use crate::stream::{Task, queue};
 use flambeau_tensor::backend::{Ran, Work};
-use flambeau_tensor::storage::Storage;
 use flambeau_tensor::*;
-use smallvec::SmallVec;
 
 /// As kernels have it.
 #[repr(C)]
@@ -107,7 +105,7 @@ fn reduce(work: &Work<'_>, kernels: &'static Kernels, lane: Option<Lane>, dims: 
         number: 0.0,
         flag: 0,
     };
-    let task = Task { name: work.op.name(), at: Some(work.at), reads: &[x.storage()], writes: &[out.storage()] };
+    let task = Task::of(work);
     queue(gpu, &task, |queue| {
         let (kernel, blocks) = if rows { (by_block, outputs) } else { (by_thread, outputs.div_ceil(256)) };
         if let Some(parts) = &parts {
@@ -169,8 +167,7 @@ fn reduce_state(work: &Work<'_>, kernels: &'static Kernels, dims: &[usize], numb
     let innermost = |dims: &[Dim]| dims.first().map_or(i64::MAX, |d| d.strides[0]);
     let (rows, _) = plan(outputs, length, innermost(&kept) < innermost(&reduced));
     let (kernel, blocks) = if rows { (by_block, outputs) } else { (by_thread, outputs.div_ceil(256)) };
-    let writes: SmallVec<[&Storage; 2]> = work.outputs.iter().map(|t| t.storage()).collect();
-    let task = Task { name: work.op.name(), at: Some(work.at), reads: &[x.storage()], writes: &writes };
+    let task = Task::of(work);
     let gpu = gpu_of(out)?;
     // SAFETY: `Reduce` is the kernel's parameter; operands are as large as their shapes say, outputs are contiguous (the
     // contract of `Backend::run`).

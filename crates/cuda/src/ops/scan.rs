@@ -8,9 +8,7 @@ use crate::backend::{address_of, gpu_of};
 use crate::kernels::{Kernel, SCAN};
 use crate::stream::{Task, queue};
 use flambeau_tensor::backend::{Ran, Work};
-use flambeau_tensor::storage::Storage;
 use flambeau_tensor::*;
-use smallvec::SmallVec;
 
 /// As kernels have it.
 #[repr(C)]
@@ -88,9 +86,7 @@ fn run(work: &Work<'_>, kernels: &'static ByLane<2>, dim: usize, reverse: bool) 
     let long = n > LONG && lines < MANY;
     let (kernel, blocks) = if long { (by_block, lines) } else { (by_thread, lines.div_ceil(256)) };
     let Some(blocks) = u32::try_from(blocks).ok().filter(|b| *b <= i32::MAX as u32) else { return on_host(work) };
-    let reads: SmallVec<[&Storage; 2]> = inputs.iter().map(|t| t.storage()).collect();
-    let writes: SmallVec<[&Storage; 2]> = work.outputs.iter().map(|t| t.storage()).collect();
-    let task = Task { name: work.op.name(), at: Some(work.at), reads: &reads, writes: &writes };
+    let task = Task::of(work);
     let gpu = gpu_of(out)?;
     // SAFETY: `Scan` is the kernel's parameter; operands are as large as their shapes say (the contract of
     // `Backend::run`).

@@ -8,9 +8,7 @@ use crate::backend::{address_of, gpu_of};
 use crate::kernels::{Kernel, SOFTMAX};
 use crate::stream::{Task, queue};
 use flambeau_tensor::backend::{Ran, Work};
-use flambeau_tensor::storage::Storage;
 use flambeau_tensor::*;
-use smallvec::SmallVec;
 
 /// As kernels have it.
 #[repr(C)]
@@ -78,8 +76,7 @@ fn run(work: &Work<'_>, kernels: &'static ByLane<3>, dim: usize) -> Result<Ran> 
     };
     let blocks = u32::try_from(rows.div_ceil(teams)).ok().filter(|b| *b <= i32::MAX as u32);
     let Some(blocks) = blocks else { return on_host(work) };
-    let reads: SmallVec<[&Storage; 2]> = work.inputs.iter().map(|t| t.storage()).collect();
-    let task = Task { name: work.op.name(), at: Some(work.at), reads: &reads, writes: &[out.storage()] };
+    let task = Task::of(work);
     let gpu = gpu_of(out)?;
     // SAFETY: `Rows` is the kernel's parameter; operands are as large as their shapes say (the contract of
     // `Backend::run`).

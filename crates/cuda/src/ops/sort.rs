@@ -65,12 +65,7 @@ fn run(work: &Work<'_>, flip: bool, k: usize, last: &Kernel, threads: usize) -> 
     let pieces = n.div_ceil(slots);
     let gpu = gpu_of(x)?;
     let mut temporary = Temporary::default();
-    let task = Task {
-        name: work.op.name(),
-        at: Some(work.at),
-        reads: &[x.storage()],
-        writes: &[values.storage(), indices.storage()],
-    };
+    let task = Task::of(work);
     queue(gpu, &task, |queue| {
         let mut params = Params {
             input: temporary.rows(gpu, queue, x)?,

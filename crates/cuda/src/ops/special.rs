@@ -37,9 +37,9 @@ fn number(function: SpecialFunction) -> u64 {
     }
 }
 
-fn number_of_pair(function: SpecialPairFunction) -> Option<u64> {
+fn number_of_pair(function: SpecialPairFunction) -> u64 {
     use SpecialPairFunction::*;
-    Some(match function {
+    match function {
         Igamma => 0,
         Igammac => 1,
         Zeta => 2,
@@ -55,9 +55,11 @@ fn number_of_pair(function: SpecialPairFunction) -> Option<u64> {
         HermiteHe => 12,
         Laguerre => 13,
         Legendre => 14,
-        // They have no kernel yet.
-        Hypot | LogAddExp | LogAddExp2 | Copysign => return None,
-    })
+        Hypot => 15,
+        LogAddExp => 16,
+        LogAddExp2 => 17,
+        Copysign => 18,
+    }
 }
 
 impl CudaKernel for Special {
@@ -74,7 +76,7 @@ impl CudaKernel for Special {
 impl CudaKernel for SpecialPair {
     fn run(&self, work: &Work<'_>) -> Result<Ran> {
         let [x, y] = work.inputs else { return Ok(Ran::Lacking) };
-        let Some(number) = number_of_pair(self.function) else { return on_host(work) };
+        let number = number_of_pair(self.function);
         launch(work, &TWO, None, &[Input::Tensor(x), Input::Tensor(y)], [number, 0, 0])
     }
 }

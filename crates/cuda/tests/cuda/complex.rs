@@ -91,12 +91,18 @@ fn two_complex_numbers() {
     let gpu = gpu();
     for dtype in [DType::Complex64, DType::Complex128] {
         let both = [some(dtype, 1), some(dtype, 2)];
+        compare(&gpu, "pow by the number 0", &[some(dtype, 3).mul(0.0).unwrap()], 0.0, |x| {
+            x[0].pow(0.0)?.view_as_real()
+        });
         on_device("two", || {
             compare(&gpu, "add", &both, 4.0, |x| x[0].add(&x[1])?.view_as_real());
             compare(&gpu, "sub", &both, 4.0, |x| x[0].sub(&x[1])?.view_as_real());
             compare(&gpu, "mul", &both, 4.0, |x| x[0].mul(&x[1])?.view_as_real());
             compare(&gpu, "div", &both, 20.0, |x| x[0].div(&x[1])?.view_as_real());
             compare(&gpu, "pow", &both, 200.0, |x| x[0].pow(&x[1])?.view_as_real());
+            let some_by_sign = both[1].view_as_real().unwrap().sign().unwrap().view_as_complex().unwrap();
+            let zeros = [both[0].mul(0.0).unwrap(), some_by_sign];
+            compare(&gpu, "pow of 0", &zeros, 0.0, |x| x[0].pow(&x[1])?.view_as_real());
             compare(&gpu, "eq", &both, 0.0, |x| x[0].eq(&x[1]));
             compare(&gpu, "ne", &both, 0.0, |x| x[0].ne(&x[0]));
         });

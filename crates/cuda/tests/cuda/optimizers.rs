@@ -77,12 +77,10 @@ fn adam_steps_over_lists() {
     }
 }
 
-#[test]
-fn numbers_of_a_step_may_lie_on_the_device() {
-    let gpu = gpu();
-    let scalars = StepScalars { lr: true, grad_scale: true, found_inf: true };
-    let op = AdamStep {
-        lr: 0.0,
+/// Adam without its options, which counts its steps on the device.
+fn adam(lr: f64, scalars: StepScalars) -> AdamStep {
+    AdamStep {
+        lr,
         beta1: 0.9,
         beta2: 0.99,
         eps: 1e-6,
@@ -92,7 +90,14 @@ fn numbers_of_a_step_may_lie_on_the_device() {
         maximize: false,
         step: None,
         scalars,
-    };
+    }
+}
+
+#[test]
+fn numbers_of_a_step_may_lie_on_the_device() {
+    let gpu = gpu();
+    let scalars = StepScalars { lr: true, grad_scale: true, found_inf: true };
+    let op = adam(0.0, scalars);
     let run = |device: Device| -> Result<Vec<Tensor>> {
         let one = |x: f32| Tensor::full((), x).device(device).build();
         let (p, m, v, steps) = (
@@ -118,18 +123,7 @@ fn numbers_of_a_step_may_lie_on_the_device() {
 #[test]
 fn a_step_of_many_tensors_is_a_few_launches() {
     let gpu = gpu();
-    let op = AdamStep {
-        lr: 0.01,
-        beta1: 0.9,
-        beta2: 0.99,
-        eps: 1e-6,
-        weight_decay: 0.0,
-        decoupled: false,
-        amsgrad: false,
-        maximize: false,
-        step: None,
-        scalars: StepScalars::default(),
-    };
+    let op = adam(0.01, StepScalars::default());
     let zeros = |count: usize, size: usize| -> Vec<Tensor> {
         (0..count).map(|_| Tensor::zeros([size]).device(gpu.device).build().unwrap()).collect()
     };

@@ -176,6 +176,19 @@ fn special_functions_of_two_are_the_cpus() {
             });
         });
     }
+    let ends = [f64::INFINITY, f64::NEG_INFINITY, f64::NAN, -0.0, 0.0, 3.0, -4.0, 1e300];
+    let pairs: Vec<[f64; 2]> = ends.iter().flat_map(|a| ends.iter().map(move |b| [*a, *b])).collect();
+    let of = |k: usize| of(&pairs.iter().map(|pair| pair[k]).collect::<Vec<_>>());
+    for function in [Hypot, LogAddExp, LogAddExp2, Copysign] {
+        for dtype in [DType::F64, DType::F32, DType::BF16] {
+            let inputs = [of(0).to_dtype(dtype).unwrap(), of(1).to_dtype(dtype).unwrap()];
+            on_device("special_pair", || {
+                compare(&gpu, &format!("{function:?} of {dtype}"), &inputs, 4.0, |x| {
+                    dispatch(ops::SpecialPair { function }, &[&x[0], &x[1]])
+                });
+            });
+        }
+    }
     for function in [
         ChebyshevT,
         ChebyshevU,

@@ -99,19 +99,34 @@ impl Storage {
         &self.0.memory
     }
 
-    /// For a backend: what is queued on the storage by other streams than `stream` and stands in the way of a use
-    /// that writes or reads it.
-    pub fn uses_before(&self, stream: u64, writes: bool) -> SmallVec<[Use; 2]> {
+    /// For a backend: calls `f` with what is queued on the storage by other streams than `stream` and stands in the way
+    /// of a use that writes or reads it.
+    ///
+    /// # Errors
+    /// The first of `f`'s.
+    #[inline]
+    pub fn each_use_before(&self, stream: u64, writes: bool, mut f: impl FnMut(Use) -> Result<()>) -> Result<()> {
         if !self.0.pending.load(atomic::Ordering::Acquire) {
-            return Uses::new();
+            return Ok(());
         }
-        self.0.uses.lock().iter().filter(|u| u.stream != stream && (writes || u.writes)).copied().collect()
+        for before in self.0.uses.lock().iter() {
+            if before.stream != stream && (writes || before.writes) {
+                f(*before)?;
+            }
+        }
+        Ok(())
     }
 
     /// For a backend: writes down that `new` is queued. It stands for all earlier uses of its stream, and, where it
     /// writes, for all that it had to wait for.
     pub fn add_use(&self, new: Use) {
         let mut uses = self.0.uses.lock();
+        if let [only] = &mut uses[..] {
+            if only.stream == new.stream && only.device == new.device && (new.writes || !only.writes) {
+                *only = new;
+                return;
+            }
+        }
         uses.retain(|u| !(new.writes || u.stream == new.stream && u.device == new.device && !u.writes));
         uses.push(new);
         self.0.pending.store(true, atomic::Ordering::Release);
