@@ -10,6 +10,7 @@ use parking_lot::{Mutex, RwLock};
 use smallvec::SmallVec;
 use std::cell::Cell;
 use std::ffi::{CStr, c_int};
+use std::fmt;
 use std::sync::OnceLock;
 
 /// No program has more devices.
@@ -41,6 +42,12 @@ pub(crate) struct Gpu {
     own: &'static Queue,
     /// All streams, by their numbers; they stay for good.
     queues: RwLock<Vec<&'static Queue>>,
+}
+
+impl fmt::Debug for Gpu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.device())
+    }
 }
 
 static GPUS: [OnceLock<Result<Gpu, (ErrorKind, String)>>; MOST] = [const { OnceLock::new() }; MOST];

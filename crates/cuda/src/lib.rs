@@ -18,21 +18,26 @@
 mod backend;
 mod context;
 mod driver;
+mod event;
 mod generator;
 mod kernels;
 mod mailbox;
+mod module;
 mod ops;
 mod pinned;
 mod pool;
 mod stream;
 
 pub use context::Properties;
+pub use event::Event;
+pub use module::{Function, KernelArg, LaunchConfig, Module};
 pub use pool::MemoryStats;
 
 use context::gpu;
+use cudarc::driver::sys;
 use driver::{Driver, driver};
 use flambeau_tensor::random::{GeneratorState, default_generator_of};
-use flambeau_tensor::{Device, Error, ErrorKind, Result, Tensor};
+use flambeau_tensor::{Device, Error, ErrorKind, Result, Tensor, ensure};
 
 /// Registers the backend when the program starts. It only puts its name into a table: the driver is loaded by the first
 /// call that needs it.
@@ -121,6 +126,38 @@ pub fn reset_peak_memory_stats(device: Device) -> Result<()> {
     of(device).map(|gpu| gpu.pool.lock().reset_peaks())
 }
 
+/// Bytes of a device that are free and that there are, those of other programs among them: `torch.cuda.mem_get_info`.
+///
+/// # Errors
+/// Where there is no such device.
+pub fn mem_get_info(device: Device) -> Result<(usize, usize)> {
+    let gpu = of(device)?;
+    gpu.enter()?;
+    Ok((pool::free_memory(), gpu.properties.memory))
+}
+
+/// Has this program take no more than `fraction` of a device's memory from the driver; beyond it is what a full device is:
+/// `torch.cuda.set_per_process_memory_fraction`.
+///
+/// # Errors
+/// Where there is no such device, or `fraction` is not in 0 to 1.
+pub fn set_per_process_memory_fraction(fraction: f64, device: Device) -> Result<()> {
+    let op = "set_per_process_memory_fraction";
+    ensure!((0.0..=1.0).contains(&fraction), Argument, op, "fraction = {fraction} is not in 0 to 1");
+    of(device).map(|gpu| gpu.pool.lock().limit = Some((gpu.properties.memory as f64 * fraction) as usize))
+}
+
+/// Can `device` read and write memory of `peer` itself? `torch.cuda.can_device_access_peer`.
+///
+/// # Errors
+/// Where there is no such device.
+pub fn can_device_access_peer(device: Device, peer: Device) -> Result<bool> {
+    let (here, there, mut can) = (of(device)?.index as i32, of(peer)?.index as i32, 0);
+    // SAFETY: `can` may be written; the numbers are those of devices.
+    unsafe { driver::check("cuda", sys::cuDeviceCanAccessPeer(&mut can, here, there))? };
+    Ok(can != 0)
+}
+
 /// Does a device's allocator keep memory for others? Else a block is taken from the driver, and given back to it: slow, and
 /// what a checker of memory wants to see. `torch.cuda.caching_allocator_enable`, for one device. What tensors keep for each
 /// other is apart from this: [`set_cache_limit`] of 0 has them keep nothing.
@@ -198,6 +235,24 @@ impl Stream {
     /// Where there is no such device.
     pub fn new(device: Device) -> Result<Stream> {
         Ok(Stream { device, number: of(device)?.add_queue()? })
+    }
+
+    /// The thread's stream of a device: `torch.cuda.current_stream`.
+    ///
+    /// # Errors
+    /// Where there is no such device.
+    pub fn current(device: Device) -> Result<Stream> {
+        Ok(Stream { device, number: of(device)?.queue().number() })
+    }
+
+    /// Is all that is queued there over? `Stream.query`.
+    ///
+    /// # Errors
+    /// A fault of something queued before.
+    pub fn query(self) -> Result<bool> {
+        let gpu = of(self.device)?;
+        gpu.enter()?;
+        gpu.queue_of(self.number).map_or(Ok(true), |queue| queue.query())
     }
 
     /// Waits until all that is queued there is over.

@@ -44,6 +44,8 @@ pub(crate) struct Pool {
     stats: MemoryStats,
     /// Does every block have a segment of its own, that is given back with it?
     pub uncached: bool,
+    /// The most bytes that are taken from the driver.
+    pub limit: Option<usize>,
 }
 
 /// How much of a device's memory is in use, in bytes: `torch.cuda.memory_stats`.
@@ -123,7 +125,7 @@ pub(crate) fn allocate(gpu: &'static Gpu, bytes: usize) -> Result<Block> {
     }
 }
 
-fn free_memory() -> usize {
+pub(crate) fn free_memory() -> usize {
     let (mut free, mut total) = (0, 0);
     // SAFETY: both may be written.
     unsafe { sys::cuMemGetInfo_v2(&mut free, &mut total) };
@@ -212,6 +214,9 @@ impl Pool {
 
     /// So many bytes from the driver.
     fn segment(&mut self, bytes: usize) -> Result<u64> {
+        if self.limit.is_some_and(|limit| bytes > limit.saturating_sub(self.stats.reserved)) {
+            return Err(Error::new(ErrorKind::Memory, "cuda", "the program's share of the device is used up"));
+        }
         let mut address = 0;
         // SAFETY: `address` may be written.
         unsafe { check("cuda", sys::cuMemAlloc_v2(&mut address, bytes))? };

@@ -89,6 +89,21 @@ impl Queue {
         self.handle as sys::CUstream
     }
 
+    /// Its number among the device's.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Is all that was queued over?
+    pub fn query(&self) -> Result<bool> {
+        // SAFETY: the stream is never given back.
+        match unsafe { sys::cuStreamQuery(self.handle()) } {
+            sys::CUresult::CUDA_SUCCESS => Ok(true),
+            sys::CUresult::CUDA_ERROR_NOT_READY => Ok(false),
+            status => Err(self.fault(status)),
+        }
+    }
+
     /// The number by which the tensor crate knows it.
     pub fn id(&self) -> u64 {
         u64::from(self.device) << 32 | u64::from(self.number)

@@ -10,6 +10,7 @@ mod memory;
 mod networks;
 mod optimizers;
 mod order;
+mod own;
 mod products;
 mod random;
 mod reductions;
