@@ -4,25 +4,25 @@
 //! computed again from the logarithms that forward left. Where attention is causal, blocks, panels and parts of sums
 //! beyond the diagonal are left out. All products have the block's keys or values packed on the right.
 
-use super::floats::{self, Compute, Wide, compute, read, sum_of};
+mod rows;
+
+use super::floats::{Wide, compute, read, sum_of};
 use super::math::Float;
 use super::matmul::Matrix;
 use super::micro::Real;
 use super::packed::{Packed, Within};
 use super::par::{self, Shared};
+use super::scratch::Scratch;
 use super::{CpuKernel, Dst, Src, list};
 use crate::layout::Layout;
 use crate::op::Infer;
 use crate::ops::{ScaledDotProductAttention, ScaledDotProductAttentionBackward};
 use crate::shape::{Shape, Strides};
 use crate::{DType, Result};
+use pulp::{Simd, WithSimd};
+use rows::Scalar;
 use std::borrow::Cow;
 use std::ops::Range;
-
-/// A number that attention computes in.
-trait Scalar: Real + Compute {}
-impl Scalar for f32 {}
-impl Scalar for f64 {}
 
 /// Queries and keys of a block.
 const QUERIES: usize = 48;
@@ -189,36 +189,24 @@ fn panels<T: Real>(columns: usize) -> Range<usize> {
     0..columns.div_ceil(width)
 }
 
-/// `row = exp(scale · row − top)`, and the sum.
-#[inline(always)]
-fn exponentials<T: Float>(row: &mut [T], scale: T, top: T) -> T {
-    const LANES: usize = 32;
-    let mut sums = [T::ZERO; LANES];
-    let (whole, rest) = row.as_chunks_mut::<LANES>();
-    for chunk in whole {
-        for i in 0..LANES {
-            chunk[i] = Float::exp(chunk[i] * scale - top);
-        }
-        for i in 0..LANES {
-            sums[i] += chunk[i];
-        }
-    }
-    for i in 0..rest.len() {
-        rest[i] = Float::exp(rest[i] * scale - top);
-        sums[i] += rest[i];
-    }
-    floats::sum(&sums)
-}
-
-/// The memory of a task.
+/// The memory of a task, in the caching allocator: what a system gives and takes back at each call costs as much as the
+/// softmax.
 struct Work<T> {
     keys: Packed<T>,
     values: Packed<T>,
-    scores: Vec<T>,
+    scores: Scratch<T>,
     /// Numbers from a row of scores to the next.
     row: usize,
-    top: Vec<T>,
-    sum: Vec<T>,
+    /// Of each query the largest score so far, and the sum of exponentials.
+    top: Scratch<T>,
+    sum: Scratch<T>,
+}
+
+/// Rows of scores for `queries` of them and blocks of so many keys, and how far they are apart: not a power of two, of
+/// which all rows would fall into the same few lines of the cache.
+fn scores<T: Real>(queries: usize, keys: usize) -> Result<(Scratch<T>, usize)> {
+    let row = Packed::<T>::padded(keys) + 16;
+    Ok((Scratch::new(ScaledDotProductAttention::NAME, &[queries, row])?, row))
 }
 
 struct Forward<'a, T: Clone> {
@@ -231,19 +219,16 @@ struct Forward<'a, T: Clone> {
 
 impl<T: Scalar> Forward<'_, T> {
     fn work(&self) -> Result<Work<T>> {
-        let keys = KEYS.min(self.size.s);
-        // Not a power of two, of which all rows would fall into the same few lines of the cache.
-        let row = Packed::<T>::padded(keys) + 16;
-        let (scores, queries) = (list(QUERIES.min(self.size.l) * row, T::ZERO)?, CHUNK.min(self.size.l));
-        let (top, sum) = (list(queries, T::ZERO)?, list(queries, T::ZERO)?);
-        Ok(Work { keys: Packed::empty(), values: Packed::empty(), scores, row, top, sum })
+        let (scores, row) = scores(QUERIES.min(self.size.l), KEYS.min(self.size.s))?;
+        let each = || Scratch::new(ScaledDotProductAttention::NAME, &[CHUNK.min(self.size.l)]);
+        Ok(Work { keys: Packed::empty(), values: Packed::empty(), scores, row, top: each()?, sum: each()? })
     }
 
     /// Some queries of a head.
     fn run(&self, work: &mut Work<T>, head: usize, queries: Range<usize>, out: &mut [T], lse: &mut [T]) -> Result<()> {
         let size = &self.size;
-        work.top.fill(T::NEG_INFINITY);
-        work.sum.fill(T::ZERO);
+        work.top.slice().fill(T::NEG_INFINITY);
+        work.sum.slice().fill(T::ZERO);
         let (k, v) = (self.k.head(head / size.group), self.v.head(head / size.group));
         for start in (0..size.s).step_by(KEYS) {
             if size.is_beyond(&queries, start) {
@@ -260,13 +245,18 @@ impl<T: Scalar> Forward<'_, T> {
                 }
             }
         }
-        for (i, lse) in lse.iter_mut().enumerate() {
-            let (top, sum) = (work.top[i], work.sum[i]);
-            let nothing = sum == T::ZERO;
-            let factor = if nothing { T::ZERO } else { T::ONE / sum };
-            out[i * size.ev..(i + 1) * size.ev].iter_mut().for_each(|x| *x *= factor);
-            *lse = if nothing { T::INFINITY } else { top + Float::ln(sum) };
-        }
+        let (top, sum) = (work.top.slice(), work.sum.slice());
+        par::simd(
+            #[inline(always)]
+            || {
+                for i in 0..lse.len() {
+                    let nothing = sum[i] == T::ZERO;
+                    let factor = if nothing { T::ZERO } else { T::ONE / sum[i] };
+                    rows::scale(&mut out[i * size.ev..(i + 1) * size.ev], factor);
+                    lse[i] = if nothing { T::INFINITY } else { top[i] + Float::ln(sum[i]) };
+                }
+            },
+        );
         Ok(())
     }
 
@@ -283,47 +273,89 @@ impl<T: Scalar> Forward<'_, T> {
         let (size, row, n) = (&self.size, work.row, queries.len());
         let (first, start) = (queries.start, keys.start);
         assert!(n * row <= work.scores.len() && n * size.ev <= out.len());
-        let scores = work.scores.as_mut_ptr();
+        let scores = work.scores.slice().as_mut_ptr();
         let q = self.q.head(head).from(first).matrix();
         // SAFETY: the block's queries are rows of `q`; the scores have room for `n` rows of all panels.
         unsafe {
             let within = size.within(Within::Columns, first, start);
             work.keys.run(panels::<T>(keys.len()), n, q, scores, row, false, within);
         }
-        let scaled = matches!(self.mask, Mask::None) && size.scale > T::ZERO;
-        par::simd(
-            #[inline(always)]
-            || {
-                for i in 0..n {
-                    let scores = &mut work.scores[i * row..i * row + keys.len()];
-                    let (scores, beyond) = scores.split_at_mut(size.reach(first + i, start, keys.len()));
-                    beyond.fill(T::ZERO);
-                    let scale = if scaled {
-                        size.scale
-                    } else {
-                        scores.iter_mut().for_each(|x| *x *= size.scale);
-                        self.mask.apply(head, first + i, start, scores);
-                        T::ONE
-                    };
-                    let (old, sum) = (work.top[at + i], work.sum[at + i]);
-                    let top = Float::maximum(old, floats::max(scores) * scale);
-                    let safe = if top == T::NEG_INFINITY { T::ZERO } else { top };
-                    let factor = Float::exp(old - safe);
-                    work.sum[at + i] = sum * factor + exponentials(scores, scale, safe);
-                    work.top[at + i] = top;
-                    if start > 0 {
-                        out[i * size.ev..(i + 1) * size.ev].iter_mut().for_each(|x| *x *= factor);
-                    }
-                }
-            },
-        );
-        let weights = Matrix { ptr: work.scores.as_ptr(), row, column: 1 };
+        par::dispatch(Softmax {
+            of: self,
+            head,
+            queries,
+            keys: keys.clone(),
+            scores: work.scores.slice(),
+            row,
+            top: &mut work.top.slice()[at..at + n],
+            sum: &mut work.sum.slice()[at..at + n],
+            out: &mut *out,
+        });
+        let weights = Matrix { ptr: work.scores.start(), row, column: 1 };
         // SAFETY: the weights are `n` rows of as many as there are keys, the output `n` rows.
         unsafe {
             let within = size.within(Within::UpTo, first, start);
             work.values.run(panels::<T>(size.ev), n, weights, out.as_mut_ptr(), size.ev, start > 0, within);
         }
     }
+}
+
+/// The weights of a block from its scores, in their place; sums and outputs so far are scaled where a larger score comes.
+struct Softmax<'a, T: Clone> {
+    of: &'a Forward<'a, T>,
+    head: usize,
+    queries: Range<usize>,
+    keys: Range<usize>,
+    scores: &'a mut [T],
+    row: usize,
+    /// Of the queries of the block.
+    top: &'a mut [T],
+    sum: &'a mut [T],
+    out: &'a mut [T],
+}
+
+impl<T: Scalar> WithSimd for Softmax<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (size, mask) = (&self.of.size, &self.of.mask);
+        let (start, keys) = (self.keys.start, self.keys.len());
+        let scaled = matches!(mask, Mask::None) && size.scale > T::ZERO;
+        for i in 0..self.queries.len() {
+            let query = self.queries.start + i;
+            let scores = &mut self.scores[i * self.row..(i + 1) * self.row];
+            let reach = size.reach(query, start, keys);
+            let scale = if scaled {
+                size.scale
+            } else {
+                rows::scale(&mut scores[..reach], size.scale);
+                mask.apply(self.head, query, start, &mut scores[..reach]);
+                T::ONE
+            };
+            let scores = whole::<S, T>(scores, reach, keys);
+            let (old, sum) = (self.top[i], self.sum[i]);
+            let top = Float::maximum(old, rows::largest(simd, scores) * scale);
+            let safe = if top == T::NEG_INFINITY { T::ZERO } else { top };
+            let factor = Float::exp(old - safe);
+            self.sum[i] = sum * factor + rows::exponentials(simd, scores, scale, safe);
+            self.top[i] = top;
+            if start > 0 {
+                rows::scale(&mut self.out[i * size.ev..(i + 1) * size.ev], factor);
+            }
+        }
+    }
+}
+
+/// The first `reach` of a row of `keys` scores, filled up with −∞ to whole registers; what is behind them is zero.
+#[inline(always)]
+fn whole<S: Simd, T: Scalar>(scores: &mut [T], reach: usize, keys: usize) -> &mut [T] {
+    let end = reach.next_multiple_of(T::lanes::<S>());
+    scores[reach..end].fill(T::NEG_INFINITY);
+    if end < keys {
+        scores[end..keys].fill(T::ZERO);
+    }
+    &mut scores[..end]
 }
 
 fn forward<T: Scalar>(op: &ScaledDotProductAttention, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
@@ -379,17 +411,16 @@ struct WorkBack<T> {
     /// Queries and gradients of a block.
     queries: Packed<T>,
     grads: Packed<T>,
-    weights: Vec<T>,
-    by_scores: Vec<T>,
+    weights: Scratch<T>,
+    by_scores: Scratch<T>,
     row: usize,
 }
 
 impl<T: Scalar> Backward<'_, T> {
     fn work(&self) -> Result<WorkBack<T>> {
-        let row = Packed::<T>::padded(KEYS_BACK.min(self.size.s)) + 16;
-        let scores = || list(QUERIES_BACK.min(self.size.l) * row, T::ZERO);
+        let (queries, keys) = (QUERIES_BACK.min(self.size.l), KEYS_BACK.min(self.size.s));
+        let ((weights, row), (by_scores, _)) = (scores(queries, keys)?, scores(queries, keys)?);
         let [keys_turned, values_turned, keys, queries, grads] = std::array::from_fn(|_| Packed::empty());
-        let (weights, by_scores) = (scores()?, scores()?);
         Ok(WorkBack { keys_turned, values_turned, keys, queries, grads, weights, by_scores, row })
     }
 
@@ -435,14 +466,15 @@ impl<T: Scalar> Backward<'_, T> {
         // SAFETY: the block's queries are rows of both; the buffers have room for `n` rows of all panels.
         unsafe {
             let all = panels::<T>(keys.len());
-            work.keys_turned.run(all.clone(), n, q.matrix(), work.weights.as_mut_ptr(), row, false, columns);
-            work.values_turned.run(all, n, g.matrix(), work.by_scores.as_mut_ptr(), row, false, columns);
+            work.keys_turned.run(all.clone(), n, q.matrix(), work.weights.slice().as_mut_ptr(), row, false, columns);
+            work.values_turned.run(all, n, g.matrix(), work.by_scores.slice().as_mut_ptr(), row, false, columns);
         }
-        self.by_scores(work, head, queries.clone(), keys.clone());
+        let (scores, by) = (work.weights.slice(), work.by_scores.slice());
+        par::dispatch(ByScores { of: self, head, queries, keys: keys.clone(), scores, by, row });
         q.pack(&mut work.queries, n, size.e)?;
         g.pack(&mut work.grads, n, size.ev)?;
-        let straight = |all: &[T]| Matrix { ptr: all.as_ptr(), row, column: 1 };
-        let turned = |all: &[T]| Matrix { ptr: all.as_ptr(), row: 1, column: row };
+        let straight = |all: &Scratch<T>| Matrix { ptr: all.start(), row, column: 1 };
+        let turned = |all: &Scratch<T>| Matrix { ptr: all.start(), row: 1, column: row };
         let (up_to, from) = (size.within(Within::UpTo, first, start), size.within(Within::From, first, start));
         // SAFETY: the weights and the gradients of scores are `n` rows of as many as there are keys; the lengths of
         // what is written are checked above.
@@ -455,33 +487,44 @@ impl<T: Scalar> Backward<'_, T> {
         }
         Ok(())
     }
+}
 
-    /// The weights from the scores, and the gradient by the scores from that by the weights, in their places.
-    fn by_scores(&self, work: &mut WorkBack<T>, head: usize, queries: Range<usize>, keys: Range<usize>) {
-        let (size, row) = (&self.size, work.row);
-        let plain = matches!(self.mask, Mask::None);
-        par::simd(
-            #[inline(always)]
-            || {
-                for (i, query) in queries.clone().enumerate() {
-                    let reach = size.reach(query, keys.start, keys.len());
-                    let part = i * row..i * row + keys.len();
-                    let (weights, beyond) = work.weights[part.clone()].split_at_mut(reach);
-                    beyond.fill(T::ZERO);
-                    let (by_scores, beyond) = work.by_scores[part].split_at_mut(reach);
-                    beyond.fill(T::ZERO);
-                    let (lse, mean) = (self.lse[head * size.l + query], self.mean[head * size.l + query]);
-                    if plain {
-                        weights.iter_mut().for_each(|x| *x = Float::exp(*x * size.scale - lse));
-                    } else {
-                        weights.iter_mut().for_each(|x| *x *= size.scale);
-                        self.mask.apply(head, query, keys.start, weights);
-                        weights.iter_mut().for_each(|x| *x = Float::exp(*x - lse));
-                    }
-                    floats::update(by_scores, [weights, weights, weights], |by, w, _, _| (by - mean) * w * size.scale);
-                }
-            },
-        );
+/// The weights from the scores, and the gradient by the scores from that by the weights, in their places.
+struct ByScores<'a, T: Clone> {
+    of: &'a Backward<'a, T>,
+    head: usize,
+    queries: Range<usize>,
+    keys: Range<usize>,
+    scores: &'a mut [T],
+    by: &'a mut [T],
+    row: usize,
+}
+
+impl<T: Scalar> WithSimd for ByScores<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (size, mask) = (&self.of.size, &self.of.mask);
+        let (start, keys) = (self.keys.start, self.keys.len());
+        let plain = matches!(mask, Mask::None);
+        for i in 0..self.queries.len() {
+            let query = self.queries.start + i;
+            let reach = size.reach(query, start, keys);
+            let part = i * self.row..(i + 1) * self.row;
+            let (scores, by) = (&mut self.scores[part.clone()], &mut self.by[part]);
+            if !plain {
+                rows::scale(&mut scores[..reach], size.scale);
+                mask.apply(self.head, query, start, &mut scores[..reach]);
+            }
+            let at = self.head * size.l + query;
+            let scale = if plain { size.scale } else { T::ONE };
+            let query = rows::Query { scale, lse: self.of.lse[at], mean: self.of.mean[at], factor: size.scale };
+            rows::by_scores(simd, whole::<S, T>(scores, reach, keys), by, query);
+            // Also where the sums are NaN.
+            scores[reach..keys].fill(T::ZERO);
+            by[reach..keys].fill(T::ZERO);
+        }
     }
 }
 

@@ -7,8 +7,8 @@
 
 use super::micro::{Real, full, load, load_tile, store_tile};
 use super::par::{self, Shared};
-use crate::Result;
-use crate::lists::lengthen;
+use super::scratch::Scratch;
+use crate::{Result, lists};
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
@@ -38,7 +38,7 @@ pub(crate) struct Packed<T> {
     /// Columns of a panel; the last one is filled up with zeros.
     width: usize,
     /// Blocks of `DEPTH` rows, of each the panels one after another, row by row.
-    data: Vec<T>,
+    data: Option<Scratch<T>>,
 }
 
 /// Which products are wanted, where a row `i` of the left matrix and a column `j` of the right one (or a number `p` along
@@ -71,7 +71,7 @@ fn width<T: Real>() -> usize {
 impl<T: Real> Packed<T> {
     /// Nothing, to be [filled](Packed::fill).
     pub(crate) fn empty() -> Packed<T> {
-        Packed { k: 0, n: 0, width: width::<T>(), data: Vec::new() }
+        Packed { k: 0, n: 0, width: width::<T>(), data: None }
     }
 
     /// The matrix whose element `(p, j)` is `b[p · row + j · column]`.
@@ -95,14 +95,24 @@ impl<T: Real> Packed<T> {
     /// As `new`.
     pub(crate) fn fill(&mut self, (k, n): (usize, usize), b: &[T], row: usize, column: usize) -> Result<()> {
         let (width, panels) = (self.width, n.div_ceil(self.width));
-        lengthen(&mut self.data, k * panels * width, T::default())?;
+        let room = k.saturating_mul(panels).saturating_mul(width);
         (self.k, self.n) = (k, n);
+        if room == 0 {
+            return Ok(());
+        }
+        // What is there goes first.
+        let kept = self.data.take().filter(|data| data.len() >= room);
+        let data = match kept {
+            Some(data) => data,
+            None => Scratch::new(lists::PLACE, &[room])?,
+        };
+        let data = self.data.insert(data).slice();
         let mut at = 0;
         for start in (0..k).step_by(DEPTH) {
             let depth = DEPTH.min(k - start);
             for first in (0..n).step_by(width) {
                 let columns = width.min(n - first);
-                let to = &mut self.data[at..at + depth * width];
+                let to = &mut data[at..at + depth * width];
                 at += depth * width;
                 let from = &b[start * row + first * column..];
                 pack_panel(to, width, from, (row, column), columns);
@@ -225,6 +235,7 @@ impl<T: Real> WithSimd for Product<'_, T> {
         // Of nearly the same height, for a tile of two rows takes as long as one of four.
         let groups = self.rows.div_ceil(ROWS);
         let all = b.n.div_ceil(width);
+        let data = b.data.as_ref().map_or(std::ptr::null(), Scratch::start);
         for start in (0..b.k.max(1)).step_by(DEPTH) {
             let depth = DEPTH.min(b.k - start);
             for panel in self.panels.clone() {
@@ -237,7 +248,7 @@ impl<T: Real> WithSimd for Product<'_, T> {
                     // SAFETY: the tile lies inside what `run` was promised; the panel has `depth` rows.
                     unsafe {
                         let tile = Tiled {
-                            panel: b.data.as_ptr().add(place + (sum.start - start) * width),
+                            panel: data.add(place + (sum.start - start) * width),
                             depth: sum.len(),
                             a: Matrix { ptr: self.a.ptr.add(first * self.a.row + sum.start * self.a.column), ..self.a },
                             c: self.c.add(first * self.c_row + panel * width),

@@ -26,6 +26,16 @@ impl<T: Stored> Scratch<T> {
         Ok(Scratch { memory: Tensor::uninit(op, &[bytes], DType::U8, Device::Cpu)?, len, of: PhantomData })
     }
 
+    /// How many numbers there are.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Where they are, to be read.
+    pub(crate) fn start(&self) -> *const T {
+        self.memory.storage().host_ptr().cast_const().cast()
+    }
+
     pub(crate) fn slice(&mut self) -> &mut [T] {
         // SAFETY: the memory is ours alone, initialised, aligned to 64 and holds `len` numbers, as `new` counted.
         unsafe { std::slice::from_raw_parts_mut(self.memory.storage().host_ptr().cast(), self.len) }
