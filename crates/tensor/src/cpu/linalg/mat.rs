@@ -1,20 +1,21 @@
 //! What the algorithms compute in, and the matrices that they change.
 
+use crate::cpu::matmul::{Factor, Matrix, Sizes};
+use crate::cpu::micro::{Real, load, store};
 use crate::cpu::par;
 use crate::dtype::Stored;
 use num_complex::Complex;
+use pulp::{Simd, WithSimd};
 use std::fmt::Debug;
-use std::ops::{Add, AddAssign, Div, DivAssign, Index, IndexMut, Mul, MulAssign, Neg, Sub, SubAssign};
+use std::ops::{Add, AddAssign, Div, DivAssign, Index, IndexMut, Mul, MulAssign, Neg, Range, Sub, SubAssign};
 
 pub(super) type C = Complex<f64>;
 
 /// What the algorithms compute in: `f64` or complex numbers of it.
 pub(super) trait Field:
-    Copy
+    Factor
     + Debug
     + PartialEq
-    + Send
-    + Sync
     + Neg<Output = Self>
     + Add<Output = Self>
     + Sub<Output = Self>
@@ -24,7 +25,6 @@ pub(super) trait Field:
     + SubAssign
     + MulAssign
     + DivAssign
-    + 'static
 {
     const ZERO: Self;
     const ONE: Self;
@@ -48,57 +48,190 @@ pub(super) trait Field:
         let size = self.abs();
         if size == 0.0 { Self::ONE } else { self.times(1.0 / size) }
     }
+    /// The numbers that these are made of.
+    fn reals(all: &mut [Self]) -> &mut [f64];
+    /// Σ x conj(y).
+    fn dot<S: Simd>(simd: S, x: &[Self], y: &[Self]) -> Self;
+    /// Takes p s + q t off a row, the numbers p and q times rows s and t. Then adds v conj(row) to y, and returns
+    /// Σ row z. All rows are as long as the first.
+    fn update<S: Simd>(
+        simd: S,
+        row: &mut [Self],
+        pq: [Self; 2],
+        st: [&[Self]; 2],
+        z: &[Self],
+        v: Self,
+        y: &mut [Self],
+    ) -> Self;
 }
 
 impl Field for f64 {
     const ZERO: f64 = 0.0;
     const ONE: f64 = 1.0;
+    #[inline(always)]
     fn of(re: f64) -> f64 {
         re
     }
+    #[inline(always)]
     fn re(self) -> f64 {
         self
     }
+    #[inline(always)]
     fn im(self) -> f64 {
         0.0
     }
+    #[inline(always)]
     fn conj(self) -> f64 {
         self
     }
+    #[inline(always)]
     fn abs(self) -> f64 {
         f64::abs(self)
     }
+    #[inline(always)]
     fn size(self) -> f64 {
         f64::abs(self)
     }
+    #[inline(always)]
     fn times(self, scale: f64) -> f64 {
         self * scale
+    }
+    #[inline(always)]
+    fn reals(all: &mut [f64]) -> &mut [f64] {
+        all
+    }
+    #[inline(always)]
+    fn dot<S: Simd>(simd: S, x: &[f64], y: &[f64]) -> f64 {
+        let lanes = <f64 as Real>::lanes::<S>();
+        let n = x.len().min(y.len());
+        let (x, y) = (&x[..n], &y[..n]);
+        let mut sums = [simd.splat_f64s(0.0); 4];
+        let mut i = 0;
+        while i + 4 * lanes <= n {
+            for r in 0..4 {
+                // SAFETY: 4 registers from `i` on are inside both.
+                let (x, y) = unsafe {
+                    (load::<S, f64>(x.as_ptr().add(i + r * lanes)), load::<S, f64>(y.as_ptr().add(i + r * lanes)))
+                };
+                sums[r] = simd.mul_add_e_f64s(x, y, sums[r]);
+            }
+            i += 4 * lanes;
+        }
+        while i + lanes <= n {
+            // SAFETY: a register from `i` on is inside both.
+            let (x, y) = unsafe { (load::<S, f64>(x.as_ptr().add(i)), load::<S, f64>(y.as_ptr().add(i))) };
+            sums[0] = simd.mul_add_e_f64s(x, y, sums[0]);
+            i += lanes;
+        }
+        let pairs = [simd.add_f64s(sums[0], sums[1]), simd.add_f64s(sums[2], sums[3])];
+        let mut sum = simd.reduce_sum_f64s(simd.add_f64s(pairs[0], pairs[1]));
+        for i in i..n {
+            sum += x[i] * y[i];
+        }
+        sum
+    }
+    #[inline(always)]
+    fn update<S: Simd>(
+        simd: S,
+        row: &mut [f64],
+        [p, q]: [f64; 2],
+        [s, t]: [&[f64]; 2],
+        z: &[f64],
+        v: f64,
+        y: &mut [f64],
+    ) -> f64 {
+        let lanes = <f64 as Real>::lanes::<S>();
+        let n = row.len();
+        let (s, t, z, y) = (&s[..n], &t[..n], &z[..n], &mut y[..n]);
+        let [less_p, less_q, by] = [simd.splat_f64s(-p), simd.splat_f64s(-q), simd.splat_f64s(v)];
+        let mut sums = [simd.splat_f64s(0.0); 2];
+        let mut i = 0;
+        while i + 2 * lanes <= n {
+            for r in 0..2 {
+                let at = i + r * lanes;
+                // SAFETY: two registers from `i` on are inside all rows.
+                unsafe {
+                    let x = simd.mul_add_e_f64s(
+                        less_q,
+                        load::<S, f64>(t.as_ptr().add(at)),
+                        load::<S, f64>(row.as_ptr().add(at)),
+                    );
+                    let x = simd.mul_add_e_f64s(less_p, load::<S, f64>(s.as_ptr().add(at)), x);
+                    store::<S, f64>(row.as_mut_ptr().add(at), x);
+                    sums[r] = simd.mul_add_e_f64s(x, load::<S, f64>(z.as_ptr().add(at)), sums[r]);
+                    let sum = simd.mul_add_e_f64s(x, by, load::<S, f64>(y.as_ptr().add(at)));
+                    store::<S, f64>(y.as_mut_ptr().add(at), sum);
+                }
+            }
+            i += 2 * lanes;
+        }
+        let mut sum = simd.reduce_sum_f64s(simd.add_f64s(sums[0], sums[1]));
+        for i in i..n {
+            row[i] -= p * s[i] + q * t[i];
+            sum += row[i] * z[i];
+            y[i] += row[i] * v;
+        }
+        sum
     }
 }
 
 impl Field for C {
     const ZERO: C = C::new(0.0, 0.0);
     const ONE: C = C::new(1.0, 0.0);
+    #[inline(always)]
     fn of(re: f64) -> C {
         C::new(re, 0.0)
     }
+    #[inline(always)]
     fn re(self) -> f64 {
         self.re
     }
+    #[inline(always)]
     fn im(self) -> f64 {
         self.im
     }
+    #[inline(always)]
     fn conj(self) -> C {
         C::new(self.re, -self.im)
     }
+    #[inline(always)]
     fn abs(self) -> f64 {
         self.re.hypot(self.im)
     }
+    #[inline(always)]
     fn size(self) -> f64 {
         self.re.abs() + self.im.abs()
     }
+    #[inline(always)]
     fn times(self, scale: f64) -> C {
         C::new(self.re * scale, self.im * scale)
+    }
+    #[inline(always)]
+    fn reals(all: &mut [C]) -> &mut [f64] {
+        // SAFETY: a complex number is its two parts, one behind the other.
+        unsafe { std::slice::from_raw_parts_mut(all.as_mut_ptr().cast(), 2 * all.len()) }
+    }
+    #[inline(always)]
+    fn dot<S: Simd>(_: S, x: &[C], y: &[C]) -> C {
+        let n = x.len().min(y.len());
+        let (x, y) = (&x[..n], &y[..n]);
+        let mut sums = [C::ZERO; 4];
+        for i in 0..n {
+            sums[i % 4] += x[i] * y[i].conj();
+        }
+        (sums[0] + sums[1]) + (sums[2] + sums[3])
+    }
+    #[inline(always)]
+    fn update<S: Simd>(_: S, row: &mut [C], [p, q]: [C; 2], [s, t]: [&[C]; 2], z: &[C], v: C, y: &mut [C]) -> C {
+        let n = row.len();
+        let (s, t, z, y) = (&s[..n], &t[..n], &z[..n], &mut y[..n]);
+        let mut sum = C::ZERO;
+        for i in 0..n {
+            row[i] -= p * s[i] + q * t[i];
+            sum += row[i] * z[i];
+            y[i] += row[i].conj() * v;
+        }
+        sum
     }
 }
 
@@ -213,29 +346,21 @@ impl<F: Field> Mat<F> {
     /// The conjugate transpose.
     pub fn adjoint(&self) -> Mat<F> {
         let mut t = Mat::zeros(self.cols, self.rows);
-        for i in 0..self.rows {
-            for j in 0..self.cols {
-                t[(j, i)] = self[(i, j)].conj();
+        // Squares, so that a line of either matrix is in the cache while it is needed.
+        for (top, left) in
+            (0..self.rows).step_by(SQUARE).flat_map(|i| (0..self.cols).step_by(SQUARE).map(move |j| (i, j)))
+        {
+            for i in top..(top + SQUARE).min(self.rows) {
+                for j in left..(left + SQUARE).min(self.cols) {
+                    t[(j, i)] = self[(i, j)].conj();
+                }
             }
         }
         t
     }
 
-    /// Row i, from column `from` on, less Σ c(k) row k of `others` over `over`.
-    pub fn subtract_rows(
-        &mut self,
-        i: usize,
-        from: usize,
-        over: std::ops::Range<usize>,
-        c: impl Fn(usize) -> F,
-        others: &Mat<F>,
-    ) {
-        let y = &mut self.row_mut(i)[from..];
-        subtract_all(y, over, c, |k| &others.row(k)[from..]);
-    }
-
     /// Row i less Σ c(k) row k over rows of this matrix that are all above or all below i; columns `from` on.
-    pub fn subtract_own(&mut self, i: usize, from: usize, over: std::ops::Range<usize>, c: impl Fn(usize) -> F) {
+    pub fn subtract_own(&mut self, i: usize, from: usize, over: Range<usize>, c: impl Fn(usize) -> F) {
         let cols = self.cols;
         let (before, rest) = self.data.split_at_mut(i * cols);
         let (y, after) = rest.split_at_mut(cols);
@@ -251,16 +376,101 @@ impl<F: Field> Mat<F> {
 
     pub fn mul(&self, other: &Mat<F>) -> Mat<F> {
         let mut out = Mat::zeros(self.rows, other.cols);
-        for i in 0..self.rows {
-            out.subtract_rows(i, 0, 0..self.cols, |k| -self[(i, k)], other);
+        multiply((self.rows, self.cols, other.cols), self.view(), other.view(), &mut out.data, other.cols, false);
+        out
+    }
+
+    pub fn view(&self) -> View<'_, F> {
+        View { data: &self.data, row: self.cols, column: 1 }
+    }
+
+    /// Less what is in these rows and columns: a factor of a product that is to be subtracted.
+    pub fn negated(&self, rows: Range<usize>, columns: Range<usize>) -> Mat<F> {
+        let mut out =
+            Mat { rows: rows.len(), cols: columns.len(), data: Vec::with_capacity(rows.len() * columns.len()) };
+        for i in rows {
+            out.data.extend(self.row(i)[columns.clone()].iter().map(|x| -*x));
         }
         out
     }
 }
 
+/// Rows and columns that are transposed at once.
+const SQUARE: usize = 16;
+
+/// A matrix in a slice: element (i, j) is number `i·row + j·column`.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a, F> {
+    pub data: &'a [F],
+    pub row: usize,
+    pub column: usize,
+}
+
+/// c = a b for `[m, k]` by `[k, n]`, or c += a b where `add`; the rows of c are `stride` apart.
+pub(super) fn multiply<F: Field>(
+    (m, k, n): (usize, usize, usize),
+    a: View<'_, F>,
+    b: View<'_, F>,
+    c: &mut [F],
+    stride: usize,
+    add: bool,
+) {
+    if m == 0 || n == 0 || k == 0 {
+        return;
+    }
+    let within =
+        |x: View<'_, F>, rows: usize, columns: usize| (rows - 1) * x.row + (columns - 1) * x.column < x.data.len();
+    assert!(within(a, m, k) && within(b, k, n) && (m - 1) * stride + n <= c.len(), "a product out of its matrices");
+    let matrix = |x: View<'_, F>| Matrix { ptr: x.data.as_ptr(), row: x.row, column: x.column };
+    // SAFETY: all places are inside, as was just seen, and c is borrowed for this alone.
+    unsafe { F::product(Sizes { m, n, k }, matrix(a), matrix(b), c.as_mut_ptr(), stride, add) }
+}
+
+/// √(Σ |x|²), of numbers whose squares would be out of range, too.
+pub(super) fn norm<F: Field>(all: &[F]) -> f64 {
+    let most = all.iter().fold(0.0f64, |most, x| most.max(x.re().abs()).max(x.im().abs()));
+    if most > 1e-140 && most < 1e140 {
+        return dot(all, all).re().sqrt();
+    }
+    if most == 0.0 || !most.is_finite() {
+        return most;
+    }
+    all.iter().map(|x| x.times(1.0 / most).square()).sum::<f64>().sqrt() * most
+}
+
+/// √(x² + y²).
+#[inline(always)]
+pub(super) fn length(x: f64, y: f64) -> f64 {
+    let square = x * x + y * y;
+    if square > 1e-280 && square < 1e280 { square.sqrt() } else { x.hypot(y) }
+}
+
+/// Σ x conj(y).
+pub(super) fn dot<F: Field>(x: &[F], y: &[F]) -> F {
+    struct Dot<'a, F>(&'a [F], &'a [F]);
+    impl<F: Field> WithSimd for Dot<'_, F> {
+        type Output = F;
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) -> F {
+            F::dot(simd, self.0, self.1)
+        }
+    }
+    par::dispatch(Dot(x, y))
+}
+
+/// y += c x.
+#[inline(always)]
+pub(super) fn add_scaled<F: Field>(y: &mut [F], c: F, x: &[F]) {
+    let n = y.len().min(x.len());
+    let (y, x) = (&mut y[..n], &x[..n]);
+    for j in 0..n {
+        y[j] += c * x[j];
+    }
+}
+
 pub(super) fn subtract_all<'a, F: Field>(
     y: &mut [F],
-    over: std::ops::Range<usize>,
+    over: Range<usize>,
     c: impl Fn(usize) -> F,
     row: impl Fn(usize) -> &'a [F],
 ) {

@@ -17,6 +17,7 @@ mod lu;
 mod mat;
 mod qr;
 mod svd;
+mod turns;
 
 use super::{CpuKernel, Dst, Src};
 use crate::ops::*;
