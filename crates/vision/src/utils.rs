@@ -173,10 +173,18 @@ impl GridBuilder {
         ensure!(n > 0, Shape, "make_grid", "there is no image in a batch of shape {:?}", batch.shape());
         ensure!(self.nrow > 0, Argument, "make_grid", "nrow = 0: there is no room for an image");
         let columns = self.nrow.min(n);
-        let (high, wide, pad) = (h + self.padding, w + self.padding, self.padding);
-        let shape = [channels, high * n.div_ceil(columns) + pad, wide * columns + pad];
+        let pad = self.padding;
+        let side = |size: usize, count: usize| size.checked_add(pad)?.checked_mul(count)?.checked_add(pad);
+        let (Some(height), Some(width)) = (side(h, n.div_ceil(columns)), side(w, columns)) else {
+            bail!(
+                Memory,
+                "make_grid",
+                "{n} images of {h}×{w} with a padding of {pad} have more pixels than can be counted"
+            )
+        };
+        let (high, wide, shape) = (h + pad, w + pad, [channels, height, width]);
         let grid = Tensor::full(shape, self.pad_value).dtype(batch.dtype()).device(batch.device()).build()?;
-        for k in 0..n {
+        for k in (0..n).take_while(|_| batch.numel() > 0) {
             let (row, column) = (k / columns, k % columns);
             let place = grid.narrow(1, (row * high + pad) as isize, h)?.narrow(2, (column * wide + pad) as isize, w)?;
             place.copy_(&batch.select(0, k as isize)?)?;

@@ -77,10 +77,10 @@ impl EffectsChain {
     #[track_caller]
     pub fn apply(&self, waveform: &Tensor, sample_rate: u32) -> Result<(Tensor, u32)> {
         ensure!(
-            waveform.rank() == 2 && waveform.dtype().is_float() && sample_rate > 0,
+            waveform.rank() == 2 && waveform.size(0)? > 0 && waveform.dtype().is_float() && sample_rate > 0,
             Shape,
             "EffectsChain",
-            "a waveform is floating point of [channels, frames] at a rate above 0, this is {} of {:?} at {sample_rate} Hz",
+            "a waveform is floating point of [channels, frames], at least one channel, at a rate above 0, this is {} of {:?} at {sample_rate} Hz",
             waveform.dtype(),
             waveform.shape()
         );

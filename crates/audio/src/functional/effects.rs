@@ -79,11 +79,11 @@ pub fn overdrive(waveform: &Tensor, gain: f64, colour: f64) -> Result<Tensor> {
     there.mul(0.5)?.add(&passed.mul(0.75)?)?.clamp(-1.0, 1.0)?.reshape(waveform.shape())
 }
 
-/// One period of an oscillator in `size` steps from `min` to `max`, starting at `phase` (in radians).
-fn wave_table(sine: bool, size: usize, min: f64, max: f64, phase: f64) -> Vec<f64> {
+/// An oscillator of `size` steps a period from `min` to `max`, starting at `phase` (in radians): its value at a step,
+/// which needs no table of minutes for a signal of seconds.
+fn wave(sine: bool, size: usize, min: f64, max: f64, phase: f64) -> impl Fn(usize) -> f64 {
     let offset = (phase / PI / 2.0 * size as f64 + 0.5) as usize;
-    let point = |i: usize| (i + offset) % size;
-    let value = |point: usize| match sine {
+    let value = move |point: usize| match sine {
         true => ((point as f64 / size as f64 * 2.0 * PI).sin() + 1.0) / 2.0,
         false => {
             let d = point as f64 * 2.0 / size as f64;
@@ -94,7 +94,7 @@ fn wave_table(sine: bool, size: usize, min: f64, max: f64, phase: f64) -> Vec<f6
             }
         }
     };
-    (0..size).map(|i| value(point(i)) * (max - min) + min).collect()
+    move |i| value((i % size + offset) % size) * (max - min) + min
 }
 
 /// The most steps of an oscillator, and samples of a delay: some minutes of sound.
@@ -172,9 +172,9 @@ pub fn phaser(waveform: &Tensor, sample_rate: u32, options: PhaserOptions) -> Re
         return waveform.copy();
     }
     let (length, period) = (buffer as usize, period as usize);
-    let swing = wave_table(options.sinusoidal, period, 1.0, buffer, PI / 2.0);
+    let swing = wave(options.sinusoidal, period, 1.0, buffer, PI / 2.0);
     // Sample i finds what was written to its place of the ring; the newest stands one place further on.
-    let lag = |i: usize| 1 + (length - (swing[i % period] + 0.5) as usize % length) % length;
+    let lag = |i: usize| 1 + (length - (swing(i) + 0.5) as usize % length) % length;
     let (n, channels, frames) = (x.shape()[0], x.shape()[1], x.shape()[2]);
     let taps = Taps { each: 1, lags: vec![(0..frames).map(lag).collect()], weights: vec![vec![options.decay; frames]] };
     let fed = Arc::new(taps).apply(&x.reshape([n * channels, 1, frames])?.mul(options.gain_in)?, Way::Feedback)?;
@@ -215,14 +215,14 @@ pub fn flanger(waveform: &Tensor, sample_rate: u32, options: FlangerOptions) -> 
     let (length, period) = (longest as usize + 2, period as usize);
     let (regen, width, phase) = (options.regen / 100.0, options.width / 100.0, options.phase / 100.0);
     let sine = options.modulation == Modulation::Sinusoidal;
-    let swing = wave_table(sine, period, (delay * rate + 0.5).floor(), (length - 2) as f64, 3.0 * PI / 2.0);
+    let swing = wave(sine, period, (delay * rate + 0.5).floor(), (length - 2) as f64, 3.0 * PI / 2.0);
     let each = if options.quadratic { 3 } else { 2 };
     let (mut lags, mut weights) = (Vec::new(), Vec::new());
     for channel in 0..channels {
-        let ahead = (channel as f64 * period as f64 * phase + 0.5) as usize;
+        let ahead = (channel as f64 * period as f64 * phase + 0.5) as usize % period;
         let (mut back, mut weigh) = (Vec::with_capacity(frames * each), Vec::with_capacity(frames * each));
         for i in 0..frames {
-            let at = f64::from(swing[(i + ahead) % period] as f32);
+            let at = f64::from(swing(i + ahead) as f32);
             let (whole, t) = (at.floor() as usize, at.fract());
             back.extend((0..each).map(|k| (whole + k) % length));
             match options.quadratic {

@@ -136,7 +136,9 @@ pub fn detect_pitch_frequency(waveform: &Tensor, sample_rate: u32, options: Pitc
         name,
         "from {freq_low} to {freq_high} Hz at {sample_rate} Hz there are lags {lag_min} to {lags}: lower freq_low or raise freq_high"
     );
-    let (size, frames) = (size as usize, length.div_ceil(size as usize));
+    // Behind the signal there are zeros, which need no room in the only frame.
+    let size = (size as usize).min(length);
+    let frames = length.div_ceil(size);
     // Lags that lead behind the signal's end are all alike: the first of them stands for the others.
     let told_apart = lags.min(length);
     let median = (win_length - 1) / 2;

@@ -79,7 +79,7 @@ pub fn melscale_fbanks(
         "{n_freqs} frequencies and {n_mels} mels: neither may be zero"
     );
     let frequencies = Tensor::linspace(0.0, f64::from(sample_rate / 2), n_freqs).build()?;
-    let mels = Tensor::linspace(mel_scale.mel(f_min), mel_scale.mel(f_max), n_mels + 2).build()?;
+    let mels = Tensor::linspace(mel_scale.mel(f_min), mel_scale.mel(f_max), n_mels.saturating_add(2)).build()?;
     let corners = mel_scale.hz(&mels)?;
     let triangles = triangles(&frequencies, &corners)?;
     match norm {
@@ -115,7 +115,7 @@ pub fn linear_fbanks(n_freqs: usize, (f_min, f_max): (f64, f64), n_filter: usize
         "f_min {f_min} must be from 0 to below f_max {f_max}, {n_freqs} frequencies and {n_filter} filters not zero"
     );
     let frequencies = Tensor::linspace(0.0, f64::from(sample_rate / 2), n_freqs).build()?;
-    triangles(&frequencies, &Tensor::linspace(f_min, f_max, n_filter + 2).build()?)
+    triangles(&frequencies, &Tensor::linspace(f_min, f_max, n_filter.saturating_add(2)).build()?)
 }
 
 /// The matrix `[n_mels, n_mfcc]` of the discrete cosine transform of type 2; an orthonormal one with

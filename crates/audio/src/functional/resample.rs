@@ -5,6 +5,7 @@
 //! J. O. Smith, <https://ccrma.stanford.edu/~jos/resample/>.
 
 use flambeau_autograd::{Context, Function};
+use flambeau_tensor::alloc::check_bytes;
 use flambeau_tensor::{DType, Device, Result, Stored, Tensor, bail, ensure};
 use std::f64::consts::PI;
 use std::ops::{AddAssign, Mul};
@@ -52,7 +53,7 @@ impl Default for ResampleOptions {
 pub fn resample(waveform: &Tensor, orig_freq: u32, new_freq: u32, options: &ResampleOptions) -> Result<Tensor> {
     match Sinc::new(orig_freq, new_freq, options, Some(waveform.dtype()))? {
         None => Ok(waveform.clone()),
-        Some(sinc) => Arc::new(sinc.taps()).apply(waveform),
+        Some(sinc) => Arc::new(sinc.taps()?).apply(waveform),
     }
 }
 
@@ -195,18 +196,21 @@ impl Sinc {
             "{} kernels of {taps} values are too many to keep; take rates with a common divisor, or the function",
             self.new
         );
-        let kernel = (0..self.new).flat_map(|phase| self.row(phase, 0..taps)).collect::<Vec<f64>>();
+        check_bytes("resample", self.new * taps * size_of::<f64>())?;
+        let mut kernel = Vec::with_capacity(self.new * taps);
+        (0..self.new).for_each(|phase| kernel.extend(self.row(phase, 0..taps)));
         Tensor::from_vec(kernel, [self.new, 1, taps])?.to_dtype(dtype)
     }
 
     /// What of the kernels is not zero.
-    pub fn taps(&self) -> Polyphase {
-        let mut taps = Polyphase::empty(self.orig, self.new, self.width);
+    #[track_caller]
+    pub fn taps(&self) -> Result<Polyphase> {
+        let mut taps = Polyphase::empty(self.orig, self.new, self.width)?;
         for phase in 0..self.new {
             let first = taps.first(phase);
             taps.push(self.row(phase, first..first + 2 * self.width + 1));
         }
-        taps
+        Ok(taps)
     }
 }
 
@@ -242,9 +246,10 @@ pub(crate) struct Polyphase {
 const LANES: usize = 8;
 
 impl Polyphase {
-    fn empty(orig: usize, new: usize, width: usize) -> Self {
+    fn empty(orig: usize, new: usize, width: usize) -> Result<Self> {
         let each = (2 * width + 1).next_multiple_of(LANES);
-        Polyphase { orig, new, width, each, weights: Vec::with_capacity(new * each) }
+        check_bytes("resample", new.saturating_mul(each * size_of::<f64>()))?;
+        Ok(Polyphase { orig, new, width, each, weights: Vec::with_capacity(new * each) })
     }
 
     /// Where the first weight of a phase stands in torchaudio's kernel.
@@ -273,7 +278,7 @@ impl Polyphase {
             kernel.shape()
         );
         let values: Vec<f64> = kernel.detach().to_dtype(DType::F64)?.to_vec()?;
-        let mut polyphase = Polyphase::empty(orig, new, width);
+        let mut polyphase = Polyphase::empty(orig, new, width)?;
         for (phase, row) in values.chunks_exact(taps).enumerate() {
             let first = polyphase.first(phase);
             polyphase.push(row[first..first + 2 * width + 1].iter().copied());

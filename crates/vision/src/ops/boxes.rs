@@ -2,6 +2,7 @@
 
 use crate::transforms::functional::convert_bounding_box_format;
 use crate::tv_tensors::{BoundingBoxFormat, BoundingBoxes};
+use flambeau_tensor::alloc::check_bytes;
 use flambeau_tensor::{DType, Result, Tensor, bail, ensure, no_grad, stack};
 
 /// The four numbers of upright boxes `[..., 4]`.
@@ -211,6 +212,7 @@ pub fn masks_to_boxes(masks: &Tensor) -> Result<Tensor> {
         bail!(Shape, "masks_to_boxes", "shape {:?} is not that of masks, [N, H, W]", masks.shape())
     };
     let inside = masks.detach().ne(0)?.to_vec::<bool>()?;
+    check_bytes("masks_to_boxes", n.saturating_mul(size_of::<[f32; 4]>()))?;
     let mut boxes = vec![0.0f32; n * 4];
     for (mask, of) in inside.chunks_exact((h * w).max(1)).zip(boxes.as_chunks_mut::<4>().0) {
         let mut around: Option<[usize; 4]> = None;

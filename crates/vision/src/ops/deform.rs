@@ -1,5 +1,6 @@
 //! Convolution whose window looks elsewhere at every place.
 
+use flambeau_tensor::alloc::check_bytes;
 use flambeau_tensor::{DType, Result, Tensor, bail, ensure, options};
 
 options! {
@@ -48,9 +49,11 @@ pub fn deform_conv2d(x: &Tensor, offset: &Tensor, weight: &Tensor, options: Defo
         op,
         "{channels} channels and {outputs} outputs do not fall into groups of {per_group}"
     );
-    let (window, area) = (kh * kw, oh * ow);
+    let (Some(window), Some(area)) = (kh.checked_mul(kw), oh.checked_mul(ow)) else {
+        bail!(Memory, op, "windows of {kh}×{kw} at {oh}×{ow} places are more than can be counted")
+    };
     let &[ob, oc, ..] = offset.shape() else { bail!(Shape, op, "an offset of shape {:?}", offset.shape()) };
-    let shifts = oc / (2 * window);
+    let shifts = oc / window.saturating_mul(2).max(1);
     let fits = ob == batch && shifts > 0 && oc == shifts * 2 * window && channels.is_multiple_of(shifts);
     ensure!(
         fits && offset.shape()[2..] == [oh, ow],
@@ -58,13 +61,14 @@ pub fn deform_conv2d(x: &Tensor, offset: &Tensor, weight: &Tensor, options: Defo
         op,
         "an offset of shape {:?}; [{batch}, n · {}, {oh}, {ow}] is expected",
         offset.shape(),
-        2 * window
+        window.saturating_mul(2)
     );
     if let Some(mask) = mask {
         let want = [batch, shifts * window, oh, ow];
         ensure!(*mask.shape() == want, Shape, op, "a mask of shape {:?}; {want:?} is expected", mask.shape());
     }
     // Where the elements of the windows lie without offset: [window, area].
+    check_bytes(op, window.saturating_mul(area).saturating_mul(size_of::<f64>()))?;
     let place = |f: &dyn Fn(usize, usize) -> f64| -> Result<Tensor> {
         let all: Vec<f64> =
             (0..window).flat_map(|k| (0..area).map(move |at| (k, at))).map(|(k, at)| f(k, at)).collect();

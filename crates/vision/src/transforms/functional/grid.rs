@@ -1,9 +1,10 @@
 //! Pixels taken from places of an image: what affine, rotate, perspective and elastic come down to, as
 //! `torch.nn.functional.grid_sample` does it for them.
 
+use super::is_tracked;
 use super::real::Real;
-use super::{chw, is_tracked};
 use crate::transforms::kinds::InterpolationMode;
+use flambeau_tensor::alloc::check_bytes;
 use flambeau_tensor::{DType, Result, Stored, Tensor, bail, ensure};
 
 /// Where each new pixel looks, from −1 (the left or upper edge of the image) to 1.
@@ -15,6 +16,10 @@ pub(super) struct Grid<R> {
 
 /// A grid in the precision of the image: `f64` for `float64`, else `f32`.
 pub(super) trait MakeGrid {
+    /// Height and width of the new image.
+    fn size(&self) -> (usize, usize);
+
+    /// Where each new pixel looks; memory for so many was asked for.
     fn grid<R: Real>(&self) -> Result<Grid<R>>;
 }
 
@@ -79,11 +84,22 @@ pub(super) fn sample(
         InterpolationMode::Bilinear => true,
         other => bail!(Argument, op, "{} is not possible here: nearest or bilinear is", other.python()),
     };
-    let (channels, _, _) = chw(op, image)?;
+    let &[ref batch @ .., channels, _, _] = image.shape() else {
+        bail!(Shape, op, "shape {:?} is not that of an image, [..., C, H, W]", image.shape())
+    };
     if let Some(values) = fill {
         let n = values.len();
         ensure!(n == 1 || n == channels, Argument, op, "{n} values of fill for {channels} channels");
     }
+    let (height, width) = grid.size();
+    if image.numel() == 0 {
+        // No pixel looks anywhere, however many there would be.
+        return image.reshape([batch, &[channels, height, width]].concat());
+    }
+    // A pixel of the new image has a place, four old ones and their weights.
+    let bytes = 2 * size_of::<[f64; 2]>() + size_of::<[usize; 4]>() + size_of::<[f64; 4]>();
+    check_bytes(op, height.saturating_mul(width).saturating_mul(bytes))?;
+    check_bytes(op, (image.numel() / (image.size(-1)? * image.size(-2)?)).saturating_mul(height * width * 8))?;
     match image.dtype() {
         DType::F64 => run::<f64>(image, &grid.grid()?, bilinear, fill),
         dtype if dtype.is_float() || dtype == DType::U8 => run::<f32>(image, &grid.grid()?, bilinear, fill),
@@ -100,9 +116,6 @@ fn run<R: Real>(image: &Tensor, grid: &Grid<R>, bilinear: bool, fill: Option<&[f
         bail!(Shape, "grid_sample", "shape {:?} is not that of an image", image.shape())
     };
     let shape = [batch, &[channels, grid.size.0, grid.size.1]].concat();
-    if image.numel() == 0 {
-        return image.reshape(shape);
-    }
     let taps = Taps::new(grid, (h, w), bilinear);
     if is_tracked(image) {
         return by_ops(image, &taps, shape, fill);

@@ -287,6 +287,10 @@ struct AffineGrid {
 }
 
 impl MakeGrid for AffineGrid {
+    fn size(&self) -> (usize, usize) {
+        self.to
+    }
+
     fn grid<R: Real>(&self) -> Result<Grid<R>> {
         let (half_h, half_w) = (R::of(0.5 * self.from.0 as f64), R::of(0.5 * self.from.1 as f64));
         let [m0, m1, m2, m3, m4, m5] = self.matrix.map(R::of);
@@ -426,6 +430,10 @@ struct PerspectiveGrid {
 }
 
 impl MakeGrid for PerspectiveGrid {
+    fn size(&self) -> (usize, usize) {
+        self.size
+    }
+
     fn grid<R: Real>(&self) -> Result<Grid<R>> {
         let (height, width) = self.size;
         let (half_h, half_w) = (R::of(0.5 * height as f64), R::of(0.5 * width as f64));
@@ -501,6 +509,9 @@ impl Elastic {
     #[track_caller]
     fn places<R: Real>(&self, mix: impl Fn(R, R) -> R) -> Result<Vec<[R; 2]>> {
         let numbers = self.numbers::<R>()?;
+        if numbers.is_empty() {
+            return Ok(Vec::new());
+        }
         let (columns, rows) = (middles::<R>(self.size.1), middles::<R>(self.size.0));
         let all = rows.iter().flat_map(|y| columns.iter().map(|x| [*x, *y]));
         Ok(all.zip(numbers.as_chunks::<2>().0).map(|([x, y], [dx, dy])| [mix(x, *dx), mix(y, *dy)]).collect())
@@ -559,6 +570,10 @@ fn middles<R: Real>(n: usize) -> Vec<R> {
 }
 
 impl MakeGrid for Elastic {
+    fn size(&self) -> (usize, usize) {
+        self.size
+    }
+
     fn grid<R: Real>(&self) -> Result<Grid<R>> {
         Ok(Grid { places: self.places(|at: R, by| at + by)?, size: self.size })
     }
