@@ -1,7 +1,10 @@
 //! Freeing graphs: long chains through whatever may own a tensor need no stack, and a destructor that panics
 //! stops nothing.
 
-use flambeau_autograd::{Autograd, Context, Function};
+use flambeau_autograd::{
+    Autograd, BackwardOptions, Context, Function, MultiFunction, checkpoint, register_any_grad_hook,
+    register_multi_grad_hook, saved_tensors_hooks,
+};
 use flambeau_tensor::{DType, Result, Tensor};
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -60,6 +63,91 @@ fn a_chain_through_what_hooks_captured() -> Result<()> {
 }
 
 #[test]
+fn a_chain_through_what_other_hooks_captured() -> Result<()> {
+    type Register = fn(&Tensor, Tensor) -> Result<()>;
+    let ways: [Register; 3] = [
+        |x, held| x.register_post_accumulate_grad_hook(move |g| g.add(&held).map(drop)).map(drop),
+        |x, held| register_multi_grad_hook(&[x], move |_| held.sum(..).map(drop)).map(std::mem::forget),
+        |x, held| register_any_grad_hook(&[x], move |g| g.add(&held).map(drop)).map(std::mem::forget),
+    ];
+    for way in ways {
+        on_a_small_stack(move || {
+            let mut y = leaf(0.0)?;
+            for _ in 0..LONG {
+                let next = leaf(0.0)?;
+                way(&next, y)?;
+                y = next;
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+/// Saves the sum, and keeps what it was called with.
+struct SumOf(Vec<Tensor>);
+
+impl MultiFunction for SumOf {
+    fn forward(&self, ctx: &mut Context, x: &[&Tensor]) -> Result<Vec<Tensor>> {
+        let sum = self.0.iter().try_fold(x[0].copy()?, |sum, held| sum.add(held))?;
+        ctx.save(x[0]);
+        ctx.save(&sum);
+        Ok(vec![sum])
+    }
+    fn backward(&self, _: &Context, grads: &[Option<Tensor>]) -> Result<Vec<Option<Tensor>>> {
+        Ok(grads.to_vec())
+    }
+}
+
+#[test]
+fn a_chain_through_functions_checkpoints_and_packed_values() -> Result<()> {
+    type Step = fn(&Tensor, Tensor) -> Result<Tensor>;
+    let ways: [Step; 4] = [
+        |x, held| Ok(SumOf(vec![held]).apply(&[x])?.remove(0)),
+        |x, held| checkpoint(move |x: &Tensor| x.add(&held), x),
+        // What a hook packs owns what was saved, and the closure that unpacks owns more.
+        |_, held| {
+            let own = held.clone();
+            saved_tensors_hooks(|x| Ok(x.clone()), move |x: &Tensor| x.add(&own.mul(0)?), || held.sin())
+        },
+        |x, held| {
+            let packed = held.clone();
+            saved_tensors_hooks(move |_| Ok(vec![packed.clone()]), |x: &Vec<Tensor>| Ok(x[0].clone()), || x.exp())
+        },
+    ];
+    for way in ways {
+        on_a_small_stack(move || {
+            let x = leaf(0.0)?;
+            let mut y = x.mul(1)?;
+            for _ in 0..LONG {
+                y = way(&x, y)?;
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_chain_through_retained_gradients() -> Result<()> {
+    on_a_small_stack(|| {
+        let mut y = leaf(1.0)?.mul(1)?;
+        for _ in 0..LONG / 10 {
+            // Its own graph each time; the gradient that is kept has a history that leads to what came before.
+            let x = leaf(1.0)?;
+            let inner = x.exp()?;
+            inner.retain_grad()?;
+            let held = y.detach().requires_grad_()?;
+            held.set_grad(Some(y))?;
+            inner.mul(&held)?.backward_with(BackwardOptions::new().create_graph(true).retain_graph(true))?;
+            y = inner.grad().expect("retained").mul(0.5)?.add(&inner)?;
+            assert!(y.requires_grad());
+        }
+        Ok(())
+    })
+}
+
+#[test]
 fn a_chain_through_gradients_of_leaves() -> Result<()> {
     on_a_small_stack(|| {
         for with_history in [true, false] {
@@ -100,6 +188,28 @@ fn a_chain_that_a_thread_leaves_behind() -> Result<()> {
         LEFT.set(Some(y));
         Ok(())
     })
+}
+
+/// Chains of all kinds at once, behind a lock, in a list, on a thread that ends by a panic.
+#[test]
+fn a_chain_that_a_panicking_thread_leaves_behind() {
+    thread_local! {
+        static LEFT: RefCell<Vec<Arc<std::sync::Mutex<Option<Tensor>>>>> = const { RefCell::new(Vec::new()) };
+    }
+    let thread = std::thread::Builder::new().stack_size(128 * 1024).spawn(|| {
+        LEFT.set(Vec::new());
+        let x = leaf(0.0).unwrap();
+        let mut y = x.mul(1).unwrap();
+        for i in 0..LONG {
+            let held = Arc::new(std::sync::Mutex::new(Some(y.clone())));
+            y = if i % 2 == 0 { AddOwned(y).apply(&x).unwrap() } else { y.sin().unwrap() };
+            y.register_hook(move |g| g.add(held.lock().unwrap().as_ref().unwrap()).map(Some)).unwrap();
+        }
+        LEFT.with_borrow_mut(|left| left.push(Arc::new(std::sync::Mutex::new(Some(y)))));
+        panic!("the thread's own");
+    });
+    let panic = thread.unwrap().join().unwrap_err();
+    assert_eq!(panic.downcast_ref(), Some(&"the thread's own"));
 }
 
 /// Counts its drops, and panics in the first.
