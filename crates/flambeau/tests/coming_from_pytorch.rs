@@ -288,6 +288,7 @@ fn _files(root: &str) -> Result<()> {
     let _ = audio::info("a.flac")?.num_frames;
     use flambeau::audio::functional::ResampleOptions;
     let waveform = Tensor::zeros([1, 4]).build()?;
+    audio::io::StreamReader::new("a.mp3", 4096).sample_rate(16_000).build()?;
     audio::save("a.flac", &waveform, 16_000)?;
     audio::functional::resample(&waveform, 44_100, 16_000, &ResampleOptions::default())?;
     audio::datasets::LibriSpeech::new(root).url("dev-clean").build()?;

@@ -252,6 +252,11 @@ impl Polyphase {
         Ok(Polyphase { orig, new, width, each, weights: Vec::with_capacity(new * each) })
     }
 
+    /// Frames of a group, frames that it gives, and how far before and behind a frame its kernel reaches.
+    pub fn sizes(&self) -> (usize, usize, usize) {
+        (self.orig, self.new, self.width)
+    }
+
     /// Where the first weight of a phase stands in torchaudio's kernel.
     fn first(&self, phase: usize) -> usize {
         (phase as u128 * self.orig as u128 / self.new as u128) as usize

@@ -1,7 +1,9 @@
-//! What must be decoded to be read: FLAC, MP3 and MP2, Vorbis, AAC and ALAC, by symphonia. Its decoders give no more
-//! than 128 KiB for a byte of the file, which constant frames of FLAC come to.
+//! What must be decoded to be read: FLAC, MP3 and MP2, Vorbis, AAC and ALAC, and Opus with the feature `opus`. Packets
+//! are found by symphonia and decoded one after another; of what was decoded only the last packet is held. Decoders give
+//! no more than 128 KiB for a byte of the file, which constant frames of FLAC come to.
 
-use super::containers::mp4;
+use super::containers::{mp4, ogg};
+use super::decoder::Decoder;
 use super::fault::{Fault, fault};
 use super::source::{Input, Seekable};
 use super::{AudioMetaData, Encoding};
@@ -11,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use symphonia::core::audio::Channels;
 use symphonia::core::audio::conv::ConvertibleSample;
 use symphonia::core::codecs::CodecParameters;
-use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions, well_known as codec};
+use symphonia::core::codecs::audio::{AudioCodecParameters, well_known as codec};
 use symphonia::core::errors::Error as Symphonia;
 use symphonia::core::formats::probe::Hint;
 use symphonia::core::formats::{FormatOptions, FormatReader, SeekMode, SeekTo, TrackType};
@@ -20,7 +22,7 @@ use symphonia::core::meta::MetadataOptions;
 use symphonia::core::packet::Packet;
 use symphonia::core::units::Timestamp;
 
-/// A file whose head was read.
+/// A file whose head was read, and what of it was decoded last.
 pub(super) struct Coded {
     /// As far as the head tells: frames may be missing.
     meta: AudioMetaData,
@@ -30,16 +32,60 @@ pub(super) struct Coded {
     /// Frames that the head tells of.
     frames: Option<usize>,
     /// Frames at the start that are not to be heard, beyond those that symphonia leaves out.
-    skip: usize,
+    lead: usize,
+    strict: bool,
+    /// Made when it is first asked for: what a file holds can be told without.
+    decoder: Option<Decoder>,
+    /// Which frame is the next.
+    next: usize,
+    ended: bool,
+    floats: Part<f32>,
+    integers: Part<i32>,
+}
+
+/// Samples of the packet that was decoded last, and how many of them were taken.
+struct Part<S> {
+    planes: Vec<Vec<S>>,
+    taken: usize,
+}
+
+impl<S> Default for Part<S> {
+    fn default() -> Self {
+        Part { planes: Vec::new(), taken: 0 }
+    }
+}
+
+impl<S> Part<S> {
+    fn left(&self) -> usize {
+        self.planes.first().map_or(0, Vec::len) - self.taken
+    }
+}
+
+/// What samples are decoded to.
+trait Sample: ConvertibleSample {
+    fn part(coded: &mut Coded) -> &mut Part<Self>;
+}
+
+impl Sample for f32 {
+    fn part(coded: &mut Coded) -> &mut Part<f32> {
+        &mut coded.floats
+    }
+}
+
+impl Sample for i32 {
+    fn part(coded: &mut Coded) -> &mut Part<i32> {
+        &mut coded.integers
+    }
 }
 
 /// Frames of a packet of AAC.
 const AAC_FRAMES: usize = 1024;
 
 impl Coded {
-    pub fn open(mut input: Input, mp4: bool) -> std::result::Result<Self, Fault> {
+    pub fn open(mut input: Input, mp4: bool, strict: bool) -> std::result::Result<Self, Fault> {
         let length = input.length;
         let edit = if mp4 { mp4::edit_list(&mut input.reader, length)? } else { 0 };
+        let chained = ogg::is_chained(&mut input.reader, length)?;
         let mut reader = input.reader.into_inner();
         reader.rewind()?;
         let media = Media { reader: Mutex::new(reader), length };
@@ -60,22 +106,42 @@ impl Coded {
         let lossless = matches!(encoding, Encoding::Flac | Encoding::Alac);
         let bits_per_sample = if lossless { parameters.bits_per_sample.unwrap_or(0) } else { 0 };
         let meta = AudioMetaData { sample_rate, num_frames: 0, num_channels, bits_per_sample, encoding, note: None };
-        // What an Ogg counts of Opus has the samples to leave out in it, which its head tells.
-        let head = parameters.extra_data.as_deref().unwrap_or_default();
-        let frames = match (encoding, head.get(10..12)) {
-            (Encoding::Opus, Some(skip)) => {
-                frames.map(|n| n.saturating_sub(usize::from(u16::from_le_bytes([skip[0], skip[1]]))))
-            }
-            _ => frames,
+        let (lead, frames) = match encoding {
+            // What an Ogg counts of Opus has the samples to leave out in it.
+            Encoding::Opus => (pre_skip(&parameters), frames.map(|n| n.saturating_sub(pre_skip(&parameters)))),
+            // What an MP4 counts of AAC is not what comes out of the decoder.
+            Encoding::Aac => (usize::try_from(edit).unwrap_or(usize::MAX), None),
+            _ => (0, frames),
         };
-        // What an MP4 counts of AAC is not what comes out of the decoder.
-        let aac = encoding == Encoding::Aac;
-        let skip = if aac { usize::try_from(edit).unwrap_or(usize::MAX) } else { 0 };
-        Ok(Coded { meta, format, track, parameters, frames: frames.filter(|_| !aac), skip })
+        // Of streams one behind the other the head knows the first.
+        let frames = frames.filter(|_| !chained);
+        Ok(Coded {
+            meta,
+            format,
+            track,
+            parameters,
+            frames,
+            lead,
+            strict,
+            decoder: None,
+            next: 0,
+            ended: false,
+            floats: Part::default(),
+            integers: Part::default(),
+        })
     }
 
     pub fn sample_rate(&self) -> u32 {
         self.meta.sample_rate
+    }
+
+    pub fn num_channels(&self) -> usize {
+        self.meta.num_channels
+    }
+
+    /// The next frame.
+    pub fn position(&self) -> usize {
+        self.next
     }
 
     /// What the file holds; where its head does not tell how much, its packets are counted.
@@ -84,31 +150,25 @@ impl Coded {
             Some(frames) => frames,
             None => {
                 let mut frames = 0usize;
-                while let Some(packet) = next(&mut *self.format)? {
-                    if packet.track_id == self.track {
-                        let aac = self.meta.encoding == Encoding::Aac;
-                        let more = if aac { AAC_FRAMES } else { usize::try_from(packet.dur.get()).unwrap_or(0) };
-                        frames = frames.saturating_add(more);
-                    }
+                while let Some(packet) = self.packet()? {
+                    let aac = self.meta.encoding == Encoding::Aac;
+                    let more = if aac { AAC_FRAMES } else { usize::try_from(packet.dur.get()).unwrap_or(0) };
+                    let out = self.lead.min(more);
+                    self.lead -= out;
+                    frames = frames.saturating_add(more - out);
                 }
-                frames.saturating_sub(self.skip)
+                frames
             }
         };
         Ok(self.meta)
     }
 
-    /// Frames from `offset` on, as many as there are up to `frames`.
-    pub fn read(
-        mut self,
-        offset: usize,
-        frames: Option<usize>,
-        strict: bool,
-        normalize: bool,
-    ) -> std::result::Result<Planes, Fault> {
+    /// The next `frames` frames, fewer only at the end; all that follow where none is said.
+    pub fn read(&mut self, frames: Option<usize>, normalize: bool) -> std::result::Result<Planes, Fault> {
         if normalize || !self.is_lossless() {
-            return self.planes(offset, frames, strict).map(Planes::F32);
+            return self.planes(frames).map(Planes::F32);
         }
-        let planes: Vec<Vec<i32>> = self.planes(offset, frames, strict)?;
+        let planes: Vec<Vec<i32>> = self.planes(frames)?;
         Ok(match self.meta.bits_per_sample {
             1..=8 => Planes::U8(mapped(&planes, |s| ((s >> 24) + 128) as u8)),
             9..=16 => Planes::I16(mapped(&planes, |s| (s >> 16) as i16)),
@@ -116,106 +176,137 @@ impl Coded {
         })
     }
 
+    /// Makes `frame`, which is not before the next one, the next.
+    pub fn forward(&mut self, frame: usize) -> std::result::Result<(), Fault> {
+        // What is lossless says how long it is.
+        if let Some(there) = self.frames.filter(|_| self.is_lossless()) {
+            if frame > there {
+                fault!(Behind, "frame_offset {frame} is behind the end: the file has {there} frames");
+            }
+            if frame == there {
+                (self.next, self.ended) = (frame, true);
+                (self.floats, self.integers) = (Part::default(), Part::default());
+                return Ok(());
+            }
+        }
+        let is_flac = self.meta.encoding == Encoding::Flac && self.frames.is_some();
+        if is_flac && frame - self.next > self.floats.left() {
+            self.jump(frame)?;
+        }
+        while self.next < frame {
+            if self.floats.left() == 0 && !self.advance::<f32>()? {
+                fault!(Behind, "frame_offset {frame} is behind the end: the file has {} frames", self.next);
+            }
+            let count = self.floats.left().min(frame - self.next);
+            self.floats.taken += count;
+            self.next += count;
+        }
+        Ok(())
+    }
+
     fn is_lossless(&self) -> bool {
         matches!(self.meta.encoding, Encoding::Flac | Encoding::Alac)
     }
 
-    fn planes<S: ConvertibleSample>(
-        &mut self,
-        offset: usize,
-        frames: Option<usize>,
-        strict: bool,
-    ) -> std::result::Result<Vec<Vec<S>>, Fault> {
-        let channels = self.meta.num_channels;
-        let mut decoder = decoder(&self.parameters, self.meta.encoding)?;
-        // What is lossless says how long it is.
-        if let Some(there) = self.frames.filter(|_| self.is_lossless()) {
-            if offset > there {
-                fault!(Behind, "frame_offset {offset} is behind the end: the file has {there} frames");
+    fn planes<S: Sample>(&mut self, frames: Option<usize>) -> std::result::Result<Vec<Vec<S>>, Fault> {
+        let wanted = frames.unwrap_or(usize::MAX);
+        let mut all: Vec<Vec<S>> = vec![Vec::new(); self.meta.num_channels];
+        while all[0].len() < wanted && (S::part(self).left() > 0 || self.advance::<S>()?) {
+            let part = S::part(self);
+            let count = part.left().min(wanted - all[0].len());
+            for (plane, part_plane) in all.iter_mut().zip(&part.planes) {
+                plane.try_reserve(count).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+                plane.extend_from_slice(&part_plane[part.taken..part.taken + count]);
             }
-            if offset == there {
-                return Ok(vec![Vec::new(); channels]);
-            }
-        }
-        let mut skip = self.skip.saturating_add(offset) - self.sought(offset)?;
-        let (mut all, mut part): (Vec<Vec<S>>, Vec<Vec<S>>) = (vec![Vec::new(); channels], Vec::new());
-        let mut ended = true;
-        loop {
-            if frames.is_some_and(|frames| all[0].len() >= frames) {
-                ended = false;
-                break;
-            }
-            let packet = match next(&mut *self.format) {
-                Ok(Some(packet)) => packet,
-                Ok(None) => break,
-                Err(Fault::Chained) => {
-                    // Another stream follows in the same file.
-                    let Some((track, parameters, _)) = sound(&*self.format) else { break };
-                    let same = parameters.sample_rate == self.parameters.sample_rate
-                        && parameters.channels.as_ref().map(Channels::count) == Some(channels);
-                    if !same || encoding(&parameters)? != self.meta.encoding {
-                        fault!(Unsupported, "a stream of another rate, channels or coding follows in the same file");
-                    }
-                    decoder = self::decoder(&parameters, self.meta.encoding)?;
-                    self.track = track;
-                    continue;
-                }
-                Err(_) if !strict => break,
-                Err(fault) => return Err(fault),
-            };
-            if packet.track_id != self.track {
-                continue;
-            }
-            let buffer = match decoder.decode(&packet) {
-                Ok(buffer) => buffer,
-                // Players pass over a broken frame of MPEG.
-                Err(Symphonia::DecodeError(_)) if !strict || self.is_mpeg() => continue,
-                Err(e) => return Err(e.into()),
-            };
-            if buffer.num_planes() != channels {
-                fault!(Format, "{} channels in the midst of a sound of {channels}", buffer.num_planes());
-            }
-            let count = buffer.frames();
-            if skip >= count {
-                skip -= count;
-                continue;
-            }
-            buffer.copy_to_vecs_planar(&mut part);
-            for (plane, part) in all.iter_mut().zip(&part) {
-                plane.try_reserve(count - skip).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
-                plane.extend_from_slice(&part[skip..]);
-            }
-            skip = 0;
-        }
-        if let Some(frames) = frames {
-            all.iter_mut().for_each(|plane| plane.truncate(frames));
-        }
-        if ended {
-            let there = if skip > 0 { offset.saturating_sub(skip) } else { offset + all[0].len() };
-            if skip > 0 && offset > there {
-                fault!(Behind, "frame_offset {offset} is behind the end: the file has {there} frames");
-            }
-            if let Some(promised) = self.frames.filter(|promised| strict && self.is_lossless() && *promised > there) {
-                fault!(Format, "the header promises {promised} frames, the file has {there}");
-            }
+            part.taken += count;
+            self.next += count;
         }
         Ok(all)
     }
 
-    /// Goes near a frame of a FLAC, and says to which; the start of other files.
-    fn sought(&mut self, offset: usize) -> std::result::Result<usize, Fault> {
-        if offset == 0 || self.meta.encoding != Encoding::Flac {
-            return Ok(0);
+    /// Decodes on to the next frames to be heard; false at the end.
+    fn advance<S: Sample>(&mut self) -> std::result::Result<bool, Fault> {
+        let mut part = std::mem::take(S::part(self));
+        while !self.ended {
+            let Some(packet) = self.packet()? else {
+                self.ended = true;
+                break;
+            };
+            let mut decoder = match self.decoder.take() {
+                Some(decoder) => decoder,
+                None => Decoder::new(&self.parameters, self.meta.encoding)?,
+            };
+            let decoded = decoder.decode(&packet, &mut part.planes);
+            self.decoder = Some(decoder);
+            let count = match decoded {
+                Ok(count) => count,
+                // Players pass over a broken frame of MPEG.
+                Err(Symphonia::DecodeError(_)) if !self.strict || self.is_mpeg() => continue,
+                Err(e) => return Err(e.into()),
+            };
+            let (there, channels) = (part.planes.len(), self.meta.num_channels);
+            if there != channels {
+                fault!(Format, "{there} channels in the midst of a sound of {channels}");
+            }
+            part.taken = self.lead.min(count);
+            self.lead -= part.taken;
+            if part.left() > 0 {
+                *S::part(self) = part;
+                return Ok(true);
+            }
         }
-        let Ok(ts) = i64::try_from(offset) else { return Ok(0) };
+        if let Some(promised) = self.frames.filter(|n| self.strict && self.is_lossless() && *n > self.next) {
+            fault!(Format, "the header promises {promised} frames, the file has {}", self.next);
+        }
+        Ok(false)
+    }
+
+    /// The next packet of the sound; none at the end.
+    fn packet(&mut self) -> std::result::Result<Option<Packet>, Fault> {
+        loop {
+            match self.format.next_packet() {
+                Ok(Some(packet)) if packet.track_id == self.track => return Ok(Some(packet)),
+                Ok(Some(_)) => {}
+                Ok(None) => return Ok(None),
+                // Another stream follows in the same file.
+                Err(Symphonia::ResetRequired) => {
+                    let Some((track, parameters, _)) = sound(&*self.format) else { return Ok(None) };
+                    let channels = parameters.channels.as_ref().map(Channels::count);
+                    let same = parameters.sample_rate == self.parameters.sample_rate
+                        && channels == Some(self.meta.num_channels);
+                    if !same || encoding(&parameters)? != self.meta.encoding {
+                        fault!(Unsupported, "a stream of another rate, channels or coding follows in the same file");
+                    }
+                    if self.meta.encoding == Encoding::Opus {
+                        self.lead = pre_skip(&parameters);
+                    }
+                    (self.track, self.parameters, self.decoder) = (track, parameters, None);
+                }
+                Err(_) if !self.strict => return Ok(None),
+                Err(e) => return Err(e.into()),
+            }
+        }
+    }
+
+    /// Goes to a frame of a FLAC that is near `frame` and not behind it.
+    fn jump(&mut self, frame: usize) -> std::result::Result<(), Fault> {
+        let Ok(ts) = i64::try_from(frame) else { return Ok(()) };
         let to = SeekTo::Timestamp { ts: Timestamp::new(ts), track_id: self.track };
         let found = self.format.seek(SeekMode::Accurate, to)?;
-        Ok(usize::try_from(found.actual_ts.get()).unwrap_or(0).min(offset))
+        self.next = usize::try_from(found.actual_ts.get()).unwrap_or(0).min(frame);
+        (self.floats, self.integers, self.decoder) = (Part::default(), Part::default(), None);
+        Ok(())
     }
 
     fn is_mpeg(&self) -> bool {
         matches!(self.meta.encoding, Encoding::Mp3 | Encoding::Mp2)
     }
+}
+
+/// Frames at the start of a stream of Opus that are not to be heard, by its head.
+fn pre_skip(parameters: &AudioCodecParameters) -> usize {
+    let head = parameters.extra_data.as_deref().unwrap_or_default();
+    head.get(10..12).map_or(0, |skip| usize::from(u16::from_le_bytes([skip[0], skip[1]])))
 }
 
 /// Decoded samples, channel by channel.
@@ -272,18 +363,6 @@ fn encoding(parameters: &AudioCodecParameters) -> std::result::Result<Encoding, 
         codec::CODEC_ID_OPUS => Encoding::Opus,
         other => fault!(Unsupported, "sound in the coding {other}; read are FLAC, MP3, MP2, Vorbis, AAC and ALAC"),
     })
-}
-
-fn decoder(parameters: &AudioCodecParameters, encoding: Encoding) -> std::result::Result<Box<dyn AudioDecoder>, Fault> {
-    if encoding == Encoding::Opus {
-        fault!(Unsupported, "samples of {encoding} are not decoded; its length, rate and channels can be asked for");
-    }
-    Ok(symphonia::default::get_codecs().make_audio_decoder(parameters, &AudioDecoderOptions::default())?)
-}
-
-/// The next packet; none at the end.
-fn next(format: &mut dyn FormatReader) -> std::result::Result<Option<Packet>, Fault> {
-    Ok(format.next_packet()?)
 }
 
 impl From<Symphonia> for Fault {

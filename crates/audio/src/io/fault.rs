@@ -12,6 +12,14 @@ pub(super) enum Fault {
     Behind(String),
     /// Another stream follows in the same file.
     Chained,
+    /// An error that says so itself.
+    Tensor(Box<flambeau_tensor::Error>),
+}
+
+impl From<flambeau_tensor::Error> for Fault {
+    fn from(e: flambeau_tensor::Error) -> Self {
+        Fault::Tensor(Box::new(e))
+    }
 }
 
 impl From<io::Error> for Fault {

@@ -7,6 +7,10 @@
 //! | CAF, SPHERE | PCM, floating point, A-law, µ-law | |
 //! | FLAC, also in Ogg | yes | FLAC of 8 to 24 bits |
 //! | MP3, MP2, Vorbis, AAC and ALAC in MP4 | yes | |
+//! | Opus in Ogg | with the feature `opus` | |
+//!
+//! [`load`] gives a file as a whole, [`StreamReader`] in chunks of so many frames, in memory that does not grow with the
+//! file.
 //!
 //! A file is taken for hostile. Its structure is walked before a sample is read (`containers`): a file that ends
 //! too early or whose header lies is an error that names the byte, and memory is asked for only where the
@@ -16,23 +20,29 @@
 mod adpcm;
 mod coded;
 mod containers;
+mod decoder;
 mod fault;
 mod load;
+#[cfg(feature = "opus")]
+mod opus;
 mod pcm;
 mod save;
 mod source;
+mod stream;
+mod track;
 mod write;
 
 pub use load::LoadBuilder;
 pub use save::{SaveBuilder, save, save_with};
 pub use source::{Sink, Source};
+pub use stream::{StreamReader, StreamReaderBuilder};
 
 use adpcm::Adpcm;
-use coded::Coded;
 use flambeau_tensor::{Result, Tensor, bail};
 use pcm::Pcm;
 use std::fmt;
 use std::str::FromStr;
+use track::Opening;
 
 /// What a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,11 +91,10 @@ impl FromStr for Format {
     }
 }
 
-/// A file whose structure was found.
-enum Opened {
+/// Samples whose place in a file was found, where any of them can be gone to.
+enum Plain {
     Pcm(Pcm),
     Adpcm(Adpcm),
-    Coded(Box<Coded>),
 }
 
 /// How a file keeps its samples; prints as torchaudio names it.
@@ -115,7 +124,7 @@ pub enum Encoding {
     Mp2,
     /// Xiph's, before Opus
     Vorbis,
-    /// Xiph's; samples are not decoded
+    /// Xiph's; samples are decoded with the feature `opus`
     Opus,
     /// MPEG-4, low complexity
     Aac,
@@ -200,13 +209,11 @@ pub fn load(source: impl Into<Source>) -> Result<(Tensor, u32)> {
 /// `load_with(path).frame_offset(8000).num_frames(4000).build()?`.
 pub fn load_with(source: impl Into<Source>) -> LoadBuilder {
     LoadBuilder {
-        source: source.into(),
+        opening: Opening { source: source.into(), format: None, strict: true },
         frame_offset: 0,
         num_frames: None,
         normalize: true,
         channels_first: true,
-        format: None,
-        strict: true,
     }
 }
 

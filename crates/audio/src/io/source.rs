@@ -1,5 +1,6 @@
 //! Where sound is read from and written to: a file, bytes in memory, a reader or writer.
 
+use super::fault::go;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom, Write};
@@ -34,7 +35,7 @@ impl Source {
     /// # Ok::<(), flambeau_tensor::Error>(())
     /// ```
     pub fn reader(reader: impl Read + Seek + Send + 'static) -> Source {
-        Source(Kind::Reader(Shared(Arc::new(Mutex::new(reader)))))
+        Source(Kind::Reader(Shared { reader: Arc::new(Mutex::new(reader)), at: 0 }))
     }
 
     /// As errors name it.
@@ -108,19 +109,31 @@ impl From<&Vec<u8>> for Source {
     }
 }
 
-/// A reader that several have in turn; each goes to its place first.
+/// A reader that several have in turn, each from its own place.
 #[derive(Clone)]
-struct Shared(Arc<Mutex<dyn Seekable>>);
+struct Shared {
+    reader: Arc<Mutex<dyn Seekable>>,
+    at: u64,
+}
 
 impl Read for Shared {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).read(buffer)
+        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        reader.seek(SeekFrom::Start(self.at))?;
+        let count = reader.read(buffer)?;
+        self.at += count as u64;
+        Ok(count)
     }
 }
 
 impl Seek for Shared {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).seek(to)
+        self.at = match to {
+            SeekFrom::Start(at) => at,
+            SeekFrom::Current(by) => self.at.checked_add_signed(by).ok_or(io::ErrorKind::InvalidInput)?,
+            SeekFrom::End(_) => self.reader.lock().unwrap_or_else(PoisonError::into_inner).seek(to)?,
+        };
+        Ok(self.at)
     }
 }
 
@@ -144,7 +157,7 @@ impl Input {
     pub fn part(&mut self, from: u64, count: usize) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(count).map_err(|_| io::ErrorKind::OutOfMemory)?;
-        self.reader.seek(SeekFrom::Start(from))?;
+        go(&mut self.reader, from)?;
         self.reader.by_ref().take(count as u64).read_to_end(&mut bytes)?;
         // The length was checked when it was opened; it may have been cut since.
         if bytes.len() == count { Ok(bytes) } else { Err(io::ErrorKind::UnexpectedEof.into()) }

@@ -1,5 +1,9 @@
 //! Waveforms out and in again, files built byte by byte, and files that lie.
 
+#[cfg(feature = "opus")]
+mod opus;
+mod stream;
+
 use super::*;
 use flambeau_tensor::{DType, ErrorKind};
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! Sound files: what they are, decoded to a reference decoder's samples, written and read again.
 
-use flambeau_audio::io::{AudioMetaData, Format, load_with, save_with};
-use flambeau_tensor::ErrorKind;
+use flambeau_audio::io::{AudioMetaData, Format, StreamReader, load_with, save_with};
+use flambeau_tensor::{ErrorKind, Tensor, cat};
 use safetensors::SafeTensors;
 use serde_json::Value as Json;
 
@@ -55,6 +55,7 @@ fn loaded(json: &Json, data: &SafeTensors<'_>) -> Result<(), Trouble> {
     }
     options.all_read()?;
     told(json, &load.info()?)?;
+    let whole = field(json, "load")?.as_object().is_some_and(serde_json::Map::is_empty);
     let (waveform, rate) = match load.build() {
         Err(e) if e.kind() == ErrorKind::Unsupported => return unsupported(e.to_string()),
         loaded => loaded?,
@@ -62,6 +63,9 @@ fn loaded(json: &Json, data: &SafeTensors<'_>) -> Result<(), Trouble> {
     let expected = field(json, "sample_rate")?.as_u64();
     if expected != Some(rate.into()) {
         return failed(format!("{rate} Hz, not {expected:?}"));
+    }
+    if whole {
+        streamed(file.data(), &waveform)?;
     }
     let theirs = tensor(json, "output", data)?;
     let absolute = match field(json, "atol")? {
@@ -73,6 +77,34 @@ fn loaded(json: &Json, data: &SafeTensors<'_>) -> Result<(), Trouble> {
     };
     same_tensor(&plain(&waveform)?, &Plain::from(&theirs), Tolerance { relative: 0.0, absolute })
         .map_err(Trouble::Failed)
+}
+
+/// The same file in chunks, and from some frames on, must be what was loaded.
+fn streamed(file: &[u8], all: &Tensor) -> Result<(), Trouble> {
+    let mut reader = StreamReader::new(file, 512).build()?;
+    let chunks = reader.by_ref().collect::<flambeau_tensor::Result<Vec<Tensor>>>()?;
+    let frames = all.shape()[1];
+    if frames > 0 && !same(&cat(&chunks, 1)?, all)? {
+        return failed("the chunks of a stream are not what is loaded as a whole".into());
+    }
+    for frame in [frames / 2, frames / 3, frames.saturating_sub(1), 0, frames] {
+        reader.seek(frame)?;
+        let expected = all.narrow(1, frame as isize, 512.min(frames - frame))?;
+        let there = match reader.next() {
+            Some(chunk) => same(&chunk?, &expected)?,
+            None => expected.numel() == 0,
+        };
+        if !there {
+            return failed(format!(
+                "a stream that goes to frame {frame} gives other samples than are loaded from there"
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn same(ours: &Tensor, theirs: &Tensor) -> flambeau_tensor::Result<bool> {
+    Ok(ours.shape() == theirs.shape() && ours.equal(theirs)?)
 }
 
 /// What the file is said to be. What the recording does not know is null there.

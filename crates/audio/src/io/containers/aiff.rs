@@ -2,7 +2,7 @@
 
 use crate::io::fault::{Fault, bytes, fault, go, printable};
 use crate::io::pcm::Form;
-use crate::io::{Encoding, Opened};
+use crate::io::{Encoding, Plain};
 use std::io::{BufReader, Read, Seek};
 
 /// What `COMM` says.
@@ -12,7 +12,7 @@ struct Common {
 }
 
 /// Walks the chunks of a file of `length` bytes that starts with `FORM`.
-pub(in crate::io) fn walk<F: Read + Seek>(file: &mut BufReader<F>, length: u64, strict: bool) -> Result<Opened, Fault> {
+pub(in crate::io) fn walk<F: Read + Seek>(file: &mut BufReader<F>, length: u64, strict: bool) -> Result<Plain, Fault> {
     if length < 12 {
         fault!(Format, "the header of an AIFF needs 12 bytes, the file ends at byte {length}");
     }
@@ -68,7 +68,7 @@ pub(in crate::io) fn walk<F: Read + Seek>(file: &mut BufReader<F>, length: u64, 
         ),
         Some((data_at, size)) => form.promised(data_at, Some(promised.min(size)), length, strict),
     }
-    .map(Opened::Pcm)
+    .map(Plain::Pcm)
 }
 
 fn read_common<F: Read>(file: &mut F, at: u64, size: u64, compressed: bool) -> Result<Common, Fault> {

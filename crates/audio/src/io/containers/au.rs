@@ -2,11 +2,11 @@
 
 use crate::io::fault::{Fault, bytes, fault};
 use crate::io::pcm::Form;
-use crate::io::{Encoding, Opened};
+use crate::io::{Encoding, Plain};
 use std::io::Read;
 
 /// Reads the header of a file of `length` bytes that starts with `.snd` or, in the other order of bytes, `dns.`.
-pub(in crate::io) fn walk(file: &mut impl Read, length: u64, strict: bool) -> Result<Opened, Fault> {
+pub(in crate::io) fn walk(file: &mut impl Read, length: u64, strict: bool) -> Result<Plain, Fault> {
     if length < 24 {
         fault!(Format, "the header of an AU needs 24 bytes, the file ends at byte {length}");
     }
@@ -39,5 +39,5 @@ pub(in crate::io) fn walk(file: &mut impl Read, length: u64, strict: bool) -> Re
     };
     let form = Form { encoding, channels: channels as usize, rate, bits, big_endian, signed: true };
     let promised = (size != u32::MAX).then_some(u64::from(size));
-    form.promised(data_at.into(), promised, length, strict).map(Opened::Pcm)
+    form.promised(data_at.into(), promised, length, strict).map(Plain::Pcm)
 }

@@ -2,11 +2,11 @@
 
 use crate::io::fault::{Fault, bytes, fault, go, printable};
 use crate::io::pcm::Form;
-use crate::io::{Encoding, Opened};
+use crate::io::{Encoding, Plain};
 use std::io::{BufReader, Read, Seek};
 
 /// Walks the chunks up to the samples of a file of `length` bytes that starts with `caff`.
-pub(in crate::io) fn walk<F: Read + Seek>(file: &mut BufReader<F>, length: u64, strict: bool) -> Result<Opened, Fault> {
+pub(in crate::io) fn walk<F: Read + Seek>(file: &mut BufReader<F>, length: u64, strict: bool) -> Result<Plain, Fault> {
     let (mut form, mut at): (Option<Form>, u64) = (None, 8);
     while at < length {
         if length - at < 12 {
@@ -29,7 +29,7 @@ pub(in crate::io) fn walk<F: Read + Seek>(file: &mut BufReader<F>, length: u64, 
                 if promised.is_some_and(|size| size < 4) || length - body < 4 {
                     fault!(Format, "the chunk \"data\" at byte {at} has {size} bytes, 4 are the least");
                 }
-                return form.promised(body + 4, promised.map(|size| size - 4), length, strict).map(Opened::Pcm);
+                return form.promised(body + 4, promised.map(|size| size - 4), length, strict).map(Plain::Pcm);
             }
             (b"data", None) => fault!(Format, "the chunk \"data\" at byte {at} comes before any \"desc\""),
             (b"desc", Some(_)) => fault!(Format, "a second chunk \"desc\" at byte {at}"),

@@ -5,6 +5,7 @@ pub(super) mod aiff;
 pub(super) mod au;
 pub(super) mod caf;
 pub(super) mod mp4;
+pub(super) mod ogg;
 pub(super) mod sphere;
 pub(super) mod w64;
 pub(super) mod wav;

@@ -2,14 +2,14 @@
 
 use crate::io::fault::{Fault, fault};
 use crate::io::pcm::Form;
-use crate::io::{Encoding, Opened};
+use crate::io::{Encoding, Plain};
 use std::io::Read;
 
 /// The most bytes that a header may have.
 const LIMIT: u64 = 1 << 20;
 
 /// Reads the header of a file of `length` bytes that starts with `NIST_1A`.
-pub(in crate::io) fn walk(file: &mut impl Read, length: u64, strict: bool) -> Result<Opened, Fault> {
+pub(in crate::io) fn walk(file: &mut impl Read, length: u64, strict: bool) -> Result<Plain, Fault> {
     let mut head = Vec::new();
     file.take(16).read_to_end(&mut head)?;
     let size = std::str::from_utf8(&head).ok().and_then(|s| s.get(7..)?.trim().parse::<u64>().ok());
@@ -54,5 +54,5 @@ pub(in crate::io) fn walk(file: &mut impl Read, length: u64, strict: bool) -> Re
         None => None,
         Some(_) => Some(number("sample_count")?.saturating_mul(form.block())),
     };
-    form.promised(size, promised, length, strict).map(Opened::Pcm)
+    form.promised(size, promised, length, strict).map(Plain::Pcm)
 }

@@ -1,7 +1,7 @@
 //! Sony's Wave64: a WAV whose chunks have names of 16 bytes and sizes of 8.
 
 use super::wav::{Samples, opened, read_form};
-use crate::io::Opened;
+use crate::io::Plain;
 use crate::io::fault::{Fault, bytes, fault, go};
 use std::io::{BufReader, Read, Seek};
 
@@ -24,7 +24,7 @@ const fn guid(name: &[u8; 4], tail: [u8; 12]) -> [u8; 16] {
 }
 
 /// Walks the chunks up to the samples of a file of `length` bytes that starts with [`START`].
-pub(in crate::io) fn walk<F: Read + Seek>(file: &mut BufReader<F>, length: u64, strict: bool) -> Result<Opened, Fault> {
+pub(in crate::io) fn walk<F: Read + Seek>(file: &mut BufReader<F>, length: u64, strict: bool) -> Result<Plain, Fault> {
     if length < 40 {
         fault!(Format, "the header of a W64 needs 40 bytes, the file ends at byte {length}");
     }

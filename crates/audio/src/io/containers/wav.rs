@@ -8,7 +8,7 @@
 use crate::io::adpcm::{Adpcm, Kind};
 use crate::io::fault::{Fault, bytes, fault, go, printable};
 use crate::io::pcm::Form;
-use crate::io::{Encoding, Opened};
+use crate::io::{Encoding, Plain};
 use std::io::{self, BufReader, Read, Seek};
 
 /// What the start of the file says of its sizes.
@@ -49,7 +49,7 @@ fn is_open(size: u64) -> bool {
 
 /// Walks the chunks up to the samples of a file of `length` bytes. What is promised beyond the end of the file
 /// is a fault if `strict`, else a note.
-pub(in crate::io) fn walk<F: Read + Seek>(file: &mut BufReader<F>, length: u64, strict: bool) -> Result<Opened, Fault> {
+pub(in crate::io) fn walk<F: Read + Seek>(file: &mut BufReader<F>, length: u64, strict: bool) -> Result<Plain, Fault> {
     let mut notes = Vec::new();
     let riff = read_riff(file, length, strict, &mut notes)?;
     let mut form = None;
@@ -253,10 +253,10 @@ pub(super) fn read_form(file: &mut impl Read, at: u64, size: u64) -> Result<Samp
 }
 
 /// What lies from byte `data_at` on in `size` bytes.
-pub(super) fn opened(samples: &Samples, data_at: u64, size: u64, notes: Vec<String>) -> Result<Opened, Fault> {
+pub(super) fn opened(samples: &Samples, data_at: u64, size: u64, notes: Vec<String>) -> Result<Plain, Fault> {
     match samples {
-        Samples::Plain(form) => form.samples(data_at, size, notes).map(Opened::Pcm),
-        Samples::Blocks(adpcm) => adpcm.clone().at(data_at, size, notes).map(Opened::Adpcm),
+        Samples::Plain(form) => form.samples(data_at, size, notes).map(Plain::Pcm),
+        Samples::Blocks(adpcm) => adpcm.clone().at(data_at, size, notes).map(Plain::Adpcm),
     }
 }
 
