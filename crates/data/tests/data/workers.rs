@@ -68,6 +68,22 @@ fn a_stuck_item_is_told_of_and_left_behind() -> Result<()> {
     Ok(())
 }
 
+/// The loop waits for an item, and the item for a slice that the loop holds: not for ever.
+#[test]
+fn a_slice_held_over_a_loop_whose_items_write_the_tensor() -> Result<()> {
+    let count = Tensor::zeros([1]).build()?;
+    let own = count.clone();
+    let counting = Numbered(4).map(move |i| own.add_(1).map(|_| i));
+    let loader = DataLoader::new(counting).workers(1).build()?;
+    let slice = count.data::<f32>()?;
+    let fault = loader.iter().next().unwrap().unwrap_err().to_string();
+    assert!(fault.contains("that another thread holds (`data` at ") && fault.contains("workers.rs"), "{fault}");
+    assert_eq!(slice[..], [0.0]);
+    drop(slice);
+    assert_eq!(numbers(loader.iter())?.concat(), [0, 1, 2, 3]);
+    Ok(())
+}
+
 #[test]
 fn workers_know_themselves() -> Result<()> {
     let g = Generator::with_seed(4);
