@@ -1,7 +1,7 @@
 //! Images: reading and writing them, sets of them, transforms, grids. Laid out like torchvision.
 //!
 //! - [`io`]: PNG, JPEG, GIF, WebP and BMP to tensors, PNG and JPEG back.
-//! - [`datasets`]: MNIST and its family, CIFAR, folders of images.
+//! - [`datasets`]: those of torchvision: folders of images, masks, boxes, sentences, optical flow, stereo.
 //! - [`models`]: networks that classify, segment and detect, into which the weights of torchvision load.
 //! - [`ops`]: boxes, regions of feature maps and what else detection needs.
 //! - [`transforms`]: what is done to an image on its way into a batch.

@@ -41,7 +41,7 @@ pub(super) enum Global {
     SparseCoo,
     /// A class of tensors, which stands as an argument only.
     TensorType,
-    /// A class of a TorchScript archive: a module with attributes.
+    /// A class of a TorchScript archive: a module with attributes. Of NumPy an array or a type, with its state.
     Script,
     /// `torch.jit._pickle.build_intlist`, …: its argument.
     ScriptList,
@@ -75,8 +75,20 @@ const TYPES: [(&str, &str, Stored); 20] = {
     ]
 };
 
-/// What `module.name` stands for; `script` in an archive of TorchScript. None for what is not on the list.
-pub(super) fn lookup(module: &str, name: &str, script: bool) -> Option<Global> {
+/// What a pickle is of, which tells what may be named in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A checkpoint.
+    Checkpoint,
+    /// An archive of TorchScript: its classes, too.
+    Script,
+    /// Values of Python with arrays of NumPy.
+    Numpy,
+}
+
+/// What `module.name` stands for. None for what is not on the list.
+pub(super) fn lookup(module: &str, name: &str, kind: Kind) -> Option<Global> {
+    let script = kind == Kind::Script;
     Some(match (module, name) {
         ("collections", "OrderedDict" | "Counter") => Global::Dict,
         ("builtins" | "__builtin__", "set") => Global::Set,
@@ -99,6 +111,11 @@ pub(super) fn lookup(module: &str, name: &str, script: bool) -> Option<Global> {
             "build_intlist" | "build_doublelist" | "build_boollist" | "build_tensorlist" | "restore_type_tag",
         ) if script => Global::ScriptList,
         _ if script && (module == "__torch__" || module.starts_with("__torch__.")) => Global::Script,
+        ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct") | ("numpy", "ndarray" | "dtype")
+            if kind == Kind::Numpy =>
+        {
+            Global::Script
+        }
         ("torch" | "torch.cuda", _) => return torch(name),
         _ => return None,
     })

@@ -1,6 +1,7 @@
 //! The form before PyTorch 1.6: pickles one after another (a magic number, the version, the machine, the value,
 //! the keys of the storages), then the storages.
 
+use super::globals::Kind;
 use super::pickle::{self, Item, Node, Pickled, Root, What};
 use super::{Place, Value, told, unfold};
 use crate::source::Source;
@@ -24,7 +25,7 @@ fn run(source: &Source<'_>, at: u64) -> Result<Pickled> {
     loop {
         let there = source.len().saturating_sub(at);
         let bytes = source.bytes(at, window.min(there) as usize)?;
-        match pickle::run(&bytes, false) {
+        match pickle::run(&bytes, Kind::Checkpoint) {
             Err(fault) if matches!(fault.what, What::Cut) && window < there => window *= 4,
             result => return result.map_err(|fault| told(source, fault, "", at)),
         }

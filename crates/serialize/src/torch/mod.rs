@@ -35,6 +35,7 @@ use crate::source::{self, Source};
 use crate::stored::Stored;
 use crate::zip::{self, Archive};
 use flambeau_tensor::{Complex, DType, Error, Result, Tensor};
+use globals::Kind;
 use pickle::{Fault, Heap, Item, Node, Root, View, What};
 use std::collections::HashMap;
 use std::path::Path;
@@ -71,6 +72,20 @@ pub fn load(path: impl AsRef<Path>) -> Result<Value> {
 pub unsafe fn load_mapped(path: impl AsRef<Path>) -> Result<Value> {
     // SAFETY: the caller's promise.
     read(&unsafe { Source::map(path.as_ref()) }?)
+}
+
+/// The value in a plain pickle, as Python's `pickle.dump` writes: numbers, texts, lists and dicts, and arrays of NumPy, each as
+/// the dict of its `"state"`: a tuple of 1, the shape, the type, whether columns run first, and the bytes. Names come from a
+/// closed list, any other is an error that names it, and nothing is ever executed.
+///
+/// # Errors
+/// Where the file cannot be read, is no pickle, or names something that is not on the closed list.
+pub fn load_pickle(path: impl AsRef<Path>) -> Result<Value> {
+    let source = Source::open(path.as_ref())?;
+    let bytes = source.bytes(0, source.len() as usize)?;
+    let pickled = pickle::run(&bytes, Kind::Numpy).map_err(|fault| told(&source, fault, "", 0))?;
+    let place = |root: &Root| Err(source.fault(format!("it points to the storage {:?}, but has none", root.key)));
+    unfold(&source, &pickled.value, &pickled.heap, pickled.len, false, &place)
 }
 
 /// Writes `value` to the file `path`, which `torch.load(path, weights_only=True)` reads. Tensors that share
@@ -114,11 +129,11 @@ pub(crate) fn read_archive(archive: &Archive<'_, '_>) -> Result<Value> {
         Some(order) => order == b"big",
         None => false,
     };
-    let script = find("constants.pkl").is_some();
+    let kind = if find("constants.pkl").is_some() { Kind::Script } else { Kind::Checkpoint };
     let name = format!("{folder}data.pkl");
     // `folder` was found by this entry.
     let program = archive.find(&name).map(|e| archive.bytes(e)).transpose()?.unwrap_or_default();
-    let pickled = pickle::run(&program, script).map_err(|f| told(source, f, &name, 0))?;
+    let pickled = pickle::run(&program, kind).map_err(|f| told(source, f, &name, 0))?;
     let place = |root: &Root| {
         let name = format!("{folder}data/{}", root.key);
         let Some(entry) = archive.find(&name) else {

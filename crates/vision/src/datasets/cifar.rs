@@ -1,7 +1,9 @@
-//! CIFAR-10 and CIFAR-100 in their binary form: records of a label (or two) and 32×32 pixels in planes.
+//! CIFAR-10 and CIFAR-100: in the pickles that torchvision reads, or in their binary form, records of a label (or two) and
+//! 32×32 pixels in planes.
 
 use super::images::Images;
 use super::options::{TargetTransform, TransformSlot};
+use flambeau_serialize::torch::{Value, load_pickle};
 use flambeau_tensor::{Error, Result, Tensor, builder};
 use std::fs::File;
 use std::io::Read;
@@ -9,8 +11,9 @@ use std::path::{Path, PathBuf};
 
 const PIXELS: usize = 3 * 32 * 32;
 
-/// 32×32 colour images of 10 classes, as `torchvision.datasets.CIFAR10`, but from the binary form of the
-/// set: `data_batch_1.bin` to `data_batch_5.bin` and `test_batch.bin` in `root/cifar-10-batches-bin`, with
+/// 32×32 colour images of 10 classes, as `torchvision.datasets.CIFAR10`: `data_batch_1` to `data_batch_5`, `test_batch` and
+/// `batches.meta` in `root/cifar-10-batches-py`. Where there is no such folder the binary form of the set is read:
+/// `data_batch_1.bin` to `data_batch_5.bin` and `test_batch.bin` in `root/cifar-10-batches-bin`, with
 /// the names of the classes in `batches.meta.txt` where there is one.
 ///
 /// An item is an image and its label. Without a transform the image is `u8` of shape `[3, 32, 32]` and a
@@ -21,7 +24,7 @@ builder! {
     /// Options of [`Cifar10`].
     pub struct Cifar10Builder => Cifar10;
     new {
-        /// The folder that holds `cifar-10-batches-bin`.
+        /// The folder that holds `cifar-10-batches-py` or `cifar-10-batches-bin`.
         root: ~into PathBuf,
     }
     options {
@@ -36,6 +39,14 @@ builder! {
 
 impl Cifar10 {
     fn from_builder(b: Cifar10Builder) -> Result<Self> {
+        let folder = b.root.join("cifar-10-batches-py");
+        if folder.is_dir() {
+            let files =
+                if b.train { (1..=5).map(|n| format!("data_batch_{n}")).collect() } else { vec!["test_batch".into()] };
+            let records = Records::unpickled(&folder, &files, "labels")?;
+            let classes = pickled_names(&folder.join("batches.meta"), "label_names")?;
+            return Ok(Cifar10(records.images("CIFAR10", classes, b.transform, b.target_transform)?));
+        }
         let folder = b.root.join("cifar-10-batches-bin");
         let mut records = Records::new(1, 0, 10);
         if b.train {
@@ -52,8 +63,8 @@ impl Cifar10 {
 
 super::images::labelled_images!(Cifar10);
 
-/// 32×32 colour images of 100 classes, as `torchvision.datasets.CIFAR100`, but from the binary form of the
-/// set: `train.bin` and `test.bin` in `root/cifar-100-binary`, with the names of the classes in
+/// 32×32 colour images of 100 classes, as `torchvision.datasets.CIFAR100`: `train`, `test` and `meta` in
+/// `root/cifar-100-python`. Where there is no such folder the binary form of the set is read: `train.bin` and `test.bin` in `root/cifar-100-binary`, with the names of the classes in
 /// `fine_label_names.txt` and `coarse_label_names.txt` where there are such (without them a class is named
 /// by its number).
 ///
@@ -65,7 +76,7 @@ builder! {
     /// Options of [`Cifar100`].
     pub struct Cifar100Builder => Cifar100;
     new {
-        /// The folder that holds `cifar-100-binary`.
+        /// The folder that holds `cifar-100-python` or `cifar-100-binary`.
         root: ~into PathBuf,
     }
     options {
@@ -82,6 +93,14 @@ builder! {
 
 impl Cifar100 {
     fn from_builder(b: Cifar100Builder) -> Result<Self> {
+        let folder = b.root.join("cifar-100-python");
+        if folder.is_dir() {
+            let kind = if b.coarse { "coarse" } else { "fine" };
+            let files = [if b.train { "train".to_string() } else { "test".to_string() }];
+            let records = Records::unpickled(&folder, &files, &format!("{kind}_labels"))?;
+            let classes = pickled_names(&folder.join("meta"), &format!("{kind}_label_names"))?;
+            return Ok(Cifar100(records.images("CIFAR100", classes, b.transform, b.target_transform)?));
+        }
         let folder = b.root.join("cifar-100-binary");
         let (which, classes, names) = if b.coarse { (0, 20, "coarse") } else { (1, 100, "fine") };
         let mut records = Records::new(2, which, classes);
@@ -107,6 +126,31 @@ struct Records {
 impl Records {
     fn new(label_bytes: usize, which: usize, classes: usize) -> Self {
         Records { label_bytes, which, classes, labels: Vec::new(), pixels: Vec::new() }
+    }
+
+    /// The records of pickles: an array `data` of bytes, and a list of labels.
+    fn unpickled(folder: &Path, files: &[String], labels: &str) -> Result<Self> {
+        let mut records = Records::new(0, 0, 0);
+        for file in files {
+            let path = folder.join(file);
+            let entry = load_pickle(&path)?;
+            let pixels = match entry.get("data").and_then(|data| data.get("state")?.at(4)) {
+                Some(Value::Bytes(bytes)) => bytes.as_slice(),
+                // What Python 2 wrote may happen to be text.
+                Some(Value::Str(text)) => text.as_bytes(),
+                _ => return Err(Error::format(&path, "there is no array \"data\"")),
+            };
+            let list = entry.get(labels).map(Value::items).unwrap_or_default();
+            let list: Option<Vec<i64>> = list.iter().map(Value::as_i64).collect();
+            let list = list.filter(|list| list.len().checked_mul(PIXELS) == Some(pixels.len()));
+            let list = list.ok_or_else(|| {
+                let n = pixels.len();
+                Error::format(&path, format!("{labels:?} is no list of a label for each of the images in {n} bytes"))
+            })?;
+            records.labels.extend(list);
+            records.pixels.extend_from_slice(pixels);
+        }
+        Ok(records)
     }
 
     /// Adds the records of the file `path`.
@@ -170,6 +214,14 @@ fn class_names(path: &Path, classes: usize) -> Result<Option<Vec<String>>> {
         return Err(Error::format(path, format!("names {} classes instead of {classes}", names.len())));
     }
     Ok(Some(names))
+}
+
+/// The names of the classes in a pickle.
+fn pickled_names(path: &Path, key: &str) -> Result<Vec<String>> {
+    let meta = load_pickle(path)?;
+    let names = meta.get(key).map(Value::items).unwrap_or_default();
+    let names: Option<Vec<String>> = names.iter().map(|name| name.as_str().map(String::from)).collect();
+    names.filter(|names| !names.is_empty()).ok_or_else(|| Error::format(path, format!("there is no list {key:?}")))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Images with boxes in COCO's JSON.
 
-use super::Dataset;
 use super::options::{TargetTransform, TransformSlot, Transforms};
+use super::{Dataset, TvSamples};
 use crate::io::pil_loader;
 use crate::tv_tensors::{BoundingBoxFormat, BoundingBoxes, Image};
 use flambeau_tensor::{Error, Result, Tensor, builder, ensure};
@@ -47,7 +47,7 @@ pub struct CocoDetection {
     images: Vec<(i64, String)>,
     annotations: Vec<Vec<CocoAnnotation>>,
     categories: BTreeMap<i64, String>,
-    transforms: Transforms,
+    transforms: Transforms<Vec<CocoAnnotation>>,
 }
 
 builder! {
@@ -62,6 +62,8 @@ builder! {
     options {
         /// What is done to each image: a transform, or the builder of one.
         transform: ~into TransformSlot = TransformSlot::default(),
+        /// What is done to each list of annotations: a function from it to another.
+        target_transform: ~into TargetTransform<Vec<CocoAnnotation>> = TargetTransform::default(),
     }
 }
 
@@ -70,14 +72,7 @@ impl CocoDetection {
         let bytes = std::fs::read(&b.ann_file).map_err(|e| Error::io("read", &b.ann_file, e))?;
         let json: Json = serde_json::from_slice(&bytes).map_err(|e| Error::format(&b.ann_file, e.to_string()))?;
         let fault = |fault: String| Error::format(&b.ann_file, fault);
-        let mut by_id = BTreeMap::new();
-        for image in list(&json, "images").map_err(fault)? {
-            let name = image.get("file_name").and_then(Json::as_str);
-            let (Ok(id), Some(name)) = (whole(image, "id"), name) else {
-                return Err(fault(format!("an image without id or file_name: {image}")));
-            };
-            by_id.insert(id, (name.to_string(), Vec::new()));
-        }
+        let mut by_id = image_list(&json).map_err(fault)?;
         for annotation in list(&json, "annotations").map_err(fault)? {
             let parsed = parse(annotation).map_err(fault)?;
             let of = whole(annotation, "image_id").map_err(fault)?;
@@ -93,7 +88,7 @@ impl CocoDetection {
             }
         }
         let (images, annotations) = by_id.into_iter().map(|(id, (name, list))| ((id, name), list)).unzip();
-        let transforms = Transforms::new(b.transform, TargetTransform::default())?;
+        let transforms = Transforms::new(b.transform, b.target_transform)?;
         Ok(CocoDetection { root: b.root, images, annotations, categories, transforms })
     }
 
@@ -151,7 +146,16 @@ impl Dataset for CocoDetection {
     fn get(&self, index: usize) -> Result<Self::Item> {
         let annotations = self.annotations(index)?.to_vec();
         let image = pil_loader(self.root.join(&self.images[index].1))?;
-        Ok((self.transforms.apply(image, 0)?.0, annotations))
+        self.transforms.apply(image, annotations)
+    }
+}
+
+impl TvSamples for CocoDetection {
+    type Sample = (Image, BoundingBoxes, Tensor);
+
+    #[track_caller]
+    fn tv_sample(&self, index: usize) -> Result<Self::Sample> {
+        self.sample(index)
     }
 }
 
@@ -161,11 +165,24 @@ impl std::fmt::Debug for CocoDetection {
     }
 }
 
+/// The names of the images by number, with a list for what belongs to each.
+pub(super) fn image_list<T>(json: &Json) -> std::result::Result<BTreeMap<i64, (String, Vec<T>)>, String> {
+    let mut by_id = BTreeMap::new();
+    for image in list(json, "images")? {
+        let name = image.get("file_name").and_then(Json::as_str);
+        let (Ok(id), Some(name)) = (whole(image, "id"), name) else {
+            return Err(format!("an image without id or file_name: {image}"));
+        };
+        by_id.insert(id, (name.to_string(), Vec::new()));
+    }
+    Ok(by_id)
+}
+
 fn list<'a>(json: &'a Json, key: &str) -> std::result::Result<&'a [Json], String> {
     json.get(key).and_then(Json::as_array).map(Vec::as_slice).ok_or_else(|| format!("there is no list {key:?}"))
 }
 
-fn whole(json: &Json, key: &str) -> std::result::Result<i64, String> {
+pub(super) fn whole(json: &Json, key: &str) -> std::result::Result<i64, String> {
     json.get(key).and_then(Json::as_i64).ok_or_else(|| format!("no whole number {key:?} in {json}"))
 }
 

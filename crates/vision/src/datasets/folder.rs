@@ -1,8 +1,9 @@
 //! Images in a folder for each class.
 
-use super::Dataset;
-use super::options::{TargetTransform, TransformSlot, Transforms};
+use super::options::{Loader, TargetTransform, TransformSlot, Transforms};
+use super::{Dataset, TvSamples};
 use crate::io::{ImageReadMode, ImageReadOptions, pil_loader, read_image_as};
+use crate::tv_tensors::Image;
 use flambeau_tensor::{Error, Result, Tensor, builder, ensure};
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -34,6 +35,7 @@ pub struct ImageFolder {
     classes: Vec<String>,
     samples: Vec<(PathBuf, i64)>,
     read: ImageReadOptions,
+    loader: Loader,
     transforms: Transforms,
 }
 
@@ -49,8 +51,11 @@ builder! {
         transform: ~into TransformSlot = TransformSlot::default(),
         /// What is done to each label: a function from `i64` to `i64`.
         target_transform: ~into TargetTransform = TargetTransform::default(),
-        /// The endings of the files to take, without the dot, in any case: png, jpg, jpeg, bmp, webp unless set.
-        extensions: ~into Vec<&'static str> = vec!["png", "jpg", "jpeg", "bmp", "webp"],
+        /// What makes an image of a file: a function of its path.
+        loader: ~into Loader = Loader::default(),
+        /// The endings of the files to take, without the dot, in any case: those of
+        /// torchvision unless set: jpg, jpeg, png, ppm, bmp, pgm, tif, tiff, webp.
+        extensions: ~into Vec<&'static str> = super::listed::IMAGES.to_vec(),
         /// The channels of the images: RGB unless set, as [`pil_loader`] reads them.
         mode: ImageReadMode = ImageReadMode::Rgb,
         /// Turn and mirror the images as their EXIF data say. False unless set.
@@ -81,7 +86,7 @@ impl ImageFolder {
         let classes = folders.into_iter().map(|(name, _)| name).collect();
         let transforms = Transforms::new(b.transform, b.target_transform)?;
         let read = ImageReadOptions::new().mode(b.mode).apply_exif_orientation(b.apply_exif_orientation);
-        Ok(ImageFolder { root: b.root, classes, samples, read, transforms })
+        Ok(ImageFolder { root: b.root, classes, samples, read, loader: b.loader, transforms })
     }
 
     /// The names of the classes, by label.
@@ -99,6 +104,18 @@ impl ImageFolder {
         &self.samples
     }
 
+    #[track_caller]
+    fn raw(&self, index: usize) -> Result<(Tensor, i64)> {
+        let n = self.samples.len();
+        ensure!(index < n, Index, "ImageFolder", "index {index} is out of range for {n} samples");
+        let (path, label) = &self.samples[index];
+        // What torchvision's folder reads: `u8` whatever the depth, the first frame of an animation.
+        let read = self.read;
+        let rgb = read == ImageReadMode::Rgb.into();
+        let image = self.loader.load(path, |path| if rgb { pil_loader(path) } else { read_image_as(path, read) })?;
+        Ok((image, *label))
+    }
+
     /// The label of each item.
     pub fn targets(&self) -> Vec<i64> {
         self.samples.iter().map(|(_, label)| *label).collect()
@@ -114,13 +131,18 @@ impl Dataset for ImageFolder {
 
     #[track_caller]
     fn get(&self, index: usize) -> Result<Self::Item> {
-        let n = self.samples.len();
-        ensure!(index < n, Index, "ImageFolder", "index {index} is out of range for {n} samples");
-        let (path, label) = &self.samples[index];
-        // What torchvision's folder reads: `u8` whatever the depth, the first frame of an animation.
-        let image =
-            if self.read == ImageReadMode::Rgb.into() { pil_loader(path)? } else { read_image_as(path, self.read)? };
-        self.transforms.apply(image, *label)
+        let (image, label) = self.raw(index)?;
+        self.transforms.apply(image, label)
+    }
+}
+
+impl TvSamples for ImageFolder {
+    type Sample = (Image, i64);
+
+    #[track_caller]
+    fn tv_sample(&self, index: usize) -> Result<Self::Sample> {
+        let (image, label) = self.raw(index)?;
+        Ok((Image::new(image)?, label))
     }
 }
 

@@ -26,9 +26,16 @@ impl Images {
 
     #[track_caller]
     pub(super) fn get(&self, index: usize) -> Result<(Tensor, i64)> {
+        let (image, label) = self.raw(index)?;
+        self.transforms.apply(image, label)
+    }
+
+    /// An item that no transform touched.
+    #[track_caller]
+    pub(super) fn raw(&self, index: usize) -> Result<(Tensor, i64)> {
         let n = self.labels.len();
         ensure!(index < n, Index, self.name, "index {index} is out of range for {n} samples");
-        self.transforms.apply(self.images.select(0, index as isize)?, self.labels[index])
+        Ok((self.images.select(0, index as isize)?, self.labels[index]))
     }
 }
 
@@ -62,6 +69,16 @@ macro_rules! labelled_images {
             #[track_caller]
             fn get(&self, index: usize) -> flambeau_tensor::Result<Self::Item> {
                 self.0.get(index)
+            }
+        }
+
+        impl $crate::datasets::TvSamples for $Name {
+            type Sample = ($crate::tv_tensors::Image, i64);
+
+            #[track_caller]
+            fn tv_sample(&self, index: usize) -> flambeau_tensor::Result<Self::Sample> {
+                let (image, label) = self.0.raw(index)?;
+                Ok(($crate::tv_tensors::Image::new(image)?, label))
             }
         }
 

@@ -1,129 +1,49 @@
 //! Data sets of image files with a label each, which differ only in where the files are and what tells their labels: a
 //! folder for each class, or a list.
 
-use super::Dataset;
 use super::folder::{images_of_classes, subfolders};
-use super::options::{TargetTransform, TransformSlot, Transforms};
+use super::readers::{Mat, MatVar, Table, fault, glob, json, lines, names, read_mat};
+use super::split::Split;
 use crate::io::pil_loader;
-use flambeau_tensor::{Error, Result, Tensor, bail, builder, ensure};
+use flambeau_tensor::{Error, Result, Tensor, bail, ensure};
 use std::path::{Path, PathBuf};
 
-/// Files with their labels, and the names of the classes.
-struct Listed {
-    name: &'static str,
-    samples: Vec<(PathBuf, i64)>,
-    classes: Vec<String>,
-    transforms: Transforms,
-}
+type Found = super::items::Found<i64>;
 
-/// What is found in the folders.
-type Found = (Vec<(PathBuf, i64)>, Vec<String>);
-
-impl Listed {
-    #[track_caller]
-    fn get(&self, index: usize) -> Result<(Tensor, i64)> {
-        let n = self.samples.len();
-        ensure!(index < n, Index, self.name, "index {index} is out of range for {n} samples");
-        let (path, label) = &self.samples[index];
-        self.transforms.apply(pil_loader(path)?, *label)
-    }
-}
-
-/// A part of a data set, as its makers divided it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Split {
-    /// to train on
-    Train,
-    /// to choose by
-    Val,
-    /// both of these
-    TrainVal,
-    /// to test on
-    Test,
-}
-
-impl Split {
-    /// The name of this part among those that there are.
-    #[track_caller]
-    fn among(self, op: &'static str, known: &[(Split, &'static str)]) -> Result<&'static str> {
-        match known.iter().find(|(split, _)| *split == self) {
-            Some((_, name)) => Ok(name),
-            None => {
-                bail!(Argument, op, "{self:?}: its parts are {:?}", known.iter().map(|(s, _)| s).collect::<Vec<_>>())
-            }
-        }
-    }
-}
-
-/// Writes a data set: its options and what finds its files.
+/// Writes data sets of labelled files: of each its options and what finds its files from these.
 macro_rules! listed {
     ($(
         $(#[$doc:meta])*
-        $Name:ident, $Builder:ident { $($(#[$opt_doc:meta])* $opt:ident: $ty:ty = $default:expr,)* } $find:ident;
-    )*) => {$(
-        $(#[$doc])*
-        ///
-        /// An item is an image, `u8` `[3, H, W]` where no transform makes something else of it, and its label. An image is
-        /// read when it is asked for.
-        pub struct $Name(Listed);
-
-        builder! {
-            #[doc = concat!("Options of [`", stringify!($Name), "`].")]
-            pub struct $Builder => $Name;
+        $Name:ident, $Builder:ident { $($(#[$opt_doc:meta])* $opt:ident: $(~ $into:ident)? $ty:ty = $default:expr,)* } $find:ident;
+    )*) => {
+        super::items::image_sets! {$(
+            $(#[$doc])*
+            ///
+            /// An item is an image, `u8` `[3, H, W]` where no transform makes something else of it, and its label. An image is
+            /// read when it is asked for.
+            $Name, $Builder: i64, pil_loader;
             new {
                 /// The folder that holds the folder of the data set.
                 root: ~into PathBuf,
             }
-            options {
-                $($(#[$opt_doc])* $opt: $ty = $default,)*
-                /// What is done to each image: a transform, or the builder of one.
-                transform: ~into TransformSlot = TransformSlot::default(),
-                /// What is done to each label: a function from `i64` to `i64`.
-                target_transform: ~into TargetTransform = TargetTransform::default(),
-            }
-        }
-
-        impl $Name {
-            #[track_caller]
-            fn from_builder(b: $Builder) -> Result<Self> {
-                let (samples, classes) = $find(&b.root $(, b.$opt)*)?;
-                let transforms = Transforms::new(b.transform, b.target_transform)?;
-                Ok($Name(Listed { name: stringify!($Name), samples, classes, transforms }))
-            }
-
-            /// The names of the classes, by label.
-            pub fn classes(&self) -> &[String] {
-                &self.0.classes
-            }
-
-            /// The file and the label of each item.
-            pub fn samples(&self) -> &[(PathBuf, i64)] {
-                &self.0.samples
-            }
-        }
-
-        impl Dataset for $Name {
-            type Item = (Tensor, i64);
-
-            fn len(&self) -> usize {
-                self.0.samples.len()
-            }
-
-            #[track_caller]
-            fn get(&self, index: usize) -> Result<Self::Item> {
-                self.0.get(index)
-            }
-        }
-
-        impl std::fmt::Debug for $Name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                write!(f, "{}({} images of {} classes)", self.0.name, self.0.samples.len(), self.0.classes.len())
-            }
-        }
-    )*};
+            options { $($(#[$opt_doc])* $opt: $(~ $into)? $ty = $default,)* }
+            find |b: &$Builder| $find(&b.root $(, b.$opt.clone())*);
+        )*}
+        super::items::label_sets!($($Name)*);
+    };
 }
 
 listed! {
+    /// Photographs of 256 kinds of things and one of none of these, as `torchvision.datasets.Caltech256`:
+    /// `caltech256/256_ObjectCategories/001.ak47/001_0001.jpg`.
+    Caltech256, Caltech256Builder {} caltech256;
+    /// Rendered scenes by how many things are in them, as `torchvision.datasets.CLEVRClassification`:
+    /// `clevr/CLEVR_v1.0/images/train/…`, `clevr/CLEVR_v1.0/scenes/CLEVR_train_scenes.json`. The label of an image of the part
+    /// Test, None in torchvision, is -1.
+    ClevrClassification, ClevrClassificationBuilder {
+        /// Train, Val or Test; Train unless set.
+        split: Split = Split::Train,
+    } clevr;
     /// Photographs of 211 countries, as `torchvision.datasets.Country211`: `country211/train/AD/…`.
     Country211, Country211Builder {
         /// Train, Val or Test; Train unless set.
@@ -140,30 +60,105 @@ listed! {
     EuroSat, EuroSatBuilder {} eurosat;
     /// Aeroplanes, as `torchvision.datasets.FGVCAircraft`: `fgvc-aircraft-2013b/data/images_variant_train.txt`.
     FgvcAircraft, FgvcAircraftBuilder {
-        /// Any part; TrainVal unless set.
+        /// Train, Val, TrainVal or Test; TrainVal unless set.
         split: Split = Split::TrainVal,
         /// `variant`, `family` or `manufacturer`; the variant unless set.
         annotation_level: &'static str = "variant",
     } aircraft;
-    /// Cats and dogs of 37 breeds, as `torchvision.datasets.OxfordIIITPet`: `oxford-iiit-pet/annotations/trainval.txt`.
-    OxfordIiitPet, OxfordIiitPetBuilder {
-        /// TrainVal or Test; TrainVal unless set.
-        split: Split = Split::TrainVal,
-        /// Tell cats from dogs instead of breeds: `target_types="binary-category"`. False unless set.
-        binary: bool = false,
-    } pets;
+    /// Flowers of 102 kinds, as `torchvision.datasets.Flowers102`: `flowers-102/setid.mat`, `flowers-102/imagelabels.mat`,
+    /// `flowers-102/jpg/image_00001.jpg`.
+    Flowers102, Flowers102Builder {
+        /// Train, Val or Test; Train unless set.
+        split: Split = Split::Train,
+    } flowers;
+    /// Dishes of 101 kinds, as `torchvision.datasets.Food101`: `food-101/meta/train.json`, `food-101/images/…`.
+    Food101, Food101Builder {
+        /// Train or Test; Train unless set.
+        split: Split = Split::Train,
+    } food;
+    /// German traffic signs, as `torchvision.datasets.GTSRB`: `gtsrb/GTSRB/Training/00000/…`, `gtsrb/GT-final_test.csv`,
+    /// `gtsrb/GTSRB/Final_Test/Images/…`.
+    Gtsrb, GtsrbBuilder {
+        /// Train or Test; Train unless set.
+        split: Split = Split::Train,
+    } gtsrb;
+    /// The photographs of the challenge of 2012, as `torchvision.datasets.ImageNet`: `train/n01440764/…`, and the names of the
+    /// classes in `meta.bin`, which torchvision makes from the development kit. `classes` gives the names of a class in one
+    /// text, with commas between them.
+    ImageNet, ImageNetBuilder {
+        /// Train or Val; Train unless set.
+        split: Split = Split::Train,
+    } imagenet;
+    /// Ten easy classes of ImageNet, as `torchvision.datasets.Imagenette`: `imagenette2/train/n01440764/…`. `classes` gives the
+    /// names of a class in one text, with commas between them.
+    Imagenette, ImagenetteBuilder {
+        /// Train or Val; Train unless set.
+        split: Split = Split::Train,
+        /// `full`, `320px` or `160px`; full unless set.
+        size: &'static str = "full",
+    } imagenette;
+    /// Faces with the numbers of their people, as `torchvision.datasets.LFWPeople`: `lfw-py/lfw-names.txt`,
+    /// `lfw-py/peopleDevTrain.txt`, `lfw-py/lfw_funneled/NAME/NAME_0001.jpg`.
+    LfwPeople, LfwPeopleBuilder {
+        /// TenFold, Train or Test; TenFold unless set.
+        split: Split = Split::TenFold,
+        /// `original`, `funneled` or `deepfunneled`; funneled unless set.
+        image_set: &'static str = "funneled",
+    } lfw_people;
+    /// Scenes of 365 kinds, as `torchvision.datasets.Places365`: `categories_places365.txt`, `places365_val.txt`,
+    /// `data_large_standard/…`, `val_256/…`. The label of an image of the part Test, None in torchvision, is -1.
+    Places365, Places365Builder {
+        /// Train (`train-standard`), TrainChallenge, Val or Test; Train unless set.
+        split: Split = Split::Train,
+        /// The images of 256 pixels instead of the great ones. False unless set.
+        small: bool = false,
+    } places;
     /// Sentences drawn as images, by whether they praise, as `torchvision.datasets.RenderedSST2`:
     /// `rendered-sst2/train/negative/…`.
     RenderedSst2, RenderedSst2Builder {
         /// Train, Val or Test; Train unless set.
         split: Split = Split::Train,
     } sst2;
+    /// Cars of 196 models, as `torchvision.datasets.StanfordCars`: `stanford_cars/devkit/cars_train_annos.mat`,
+    /// `stanford_cars/cars_train/00001.jpg`.
+    StanfordCars, StanfordCarsBuilder {
+        /// Train or Test; Train unless set.
+        split: Split = Split::Train,
+    } cars;
     /// Scenes of 397 kinds, as `torchvision.datasets.SUN397`: `SUN397/ClassName.txt`, `SUN397/a/abbey/sun_….jpg`. The images
     /// come in the order of their paths; torchvision's order is that of the file system.
     Sun397, Sun397Builder {} sun397;
 }
 
-const IMAGES: [&str; 9] = ["jpg", "jpeg", "png", "ppm", "bmp", "pgm", "tif", "tiff", "webp"];
+super::items::image_sets! {
+    /// Characters of many alphabets, as `torchvision.datasets.Omniglot`: `omniglot-py/images_background/Greek/character01/…`.
+    ///
+    /// An item is an image, `u8` `[1, H, W]` where no transform makes something else of it, and its label.
+    Omniglot, OmniglotBuilder: i64, gray;
+    new {
+        /// The folder that holds the folder of the data set.
+        root: ~into PathBuf,
+    }
+    options {
+        /// The alphabets to learn from, or those to test on. True unless set.
+        background: bool = true,
+    }
+    find |b: &OmniglotBuilder| omniglot(&b.root, b.background);
+}
+super::items::label_sets!(Omniglot);
+
+/// An image in levels of gray, as Pillow's `convert("L")` for one that has no colours.
+fn gray(path: &Path) -> Result<Tensor> {
+    pil_loader(path)?.narrow(0, 0, 1)
+}
+
+/// The parts of most sets.
+pub(super) const TRAIN_VAL_TEST: [(Split, &str); 3] =
+    [(Split::Train, "train"), (Split::Val, "val"), (Split::Test, "test")];
+pub(super) const TRAIN_TEST: [(Split, &str); 2] = [(Split::Train, "train"), (Split::Test, "test")];
+pub(super) const TRAIN_VAL: [(Split, &str); 2] = [(Split::Train, "train"), (Split::Val, "val")];
+/// The endings of torchvision's `IMG_EXTENSIONS`.
+pub(super) const IMAGES: [&str; 9] = ["jpg", "jpeg", "png", "ppm", "bmp", "pgm", "tif", "tiff", "webp"];
 const PARTS: [(Split, &str); 3] = [(Split::Train, "train"), (Split::Val, "valid"), (Split::Test, "test")];
 
 /// A folder for each class.
@@ -172,7 +167,7 @@ fn by_folder(folder: &Path, extensions: &[&str]) -> Result<Found> {
     let folders = subfolders(folder)?;
     let (samples, _) = images_of_classes(&folders, extensions)?;
     ensure!(!samples.is_empty(), Format, format!("read {}", folder.display()), "there is no image in it");
-    Ok((samples, folders.into_iter().map(|(name, _)| name).collect()))
+    Ok(Found::of_classes(samples, folders.into_iter().map(|(name, _)| name).collect()))
 }
 
 #[track_caller]
@@ -190,22 +185,9 @@ fn sst2(root: &Path, split: Split) -> Result<Found> {
     by_folder(&root.join("rendered-sst2").join(split.among("RenderedSST2", &PARTS)?), &["png"])
 }
 
-/// The lines of a text.
-#[track_caller]
-fn lines(path: &Path) -> Result<Vec<String>> {
-    let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
-    Ok(text.lines().map(|line| line.trim().to_string()).collect())
-}
-
-/// The fault of a line.
-fn fault(path: &Path, line: usize, text: &str, wanted: &str) -> Error {
-    Error::format(path, format!("line {}: {text:?} is not {wanted}", line + 1))
-}
-
 #[track_caller]
 fn dtd(root: &Path, split: Split, partition: usize) -> Result<Found> {
-    let known = [(Split::Train, "train"), (Split::Val, "val"), (Split::Test, "test")];
-    let split = split.among("DTD", &known)?;
+    let split = split.among("DTD", &TRAIN_VAL_TEST)?;
     ensure!((1..=10).contains(&partition), Argument, "DTD", "partition {partition} is not in 1 to 10");
     let folder = root.join("dtd").join("dtd");
     let list = folder.join("labels").join(format!("{split}{partition}.txt"));
@@ -219,8 +201,8 @@ fn dtd(root: &Path, split: Split, partition: usize) -> Result<Found> {
     classes.sort();
     classes.dedup();
     let label = |class: &String| classes.binary_search(class).unwrap_or_default() as i64;
-    let samples = files.iter().map(|(class, path)| (path.clone(), label(class))).collect();
-    Ok((samples, classes))
+    let samples: Vec<_> = files.iter().map(|(class, path)| (path.clone(), label(class))).collect();
+    Ok(Found::of_classes(samples, classes))
 }
 
 #[track_caller]
@@ -244,42 +226,7 @@ fn aircraft(root: &Path, split: Split, level: &'static str) -> Result<Found> {
         let (image, label) = parts.ok_or_else(|| fault(&list, i, line, "IMAGE CLASS of a known class"))?;
         samples.push((folder.join("images").join(format!("{image}.jpg")), label as i64));
     }
-    Ok((samples, classes))
-}
-
-#[track_caller]
-fn pets(root: &Path, split: Split, binary: bool) -> Result<Found> {
-    let split = split.among("OxfordIIITPet", &[(Split::TrainVal, "trainval"), (Split::Test, "test")])?;
-    let folder = root.join("oxford-iiit-pet");
-    let list = folder.join("annotations").join(format!("{split}.txt"));
-    let (mut samples, mut breeds) = (Vec::new(), Vec::new());
-    for (i, line) in lines(&list)?.iter().enumerate() {
-        let parts: Vec<&str> = line.split_whitespace().collect();
-        let number = |part: &str| part.parse::<i64>().ok().filter(|n| *n >= 1).map(|n| n - 1);
-        let found = match parts[..] {
-            [image, breed, kind, _] => number(breed).zip(number(kind)).map(|labels| (image, labels)),
-            _ => None,
-        };
-        let (image, (breed, kind)) = found.ok_or_else(|| fault(&list, i, line, "IMAGE BREED KIND NUMBER"))?;
-        breeds.push((breed, image.rsplit_once('_').map_or(image, |(name, _)| name).to_string()));
-        samples.push((folder.join("images").join(format!("{image}.jpg")), if binary { kind } else { breed }));
-    }
-    if binary {
-        return Ok((samples, vec!["Cat".into(), "Dog".into()]));
-    }
-    breeds.sort();
-    breeds.dedup();
-    Ok((samples, breeds.iter().map(|(_, name)| title(name)).collect()))
-}
-
-/// `american_bulldog` as `American Bulldog`.
-fn title(name: &str) -> String {
-    let word = |word: &str| {
-        let mut letters = word.chars();
-        let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
-        first + &letters.as_str().to_lowercase()
-    };
-    name.split('_').map(word).collect::<Vec<_>>().join(" ")
+    Ok(Found::of_classes(samples, classes))
 }
 
 #[track_caller]
@@ -308,7 +255,263 @@ fn sun397(root: &Path) -> Result<Found> {
         }
     }
     samples.sort();
-    Ok((samples, classes))
+    Ok(Found::of_classes(samples, classes))
+}
+
+#[track_caller]
+fn caltech256(root: &Path) -> Result<Found> {
+    let folder = root.join("caltech256").join("256_ObjectCategories");
+    let (mut samples, classes) = (Vec::new(), names(&folder)?);
+    for (label, class) in classes.iter().enumerate() {
+        let count = names(&folder.join(class))?.iter().filter(|name| name.ends_with(".jpg")).count();
+        let file = |n: usize| folder.join(class).join(format!("{:03}_{n:04}.jpg", label + 1));
+        samples.extend((1..=count).map(|n| (file(n), label as i64)));
+    }
+    Ok(Found::of_classes(samples, classes))
+}
+
+#[track_caller]
+fn clevr(root: &Path, split: Split) -> Result<Found> {
+    let split = split.among("CLEVRClassification", &TRAIN_VAL_TEST)?;
+    let folder = root.join("clevr").join("CLEVR_v1.0");
+    let images = glob(&folder.join("images").join(split), "*");
+    if split == "test" {
+        return Ok(Found::new(images.into_iter().map(|path| (path, -1))));
+    }
+    let list = folder.join("scenes").join(format!("CLEVR_{split}_scenes.json"));
+    let scenes = json(&list)?;
+    let scenes = scenes.get("scenes").and_then(|scenes| scenes.as_array());
+    let scenes = scenes.ok_or_else(|| Error::format(&list, "there is no list \"scenes\""))?;
+    let mut counts = std::collections::HashMap::new();
+    for scene in scenes {
+        let name = scene.get("image_filename").and_then(|name| name.as_str());
+        let objects = scene.get("objects").and_then(|objects| objects.as_array());
+        let Some((name, objects)) = name.zip(objects) else {
+            return Err(Error::format(&list, format!("a scene without image_filename or objects: {scene}")));
+        };
+        counts.insert(name, objects.len() as i64);
+    }
+    let label = |path: PathBuf| {
+        let count = path.file_name().and_then(|name| counts.get(&*name.to_string_lossy())).copied();
+        count
+            .map(|count| (path.clone(), count))
+            .ok_or_else(|| Error::format(&list, format!("has no {}", path.display())))
+    };
+    Ok(Found::new(images.into_iter().map(label).collect::<Result<Vec<_>>>()?))
+}
+
+/// The variable of a MATLAB file.
+#[track_caller]
+fn variable(path: &Path, name: &str) -> Result<Mat> {
+    let found: Option<MatVar> = read_mat(path)?.into_iter().find(|(variable, _)| variable == name);
+    found.map(|(_, value)| value).ok_or_else(|| Error::format(path, format!("there is no variable {name:?}")))
+}
+
+#[track_caller]
+fn flowers(root: &Path, split: Split) -> Result<Found> {
+    let split = split.among("Flowers102", &[(Split::Train, "trnid"), (Split::Val, "valid"), (Split::Test, "tstid")])?;
+    let folder = root.join("flowers-102");
+    let (ids, labels) = (folder.join("setid.mat"), folder.join("imagelabels.mat"));
+    let wholes = |path: &Path, name: &str| {
+        variable(path, name)?.wholes().ok_or_else(|| Error::format(path, format!("{name:?} are no numbers")))
+    };
+    let labels = wholes(&labels, "labels")?;
+    let sample = |id: i64| {
+        let label = usize::try_from(id - 1).ok().and_then(|place| labels.get(place));
+        let label =
+            label.ok_or_else(|| Error::format(&ids, format!("image {id} has no label among {}", labels.len())))?;
+        Ok((folder.join("jpg").join(format!("image_{id:05}.jpg")), label - 1))
+    };
+    let samples: Vec<_> = wholes(&ids, split)?.into_iter().map(sample).collect::<Result<_>>()?;
+    Ok(Found::of_classes(samples, super::names::FLOWERS.iter().map(ToString::to_string).collect()))
+}
+
+#[track_caller]
+fn food(root: &Path, split: Split) -> Result<Found> {
+    let split = split.among("Food101", &TRAIN_TEST)?;
+    let folder = root.join("food-101");
+    let list = folder.join("meta").join(format!("{split}.json"));
+    let meta = json(&list)?;
+    let meta = meta.as_object().ok_or_else(|| Error::format(&list, "it is no object of classes"))?;
+    let mut classes: Vec<String> = meta.keys().cloned().collect();
+    classes.sort();
+    let mut samples = Vec::new();
+    for (class, images) in meta {
+        let label = classes.binary_search(class).unwrap_or_default() as i64;
+        for image in images.as_array().into_iter().flatten() {
+            let image =
+                image.as_str().ok_or_else(|| Error::format(&list, format!("{image} of {class:?} is no path")))?;
+            samples.push((folder.join("images").join(format!("{image}.jpg")), label));
+        }
+    }
+    Ok(Found::of_classes(samples, classes))
+}
+
+#[track_caller]
+fn gtsrb(root: &Path, split: Split) -> Result<Found> {
+    let folder = root.join("gtsrb");
+    if split.among("GTSRB", &TRAIN_TEST)? == "train" {
+        return by_folder(&folder.join("GTSRB").join("Training"), &["ppm"]);
+    }
+    let table = Table::read(&folder.join("GT-final_test.csv"), ';')?;
+    let (name, class) = (table.column("Filename")?, table.column("ClassId")?);
+    let images = folder.join("GTSRB").join("Final_Test").join("Images");
+    let sample = |row| Ok((images.join(table.field(row, name)?), table.whole(row, class)?));
+    Ok(Found::new((0..table.rows.len()).map(sample).collect::<Result<Vec<_>>>()?))
+}
+
+#[track_caller]
+fn imagenet(root: &Path, split: Split) -> Result<Found> {
+    let mut found = by_folder(&root.join(split.among("ImageNet", &TRAIN_VAL)?), &IMAGES)?;
+    let meta = root.join("meta.bin");
+    let table = flambeau_serialize::torch::load(&meta)?;
+    let table = table.at(0).ok_or_else(|| Error::format(&meta, "it is no pair of classes and labels"))?;
+    for class in &mut found.classes {
+        let names =
+            table.get(class).map(|names| names.items().iter().filter_map(|name| name.as_str()).collect::<Vec<_>>());
+        *class = names.ok_or_else(|| Error::format(&meta, format!("{class:?} is not among the classes")))?.join(", ");
+    }
+    Ok(found)
+}
+
+#[track_caller]
+fn imagenette(root: &Path, split: Split, size: &'static str) -> Result<Found> {
+    let folder = match size {
+        "full" => "imagenette2",
+        "320px" => "imagenette2-320",
+        "160px" => "imagenette2-160",
+        other => bail!(Argument, "Imagenette", "size {other:?}: full, 320px or 160px"),
+    };
+    let folder = root.join(folder).join(split.among("Imagenette", &TRAIN_VAL)?);
+    let mut found = by_folder(&folder, &["jpeg"])?;
+    for class in &mut found.classes {
+        let known = super::names::IMAGENETTE.iter().find(|(id, _)| id == class);
+        *class =
+            known.ok_or_else(|| Error::format(&folder, format!("{class:?} is none of the ten classes")))?.1.to_string();
+    }
+    Ok(found)
+}
+
+/// The folder of the images, and the file of the labels of a view.
+#[track_caller]
+pub(super) fn lfw(root: &Path, view: &str, split: Split, image_set: &str) -> Result<(PathBuf, PathBuf)> {
+    let images = match image_set {
+        "original" => "lfw",
+        "funneled" => "lfw_funneled",
+        "deepfunneled" => "lfw-deepfunneled",
+        other => bail!(Argument, "LFW", "image_set {other:?}: original, funneled or deepfunneled"),
+    };
+    let list = split.among("LFW", &[(Split::TenFold, ""), (Split::Train, "DevTrain"), (Split::Test, "DevTest")])?;
+    let folder = root.join("lfw-py");
+    Ok((folder.join(images), folder.join(format!("{view}{list}.txt"))))
+}
+
+/// The file of a face.
+pub(super) fn lfw_file(folder: &Path, person: &str, number: usize) -> PathBuf {
+    folder.join(person).join(format!("{person}_{number:04}.jpg"))
+}
+
+#[track_caller]
+fn lfw_people(root: &Path, split: Split, image_set: &'static str) -> Result<Found> {
+    let (folder, list) = lfw(root, "people", split, image_set)?;
+    let known = root.join("lfw-py").join("lfw-names.txt");
+    let people: Vec<String> =
+        lines(&known)?.iter().filter_map(|line| line.split_whitespace().next().map(String::from)).collect();
+    let labels: std::collections::HashMap<_, _> =
+        people.iter().enumerate().map(|(i, name)| (name.as_str(), i as i64)).collect();
+    let lines = lines(&list)?;
+    let count = |at: usize| {
+        let line = lines.get(at).map(String::as_str).unwrap_or_default();
+        line.parse::<usize>().map_err(|_| fault(&list, at, line, "a number"))
+    };
+    let (folds, mut at) = if split == Split::TenFold { (count(0)?, 1) } else { (1, 0) };
+    let mut samples = Vec::new();
+    for _ in 0..folds {
+        let n = count(at)?;
+        for at in at + 1..(at + 1).saturating_add(n) {
+            let Some(line) = lines.get(at) else {
+                return Err(Error::format(&list, format!("promises {n} people, but ends at line {at}")));
+            };
+            let person = line.split_once('\t').and_then(|(name, n)| Some((name, n.trim().parse::<usize>().ok()?)));
+            let found = person.and_then(|(name, n)| Some((name, n, *labels.get(name)?)));
+            let (name, n, label) = found.ok_or_else(|| fault(&list, at, line, "NAME\\tNUMBER of a known name"))?;
+            samples.extend((1..=n.min(9999)).map(|n| (lfw_file(&folder, name, n), label)));
+        }
+        at += n + 1;
+    }
+    Ok(Found::of_classes(samples, people))
+}
+
+#[track_caller]
+fn places(root: &Path, split: Split, small: bool) -> Result<Found> {
+    let known = [
+        (Split::Train, "train_standard"),
+        (Split::TrainChallenge, "train_challenge"),
+        (Split::Val, "val"),
+        (Split::Test, "test"),
+    ];
+    let name = split.among("Places365", &known)?;
+    let size = if small { "256" } else { "large" };
+    let folder = root.join(match name.strip_prefix("train_") {
+        Some(variant) => format!("data_{size}_{variant}"),
+        None => format!("{name}_{size}"),
+    });
+    let categories = root.join("categories_places365.txt");
+    let mut classes = Vec::new();
+    for (i, line) in lines(&categories)?.iter().enumerate() {
+        let class = line.split_whitespace().next().ok_or_else(|| fault(&categories, i, line, "CLASS NUMBER"))?;
+        classes.push(class.to_string());
+    }
+    classes.sort();
+    let list = root.join(format!("places365_{name}.txt"));
+    let mut samples = Vec::new();
+    for (i, line) in lines(&list)?.iter().enumerate() {
+        let mut words = line.split_whitespace();
+        let image = words.next().ok_or_else(|| fault(&list, i, line, "IMAGE LABEL"))?;
+        let label = words.next().map_or(Ok(-1), str::parse).map_err(|_| fault(&list, i, line, "IMAGE LABEL"))?;
+        samples.push((folder.join(image.trim_start_matches('/')), label));
+    }
+    Ok(Found::of_classes(samples, classes))
+}
+
+#[track_caller]
+fn cars(root: &Path, split: Split) -> Result<Found> {
+    let (folder, train) = (root.join("stanford_cars"), split.among("StanfordCars", &TRAIN_TEST)? == "train");
+    let devkit = folder.join("devkit");
+    let (list, images) = match train {
+        true => (devkit.join("cars_train_annos.mat"), folder.join("cars_train")),
+        false => (folder.join("cars_test_annos_withlabels.mat"), folder.join("cars_test")),
+    };
+    let annotations = variable(&list, "annotations")?;
+    let count = if let Mat::Struct(structs) = &annotations { structs.len() } else { 0 };
+    let sample = |i: usize| {
+        let name = annotations.field(i, "fname").and_then(Mat::text);
+        let found = name.zip(annotations.field(i, "class").and_then(Mat::whole));
+        let (name, class) =
+            found.ok_or_else(|| Error::format(&list, format!("annotation {i} has no fname or class")))?;
+        Ok((images.join(name), class - 1))
+    };
+    let samples: Vec<_> = (0..count).map(sample).collect::<Result<_>>()?;
+    let meta = devkit.join("cars_meta.mat");
+    let names = variable(&meta, "class_names")?;
+    let classes: Option<Vec<String>> =
+        names.cells().and_then(|cells| cells.iter().map(|cell| cell.text().map(String::from)).collect());
+    Ok(Found::of_classes(samples, classes.ok_or_else(|| Error::format(&meta, "class_names are no texts"))?))
+}
+
+#[track_caller]
+fn omniglot(root: &Path, background: bool) -> Result<Found> {
+    let folder = root.join("omniglot-py").join(if background { "images_background" } else { "images_evaluation" });
+    let (mut samples, mut classes) = (Vec::new(), Vec::new());
+    for (alphabet, path) in subfolders(&folder)? {
+        for (character, path) in subfolders(&path)? {
+            let label = classes.len() as i64;
+            let images = names(&path)?.into_iter().filter(|name| name.ends_with(".png"));
+            samples.extend(images.map(|name| (path.join(name), label)));
+            classes.push(format!("{alphabet}/{character}"));
+        }
+    }
+    Ok(Found::of_classes(samples, classes))
 }
 
 #[cfg(test)]

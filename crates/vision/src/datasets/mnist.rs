@@ -3,6 +3,7 @@
 use super::idx::read_idx_of;
 use super::images::Images;
 use super::options::{TargetTransform, TransformSlot};
+use super::split::Split;
 use flambeau_tensor::{DType, Error, Result, Tensor, builder, ensure};
 use std::path::{Path, PathBuf};
 
@@ -88,6 +89,48 @@ mnist_form! {
     /// `image.mt()` sets it upright. The labels of `letters` count from 1.
     Emnist, EmnistBuilder, "EMNIST", new { split: EmnistSplit }, |b| emnist_files(b.split, b.train), b.split.classes();
 }
+
+/// Handwritten digits with who wrote them and where they come from, as `torchvision.datasets.QMNIST`: the files
+/// `qmnist-train-images-idx3-ubyte`, `qmnist-train-labels-idx2-int`, `qmnist-test-…`, `xnist-…` of `root/QMNIST/raw`, plain or
+/// with `.gz`.
+///
+/// An item is an image, `u8` `[1, 28, 28]` where no transform makes something else of it, and its label. All that is known of
+/// the images, torchvision's `compat=False`, is [`records`](Qmnist::records).
+pub struct Qmnist(Images, Tensor);
+
+builder! {
+    /// Options of [`Qmnist`].
+    pub struct QmnistBuilder => Qmnist;
+    new {
+        /// The folder that holds the set's folder.
+        root: ~into PathBuf,
+    }
+    options {
+        /// Train, Test, Test10k, Test50k or Nist; Train unless set.
+        what: Split = Split::Train,
+        /// What is done to each image: a transform, or the builder of one.
+        transform: ~into TransformSlot = TransformSlot::default(),
+        /// What is done to each label: a function from `i64` to `i64`.
+        target_transform: ~into TargetTransform = TargetTransform::default(),
+    }
+}
+
+impl Qmnist {
+    #[track_caller]
+    fn from_builder(b: QmnistBuilder) -> Result<Self> {
+        let (images, records) = super::sequences::qmnist(&b.root, b.what)?;
+        let labels = records.select(1, 0)?.contiguous()?.to_vec::<i64>()?;
+        Ok(Qmnist(Images::new("QMNIST", images, labels, mnist_classes(), b.transform, b.target_transform)?, records))
+    }
+
+    /// Of each image the digit, the series, the writer, the number of the image of this writer, the class of the glyph, its
+    /// number, and two that stand for nothing: `int64`, `[N, 8]`.
+    pub fn records(&self) -> &Tensor {
+        &self.1
+    }
+}
+
+super::images::labelled_images!(Qmnist);
 
 /// A part of [`Emnist`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,7 +221,7 @@ fn read(folder: &Path, [images, labels]: &[String; 2]) -> Result<(Tensor, Vec<i6
 }
 
 /// `name` in `folder`, plain or with `.gz`.
-fn find(folder: &Path, name: &str) -> Result<PathBuf> {
+pub(super) fn find(folder: &Path, name: &str) -> Result<PathBuf> {
     let (plain, zipped) = (folder.join(name), folder.join(format!("{name}.gz")));
     let found = [&plain, &zipped].into_iter().find(|path| path.exists()).cloned();
     found.ok_or_else(|| {

@@ -1,8 +1,9 @@
-//! What the builders of all datasets take: a transform for the images, a function for the labels.
+//! What the builders of all datasets take: a transform for the images, a function for the targets, what reads a file.
 
 use crate::transforms::{PartsTransform, SampleTransform};
 use flambeau_tensor::{Build, Error, Result, Tensor};
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 /// A dataset's transform, or none: made of any transform and of any builder of one, whose faults show
@@ -45,38 +46,83 @@ impl TransformSlot {
     }
 }
 
-/// A dataset's function for labels, or none.
-#[derive(Clone, Default)]
-pub struct TargetTransform(Option<Arc<dyn Fn(i64) -> i64 + Send + Sync>>);
+/// A dataset's function for targets, or none.
+pub struct TargetTransform<T = i64>(Option<Arc<dyn Fn(T) -> T + Send + Sync>>);
 
-impl<F: Fn(i64) -> i64 + Send + Sync + 'static> From<F> for TargetTransform {
+impl<T> Default for TargetTransform<T> {
+    fn default() -> Self {
+        TargetTransform(None)
+    }
+}
+
+impl<T> Clone for TargetTransform<T> {
+    fn clone(&self) -> Self {
+        TargetTransform(self.0.clone())
+    }
+}
+
+impl<T, F: Fn(T) -> T + Send + Sync + 'static> From<F> for TargetTransform<T> {
     fn from(f: F) -> Self {
         TargetTransform(Some(Arc::new(f)))
     }
 }
 
-impl fmt::Debug for TargetTransform {
+impl<T> fmt::Debug for TargetTransform<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_some() { "Some(_)" } else { "None" })
     }
 }
 
-/// Both together, applied to an item.
-pub(super) struct Transforms {
-    image: Option<Arc<dyn PartsTransform>>,
-    target: TargetTransform,
+/// What makes an image of a file, or the data set's own way.
+#[derive(Clone, Default)]
+pub struct Loader(Option<Arc<dyn Fn(&Path) -> Result<Tensor> + Send + Sync>>);
+
+impl<F: Fn(&Path) -> Result<Tensor> + Send + Sync + 'static> From<F> for Loader {
+    fn from(f: F) -> Self {
+        Loader(Some(Arc::new(f)))
+    }
 }
 
-impl Transforms {
-    pub(super) fn new(image: TransformSlot, target: TargetTransform) -> Result<Self> {
+impl fmt::Debug for Loader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Some(_)" } else { "None" })
+    }
+}
+
+impl Loader {
+    /// The image in `path`, read by `otherwise` where no loader was given.
+    pub(super) fn load(&self, path: &Path, otherwise: impl FnOnce(&Path) -> Result<Tensor>) -> Result<Tensor> {
+        self.0.as_ref().map_or_else(|| otherwise(path), |load| load(path))
+    }
+}
+
+/// Both together, applied to an item.
+pub(super) struct Transforms<T = i64> {
+    image: Option<Arc<dyn PartsTransform>>,
+    target: TargetTransform<T>,
+}
+
+impl<T> Transforms<T> {
+    pub(super) fn new(image: TransformSlot, target: TargetTransform<T>) -> Result<Self> {
         Ok(Transforms { image: image.ready()?, target })
     }
 
-    pub(super) fn apply(&self, image: Tensor, label: i64) -> Result<(Tensor, i64)> {
-        let image = match &self.image {
-            Some(transform) => transform.on(image)?,
-            None => image,
-        };
-        Ok((image, self.target.0.as_ref().map_or(label, |f| f(label))))
+    pub(super) fn apply(&self, image: Tensor, target: T) -> Result<(Tensor, T)> {
+        let image = self.image(image)?;
+        Ok((image, self.target(target)))
+    }
+
+    pub(super) fn image(&self, image: Tensor) -> Result<Tensor> {
+        match &self.image {
+            Some(transform) => transform.on(image),
+            None => Ok(image),
+        }
+    }
+
+    pub(super) fn target(&self, target: T) -> T {
+        match &self.target.0 {
+            Some(f) => f(target),
+            None => target,
+        }
     }
 }

@@ -12,6 +12,7 @@ mod exif;
 mod gif;
 mod jpeg;
 mod png;
+mod pnm;
 mod tiff;
 mod webp;
 mod write;
@@ -152,6 +153,23 @@ pub fn pil_loader(path: impl AsRef<Path>) -> Result<Tensor> {
     }
 }
 
+/// A mask as Pillow reads it: of a PNG with a palette the places in it, `u8` `[1, H, W]`, else the pixels as they are, as
+/// [`read_image`]. So the numbers of classes come out of the masks of `VOCSegmentation`.
+///
+/// # Errors
+/// As [`read_image`].
+pub fn read_mask(path: impl AsRef<Path>) -> Result<Tensor> {
+    let path = path.as_ref();
+    let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
+    let places = if bytes.starts_with(&png::SIGNATURE) { guarded(|| png::places(&bytes)) } else { Ok(None) };
+    let image = match places {
+        Ok(Some(places)) => Image::Bytes(places),
+        Ok(None) => decode(&bytes, ImageReadOptions::new()).map_err(|fault| Error::format(path, fault))?.0,
+        Err(fault) => return Err(Error::format(path, fault)),
+    };
+    image.into_tensor()
+}
+
 /// [`pil_loader`] of a file that is in memory already.
 ///
 /// # Errors
@@ -257,13 +275,15 @@ fn decode(bytes: &[u8], options: ImageReadOptions) -> Result<(Image, Option<u8>)
         (|bytes, mode| webp::decode(bytes, mode).map(Image::Bytes), none)
     } else if bytes.starts_with(&bmp::START) {
         (|bytes, mode| bmp::decode(bytes, mode).map(Image::Bytes), none)
+    } else if pnm::is_one(bytes) {
+        (|bytes, mode| pnm::decode(bytes, mode).map(Image::Bytes), none)
     } else if tiff::STARTS.iter().any(|start| bytes.starts_with(start)) {
         (tiff::decode, none)
     } else if bytes.is_empty() {
         return Err("the file is empty".into());
     } else {
         let start: Vec<String> = bytes.iter().take(4).map(|b| format!("{b:02x}")).collect();
-        return Err(format!("neither PNG, JPEG, GIF, WebP, BMP nor TIFF: it starts with {}", start.join(" ")));
+        return Err(format!("neither PNG, JPEG, GIF, WebP, BMP, TIFF nor PNM: it starts with {}", start.join(" ")));
     };
     guarded(|| decode(bytes, options.mode)).map(|image| {
         let turned = options.apply_exif_orientation.then(|| orientation(bytes)).flatten();

@@ -44,6 +44,29 @@ pub(super) fn decode(bytes: &[u8], mode: ImageReadMode) -> Result<Image, Fault> 
     })
 }
 
+/// The places in the palette of a whole file, where it has one.
+pub(super) fn places(bytes: &[u8]) -> Result<Option<Pixels<u8>>, Fault> {
+    check(bytes)?;
+    let mut decoder = Decoder::new(Cursor::new(bytes));
+    decoder.set_ignore_text_chunk(true);
+    decoder.set_ignore_iccp_chunk(true);
+    decoder.set_transformations(Transformations::IDENTITY);
+    let mut reader = decoder.read_info().map_err(|e| e.to_string())?;
+    let (width, height, bits) =
+        (reader.info().width as usize, reader.info().height as usize, reader.info().bit_depth as usize);
+    if reader.info().color_type != ColorType::Indexed {
+        return Ok(None);
+    }
+    super::check_size(width, height, 1, bytes.len())?;
+    let mut rows = vec![0; reader.output_buffer_size().ok_or("its pixels do not fit into memory")?];
+    let frame = reader.next_frame(&mut rows).map_err(|e| e.to_string())?;
+    let most = ((1u16 << bits) - 1) as u8;
+    let place = |row: &[u8], x: usize| row[x * bits / 8] >> (8 - bits - x * bits % 8) & most;
+    let row = |row: &[u8]| (0..width).map(|x| place(row, x)).collect::<Vec<u8>>();
+    let samples = rows[..frame.buffer_size()].chunks_exact(frame.line_size.max(1)).flat_map(row).collect();
+    pixels(samples, [1, height, width]).map(Some)
+}
+
 /// The samples of a file, in planes.
 fn pixels<T: Sample>(samples: Vec<T>, [channels, height, width]: [usize; 3]) -> Result<Pixels<T>, Fault> {
     let all = channels * width * height;

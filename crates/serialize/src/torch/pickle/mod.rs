@@ -4,7 +4,7 @@
 
 mod objects;
 
-use super::globals::{self, Global};
+use super::globals::{self, Global, Kind};
 use crate::stored::Stored;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -121,11 +121,11 @@ struct Machine<'a> {
     memo: HashMap<u32, Item>,
     heap: Heap,
     budget: usize,
-    script: bool,
+    kind: Kind,
 }
 
-/// Runs the pickle at the front of `bytes`; `script` if it is of a TorchScript archive.
-pub(super) fn run(bytes: &[u8], script: bool) -> Done<Pickled> {
+/// Runs the pickle at the front of `bytes`.
+pub(super) fn run(bytes: &[u8], kind: Kind) -> Done<Pickled> {
     let mut machine = Machine {
         bytes,
         at: 0,
@@ -135,7 +135,7 @@ pub(super) fn run(bytes: &[u8], script: bool) -> Done<Pickled> {
         memo: HashMap::new(),
         heap: Heap::default(),
         budget: budget(bytes.len()),
-        script,
+        kind,
     };
     loop {
         machine.op_at = machine.at;
@@ -437,7 +437,7 @@ impl Machine<'_> {
     }
 
     fn global(&mut self, module: &str, name: &str) -> Done {
-        match globals::lookup(module, name, self.script) {
+        match globals::lookup(module, name, self.kind) {
             Some(global) => self.push(Item::Global(global)),
             None => self.unsupported(format!(
                 "it names `{module}.{name}`, which is none of what a checkpoint may hold (tensors, numbers, texts, \

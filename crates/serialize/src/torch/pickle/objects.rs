@@ -3,7 +3,7 @@
 
 use super::{Done, ITEM, Item, MOST_DIMS, Machine, Node, Root, View};
 use crate::stored::Stored;
-use crate::torch::globals::Global;
+use crate::torch::globals::{Global, Kind};
 use std::rc::Rc;
 
 impl Machine<'_> {
@@ -112,11 +112,11 @@ impl Machine<'_> {
         self.node(Node::Dict(pairs))
     }
 
-    /// Gives the object below the state on the stack its state: the attributes of a TorchScript module. What
+    /// Gives the object below the state on the stack its state: the attributes of a TorchScript module, or the parts of an array of NumPy. What
     /// dicts and tensors have beside their content (`_metadata`, hooks) is left out.
     pub(super) fn build(&mut self) -> Done {
         let state = self.pop()?;
-        let (script, top) = (self.script, self.top()?.clone());
+        let (script, top) = (self.kind != Kind::Checkpoint, self.top()?.clone());
         match top {
             Item::Tensor(_) => Ok(()),
             Item::Node(place) => {
