@@ -49,7 +49,7 @@ fn what_is_missing_is_named() {
     assert!(fault().contains("there is no folder in it, so no class"));
     picture(&root.path().join("cat/1.png"), 1);
     std::fs::create_dir(root.path().join("dog")).unwrap();
-    assert!(fault().contains("no image in the folder of dog; the endings are png, jpg, jpeg"), "{}", fault());
+    assert!(fault().contains("no image in the folder of dog; the endings are jpg, jpeg, png"), "{}", fault());
     assert_eq!(ImageFolder::new(root.path()).allow_empty(true).build().unwrap().len(), 1);
     let error = ImageFolder::new(root.path().join("nowhere")).build().unwrap_err().to_string();
     assert!(error.contains("nowhere"), "{error}");

@@ -140,7 +140,7 @@ fn a_header_that_promises_too_much_gets_no_memory() {
 #[test]
 fn what_is_no_image_is_an_error() {
     assert_eq!(fault(b""), "the file is empty");
-    assert_eq!(fault(b"PK\x03\x04"), "neither PNG, JPEG, GIF, WebP, BMP nor TIFF: it starts with 50 4b 03 04");
+    assert_eq!(fault(b"PK\x03\x04"), "neither PNG, JPEG, GIF, WebP, BMP, TIFF nor PNM: it starts with 50 4b 03 04");
     let mut png = bytes(RGB);
     png[25] = 5;
     assert_eq!(fault(&png), "color type 5 does not exist (byte 25)");
