@@ -81,7 +81,7 @@ impl StreamReader {
         let rate = track.sample_rate();
         let sample_rate = sample_rate.unwrap_or(rate);
         let sinc = Sinc::new(rate, sample_rate, &ResampleOptions::default(), Some(DType::F32))?;
-        let resampler = sinc.map(|sinc| Resampler::new(sinc.taps()));
+        let resampler = sinc.map(|sinc| sinc.taps()).transpose()?.map(Resampler::new);
         let (kept, next, failed) = (None, 0, false);
         Ok(StreamReader { opening, track, resampler, frames_per_chunk, overlap, sample_rate, kept, next, failed })
     }
