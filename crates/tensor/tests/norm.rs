@@ -1,5 +1,6 @@
 //! Normalisation of large means, without an eps, and of complex numbers. Right values are PyTorch's (2.15).
 
+use flambeau_tensor::profiler::profile;
 use flambeau_tensor::{Complex, DType, Tensor};
 
 fn floats(x: &Tensor) -> Vec<f32> {
@@ -38,4 +39,13 @@ fn complex_numbers_by_the_root_of_their_mean_square() {
         z(2.4006019836562205, -0.035015939636262566),
     ];
     assert!(y.iter().zip(right).all(|(y, r)| (y - r).norm() < 1e-14), "{y:?}");
+}
+
+#[test]
+fn a_row_norm_is_one_op() {
+    let x = Tensor::ones([2, 4]).build().unwrap();
+    let (y, profile) = profile(|| x.rms_norm([4], None, None));
+    assert_eq!(floats(&y.unwrap()), [1.0; 8]);
+    let names: Vec<_> = profile.events().iter().map(|event| event.name).collect();
+    assert_eq!(names, ["rms_norm"]);
 }

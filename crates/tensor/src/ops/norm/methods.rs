@@ -86,10 +86,11 @@ impl Tensor {
         let eps = eps.unwrap_or(if double { f64::EPSILON } else { f32::EPSILON as f64 });
         let op = RmsNorm { dims, eps, weight: weight.is_some() };
         let inputs = there([Some(self), weight]);
-        match op.decompose(&inputs) {
-            // The squares are those of complex numbers, not of magnitudes.
-            Some(outputs) if self.dtype().is_complex() => first(outputs?),
-            _ => first(dispatch_all(op.into(), &inputs)?),
+        // The squares are those of complex numbers, not of magnitudes. Asked for there alone, for it is computed at once.
+        let apart = if self.dtype().is_complex() { op.decompose(&inputs) } else { None };
+        match apart {
+            Some(outputs) => first(outputs?),
+            None => first(dispatch_all(op.into(), &inputs)?),
         }
     }
 
