@@ -266,3 +266,41 @@ fn empty_is_zero_until_it_is_written() -> Result<()> {
     assert!(Tensor::empty([3]).memory_format(MemoryFormat::ChannelsLast).build().is_err());
     Ok(())
 }
+
+/// The numbers from -5 to 5, over and over in steps.
+fn whole(shape: &[usize], step: i64) -> Result<Tensor> {
+    let count = shape.iter().product::<usize>() as i64;
+    Tensor::arange(0, count).build()?.mul(step)?.remainder(11)?.sub(5)?.reshape(shape)
+}
+
+/// Beside integers, which are summed by plain loops: samples of one output each, which are a product, and rows that are
+/// parted by a stride of two.
+#[test]
+fn whole_numbers_are_summed_as_integers_are() -> Result<()> {
+    let float = |x: &Tensor| x.to_dtype(DType::F32);
+    for (x, w, stride, padding, groups) in [
+        ([3, 5, 1, 1], [7, 5, 1, 1], 1usize, 0usize, 1usize),
+        ([17, 40, 1, 1], [33, 40, 1, 1], 1, 0, 1),
+        ([2, 6, 1, 1], [4, 3, 1, 1], 1, 0, 2),
+        ([2, 4, 9, 12], [4, 1, 3, 3], 2, 1, 4),
+        ([2, 4, 7, 13], [4, 1, 5, 5], 2, 2, 4),
+        ([1, 3, 20, 2], [2, 3, 1, 1], 2, 0, 1),
+        ([1, 2, 6, 150], [3, 2, 3, 3], 2, 0, 1),
+    ] {
+        let (features, options) = (w[0], || ConvOptions::new().stride(stride).padding(padding).groups(groups));
+        let (x, w, bias) = (whole(&x, 7)?, whole(&w, 5)?, whole(&[features], 3)?);
+        let right = x.conv2d(&w, Some(&bias), options())?;
+        let y = float(&x)?.conv2d(&float(&w)?, Some(&float(&bias)?), options())?;
+        assert_eq!(floats(&y), floats(&right), "{:?}", right.shape());
+    }
+    // A stride along one axis leaves gaps between rows of outputs that are a product otherwise.
+    for (x, stride) in [([2, 3, 32, 1], [2, 1]), ([2, 3, 1, 1], [2, 1]), ([2, 3, 1, 1], [1, 1]), ([2, 3, 8, 8], [1, 1])]
+    {
+        let (x, w) = (whole(&x, 7)?, whole(&[3, 4, 1, 1], 5)?);
+        let options = || ConvTransposeOptions::new().stride(stride).output_padding([stride[0] - 1, 0]);
+        let right = x.conv_transpose2d(&w, None, options())?;
+        let y = float(&x)?.conv_transpose2d(&float(&w)?, None, options())?;
+        assert_eq!(floats(&y), floats(&right), "{:?}", right.shape());
+    }
+    Ok(())
+}

@@ -111,6 +111,23 @@ fn by_product<T: Real + Factor>(g: &Gather<'_, T>, outputs: usize, out: &mut [T]
     products(sizes, (g.weight, &weight), (g.source, &source), out, g.bias.is_some());
 }
 
+/// A kernel of one element on samples of one each: a matrix product for all of them.
+fn by_samples<T: Real + Factor>(g: &Gather<'_, T>, out: &mut [T]) {
+    if let Some(bias) = g.bias {
+        out.chunks_exact_mut(g.rows).for_each(|row| row.copy_from_slice(&bias[..g.rows]));
+    }
+    let layout = |m: usize, n: usize, strides: [usize; 2]| Layout {
+        shape: crate::shape::Shape::from_slice(&[m, n]),
+        strides: crate::shape::Strides::from_slice(&strides),
+        offset: 0,
+    };
+    let [_, row, channel] = g.weight_steps;
+    let source = layout(g.batch, g.channels, [g.channels, 1]);
+    let weight = layout(g.channels, g.rows, [channel, row]);
+    let sizes = Sizes { m: g.batch, n: g.rows, k: g.channels };
+    products(sizes, (g.source, &source), (g.weight, &weight), out, g.bias.is_some());
+}
+
 /// Runs the gathering into `out`, which has elements; there are channels and taps.
 ///
 /// # Errors
@@ -118,8 +135,14 @@ fn by_product<T: Real + Factor>(g: &Gather<'_, T>, outputs: usize, out: &mut [T]
 pub(super) fn run<T: Real + Factor>(g: &Gather<'_, T>, out: &mut [T]) -> Result<()> {
     let grid: [usize; 3] = std::array::from_fn(|i| g.axes[i].grid);
     let outputs: usize = grid.iter().product();
-    if g.axes.iter().all(Axis::is_plain) && g.place.steps[2] == 1 && outputs >= PLAIN {
+    // A row of outputs without gaps, as a stride leaves them in an input gradient.
+    let plain = g.axes.iter().all(Axis::is_plain) && g.place.steps[2] == 1 && g.place.row == outputs;
+    if plain && outputs >= PLAIN {
         by_product(g, outputs, out);
+        return Ok(());
+    }
+    if plain && outputs == 1 && g.groups == 1 {
+        by_samples(g, out);
         return Ok(());
     }
     if winograd::run(g, out)? {

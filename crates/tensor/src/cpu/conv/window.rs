@@ -227,15 +227,16 @@ impl Window {
             run.first.wrapping_add((start[axis] + i).wrapping_mul(axes[axis].step) as isize)
         };
         let inside = |a: &Axis, i: isize| (0..a.source as isize).contains(&i);
-        let positions = |axis: usize| {
-            self.runs[axis].iter().flat_map(move |run| (0..run.len).map(move |i| (run.place + i, at(axis, run, i))))
-        };
         // Where a row goes, and where it comes from.
-        let mut rows: SmallVec<[(usize, Option<usize>); 16]> = SmallVec::new();
-        for (i, z) in positions(0) {
-            for (j, y) in positions(1) {
-                let from = (inside(d, z) && inside(h, y)).then(|| (z as usize * h.source + y as usize) * w.source);
-                rows.push((i * self.strides[1] + j * self.strides[2], from));
+        let mut rows: SmallVec<[(usize, Option<usize>); 40]> = SmallVec::new();
+        for (depth, i) in self.runs[0].iter().flat_map(|run| (0..run.len).map(move |i| (run, i))) {
+            let z = at(0, depth, i);
+            for run in &self.runs[1] {
+                for j in 0..run.len {
+                    let y = at(1, run, j);
+                    let from = (inside(d, z) && inside(h, y)).then(|| (z as usize * h.source + y as usize) * w.source);
+                    rows.push(((depth.place + i) * self.strides[1] + (run.place + j) * self.strides[2], from));
+                }
             }
         }
         let columns: SmallVec<[(Run, Span); 4]> =
@@ -407,6 +408,14 @@ impl Span {
             for i in 0..to.len() {
                 to[i] = from[i];
             }
+        } else if step == 2 && !to.is_empty() {
+            // In pairs, so that it becomes vector code; of the last one the first number alone is sure to be there.
+            let (last, most) = (to.len() - 1, from[start..].as_chunks::<2>().0);
+            let most = &most[..last];
+            for i in 0..last {
+                to[i] = most[i][0];
+            }
+            to[last] = from[start + 2 * last];
         } else {
             for i in 0..to.len() {
                 to[i] = from[start + i * step];
