@@ -5,8 +5,8 @@ mod common;
 
 use common::{close, kernel_is_decomposition, sample, seeded, values};
 use flambeau_tensor::{
-    DType, Op, RnnLayer, RnnLayerBackward, RnnMode, ScaledDotProductAttention, ScaledDotProductAttentionBackward,
-    Tensor, dispatch_all, set_num_threads,
+    DType, GridMode, GridPadding, GridSample, GridSampleBackward, Op, RnnLayer, RnnLayerBackward, RnnMode,
+    ScaledDotProductAttention, ScaledDotProductAttentionBackward, Tensor, dispatch_all, set_num_threads,
 };
 
 fn run(op: &Op, inputs: &[Tensor]) -> Vec<Tensor> {
@@ -57,6 +57,52 @@ fn attention_is_its_decomposition() {
             back.extend(mask);
             backward_is_decomposition(ScaledDotProductAttentionBackward { of: op }, &back);
         }
+    }
+}
+
+#[test]
+fn samples_of_a_grid_are_their_decomposition() {
+    let images: [(&[usize], &[usize]); 3] =
+        [(&[2, 3, 5, 7], &[2, 20, 17, 2]), (&[1, 9, 1, 4], &[1, 2, 3, 2]), (&[2, 2, 3, 4, 5], &[2, 3, 10, 11, 3])];
+    for (shape, grid) in images {
+        // Inside, at the border and far outside.
+        let (x, grid) = (seeded(1, shape, -1.0, 1.0), seeded(2, grid, -2.5, 2.5));
+        for mode in [GridMode::Nearest, GridMode::Bilinear, GridMode::Bicubic] {
+            if mode == GridMode::Bicubic && shape.len() == 5 {
+                continue;
+            }
+            for padding in [GridPadding::Zeros, GridPadding::Border, GridPadding::Reflection] {
+                for align_corners in [false, true] {
+                    let op = GridSample { mode, padding, align_corners };
+                    let inputs = [x.clone(), grid.clone()];
+                    backward_is_decomposition(op, &inputs);
+                    let g = seeded(3, run(&op.into(), &inputs)[0].shape(), -1.0, 1.0);
+                    for grads in [[true, true], [true, false], [false, true]] {
+                        let inputs = [g.clone(), x.clone(), grid.clone()];
+                        backward_is_decomposition(GridSampleBackward { of: op, grads }, &inputs);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn samples_beside_infinities_and_at_nan_are_as_in_pytorch() {
+    let inf = f64::INFINITY;
+    let x = Tensor::new([[[[1.0, inf], [3.0, 4.0]]]]).unwrap();
+    // The corner itself, a place outside, and one that is none.
+    let grid = Tensor::new([[[[-1.0, -1.0], [-3.0, 0.0], [f64::NAN, 0.0]]]]).unwrap();
+    let op = GridSample { mode: GridMode::Nearest, padding: GridPadding::Zeros, align_corners: true };
+    assert_eq!(values(&run(&op.into(), &[x.clone(), grid.clone()])[0]), [1.0, 0.0, 0.0]);
+    let op = GridSample { mode: GridMode::Bilinear, ..op };
+    let made = values(&run(&op.into(), &[x, grid.clone()])[0]);
+    assert!(made[0].is_nan() && made[1] == 0.0 && made[2].is_nan(), "{made:?}");
+    let x = Tensor::new([[[[1.0, 2.0], [3.0, 4.0]]]]).unwrap();
+    for (mode, right) in [(GridMode::Bilinear, [1.0, 2.0, 2.0]), (GridMode::Nearest, [1.0, 1.0, 1.0])] {
+        let op: Op = GridSample { mode, padding: GridPadding::Border, align_corners: true }.into();
+        assert_eq!(values(&run(&op, &[x.clone(), grid.clone()])[0]), right);
+        assert_eq!(values(&op.decompose(&[&x, &grid]).unwrap().unwrap()[0]), right);
     }
 }
 
@@ -117,6 +163,12 @@ fn the_number_of_threads_changes_no_bit() {
     let (op, inputs) = layer(RnnMode::Lstm, 200, None, &[40, 40, 30], false);
     let inputs: Vec<Tensor> = inputs.iter().map(single).collect();
     assert_eq!(all(&op.clone().into(), &inputs, 1), all(&op.into(), &inputs, 3));
+    let of = GridSample { mode: GridMode::Bilinear, padding: GridPadding::Zeros, align_corners: false };
+    let (x, grid) = (seeded(1, &[3, 20, 30, 40], -1.0, 1.0), seeded(2, &[3, 50, 60, 2], -1.2, 1.2));
+    let inputs = [single(&seeded(3, &[3, 20, 50, 60], -1.0, 1.0)), single(&x), single(&grid)];
+    assert_eq!(all(&of.into(), &inputs[1..], 1), all(&of.into(), &inputs[1..], 3));
+    let op: Op = GridSampleBackward { of, grads: [true, true] }.into();
+    assert_eq!(all(&op, &inputs, 1), all(&op, &inputs, 3));
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod custom;
 mod factory;
 mod fft;
 mod forward;
+mod grid;
 mod index;
 mod join;
 mod linalg;

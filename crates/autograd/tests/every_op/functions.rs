@@ -3,8 +3,8 @@
 use super::{Table, strided};
 use crate::common::{sample, seeded};
 use flambeau_tensor::{
-    CtcLoss, DType, Result, RnnLayer, RnnMode, ScaledDotProductAttention, Tensor, cat, dispatch, dispatch_all, special,
-    tensor,
+    CtcLoss, DType, GridMode, GridPadding, GridSample, Result, RnnLayer, RnnMode, ScaledDotProductAttention, Tensor,
+    cat, dispatch, dispatch_all, special, tensor,
 };
 
 type Unary = fn(&Tensor) -> Result<Tensor>;
@@ -71,8 +71,32 @@ fn attention(t: &mut Table) {
     t.backward("ScaledDotProductAttentionBackward", [q, k, v], move |[q, k, v]| run(false, &[q, k, v]));
 }
 
+fn grid(t: &mut Table) {
+    let x = || seeded(1, &[1, 2, 3, 4], -1.0, 1.0);
+    // Between elements, where the derivative by the place exists; one place is outside.
+    let double = |t: Tensor| t.to_dtype(DType::F64).unwrap();
+    let places = || double(tensor!([[[[-0.93, -0.31], [0.13, 0.57], [0.71, 1.37]]]]));
+    let op = |mode, padding| GridSample { mode, padding, align_corners: false };
+    for mode in [GridMode::Nearest, GridMode::Bilinear, GridMode::Bicubic] {
+        for padding in [GridPadding::Zeros, GridPadding::Border, GridPadding::Reflection] {
+            let op = op(mode, padding);
+            t.add("GridSample", [x(), places()], move |[x, grid]| dispatch(op, &[x, grid]));
+        }
+        let op = op(mode, GridPadding::Reflection);
+        // The nearest element has no derivative by the place.
+        if mode != GridMode::Nearest {
+            t.backward("GridSampleBackward", [x(), places()], move |[x, grid]| dispatch(op, &[x, grid]));
+        }
+    }
+    let op = GridSample { mode: GridMode::Bilinear, padding: GridPadding::Zeros, align_corners: true };
+    let volume = seeded(2, &[1, 1, 3, 2, 3], -1.0, 1.0);
+    let places = double(tensor!([[[[[-0.6, 0.3, 0.45], [0.4, -0.2, 1.3]]]]]));
+    t.add("GridSample", [volume, places], move |[x, grid]| dispatch(op, &[x, grid]));
+}
+
 pub fn cases(t: &mut Table) {
     recurrent(t);
+    grid(t);
     attention(t);
     let all: &[(Unary, f64, f64)] = &[
         (Tensor::lgamma, 0.3, 4.0),

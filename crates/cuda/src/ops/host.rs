@@ -158,7 +158,10 @@ macro_rules! decomposed {
     )*};
 }
 
-decomposed! { Multinomial, ScaledDotProductAttention, ScaledDotProductAttentionBackward, RnnLayer, RnnLayerBackward }
+decomposed! {
+    Multinomial, ScaledDotProductAttention, ScaledDotProductAttentionBackward, RnnLayer, RnnLayerBackward, GridSample,
+    GridSampleBackward,
+}
 
 on_host! {
     "one's own": Custom;

@@ -15,6 +15,7 @@ pub(crate) mod conv;
 pub(crate) mod ctc;
 pub(crate) mod factory;
 pub(crate) mod fft;
+pub(crate) mod grid;
 pub(crate) mod implicit;
 pub(crate) mod index;
 pub(crate) mod introsort;

@@ -345,6 +345,8 @@ values! {
         Exponential { lambda }, Geometric { p }, Cauchy { median, sigma }, LogNormal { mean, std }
     }
     enum Pick { Place(place), Median, NanMedian, Mode }
+    enum GridMode { Bilinear, Nearest, Bicubic }
+    enum GridPadding { Zeros, Border, Reflection }
     enum RnnMode { RnnTanh, RnnRelu, Lstm, Gru }
     enum Reduce { Sum, Prod, Mean, Amax, Amin }
 }
@@ -435,6 +437,8 @@ attributes_of_ops! {
         RmsNorm => { dims, eps, weight };
         BatchNorm => { training, eps, weight, bias };
         GroupNorm => { groups, eps, weight, bias };
+        GridSample => { mode, padding, align_corners };
+        GridSampleBackward => { of, grads };
         CtcLoss => { blank, input_lengths, target_lengths, zero_infinity };
         CtcLossBackward, ScaledDotProductAttentionBackward => { of };
         ScaledDotProductAttention => { scale, causal, mask };

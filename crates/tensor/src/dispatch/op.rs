@@ -155,8 +155,8 @@ macro_rules! for_each_op {
                 // linear algebra
                 LuFactor, Solve, SolveTriangular, Det, Slogdet, Cholesky, Geqrf, HouseholderProduct, Qr, Eigh, Eig, Svd, Pinv,
                 MatrixExp, LdlFactor, LdlSolve,
-                // pooling
-                MaxPoolBackward,
+                // pooling, sampling
+                MaxPoolBackward, GridSample, GridSampleBackward,
                 // activation functions
                 Gelu, Silu, Mish, Softplus, Elu, LeakyRelu, Hardtanh, Hardswish, Hardsigmoid, LogSigmoid, GeluBackward,
                 SiluBackward, MishBackward, SoftplusBackward, EluBackward, LeakyReluBackward, HardtanhBackward,

@@ -58,6 +58,25 @@ pub fn attention(g: &mut Gen) -> (ScaledDotProductAttention, Vec<Tensor>) {
     (ScaledDotProductAttention { scale, causal: g.one_in(2), mask }, inputs)
 }
 
+pub fn samples(g: &mut Gen) -> (GridSample, Vec<Tensor>) {
+    let rank = 2 + usize::from(g.one_in(3));
+    let mut size = |n: usize| g.next() as usize % n;
+    let (n, c) = (size(3), size(4));
+    let mut x: Vec<usize> = [n, c].into_iter().chain((0..rank).map(|_| size(5))).collect();
+    let mut grid: Vec<usize> = [n].into_iter().chain((0..rank).map(|_| size(5))).collect();
+    grid.push(rank);
+    if g.one_in(6) {
+        x.pop();
+    }
+    if g.one_in(6) {
+        grid[0] += 1;
+    }
+    let dtype = g.pick(&[DType::F32, DType::F64, DType::F32, DType::BF16, DType::I64]);
+    let mode = g.pick(&[GridMode::Bilinear, GridMode::Nearest, GridMode::Bicubic]);
+    let padding = g.pick(&[GridPadding::Zeros, GridPadding::Border, GridPadding::Reflection]);
+    (GridSample { mode, padding, align_corners: g.one_in(2) }, vec![g.tensor_of(&x, dtype), g.tensor_of(&grid, dtype)])
+}
+
 pub fn recurrent(g: &mut Gen) -> (RnnLayer, Vec<Tensor>) {
     let mode = g.pick(&[RnnMode::RnnTanh, RnnMode::RnnRelu, RnnMode::Lstm, RnnMode::Gru]);
     let (hidden, n) = (g.next() as usize % 4, g.next() as usize % 4);

@@ -428,6 +428,18 @@ const OTHERS: &[Maker] = &[
         inputs.insert(0, grad);
         (CtcLossBackward { of: Box::new(op) }.into(), count(g, inputs))
     },
+    // samples of a grid
+    |g| {
+        let (op, inputs) = samples(g);
+        (op.into(), count(g, inputs))
+    },
+    |g| {
+        let (of, mut inputs) = samples(g);
+        let (x, grid) = (inputs[0].shape(), inputs[1].shape());
+        let shape: Vec<usize> = x[..2].iter().chain(&grid[1..grid.len() - 1]).copied().collect();
+        inputs.insert(0, g.tensor_of(&shape, inputs[0].dtype()));
+        (GridSampleBackward { of, grads: [g.one_in(2), g.one_in(2)] }.into(), count(g, inputs))
+    },
     // attention and recurrent layers
     |g| {
         let (op, inputs) = attention(g);
