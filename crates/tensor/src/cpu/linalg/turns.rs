@@ -1,5 +1,6 @@
 //! Turns of neighbouring rows, as iterations for eigenvalues make them by the thousand: gathered, and applied to a few
 //! columns at a time, which stay in the first-level cache through all of them.
+#![expect(clippy::manual_memcpy, reason = "a call that copies so few numbers costs more than they do")]
 
 use super::{Field, Mat};
 use crate::cpu::micro::{Real, load, store};
