@@ -61,6 +61,24 @@ fn infinite_distances_have_the_slope_of_far_ones() {
     assert_eq!(huber_loss(&x, &y).unwrap().item::<f32>().unwrap(), INF);
 }
 
+/// Values and gradients cannot tell it: the curvature of both losses is that of the square where the difference is 0,
+/// and none from the kink on.
+#[test]
+fn curvature_between_the_kinks() {
+    let (x, y) = (tensor(&[0.0, 0.25, -0.25, 0.5, -0.5, 3.0, f32::INFINITY], &[7]), tensor(&[0.0; 7], &[7]));
+    let curvature = |loss: &dyn Fn(&Tensor) -> Result<Tensor>| {
+        let x = x.detach().copy().unwrap().requires_grad_().unwrap();
+        let options = GradOptions::new().create_graph(true);
+        let g = grad_with(&[&loss(&x).unwrap()], &[&x], options).unwrap().remove(0).unwrap();
+        g.sum(..).unwrap().backward().unwrap();
+        x.grad().unwrap().to_dtype(DType::F64).unwrap().to_vec::<f64>().unwrap()
+    };
+    // torch.autograd.grad of the gradient's sum.
+    let right = [1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0];
+    near(&curvature(&|x| huber_loss_with(x, &y, 0.5, Reduction::Sum)), &right);
+    near(&curvature(&|x| smooth_l1_loss_with(x, &y, 0.5, Reduction::Sum)), &right.map(|v| 2.0 * v));
+}
+
 fn logits() -> Tensor {
     tensor(&[0.5, -1.0, 2.0, 0.0, 1.0, -0.5, -2.0, 0.25, 0.75, 1.5, 0.0, -0.25], &[4, 3])
 }

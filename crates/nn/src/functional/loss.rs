@@ -106,9 +106,10 @@ pub fn smooth_l1_loss_with(
     if beta == 0.0 {
         return l1_loss_with(input, target, reduction);
     }
-    let distance = input.sub(target)?.abs()?;
+    let difference = input.sub(target)?;
+    let distance = difference.abs()?;
     let far = distance.ge(beta)?;
-    reduction.of(&distance.sub(0.5 * beta)?.where_cond(&far, &near(&distance, &far)?.mul(0.5 / beta)?)?)
+    reduction.of(&distance.sub(0.5 * beta)?.where_cond(&far, &near(&difference, &far)?.mul(0.5 / beta)?)?)
 }
 
 /// (x − y)² / 2 where |x − y| is at most δ, δ (|x − y| − δ / 2) elsewhere, reduced as said.
@@ -125,16 +126,17 @@ pub fn huber_loss_with(
     let [input, target] = full_precision([input.as_ref(), target.as_ref()])?;
     let (input, target) = (&*input, &*target);
     ensure!(delta > 0.0, Argument, "huber_loss", "delta = {delta} is not positive");
-    let distance = input.sub(target)?.abs()?;
-    let far = distance.gt(delta)?;
-    reduction.of(&distance.sub(0.5 * delta)?.mul(delta)?.where_cond(&far, &near(&distance, &far)?.mul(0.5)?)?)
+    let difference = input.sub(target)?;
+    let distance = difference.abs()?;
+    let far = distance.ge(delta)?;
+    reduction.of(&distance.sub(0.5 * delta)?.mul(delta)?.where_cond(&far, &near(&difference, &far)?.mul(0.5)?)?)
 }
 
-/// The squares of distances that are not `far`, zero elsewhere: what is not used of them would be 0 · ∞ in the
-/// gradient of an infinite distance.
+/// The squares of differences that are not `far`, zero elsewhere: what is not used of them would be 0 · ∞ in the
+/// gradient of an infinite one. Squares of distances would have no curvature at 0.
 #[track_caller]
-fn near(distance: &Tensor, far: &Tensor) -> Result<Tensor> {
-    distance.masked_fill(far, 0.0)?.square()
+fn near(difference: &Tensor, far: &Tensor) -> Result<Tensor> {
+    difference.masked_fill(far, 0.0)?.square()
 }
 
 /// [`kl_div`] reduced as said, the target as logarithms too where `log_target`.
