@@ -2,12 +2,14 @@
 
 use super::parse::{Chorus, Echo, Mix, Reverb, Voice};
 use super::refuse_gradient;
+use flambeau_tensor::alloc::check_bytes;
 use flambeau_tensor::{DType, Result, Tensor, ensure};
 use std::f64::consts::PI;
 
 #[track_caller]
 pub(super) fn remix(x: &Tensor, outputs: &[Mix]) -> Result<Tensor> {
     let channels = x.shape()[0];
+    check_bytes("remix", outputs.len().saturating_mul(channels).saturating_mul(size_of::<f64>()))?;
     let mut weights = vec![0.0f64; outputs.len() * channels];
     for (row, mix) in weights.chunks_mut(channels.max(1)).zip(outputs) {
         let Mix::Of(inputs) = mix else {

@@ -9,7 +9,7 @@ use flambeau_audio::transforms::{
     self as T, Call, FrequencyMasking, GriffinLim, InverseMelScale, LFCC, MFCC, MelScale, MelSpectrogram, PadTrim,
     PitchShift, Resample, SpecAugment, TimeMasking, TimeStretch,
 };
-use flambeau_tensor::{DType, PadMode};
+use flambeau_tensor::{DType, ErrorKind, PadMode, Result, Tensor};
 use thrown::Thrown;
 
 const C: DType = DType::Complex64;
@@ -298,4 +298,13 @@ fn chains_of_effects() {
         }
     }
     t.report();
+}
+
+/// What a draw seldom finds: many channels of nothing, and none of many frames.
+#[test]
+fn many_of_nothing() -> Result<()> {
+    let (channels, frames) = (Tensor::zeros([1usize << 40, 0]).build()?, Tensor::zeros([0, 1usize << 40]).build()?);
+    assert_eq!(EffectsChain::of(["remix 3-5"])?.apply(&channels, 8000).unwrap_err().kind(), ErrorKind::Memory);
+    assert_eq!(EffectsChain::of(["fade 1 2"])?.apply(&frames, 8000).unwrap_err().kind(), ErrorKind::Shape);
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! Colours by name, by number and by turns.
 
+use flambeau_tensor::alloc::check_bytes;
 use flambeau_tensor::{Result, bail, ensure};
 
 /// A colour: `"red"` and the other names of CSS, `"#f0a"`, `"#ff00aa"`, or red, green and blue as numbers.
@@ -85,6 +86,7 @@ impl Colors {
     /// Red, green, blue of each of `n` things.
     #[track_caller]
     pub(super) fn each(&self, op: &'static str, n: usize) -> Result<Vec<[u8; 3]>> {
+        check_bytes(op, n.saturating_mul(size_of::<[u8; 3]>()))?;
         match &self.0 {
             // torchvision's palette.
             None => {

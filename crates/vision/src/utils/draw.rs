@@ -255,7 +255,7 @@ impl DrawSegmentationMasks {
             image.shape()
         );
         let n = masks.shape()[0];
-        if n == 0 {
+        if masks.numel() == 0 {
             return Ok(self.image.clone());
         }
         let scale = if dtype == DType::U8 { 1.0 } else { 255.0 };
@@ -353,7 +353,7 @@ impl DrawKeypoints {
         let (radius, width) = (wide(OP, self.radius)?, wide(OP, self.width)?);
         let ink = |color| Ink { color, cover: 255, blend: false };
         on(OP, &self.image, |canvas| {
-            for k in 0..n {
+            for k in (0..n).take_while(|_| count > 0) {
                 let point = |i: usize| (points[2 * (k * count + i)], points[2 * (k * count + i) + 1]);
                 if let Some(color) = color {
                     (0..count).filter(|i| seen[k * count + i]).for_each(|i| canvas.disc(point(i), radius, ink(color)));

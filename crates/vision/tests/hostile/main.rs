@@ -5,7 +5,7 @@
 mod thrown;
 
 use flambeau_nn::functional::Reduction;
-use flambeau_tensor::{DType, Tensor};
+use flambeau_tensor::{DType, ErrorKind, Result, Tensor};
 use flambeau_vision::ops::*;
 use flambeau_vision::transforms::functional::{self as f, AffineOptions};
 use flambeau_vision::transforms::{
@@ -62,14 +62,14 @@ fn format(t: &mut Thrown) -> BoundingBoxFormat {
     t.pick(&[XYXY, XYWH, CXCYWH, XYWHR, CXCYWHR, XYXYXYXY])
 }
 
-fn boxes(t: &mut Thrown) -> flambeau_tensor::Result<BoundingBoxes> {
+fn boxes(t: &mut Thrown) -> Result<BoundingBoxes> {
     let format = format(t);
     let numbers = t.tensor(&[3, format.numbers()]);
     let canvas = (size(t, 8), size(t, 9));
     BoundingBoxes::new((*numbers).clone(), format, canvas)
 }
 
-fn points(t: &mut Thrown) -> flambeau_tensor::Result<KeyPoints> {
+fn points(t: &mut Thrown) -> Result<KeyPoints> {
     let numbers = t.tensor(&[3, 2]);
     KeyPoints::new((*numbers).clone(), (size(t, 8), size(t, 9)))
 }
@@ -259,4 +259,21 @@ fn transforms() {
         subsample(x = t.tensor(&[4, 3, 8, 9]), n = t.size()) => UniformTemporalSubsample::new(n).build()?.on((*x).clone());
     }
     t.report();
+}
+
+/// What a draw seldom finds: many of nothing, and an image that does not fit turned.
+#[test]
+fn many_of_nothing() -> Result<()> {
+    let zeros = |shape: &[usize]| Tensor::zeros(shape).build();
+    let (none, image) = (zeros(&[3, 8, 0])?, zeros(&[3, 8, 9])?);
+    let masks = zeros(&[1 << 40, 8, 0])?.to_dtype(DType::Bool)?;
+    assert_eq!(draw_segmentation_masks(&none, &masks).build()?.shape(), none.shape());
+    assert_eq!(draw_keypoints(&image, &zeros(&[1 << 40, 0, 2])?).build()?.shape(), image.shape());
+    assert_eq!(make_grid(&zeros(&[1 << 40, 3, 4, 0])?).padding(0).build()?.shape(), [3, 1 << 39, 0]);
+    let wide = zeros(&[0, 1 << 31, 1 << 20])?;
+    assert_eq!(f::affine(&wide, AffineOptions::new().angle(30.0))?.shape(), wide.shape());
+    let thin = zeros(&[1, 1, 1 << 20])?;
+    let turned = f::rotate(&thin, 45.0, InterpolationMode::Nearest, true, &Fill::default(), None);
+    assert_eq!(turned.unwrap_err().kind(), ErrorKind::Memory);
+    Ok(())
 }
