@@ -229,6 +229,16 @@ def things(R):
                                for k, v in ((k, a[k]) for k in keys)] for a in s[1]])
     case("CocoDetection", f, lambda r: D.CocoDetection("img", "c.json"), classes=False, to=plain, wrap=lambda s: [s[0], s[1]["boxes"], s[1]["labels"]])
 
+    import pycocotools.mask
+    shape = np.asfortranarray(np.array(R.noise(3, 20 * 30, 3), dtype=np.uint8).reshape(20, 30) > 0)
+    runs = pycocotools.mask.encode(shape.astype(np.uint8))
+    counts = [0] + [1, 599]
+    forms = [[[3.5, 2.25, 17, 1, 24.75, 9.5, 12, 18.3, 5, 12]], [[1, 1, 9, 1, 9, 9, 1, 9], [20, 10, 40, 10, 25, 30]], {"size": [20, 30], "counts": runs["counts"].decode()}, {"size": [20, 30], "counts": counts}]
+    things = [{"id": i, "image_id": 1, "category_id": 1, "bbox": [0, 0, 1, 1.5], "area": 1, "iscrowd": 0, "segmentation": f} for i, f in enumerate(forms)]
+    f = [["png", "img/a.jpg", "RGB", 20, 30, 1], text("c.json", json.dumps({"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": things}))]
+    masks = lambda d: [D.wrap_dataset_for_transforms_v2(d, target_keys=["masks"])[0][1]["masks"]]
+    case("CocoDetection:masks", f, lambda r: D.CocoDetection("img", "c.json"), classes=False, direct=masks)
+
     line = "Car 0.00 1 -1.58 1 0 2.5 1 1.57 1.73 4.15 1.00 1.75 13.22 -1.62\nDontCare -1 -1 -10 0.5 0.25 1 2 -1 -1 -1 -1000 -1000 -1000 -10\n"
     f = images("Kitti/raw/training/image_2", ["000001.png", "000000.png"]) + images("Kitti/raw/testing/image_2", ["000007.png"])
     f += [text("Kitti/raw/training/label_2/000000.txt", line), text("Kitti/raw/training/label_2/000001.txt", line.replace("Car ", "Van "))]

@@ -1,10 +1,13 @@
 //! Every data set reads the folders that torchvision read, and finds what torchvision found: `datasets.json` holds what the
 //! files are and a digest of each item, written by `crates/parity/record_datasets.py`.
 
-use flambeau_tensor::{DType, Tensor};
+use flambeau_data::{Collate, Sampler};
+use flambeau_tensor::{DType, Generator, Tensor};
 use flambeau_vision::Result;
 use flambeau_vision::datasets::*;
-use flambeau_vision::tv_tensors::{BoundingBoxes, Image, Mask};
+use flambeau_vision::io::{ImageReadMode, read_image_as};
+use flambeau_vision::transforms::RandomHorizontalFlip;
+use flambeau_vision::tv_tensors::{BoundingBoxes, Image, Mask, Video};
 use serde_json::{Value as Json, json};
 use std::path::Path;
 
@@ -50,7 +53,7 @@ macro_rules! as_tensor {
         }
     })*};
 }
-as_tensor!(Image Mask);
+as_tensor!(Image Mask Video);
 
 impl Describe for BoundingBoxes {
     fn describe(&self) -> Json {
@@ -140,7 +143,8 @@ impl Describe for PhotoTourItem {
 
 impl Describe for CocoAnnotation {
     fn describe(&self) -> Json {
-        json!([self.id, self.category_id, self.bbox, self.area, self.iscrowd, self.segmentation])
+        let Some(CocoSegmentation::Polygons(polygons)) = &self.segmentation else { panic!() };
+        json!([self.id, self.category_id, self.bbox, self.area, self.iscrowd, polygons])
     }
 }
 
@@ -185,8 +189,13 @@ fn bare<D: Dataset<Item: Describe>>(set: Result<D>) -> Result<Read> {
     Ok(Read { classes: Vec::new(), items: items(&set?), wrapped: None })
 }
 
-/// All that a set of images has.
+/// All that a set of images has; of clips that transforms do not take no wrapped items.
 macro_rules! whole {
+    ($set:expr, false) => {{
+        let set = $set.build()?;
+        assert!(set.tv_sample(0).is_err());
+        Ok(Read { classes: set.classes().to_vec(), items: items(&set), wrapped: None })
+    }};
     ($set:expr) => {{
         let set = $set.build()?;
         let classes = set.classes().to_vec();
@@ -207,6 +216,38 @@ where
     let read = bare(Ok(set))?;
     assert_eq!(read.items, tv);
     Ok(read)
+}
+
+/// Frames by a formula, as the name of a file says how many.
+struct ByFormula;
+
+impl ByFormula {
+    fn told(path: &Path) -> (u64, usize) {
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let mut parts = name.split('_').skip(1);
+        (parts.next().unwrap().parse().unwrap(), parts.next().unwrap().parse().unwrap())
+    }
+}
+
+impl VideoDecoder for ByFormula {
+    fn info(&self, path: &Path) -> Result<VideoInfo> {
+        Ok(VideoInfo { frames: Self::told(path).1, fps: 24.0 })
+    }
+
+    fn frames(&self, path: &Path, start: usize, end: usize) -> Result<Tensor> {
+        let frames: Vec<u8> = (start..end).flat_map(|i| noise(Self::told(path).0 + i as u64, 18, 256)).collect();
+        Tensor::from_vec(frames, [end - start, 3, 2, 3])
+    }
+}
+
+/// The clips that a sampler draws.
+fn sampled(root: &Path, sampler: impl Fn(&VideoClips) -> Box<dyn Sampler>) -> Result<Read> {
+    let set = Kinetics::new(root, 3, ByFormula).split(Split::Val).build()?;
+    let sampler = sampler(set.video_clips());
+    let drawn =
+        sampler.iter(Some(&Generator::with_seed(5)))?.map(|clip| Ok(json!(clip?))).collect::<Result<Vec<_>>>()?;
+    assert_eq!(drawn.len(), sampler.len());
+    Ok(Read { classes: set.classes().to_vec(), items: drawn, wrapped: None })
 }
 
 fn open(key: &str, r: &Path) -> Result<Read> {
@@ -238,6 +279,10 @@ fn open(key: &str, r: &Path) -> Result<Read> {
                 wrapped: Some((0..set.len()).map(|i| set.tv_sample(i).unwrap().describe()).collect()),
             })
         }
+        "CocoDetection:masks" => {
+            let set = CocoDetection::new(r.join("img"), r.join("c.json")).build()?;
+            Ok(Read { classes: Vec::new(), items: vec![set.masks(0)?.describe()], wrapped: None })
+        }
         "Country211" => whole!(Country211::new(r).split(Val)),
         "DTD" => whole!(Dtd::new(r).split(Val).partition(3)),
         "ETH3DStereo" => pairs(Eth3dStereo::new(r).build()),
@@ -260,6 +305,18 @@ fn open(key: &str, r: &Path) -> Result<Read> {
         "Food101" => whole!(Food101::new(r).split(Test)),
         "GTSRB" => whole!(Gtsrb::new(r)),
         "GTSRB:test" => whole!(Gtsrb::new(r).split(Test)),
+        "HMDB51" => {
+            let lists = r.join("lists");
+            whole!(Hmdb51::new(r.join("videos"), lists, 3, ByFormula).frame_rate(12.0).train(false), false)
+        }
+        "Kinetics" => whole!(Kinetics::new(r, 3, ByFormula).split(Val)),
+        "Kinetics:rate" => whole!(Kinetics::new(r, 3, ByFormula).split(Val).frame_rate(16.0)),
+        "RandomClipSampler" => sampled(r, |clips| Box::new(RandomClipSampler::new(clips, 4))),
+        "UCF101" => {
+            let lists = r.join("lists");
+            whole!(Ucf101::new(r.join("videos"), lists, 4, ByFormula).step_between_clips(2).fold(2), false)
+        }
+        "UniformClipSampler" => sampled(r, |clips| Box::new(UniformClipSampler::new(clips, 3))),
         "HD1K" => pairs(Hd1k::new(r).build()),
         "INaturalist" => whole!(INaturalist::new(r).version("2021_valid")),
         "INaturalist:2017" => whole!(INaturalist::new(r).version("2017").target_type("super")),
@@ -434,13 +491,13 @@ fn cut_and_broken_files_are_refused() {
             _ => continue,
         };
         seen[kind] += 1;
-        if seen[kind] > 4 {
+        if seen[kind] > 2 {
             continue;
         }
         let (path, whole) = (folder.path().join("file"), content(file));
         std::fs::write(&path, &whole).unwrap();
         let all = read_mat(&path).map_or(0, |variables| variables.len());
-        let step = 1 + whole.len() / 300;
+        let step = 1 + whole.len() / 60;
         for at in (0..whole.len()).step_by(step) {
             std::fs::write(&path, &whole[..at]).unwrap();
             // A MATLAB file that ends where a variable does is whole.
@@ -515,4 +572,71 @@ fn what_makes_no_sense_is_named() {
     assert!(CelebA::new(root).target_type("hair").build().is_err());
     assert!(Stl10::new(root).folds(10).build().is_err());
     assert!(Kitti2012Stereo::new(root).split(Split::Val).build().is_err());
+}
+
+/// A folder of frames is a video; the transform of a clip draws once for all of its frames.
+#[test]
+fn folders_of_frames_are_videos() {
+    let root = tempfile::tempdir().unwrap();
+    for frame in 0..5 {
+        let path = root.path().join(format!("train/run/v1/{frame}.png"));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, png("RGB", 2, 3, frame)).unwrap();
+    }
+    let set = Kinetics::new(root.path(), 2, FrameFolders { fps: 5.0 }).step_between_clips(3).build().unwrap();
+    assert_eq!((set.len(), set.video_clips().clips_per_video()), (2, vec![2]));
+    let (clip, audio, label) = set.get(1).unwrap();
+    assert_eq!((clip.shape(), audio.shape(), label), (&[2, 3, 2, 3][..], &[1, 0][..], 0));
+    let first: Vec<u8> = clip.select(0, 0).unwrap().permute([1, 2, 0]).unwrap().contiguous().unwrap().to_vec().unwrap();
+    assert_eq!(first, noise(3, 18, 256));
+    assert!(set.get(2).is_err());
+}
+
+/// A loader reads, a transform is of the image alone, one of the wrapper or of pairs is of all that belongs together.
+#[test]
+fn options_are_applied() {
+    let root = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: Vec<u8>| {
+        let path = root.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    };
+    let flip = || RandomHorizontalFlip::new().p(1.0);
+    let turned = |x: &Tensor| x.flip([-1]).unwrap().describe();
+    write("eurosat/2750/Forest/1.jpg", png("RGB", 2, 3, 1));
+    let gray = |path: &Path| read_image_as(path, ImageReadMode::Gray);
+    let plain = EuroSat::new(root.path()).loader(gray).build().unwrap().get(0).unwrap().0;
+    let land =
+        EuroSat::new(root.path()).loader(gray).transform(flip()).target_transform(|label| label + 5).build().unwrap();
+    let (image, label) = land.get(0).unwrap();
+    assert_eq!((plain.shape(), image.describe(), label), (&[1, 2, 3][..], turned(&plain), 5));
+
+    write("VOCdevkit/VOC2012/ImageSets/Segmentation/train.txt", b"a\n".to_vec());
+    write("VOCdevkit/VOC2012/JPEGImages/a.jpg", png("RGB", 2, 3, 2));
+    write("VOCdevkit/VOC2012/SegmentationClass/a.png", png("P", 2, 3, 3));
+    let (image, mask) = VocSegmentation::new(root.path()).build().unwrap().get(0).unwrap();
+    let wrapped = wrap_dataset_for_transforms_v2(VocSegmentation::new(root.path()).build().unwrap());
+    let (flipped, with_it) = wrapped.transforms(flip()).unwrap().get(0).unwrap();
+    assert_eq!((flipped.describe(), with_it.describe()), (turned(&image), turned(&mask)));
+
+    for (name, seed) in [("000000_10.png", 4), ("000000_11.png", 5)] {
+        write(&format!("KittiFlow/testing/image_2/{name}"), png("RGB", 2, 3, seed));
+    }
+    let flow = || KittiFlow::new(root.path()).split(Split::Test);
+    let (first, second, ..) = flow().build().unwrap().get(0).unwrap();
+    let (a, b, flow, known) = flow().transforms(flip()).build().unwrap().get(0).unwrap();
+    assert_eq!((a.describe(), b.describe()), (turned(&first), turned(&second)));
+    assert!(flow.is_none() && known.is_none());
+}
+
+/// Targets of several kinds make batches, each kind for itself.
+#[test]
+fn targets_make_batches() {
+    let target = |label: i64, sides: [i64; 4]| Target::Several(vec![Target::Label(label), Target::Box(sides)]);
+    let batch = Target::collate(vec![target(3, [0, 1, 2, 3]), target(5, [4, 5, 6, 7])]).unwrap();
+    let [labels, boxes] = batch.parts() else { panic!("{batch:?}") };
+    assert_eq!(labels.numbers().unwrap().to_vec::<i64>().unwrap(), [3, 5]);
+    assert_eq!(boxes.numbers().unwrap().shape(), [2, 4]);
+    let mixed = vec![Target::Label(1), target(3, [0; 4])];
+    assert!(Target::collate(mixed).is_err());
 }

@@ -1,9 +1,10 @@
 //! Images with boxes in COCO's JSON.
 
+use super::masks::CocoSegmentation;
 use super::options::{TargetTransform, TransformSlot, Transforms};
 use super::{Dataset, TvSamples};
 use crate::io::pil_loader;
-use crate::tv_tensors::{BoundingBoxFormat, BoundingBoxes, Image};
+use crate::tv_tensors::{BoundingBoxFormat, BoundingBoxes, Image, Mask};
 use flambeau_tensor::{Error, Result, Tensor, builder, ensure};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -22,8 +23,8 @@ pub struct CocoAnnotation {
     pub area: f64,
     /// Whether it is a crowd whose members are not told apart.
     pub iscrowd: bool,
-    /// The corners of polygons around it, x and y in turn; none where the file has a run-length mask or nothing.
-    pub segmentation: Vec<Vec<f64>>,
+    /// Which pixels are its own: polygons or runs; nothing where the file has none.
+    pub segmentation: Option<CocoSegmentation>,
 }
 
 /// Images with boxes in COCO's JSON, as `torchvision.datasets.CocoDetection`: the images in the order of their numbers,
@@ -135,6 +136,29 @@ impl CocoDetection {
     }
 }
 
+impl CocoDetection {
+    /// The masks of an item's things, `u8` `[N, H, W]`, filled as `pycocotools` fills them: what
+    /// `wrap_dataset_for_transforms_v2(target_keys=["masks"])` gives.
+    ///
+    /// # Errors
+    /// Where there is no such item, its image cannot be read, or a thing has no segmentation that fits it.
+    #[track_caller]
+    pub fn masks(&self, index: usize) -> Result<Mask> {
+        let annotations = self.annotations(index)?;
+        let path = self.root.join(&self.images[index].1);
+        let image = pil_loader(&path)?;
+        let (height, width) = (image.size(1)?, image.size(2)?);
+        let mut pixels = Vec::new();
+        for annotation in annotations {
+            let fault = |fault: String| Error::format(&path, format!("annotation {}: {fault}", annotation.id));
+            let segmentation =
+                annotation.segmentation.as_ref().ok_or_else(|| fault("it has no segmentation".into()))?;
+            pixels.extend(segmentation.mask(height, width).map_err(fault)?);
+        }
+        Mask::new(Tensor::from_vec(pixels, [annotations.len(), height, width])?)
+    }
+}
+
 impl Dataset for CocoDetection {
     type Item = (Tensor, Vec<CocoAnnotation>);
 
@@ -190,15 +214,13 @@ fn parse(json: &Json) -> std::result::Result<CocoAnnotation, String> {
     let sides = list(json, "bbox").map_err(|fault| format!("{fault} in {json}"))?;
     let sides: Vec<f64> = sides.iter().filter_map(Json::as_f64).collect();
     let bbox = <[f64; 4]>::try_from(sides).map_err(|_| format!("the bbox of {json} is not of four numbers"))?;
-    let polygons = json.get("segmentation").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
-    let polygon = |polygon: &Json| polygon.as_array().map(|p| p.iter().filter_map(Json::as_f64).collect());
     Ok(CocoAnnotation {
         id: whole(json, "id")?,
         category_id: whole(json, "category_id")?,
         bbox,
         area: json.get("area").and_then(Json::as_f64).unwrap_or(bbox[2] * bbox[3]),
         iscrowd: json.get("iscrowd").is_some_and(|crowd| crowd.as_i64() == Some(1) || crowd.as_bool() == Some(true)),
-        segmentation: polygons.iter().filter_map(polygon).collect(),
+        segmentation: json.get("segmentation").and_then(CocoSegmentation::parse),
     })
 }
 
@@ -227,7 +249,8 @@ mod tests {
         assert_eq!(set.categories()[&1], "coin");
         let (image, annotations) = set.get(0).unwrap();
         assert_eq!(image.to_vec::<u8>().unwrap(), [7; 1800]);
-        assert_eq!((annotations[0].area, annotations[0].segmentation[0].len()), (50.0, 6));
+        let Some(CocoSegmentation::Polygons(polygons)) = &annotations[0].segmentation else { panic!() };
+        assert_eq!((annotations[0].area, polygons[0].len()), (50.0, 6));
         let (_, boxes, labels) = set.sample(0).unwrap();
         assert_eq!(boxes.to_vec::<f32>().unwrap(), [1.0, 2.0, 11.0, 7.5]);
         assert_eq!((labels.to_vec::<i64>().unwrap(), boxes.canvas_size()), (vec![1], (20, 30)));

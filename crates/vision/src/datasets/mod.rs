@@ -17,6 +17,7 @@ mod images;
 mod items;
 mod kinds;
 mod listed;
+mod masks;
 mod mnist;
 mod names;
 mod options;
@@ -27,6 +28,7 @@ mod split;
 mod stereo;
 mod target;
 mod things;
+mod video;
 mod wrap;
 
 pub use arrays::{
@@ -55,6 +57,7 @@ pub use listed::{
     LfwPeopleBuilder, Omniglot, OmniglotBuilder, Places365, Places365Builder, RenderedSst2, RenderedSst2Builder,
     StanfordCars, StanfordCarsBuilder, Sun397, Sun397Builder,
 };
+pub use masks::CocoSegmentation;
 pub use mnist::{
     Emnist, EmnistBuilder, EmnistSplit, FashionMnist, FashionMnistBuilder, Kmnist, KmnistBuilder, Mnist, MnistBuilder,
     Qmnist, QmnistBuilder,
@@ -75,6 +78,10 @@ pub use target::{CityscapesPolygons, Target};
 pub use things::{
     Kitti, KittiBuilder, KittiObject, SbDataset, SbDatasetBuilder, VocDetection, VocDetectionBuilder, VocSegmentation,
     VocSegmentationBuilder, WiderFace, WiderFaceBuilder, WiderFaceTarget,
+};
+pub use video::{
+    Decoder, FrameFolders, Hmdb51, Hmdb51Builder, Kinetics, KineticsBuilder, RandomClipSampler, Ucf101, Ucf101Builder,
+    UniformClipSampler, VideoClips, VideoDecoder, VideoFormat, VideoInfo,
 };
 pub use wrap::{TvSamples, Wrapped, wrap_dataset_for_transforms_v2};
 

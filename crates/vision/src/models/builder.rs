@@ -20,6 +20,7 @@ macro_rules! model_builder {
             name: &'static str,
             num_classes: Option<usize>,
             weights: Option<&'static $crate::models::WeightsEntry>,
+            weights_file: Option<std::path::PathBuf>,
             $($fixed: $fixed_ty,)*
             $($opt: $opt_ty,)*
         }
@@ -27,7 +28,7 @@ macro_rules! model_builder {
         #[allow(clippy::useless_conversion)]
         impl $Builder {
             fn of(name: &'static str $(, $fixed: $fixed_ty)*) -> Self {
-                $Builder { name, num_classes: None, weights: None, $($fixed,)* $($opt: $default,)* }
+                $Builder { name, num_classes: None, weights: None, weights_file: None, $($fixed,)* $($opt: $default,)* }
             }
 
             /// How many classes there are; those of the weights where there are some, else as many as torchvision's
@@ -41,6 +42,12 @@ macro_rules! model_builder {
             /// [`WeightsEntry::path`]($crate::models::WeightsEntry::path) tells. None unless set.
             pub fn weights(mut self, weights: &'static $crate::models::WeightsEntry) -> Self {
                 self.weights = Some(weights);
+                self
+            }
+
+            /// Where the file of the [`weights`](Self::weights) is, if not in `FLAMBEAU_HOME`.
+            pub fn weights_file(mut self, path: impl Into<std::path::PathBuf>) -> Self {
+                self.weights_file = Some(path.into());
                 self
             }
 
@@ -68,13 +75,19 @@ macro_rules! model_builder {
             pub fn build(self) -> flambeau_tensor::Result<$Model> {
                 let line = std::panic::Location::caller();
                 let made = || {
-                    if let Some(weights) = self.weights {
-                        weights.ensure_of(self.name)?;
+                    match self.weights {
+                        Some(weights) => weights.ensure_of(self.name)?,
+                        None => flambeau_tensor::ensure!(
+                            self.weights_file.is_none(),
+                            Argument,
+                            self.name,
+                            "weights_file tells where weights are, but not which: set weights, too"
+                        ),
                     }
                     #[allow(unused_mut)]
                     let mut model = self.make()?;
                     if let Some(weights) = self.weights {
-                        weights.load_into(&model)?;
+                        weights.load_into(&model, self.weights_file.as_deref())?;
                     }
                     $(self.$after(&mut model);)?
                     Ok(model)

@@ -12,7 +12,7 @@ pub use tables::*;
 use flambeau_nn::Module;
 use flambeau_serialize as serialize;
 use flambeau_tensor::{Error, ErrorKind, Result, StateDict, ensure};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 /// One set of weights of one network, as an entry of torchvision's enums.
@@ -110,7 +110,15 @@ impl WeightsEntry {
     /// Where the file is missing (the error says which one belongs where) or damaged.
     #[track_caller]
     pub fn state_dict(&self) -> Result<StateDict> {
-        let path = self.path();
+        self.state_dict_of(&self.path())
+    }
+
+    /// The tensors in the file `path`, by the names that the network has for them.
+    ///
+    /// # Errors
+    /// Where the file is missing or damaged.
+    #[track_caller]
+    pub fn state_dict_of(&self, path: &Path) -> Result<StateDict> {
         if !path.is_file() {
             let message = format!(
                 "the weights {} are in no file {}; put torchvision's {} there, or set FLAMBEAU_HOME",
@@ -121,7 +129,7 @@ impl WeightsEntry {
             return Err(Error::new(ErrorKind::Argument, self.model, message));
         }
         let mut state = StateDict::new();
-        for (name, tensor) in serialize::load(&path)?.iter() {
+        for (name, tensor) in serialize::load(path)?.iter() {
             state.insert(self.renamed(name), tensor.clone());
         }
         Ok(state)
@@ -165,10 +173,11 @@ impl WeightsEntry {
         Ok(())
     }
 
-    /// Loads them into a network.
+    /// Loads them into a network, from `file` or where they belong.
     #[track_caller]
-    pub(super) fn load_into(&self, model: &dyn Module) -> Result<()> {
-        let (mut state, known) = (self.state_dict()?, model.state_dict());
+    pub(super) fn load_into(&self, model: &dyn Module, file: Option<&Path>) -> Result<()> {
+        let state = file.map_or_else(|| self.state_dict(), |file| self.state_dict_of(file));
+        let (mut state, known) = (state?, model.state_dict());
         // A norm whose numbers do not change counts no batches.
         let counts = |name: &&str| name.ends_with(".num_batches_tracked") && !known.contains(name);
         let unused: Vec<String> = state.names().filter(counts).map(str::to_string).collect();
