@@ -8,6 +8,7 @@ mod matmul;
 mod pool;
 mod rows;
 mod sequences;
+mod sound;
 mod steps;
 mod transforms;
 
@@ -26,6 +27,7 @@ pub fn groups() -> Vec<(&'static str, Vec<Case>)> {
         ("attention", sequences::attention()),
         ("recurrent", sequences::recurrent()),
         ("transforms", transforms::cases()),
+        ("sound", sound::cases()),
         ("steps", steps::cases()),
         ("memory", steps::memory()),
     ]

@@ -8,7 +8,7 @@ use flambeau_autograd::{Context, Function};
 use flambeau_tensor::alloc::check_bytes;
 use flambeau_tensor::{DType, Device, Result, Stored, Tensor, bail, ensure};
 use std::f64::consts::PI;
-use std::ops::{AddAssign, Mul};
+use std::ops::{Add, AddAssign, Mul};
 use std::sync::Arc;
 
 /// The window over the sinc.
@@ -339,7 +339,7 @@ impl Function for Resampled {
 impl Resampled {
     fn run<T>(&self, x: &Tensor, number: impl Fn(f64) -> T) -> Result<Tensor>
     where
-        T: Stored + Copy + Default + AddAssign + Mul<Output = T>,
+        T: Stored + Number,
     {
         let Polyphase { orig, new, width, each, ref weights } = *self.taps;
         let weights: Vec<T> = weights.iter().map(|w| number(*w)).collect();
@@ -368,12 +368,7 @@ impl Resampled {
                 y.copy_from_slice(&padded[width..width + self.frames]);
             } else {
                 padded[width..width + self.frames].copy_from_slice(x);
-                for (block, ys) in y.chunks_mut(new).enumerate() {
-                    for ((first, row), y) in rows().zip(ys) {
-                        let at = block * orig + first;
-                        *y = dot(&padded[at..at + each], row);
-                    }
-                }
+                pulp::Arch::new().dispatch(|| interpolated(&padded, y, rows(), orig, new));
             }
         }
         drop(ys);
@@ -381,17 +376,53 @@ impl Resampled {
     }
 }
 
-/// Σ a · b, of a multiple of [`LANES`].
-fn dot<T: Copy + Default + AddAssign + Mul<Output = T>>(a: &[T], b: &[T]) -> T {
-    let mut sums = [T::default(); LANES];
-    for (a, b) in a.chunks_exact(LANES).zip(b.chunks_exact(LANES)) {
-        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
-            *sum += *a * *b;
+/// What a signal and its kernels are made of.
+trait Number: Copy + Default + Add<Output = Self> + AddAssign + Mul<Output = Self> {}
+impl Number for f32 {}
+impl Number for f64 {}
+
+/// Groups that are computed beside each other: they share their kernels.
+const TOGETHER: usize = 4;
+
+/// All outputs `y` of a signal with zeros around it, by the kernels of each phase and where they begin.
+#[inline(always)]
+fn interpolated<'a, T: Number>(
+    padded: &[T],
+    y: &mut [T],
+    rows: impl Iterator<Item = (&'a usize, &'a [T])> + Clone,
+    orig: usize,
+    new: usize,
+) where
+    T: 'a,
+{
+    for (i, ys) in y.chunks_mut(TOGETHER * new).enumerate() {
+        let start = i * TOGETHER * orig;
+        let whole = ys.len() == TOGETHER * new;
+        for (phase, (first, row)) in rows.clone().enumerate() {
+            let x = |group: usize| &padded[start + group * orig + first..][..row.len()];
+            if whole {
+                let sums = dots::<T, TOGETHER>(std::array::from_fn(x), row);
+                sums.iter().enumerate().for_each(|(group, sum)| ys[group * new + phase] = *sum);
+            } else {
+                for (group, y) in ys.iter_mut().skip(phase).step_by(new).enumerate() {
+                    [*y] = dots([x(group)], row);
+                }
+            }
         }
     }
-    let mut all = T::default();
-    for sum in sums {
-        all += sum;
+}
+
+/// Σ a · b for several a, of a multiple of [`LANES`]; each is the same sum whatever stands beside it.
+#[inline(always)]
+fn dots<T: Number, const N: usize>(a: [&[T]; N], b: &[T]) -> [T; N] {
+    let mut sums = [[T::default(); LANES]; N];
+    let (a, b) = (a.map(|a| a.as_chunks::<LANES>().0), b.as_chunks::<LANES>().0);
+    for (k, b) in b.iter().enumerate() {
+        for (sums, a) in sums.iter_mut().zip(&a) {
+            for (sum, (a, b)) in sums.iter_mut().zip(a[k].iter().zip(b)) {
+                *sum += *a * *b;
+            }
+        }
     }
-    all
+    sums.map(|s| ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])))
 }

@@ -2,8 +2,9 @@
 //! channel by channel in a file, and channel after channel in a tensor.
 
 use super::fault::{Fault, fault};
+use super::source::Input;
 use super::{AudioMetaData, Encoding};
-use flambeau_tensor::{Element, Result, Tensor};
+use flambeau_tensor::{Element, Tensor};
 
 /// A file whose structure was found whole.
 #[derive(Debug)]
@@ -89,33 +90,82 @@ impl Form {
 }
 
 impl Pcm {
-    /// The samples of `frames` whole frames as `[channels, frames]`.
-    #[track_caller]
-    pub fn tensor(&self, mut bytes: Vec<u8>, frames: usize, normalize: bool) -> Result<Tensor> {
-        let (channels, encoding) = (self.meta.num_channels, self.meta.encoding);
-        let size = self.meta.bits_per_sample.div_ceil(8) as usize;
-        if self.big_endian && size > 1 {
-            bytes.chunks_exact_mut(size).for_each(<[u8]>::reverse);
+    /// The `frames` frames from `from` on, which are there, as `[channels, frames]`.
+    pub fn read(
+        &self,
+        input: &mut Input,
+        from: usize,
+        frames: usize,
+        normalize: bool,
+    ) -> std::result::Result<Tensor, Fault> {
+        let place = Place { pcm: self, input, from, frames };
+        match (self.meta.encoding, self.meta.bits_per_sample.div_ceil(8)) {
+            (Encoding::PcmF, 8) if normalize => place.planes(|s| f64::from_le_bytes(s) as f32),
+            (Encoding::PcmF, 8) => place.planes(f64::from_le_bytes),
+            (Encoding::PcmF, _) => place.planes(f32::from_le_bytes),
+            (Encoding::Ulaw, _) => place.planes(|[s]| f32::from(ulaw(s)) / 32768.0),
+            (Encoding::Alaw, _) => place.planes(|[s]| f32::from(alaw(s)) / 32768.0),
+            (_, 1) if normalize => place.planes(|[s]| (f32::from(s) - 128.0) / 128.0),
+            (_, 1) => place.planes(|[s]: [u8; 1]| s),
+            (_, 2) if normalize => place.planes(|s| f32::from(i16::from_le_bytes(s)) / 32768.0),
+            (_, 2) => place.planes(i16::from_le_bytes),
+            (_, 3) if normalize => place.planes(|s| unit(upper24(s))),
+            (_, 3) => place.planes(upper24),
+            _ if normalize => place.planes(|s| unit(i32::from_le_bytes(s))),
+            _ => place.planes(i32::from_le_bytes),
         }
-        if self.signed && size == 1 && encoding == Encoding::PcmS {
-            bytes.iter_mut().for_each(|b| *b ^= 0x80);
+    }
+}
+
+/// About how many bytes are read at once: what a near cache holds.
+const TILE: usize = 1 << 16;
+
+/// Frames to be read of a file.
+struct Place<'a> {
+    pcm: &'a Pcm,
+    input: &'a mut Input,
+    from: usize,
+    frames: usize,
+}
+
+impl Place<'_> {
+    /// The samples of `N` bytes each by `read`, the channels taken apart.
+    fn planes<const N: usize, T: Element + Default>(
+        self,
+        read: impl Fn([u8; N]) -> T,
+    ) -> std::result::Result<Tensor, Fault> {
+        let Place { pcm, input, from, frames } = self;
+        let (channels, block) = (pcm.meta.num_channels, pcm.block);
+        let flipped = pcm.signed && N == 1 && pcm.meta.encoding == Encoding::PcmS;
+        let each = (TILE / block).max(1);
+        // The products are below the length of the file, as the walk has seen.
+        let mut all = vec![T::default(); channels * frames];
+        for start in (0..frames).step_by(each) {
+            let count = each.min(frames - start);
+            let mut tile = input.part(pcm.data_at + ((from + start) * block) as u64, count * block)?;
+            if pcm.big_endian && N > 1 {
+                tile.as_chunks_mut::<N>().0.iter_mut().for_each(|sample| sample.reverse());
+            }
+            if flipped {
+                tile.iter_mut().for_each(|b| *b ^= 0x80);
+            }
+            let samples = tile.as_chunks::<N>().0;
+            let mut planes = all.chunks_exact_mut(frames).map(|plane| &mut plane[start..start + count]);
+            if channels == 2 {
+                if let (Some(left), Some(right)) = (planes.next(), planes.next()) {
+                    for ((l, r), [a, b]) in left.iter_mut().zip(right).zip(samples.as_chunks::<2>().0) {
+                        (*l, *r) = (read(*a), read(*b));
+                    }
+                }
+                continue;
+            }
+            for (channel, plane) in planes.enumerate() {
+                for (y, s) in plane.iter_mut().zip(samples[channel..].iter().step_by(channels)) {
+                    *y = read(*s);
+                }
+            }
         }
-        let bytes = &bytes[..];
-        match (encoding, size) {
-            (Encoding::PcmF, 8) if normalize => planes(bytes, channels, frames, |s| f64::from_le_bytes(s) as f32),
-            (Encoding::PcmF, 8) => planes(bytes, channels, frames, f64::from_le_bytes),
-            (Encoding::PcmF, _) => planes(bytes, channels, frames, f32::from_le_bytes),
-            (Encoding::Ulaw, _) => planes(bytes, channels, frames, |[s]| f32::from(ulaw(s)) / 32768.0),
-            (Encoding::Alaw, _) => planes(bytes, channels, frames, |[s]| f32::from(alaw(s)) / 32768.0),
-            (_, 1) if normalize => planes(bytes, channels, frames, |[s]| (f32::from(s) - 128.0) / 128.0),
-            (_, 1) => planes(bytes, channels, frames, |[s]: [u8; 1]| s),
-            (_, 2) if normalize => planes(bytes, channels, frames, |s| f32::from(i16::from_le_bytes(s)) / 32768.0),
-            (_, 2) => planes(bytes, channels, frames, i16::from_le_bytes),
-            (_, 3) if normalize => planes(bytes, channels, frames, |s| unit(upper24(s))),
-            (_, 3) => planes(bytes, channels, frames, upper24),
-            _ if normalize => planes(bytes, channels, frames, |s| unit(i32::from_le_bytes(s))),
-            _ => planes(bytes, channels, frames, i32::from_le_bytes),
-        }
+        Ok(Tensor::from_vec(all, [channels, frames])?)
     }
 }
 
@@ -127,27 +177,6 @@ fn upper24([a, b, c]: [u8; 3]) -> i32 {
 /// A sample of 32 bits in -1 to 1.
 pub(super) fn unit(sample: i32) -> f32 {
     sample as f32 / 2147483648.0
-}
-
-/// Samples of `N` bytes each by `read`, the channels taken apart.
-#[track_caller]
-fn planes<const N: usize, T: Element>(
-    bytes: &[u8],
-    channels: usize,
-    frames: usize,
-    read: impl Fn([u8; N]) -> T,
-) -> Result<Tensor> {
-    let samples = bytes.as_chunks::<N>().0;
-    let all = if channels == 1 {
-        samples.iter().map(|s| read(*s)).collect()
-    } else {
-        let mut all = Vec::with_capacity(samples.len());
-        for channel in 0..channels {
-            all.extend(samples.iter().skip(channel).step_by(channels).map(|s| read(*s)));
-        }
-        all
-    };
-    Tensor::from_vec(all, [channels, frames])
 }
 
 /// A sample by the µ-law of G.711: sign, exponent of 3 bits, mantissa of 4, all inverted.

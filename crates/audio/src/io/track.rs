@@ -163,11 +163,7 @@ impl Plain {
         normalize: bool,
     ) -> std::result::Result<Tensor, Fault> {
         Ok(match self {
-            Plain::Pcm(pcm) => {
-                // Both products are below the length of the file, as the walk has seen.
-                let bytes = input.part(pcm.data_at + (from * pcm.block) as u64, frames * pcm.block)?;
-                pcm.tensor(bytes, frames, normalize)?
-            }
+            Plain::Pcm(pcm) => pcm.read(input, from, frames, normalize)?,
             Plain::Adpcm(adpcm) => {
                 let place = adpcm.bytes(from, frames);
                 let bytes = input.part(place.start, (place.end - place.start) as usize)?;

@@ -2,7 +2,7 @@
 //! codes. Lossless: what is read is what was written.
 
 use super::md5::Md5;
-use super::{Form, integer};
+use super::{Form, integer_of};
 use flambeau_tensor::{DType, Result, Tensor, ensure};
 
 /// Frames of a block.
@@ -54,9 +54,10 @@ pub(in crate::io) fn flac(form: &Form, wave: &Tensor) -> Result<Vec<u8>> {
 /// The samples as integers of so many bits, channel after channel.
 #[track_caller]
 fn integers(wave: &Tensor, bits: u32) -> Result<Vec<i32>> {
+    let full = 2f64.powi(bits as i32 - 1);
     Ok(match wave.dtype() {
-        DType::F32 => wave.to_vec::<f32>()?.into_iter().map(|x| integer(x.into(), bits)).collect(),
-        _ => super::unit_samples(wave)?.into_iter().map(|x| integer(x, bits)).collect(),
+        DType::F32 => wave.contiguous()?.data::<f32>()?.iter().map(|x| integer_of((*x).into(), full)).collect(),
+        _ => super::unit_samples(wave)?.into_iter().map(|x| integer_of(x, full)).collect(),
     })
 }
 
@@ -89,6 +90,14 @@ impl Bits {
     fn put(&mut self, value: u64, bits: u32) {
         self.held = self.held << bits | (value & ((1 << bits) - 1));
         self.count += bits;
+        if self.count >= 32 {
+            self.count -= 32;
+            self.bytes.extend_from_slice(&((self.held >> self.count) as u32).to_be_bytes());
+        }
+    }
+
+    /// Moves whole bytes to where they stay.
+    fn flush(&mut self) {
         while self.count >= 8 {
             self.count -= 8;
             self.bytes.push((self.held >> self.count) as u8);
@@ -117,9 +126,8 @@ impl Bits {
 
     /// The bytes, the last filled with zeros.
     fn bytes(mut self) -> Vec<u8> {
-        if self.count > 0 {
-            self.put(0, 8 - self.count);
-        }
+        self.put(0, (8 - self.count % 8) % 8);
+        self.flush();
         self.bytes
     }
 }
@@ -176,6 +184,7 @@ impl Encoder {
         if size != BLOCK {
             bits.put(size as u64 - 1, 16);
         }
+        bits.flush();
         let crc = bits.bytes.iter().fold(0, |crc: u8, byte| self.crc8[usize::from(crc ^ byte)]);
         bits.put(crc.into(), 8);
         for (plane, width) in planes {

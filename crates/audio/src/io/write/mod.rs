@@ -38,6 +38,14 @@ fn unit_samples(wave: &Tensor) -> Result<Vec<f64>> {
 
 /// The integer of so many bits that is nearest to a sample, kept in range; NaN is silence.
 fn integer(x: f64, bits: u32) -> i32 {
-    let full = 2f64.powi(bits as i32 - 1);
-    (x * full).round_ties_even().clamp(-full, full - 1.0) as i32
+    integer_of(x, 2f64.powi(bits as i32 - 1))
+}
+
+/// As [`integer`], by how many integers there are from 0 to 1.
+#[inline]
+fn integer_of(x: f64, full: f64) -> i32 {
+    // A number of this size has no digits behind the point: adding it rounds, halves to the even one.
+    const ROUND: f64 = 6_755_399_441_055_744.0;
+    let kept = (x * full).clamp(-full, full - 1.0);
+    (kept + ROUND - ROUND) as i32
 }
