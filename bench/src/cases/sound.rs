@@ -119,19 +119,19 @@ fn files() -> Vec<Case> {
 fn networks() -> Vec<Case> {
     vec![
         Case::new("conformer", || {
-            let mut model = Conformer::new(80, 4, 128, 4, 31).build()?;
+            let model = Conformer::new(80, 4, 128, 4, 31).build()?;
             model.eval();
             let (x, lengths) = (randn(&[8, 400, 80])?, Tensor::from_vec(vec![400i64; 8], 8)?);
             infer(move || Ok(model.call((&x, &lengths))?.0))
         }),
         Case::new("conv_tasnet_base", || {
-            let mut model = conv_tasnet_base(2)?;
+            let model = conv_tasnet_base(2)?;
             model.eval();
             let x = noise(1, 2, 8000)?.unsqueeze(0)?;
             infer(move || model.call(&x))
         }),
         Case::new("wav2vec2_base", || {
-            let mut model = wav2vec2_base().build()?;
+            let model = wav2vec2_base().build()?;
             model.eval();
             let x = noise(1, 5, 16_000)?;
             infer(move || Ok(model.call((&x, None))?.0))

@@ -27,6 +27,7 @@ template <C (*F)(C)> __device__ inline C turned(C z) {
 }
 
 __device__ __noinline__ double log_abs(C z) {
+    if (z.re != z.re || z.im != z.im) return log(hypot(z.re, z.im));
     double a = fmax(fabs(z.re), fabs(z.im)), b = fmin(fabs(z.re), fabs(z.im));
     if (a > LARGE && finite(a)) return log(hypot(a / 4, b / 4)) + 2 * LN_2;
     if (a < 1e-300 && a > 0) return log(hypot(a * 0x1p100, b * 0x1p100)) - 100 * LN_2;
@@ -35,6 +36,7 @@ __device__ __noinline__ double log_abs(C z) {
 }
 __device__ __noinline__ C ln(C z) { return {log_abs(z), atan2(z.im, z.re)}; }
 __device__ __noinline__ C ln1p(C z) {
+    if (z.re != z.re || z.im != z.im) return {NOTHING, NOTHING};
     double angle = atan2(z.im, z.re + 1);
     if (hypot(z.re, z.im) < 0.5) {
         double r = z.re * (2 + z.re) + z.im * z.im;
@@ -91,6 +93,7 @@ __device__ __noinline__ C divided(C a, C b) {
     return {(a.re * ratio + a.im) / below, (a.im * ratio - a.re) / below};
 }
 __device__ __noinline__ C recip(C z) {
+    if (z.re == 0 && z.im == 0) return {INF, NOTHING};
     if (fabs(z.re) >= fabs(z.im)) {
         double ratio = z.im / z.re, below = z.re + z.im * ratio;
         return {1 / below, -ratio / below};

@@ -444,6 +444,8 @@ fn complex_numbers_compute_in_their_own_parts() {
             );
         }
     }
+    let ends = tensor!([Complex::new(f32::INFINITY, f32::NAN), Complex::new(f32::NAN, f32::NEG_INFINITY)]);
+    assert_eq!(ends.abs().unwrap().to_vec::<f32>().unwrap(), [f32::INFINITY; 2]);
     let huge = tensor!([Complex::new(3e30f32, 4e30), Complex::new(0.0, -1e-30)]);
     assert_eq!(huge.abs().unwrap().to_vec::<f32>().unwrap(), [5e30, 1e-30]);
     assert_eq!(huge.eq(&huge).unwrap().to_vec::<bool>().unwrap(), [true; 2]);

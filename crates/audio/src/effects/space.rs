@@ -148,7 +148,8 @@ fn room(x: &[f64], rate: u32, reverb: &Reverb, side: f64) -> Vec<f64> {
     let damping = damping / 100.0 * 0.3 + 0.2;
     let length = |n: usize| {
         let samples = (n as f64 + side * SPREAD * depth / 100.0) * scale * f64::from(rate) / 44_100.0;
-        vec![0.0; (samples.round() as usize).max(1)]
+        // A ring that is longer than the signal never comes round.
+        vec![0.0; (samples.round() as usize).clamp(1, x.len().max(1))]
     };
     let mut combs = COMBS.map(|n| Comb { ring: length(n), at: 0, damped: 0.0 });
     let mut allpasses = ALLPASSES.map(|n| Allpass { ring: length(n), at: 0 });

@@ -7,6 +7,7 @@
 use flambeau_autograd::{Context, Function};
 use flambeau_tensor::alloc::check_bytes;
 use flambeau_tensor::{DType, Device, Result, Stored, Tensor, bail, ensure};
+use pulp::{Arch, Simd, WithSimd};
 use std::f64::consts::PI;
 use std::ops::{Add, AddAssign, Mul};
 use std::sync::Arc;
@@ -352,13 +353,12 @@ impl Resampled {
         let (xs, mut ys) = (x.data::<T>()?, y.data_mut::<T>()?);
         let firsts: Vec<usize> = (0..new).map(|phase| self.taps.first(phase)).collect();
         // The signal with zeros around it, so that no tap lies outside.
-        let mut padded = vec![T::default(); width + self.frames + each];
+        let (arch, mut padded) = (Arch::new(), vec![T::default(); width + self.frames + each]);
         for (x, y) in xs.chunks_exact(x.shape()[1]).zip(ys.chunks_exact_mut(length)) {
-            let rows = || firsts.iter().zip(weights.chunks_exact(each));
             if self.transposed {
                 padded.fill(T::default());
                 for (block, xs) in x.chunks(new).enumerate() {
-                    for ((first, row), x) in rows().zip(xs) {
+                    for ((first, row), x) in firsts.iter().zip(weights.chunks_exact(each)).zip(xs) {
                         let at = block * orig + first;
                         for (p, w) in padded[at..at + each].iter_mut().zip(row) {
                             *p += *w * *x;
@@ -368,7 +368,8 @@ impl Resampled {
                 y.copy_from_slice(&padded[width..width + self.frames]);
             } else {
                 padded[width..width + self.frames].copy_from_slice(x);
-                pulp::Arch::new().dispatch(|| interpolated(&padded, y, rows(), orig, new));
+                let (padded, firsts, weights) = (&padded[..], &firsts[..], &weights[..]);
+                arch.dispatch(Interpolation { padded, y, firsts, weights, orig });
             }
         }
         drop(ys);
@@ -377,52 +378,87 @@ impl Resampled {
 }
 
 /// What a signal and its kernels are made of.
-trait Number: Copy + Default + Add<Output = Self> + AddAssign + Mul<Output = Self> {}
-impl Number for f32 {}
-impl Number for f64 {}
+trait Number: Copy + Default + Add<Output = Self> + AddAssign + Mul<Output = Self> {
+    /// Σ a · b for several a, which begin `apart` from each other; each is the same sum whatever stands beside it.
+    fn dots<S: Simd, const N: usize>(simd: S, a: &[Self], apart: usize, b: &[Self]) -> [Self; N];
+}
+
+macro_rules! numbers {
+    ($($t:ty: $V:ident $splat:ident $mul_add:ident $partial_load:ident $reduce_sum:ident;)*) => {$(
+        impl Number for $t {
+            #[inline(always)]
+            #[expect(clippy::needless_range_loop, reason = "what holds registers runs over indices")]
+            fn dots<S: Simd, const N: usize>(simd: S, a: &[$t], apart: usize, b: &[$t]) -> [$t; N] {
+                let (lanes, len) = (size_of::<S::$V>() / size_of::<$t>(), b.len());
+                assert!((N - 1) * apart + len <= a.len());
+                let (mut sums, mut at) = ([simd.$splat(0.0); N], 0);
+                while at + lanes <= len {
+                    // SAFETY: a register from `at` on is inside `b`.
+                    let weights = unsafe { b.as_ptr().add(at).cast::<S::$V>().read_unaligned() };
+                    for i in 0..N {
+                        // SAFETY: and inside each `a`, the last of which was just seen to end inside the slice.
+                        let x = unsafe { a.as_ptr().add(i * apart + at).cast::<S::$V>().read_unaligned() };
+                        sums[i] = simd.$mul_add(x, weights, sums[i]);
+                    }
+                    at += lanes;
+                }
+                if at < len {
+                    let weights = simd.$partial_load(&b[at..]);
+                    for i in 0..N {
+                        let x = simd.$partial_load(&a[i * apart + at..i * apart + len]);
+                        sums[i] = simd.$mul_add(x, weights, sums[i]);
+                    }
+                }
+                let mut all = [0.0; N];
+                for i in 0..N {
+                    all[i] = simd.$reduce_sum(sums[i]);
+                }
+                all
+            }
+        }
+    )*};
+}
+
+numbers! {
+    f32: f32s splat_f32s mul_add_e_f32s partial_load_f32s reduce_sum_f32s;
+    f64: f64s splat_f64s mul_add_e_f64s partial_load_f64s reduce_sum_f64s;
+}
 
 /// Groups that are computed beside each other: they share their kernels.
 const TOGETHER: usize = 4;
 
-/// All outputs `y` of a signal with zeros around it, by the kernels of each phase and where they begin.
-#[inline(always)]
-fn interpolated<'a, T: Number>(
-    padded: &[T],
-    y: &mut [T],
-    rows: impl Iterator<Item = (&'a usize, &'a [T])> + Clone,
+/// All outputs of a signal, by the kernels of each phase and where they begin.
+struct Interpolation<'a, T> {
+    /// The signal with zeros around it.
+    padded: &'a [T],
+    y: &'a mut [T],
+    firsts: &'a [usize],
+    weights: &'a [T],
     orig: usize,
-    new: usize,
-) where
-    T: 'a,
-{
-    for (i, ys) in y.chunks_mut(TOGETHER * new).enumerate() {
-        let start = i * TOGETHER * orig;
-        let whole = ys.len() == TOGETHER * new;
-        for (phase, (first, row)) in rows.clone().enumerate() {
-            let x = |group: usize| &padded[start + group * orig + first..][..row.len()];
-            if whole {
-                let sums = dots::<T, TOGETHER>(std::array::from_fn(x), row);
-                sums.iter().enumerate().for_each(|(group, sum)| ys[group * new + phase] = *sum);
-            } else {
-                for (group, y) in ys.iter_mut().skip(phase).step_by(new).enumerate() {
-                    [*y] = dots([x(group)], row);
-                }
-            }
-        }
-    }
 }
 
-/// Σ a · b for several a, of a multiple of [`LANES`]; each is the same sum whatever stands beside it.
-#[inline(always)]
-fn dots<T: Number, const N: usize>(a: [&[T]; N], b: &[T]) -> [T; N] {
-    let mut sums = [[T::default(); LANES]; N];
-    let (a, b) = (a.map(|a| a.as_chunks::<LANES>().0), b.as_chunks::<LANES>().0);
-    for (k, b) in b.iter().enumerate() {
-        for (sums, a) in sums.iter_mut().zip(&a) {
-            for (sum, (a, b)) in sums.iter_mut().zip(a[k].iter().zip(b)) {
-                *sum += *a * *b;
+impl<T: Number> WithSimd for Interpolation<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Interpolation { padded, y, firsts, weights, orig } = self;
+        let (new, each) = (firsts.len(), weights.len() / firsts.len());
+        let (groups, mut group) = (y.len().div_ceil(new), 0);
+        while group < groups {
+            let whole = (group + TOGETHER) * new <= y.len();
+            for phase in 0..new.min(y.len() - group * new) {
+                let (row, at) = (&weights[phase * each..][..each], group * orig + firsts[phase]);
+                if whole {
+                    let sums = T::dots::<S, TOGETHER>(simd, &padded[at..], orig, row);
+                    for i in 0..TOGETHER {
+                        y[(group + i) * new + phase] = sums[i];
+                    }
+                } else {
+                    y[group * new + phase] = T::dots::<S, 1>(simd, &padded[at..], orig, row)[0];
+                }
             }
+            group += if whole { TOGETHER } else { 1 };
         }
     }
-    sums.map(|s| ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])))
 }

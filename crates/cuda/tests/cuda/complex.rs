@@ -62,7 +62,10 @@ fn ends_of_complex_functions_are_the_cpus() {
     let parts = [0.0, -0.0, 1.0, -1.0, 1e-310, -1e300, 1e308, 30.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN];
     let pairs: Vec<f64> = parts.iter().flat_map(|re| parts.iter().flat_map(move |im| [*re, *im])).collect();
     let x = Tensor::from_vec(pairs, [parts.len() * parts.len(), 2]).unwrap().view_as_complex().unwrap();
-    let functions: [(&str, Function); 9] = [
+    let functions: [(&str, Function); 12] = [
+        ("reciprocal", Tensor::reciprocal),
+        ("rsqrt", Tensor::rsqrt),
+        ("log1p", Tensor::log1p),
         ("exp", Tensor::exp),
         ("log", Tensor::log),
         ("sqrt", Tensor::sqrt),

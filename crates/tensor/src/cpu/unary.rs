@@ -135,7 +135,8 @@ impl CpuKernel for Abs {
             // Squares of `f32` do not overflow an `f64`.
             let size = |z: Complex<f32>| {
                 let (re, im) = (z.re as f64, z.im as f64);
-                (re * re + im * im).sqrt() as f32
+                let infinite = re.abs() == f64::INFINITY || im.abs() == f64::INFINITY;
+                if infinite { f32::INFINITY } else { (re * re + im * im).sqrt() as f32 }
             };
             map1::<Complex<f32>, f32>(x, out, size);
             return Ok(());

@@ -21,8 +21,11 @@ fn turned(z: C, f: fn(C) -> C) -> C {
     C::new(w.im, -w.re)
 }
 
-/// log |z|, without overflow, and exact where |z| is near 1.
+/// log |z|, without overflow, and exact where |z| is near 1. A part that is NaN makes it NaN unless the other is infinite.
 fn log_abs(z: C) -> f64 {
+    if z.is_nan() {
+        return z.re.hypot(z.im).ln();
+    }
     let (a, b) = (z.re.abs().max(z.im.abs()), z.re.abs().min(z.im.abs()));
     if a > LARGE && a.is_finite() {
         return (a / 4.0).hypot(b / 4.0).ln() + 2.0 * LN_2;
@@ -47,6 +50,9 @@ pub(crate) fn log10(z: C) -> C {
 }
 
 pub(crate) fn log1p(z: C) -> C {
+    if z.is_nan() {
+        return C::new(f64::NAN, f64::NAN);
+    }
     let angle = z.im.atan2(z.re + 1.0);
     if z.re.hypot(z.im) < 0.5 {
         // |1 + z|² − 1
@@ -129,8 +135,11 @@ pub(crate) fn div(a: C, b: C) -> C {
     }
 }
 
-/// 1 / z as [`div`], with the signs of zeros.
+/// 1 / z as [`div`], with the signs of zeros; of 0 the imaginary part is none.
 pub(crate) fn recip(z: C) -> C {
+    if z.re == 0.0 && z.im == 0.0 {
+        return C::new(f64::INFINITY, f64::NAN);
+    }
     if z.re.abs() >= z.im.abs() {
         let ratio = z.im / z.re;
         let below = z.re + z.im * ratio;

@@ -446,3 +446,26 @@ fn functions_of_the_conjugate_are_conjugates() {
         }
     }
 }
+
+/// As PyTorch has them: a part that is none is never lost.
+#[test]
+fn nan_parts_and_zeros() {
+    let same = |got: f64, want: f64| got == want || got.is_nan() && want.is_nan();
+    for (x, y) in [(1.0, NAN), (NAN, 1.0), (INF, NAN), (NAN, -INF), (NAN, 0.0), (0.0, NAN), (NAN, NAN), (-1.0, NAN)] {
+        let (z, infinite) = (C::new(x, y), x.is_infinite() || y.is_infinite());
+        for (name, f) in [("ln", ln as fn(C) -> C), ("log2", log2), ("log10", log10)] {
+            let w = f(z);
+            assert!(same(w.re, if infinite { INF } else { NAN }) && w.im.is_nan(), "{name} of {z}: {w}");
+        }
+        for (name, f) in [("log1p", log1p as fn(C) -> C), ("recip", recip), ("rsqrt", rsqrt)] {
+            let w = f(z);
+            assert!(w.re.is_nan() && w.im.is_nan(), "{name} of {z}: {w}");
+        }
+    }
+    for z in [C::new(0.0, 0.0), C::new(-0.0, 0.0), C::new(0.0, -0.0)] {
+        for f in [recip, rsqrt] {
+            let w = f(z);
+            assert!(w.re == INF && w.im.is_nan(), "{z}: {w}");
+        }
+    }
+}
