@@ -387,7 +387,6 @@ macro_rules! numbers {
     ($($t:ty: $V:ident $splat:ident $mul_add:ident $partial_load:ident $reduce_sum:ident;)*) => {$(
         impl Number for $t {
             #[inline(always)]
-            #[expect(clippy::needless_range_loop, reason = "what holds registers runs over indices")]
             fn dots<S: Simd, const N: usize>(simd: S, a: &[$t], apart: usize, b: &[$t]) -> [$t; N] {
                 let (lanes, len) = (size_of::<S::$V>() / size_of::<$t>(), b.len());
                 assert!((N - 1) * apart + len <= a.len());
