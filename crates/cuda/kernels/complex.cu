@@ -114,29 +114,32 @@ __device__ __noinline__ C csigmoid(C z) {
 __device__ __noinline__ C csinh(C z) {
     double x = z.re, y = z.im, s, c;
     if (y == 0) return {sinh(x), y};
-    if (infinite(x) && !finite(y)) return {x, NOTHING};
+    if ((infinite(x) || x == 0) && !finite(y)) return {x, NOTHING};
     sincos(y, &s, &c);
     if (fabs(x) > 708) {
-        x -= copysign(1.0, x);
-        return {c * sinh(x) * 2.71828182845904523536, s * cosh(x) * 2.71828182845904523536};
+        double half = exp(fabs(x) / 2);
+        return {copysign(c * half / 2 * half, c * x), s * half / 2 * half};
     }
     return {c * sinh(x), s * cosh(x)};
 }
 __device__ __noinline__ C ccosh(C z) {
     double x = z.re, y = z.im, s, c;
     if (y == 0) return {cosh(x), signbit(x) ? -y : y};
-    if (infinite(x) && !finite(y)) return {INF, NOTHING};
+    if (!finite(y) && infinite(x)) return {INF, NOTHING};
+    if (!finite(y) && x == 0) return {NOTHING, 0};
     sincos(y, &s, &c);
     if (fabs(x) > 708) {
-        x -= copysign(1.0, x);
-        return {c * cosh(x) * 2.71828182845904523536, s * sinh(x) * 2.71828182845904523536};
+        double half = exp(fabs(x) / 2);
+        return {c * half / 2 * half, copysign(s * half / 2 * half, s * x)};
     }
     return {c * cosh(x), s * sinh(x)};
 }
 __device__ __noinline__ C ctanh(C z) {
     double x = z.re, y = z.im;
     if (infinite(x) && !finite(y)) return {copysign(1.0, x), copysign(0.0, y)};
-    if (fabs(x) > 22) return {copysign(1.0, x), 4 * sin(y) * cos(y) * exp(-2 * fabs(x))};
+    if (x == 0 && !finite(y)) return {x, NOTHING};
+    if (x != x && y == 0) return z;
+    if (fabs(x) > 22 && finite(y)) return {copysign(1.0, x), 4 * sin(y) * cos(y) * exp(-2 * fabs(x))};
     double t = tanh(x), slope = tan(y), sech = 1 / cosh(x), below = 1 + (t * slope) * (t * slope);
     return {t * (1 + slope * slope) / below, slope / below * sech * sech};
 }
@@ -146,26 +149,30 @@ __device__ inline double log_twice(C z) { return log(hypot(z.re / 2, z.im / 2)) 
 __device__ __noinline__ C casinh(C z) {
     double x = z.re, y = z.im;
     if (large(z)) return {copysign(log_twice(z), x), atan2(y, fabs(x))};
+    if (x != x && y == 0) return z;
     C p = root({1 + y, -x}), q = root({1 - y, x});
     return {asinh(p.re * q.im - q.re * p.im), atan2(y, p.re * q.re - p.im * q.im)};
 }
 __device__ __noinline__ C cacosh(C z) {
     double x = z.re, y = z.im;
     if (large(z)) return {log_twice(z), atan2(y, x)};
+    if (x == 0 && y != y) return {y, PI / 2};
     C p = root({x - 1, y}), q = root({x + 1, y});
     return {asinh(p.re * q.re + p.im * q.im), 2 * atan2(p.im, q.re)};
 }
 __device__ __noinline__ C cacos(C z) {
     double x = z.re, y = z.im;
     if (large(z)) return {atan2(fabs(y), x), -copysign(log_twice(z), y)};
+    if (x == 0 && y != y) return {PI / 2, y};
     C p = root({1 - x, -y}), q = root({1 + x, y});
     return {2 * atan2(p.re, q.re), asinh(q.re * p.im - q.im * p.re)};
 }
 __device__ __noinline__ C catanh_right(C z) {
     double x = z.re, y = z.im, above = fabs(y);
-    if (large(z)) {
+    if (x == 0 && y != y) return z;
+    if (fmax(x, above) > 1e150) {
         double half = hypot(x / 2, above / 2);
-        return {infinite(half) ? 0 : x / 4 / half / half, copysign(PI / 2, y)};
+        return {infinite(half) ? 0 : x / 4 / half / half, y != y || half != half ? NOTHING : copysign(PI / 2, y)};
     }
     if (x == 1 && above < 1.4916681462400413e-154) {
         if (above == 0) return {INF, y};

@@ -192,7 +192,7 @@ macro_rules! unary {
     };
 }
 unary!(exp expm1 log log1p abs sign sqrt square rsqrt reciprocal sigmoid erf erfinv tan atan cos acos floor
-    lgamma digamma logsigmoid);
+    lgamma digamma logsigmoid logical_not isnan);
 
 macro_rules! comparisons {
     ($($name:ident)*) => {

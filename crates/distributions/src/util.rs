@@ -2,8 +2,8 @@
 
 use crate::expr::{X, x};
 use crate::{Constraint, Distribution};
-use flambeau_tensor::shape::broadcast_shapes;
-use flambeau_tensor::{DType, Operand, Result, Tensor, broadcast_tensors, ensure};
+use flambeau_tensor::shape::{broadcast_shapes, checked_numel};
+use flambeau_tensor::{DType, Operand, Result, Tensor, bail, broadcast_tensors, ensure};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 static VALIDATE: AtomicBool = AtomicBool::new(true);
@@ -84,6 +84,15 @@ pub(crate) fn valid<D: Distribution + ?Sized>(d: &D, value: &Tensor) -> Result<X
 /// A sample's shape: that of the call, of the batch, of the event.
 pub(crate) fn extended<D: Distribution + ?Sized>(d: &D, sample: &[usize]) -> Vec<usize> {
     [sample, d.batch_shape(), d.event_shape()].concat()
+}
+
+/// How many samples a shape asks for.
+#[track_caller]
+pub(crate) fn samples<D: Distribution + ?Sized>(d: &D, shape: &[usize]) -> Result<usize> {
+    match checked_numel(shape) {
+        Some(n) => Ok(n),
+        None => bail!(Memory, d.name(), "samples of shape {shape:?} are more than can be counted"),
+    }
 }
 
 /// The sum over the last `dims` dimensions.

@@ -269,3 +269,14 @@ fn kl_of_wisharts_is_pytorchs_for_each_pair() {
     let small = Wishart::new(3.5, Tensor::from_slice(&[2.0], [1, 1]).unwrap()).unwrap();
     assert!(kl_divergence(&p, &small).unwrap_err().to_string().contains("2 and 1 rows"));
 }
+
+/// PyTorch draws on for ever.
+#[test]
+fn von_mises_of_any_concentration_ends() -> Result<()> {
+    let of = Tensor::from_vec(vec![1e-300, 3.0, 1e14, 1e16, 1e17, 1e300, f64::INFINITY], 7)?;
+    let drawn = VonMises::new(1.0, of)?.sample(&[100])?;
+    assert!(drawn.isfinite()?.all(..)?.item::<bool>()?);
+    let close = drawn.narrow(1, 2, 5)?.sub(1.0)?.abs()?.max_all()?.item::<f64>()?;
+    assert!(close < 1e-6, "{close}");
+    Ok(())
+}

@@ -35,6 +35,10 @@ impl Source<'_> {
         if metadata.is_dir() {
             return Err(Error::io("open", path, Os::IsADirectory.into()));
         }
+        if !metadata.is_file() {
+            let why = "no file but a pipe or a device, in which nothing is looked up: read it and give the bytes";
+            return Err(Error::io("open", path, std::io::Error::new(Os::Unsupported, why)));
+        }
         Ok(Source::File { file: Mutex::new(file), path: path.to_path_buf(), len: metadata.len(), map: None })
     }
 

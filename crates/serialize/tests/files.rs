@@ -552,3 +552,13 @@ fn names_of_one_tensor_are_recorded() {
         assert!(error.message().contains(fault), "{error}");
     }
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_pipe_is_refused() {
+    use std::os::fd::AsRawFd;
+    let (pipe, writer) = std::io::pipe().unwrap();
+    let error = load(format!("/dev/fd/{}", pipe.as_raw_fd())).unwrap_err();
+    assert!(error.to_string().contains("a pipe or a device"), "{error}");
+    drop(writer);
+}

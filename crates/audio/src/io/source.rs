@@ -50,9 +50,15 @@ impl Source {
     pub(super) fn open(&self) -> io::Result<Input> {
         Ok(match &self.0 {
             Kind::Path(path) => {
-                let file = File::open(path)?;
-                let length = file.metadata()?.len();
-                Input { reader: BufReader::new(Box::new(file)), length }
+                let mut file = File::open(path)?;
+                let about = file.metadata()?;
+                if about.is_file() || about.is_dir() {
+                    return Ok(Input { length: about.len(), reader: BufReader::new(Box::new(file)) });
+                }
+                // A pipe has neither a length nor a way back.
+                let mut bytes = Vec::new();
+                file.read_to_end(&mut bytes)?;
+                return Source::from(bytes).open();
             }
             Kind::Bytes(bytes) => {
                 Input { length: bytes.len() as u64, reader: BufReader::new(Box::new(Cursor::new(Arc::clone(bytes)))) }

@@ -476,6 +476,24 @@ fn broken_files_of_every_form_do_no_harm() {
     }
 }
 
+/// A pipe has no length and no way back, and is read all the same.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_pipe_by_its_path() {
+    use std::os::fd::AsRawFd;
+    let x = Tensor::from_vec((0..100_000).map(|i| (i % 200) as f32 / 256.0).collect(), [1, 100_000]).unwrap();
+    let mut bytes = Vec::new();
+    save(&mut bytes, &x, 8000).unwrap();
+    let (pipe, mut into) = std::io::pipe().unwrap();
+    // More than a pipe holds: the writer stays until somebody reads.
+    assert!(bytes.len() > 1 << 17);
+    let sent = bytes.clone();
+    let writer = std::thread::spawn(move || std::io::Write::write_all(&mut into, &sent));
+    let (y, rate) = load(format!("/dev/fd/{}", pipe.as_raw_fd())).unwrap();
+    writer.join().unwrap().unwrap();
+    assert!(y.equal(&load(bytes).unwrap().0).unwrap() && rate == 8000);
+}
+
 #[test]
 fn readers_and_forms_that_are_told() {
     let x = signal(1, 40, 6);

@@ -1,5 +1,6 @@
 //! Functions, transforms and effects on sound take any argument: the right answer or an error, soon, in little memory.
 
+#[path = "../../../tensor/tests/attack/thrown.rs"]
 mod thrown;
 
 use flambeau_audio::compliance::kaldi;

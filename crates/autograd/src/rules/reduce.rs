@@ -168,9 +168,12 @@ impl Rule for Norm {
             if p == 2.0 {
                 return share.mul(&g);
             }
-            let powers = share.sign()?.mul(&share.abs()?.pow(p - 1.0)?)?;
-            let powers = if p < 1.0 { powers.masked_fill(&x.eq(0.0)?, 0.0)? } else { powers };
-            powers.mul(&g)
+            let mut size = share.abs()?;
+            if p < 1.0 {
+                // Where a power has no slope, none of any order: the sign beside it is 0.
+                size = size.masked_fill(&x.eq(0.0)?, 1.0)?;
+            }
+            share.sign()?.mul(&size.pow(p - 1.0)?)?.mul(&g)
         })
     }
 }

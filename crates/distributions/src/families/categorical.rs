@@ -1,7 +1,7 @@
 //! Families of one of several categories: categorical, as a number or as a vector, and counts of each.
 
 use crate::expr::{X, x};
-use crate::util::{check_parameter, eps, extended, valid};
+use crate::util::{check_parameter, eps, extended, samples, valid};
 use crate::{Binomial, Constraint, Constraint::*, Distribution};
 use flambeau_tensor::{DType, Result, Tensor, ensure, no_grad};
 use std::any::Any;
@@ -120,7 +120,7 @@ impl Distribution for Categorical {
     }
     fn sample(&self, shape: &[usize]) -> Result<Tensor> {
         no_grad(|| {
-            let count = shape.iter().product::<usize>();
+            let count = samples(self, shape)?;
             let out = extended(self, shape);
             if out.contains(&0) {
                 return Tensor::zeros(&out[..]).dtype(DType::I64).device(self.param.device()).build();

@@ -28,7 +28,9 @@ impl Distribution for VonMises {
             let r = (1.0 + rho.square()) / (2.0 * rho);
             let r = (1.0 / &kappa + &kappa).where_cond(&kappa.lt(1e-5), r);
             let mut angle = Tensor::zeros(&shape[..]).dtype(DType::F64).device(self.loc.device()).build()?;
-            let mut done = angle.ne(0.0)?;
+            // So concentrated that all angles round to 0; where it is no number, neither is what is drawn.
+            let mut done = r.gt(1.0).logical_not().expand(&shape).get()?;
+            let nothing = kappa.isnan();
             while !done.all(..)?.item::<bool>()? {
                 let u =
                     Tensor::rand([&[3], &shape[..]].concat()).dtype(DType::F64).device(self.loc.device()).build()?;
@@ -40,7 +42,7 @@ impl Distribution for VonMises {
                 angle = ((u3 - 0.5).sign() * f.acos()).where_cond(&accept, x(&angle)).get()?;
                 done = x(&done).or(&accept).get()?;
             }
-            let turned = x(&angle) + PI + loc;
+            let turned = x(&angle).masked_fill(&nothing, f64::NAN) + PI + loc;
             (turned.then(|t| t.remainder(2.0 * PI)) - PI).to_dtype(self.loc.dtype()).get()
         })
     }

@@ -55,7 +55,7 @@ macro_rules! by_odds {
 
 /// 0 to `last` along dimension 0, for a batch of this shape.
 fn counting(last: i64, batch: &[usize], like: &Tensor, expand: bool) -> Result<Tensor> {
-    let values = Tensor::arange(0, last + 1).dtype(like.dtype()).device(like.device()).build()?;
+    let values = Tensor::arange(0, last.saturating_add(1)).dtype(like.dtype()).device(like.device()).build()?;
     let count = values.numel();
     let values = values.reshape([&[count][..], &vec![1; batch.len()]].concat())?;
     if expand { values.expand([&[count][..], batch].concat()) } else { Ok(values) }

@@ -2,10 +2,11 @@
 
 use super::{Beta, Chi2, MultivariateNormal};
 use crate::expr::{X, x};
-use crate::util::{broadcast_all, check_parameter, eps, extended, randn, tiny, valid};
+use crate::util::{broadcast_all, check_parameter, eps, extended, randn, samples, tiny, valid};
 use crate::{Constraint, Distribution};
+use flambeau_tensor::alloc::check_bytes;
 use flambeau_tensor::shape::broadcast_shapes;
-use flambeau_tensor::{Operand, Result, Tensor, ensure, linalg, no_grad};
+use flambeau_tensor::{DType, Operand, Result, Tensor, ensure, linalg, no_grad};
 use std::any::Any;
 use std::f64::consts::{LN_2, PI};
 
@@ -149,6 +150,7 @@ impl LKJCholesky {
     #[track_caller]
     pub fn new<'a>(dim: usize, concentration: impl Into<Operand<'a>>) -> Result<Self> {
         ensure!(dim >= 2, Argument, "LKJCholesky", "correlations of {dim} variables; two or more are right");
+        check_bytes("LKJCholesky", dim.saturating_mul(dim).saturating_mul(DType::F64.size()))?;
         let [concentration] = broadcast_all([concentration.into()])?;
         check_parameter("LKJCholesky", "concentration", &concentration, &Constraint::Positive)?;
         Ok(LKJCholesky { concentration, event: [dim, dim] })
@@ -349,7 +351,7 @@ impl Distribution for Wishart {
         Ok(Box::new(Wishart { df: self.df.expand(shape)?, scale_tril }))
     }
     fn rsample(&self, shape: &[usize]) -> Result<Tensor> {
-        let count = shape.iter().product::<usize>();
+        let count = samples(self, shape)?;
         let whole = extended(self, shape);
         let mut sample = self.draw(shape)?.reshape([&[count], &whole[shape.len()..]].concat())?;
         // PyTorch draws those again first that are not singular, and after these the singular ones. Its samples are these.

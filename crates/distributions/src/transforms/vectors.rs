@@ -5,6 +5,7 @@ use super::elementwise::{off_the_ends, tanh_jacobian};
 use crate::Constraint;
 use crate::expr::{X, x as formula};
 use crate::util::{eps, tiny};
+use flambeau_tensor::alloc::check_bytes;
 use flambeau_tensor::{Result, Tensor, bail, ensure, linalg};
 
 /// The softmax of vectors: `torch.distributions.SoftmaxTransform`. Several vectors become one, so it has no Jacobian.
@@ -46,8 +47,11 @@ pub struct StickBreakingTransform;
 impl StickBreakingTransform {
     /// log n, …, log 2, log 1: without them the first shares would be the larger ones.
     fn offset(n: usize, like: &Tensor) -> X {
-        let numbers: Vec<f64> = (1..=n).rev().map(|k| (k as f64).ln()).collect();
-        let made = || Tensor::from_vec(numbers, n)?.to_dtype(like.dtype())?.to_device(like.device());
+        let made = || {
+            check_bytes("StickBreakingTransform", n.saturating_mul(size_of::<f64>()))?;
+            let numbers: Vec<f64> = (1..=n).rev().map(|k| (k as f64).ln()).collect();
+            Tensor::from_vec(numbers, n)?.to_dtype(like.dtype())?.to_device(like.device())
+        };
         made().into()
     }
 }
@@ -168,8 +172,9 @@ impl CorrCholeskyTransform {
 
     /// The flat places of a matrix's elements at `diagonal` and below.
     fn places(d: usize, diagonal: isize, like: &Tensor) -> Result<Tensor> {
-        let below =
-            |i: usize| (0..d).filter(move |j| *j as isize - i as isize <= diagonal).map(move |j| (i * d + j) as i64);
+        check_bytes("CorrCholeskyTransform", d.saturating_mul(d / 2 + 1).saturating_mul(size_of::<i64>()))?;
+        let end = |i: usize| (i as isize + diagonal + 1).clamp(0, d as isize) as usize;
+        let below = |i: usize| (0..end(i)).map(move |j| (i * d + j) as i64);
         let places: Vec<i64> = (0..d).flat_map(below).collect();
         let n = places.len();
         Tensor::from_vec(places, n)?.to_device(like.device())

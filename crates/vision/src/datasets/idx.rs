@@ -31,12 +31,12 @@ pub fn read_idx(path: impl AsRef<Path>) -> Result<Tensor> {
 /// [`read_idx`] that calls the elements of the first dimension `what` in its errors.
 pub(super) fn read_idx_of(what: &str, path: &Path) -> Result<Tensor> {
     let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
-    let length = file.metadata().map_err(|e| Error::io("read", path, e))?.len();
+    let about = file.metadata().map_err(|e| Error::io("read", path, e))?;
     let mut reader = BufReader::with_capacity(1 << 16, file);
     let zipped =
         std::io::BufRead::fill_buf(&mut reader).map_err(|e| Error::io("read", path, e))?.starts_with(&[0x1f, 0x8b]);
     let content: &mut dyn Read = if zipped { &mut MultiGzDecoder::new(reader) } else { &mut reader };
-    let known = (!zipped).then_some(length);
+    let known = (!zipped && about.is_file()).then_some(about.len());
     Source { path, content, read: 0, known }.tensor(what)
 }
 

@@ -148,16 +148,8 @@ impl Core {
     pub fn forward<S: Sequence>(&self, input: S, h: Option<&Tensor>, c: Option<&Tensor>) -> Result<(S::Output, State)> {
         let o = &self.options;
         let name = o.name;
-        let steps = input.steps(name, o.batch_first)?;
+        let steps = input.steps(name, o.input_size, o.batch_first)?;
         let (data, sizes) = (&steps.data, &steps.sizes[..]);
-        let width = data.shape().last().copied().unwrap_or(0);
-        ensure!(
-            width == o.input_size,
-            Shape,
-            name,
-            "the input has {width} features, its last dimension; input_size is {}",
-            o.input_size
-        );
         let dtype = self.gates[0].weight_ih.dtype();
         ensure!(
             data.dtype() == dtype,

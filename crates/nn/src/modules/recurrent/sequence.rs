@@ -2,6 +2,7 @@
 
 use crate::Inputs;
 use crate::utils::rnn::PackedSequence;
+use flambeau_tensor::alloc::check_bytes;
 use flambeau_tensor::{Result, Tensor, Tensors, bail, ensure};
 
 /// The input of a recurrent layer: a tensor, `[T, N, features]` (`[N, T, features]` where `batch_first`) or one
@@ -10,9 +11,9 @@ pub trait Sequence: Copy + Inputs + private::Sealed {
     /// A tensor of a tensor, packed of packed.
     type Output: Tensors;
 
-    /// All steps after one another.
+    /// All steps after one another, of so many features.
     #[doc(hidden)]
-    fn steps(self, name: &'static str, batch_first: bool) -> Result<Steps>;
+    fn steps(self, name: &'static str, features: usize, batch_first: bool) -> Result<Steps>;
 
     /// What the layer made of the steps, in the form of this input.
     #[doc(hidden)]
@@ -44,19 +45,29 @@ enum Form {
     Packed { sorted: Option<Tensor>, unsorted: Option<Tensor> },
 }
 
+#[track_caller]
+fn check_features(name: &'static str, given: usize, right: usize) -> Result<()> {
+    ensure!(given == right, Shape, name, "the input has {given} features, its last dimension; input_size is {right}");
+    Ok(())
+}
+
 impl Sequence for &Tensor {
     type Output = Tensor;
 
     #[track_caller]
-    fn steps(self, name: &'static str, batch_first: bool) -> Result<Steps> {
+    fn steps(self, name: &'static str, features: usize, batch_first: bool) -> Result<Steps> {
         let (data, form) = match self.shape() {
-            [_, _] => (self.clone(), Form::One),
-            [a, b, features] => {
+            [_, given] => {
+                check_features(name, *given, features)?;
+                (self.clone(), Form::One)
+            }
+            [a, b, given] => {
+                check_features(name, *given, features)?;
                 let (steps, sequences) = if batch_first { (*b, *a) } else { (*a, *b) };
                 let by_step = if batch_first { self.transpose(0, 1)? } else { self.clone() };
                 // Without a sequence, one step stands for all.
                 let rows = if sequences == 0 { 0 } else { steps * sequences };
-                (by_step.reshape([rows, *features])?, Form::Padded { steps, sequences, batch_first })
+                (by_step.reshape([rows, features])?, Form::Padded { steps, sequences, batch_first })
             }
             shape => bail!(
                 Shape,
@@ -70,7 +81,9 @@ impl Sequence for &Tensor {
             _ => (self.shape()[0], 1),
         };
         ensure!(steps > 0, Shape, name, "the input has no steps: shape {:?}", self.shape());
-        Ok(Steps { data, sizes: vec![sequences; if sequences == 0 { 1 } else { steps }], form })
+        let steps = if sequences == 0 { 1 } else { steps };
+        check_bytes(name, steps.saturating_mul(size_of::<usize>()))?;
+        Ok(Steps { data, sizes: vec![sequences; steps], form })
     }
 
     #[track_caller]
@@ -90,14 +103,11 @@ impl Sequence for &PackedSequence {
     type Output = PackedSequence;
 
     #[track_caller]
-    fn steps(self, name: &'static str, _: bool) -> Result<Steps> {
-        ensure!(
-            self.data().rank() == 2,
-            Shape,
-            name,
-            "packed elements of shape {:?} are not [n, features]",
-            self.data().shape()
-        );
+    fn steps(self, name: &'static str, features: usize, _: bool) -> Result<Steps> {
+        let [_, given] = self.data().shape() else {
+            bail!(Shape, name, "packed elements of shape {:?} are not [n, features]", self.data().shape())
+        };
+        check_features(name, *given, features)?;
         let form = Form::Packed { sorted: self.sorted_indices().cloned(), unsorted: self.unsorted_indices().cloned() };
         Ok(Steps { data: self.data().clone(), sizes: self.batch_sizes().to_vec(), form })
     }

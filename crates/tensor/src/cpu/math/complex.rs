@@ -5,7 +5,7 @@
 //! which a zero would lose its sign or large parts cancel. What would overflow on the way is scaled before.
 
 use num_complex::Complex;
-use std::f64::consts::{E, FRAC_PI_2, LN_2, LN_10};
+use std::f64::consts::{FRAC_PI_2, LN_2, LN_10};
 
 type C = Complex<f64>;
 
@@ -180,13 +180,13 @@ pub(crate) fn sinh(z: C) -> C {
     if y == 0.0 {
         return C::new(x.sinh(), y);
     }
-    if x.is_infinite() && !y.is_finite() {
+    if (x.is_infinite() || x == 0.0) && !y.is_finite() {
         return C::new(x, f64::NAN);
     }
     let (sin, cos) = y.sin_cos();
     if x.abs() > EXP_LARGE {
-        let x = x - 1f64.copysign(x);
-        return C::new(cos * x.sinh() * E, sin * x.cosh() * E);
+        let half = (x.abs() / 2.0).exp();
+        return C::new((cos * half / 2.0 * half).copysign(cos * x), sin * half / 2.0 * half);
     }
     C::new(cos * x.sinh(), sin * x.cosh())
 }
@@ -196,13 +196,16 @@ pub(crate) fn cosh(z: C) -> C {
     if y == 0.0 {
         return C::new(x.cosh(), if x.is_sign_negative() { -y } else { y });
     }
-    if x.is_infinite() && !y.is_finite() {
+    if !y.is_finite() && x.is_infinite() {
         return C::new(f64::INFINITY, f64::NAN);
+    }
+    if !y.is_finite() && x == 0.0 {
+        return C::new(f64::NAN, 0.0);
     }
     let (sin, cos) = y.sin_cos();
     if x.abs() > EXP_LARGE {
-        let x = x - 1f64.copysign(x);
-        return C::new(cos * x.cosh() * E, sin * x.sinh() * E);
+        let half = (x.abs() / 2.0).exp();
+        return C::new(cos * half / 2.0 * half, (sin * half / 2.0 * half).copysign(sin * x));
     }
     C::new(cos * x.cosh(), sin * x.sinh())
 }
@@ -212,7 +215,13 @@ pub(crate) fn tanh(z: C) -> C {
     if x.is_infinite() && !y.is_finite() {
         return C::new(1f64.copysign(x), 0f64.copysign(y));
     }
-    if x.abs() > 22.0 {
+    if x == 0.0 && !y.is_finite() {
+        return C::new(x, f64::NAN);
+    }
+    if x.is_nan() && y == 0.0 {
+        return z;
+    }
+    if x.abs() > 22.0 && y.is_finite() {
         // 1 is what is left of the real part, and of the imaginary one sin 2y / cosh² x.
         return C::new(1f64.copysign(x), 4.0 * y.sin() * y.cos() * (-2.0 * x.abs()).exp());
     }
@@ -248,6 +257,9 @@ pub(crate) fn asinh(z: C) -> C {
     if large(z) {
         return C::new(log_twice(z).copysign(x), y.atan2(x.abs()));
     }
+    if x.is_nan() && y == 0.0 {
+        return z;
+    }
     let (p, q) = (sqrt(C::new(1.0 + y, -x)), sqrt(C::new(1.0 - y, x)));
     C::new((p.re * q.im - q.re * p.im).asinh(), y.atan2(p.re * q.re - p.im * q.im))
 }
@@ -257,6 +269,9 @@ pub(crate) fn acosh(z: C) -> C {
     if large(z) {
         return C::new(log_twice(z), y.atan2(x));
     }
+    if x == 0.0 && y.is_nan() {
+        return C::new(y, FRAC_PI_2);
+    }
     let (p, q) = (sqrt(C::new(x - 1.0, y)), sqrt(C::new(x + 1.0, y)));
     C::new((p.re * q.re + p.im * q.im).asinh(), 2.0 * p.im.atan2(q.re))
 }
@@ -265,6 +280,9 @@ pub(crate) fn acos(z: C) -> C {
     let (x, y) = (z.re, z.im);
     if large(z) {
         return C::new(y.abs().atan2(x), -log_twice(z).copysign(y));
+    }
+    if x == 0.0 && y.is_nan() {
+        return C::new(FRAC_PI_2, y);
     }
     let (p, q) = (sqrt(C::new(1.0 - x, -y)), sqrt(C::new(1.0 + x, y)));
     C::new(2.0 * p.re.atan2(q.re), (q.re * p.im - q.im * p.re).asinh())
@@ -279,10 +297,15 @@ pub(crate) fn atanh(z: C) -> C {
         return -atanh(-z);
     }
     let (x, y, above) = (z.re, z.im, z.im.abs());
-    if large(z) {
+    if x == 0.0 && y.is_nan() {
+        return z;
+    }
+    if x.max(above) > 1e150 {
+        // What is left of the real part is x / |z|².
         let half = (x / 2.0).hypot(above / 2.0);
         let re = if half.is_infinite() { 0.0 } else { x / 4.0 / half / half };
-        return C::new(re, FRAC_PI_2.copysign(y));
+        let none = y.is_nan() || half.is_nan();
+        return C::new(re, if none { f64::NAN } else { FRAC_PI_2.copysign(y) });
     }
     if x == 1.0 && above < f64::MIN_POSITIVE.sqrt() {
         if above == 0.0 {

@@ -1,6 +1,7 @@
 //! The functions of a complex number at points recorded from PyTorch, and along their branch cuts.
 
 use super::*;
+use std::f64::consts::FRAC_PI_4;
 
 const INF: f64 = f64::INFINITY;
 const NAN: f64 = f64::NAN;
@@ -358,6 +359,165 @@ const VALUES: [(&str, fn(C) -> C, [(f64, f64); 10]); 21] = [
     ),
 ];
 
+/// At the parts 0, 1, infinity and none, the imaginary one first in turn: C99's Annex G, which is PyTorch's but for the sign of a zero.
+#[allow(clippy::approx_constant, clippy::type_complexity)] // numbers as PyTorch gives them
+const SPECIAL: [(&str, fn(C) -> C, [(f64, f64); 16]); 7] = [
+    (
+        "sinh",
+        sinh,
+        [
+            (0.0, 0.0),
+            (0.0, 0.8414709848078965),
+            (0.0, NAN),
+            (0.0, NAN),
+            (1.1752011936438014, 0.0),
+            (0.6349639147847361, 1.2984575814159773),
+            (NAN, NAN),
+            (NAN, NAN),
+            (INF, 0.0),
+            (INF, INF),
+            (INF, NAN),
+            (INF, NAN),
+            (NAN, 0.0),
+            (NAN, NAN),
+            (NAN, NAN),
+            (NAN, NAN),
+        ],
+    ),
+    (
+        "cosh",
+        cosh,
+        [
+            (1.0, 0.0),
+            (0.5403023058681398, 0.0),
+            (NAN, 0.0),
+            (NAN, 0.0),
+            (1.5430806348152437, 0.0),
+            (0.8337300251311491, 0.9888977057628651),
+            (NAN, NAN),
+            (NAN, NAN),
+            (INF, 0.0),
+            (INF, INF),
+            (INF, NAN),
+            (INF, NAN),
+            (NAN, 0.0),
+            (NAN, NAN),
+            (NAN, NAN),
+            (NAN, NAN),
+        ],
+    ),
+    (
+        "tanh",
+        tanh,
+        [
+            (0.0, 0.0),
+            (0.0, 1.557407724654902),
+            (0.0, NAN),
+            (0.0, NAN),
+            (0.7615941559557649, 0.0),
+            (1.0839233273386946, 0.2717525853195118),
+            (NAN, NAN),
+            (NAN, NAN),
+            (1.0, 0.0),
+            (1.0, 0.0),
+            (1.0, 0.0),
+            (1.0, 0.0),
+            (NAN, 0.0),
+            (NAN, NAN),
+            (NAN, NAN),
+            (NAN, NAN),
+        ],
+    ),
+    (
+        "asinh",
+        asinh,
+        [
+            (0.0, 0.0),
+            (0.0, FRAC_PI_2),
+            (INF, FRAC_PI_2),
+            (NAN, NAN),
+            (0.8813735870195429, 0.0),
+            (1.0612750619050357, 0.6662394324925153),
+            (INF, FRAC_PI_2),
+            (NAN, NAN),
+            (INF, 0.0),
+            (INF, 0.0),
+            (INF, FRAC_PI_4),
+            (INF, NAN),
+            (NAN, 0.0),
+            (NAN, NAN),
+            (INF, NAN),
+            (NAN, NAN),
+        ],
+    ),
+    (
+        "acosh",
+        acosh,
+        [
+            (0.0, FRAC_PI_2),
+            (0.8813735870195429, FRAC_PI_2),
+            (INF, FRAC_PI_2),
+            (NAN, FRAC_PI_2),
+            (0.0, 0.0),
+            (1.0612750619050357, 0.9045568943023813),
+            (INF, FRAC_PI_2),
+            (NAN, NAN),
+            (INF, 0.0),
+            (INF, 0.0),
+            (INF, FRAC_PI_4),
+            (INF, NAN),
+            (NAN, NAN),
+            (NAN, NAN),
+            (INF, NAN),
+            (NAN, NAN),
+        ],
+    ),
+    (
+        "acos",
+        acos,
+        [
+            (FRAC_PI_2, -0.0),
+            (FRAC_PI_2, -0.8813735870195429),
+            (FRAC_PI_2, -INF),
+            (FRAC_PI_2, NAN),
+            (0.0, -0.0),
+            (0.9045568943023813, -1.0612750619050357),
+            (FRAC_PI_2, -INF),
+            (NAN, NAN),
+            (0.0, -INF),
+            (0.0, -INF),
+            (FRAC_PI_4, -INF),
+            (NAN, -INF),
+            (NAN, NAN),
+            (NAN, NAN),
+            (NAN, -INF),
+            (NAN, NAN),
+        ],
+    ),
+    (
+        "atanh",
+        atanh,
+        [
+            (0.0, 0.0),
+            (0.0, FRAC_PI_4),
+            (0.0, FRAC_PI_2),
+            (0.0, NAN),
+            (INF, 0.0),
+            (0.40235947810852507, 1.0172219678978514),
+            (0.0, FRAC_PI_2),
+            (NAN, NAN),
+            (0.0, FRAC_PI_2),
+            (0.0, FRAC_PI_2),
+            (0.0, FRAC_PI_2),
+            (0.0, NAN),
+            (NAN, NAN),
+            (NAN, NAN),
+            (0.0, FRAC_PI_2),
+            (NAN, NAN),
+        ],
+    ),
+];
+
 /// Equal to a few units in the last place; infinities and NaN exactly.
 fn near(got: f64, want: f64) -> bool {
     got == want || got.is_nan() && want.is_nan() || (got - want).abs() <= 2e-15 * want.abs()
@@ -373,6 +533,33 @@ fn values_are_those_of_pytorch() {
             let close = |got: f64, want: f64| near(got, want) || (got - want).abs() <= 1e-15 * size;
             assert!(close(got.re, a) && close(got.im, b), "{name}({re} + {im}i) is {got}, not {a} + {b}i");
         }
+    }
+}
+
+#[test]
+fn values_at_zero_and_infinity() {
+    let parts = [0.0, 1.0, INF, NAN];
+    let same =
+        |got: f64, want: f64| near(got, want) && (want != 0.0 || got.is_sign_negative() == want.is_sign_negative());
+    for (name, f, values) in SPECIAL {
+        for (i, (a, b)) in values.into_iter().enumerate() {
+            let z = C::new(parts[i / 4], parts[i % 4]);
+            let got = f(z);
+            assert!(same(got.re, a) && same(got.im, b), "{name}({z}) is {got}, not {a} + {b}i");
+        }
+    }
+    for (name, got, want) in [
+        ("sin", sin(C::new(INF, 0.0)), C::new(NAN, 0.0)),
+        ("tan", tan(C::new(NAN, 1e3)), C::new(NAN, NAN)),
+        ("atan", atan(C::new(0.0, 1e300)), C::new(1.5707963267948966, 1e-300)),
+        ("atan", atan(C::new(NAN, INF)), C::new(NAN, 0.0)),
+        ("atanh", atanh(C::new(1e300, NAN)), C::new(NAN, NAN)),
+        // One part is beyond all numbers, the other is not.
+        ("sinh", sinh(C::new(-1000.0, 1e-300)), C::new(-INF, 9.850355570085236e133)),
+        ("cosh", cosh(C::new(-1000.0, 1e-300)), C::new(INF, -9.850355570085236e133)),
+        ("sin", sin(C::new(1e-300, 1000.0)), C::new(9.850355570085236e133, INF)),
+    ] {
+        assert!(same(got.re, want.re) && same(got.im, want.im), "{name}: {got}, not {want}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Arguments that nobody means, drawn at random (always the same ones) and thrown at functions under guard: a panic,
 //! a call that takes long, and memory beyond all measure are faults.
 
-#[path = "../../../tensor/tests/attack/memory.rs"]
+#[path = "memory.rs"]
 mod memory;
 
 use flambeau_tensor::{DType, Result, Tensor};
@@ -36,6 +36,7 @@ pub struct Thrown {
     faults: Vec<String>,
 }
 
+#[allow(dead_code)] // No test draws every kind.
 impl Thrown {
     fn next(&mut self) -> usize {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -58,7 +59,6 @@ impl Thrown {
     }
 
     /// A sample rate.
-    #[allow(dead_code)] // Images have none.
     pub fn rate(&mut self) -> u32 {
         self.pick(&[0, 1, 7, 8000, 16_000, 44_100, u32::MAX])
     }
