@@ -1,6 +1,7 @@
 //! Functions and transforms on images, boxes and masks, ops of detection and drawings take any argument: the right
 //! answer or an error, soon, in little memory.
 
+mod models;
 #[path = "../../../tensor/tests/attack/thrown.rs"]
 mod thrown;
 
