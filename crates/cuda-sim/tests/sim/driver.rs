@@ -155,19 +155,15 @@ impl Driver {
 
     /// Launches `push` on `n` numbers in blocks of 32 threads.
     fn launch(&self, function: Handle, x: u64, n: u32, by: u32, stream: Handle) -> u32 {
-        self.launch_as(function, x, n, by, stream, [n.div_ceil(32), 1, 1], [32, 1, 1], 0)
+        self.launch_as(function, (x, n, by), stream, [[n.div_ceil(32), 1, 1], [32, 1, 1]], 0)
     }
 
-    #[allow(clippy::too_many_arguments)]
     fn launch_as(
         &self,
         function: Handle,
-        mut x: u64,
-        mut n: u32,
-        mut by: u32,
+        (mut x, mut n, mut by): (u64, u32, u32),
         stream: Handle,
-        grid: [u32; 3],
-        block: [u32; 3],
+        [grid, block]: [[u32; 3]; 2],
         shared: u32,
     ) -> u32 {
         let mut params: [Handle; 3] = [(&raw mut x).cast(), (&raw mut n).cast(), (&raw mut by).cast()];
@@ -337,7 +333,7 @@ fn modules_hold_kernels_and_variables() {
     let module = driver.module(PUSH).unwrap();
     let five = driver.function(module, "five_to").unwrap();
     let x = driver.upload(&[0]);
-    assert_eq!(driver.launch_as(five, x, 0, 0, null_mut(), [1; 3], [1; 3], 0), SUCCESS);
+    assert_eq!(driver.launch_as(five, (x, 0, 0), null_mut(), [[1; 3]; 2], 0), SUCCESS);
     assert_eq!(driver.download(x, 1), Ok(vec![5]));
     assert_eq!(driver.function(module, "nobody"), Err(NOT_FOUND));
     assert_eq!(driver.function(module, "odd"), Err(INVALID_IMAGE));
@@ -346,14 +342,14 @@ fn modules_hold_kernels_and_variables() {
     assert_eq!(driver.module("\x7fELF"), Err(NO_BINARY));
     assert_eq!(cuModuleUnload(module), SUCCESS);
     assert_eq!(cuModuleUnload(module), INVALID_HANDLE);
-    assert_eq!(driver.launch_as(five, x, 0, 0, null_mut(), [1; 3], [1; 3], 0), INVALID_HANDLE);
+    assert_eq!(driver.launch_as(five, (x, 0, 0), null_mut(), [[1; 3]; 2], 0), INVALID_HANDLE);
 }
 
 #[test]
 fn launches_are_checked_before_they_are_queued() {
     let driver = driver();
     let (push, x) = (driver.push(), driver.upload(&[0; 64]));
-    let launch = |grid, block, shared| driver.launch_as(push, x, 64, 1, null_mut(), grid, block, shared);
+    let launch = |grid, block, shared| driver.launch_as(push, (x, 64, 1), null_mut(), [grid, block], shared);
     assert_eq!(launch([2, 1, 1], [32, 1, 1], 0), SUCCESS);
     for (grid, block) in [
         ([0, 1, 1], [32, 1, 1]),

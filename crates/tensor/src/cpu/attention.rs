@@ -8,7 +8,7 @@ mod rows;
 
 use super::floats::{Wide, compute, read, sum_of};
 use super::math::Float;
-use super::matmul::Matrix;
+use super::matmul::{Matrix, Target};
 use super::micro::Real;
 use super::packed::{Packed, Within};
 use super::par::{self, Shared};
@@ -273,12 +273,12 @@ impl<T: Scalar> Forward<'_, T> {
         let (size, row, n) = (&self.size, work.row, queries.len());
         let (first, start) = (queries.start, keys.start);
         assert!(n * row <= work.scores.len() && n * size.ev <= out.len());
-        let scores = work.scores.slice().as_mut_ptr();
+        let scores = Target { ptr: work.scores.slice().as_mut_ptr(), row, add: false };
         let q = self.q.head(head).from(first).matrix();
         // SAFETY: the block's queries are rows of `q`; the scores have room for `n` rows of all panels.
         unsafe {
             let within = size.within(Within::Columns, first, start);
-            work.keys.run(panels::<T>(keys.len()), n, q, scores, row, false, within);
+            work.keys.run(panels::<T>(keys.len()), n, q, scores, within);
         }
         par::dispatch(Softmax {
             of: self,
@@ -292,10 +292,11 @@ impl<T: Scalar> Forward<'_, T> {
             out: &mut *out,
         });
         let weights = Matrix { ptr: work.scores.start(), row, column: 1 };
+        let out = Target { ptr: out.as_mut_ptr(), row: size.ev, add: start > 0 };
         // SAFETY: the weights are `n` rows of as many as there are keys, the output `n` rows.
         unsafe {
             let within = size.within(Within::UpTo, first, start);
-            work.values.run(panels::<T>(size.ev), n, weights, out.as_mut_ptr(), size.ev, start > 0, within);
+            work.values.run(panels::<T>(size.ev), n, weights, out, within);
         }
     }
 }
@@ -463,11 +464,12 @@ impl<T: Scalar> Backward<'_, T> {
         assert!(n * row <= work.weights.len() && n * row <= work.by_scores.len() && n * size.e <= dq.len());
         assert!(keys.len() * size.e <= dk.len() && keys.len() * size.ev <= dv.len());
         let columns = size.within(Within::Columns, first, start);
+        let scores = |all: &mut Scratch<T>| Target { ptr: all.slice().as_mut_ptr(), row, add: false };
         // SAFETY: the block's queries are rows of both; the buffers have room for `n` rows of all panels.
         unsafe {
             let all = panels::<T>(keys.len());
-            work.keys_turned.run(all.clone(), n, q.matrix(), work.weights.slice().as_mut_ptr(), row, false, columns);
-            work.values_turned.run(all, n, g.matrix(), work.by_scores.slice().as_mut_ptr(), row, false, columns);
+            work.keys_turned.run(all.clone(), n, q.matrix(), scores(&mut work.weights), columns);
+            work.values_turned.run(all, n, g.matrix(), scores(&mut work.by_scores), columns);
         }
         let (scores, by) = (work.weights.slice(), work.by_scores.slice());
         par::dispatch(ByScores { of: self, head, queries, keys: keys.clone(), scores, by, row });
@@ -476,14 +478,15 @@ impl<T: Scalar> Backward<'_, T> {
         let straight = |all: &Scratch<T>| Matrix { ptr: all.start(), row, column: 1 };
         let turned = |all: &Scratch<T>| Matrix { ptr: all.start(), row: 1, column: row };
         let (up_to, from) = (size.within(Within::UpTo, first, start), size.within(Within::From, first, start));
+        let into = |all: &mut [T], row: usize| Target { ptr: all.as_mut_ptr(), row, add: true };
         // SAFETY: the weights and the gradients of scores are `n` rows of as many as there are keys; the lengths of
         // what is written are checked above.
         unsafe {
             let (by, e, ev) = (straight(&work.by_scores), panels::<T>(size.e), panels::<T>(size.ev));
-            work.keys.run(e.clone(), n, by, dq.as_mut_ptr(), size.e, true, up_to);
+            work.keys.run(e.clone(), n, by, into(dq, size.e), up_to);
             let by = turned(&work.by_scores);
-            work.queries.run(e, keys.len(), by, dk.as_mut_ptr(), size.e, true, from);
-            work.grads.run(ev, keys.len(), turned(&work.weights), dv.as_mut_ptr(), size.ev, true, from);
+            work.queries.run(e, keys.len(), by, into(dk, size.e), from);
+            work.grads.run(ev, keys.len(), turned(&work.weights), into(dv, size.ev), from);
         }
         Ok(())
     }

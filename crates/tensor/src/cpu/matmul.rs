@@ -8,7 +8,7 @@ use super::floats;
 use super::lanes::by_dtype;
 use super::math::Float;
 use super::micro::{Real, full, lanes_by_lanes};
-pub(crate) use super::packed::Matrix;
+pub(crate) use super::packed::{Matrix, Target};
 use super::par::{self, Shared};
 use super::{CpuKernel, Dst, Src, check_room, list};
 use crate::Result;
@@ -40,12 +40,12 @@ pub(crate) struct Sizes {
 
 /// What products are made of, a number that they are computed in.
 pub(crate) trait Factor: Stored {
-    /// `c = a·b`, or `c += a·b` where `add`; the rows of `c` are `stride` apart.
+    /// `c = a·b`, or `c += a·b` where the target says so.
     ///
     /// # Safety
     /// `a` and `b` can be read at all their places and `c` written at all of its own, which are apart
     /// from them; `k` is not 0.
-    unsafe fn product(s: Sizes, a: Matrix<Self>, b: Matrix<Self>, c: *mut Self, stride: usize, add: bool);
+    unsafe fn product(s: Sizes, a: Matrix<Self>, b: Matrix<Self>, c: Target<Self>);
 
     /// The same in rows without gaps, on all threads, where there is a faster way for a product of this size; whether
     /// there was.
@@ -54,11 +54,11 @@ pub(crate) trait Factor: Stored {
     }
 }
 
-/// `c = a·b`, or `c += f·a·b` where `add`; elements of a row of `c` are `step` apart, its rows `stride`.
+/// `c = a·b`, or `c += f·a·b` where the target says so; elements of a row of `c` are `step` apart.
 ///
 /// # Safety
 /// As for [`Factor::product`].
-type Gemm<T> = unsafe fn(s: Sizes, a: Matrix<T>, b: Matrix<T>, c: *mut T, step: usize, stride: usize, add: bool, f: T);
+type Gemm<T> = unsafe fn(s: Sizes, a: Matrix<T>, b: Matrix<T>, c: Target<T>, step: usize, f: T);
 
 macro_rules! by_gemm {
     ($($t:ty, $gemm:ident, $kernel:path;)*) => {$(
@@ -66,25 +66,24 @@ macro_rules! by_gemm {
         ///
         /// # Safety
         /// As for [`Factor::product`].
-        #[allow(clippy::too_many_arguments)]
-        unsafe fn $gemm(s: Sizes, a: Matrix<$t>, b: Matrix<$t>, c: *mut $t, step: usize, stride: usize, add: bool, f: $t) {
+        unsafe fn $gemm(s: Sizes, a: Matrix<$t>, b: Matrix<$t>, c: Target<$t>, step: usize, f: $t) {
             // The kernel works along columns, so it computes cᵀ = bᵀ·aᵀ.
             // SAFETY: the caller's promise.
             unsafe {
                 $kernel()(
-                    s.n, s.m, s.k, c, stride as isize, step as isize, add, b.ptr, b.row as isize, b.column as isize,
+                    s.n, s.m, s.k, c.ptr, c.row as isize, step as isize, c.add, b.ptr, b.row as isize, b.column as isize,
                     a.ptr, a.row as isize, a.column as isize, 1.0, f, false, false, false, gemm_common::Parallelism::None,
                 );
             }
         }
 
         impl Factor for $t {
-            unsafe fn product(s: Sizes, a: Matrix<$t>, b: Matrix<$t>, c: *mut $t, stride: usize, add: bool) {
+            unsafe fn product(s: Sizes, a: Matrix<$t>, b: Matrix<$t>, c: Target<$t>) {
                 // `gemm` would read a transposed matrix with long steps here.
                 let few = (2..=FEW).contains(&s.m) && a.column == 1 && b.row == 1 && s.n > 1 && b.column > 1;
-                if !(few && inner_products(s, a, b, c, stride, add)) {
+                if !(few && inner_products(s, a, b, c)) {
                     // SAFETY: the caller's promise.
-                    unsafe { $gemm(s, a, b, c, 1, stride, add, 1.0) }
+                    unsafe { $gemm(s, a, b, c, 1, 1.0) }
                 }
             }
 
@@ -95,9 +94,9 @@ macro_rules! by_gemm {
         }
 
         impl Factor for Complex<$t> {
-            unsafe fn product(s: Sizes, a: Matrix<Self>, b: Matrix<Self>, c: *mut Self, stride: usize, add: bool) {
+            unsafe fn product(s: Sizes, a: Matrix<Self>, b: Matrix<Self>, c: Target<Self>) {
                 // SAFETY: the caller's promise.
-                unsafe { complex_product::<$t>(s, a, b, c, stride, add, $gemm) }
+                unsafe { complex_product::<$t>(s, a, b, c, $gemm) }
             }
         }
     )*};
@@ -115,9 +114,7 @@ unsafe fn complex_product<T: Real + Float>(
     s: Sizes,
     a: Matrix<Complex<T>>,
     b: Matrix<Complex<T>>,
-    c: *mut Complex<T>,
-    stride: usize,
-    add: bool,
+    c: Target<Complex<T>>,
     gemm: Gemm<T>,
 ) {
     let part = |m: Matrix<Complex<T>>, imaginary: usize| Matrix {
@@ -125,10 +122,13 @@ unsafe fn complex_product<T: Real + Float>(
         row: 2 * m.row,
         column: 2 * m.column,
     };
-    let (one, c) = (<T as Float>::ONE, c.cast::<T>());
-    for (to, x, y, add, f) in [(0, 0, 0, add, one), (0, 1, 1, true, -one), (1, 0, 1, add, one), (1, 1, 0, true, one)] {
+    let one = <T as Float>::ONE;
+    for (to, x, y, add, f) in
+        [(0, 0, 0, c.add, one), (0, 1, 1, true, -one), (1, 0, 1, c.add, one), (1, 1, 0, true, one)]
+    {
+        let to = Target { ptr: c.ptr.cast::<T>().wrapping_add(to), row: 2 * c.row, add };
         // SAFETY: a complex number is its two parts, one behind the other; the rest is the caller's promise.
-        unsafe { gemm(s, part(a, x), part(b, y), c.add(to), 2, 2 * stride, add, f) }
+        unsafe { gemm(s, part(a, x), part(b, y), to, 2, f) }
     }
 }
 
@@ -138,7 +138,7 @@ unsafe fn complex_product<T: Real + Float>(
 macro_rules! by_panels {
     ($($t:ty),*) => {$(
         impl Factor for $t {
-            unsafe fn product(s: Sizes, a: Matrix<$t>, b: Matrix<$t>, c: *mut $t, stride: usize, add: bool) {
+            unsafe fn product(s: Sizes, a: Matrix<$t>, b: Matrix<$t>, c: Target<$t>) {
                 const WIDTH: usize = 64;
                 const ROWS: usize = 4;
                 let mut panel = vec![[0 as $t; WIDTH]; s.k];
@@ -171,9 +171,9 @@ macro_rules! by_panels {
                         });
                         for (r, sums) in sums[..rows].iter().enumerate() {
                             // SAFETY: these columns of row `i + r` are the caller's to write.
-                            let to = unsafe { std::slice::from_raw_parts_mut(c.add((i + r) * stride + first), columns) };
+                            let to = unsafe { std::slice::from_raw_parts_mut(c.ptr.add((i + r) * c.row + first), columns) };
                             for (to, sum) in to.iter_mut().zip(sums) {
-                                *to = if add { to.wrapping_add(*sum) } else { *sum };
+                                *to = if c.add { to.wrapping_add(*sum) } else { *sum };
                             }
                         }
                     }
@@ -185,13 +185,13 @@ macro_rules! by_panels {
 by_panels!(u8, i8, i16, i32, i64);
 
 /// A few rows by a transposed matrix: both run along k.
-fn inner_products<T: Real>(s: Sizes, a: Matrix<T>, b: Matrix<T>, c: *mut T, stride: usize, add: bool) -> bool {
-    struct InnerProducts<T>(Sizes, Matrix<T>, Matrix<T>, *mut T, usize, bool);
+fn inner_products<T: Real>(s: Sizes, a: Matrix<T>, b: Matrix<T>, c: Target<T>) -> bool {
+    struct InnerProducts<T>(Sizes, Matrix<T>, Matrix<T>, Target<T>);
     impl<T: Real> WithSimd for InnerProducts<T> {
         type Output = ();
         #[inline(always)]
         fn with_simd<S: Simd>(self, simd: S) {
-            let InnerProducts(s, a, b, c, stride, add) = self;
+            let InnerProducts(s, a, b, c) = self;
             let steps: Vec<u32> = (0..s.k / T::lanes::<S>()).map(|i| (i * T::lanes::<S>()) as u32).collect();
             let mut i = 0;
             while i < s.m {
@@ -215,8 +215,8 @@ fn inner_products<T: Real>(s: Sizes, a: Matrix<T>, b: Matrix<T>, c: *mut T, stri
                                 for p in steps.len() * T::lanes::<S>()..s.k {
                                     sum += *at[r].add(p) * *bt[q].add(p);
                                 }
-                                let to = c.add((i + r) * stride + j + q);
-                                *to = if add { *to + sum } else { sum };
+                                let to = c.ptr.add((i + r) * c.row + j + q);
+                                *to = if c.add { *to + sum } else { sum };
                             }
                         }
                     }
@@ -229,7 +229,7 @@ fn inner_products<T: Real>(s: Sizes, a: Matrix<T>, b: Matrix<T>, c: *mut T, stri
     if s.k > u32::MAX as usize {
         return false;
     }
-    par::dispatch(InnerProducts(s, a, b, c, stride, add));
+    par::dispatch(InnerProducts(s, a, b, c));
     true
 }
 
@@ -297,9 +297,10 @@ pub(crate) fn products<T: Factor>(s: Sizes, a: (&[T], &Layout), b: (&[T], &Layou
             let a = Matrix { ptr: from_a.at(batch_a.place(batch) + r.start * ar).cast_const(), row: ar, column: ac };
             let b = Matrix { ptr: from_b.at(batch_b.place(batch) + c.start * bc).cast_const(), row: br, column: bc };
             let block = Sizes { m: r.len(), n: c.len(), k: s.k };
+            let to = Target { ptr: to.at((batch * s.m + r.start) * s.n + c.start), row: s.n, add };
             // SAFETY: the block lies inside both spans and the output; blocks are disjoint, and the
             // output is nobody else's.
-            unsafe { T::product(block, a, b, to.at((batch * s.m + r.start) * s.n + c.start), s.n, add) };
+            unsafe { T::product(block, a, b, to) };
         }
     });
 }

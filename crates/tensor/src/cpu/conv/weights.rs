@@ -10,7 +10,7 @@ use super::window::{self, Axis, BoxTable, BoxTables, GridBox, Window, boxes, for
 use super::{Scratch, TASK, lanes_of, sizes, winograd};
 use crate::Result;
 use crate::cpu::list;
-use crate::cpu::matmul::{Factor, Matrix, Sizes};
+use crate::cpu::matmul::{Factor, Matrix, Sizes, Target};
 use crate::cpu::micro::{Real, lanes_by_lanes, load, load_tile, numbers_by_panel, starts, store_tile};
 use crate::cpu::par::{self, Shared};
 use crate::ops::Geometry;
@@ -219,8 +219,9 @@ impl<T: Real + Factor> WeightJob<'_, T> {
                     Matrix { ptr: grad.as_ptr(), row: outputs, column: 1 },
                     Matrix { ptr: x.as_ptr(), row: 1, column: outputs },
                 );
+                let to = Target { ptr: self.sums.at(to), row: g.channels, add: n > samples.start };
                 // SAFETY: both are a sample's channels, rows of `outputs`; the sums are the task's own.
-                unsafe { T::product(s, a, b, self.sums.at(to), g.channels, n > samples.start) };
+                unsafe { T::product(s, a, b, to) };
             }
         }
     }

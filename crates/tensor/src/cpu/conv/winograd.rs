@@ -142,6 +142,14 @@ pub(super) fn row_length(tiles: usize, lanes: usize) -> usize {
     16 * (lines | 1)
 }
 
+/// What one task computes: some tiles, of some samples, and the rows of some panels.
+struct Task {
+    part: GridBox,
+    samples: Range<usize>,
+    group: usize,
+    panels: Range<usize>,
+}
+
 impl<T: Real> WithSimd for WinogradJob<'_, T> {
     type Output = Result<()>;
     #[inline(always)]
@@ -185,9 +193,8 @@ impl<T: Real> WithSimd for WinogradJob<'_, T> {
                     }
                 }
             }
-            let finite =
-                self.turn_sums::<S>(simd, &part, n..n + samples, group, panels, (sums.slice(), length), lines.slice());
-            if !finite {
+            let task = Task { part, samples: n..n + samples, group, panels };
+            if !self.turn_sums::<S>(simd, &task, (sums.slice(), length), lines.slice()) {
                 self.spoilt.store(true, Ordering::Relaxed);
                 break;
             }
@@ -210,18 +217,9 @@ impl<T: Real> WinogradJob<'_, T> {
     /// Aᵀ m A of each tile m, with Aᵀ of rows (1, 1, 1, 0), (0, 1, −1, −1), and the bias: into the output. Says
     /// whether all are finite.
     #[inline(always)]
-    #[expect(clippy::too_many_arguments, reason = "one step of `with_simd`")]
-    fn turn_sums<S: Simd>(
-        &self,
-        simd: S,
-        part: &GridBox,
-        samples: Range<usize>,
-        group: usize,
-        panels: Range<usize>,
-        (sums, length): (&[T], usize),
-        lines: &mut [T],
-    ) -> bool {
+    fn turn_sums<S: Simd>(&self, simd: S, task: &Task, (sums, length): (&[T], usize), lines: &mut [T]) -> bool {
         let (g, lanes) = (self.g, T::lanes::<S>());
+        let Task { part, samples, group, panels } = task;
         let [_, height, width] = g.axes.each_ref().map(|axis| axis.grid);
         let width = width.min(2 * (part.start[2] + part.len[2])) - 2 * part.start[2];
         let (zero, rows) = (T::splat(simd, T::default()), panels.len() * ROWS);

@@ -96,7 +96,7 @@ fn update_and_multiply<F: Field>(a: &mut Mat<F>, at: usize, p: &[F], q: &[F], v:
             let Pass { a, at, p, q, v, y } = self;
             for i in 0..v.len() {
                 let row = &mut a.row_mut(at + i)[at..=at + i];
-                let sum = F::update(simd, &mut row[..i], [p[0][i], q[0][i]], [q[1], p[1]], v, v[i], y);
+                let sum = F::update(simd, &mut row[..i], [(p[0][i], q[1]), (q[0][i], p[1])], v, (v[i], y));
                 row[i] -= p[0][i] * q[1][i] + q[0][i] * p[1][i];
                 y[i] += sum + row[i] * v[i];
             }

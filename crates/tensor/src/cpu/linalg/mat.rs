@@ -1,6 +1,6 @@
 //! What the algorithms compute in, and the matrices that they change.
 
-use crate::cpu::matmul::{Factor, Matrix, Sizes};
+use crate::cpu::matmul::{Factor, Matrix, Sizes, Target};
 use crate::cpu::micro::{Real, load, store};
 use crate::cpu::par;
 use crate::dtype::Stored;
@@ -52,16 +52,14 @@ pub(super) trait Field:
     fn reals(all: &mut [Self]) -> &mut [f64];
     /// Σ x conj(y).
     fn dot<S: Simd>(simd: S, x: &[Self], y: &[Self]) -> Self;
-    /// Takes p s + q t off a row, the numbers p and q times rows s and t. Then adds v conj(row) to y, and returns
-    /// Σ row z. All rows are as long as the first.
+    /// Takes p s + q t off a row, for `less` of two numbers times rows. Then adds v conj(row) to y, for `to` of v and y,
+    /// and returns Σ row z. All rows are as long as the first.
     fn update<S: Simd>(
         simd: S,
         row: &mut [Self],
-        pq: [Self; 2],
-        st: [&[Self]; 2],
+        less: [(Self, &[Self]); 2],
         z: &[Self],
-        v: Self,
-        y: &mut [Self],
+        to: (Self, &mut [Self]),
     ) -> Self;
 }
 
@@ -134,11 +132,9 @@ impl Field for f64 {
     fn update<S: Simd>(
         simd: S,
         row: &mut [f64],
-        [p, q]: [f64; 2],
-        [s, t]: [&[f64]; 2],
+        [(p, s), (q, t)]: [(f64, &[f64]); 2],
         z: &[f64],
-        v: f64,
-        y: &mut [f64],
+        (v, y): (f64, &mut [f64]),
     ) -> f64 {
         let lanes = <f64 as Real>::lanes::<S>();
         let n = row.len();
@@ -222,7 +218,7 @@ impl Field for C {
         (sums[0] + sums[1]) + (sums[2] + sums[3])
     }
     #[inline(always)]
-    fn update<S: Simd>(_: S, row: &mut [C], [p, q]: [C; 2], [s, t]: [&[C]; 2], z: &[C], v: C, y: &mut [C]) -> C {
+    fn update<S: Simd>(_: S, row: &mut [C], [(p, s), (q, t)]: [(C, &[C]); 2], z: &[C], (v, y): (C, &mut [C])) -> C {
         let n = row.len();
         let (s, t, z, y) = (&s[..n], &t[..n], &z[..n], &mut y[..n]);
         let mut sum = C::ZERO;
@@ -423,7 +419,7 @@ pub(super) fn multiply<F: Field>(
     assert!(within(a, m, k) && within(b, k, n) && (m - 1) * stride + n <= c.len(), "a product out of its matrices");
     let matrix = |x: View<'_, F>| Matrix { ptr: x.data.as_ptr(), row: x.row, column: x.column };
     // SAFETY: all places are inside, as was just seen, and c is borrowed for this alone.
-    unsafe { F::product(Sizes { m, n, k }, matrix(a), matrix(b), c.as_mut_ptr(), stride, add) }
+    unsafe { F::product(Sizes { m, n, k }, matrix(a), matrix(b), Target { ptr: c.as_mut_ptr(), row: stride, add }) }
 }
 
 /// √(Σ |x|²), of numbers whose squares would be out of range, too.

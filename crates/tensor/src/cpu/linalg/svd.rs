@@ -153,7 +153,7 @@ impl<F: Field> WithSimd for Update<'_, F> {
         let Update { a, k, p: [p, w], y: [y, z], v, sum } = self;
         let (w, z) = (&w[k + 1..], &z[k + 1..]);
         for i in k..a.rows {
-            F::update(simd, &mut a.row_mut(i)[k + 1..], [p[i], y[i]], [w, z], w, v[i - k], sum);
+            F::update(simd, &mut a.row_mut(i)[k + 1..], [(p[i], w), (y[i], z)], w, (v[i - k], sum));
         }
     }
 }

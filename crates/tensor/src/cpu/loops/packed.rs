@@ -31,6 +31,15 @@ pub(crate) struct Matrix<T> {
     pub(crate) column: usize,
 }
 
+/// Where a product goes: a matrix whose rows are `row` apart.
+#[derive(Clone, Copy)]
+pub(crate) struct Target<T> {
+    pub(crate) ptr: *mut T,
+    pub(crate) row: usize,
+    /// To what is there.
+    pub(crate) add: bool,
+}
+
 /// A matrix `[k, n]` in panels of columns.
 pub(crate) struct Packed<T> {
     k: usize,
@@ -138,27 +147,17 @@ impl<T: Real> Packed<T> {
         par::ranges(self.n.div_ceil(self.width), (TASK / work.max(1)).max(1), |panels| {
             let left = Matrix { ptr: from.at(0).cast_const(), row: a_row, column: 1 };
             // SAFETY: the slices are long enough; tasks write to columns of their own.
-            unsafe { self.run(panels, rows, left, to.at(0), out_row, add, Within::All) };
+            unsafe { self.run(panels, rows, left, Target { ptr: to.at(0), row: out_row, add }, Within::All) };
         });
     }
 
-    /// The columns of some panels of `c = a · self` or, where `add`, `c += a · self`.
+    /// The columns of some panels of `a · self`.
     ///
     /// # Safety
-    /// `a` can be read at `rows` rows and `k` columns, and `c` written at as many rows and all columns of the panels;
+    /// `a` can be read at `rows` rows and `k` columns, and `to` written at as many rows and all columns of the panels;
     /// nobody else reads or writes them.
-    #[allow(clippy::too_many_arguments)]
-    pub(crate) unsafe fn run(
-        &self,
-        panels: Range<usize>,
-        rows: usize,
-        a: Matrix<T>,
-        c: *mut T,
-        c_row: usize,
-        add: bool,
-        within: Within,
-    ) {
-        par::dispatch(Product { b: self, panels, rows, a, c, c_row, add, within });
+    pub(crate) unsafe fn run(&self, panels: Range<usize>, rows: usize, a: Matrix<T>, to: Target<T>, within: Within) {
+        par::dispatch(Product { b: self, panels, rows, a, to, within });
     }
 }
 
@@ -207,9 +206,7 @@ struct Product<'a, T> {
     panels: Range<usize>,
     rows: usize,
     a: Matrix<T>,
-    c: *mut T,
-    c_row: usize,
-    add: bool,
+    to: Target<T>,
     within: Within,
 }
 
@@ -218,11 +215,9 @@ struct Tiled<T> {
     panel: *const T,
     depth: usize,
     a: Matrix<T>,
-    c: *mut T,
-    c_row: usize,
+    to: Target<T>,
     /// Columns to be stored.
     columns: usize,
-    add: bool,
 }
 
 impl<T: Real> WithSimd for Product<'_, T> {
@@ -251,10 +246,12 @@ impl<T: Real> WithSimd for Product<'_, T> {
                             panel: data.add(place + (sum.start - start) * width),
                             depth: sum.len(),
                             a: Matrix { ptr: self.a.ptr.add(first * self.a.row + sum.start * self.a.column), ..self.a },
-                            c: self.c.add(first * self.c_row + panel * width),
-                            c_row: self.c_row,
+                            to: Target {
+                                ptr: self.to.ptr.add(first * self.to.row + panel * width),
+                                row: self.to.row,
+                                add: self.to.add || start > 0,
+                            },
                             columns: width.min(b.n - panel * width),
-                            add: self.add || start > 0,
                         };
                         match end - first {
                             6 => tile.run::<S, 6>(simd),
@@ -287,13 +284,13 @@ impl<T: Real> Product<'_, T> {
 
 impl<T: Real> Tiled<T> {
     /// # Safety
-    /// `a` can be read at `R` rows and `depth` columns, the panel at `depth` rows, `c` written at `R` rows and `columns`.
+    /// `a` can be read at `R` rows and `depth` columns, the panel at `depth` rows, `to` written at `R` rows and `columns`.
     #[inline(always)]
     unsafe fn run<S: Simd, const R: usize>(&self, simd: S) {
         let width = REGISTERS * T::lanes::<S>();
         if self.columns == width {
             // SAFETY: the caller's promise.
-            unsafe { self.sums::<S, R>(simd, self.c, self.c_row) };
+            unsafe { self.sums::<S, R>(simd, self.to.ptr, self.to.row) };
             return;
         }
         // What is stored is less than a tile: by way of a buffer.
@@ -301,28 +298,28 @@ impl<T: Real> Tiled<T> {
         // SAFETY: `R` rows of `columns` numbers are there on both sides; the buffer holds a tile.
         unsafe {
             for r in 0..R {
-                if self.add {
-                    let from = self.c.add(r * self.c_row);
+                if self.to.add {
+                    let from = self.to.ptr.add(r * self.to.row);
                     std::ptr::copy_nonoverlapping(from, buffer.as_mut_ptr().add(r * WIDEST), self.columns);
                 }
             }
             self.sums::<S, R>(simd, buffer.as_mut_ptr(), WIDEST);
             for r in 0..R {
-                let to = self.c.add(r * self.c_row);
+                let to = self.to.ptr.add(r * self.to.row);
                 std::ptr::copy_nonoverlapping(buffer.as_ptr().add(r * WIDEST), to, self.columns);
             }
         }
     }
 
     /// # Safety
-    /// As [`run`](Tiled::run), with a whole tile at `c`.
+    /// As [`run`](Tiled::run), with a whole tile at `to`, rows `row` apart.
     #[inline(always)]
-    unsafe fn sums<S: Simd, const R: usize>(&self, simd: S, c: *mut T, c_row: usize) {
+    unsafe fn sums<S: Simd, const R: usize>(&self, simd: S, to: *mut T, row: usize) {
         let lanes = T::lanes::<S>();
         // SAFETY: the caller's promise.
         unsafe {
-            let mut sums = if self.add {
-                load_tile::<S, T, R, REGISTERS>(simd, c, c_row)
+            let mut sums = if self.to.add {
+                load_tile::<S, T, R, REGISTERS>(simd, to, row)
             } else {
                 full::<S, T, R, REGISTERS>(simd, T::default())
             };
@@ -341,7 +338,7 @@ impl<T: Real> Tiled<T> {
                 }
                 panel = panel.add(REGISTERS * lanes);
             }
-            store_tile::<S, T, R, REGISTERS>(&sums, c, c_row);
+            store_tile::<S, T, R, REGISTERS>(&sums, to, row);
         }
     }
 }
@@ -396,8 +393,9 @@ mod tests {
                 let packed = Packed::new((k, n), &b, n, 1).unwrap();
                 let mut out = vec![0.0; m * n];
                 let left = Matrix { ptr: a.as_ptr(), row: k, column: 1 };
+                let to = Target { ptr: out.as_mut_ptr(), row: n, add: false };
                 // SAFETY: all of both matrices and of the output.
-                unsafe { packed.run(0..n.div_ceil(packed.width), m, left, out.as_mut_ptr(), n, false, within) };
+                unsafe { packed.run(0..n.div_ceil(packed.width), m, left, to, within) };
                 for i in 0..m * n {
                     let right: f32 = (0..k).map(|p| a[i / n * k + p] * b[p * n + i % n]).sum();
                     let beyond = matches!(within, Within::Columns(s) if (i % n) as isize > (i / n) as isize + s);
