@@ -1,7 +1,7 @@
 //! Hooks: functions that are called around a module's forward and backward and with its state, on one module or on all.
 
 use crate::identity::{self, Key};
-use crate::{DynModule, Module};
+use crate::{DynModule, LoadReport, Module};
 use flambeau_autograd::{Context, MultiFunction};
 use flambeau_tensor::{Error, ErrorKind, Result, StateDict, Tensor, Tensors};
 use std::collections::HashMap;
@@ -11,16 +11,22 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 type Pre = dyn Fn(&DynModule, &mut dyn Tensors) -> Result<()> + Send + Sync;
 type Post = dyn Fn(&DynModule, &dyn Tensors, &mut dyn Tensors) -> Result<()> + Send + Sync;
 type Backward = dyn Fn(&mut [Option<Tensor>], &[Option<Tensor>]) -> Result<()> + Send + Sync;
+type BackwardPre = dyn Fn(&mut [Option<Tensor>]) -> Result<()> + Send + Sync;
+type StatePre = dyn Fn(&DynModule, &str) + Send + Sync;
 type State = dyn Fn(&DynModule, &mut StateDict, &str) + Send + Sync;
 type Load = dyn Fn(&DynModule, &mut StateDict, &str) -> Result<()> + Send + Sync;
+type Loaded = dyn Fn(&DynModule, &LoadReport) -> Result<()> + Send + Sync;
 
 #[derive(Clone)]
 enum Hook {
     Pre(Arc<Pre>),
     Forward(Arc<Post>),
     Backward(Arc<Backward>),
+    BackwardPre(Arc<BackwardPre>),
+    StatePre(Arc<StatePre>),
     State(Arc<State>),
     Load(Arc<Load>),
+    Loaded(Arc<Loaded>),
 }
 
 #[derive(Default)]
@@ -185,6 +191,33 @@ pub trait ModuleHooks: Module {
         register(Some(self.as_module()), Hook::Backward(Arc::new(hook)))
     }
 
+    /// Calls `hook` in each backward with the gradients of the module's outputs, one for each tensor, to be changed before
+    /// they go through the module: `Module.register_full_backward_pre_hook`. Where a tensor requires no grad there is
+    /// none. A gradient keeps its shape.
+    ///
+    /// # Errors
+    /// Where the module has no identity.
+    #[track_caller]
+    fn register_full_backward_pre_hook(
+        &self,
+        hook: impl Fn(&mut [Option<Tensor>]) -> Result<()> + Send + Sync + 'static,
+    ) -> Result<RemovableHandle> {
+        register(Some(self.as_module()), Hook::BackwardPre(Arc::new(hook)))
+    }
+
+    /// Calls `hook` with the module and its prefix before a state dict is made:
+    /// `Module.register_state_dict_pre_hook`.
+    ///
+    /// # Errors
+    /// Where the module has no identity.
+    #[track_caller]
+    fn register_state_dict_pre_hook(
+        &self,
+        hook: impl Fn(&DynModule, &str) + Send + Sync + 'static,
+    ) -> Result<RemovableHandle> {
+        register(Some(self.as_module()), Hook::StatePre(Arc::new(hook)))
+    }
+
     /// Calls `hook` with the module, the state dict so far and the module's prefix in it, once its tensors are there:
     /// `Module.register_state_dict_post_hook`.
     ///
@@ -209,6 +242,21 @@ pub trait ModuleHooks: Module {
         hook: impl Fn(&DynModule, &mut StateDict, &str) -> Result<()> + Send + Sync + 'static,
     ) -> Result<RemovableHandle> {
         register(Some(self.as_module()), Hook::Load(Arc::new(hook)))
+    }
+
+    /// Calls `hook` with the module once a state is loaded, and with what the load let pass where it was not strict:
+    /// `Module.register_load_state_dict_post_hook`. For what is computed from the tensors. A load that fails changes
+    /// nothing and calls none; which names may be missing is for
+    /// [`register_load_state_dict_pre_hook`](Self::register_load_state_dict_pre_hook) to say.
+    ///
+    /// # Errors
+    /// Where the module has no identity.
+    #[track_caller]
+    fn register_load_state_dict_post_hook(
+        &self,
+        hook: impl Fn(&DynModule, &LoadReport) -> Result<()> + Send + Sync + 'static,
+    ) -> Result<RemovableHandle> {
+        register(Some(self.as_module()), Hook::Loaded(Arc::new(hook)))
     }
 }
 
@@ -247,6 +295,17 @@ pub fn register_module_full_backward_hook(
     register(None, Hook::Backward(Arc::new(hook)))
 }
 
+/// [`register_full_backward_pre_hook`](ModuleHooks::register_full_backward_pre_hook) on every module there is:
+/// `torch.nn.modules.module.register_module_full_backward_pre_hook`.
+///
+/// # Errors
+/// None today.
+pub fn register_module_full_backward_pre_hook(
+    hook: impl Fn(&mut [Option<Tensor>]) -> Result<()> + Send + Sync + 'static,
+) -> Result<RemovableHandle> {
+    register(None, Hook::BackwardPre(Arc::new(hook)))
+}
+
 /// What hangs on one module, during one call.
 pub(crate) struct Around<'m> {
     module: &'m DynModule,
@@ -268,17 +327,23 @@ impl<'m> Around<'m> {
                 hook(self.module, inputs)?;
             }
         }
-        let backward: Vec<Arc<Backward>> = self
-            .hooks
-            .iter()
-            .filter_map(|hook| if let Hook::Backward(hook) = hook { Some(hook.clone()) } else { None })
-            .collect();
-        if !backward.is_empty() {
-            let wanted = requires_grad(inputs);
-            let gate = Arc::new(Gate { hooks: backward, reached: wanted.contains(&true), outputs: Mutex::default() });
-            through(inputs, Entry(gate.clone(), wanted))?;
-            self.gate = Some(gate);
+        let (mut pre, mut hooks) = (Vec::new(), Vec::new());
+        for hook in &self.hooks {
+            match hook {
+                Hook::BackwardPre(hook) => pre.push(hook.clone()),
+                Hook::Backward(hook) => hooks.push(hook.clone()),
+                _ => {}
+            }
         }
+        if pre.is_empty() && hooks.is_empty() {
+            return Ok(());
+        }
+        let (wanted, any) = (requires_grad(inputs), !hooks.is_empty());
+        let gate = Arc::new(Gate { pre, hooks, reached: wanted.contains(&true), outputs: Mutex::default() });
+        if any {
+            through(inputs, Entry(gate.clone(), wanted))?;
+        }
+        self.gate = Some(gate);
         Ok(())
     }
 
@@ -330,6 +395,7 @@ fn spread(wanted: &[bool], grads: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
 
 /// What the two ends of a module have in common in a backward.
 struct Gate {
+    pre: Vec<Arc<BackwardPre>>,
     hooks: Vec<Arc<Backward>>,
     /// Gradients reach the inputs, and the hooks are called there; else they are called at the outputs.
     reached: bool,
@@ -367,12 +433,37 @@ impl MultiFunction for Exit {
     }
 
     fn backward(&self, _: &Context<'_>, grads: &[Option<Tensor>]) -> Result<Vec<Option<Tensor>>> {
-        *self.0.outputs.lock().unwrap_or_else(PoisonError::into_inner) = spread(&self.1, grads);
+        let mut all = spread(&self.1, grads);
+        self.0.pre.iter().try_for_each(|hook| hook(&mut all))?;
+        *self.0.outputs.lock().unwrap_or_else(PoisonError::into_inner) = all.clone();
         if !self.0.reached {
             self.0.call(&mut [])?;
         }
-        Ok(grads.to_vec())
+        Ok(all.into_iter().zip(&self.1).filter_map(|(grad, wanted)| wanted.then_some(grad)).collect())
     }
+}
+
+/// Calls the hooks before a state dict of `module` and all inside, those outside first.
+pub(crate) fn before_state_dict(module: &DynModule) {
+    for (prefix, module) in prefixed(module) {
+        for hook in hooks_of(module) {
+            if let Hook::StatePre(hook) = hook {
+                hook(module, &prefix);
+            }
+        }
+    }
+}
+
+/// Calls the hooks after a load of `module` and all inside, those inside first.
+pub(crate) fn loaded(module: &DynModule, report: &LoadReport) -> Result<()> {
+    for (_, module) in prefixed(module).into_iter().rev() {
+        for hook in hooks_of(module) {
+            if let Hook::Loaded(hook) = hook {
+                hook(module, report)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Calls the state-dict hooks of `module` and all inside, those inside first.

@@ -34,7 +34,7 @@ pub use forward::{Call, Calls, FnLayer, Forward, Inputs, Layer};
 pub use functional::{Approximate, Reduction};
 pub use hooks::{
     ModuleHooks, RemovableHandle, register_module_forward_hook, register_module_forward_pre_hook,
-    register_module_full_backward_hook,
+    register_module_full_backward_hook, register_module_full_backward_pre_hook,
 };
 pub use identity::ModuleId;
 pub use inspect::{LayerSummary, Summary, gradient_norms, module_graph, summary};

@@ -5,7 +5,7 @@ use crate::part::{Item, Visitor, VisitorMut};
 use crate::rebuild::{self, Rebuild};
 use crate::state::{self, LoadReport};
 use flambeau_autograd::Autograd;
-use flambeau_tensor::{Device, NamedTensors, Result, StateDict, Tensor, To};
+use flambeau_tensor::{Device, NamedTensors, Result, StateDict, Tensor, To, bail};
 use std::any::Any;
 use std::collections::HashSet;
 
@@ -175,6 +175,39 @@ pub trait Module: Any + Send + Sync {
     /// This module and all modules inside.
     fn modules(&self) -> Vec<&DynModule> {
         unnamed(named_modules(self.as_module()))
+    }
+
+    /// The module at a path, `layers.0.attention`; this one at the empty path: `Module.get_submodule`.
+    ///
+    /// # Errors
+    /// Where there is no module of that name; the error lists those there are.
+    #[track_caller]
+    fn get_submodule(&self, path: &str) -> Result<&DynModule> {
+        submodule(self.as_module(), path)
+    }
+
+    /// The parameter at a path, `layers.0.weight`, by any of its names: `Module.get_parameter`.
+    ///
+    /// # Errors
+    /// Where there is no parameter of that name.
+    #[track_caller]
+    fn get_parameter(&self, path: &str) -> Result<Tensor> {
+        named_tensor(self.as_module(), path, "get_parameter", |item| match item {
+            Item::Parameter(parameter) => Some(parameter.tensor()),
+            _ => None,
+        })
+    }
+
+    /// The buffer at a path, `bn1.running_mean`, by any of its names: `Module.get_buffer`.
+    ///
+    /// # Errors
+    /// Where there is no buffer of that name.
+    #[track_caller]
+    fn get_buffer(&self, path: &str) -> Result<Tensor> {
+        named_tensor(self.as_module(), path, "get_buffer", |item| match item {
+            Item::Buffer(buffer) => Some(buffer.tensor()),
+            _ => None,
+        })
     }
 
     /// The number of elements of all parameters.
@@ -383,6 +416,51 @@ fn named_children(module: &DynModule) -> Vec<(String, &DynModule)> {
         }
     });
     list
+}
+
+#[track_caller]
+fn submodule<'a>(module: &'a DynModule, path: &str) -> Result<&'a DynModule> {
+    let (mut at, mut rest) = (module, path);
+    while !rest.is_empty() {
+        let children = named_children(at);
+        // A name may have dots of its own: `parametrizations.weight`.
+        let below = |own: &str| match rest.strip_prefix(own) {
+            Some("") => Some(""),
+            Some(more) => more.strip_prefix('.').filter(|more| !more.is_empty()),
+            None => None,
+        };
+        let Some((child, more)) = children.iter().find_map(|(own, child)| Some((*child, below(own)?))) else {
+            let names: Vec<&str> = children.iter().map(|(own, _)| own.as_str()).collect();
+            bail!(Argument, "get_submodule", "{path:?}: {} has no module {rest:?} among {names:?}", at.type_name())
+        };
+        (at, rest) = (child, more);
+    }
+    Ok(at)
+}
+
+/// The tensor that `pick` finds at `path`.
+#[track_caller]
+fn named_tensor(
+    module: &DynModule,
+    path: &str,
+    who: &'static str,
+    pick: for<'a> fn(&Item<'a>) -> Option<&'a Tensor>,
+) -> Result<Tensor> {
+    let owner = path.rsplit_once('.').map_or("", |(owner, _)| owner);
+    let (mut found, mut beside) = (None, Vec::new());
+    walk(module, "", &mut |name, item| {
+        if let Some(tensor) = pick(&item) {
+            if name == path {
+                found = Some(tensor.clone());
+            } else if name.rsplit_once('.').map_or("", |(owner, _)| owner) == owner {
+                beside.push(name.to_string());
+            }
+        }
+    });
+    match found {
+        Some(tensor) => Ok(tensor),
+        None => bail!(Argument, who, "there is no {path:?} among {beside:?}"),
+    }
 }
 
 fn named_modules(module: &DynModule) -> Vec<(String, &DynModule)> {

@@ -19,6 +19,9 @@ pub struct LoadReport {
 /// The persistent tensors of `module`, detached, sharing their storage with it.
 pub(crate) fn state_dict(module: &DynModule) -> StateDict {
     let mut state = StateDict::new();
+    if !hooks::none() {
+        hooks::before_state_dict(module);
+    }
     module.walk("", &mut |name, item| match item {
         Item::Parameter(parameter) => drop(state.insert(name, parameter.detach())),
         Item::Buffer(buffer) if buffer.is_persistent() => drop(state.insert(name, buffer.detach())),
@@ -158,6 +161,9 @@ pub(crate) fn load(module: &DynModule, state: &dyn NamedTensors, strict: bool) -
     extras.iter().try_for_each(|(extra, state)| extra.set_extra_state(state))?;
     first_elements.iter().try_for_each(|(place, source)| place.fill(source))?;
     no_grad(|| copies.iter().try_for_each(|(to, from)| to.copy_(from).map(drop)))?;
+    if !hooks::none() {
+        hooks::loaded(module, &report)?;
+    }
     Ok(report)
 }
 

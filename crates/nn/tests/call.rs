@@ -121,6 +121,50 @@ fn a_full_backward_hook_sees_and_changes_gradients() -> Result<()> {
     Ok(())
 }
 
+/// Against PyTorch: what a hook before the backward makes of the outputs' gradients goes through the module, and is what
+/// hooks after it see.
+#[test]
+fn a_full_backward_pre_hook_changes_the_gradients_of_outputs() -> Result<()> {
+    let _alone = alone();
+    let mix = mix()?;
+    let x = ones(&[2]).requires_grad_()?;
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let kept = seen.clone();
+    let before = mix.register_full_backward_pre_hook(|outputs| {
+        assert!(outputs[2].is_none(), "nothing came to the last output");
+        outputs[0] = outputs[0].as_ref().map(|grad| grad.mul(3.0)).transpose()?;
+        Ok(())
+    })?;
+    let after = mix.register_full_backward_hook(move |_, outputs| {
+        kept.lock().unwrap().push(outputs[0].as_ref().map(read));
+        Ok(())
+    })?;
+    let (sum, parts) = mix.call((&x, &ones(&[2])))?;
+    sum.mul(7.0)?.add(&parts[0])?.sum(..)?.backward()?;
+    assert_eq!(seen.lock().unwrap().pop(), Some(Some(vec![21.0; 2])));
+    assert_eq!(read(&x.grad().unwrap()), [44.0; 2], "2 · 21 of the sum, 2 of the part");
+    after.remove();
+
+    // Alone, and one on all modules before it.
+    x.clear_grad();
+    let of_all = register_module_full_backward_pre_hook(|outputs| {
+        outputs[0] = outputs[0].as_ref().map(|grad| grad.add(1.0)).transpose()?;
+        Ok(())
+    })?;
+    mix.call((&x, &ones(&[2])))?.0.sum(..)?.backward()?;
+    assert_eq!(read(&x.grad().unwrap()), [12.0; 2], "2 · 3 · (1 + 1)");
+    (of_all.remove(), before.remove());
+
+    let wrong = mix.register_full_backward_pre_hook(|outputs| {
+        outputs[0] = Some(ones(&[3]));
+        Ok(())
+    })?;
+    let fault = mix.call((&x, &ones(&[2])))?.0.sum(..)?.backward().unwrap_err();
+    assert!(fault.message().contains("[3]") && fault.message().contains("[2]"), "{fault}");
+    wrong.remove();
+    Ok(())
+}
+
 #[derive(Module)]
 struct Plain;
 
@@ -186,6 +230,31 @@ fn hooks_of_the_state() -> Result<()> {
     out.remove();
     back.remove();
     assert!(model.load_state_dict(&state).is_err());
+    Ok(())
+}
+
+#[test]
+fn hooks_before_a_state_dict_and_after_a_load() -> Result<()> {
+    let _alone = alone();
+    let model = Sequential::of((Linear::new(1, 1), Linear::new(1, 1)))?;
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let (one, two) = (told.clone(), told.clone());
+    let second = model.get(1).unwrap();
+    let before = second.register_state_dict_pre_hook(move |_, prefix| one.lock().unwrap().push(prefix.to_string()))?;
+    let after = model.register_load_state_dict_post_hook(move |model, report| {
+        let weight = read(&model.get_parameter("0.weight")?);
+        two.lock().unwrap().push(format!("{} {weight:?} {:?}", model.type_name(), report.missing));
+        Ok(())
+    })?;
+    let mut state = model.state_dict();
+    assert_eq!(*told.lock().unwrap(), ["1."]);
+    state.insert("0.weight", Tensor::full([1, 1], 5.0).build()?);
+    state.remove("1.bias");
+    assert!(model.load_state_dict(&state).is_err());
+    assert_eq!(told.lock().unwrap().len(), 1, "a load that fails changes nothing");
+    model.load_state_dict_with(&state, false)?;
+    assert_eq!(told.lock().unwrap()[1], r#"Sequential [5.0] ["1.bias"]"#);
+    (before.remove(), after.remove());
     Ok(())
 }
 

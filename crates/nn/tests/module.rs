@@ -2,8 +2,8 @@
 
 use flambeau_autograd::Autograd;
 use flambeau_nn::{
-    BatchNorm2d, Buffer, Call, Conv2d, Conv3d, Dropout, Forward, Linear, Module, ModuleDict, ModuleList, Parameter,
-    ParameterDict, Sequential, StateDict, Tanh, functional, init,
+    BatchNorm1d, BatchNorm2d, Buffer, Call, Conv2d, Conv3d, Dropout, Forward, Linear, Module, ModuleDict, ModuleList,
+    Parameter, ParameterDict, Sequential, StateDict, Tanh, functional, init,
 };
 use flambeau_tensor::{DType, Device, ErrorKind, MemoryFormat, Result, Tensor};
 
@@ -334,5 +334,23 @@ fn dicts_keep_their_order_and_their_names() -> Result<()> {
     }
     let fault = ModuleDict::of([("a", Tanh::new()), ("a", Tanh::new())]).unwrap_err();
     assert!(fault.message().contains("another part is called \"a\""), "{fault}");
+    Ok(())
+}
+
+#[test]
+fn parts_by_their_path() -> Result<()> {
+    let mut model = Sequential::of((Linear::new(2, 3), Sequential::of((BatchNorm1d::new(3), Linear::new(3, 1)))?))?;
+    assert_eq!(model.get_submodule("1.0")?.type_name(), "BatchNorm1d");
+    assert_eq!(model.get_submodule("")?.type_name(), "Sequential");
+    assert_eq!(model.get_parameter("1.1.weight")?.shape(), [1, 3]);
+    assert_eq!(model.get_buffer("1.0.running_mean")?.shape(), [3]);
+    let fault = model.get_submodule("1.2").unwrap_err();
+    assert_eq!(fault.message(), r#""1.2": Sequential has no module "2" among ["0", "1"]"#);
+    let fault = model.get_parameter("1.0.running_mean").unwrap_err();
+    assert_eq!(fault.message(), r#"there is no "1.0.running_mean" among ["1.0.weight", "1.0.bias"]"#);
+    assert!(model.get_buffer("").is_err() && model.get_submodule("1.").is_err() && model.get_submodule("10").is_err());
+    flambeau_nn::utils::parametrizations::weight_norm(&mut model, "0.weight", 0)?;
+    assert_eq!(model.get_parameter("0.parametrizations.weight.original0")?.shape(), [3, 1]);
+    assert_eq!(model.get_submodule("0.parametrizations.weight")?.type_name(), "ParametrizationList");
     Ok(())
 }

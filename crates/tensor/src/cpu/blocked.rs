@@ -145,8 +145,9 @@ fn pack_left<T: Real>(to: &mut [T], a: Side<'_, T>, sum: &Range<usize>, rows: &R
 /// The first `R` rows of `from`, column by column.
 fn interleave<T: Real, const R: usize>(to: &mut [T], from: &[T], row: usize, column: usize) {
     if row == 1 {
-        for (p, to) in to.chunks_exact_mut(R).enumerate() {
-            to.copy_from_slice(&from[p * column..p * column + R]);
+        // Arrays, for the length is known: a slice of two dozen bytes would be copied by a call.
+        for (p, to) in to.as_chunks_mut::<R>().0.iter_mut().enumerate() {
+            *to = *from[p * column..].first_chunk::<R>().expect("rows of the panel");
         }
     } else if column == 1 {
         let depth = to.len() / R;

@@ -14,6 +14,7 @@ use super::matmul::{self, Factor, Sizes};
 use super::micro::Real;
 use super::packed::Packed;
 use super::par::{self, Shared};
+use super::scratch::Scratch;
 use super::{CpuKernel, Dst, Src, list};
 use crate::layout::Layout;
 use crate::op::Infer;
@@ -91,6 +92,11 @@ macro_rules! kept {
 
 /// Gates of this many numbers make one task.
 const GATES: usize = 16 * 1024;
+
+/// Rows that a layer writes before it reads them.
+fn room<T: Scalar>(rows: usize, width: usize) -> Result<Scratch<T>> {
+    Scratch::new(RnnLayer::NAME, &[rows.max(1), width.max(1)])
+}
 
 /// Rows of which each task gets some: `width` numbers at a time, from the start of a slice.
 struct Rows<T>(Shared<T>, usize);
@@ -175,7 +181,8 @@ fn forward<T: Scalar, K: Keep<T>>(op: &RnnLayer, inputs: &[Src<'_>], outputs: &m
     let gru = op.mode == RnnMode::Gru;
     // Of a GRU r, z, n and what h contributes to n.
     let width = if gru { s.gates + s.hidden } else { s.gates };
-    let mut own = list(if gates.is_some() { 0 } else { s.n * width }, T::ZERO)?;
+    let mut own = room(if gates.is_some() { 0 } else { s.n }, width)?;
+    let own = own.slice();
     // What h contributes, where it is not added to what the input does at once.
     let apart = gru || K::ROUNDS;
     let mut product = list(if apart { s.n * s.gates } else { 0 }, T::ZERO)?;
@@ -339,8 +346,9 @@ fn backward<T: Scalar, K: Keep<T>>(op: &RnnLayerBackward, inputs: &[Src<'_>], ou
     let projection = given.projection.as_ref().map(|w| Packed::new((s.out, s.hidden), w, s.hidden, 1)).transpose()?;
     let gru = of.mode == RnnMode::Gru;
     // A GRU's gates have another gradient by what h contributes.
-    let mut by_h = list(if gru { s.rows * s.gates } else { 0 }, T::ZERO)?;
-    let mut before = list(s.rows * s.out, T::ZERO)?;
+    let mut by_h = room(if gru { s.rows } else { 0 }, s.gates)?;
+    let mut before = room(s.rows, s.out)?;
+    let (by_h, before) = (by_h.slice(), before.slice());
     let mut before_c = list(dc.len(), T::ZERO)?;
     let projected = if projection.is_some() { s.rows } else { 0 };
     let (mut outer, mut inner) = (list(projected * s.out, T::ZERO)?, list(projected * s.hidden, T::ZERO)?);
@@ -409,14 +417,14 @@ fn backward<T: Scalar, K: Keep<T>>(op: &RnnLayerBackward, inputs: &[Src<'_>], ou
             weight.multiply(size, (gates, s.gates), dh, s.out, gru);
         }
     }
-    let gates: &[T] = if gru { &by_h } else { gx };
+    let gates: &[T] = if gru { by_h } else { gx };
     // What is rounded is summed step by step, the last one first.
     let runs: Vec<_> = if K::ROUNDS {
         of.order().into_iter().rev().map(|t| (offsets[t], of.batch_sizes[t])).collect()
     } else {
         vec![(0, s.rows)]
     };
-    weight_gradients::<T, K>(&s, of, &runs, (gates, &before), others)?;
+    weight_gradients::<T, K>(&s, of, &runs, (gates, before), others)?;
     if let (Some(dst), true) = (others.get_mut(1 + usize::from(of.bias)), of.mode == RnnMode::Lstm) {
         dst.numbers().copy_from_slice(&dc);
     }
