@@ -6,6 +6,7 @@ use std::cell::Cell;
 
 /// Which side of a weight keeps its variance: the mode of [`kaiming_uniform_`] and [`kaiming_normal_`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Fan {
     /// the forward pass: the number of inputs of one output
     #[default]
@@ -16,6 +17,7 @@ pub enum Fan {
 
 /// The function after a layer, which decides the [gain](calculate_gain) of its weight.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Nonlinearity {
     /// none (a linear layer, a convolution)
     Linear,

@@ -7,6 +7,7 @@ use flambeau_tensor::{DType, Error, ErrorKind, MinMax, Result, Tensor, bail, ens
 
 /// What becomes of the losses of all elements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Reduction {
     /// they are returned
     None,

@@ -9,6 +9,7 @@ const NAME: &str = "prune";
 
 /// How many elements (or channels) are pruned: a number of them, or a fraction of those that are left.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Amount {
     /// so many
     Count(usize),

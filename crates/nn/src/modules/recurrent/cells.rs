@@ -5,6 +5,7 @@ use flambeau_tensor::{DType, Device, Error, ErrorKind, Result, RnnMode, Tensor, 
 
 /// The function of a plain recurrent layer: PyTorch's `nonlinearity`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum RNNNonlinearity {
     /// the hyperbolic tangent
     #[default]
