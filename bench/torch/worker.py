@@ -14,6 +14,7 @@ import torch
 
 import cases
 import sound  # noqa: F401, its cases are among the others then
+import vision  # noqa: F401, as well
 
 # Calls that are timed together take this long at least, so that the clock does not count.
 LEAST = 50_000

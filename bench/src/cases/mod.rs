@@ -11,6 +11,7 @@ mod sequences;
 mod sound;
 mod steps;
 mod transforms;
+mod vision;
 
 use crate::case::Case;
 
@@ -28,6 +29,7 @@ pub fn groups() -> Vec<(&'static str, Vec<Case>)> {
         ("recurrent", sequences::recurrent()),
         ("transforms", transforms::cases()),
         ("sound", sound::cases()),
+        ("vision", vision::cases()),
         ("steps", steps::cases()),
         ("memory", steps::memory()),
     ]
