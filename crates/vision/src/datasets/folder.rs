@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 /// `root/dog/some/where/2.jpg`. The classes are the folders in the order of their names. An image is read
 /// when it is asked for.
 ///
-/// An item is an image and its label. Without a transform the image is `u8` of shape `[3, H, W]`.
+/// An item is an image and its label. Without a transform the image is `u8` of shape `[3, H, W]`. Where a transform begins
+/// with crops, sizes and mirror images, only what it needs of a JPEG is decoded, and all is done in one pass
+/// ([`LazyImage`](crate::transforms::LazyImage)): the same pixels, sooner.
 ///
 /// ```
 /// use flambeau_tensor::Tensor;
@@ -131,6 +133,9 @@ impl Dataset for ImageFolder {
 
     #[track_caller]
     fn get(&self, index: usize) -> Result<Self::Item> {
+        if let (true, Some((path, label))) = (self.loader.is_own(), self.samples.get(index)) {
+            return Ok((self.transforms.read(path, self.read)?, self.transforms.target(*label)));
+        }
         let (image, label) = self.raw(index)?;
         self.transforms.apply(image, label)
     }

@@ -1,6 +1,7 @@
 //! What the builders of all datasets take: a transform for the images, a function for the targets, what reads a file.
 
-use crate::transforms::{PartsTransform, SampleTransform};
+use crate::io::{ImageReadOptions, Opened, open_image};
+use crate::transforms::{LazyImage, PartsTransform, SampleTransform};
 use flambeau_tensor::{Build, Error, Result, Tensor};
 use std::fmt;
 use std::path::Path;
@@ -90,6 +91,11 @@ impl fmt::Debug for Loader {
 }
 
 impl Loader {
+    /// Whether it is the data set's own way.
+    pub(super) fn is_own(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// The image in `path`, read by `otherwise` where no loader was given.
     pub(super) fn load(&self, path: &Path, otherwise: impl FnOnce(&Path) -> Result<Tensor>) -> Result<Tensor> {
         self.0.as_ref().map_or_else(|| otherwise(path), |load| load(path))
@@ -112,9 +118,30 @@ impl<T> Transforms<T> {
         Ok((image, self.target(target)))
     }
 
+    /// The image in a file, transformed: of a JPEG only what the transform needs is decoded.
+    pub(super) fn read(&self, path: &Path, options: ImageReadOptions) -> Result<Tensor> {
+        let opened = open_image(path, options)?;
+        let Some(transform) = &self.image else {
+            return match opened {
+                Opened::Jpeg(file) => file.pixels(),
+                Opened::Pixels(image) => Ok(image),
+            };
+        };
+        let mut image = match opened {
+            Opened::Jpeg(file) => LazyImage::of_file(file),
+            Opened::Pixels(image) => LazyImage::from(image),
+        };
+        transform.transform_lazily(&mut image)?;
+        Ok(image.into_part()?.into_tensor())
+    }
+
     pub(super) fn image(&self, image: Tensor) -> Result<Tensor> {
         match &self.image {
-            Some(transform) => transform.on(image),
+            Some(transform) => {
+                let mut image = LazyImage::from(image);
+                transform.transform_lazily(&mut image)?;
+                Ok(image.into_part()?.into_tensor())
+            }
             None => Ok(image),
         }
     }

@@ -11,12 +11,14 @@ mod bmp;
 mod exif;
 mod gif;
 mod jpeg;
+mod part;
 mod png;
 mod pnm;
 mod tiff;
 mod webp;
 mod write;
 
+pub(crate) use part::{JpegFile, Opened, open_image};
 pub use write::{encode_jpeg, encode_png, write_image, write_jpeg, write_png};
 
 use flambeau_tensor::{Element, Error, Result, Tensor, bail};
@@ -201,6 +203,23 @@ fn decode_rgb(bytes: &[u8]) -> Result<Pixels<u8>, Fault> {
         Image::Frames(_) => return Err("several frames".into()),
     }
     .converted(ImageReadMode::Rgb))
+}
+
+/// A part of an image, at least one pixel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Region {
+    pub(crate) top: usize,
+    pub(crate) left: usize,
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+}
+
+impl Region {
+    /// Whether an image of this size has it.
+    pub(crate) fn lies_in(&self, height: usize, width: usize) -> bool {
+        let inside = |start: usize, len: usize, size: usize| len > 0 && start < size && len <= size - start;
+        inside(self.top, self.height, height) && inside(self.left, self.width, width)
+    }
 }
 
 /// Decoded pixels, one channel after the other.

@@ -2,7 +2,7 @@
 
 use super::kinds::check_probability;
 use super::transform::forwards;
-use super::{PartsTransform, SampleTransform, Transform, draw};
+use super::{LazyImage, PartsTransform, SampleTransform, Transform, draw};
 use crate::tv_tensors::{Parts, TVKind, TVTensor};
 use flambeau_nn::{DynModule, Item, ItemMut, Module, Rebuild, Visitor, VisitorMut};
 use flambeau_tensor::{Build, Result, Tensor, builder, ensure};
@@ -195,7 +195,16 @@ impl Compose {
 
 impl PartsTransform for Compose {
     fn transform_parts(&self, parts: &mut Parts) -> Result<()> {
+        if let Some(mut image) = LazyImage::of_parts(parts) {
+            self.transform_lazily(&mut image)?;
+            parts.set(0, image.into_part()?);
+            return Ok(());
+        }
         self.transforms.iter().try_for_each(|transform| transform.transform_parts(parts))
+    }
+
+    fn transform_lazily(&self, image: &mut LazyImage) -> Result<()> {
+        self.transforms.iter().try_for_each(|transform| transform.transform_lazily(image))
     }
 }
 
@@ -228,6 +237,13 @@ impl PartsTransform for RandomApply {
         }
         self.transforms.iter().try_for_each(|transform| transform.transform_parts(parts))
     }
+
+    fn transform_lazily(&self, image: &mut LazyImage) -> Result<()> {
+        if !draw::happens(self.p)? {
+            return Ok(());
+        }
+        self.transforms.iter().try_for_each(|transform| transform.transform_lazily(image))
+    }
 }
 
 /// One of several transforms, as `torchvision.transforms.v2.RandomChoice`.
@@ -258,6 +274,10 @@ impl PartsTransform for RandomChoice {
     fn transform_parts(&self, parts: &mut Parts) -> Result<()> {
         self.transforms[draw::category(&self.p)?].transform_parts(parts)
     }
+
+    fn transform_lazily(&self, image: &mut LazyImage) -> Result<()> {
+        self.transforms[draw::category(&self.p)?].transform_lazily(image)
+    }
 }
 
 /// Transforms one after another in a random order, as `torchvision.transforms.v2.RandomOrder`.
@@ -278,6 +298,11 @@ impl PartsTransform for RandomOrder {
     fn transform_parts(&self, parts: &mut Parts) -> Result<()> {
         let order = draw::permutation(self.transforms.len())?;
         order.into_iter().try_for_each(|i| self.transforms[i].transform_parts(parts))
+    }
+
+    fn transform_lazily(&self, image: &mut LazyImage) -> Result<()> {
+        let order = draw::permutation(self.transforms.len())?;
+        order.into_iter().try_for_each(|i| self.transforms[i].transform_lazily(image))
     }
 }
 
@@ -350,6 +375,6 @@ impl Identity {
 }
 
 super::transform::steady! {
-    Identity: |_this, part| Ok(part);
+    Identity: |_this, part| Ok(part) => |_image| Ok(());
 }
 forwards!(Lambda);

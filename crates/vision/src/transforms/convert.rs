@@ -2,7 +2,7 @@
 
 use super::kinds::{Size, boolean, list};
 use super::transform::{forwards, if_image, steady};
-use super::{Transform, draw, functional};
+use super::{LazyImage, Transform, draw, functional};
 use crate::tv_tensors::{Image, TVKind, TVTensor};
 use flambeau_nn::{Module, plain_parts};
 use flambeau_tensor::{DType, Result, Tensor, builder, ensure};
@@ -137,6 +137,14 @@ impl ToDtype {
             None => Ok(part.clone()),
         }
     }
+
+    #[track_caller]
+    fn one_lazily(&self, image: &mut LazyImage) -> Result<()> {
+        if self.kinds.is_empty() {
+            return image.to_dtype(self.dtype, self.scale);
+        }
+        image.through(|parts| parts.try_map(|_, part| self.one(&part)))
+    }
 }
 
 /// In another dtype and its range, as `torchvision.transforms.v2.ConvertImageDtype`: [`ToDtype`] with `scale`.
@@ -248,11 +256,13 @@ impl UniformTemporalSubsample {
 }
 
 steady! {
-    ToTensor: |_this, part| part.map_image(functional::to_tensor);
-    ToPureTensor: |_this, part| Ok(TVTensor::Tensor(part.into_tensor()));
-    Normalize: |this, part| if_image!(part, |x| functional::normalize(x, &this.mean.0, &this.std.0));
-    ToDtype: |this, part| this.one(&part);
-    ConvertImageDtype: |this, part| if_image!(part, |x| functional::convert_image_dtype(x, this.dtype));
+    ToTensor: |_this, part| part.map_image(functional::to_tensor) => |image| image.to_tensor();
+    ToPureTensor: |_this, part| Ok(TVTensor::Tensor(part.into_tensor())) => |image| image.turn_into(TVKind::Tensor);
+    Normalize: |this, part| if_image!(part, |x| functional::normalize(x, &this.mean.0, &this.std.0))
+        => |image| image.normalize(&this.mean.0, &this.std.0);
+    ToDtype: |this, part| this.one(&part) => |image| this.one_lazily(image);
+    ConvertImageDtype: |this, part| if_image!(part, |x| functional::convert_image_dtype(x, this.dtype))
+        => |image| image.to_dtype(this.dtype, true);
     LinearTransformation: |this, part| part.map_image(|x| this.one(x));
     UniformTemporalSubsample: |this, part| match part {
         TVTensor::Image(image) => Ok(image.into()),
@@ -273,6 +283,10 @@ impl Transform for ToImage {
             TVTensor::Tensor(x) => Ok(Image::new(x)?.into()),
             part => Ok(part),
         }
+    }
+
+    fn lazily(&self, image: &mut LazyImage) -> Result<()> {
+        image.turn_into(TVKind::Image)
     }
 }
 

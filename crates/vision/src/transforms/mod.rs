@@ -31,13 +31,16 @@
 
 mod auto_augment;
 mod boxes;
+mod bytes;
 mod color;
 mod compose;
 mod convert;
 mod draw;
 pub mod functional;
+mod fused;
 mod geometry;
 mod kinds;
+mod lazy;
 mod mix;
 mod resample;
 mod transform;
@@ -71,5 +74,6 @@ pub use convert::{
 pub use flambeau_nn::{Call, Forward};
 pub use geometry::*;
 pub use kinds::{Fill, InterpolationMode, Padding, PaddingMode, Range, Size};
+pub use lazy::LazyImage;
 pub use mix::{CutMix, CutMixBuilder, Erased, MixUp, MixUpBuilder, RandomErasing, RandomErasingBuilder};
 pub use transform::{PartsTransform, SampleTransform, Transform};

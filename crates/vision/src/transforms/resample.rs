@@ -5,11 +5,13 @@
 //! is mixed with weights of 16 bits, the sum rounded to `u8` between the axes; floating point in its own
 //! precision, places included, so that what lies half-way falls to the same side.
 
+use super::bytes::{self, Weights};
 use super::kinds::InterpolationMode;
 use crate::simd::simd;
 use flambeau_tensor::alloc::check_bytes;
 use flambeau_tensor::{DType, Element, Result, Stored, Tensor};
 use std::f64::consts::PI;
+use std::ops::Range;
 
 /// How one axis is resized.
 pub(super) struct Axis {
@@ -191,13 +193,75 @@ impl Mix {
         Ok(Mix { first, weights, width })
     }
 
-    /// The weights as integers of 16 bits, and how many of those bits are behind the point.
-    fn integers(&self) -> (Vec<i16>, u32) {
+    /// The weights as integers of 16 bits.
+    fn integers(&self) -> Weights {
         let largest = self.weights.iter().fold(0.0f64, |most, w| most.max(*w));
         let fits = |bits: &u32| ((0.5 + largest * f64::from(1u32 << (bits + 1))) as i64) < 1 << 15;
         let bits = (0..22).take_while(fits).count() as u32;
         let scale = f64::from(1u32 << bits);
-        (self.weights.iter().map(|w| (w * scale).round() as i16).collect(), bits)
+        let weights = self.weights.iter().map(|w| (w * scale).round() as i16).collect();
+        Weights { first: self.first.clone(), weights, width: self.width, bits }
+    }
+}
+
+/// How one axis of bytes is resized.
+pub(super) enum ByteAxis {
+    Pick(Vec<usize>),
+    Mix(Weights),
+}
+
+impl ByteAxis {
+    /// The old pixels that count. From now on their places are told from the first of these.
+    pub(super) fn narrow(&mut self) -> Range<usize> {
+        let (first, last) = match self {
+            ByteAxis::Pick(pixels) => {
+                let last = pixels.iter().copied().max().unwrap_or(0);
+                (pixels, last)
+            }
+            ByteAxis::Mix(weights) => {
+                let last = weights.last();
+                (&mut weights.first, last)
+            }
+        };
+        let start = first.iter().copied().min().unwrap_or(0);
+        first.iter_mut().for_each(|place| *place -= start);
+        start..last + 1
+    }
+
+    /// Rows of `from` bytes resized, each by itself.
+    #[inline(always)]
+    pub(super) fn across(&self, from: usize, x: &[u8]) -> Vec<u8> {
+        match self {
+            ByteAxis::Pick(pixels) => x.chunks_exact(from).flat_map(|x| pixels.iter().map(|p| x[*p])).collect(),
+            ByteAxis::Mix(weights) => bytes::across(weights, from, x),
+        }
+    }
+
+    /// New row `i` of a plane whose rows are as long as `y`.
+    #[inline(always)]
+    pub(super) fn down(&self, i: usize, x: &[u8], y: &mut [u8]) {
+        match self {
+            ByteAxis::Pick(pixels) => y.copy_from_slice(&x[pixels[i] * y.len()..][..y.len()]),
+            ByteAxis::Mix(weights) => bytes::down(weights, i, x, y),
+        }
+    }
+}
+
+impl Axis {
+    /// The same for bytes, of the new pixels `new` alone.
+    pub(super) fn of_bytes(&self, new: Range<usize>) -> ByteAxis {
+        match &self.taps {
+            Taps::Pick(pixels) => ByteAxis::Pick(pixels[new].to_vec()),
+            Taps::Mix(mix) => {
+                // Where the point of the weights is goes by all of them.
+                let mut weights = mix.integers();
+                weights.first = mix.first[new.clone()].to_vec();
+                let runs = weights.weights.chunks_exact(mix.width).skip(new.start).take(new.len());
+                weights.width = runs.clone().map(bytes::len).max().unwrap_or(1);
+                weights.weights = runs.flat_map(|run| &run[..weights.width]).copied().collect();
+                ByteAxis::Mix(weights)
+            }
+        }
     }
 }
 
@@ -205,7 +269,7 @@ impl Mix {
 #[track_caller]
 pub(super) fn resample(image: &Tensor, rows: &Axis, columns: &Axis) -> Result<Tensor> {
     match image.dtype() {
-        DType::U8 => run::<u8>(image, rows, columns),
+        DType::U8 => resample_bytes(image, rows, columns),
         DType::F32 => run::<f32>(image, rows, columns),
         DType::F64 => run::<f64>(image, rows, columns),
         dtype => {
@@ -213,6 +277,43 @@ pub(super) fn resample(image: &Tensor, rows: &Axis, columns: &Axis) -> Result<Te
             if dtype.is_float() { wide.to_dtype(dtype) } else { wide.round()?.to_dtype(dtype) }
         }
     }
+}
+
+/// [`run`] for bytes.
+#[track_caller]
+fn resample_bytes(image: &Tensor, rows: &Axis, columns: &Axis) -> Result<Tensor> {
+    let image = image.contiguous()?;
+    let mut shape = image.shape().to_vec();
+    if let [.., height, width] = &mut shape[..] {
+        (*height, *width) = (rows.to, columns.to);
+    }
+    let x = image.data::<u8>()?;
+    let planes = x.len() / (rows.from * columns.from);
+    let size = |height: usize| planes.saturating_mul(height).saturating_mul(columns.to);
+    check_bytes("resize", size(rows.from).saturating_add(size(rows.to)))?;
+    let across = columns.of_bytes(0..columns.to);
+    let wide = (columns.from != columns.to).then(|| {
+        simd(
+            #[inline(always)]
+            || across.across(columns.from, &x),
+        )
+    });
+    let wide = wide.as_deref().unwrap_or(&x);
+    if rows.from == rows.to {
+        return Tensor::from_slice(wide, &shape);
+    }
+    let down = rows.of_bytes(0..rows.to);
+    let mut y = vec![0; size(rows.to)];
+    simd(
+        #[inline(always)]
+        || {
+            for (i, y) in y.chunks_exact_mut(columns.to).enumerate() {
+                let x = &wide[i / rows.to * rows.from * columns.to..];
+                down.down(i % rows.to, x, y);
+            }
+        },
+    );
+    Tensor::from_vec(y, &shape)
 }
 
 /// Columns first, then rows.
@@ -248,14 +349,14 @@ fn along<T: Sample>(axis: &Axis, x: &[T], outer: usize, inner: usize) -> Vec<T> 
             }
         }
         Taps::Mix(mix) => {
-            let (weights, bits) = T::weights(mix);
+            let weights = T::weights(mix);
             let runs = || mix.first.iter().zip(weights.chunks_exact(mix.width));
             for (x, y) in planes {
                 if inner == 1 {
-                    runs().zip(y).for_each(|((first, w), y)| *y = T::mix(&x[*first..], w, bits));
+                    runs().zip(y).for_each(|((first, w), y)| *y = T::mix(&x[*first..], w));
                 } else {
                     let rows = runs().zip(y.chunks_exact_mut(inner));
-                    rows.for_each(|((first, w), y)| T::mix_rows(&x[first * inner..], w, bits, y));
+                    rows.for_each(|((first, w), y)| T::mix_rows(&x[first * inner..], w, y));
                 }
             }
         }
@@ -265,32 +366,28 @@ fn along<T: Sample>(axis: &Axis, x: &[T], outer: usize, inner: usize) -> Vec<T> 
 
 /// What pixels may be made of, and how they are mixed.
 trait Sample: Element<Stored = Self> + Stored {
-    /// What they are weighed with.
-    type Weight: Copy;
-    /// The weights of `mix`, and for integers the bits behind the point.
-    fn weights(mix: &Mix) -> (Vec<Self::Weight>, u32);
+    /// The weights of `mix`.
+    fn weights(mix: &Mix) -> Vec<Self>;
     /// Σ w · x.
-    fn mix(x: &[Self], w: &[Self::Weight], bits: u32) -> Self;
+    fn mix(x: &[Self], w: &[Self]) -> Self;
     /// The same for rows as long as `y`, which lie one after another in `x`.
-    fn mix_rows(x: &[Self], w: &[Self::Weight], bits: u32, y: &mut [Self]);
+    fn mix_rows(x: &[Self], w: &[Self], y: &mut [Self]);
 }
 
 macro_rules! float_samples {
     ($($t:ty),*) => {$(
         impl Sample for $t {
-            type Weight = $t;
-
-            fn weights(mix: &Mix) -> (Vec<$t>, u32) {
-                (mix.weights.iter().map(|w| *w as $t).collect(), 0)
+            fn weights(mix: &Mix) -> Vec<$t> {
+                mix.weights.iter().map(|w| *w as $t).collect()
             }
 
             #[inline(always)]
-            fn mix(x: &[$t], w: &[$t], _: u32) -> $t {
+            fn mix(x: &[$t], w: &[$t]) -> $t {
                 x.iter().zip(w).fold(0.0, |sum, (x, w)| x.mul_add(*w, sum))
             }
 
             #[inline(always)]
-            fn mix_rows(x: &[$t], w: &[$t], _: u32, y: &mut [$t]) {
+            fn mix_rows(x: &[$t], w: &[$t], y: &mut [$t]) {
                 y.fill(0.0);
                 for (x, w) in x.chunks_exact(y.len()).zip(w) {
                     y.iter_mut().zip(x).for_each(|(y, x)| *y = x.mul_add(*w, *y));
@@ -300,36 +397,3 @@ macro_rules! float_samples {
     )*};
 }
 float_samples!(f32, f64);
-
-impl Sample for u8 {
-    type Weight = i16;
-
-    fn weights(mix: &Mix) -> (Vec<i16>, u32) {
-        mix.integers()
-    }
-
-    #[inline(always)]
-    fn mix(x: &[u8], w: &[i16], bits: u32) -> u8 {
-        rounded(x.iter().zip(w).map(|(x, w)| i32::from(*x) * i32::from(*w)).sum(), bits)
-    }
-
-    #[inline(always)]
-    fn mix_rows(x: &[u8], w: &[i16], bits: u32, y: &mut [u8]) {
-        const LANES: usize = 64;
-        let width = y.len();
-        for (block, y) in y.chunks_mut(LANES).enumerate() {
-            let mut sums = [0i32; LANES];
-            for (row, w) in x.chunks_exact(width).zip(w) {
-                let row = &row[block * LANES..][..y.len()];
-                sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += i32::from(*x) * i32::from(*w));
-            }
-            y.iter_mut().zip(sums).for_each(|(y, sum)| *y = rounded(sum, bits));
-        }
-    }
-}
-
-/// A sum with `bits` bits behind the point as a byte.
-#[inline(always)]
-fn rounded(sum: i32, bits: u32) -> u8 {
-    ((sum + (1 << (bits - 1))) >> bits).clamp(0, 255) as u8
-}

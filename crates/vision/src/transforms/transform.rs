@@ -4,7 +4,7 @@ use crate::tv_tensors::{Parts, Sample, TVKind, TVTensor};
 use flambeau_nn::{Boxed, Module, Rebuild};
 use flambeau_tensor::{Build, Result};
 
-use super::draw;
+use super::{LazyImage, draw};
 
 /// Everything that can be applied to a sample: every [`Transform`], and what is made of them, as
 /// [`Compose`](super::Compose).
@@ -49,6 +49,15 @@ pub trait PartsTransform: Module + InABox {
     /// # Errors
     /// Where the transform and the sample do not go together.
     fn transform_parts(&self, parts: &mut Parts) -> Result<()>;
+
+    /// Does the same to an image whose pixels are computed later, or puts it off: the same draws, and in the end the
+    /// same pixels.
+    ///
+    /// # Errors
+    /// As [`transform_parts`](PartsTransform::transform_parts).
+    fn transform_lazily(&self, image: &mut LazyImage) -> Result<()> {
+        image.through(|parts| self.transform_parts(parts))
+    }
 }
 
 /// A boxed transform is the transform.
@@ -73,6 +82,10 @@ impl Boxed for dyn PartsTransform {
 impl PartsTransform for Box<dyn PartsTransform> {
     fn transform_parts(&self, parts: &mut Parts) -> Result<()> {
         (**self).transform_parts(parts)
+    }
+
+    fn transform_lazily(&self, image: &mut LazyImage) -> Result<()> {
+        (**self).transform_lazily(image)
     }
 }
 
@@ -146,24 +159,42 @@ pub trait Transform: Module {
     fn probability(&self) -> Option<f64> {
         None
     }
+
+    /// Draws, and says what is to be done with an image whose pixels are computed later. Has to come to the same as
+    /// [`make_params`](Transform::make_params) and [`transform`](Transform::transform) of a sample of that image alone, chance
+    /// included, and is that unless it is overridden.
+    ///
+    /// # Errors
+    /// As those.
+    fn lazily(&self, image: &mut LazyImage) -> Result<()> {
+        image.through(|parts| part_by_part(self, parts))
+    }
 }
 
 impl<T: Transform> PartsTransform for T {
     fn transform_parts(&self, parts: &mut Parts) -> Result<()> {
-        self.check_inputs(parts)?;
-        if let Some(p) = self.probability()
-            && !draw::happens(p)?
-        {
-            return Ok(());
-        }
-        let mut wanted = parts.to_transform();
-        for (wanted, part) in wanted.iter_mut().zip(parts.iter()) {
-            *wanted &= self.takes(part.kind());
-        }
-        let seen: Vec<&TVTensor> = parts.iter().zip(&wanted).filter(|(_, wanted)| **wanted).map(|(p, _)| p).collect();
-        let params = self.make_params(&seen)?;
-        parts.try_map(|i, part| if wanted[i] { self.transform(part, &params) } else { Ok(part) })
+        part_by_part(self, parts)
     }
+
+    fn transform_lazily(&self, image: &mut LazyImage) -> Result<()> {
+        self.lazily(image)
+    }
+}
+
+fn part_by_part<T: Transform + ?Sized>(transform: &T, parts: &mut Parts) -> Result<()> {
+    transform.check_inputs(parts)?;
+    if let Some(p) = transform.probability()
+        && !draw::happens(p)?
+    {
+        return Ok(());
+    }
+    let mut wanted = parts.to_transform();
+    for (wanted, part) in wanted.iter_mut().zip(parts.iter()) {
+        *wanted &= transform.takes(part.kind());
+    }
+    let seen: Vec<&TVTensor> = parts.iter().zip(&wanted).filter(|(_, wanted)| **wanted).map(|(p, _)| p).collect();
+    let params = transform.make_params(&seen)?;
+    parts.try_map(|i, part| if wanted[i] { transform.transform(part, &params) } else { Ok(part) })
 }
 
 /// A transform takes one tensor to one, too, and can so stand among layers.
@@ -180,9 +211,9 @@ macro_rules! forwards {
 }
 pub(super) use forwards;
 
-/// A transform without chance.
+/// A transform without chance; behind the arrow stands what it does to a [`LazyImage`], if it is made for one.
 macro_rules! steady {
-    ($($T:ident: |$this:ident, $part:ident| $body:expr;)*) => {$(
+    ($($T:ident: |$this:ident, $part:ident| $body:expr $(=> |$image:ident| $lazily:expr)?;)*) => {$(
         impl $crate::transforms::Transform for $T {
             type Params = ();
 
@@ -199,6 +230,14 @@ macro_rules! steady {
                 let $this = self;
                 $body
             }
+
+            $(
+                #[track_caller]
+                fn lazily(&self, $image: &mut $crate::transforms::LazyImage) -> flambeau_tensor::Result<()> {
+                    let $this = self;
+                    $lazily
+                }
+            )?
         }
         $crate::transforms::transform::forwards!($T);
     )*};
@@ -210,7 +249,7 @@ macro_rules! by_chance {
     ($(
         $(#[$doc:meta])*
         $Name:ident, $Builder:ident, $p:literal, new { $($(#[$req_doc:meta])* $req:ident: $t:ty),* } check |$b:ident| $check:expr;
-        |$this:ident, $part:ident| $body:expr;
+        |$this:ident, $part:ident| $body:expr $(=> |$image:ident| $lazily:expr)?;
     )*) => {$(
         $(#[$doc])*
         #[derive(flambeau_nn::Module)]
@@ -268,6 +307,13 @@ macro_rules! by_chance {
             fn probability(&self) -> Option<f64> {
                 Some(self.p)
             }
+
+            $(
+                #[track_caller]
+                fn lazily(&self, $image: &mut $crate::transforms::LazyImage) -> flambeau_tensor::Result<()> {
+                    if $crate::transforms::draw::happens(self.p)? { $lazily } else { Ok(()) }
+                }
+            )?
         }
         $crate::transforms::transform::forwards!($Name);
     )*};

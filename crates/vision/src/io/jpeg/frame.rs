@@ -1,7 +1,8 @@
 //! The headers of a JPEG: frame, tables, scans, and what they say about colours.
 
 use super::huffman::Huffman;
-use crate::io::Fault;
+use crate::io::{Fault, Region};
+use std::ops::Range;
 
 /// The natural place of each coefficient in the order of a file. A damaged run may point up to 15 beyond.
 pub(super) const ZIGZAG: [u8; 80] = {
@@ -104,6 +105,26 @@ impl Frame {
             return Err(format!("header promises {width}×{height} pixels, a file of {file} bytes cannot hold them"));
         }
         Ok(Frame { width, height, progressive, components, factors: most, units })
+    }
+
+    /// How many pixels a sample of `component` stands for, along x and y.
+    pub(super) fn spread(&self, component: &Component) -> (usize, usize) {
+        (self.factors.0 / component.factors.0, self.factors.1 / component.factors.1)
+    }
+
+    /// The samples of `component` that the pixels of `region` are made of, along x and y.
+    pub(super) fn samples(&self, component: &Component, region: Region) -> (Range<usize>, Range<usize>) {
+        let along = |start: usize, len: usize, by: usize, size: usize| {
+            // Where a sample stands for several pixels, those beside it count, too.
+            let margin = usize::from(by > 1);
+            let end = ((start + len).div_ceil(by) + margin).min(size);
+            (start / by).saturating_sub(margin)..end
+        };
+        let by = self.spread(component);
+        (
+            along(region.left, region.width, by.0, component.size.0),
+            along(region.top, region.height, by.1, component.size.1),
+        )
     }
 }
 

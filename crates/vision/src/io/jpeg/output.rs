@@ -2,27 +2,27 @@
 //! triangles where it is halved, else copies), and colours are converted by its integers.
 
 use super::frame::{Colors, Component, Frame};
-use crate::io::{ImageReadMode, Pixels};
+use super::scan::Cover;
+use crate::io::{ImageReadMode, Pixels, Region};
 use crate::simd::ARCH;
 use pulp::{Simd, WithSimd};
 
-/// The pixels that `mode` asks for; `samples` has rows of `8 * padded.0` for each component that it needs.
-pub(super) fn pixels(frame: &Frame, samples: Vec<Vec<u8>>, colors: Colors, mode: ImageReadMode) -> Pixels<u8> {
-    let (width, height) = (frame.width, frame.height);
+/// The pixels of `region` that `mode` asks for, of the components that it needs.
+pub(super) fn pixels(region: Region, spread: Vec<Spread>, colors: Colors, mode: ImageReadMode) -> Pixels<u8> {
     let (gray, inks) = match mode {
         ImageReadMode::Gray | ImageReadMode::GrayAlpha => (true, false),
         ImageReadMode::Unchanged => (colors == Colors::Gray, matches!(colors, Colors::Cmyk | Colors::Ycck)),
         ImageReadMode::Rgb | ImageReadMode::RgbAlpha => (false, false),
     };
     let channels = if gray { 1 } else { 3 } + usize::from(inks);
-    let mut planes = vec![0u8; channels * width * height];
-    ARCH.dispatch(Convert { frame, samples, colors, gray, inks, planes: &mut planes });
-    Pixels { channels, height, width, samples: planes }
+    let mut planes = vec![0u8; channels * region.width * region.height];
+    ARCH.dispatch(Convert { region, spread, colors, gray, inks, planes: &mut planes });
+    Pixels { channels, height: region.height, width: region.width, samples: planes }
 }
 
 struct Convert<'a> {
-    frame: &'a Frame,
-    samples: Vec<Vec<u8>>,
+    region: Region,
+    spread: Vec<Spread<'a>>,
     colors: Colors,
     gray: bool,
     /// Four inks as they are.
@@ -35,20 +35,13 @@ impl WithSimd for Convert<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Convert { frame, samples, colors, gray, inks, planes } = self;
-        let (width, n) = (frame.width, frame.width * frame.height);
-        let mut spread: Vec<Spread> = frame
-            .components
-            .iter()
-            .zip(&samples)
-            .filter(|(_, samples)| !samples.is_empty())
-            .map(|(component, samples)| Spread::new(component, samples, frame))
-            .collect();
-        for y in 0..frame.height {
+        let Convert { region, mut spread, colors, gray, inks, planes } = self;
+        let (width, n) = (region.width, region.width * region.height);
+        for y in 0..region.height {
             for component in &mut spread {
-                component.compute(y);
+                component.compute(region.top + y);
             }
-            let row = |c: usize| &spread[c].row()[..width];
+            let row = |c: usize| spread[c].row();
             let range = y * width..(y + 1) * width;
             if gray {
                 let to = &mut planes[range];
@@ -145,13 +138,20 @@ fn brightness(r: i32, g: i32, b: i32) -> i32 {
     (19595 * r + 38470 * g + 7471 * b + 32768) >> 16
 }
 
-/// The rows of one component, at the image's width.
-struct Spread<'a> {
+/// The rows of one component, as wide as the region.
+pub(super) struct Spread<'a> {
     samples: &'a [u8],
     stride: usize,
+    /// The image's row of `samples[0]`, and the first sample of a row that counts.
+    start: (usize, usize),
+    /// How many samples of a row count.
+    len: usize,
+    /// The component's own samples.
     size: (usize, usize),
     /// How many pixels a sample stands for, along x and y.
     by: (usize, usize),
+    /// The pixels asked for, within those of the samples that count.
+    pixels: std::ops::Range<usize>,
     /// The row asked for last.
     at: usize,
     /// Weighted sums of two rows.
@@ -160,14 +160,23 @@ struct Spread<'a> {
 }
 
 impl<'a> Spread<'a> {
-    fn new(component: &Component, samples: &'a [u8], frame: &Frame) -> Self {
-        let by = (frame.factors.0 / component.factors.0, frame.factors.1 / component.factors.1);
-        let (sums, spread) = if by == (1, 1) { (0, 0) } else { (component.size.0, component.size.0 * by.0) };
+    pub(super) fn new(
+        component: &Component,
+        (samples, cover): (&'a [u8], &Cover),
+        frame: &Frame,
+        region: Region,
+    ) -> Self {
+        let (by, (x, _)) = (frame.spread(component), frame.samples(component, region));
+        let (sums, spread) = if by == (1, 1) { (0, 0) } else { (x.len(), x.len() * by.0) };
+        let first = region.left - x.start * by.0;
         Spread {
             samples,
-            stride: 8 * component.padded.0,
+            stride: cover.stride(),
+            start: (8 * cover.y.start, x.start - 8 * cover.x.start),
+            len: x.len(),
             size: component.size,
             by,
+            pixels: first..first + region.width,
             at: 0,
             sums: vec![0; sums],
             spread: vec![0; spread],
@@ -175,13 +184,14 @@ impl<'a> Spread<'a> {
     }
 
     fn line(&self, y: usize) -> &'a [u8] {
-        &self.samples[y * self.stride..][..self.size.0]
+        &self.samples[(y - self.start.0) * self.stride + self.start.1..][..self.len]
     }
 
     /// The row that was computed last.
     #[inline(always)]
     fn row(&self) -> &[u8] {
-        if self.by == (1, 1) { self.line(self.at) } else { &self.spread }
+        let row = if self.by == (1, 1) { self.line(self.at) } else { &self.spread };
+        &row[self.pixels.clone()]
     }
 
     /// Computes the image's row `y`.
@@ -190,9 +200,9 @@ impl<'a> Spread<'a> {
         self.at = y;
         let near = y / self.by.1;
         let line = self.line(near);
-        // The row on the other side of pixel row `y`, or the same one at the edge.
+        // The row on the other side of pixel row `y`, or the same one at the edge, where two rows are mixed.
         let far = if y % 2 == 0 { near.saturating_sub(1) } else { (near + 1).min(self.size.1 - 1) };
-        let far = self.line(far);
+        let far = if self.by.1 == 2 { self.line(far) } else { line };
         let (sums, spread) = (&mut self.sums[..], &mut self.spread[..]);
         match self.by {
             (1, 1) => {}

@@ -4,20 +4,45 @@ use super::frame::{Colors, Component, Frame, Scan, Tables, ZIGZAG};
 use super::huffman::{Bits, Huffman, NoCode};
 use super::idct::{self, Block};
 use super::{early, next_marker};
-use crate::io::{Fault, ImageReadMode};
+use crate::io::{Fault, ImageReadMode, Region};
+use std::ops::Range;
 
 /// What the scans so far have given, for each component.
 pub(super) struct Planes<'a> {
     bytes: &'a [u8],
     mode: ImageReadMode,
+    /// The part of the image that is asked for; all of it without.
+    region: Option<Region>,
     /// Blocks that may still be passed over without spending bits on them.
     passes: usize,
     /// As they are when the first scan begins.
     pub(super) colors: Option<Colors>,
-    /// Rows of `8 * padded.0` samples; empty where nobody asks for them.
+    /// The blocks that are turned into samples.
+    covers: Vec<Cover>,
+    /// Those samples, row by row; empty where nobody asks for them.
     samples: Vec<Vec<u8>>,
     /// The coefficients of a progressive file.
     blocks: Vec<Vec<Block>>,
+}
+
+/// Blocks of a component, along x and y.
+pub(super) struct Cover {
+    pub(super) x: Range<usize>,
+    pub(super) y: Range<usize>,
+}
+
+impl Cover {
+    fn of(frame: &Frame, component: &Component, region: Option<Region>) -> Cover {
+        let Some(region) = region else { return Cover { x: 0..component.padded.0, y: 0..component.padded.1 } };
+        let (x, y) = frame.samples(component, region);
+        let blocks = |samples: Range<usize>| samples.start / 8..samples.end.div_ceil(8);
+        Cover { x: blocks(x), y: blocks(y) }
+    }
+
+    /// Samples from one row to the next.
+    pub(super) fn stride(&self) -> usize {
+        8 * self.x.len()
+    }
 }
 
 /// A component within a scan.
@@ -36,24 +61,26 @@ struct Part<'a> {
 
 impl<'a> Planes<'a> {
     /// Nothing yet of the file `bytes`.
-    pub(super) fn new(bytes: &'a [u8], mode: ImageReadMode) -> Self {
+    pub(super) fn new(bytes: &'a [u8], mode: ImageReadMode, region: Option<Region>) -> Self {
         // A refining scan passes over 32,767 blocks for 15 bits. A picture of nothing at all takes a bit a block for its
         // first coefficients, and at most three such passes: 24 blocks for a byte of the file.
         let passes = bytes.len().saturating_mul(32);
-        Planes { bytes, mode, passes, colors: None, samples: Vec::new(), blocks: Vec::new() }
+        let (covers, samples, blocks) = Default::default();
+        Planes { bytes, mode, region, passes, colors: None, covers, samples, blocks }
     }
 
-    /// The samples of each component, rows of `8 * padded.0`.
-    pub(super) fn into_samples(mut self, frame: &Frame) -> Vec<Vec<u8>> {
+    /// The samples of each component, and the blocks that they are of.
+    pub(super) fn into_samples(mut self, frame: &Frame) -> (Vec<Vec<u8>>, Vec<Cover>) {
         for (i, component) in frame.components.iter().enumerate() {
             if let Some(blocks) = self.blocks.get(i).filter(|_| wanted(i, &self.samples)) {
-                let samples = &mut self.samples[i];
-                for (row, blocks) in blocks.chunks_exact(component.padded.0).enumerate() {
-                    inverse(component, blocks, row, samples);
+                let (samples, cover) = (&mut self.samples[i], &self.covers[i]);
+                for row in cover.y.clone() {
+                    let blocks = &blocks[row * component.padded.0..][cover.x.clone()];
+                    inverse(component, cover, blocks, row, samples);
                 }
             }
         }
-        self.samples
+        (self.samples, self.covers)
     }
 
     /// Reads the scan whose header ends before byte `at`; returns where its data end.
@@ -101,38 +128,53 @@ impl<'a> Planes<'a> {
         for (i, c) in frame.components.iter().enumerate() {
             let blocks = c.padded.0 * c.padded.1;
             let wanted = i == 0 || !(gray && colors == Colors::YCbCr);
-            self.samples.push(vec![0; if wanted { 64 * blocks } else { 0 }]);
+            let cover = Cover::of(frame, c, self.region);
+            self.samples.push(vec![0; if wanted { 8 * cover.stride() * cover.y.len() } else { 0 }]);
+            self.covers.push(cover);
             if frame.progressive {
                 self.blocks.push(vec![[0; 64]; blocks]);
             }
         }
     }
 
-    /// All of the coefficients of the scan's components, row by row of units, each row turned into samples.
+    /// All of the coefficients of the scan's components, row by row of units, each row turned into samples. Of what
+    /// is not asked for the codes are passed over; below the last row that is, nothing is read.
     fn sequential(&mut self, frame: &Frame, walk: &mut Walk, parts: &mut [Part]) -> Result<(), Fault> {
         let mut rows: Vec<Vec<Block>> =
-            parts.iter().map(|p| vec![[0; 64]; walk.units.0 * p.unit.0 * p.unit.1]).collect();
+            parts.iter().map(|p| vec![[0; 64]; self.covers[p.component].x.len() * p.unit.1]).collect();
         for y in 0..walk.units.1 {
+            let (covers, samples) = (&self.covers, &self.samples);
+            if parts.iter().all(|p| !wanted(p.component, samples) || y * p.unit.1 >= covers[p.component].y.end) {
+                break;
+            }
             rows.iter_mut().for_each(|row| row.fill([0; 64]));
             for x in 0..walk.units.0 {
                 walk.begin_unit(parts)?;
                 for (part, row) in parts.iter_mut().zip(&mut rows) {
-                    let width = walk.units.0 * part.unit.0;
+                    let cover = &covers[part.component];
+                    let (width, keep) = (cover.x.len(), wanted(part.component, samples));
                     for v in 0..part.unit.1 {
-                        for block in &mut row[v * width + x * part.unit.0..][..part.unit.0] {
-                            whole_block(&mut walk.bits, part, block).map_err(|NoCode| walk.no_code())?;
+                        let row = &mut row[v * width..(v + 1) * width];
+                        let keep = keep && cover.y.contains(&(y * part.unit.1 + v));
+                        for h in 0..part.unit.0 {
+                            let place = (x * part.unit.0 + h).wrapping_sub(cover.x.start);
+                            match row.get_mut(place).filter(|_| keep) {
+                                Some(block) => whole_block(&mut walk.bits, part, block),
+                                None => passed_block(&mut walk.bits, part),
+                            }
+                            .map_err(|NoCode| walk.no_code())?;
                         }
                     }
                 }
                 walk.end_unit()?;
             }
             for (part, row) in parts.iter().zip(&rows) {
-                if wanted(part.component, &self.samples) {
-                    let width = walk.units.0 * part.unit.0;
-                    for (v, blocks) in row.chunks_exact(width).enumerate() {
-                        let samples = &mut self.samples[part.component];
-                        inverse(&frame.components[part.component], blocks, y * part.unit.1 + v, samples);
-                    }
+                let (cover, samples) = (&self.covers[part.component], &mut self.samples[part.component]);
+                if samples.is_empty() {
+                    continue;
+                }
+                for (v, blocks) in row.chunks_exact(cover.x.len()).enumerate() {
+                    inverse(&frame.components[part.component], cover, blocks, y * part.unit.1 + v, samples);
                 }
             }
         }
@@ -248,10 +290,11 @@ fn wanted(component: usize, samples: &[Vec<u8>]) -> bool {
     !samples[component].is_empty()
 }
 
-/// One row of blocks as samples.
-fn inverse(component: &Component, blocks: &[Block], row: usize, samples: &mut [u8]) {
-    let stride = 8 * component.padded.0;
-    let Some(quantization) = &component.quantization else { return };
+/// One row of blocks as samples, where it is one of those asked for.
+fn inverse(component: &Component, cover: &Cover, blocks: &[Block], row: usize, samples: &mut [u8]) {
+    let stride = cover.stride();
+    let (Some(quantization), true) = (&component.quantization, cover.y.contains(&row)) else { return };
+    let row = row - cover.y.start;
     if let Some(to) = samples.get_mut(8 * row * stride..8 * (row + 1) * stride) {
         idct::row(blocks, quantization, to, stride);
     }
@@ -271,9 +314,20 @@ fn level(bits: &mut Bits, part: &mut Part) -> Result<i32, NoCode> {
 
 /// All coefficients of a block.
 #[inline(always)]
-fn whole_block(walk: &mut Bits, part: &mut Part, block: &mut Block) -> Result<(), NoCode> {
+fn whole_block(bits: &mut Bits, part: &mut Part, block: &mut Block) -> Result<(), NoCode> {
+    each_coefficient(bits, part, |place, number| block[usize::from(ZIGZAG[place])] = number)
+}
+
+/// The same of a block that nobody asks for.
+fn passed_block(bits: &mut Bits, part: &mut Part) -> Result<(), NoCode> {
+    each_coefficient(bits, part, |_, _| {})
+}
+
+/// Calls `put` with those of a block's coefficients that are sent, each with its place in the file's order.
+#[inline(always)]
+fn each_coefficient(walk: &mut Bits, part: &mut Part, mut put: impl FnMut(usize, i16)) -> Result<(), NoCode> {
     let mut bits = *walk;
-    block[0] = level(&mut bits, part)? as i16;
+    put(0, level(&mut bits, part)? as i16);
     let Some(ac) = part.ac else { return Err(NoCode) };
     let mut k = 1;
     while k < 64 {
@@ -282,7 +336,7 @@ fn whole_block(walk: &mut Bits, part: &mut Part, block: &mut Block) -> Result<()
             break;
         }
         k += run;
-        block[usize::from(ZIGZAG[k])] = number;
+        put(k, number);
         k += 1;
     }
     *walk = bits;

@@ -6,6 +6,7 @@ mod formats;
 mod jpeg;
 mod limits;
 mod made;
+mod part;
 mod png;
 mod tiff;
 

@@ -2,7 +2,7 @@
 
 use crate::transforms::kinds::{Fill, InterpolationMode, Padding, PaddingMode, Size, boolean};
 use crate::transforms::transform::{by_chance, forwards, steady};
-use crate::transforms::{Transform, draw, functional};
+use crate::transforms::{LazyImage, Transform, draw, functional};
 use crate::tv_tensors::{ImageKind, TVTensor, query_size};
 use flambeau_nn::Module;
 use flambeau_tensor::{Result, builder, ensure};
@@ -85,7 +85,7 @@ impl Pad {
 }
 
 steady! {
-    CenterCrop: |this, part| functional::center_crop(&part, this.size);
+    CenterCrop: |this, part| functional::center_crop(&part, this.size) => |image| image.center_crop(this.size);
     Pad: |this, part| functional::pad(&part, this.padding, &this.fill, this.padding_mode);
 }
 
@@ -182,7 +182,34 @@ impl Transform for RandomCrop {
 
     #[track_caller]
     fn make_params(&self, parts: &[&TVTensor]) -> Result<CropPlace> {
-        let (h, w) = query_size(parts)?;
+        self.place(query_size(parts)?)
+    }
+
+    #[track_caller]
+    fn transform(&self, part: TVTensor, place: &CropPlace) -> Result<TVTensor> {
+        let (height, width) = self.size.square();
+        let part = match place.padding == Padding::default() {
+            true => part,
+            false => functional::pad(&part, place.padding, &self.fill, self.padding_mode)?,
+        };
+        if place.crops { functional::crop(&part, place.top, place.left, height, width) } else { Ok(part) }
+    }
+
+    #[track_caller]
+    fn lazily(&self, image: &mut LazyImage) -> Result<()> {
+        let place = self.place(image.size()?)?;
+        if place.padding != Padding::default() {
+            return image.through(|parts| parts.try_map(|_, part| self.transform(part, &place)));
+        }
+        let (height, width) = self.size.square();
+        if place.crops { image.crop(place.top, place.left, height, width) } else { Ok(()) }
+    }
+}
+
+impl RandomCrop {
+    /// Draws the place of the crop in an image of this size.
+    #[track_caller]
+    fn place(&self, (h, w): (usize, usize)) -> Result<CropPlace> {
         let (height, width) = self.size.square();
         let padding = self.padding_for(h as isize, w as isize);
         let (high, wide) = (h as isize + padding.top + padding.bottom, w as isize + padding.left + padding.right);
@@ -197,16 +224,6 @@ impl Transform for RandomCrop {
             |room: isize| if room > 0 { draw::integer(0, room as i64 + 1).map(|at| at as isize) } else { Ok(0) };
         let (top, left) = (place(high - height)?, place(wide - width)?);
         Ok(CropPlace { padding, top, left, crops: high > height || wide > width })
-    }
-
-    #[track_caller]
-    fn transform(&self, part: TVTensor, place: &CropPlace) -> Result<TVTensor> {
-        let (height, width) = self.size.square();
-        let part = match place.padding == Padding::default() {
-            true => part,
-            false => functional::pad(&part, place.padding, &self.fill, self.padding_mode)?,
-        };
-        if place.crops { functional::crop(&part, place.top, place.left, height, width) } else { Ok(part) }
     }
 }
 
@@ -283,7 +300,27 @@ impl Transform for RandomResizedCrop {
 
     #[track_caller]
     fn make_params(&self, parts: &[&TVTensor]) -> Result<Window> {
-        let (height, width) = query_size(parts)?;
+        self.window(query_size(parts)?)
+    }
+
+    #[track_caller]
+    fn transform(&self, part: TVTensor, (top, left, height, width): &Window) -> Result<TVTensor> {
+        let (top, left) = (*top as isize, *left as isize);
+        functional::resized_crop(&part, (top, left, *height, *width), self.size, self.interpolation, self.antialias)
+    }
+
+    #[track_caller]
+    fn lazily(&self, image: &mut LazyImage) -> Result<()> {
+        let (top, left, height, width) = self.window(image.size()?)?;
+        image.crop(top as isize, left as isize, height, width)?;
+        image.resize(self.size, self.interpolation, None, self.antialias)
+    }
+}
+
+impl RandomResizedCrop {
+    /// Draws the part of an image of this size.
+    #[track_caller]
+    fn window(&self, (height, width): (usize, usize)) -> Result<Window> {
         let area = (height * width) as f64;
         let (least, most) = (f64::from((self.ratio.0 as f32).ln()), f64::from((self.ratio.1 as f32).ln()));
         for _ in 0..10 {
@@ -307,12 +344,6 @@ impl Transform for RandomResizedCrop {
         };
         Ok((height.saturating_sub(h) / 2, width.saturating_sub(w) / 2, h, w))
     }
-
-    #[track_caller]
-    fn transform(&self, part: TVTensor, (top, left, height, width): &Window) -> Result<TVTensor> {
-        let (top, left) = (*top as isize, *left as isize);
-        functional::resized_crop(&part, (top, left, *height, *width), self.size, self.interpolation, self.antialias)
-    }
 }
 
 forwards!(RandomCrop, RandomResizedCrop);
@@ -320,10 +351,10 @@ forwards!(RandomCrop, RandomResizedCrop);
 by_chance! {
     /// Mirrored left to right with probability p, as `torchvision.transforms.v2.RandomHorizontalFlip`.
     RandomHorizontalFlip, RandomHorizontalFlipBuilder, 0.5, new {} check |b| Ok::<(), flambeau_tensor::Error>(());
-    |this, part| functional::horizontal_flip(&part);
+    |this, part| functional::horizontal_flip(&part) => |image| image.horizontal_flip();
     /// Mirrored top to bottom with probability p, as `torchvision.transforms.v2.RandomVerticalFlip`.
     RandomVerticalFlip, RandomVerticalFlipBuilder, 0.5, new {} check |b| Ok::<(), flambeau_tensor::Error>(());
-    |this, part| functional::vertical_flip(&part);
+    |this, part| functional::vertical_flip(&part) => |image| image.vertical_flip();
 }
 
 macro_rules! many_crops {

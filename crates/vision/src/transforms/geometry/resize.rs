@@ -70,7 +70,8 @@ impl Resize {
 }
 
 steady! {
-    Resize: |this, part| functional::resize(&part, this.size, this.interpolation, this.max_size, this.antialias);
+    Resize: |this, part| functional::resize(&part, this.size, this.interpolation, this.max_size, this.antialias)
+        => |image| image.resize(this.size, this.interpolation, this.max_size, this.antialias);
 }
 
 /// The shorter side as long as drawn from `min_size..max_size`, as `torchvision.transforms.v2.RandomResize`.
