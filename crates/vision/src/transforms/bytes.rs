@@ -33,6 +33,11 @@ impl Weights {
     }
 }
 
+/// Bytes that [`across`] works with beside what it is given and gives.
+pub(super) fn room(from: usize, to: usize) -> usize {
+    from.saturating_add(to).saturating_mul(LANES)
+}
+
 /// Rows of `from` bytes as rows of as many as there are runs.
 #[inline(always)]
 pub(super) fn across(weights: &Weights, from: usize, x: &[u8]) -> Vec<u8> {

@@ -164,7 +164,8 @@ impl Steps {
         let (height, width) = self.size();
         let numel = self.channels.saturating_mul(height).saturating_mul(width);
         let between = self.channels.saturating_mul(work.region.height).saturating_mul(width);
-        check_bytes("resize", numel.saturating_mul(4).saturating_add(between))?;
+        let room = super::bytes::room(work.region.width, width);
+        check_bytes("resize", numel.saturating_mul(4).saturating_add(between).saturating_add(room))?;
         let wide = work.columns.as_ref().map(|columns| {
             simd(
                 #[inline(always)]

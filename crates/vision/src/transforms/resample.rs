@@ -290,7 +290,8 @@ fn resample_bytes(image: &Tensor, rows: &Axis, columns: &Axis) -> Result<Tensor>
     let x = image.data::<u8>()?;
     let planes = x.len() / (rows.from * columns.from);
     let size = |height: usize| planes.saturating_mul(height).saturating_mul(columns.to);
-    check_bytes("resize", size(rows.from).saturating_add(size(rows.to)))?;
+    let room = bytes::room(columns.from, columns.to);
+    check_bytes("resize", size(rows.from).saturating_add(size(rows.to)).saturating_add(room))?;
     let across = columns.of_bytes(0..columns.to);
     let wide = (columns.from != columns.to).then(|| {
         simd(
