@@ -5,8 +5,9 @@ mod common;
 
 use common::{close, kernel_is_decomposition, sample, seeded, values};
 use flambeau_tensor::{
-    DType, GridMode, GridPadding, GridSample, GridSampleBackward, Op, RnnLayer, RnnLayerBackward, RnnMode,
-    ScaledDotProductAttention, ScaledDotProductAttentionBackward, Tensor, dispatch_all, set_num_threads,
+    DType, GridMode, GridPadding, GridSample, GridSampleBackward, Interpolate, InterpolateBackward, InterpolateMode,
+    MemoryFormat, Op, RnnLayer, RnnLayerBackward, RnnMode, ScaledDotProductAttention,
+    ScaledDotProductAttentionBackward, Tensor, dispatch_all, set_num_threads,
 };
 
 fn run(op: &Op, inputs: &[Tensor]) -> Vec<Tensor> {
@@ -103,6 +104,75 @@ fn samples_beside_infinities_and_at_nan_are_as_in_pytorch() {
         let op: Op = GridSample { mode, padding: GridPadding::Border, align_corners: true }.into();
         assert_eq!(values(&run(&op, &[x.clone(), grid.clone()])[0]), right);
         assert_eq!(values(&op.decompose(&[&x, &grid]).unwrap().unwrap()[0]), right);
+    }
+}
+
+#[test]
+fn another_size_is_its_decomposition() {
+    use InterpolateMode as Mode;
+    // Fewer and more elements than a block, larger and smaller, one element, several bands of rows.
+    let sizes: [(&[usize], &[usize]); 7] = [
+        (&[2, 3, 7], &[11]),
+        (&[2, 3, 9], &[1]),
+        (&[2, 3, 5, 7], &[11, 13]),
+        (&[1, 2, 90, 50], &[17, 70]),
+        (&[1, 1, 1, 1], &[80, 3]),
+        (&[1, 5, 40, 45], &[70, 44]),
+        (&[2, 2, 3, 4, 5], &[5, 3, 11]),
+    ];
+    let modes = [Mode::Nearest, Mode::NearestExact, Mode::Linear, Mode::Bicubic, Mode::Lanczos];
+    for (shape, size) in sizes {
+        for (mode, align_corners, antialias, factor) in modes.into_iter().flat_map(|mode| {
+            let all = [(false, false), (true, false), (false, true)];
+            all.into_iter().flat_map(move |(align, wide)| [false, true].map(|factor| (mode, align, wide, factor)))
+        }) {
+            let quotients = size.iter().zip(&shape[2..]).map(|(to, from)| (*to as f64 + 0.3) / *from as f64);
+            let factors = if factor { quotients.collect() } else { Default::default() };
+            let op = Interpolate { mode, size: size.into(), factors, align_corners, antialias };
+            let x = seeded(1, shape, -1.0, 1.0);
+            if dispatch_all(op.clone().into(), &[&x]).is_err() {
+                continue; // options that do not go together
+            }
+            kernel_is_decomposition(op.clone(), std::slice::from_ref(&x));
+            let g = seeded(2, &[&shape[..2], size].concat(), -1.0, 1.0);
+            let back = InterpolateBackward { of: op.clone(), size: shape[2..].into() };
+            kernel_is_decomposition(back, &[g]);
+            if shape.len() == 4 {
+                let last = x.contiguous_in(MemoryFormat::ChannelsLast).unwrap();
+                let (made, same) = (run(&op.clone().into(), &[last]), run(&op.into(), &[x]));
+                assert!(made[0].is_contiguous_in(MemoryFormat::ChannelsLast));
+                close("channels last", &values(&made[0]), &values(&same[0]), 1e-14);
+            }
+        }
+    }
+}
+
+#[test]
+fn gradients_of_another_size_are_those_of_pytorch() {
+    use InterpolateMode as Mode;
+    let g = Tensor::new([[[[1., 2., 3.], [4., 5., 6.]]]]).unwrap();
+    let cases: [(_, _, [f64; 12]); 4] = [
+        (Mode::Linear, false, [0.625, 0.875, 1.125, 1.875, 1.041667, 1.083333, 1.25, 1.875, 2.5, 2.375, 2.625, 3.75]),
+        (
+            Mode::Linear,
+            true,
+            [0.4375, 0.8125, 1.1875, 1.3125, 1.3125, 1.875, 2.325, 2.3625, 1.75, 2.3125, 2.6875, 2.625],
+        ),
+        (
+            Mode::Bicubic,
+            true,
+            [
+                0.329871, 0.639666, 1.080729, 1.248288, 1.372148, 1.854006, 2.418102, 2.546756, 1.815875, 2.259602,
+                2.700665, 2.734293,
+            ],
+        ),
+        (Mode::NearestExact, false, [1., 0., 2., 3., 0., 0., 0., 0., 4., 0., 5., 6.]),
+    ];
+    for (mode, antialias, want) in cases {
+        let (size, factors) = ([2, 3].into_iter().collect(), Default::default());
+        let of = Interpolate { mode, size, factors, align_corners: false, antialias };
+        let back = InterpolateBackward { of, size: [3, 4].into_iter().collect() };
+        close(&format!("{mode:?}"), &values(&run(&back.into(), std::slice::from_ref(&g))[0]), &want, 2e-6);
     }
 }
 

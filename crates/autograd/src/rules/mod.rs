@@ -23,6 +23,7 @@ mod optim;
 mod pad;
 mod pool;
 mod reduce;
+mod resample;
 mod rnn;
 mod sampling;
 mod saved;

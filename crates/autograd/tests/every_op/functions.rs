@@ -3,8 +3,8 @@
 use super::{Table, strided};
 use crate::common::{sample, seeded};
 use flambeau_tensor::{
-    CtcLoss, DType, GridMode, GridPadding, GridSample, Result, RnnLayer, RnnMode, ScaledDotProductAttention, Tensor,
-    cat, dispatch, dispatch_all, special, tensor,
+    CtcLoss, DType, GridMode, GridPadding, GridSample, InterpolateMode, InterpolateOptions, Result, RnnLayer, RnnMode,
+    ScaledDotProductAttention, Tensor, cat, dispatch, dispatch_all, special, tensor,
 };
 
 type Unary = fn(&Tensor) -> Result<Tensor>;
@@ -94,8 +94,33 @@ fn grid(t: &mut Table) {
     t.add("GridSample", [volume, places], move |[x, grid]| dispatch(op, &[x, grid]));
 }
 
+fn resampled(t: &mut Table) {
+    use InterpolateMode as Mode;
+    let x = || seeded(1, &[1, 2, 3, 4], -1.0, 1.0);
+    let to = |mode, antialias| InterpolateOptions::size((4, 3)).mode(mode).antialias(antialias);
+    for (mode, antialias) in [
+        (Mode::Nearest, false),
+        (Mode::NearestExact, false),
+        (Mode::Linear, false),
+        (Mode::Linear, true),
+        (Mode::Bicubic, false),
+        (Mode::Bicubic, true),
+        (Mode::Lanczos, true),
+    ] {
+        t.add("Interpolate", [x()], move |[x]| x.interpolate(to(mode, antialias)));
+        t.backward("InterpolateBackward", [x()], move |[x]| x.interpolate(to(mode, antialias)));
+    }
+    let to = |size: &[isize]| {
+        let size = flambeau_tensor::shape::Spatial::from_slice(size).unwrap();
+        InterpolateOptions::size(size).mode(Mode::Linear).align_corners(true)
+    };
+    t.add("Interpolate", [seeded(2, &[2, 1, 3], -1.0, 1.0)], move |[x]| x.interpolate(to(&[5])));
+    t.add("Interpolate", [seeded(3, &[1, 1, 2, 3, 2], -1.0, 1.0)], move |[x]| x.interpolate(to(&[3, 2, 4])));
+}
+
 pub fn cases(t: &mut Table) {
     recurrent(t);
+    resampled(t);
     grid(t);
     attention(t);
     let all: &[(Unary, f64, f64)] = &[

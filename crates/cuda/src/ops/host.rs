@@ -160,7 +160,7 @@ macro_rules! decomposed {
 
 decomposed! {
     Multinomial, ScaledDotProductAttention, ScaledDotProductAttentionBackward, RnnLayer, RnnLayerBackward, GridSample,
-    GridSampleBackward,
+    GridSampleBackward, Interpolate, InterpolateBackward,
 }
 
 on_host! {

@@ -98,6 +98,7 @@ fn describe(o: &InterpolateOptions) -> String {
         (InterpolateMode::Linear, _) => "bilinear",
         (InterpolateMode::Bicubic, _) => "bicubic",
         (InterpolateMode::Area, _) => "area",
+        (InterpolateMode::Lanczos, _) => "lanczos",
     };
     format!("{size}, mode='{mode}'")
 }

@@ -73,6 +73,7 @@ pub(crate) fn interpolate_mode(c: &Call, position: usize) -> Result<InterpolateM
         "linear" | "bilinear" | "trilinear" => Ok(InterpolateMode::Linear),
         "bicubic" => Ok(InterpolateMode::Bicubic),
         "area" => Ok(InterpolateMode::Area),
+        "lanczos" => Ok(InterpolateMode::Lanczos),
         other => unsupported(format!("mode {other}")),
     }
 }

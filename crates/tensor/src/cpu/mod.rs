@@ -30,6 +30,7 @@ pub(crate) mod pad;
 pub(crate) mod pool;
 pub(crate) mod random;
 pub(crate) mod reduce;
+pub(crate) mod resample;
 pub(crate) mod rnn;
 pub(crate) mod sampling;
 mod scan;

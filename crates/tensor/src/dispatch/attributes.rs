@@ -346,6 +346,7 @@ values! {
     }
     enum Pick { Place(place), Median, NanMedian, Mode }
     enum GridMode { Bilinear, Nearest, Bicubic }
+    enum InterpolateMode { Nearest, NearestExact, Linear, Bicubic, Area, Lanczos }
     enum GridPadding { Zeros, Border, Reflection }
     enum RnnMode { RnnTanh, RnnRelu, Lstm, Gru }
     enum Reduce { Sum, Prod, Mean, Amax, Amin }
@@ -466,6 +467,8 @@ attributes_of_ops! {
         MaxPool => { windows };
         AvgPool => { windows, count_include_pad, divisor_override };
         AvgPoolBackward => { pool, size };
+        Interpolate => { mode, size, factors, align_corners, antialias };
+        InterpolateBackward => { of, size };
         Index => { op, dims, wrap };
         IndexPut => { op, dims, wrap, accumulate };
         Pad => { pads, value };

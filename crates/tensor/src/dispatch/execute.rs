@@ -336,6 +336,7 @@ fn is_led_by_channels_last(op: &Op, inputs: &[&Tensor], shape: &[usize]) -> bool
         _ if op.is_elementwise() => inputs.iter().find(|x| x.shape() == shape),
         Op::Conv(_) | Op::ConvInputGrad(_) | Op::MaxPool(_) | Op::MaxPoolBackward(_) | Op::AvgPool(_) => inputs.first(),
         Op::AvgPoolBackward(_) | Op::BatchNorm(_) | Op::GroupNorm(_) => inputs.first(),
+        Op::Interpolate(_) | Op::InterpolateBackward(_) => inputs.first(),
         Op::BatchNormBackward(_) | Op::GroupNormBackward(_) => inputs.get(1),
         Op::Pad(_) | Op::Dropout(_) | Op::Cat(_) => inputs.first(),
         _ => None,
@@ -356,6 +357,8 @@ fn writes_channels_last(op: &Op, inputs: &[&Tensor]) -> bool {
         Op::MaxPoolBackward(op) => pools(op.size.given().len()) && images(2),
         Op::AvgPool(op) => pools(op.windows.rank()) && images(1),
         Op::AvgPoolBackward(op) => pools(op.size.given().len()) && images(1),
+        Op::Interpolate(op) => pools(op.size.len()) && images(1),
+        Op::InterpolateBackward(op) => pools(op.size.len()) && images(1),
         _ => false,
     }
 }

@@ -190,6 +190,8 @@ macro_rules! for_each_op {
                 Conv, ConvInputGrad, ConvWeightGrad,
                 // pooling
                 MaxPool, AvgPool, AvgPoolBackward,
+                // images in another size
+                Interpolate, InterpolateBackward,
                 // elements by number, padding
                 Index, IndexPut, Pad,
                 // views written back

@@ -314,7 +314,8 @@ methods! {
     "pixel_unshuffle": |g, x| x.pixel_unshuffle(g.u());
     "channel_shuffle": |g, x| x.channel_shuffle(g.u());
     "interpolate": |g, x| {
-        let modes = [InterpolateMode::Nearest, InterpolateMode::Linear, InterpolateMode::Bicubic, InterpolateMode::Area];
+        use InterpolateMode as Mode;
+        let modes = [Mode::Nearest, Mode::NearestExact, Mode::Linear, Mode::Bicubic, Mode::Area, Mode::Lanczos];
         let n = 1 + g.next() as usize % 3;
         let o = if g.one_in(2) { InterpolateOptions::size(g.spatial()) } else { InterpolateOptions::scale(g.i() as f64 / 3.0) };
         let o = o.mode(g.pick(&modes)).align_corners(g.one_in(2)).antialias(g.one_in(3));

@@ -77,6 +77,28 @@ pub fn samples(g: &mut Gen) -> (GridSample, Vec<Tensor>) {
     (GridSample { mode, padding, align_corners: g.one_in(2) }, vec![g.tensor_of(&x, dtype), g.tensor_of(&grid, dtype)])
 }
 
+pub fn resampled(g: &mut Gen) -> (Interpolate, Vec<Tensor>) {
+    let rank = g.pick(&[1, 2, 2, 2, 3]);
+    let mut size = |n: usize| g.next() as usize % n;
+    let x: Vec<usize> = (0..rank + 2).map(|_| size(6)).collect();
+    let sizes = (0..rank).map(|_| size(8)).collect();
+    let (some, off) = (size(3) == 0, size(6) == 0);
+    let factors: Vec<f64> =
+        if some { (0..rank + usize::from(off)).map(|_| size(4) as f64 / 1.7).collect() } else { [].into() };
+    use InterpolateMode as Mode;
+    let modes =
+        [Mode::Nearest, Mode::NearestExact, Mode::Linear, Mode::Linear, Mode::Bicubic, Mode::Lanczos, Mode::Area];
+    let op = Interpolate {
+        mode: g.pick(&modes),
+        size: sizes,
+        factors: factors.into(),
+        align_corners: g.one_in(3),
+        antialias: g.one_in(2),
+    };
+    let dtype = g.pick(&[DType::F32, DType::F64, DType::U8, DType::BF16, DType::I64, DType::Bool, DType::Complex64]);
+    (op, vec![g.tensor_of(&x, dtype)])
+}
+
 pub fn recurrent(g: &mut Gen) -> (RnnLayer, Vec<Tensor>) {
     let mode = g.pick(&[RnnMode::RnnTanh, RnnMode::RnnRelu, RnnMode::Lstm, RnnMode::Gru]);
     let (hidden, n) = (g.next() as usize % 4, g.next() as usize % 4);

@@ -440,6 +440,18 @@ const OTHERS: &[Maker] = &[
         inputs.insert(0, g.tensor_of(&shape, inputs[0].dtype()));
         (GridSampleBackward { of, grads: [g.one_in(2), g.one_in(2)] }.into(), count(g, inputs))
     },
+    // another size
+    |g| {
+        let (op, inputs) = resampled(g);
+        (op.into(), count(g, inputs))
+    },
+    |g| {
+        let (of, mut inputs) = resampled(g);
+        let size = inputs[0].shape()[2..].into();
+        let shape: Vec<usize> = inputs[0].shape()[..2].iter().chain(&of.size).copied().collect();
+        inputs[0] = g.tensor_of(&shape, inputs[0].dtype());
+        (InterpolateBackward { of, size }.into(), count(g, inputs))
+    },
     // attention and recurrent layers
     |g| {
         let (op, inputs) = attention(g);

@@ -130,6 +130,8 @@ impl Batch<'_> {
             | Op::MaxPoolBackward(_)
             | Op::AvgPool(_)
             | Op::AvgPoolBackward(_)
+            | Op::Interpolate(_)
+            | Op::InterpolateBackward(_)
             | Op::Transfer(_)
             // Of the matrices in the last two.
             | Op::LuFactor(_)

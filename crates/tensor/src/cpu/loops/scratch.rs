@@ -36,6 +36,11 @@ impl<T: Stored> Scratch<T> {
         self.memory.storage().host_ptr().cast_const().cast()
     }
 
+    pub(crate) fn get(&self) -> &[T] {
+        // SAFETY: as for `slice`; who writes has the only reference.
+        unsafe { std::slice::from_raw_parts(self.start(), self.len) }
+    }
+
     pub(crate) fn slice(&mut self) -> &mut [T] {
         // SAFETY: the memory is ours alone, initialised, aligned to 64 and holds `len` numbers, as `new` counted.
         unsafe { std::slice::from_raw_parts_mut(self.memory.storage().host_ptr().cast(), self.len) }
