@@ -3,7 +3,8 @@
 //! An optimizer holds handles on parameters in groups, the options of each group under PyTorch's names, and its state
 //! for each parameter; schedulers share the options. Its update is a short [`rule::Rule`], everything around it is
 //! written once. Adam, AdamW and SGD step through lists of parameters in one fused pass
-//! ([`flambeau_tensor::dispatch_update`]); the others are made of tensor ops.
+//! ([`flambeau_tensor::dispatch_update`]), and so do all that write their update as a [`rule::Formula`]; Adafactor, Muon,
+//! SparseAdam and LBFGS are made of tensor ops.
 //!
 //! ```
 //! use flambeau_autograd::Autograd;
@@ -49,8 +50,8 @@ pub mod lr_scheduler {
 /// What an optimizer is made of, one of your own too: see [`Rule`](rule::Rule).
 pub mod rule {
     pub use crate::base::{
-        Closure, Coefficient, GroupOptions, Hook, HookId, Kind, Optim, OptionValue, Params, Rule, Scaling, Slot, State,
-        Stepped, Takes,
+        Closure, Coefficient, Each, Formula, GroupOptions, Hook, HookId, Kind, Optim, OptionValue, Params, Rule,
+        Scaling, Slot, State, Stepped, Takes,
     };
     pub use flambeau_serialize::torch::Value;
 }

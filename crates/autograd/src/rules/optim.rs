@@ -3,4 +3,4 @@
 use super::not_differentiable;
 use flambeau_tensor::ops::*;
 
-not_differentiable!(SgdStep, AdamStep);
+not_differentiable!(SgdStep, AdamStep, PointwiseStep);

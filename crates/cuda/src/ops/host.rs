@@ -43,8 +43,7 @@ pub(super) fn on_host(work: &Work<'_>) -> Result<Ran> {
     let down = |all: &[&Tensor]| all.iter().map(|t| fetch(device, op.name(), at, t)).collect::<Result<Vec<_>>>();
     let sources = down(inputs)?;
     // An update reads what it writes.
-    let updates = matches!(op, Op::SgdStep(_) | Op::AdamStep(_));
-    let targets = if updates {
+    let targets = if op.updates_lists() {
         down(outputs)?
     } else {
         let fresh = |t: &&Tensor| no_grad(|| Tensor::zeros(t.shape()).dtype(t.dtype()).build());
@@ -168,4 +167,5 @@ on_host! {
     "linear algebra": LuFactor, Solve, SolveTriangular, Det, Slogdet, Cholesky, Geqrf, HouseholderProduct, Qr, Eigh, Eig, Svd, Pinv,
         MatrixExp, LdlFactor, LdlSolve;
     "a copy": Transfer;
+    "pending": PointwiseStep;
 }

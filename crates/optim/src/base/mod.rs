@@ -2,11 +2,14 @@
 //! hooks, saving and loading. An optimizer is a [`Rule`]; [`Optim`] is everything around it.
 
 mod coefficient;
+mod formula;
+pub(crate) mod lists;
 mod load;
 mod options;
 mod state;
 
 pub use coefficient::Coefficient;
+pub use formula::{Each, Formula};
 pub use options::{GroupOptions, Groups, OptionValue, ParamGroup, Params};
 pub(crate) use options::{Shown, is_of_kind};
 pub(crate) use state::rows_of;
@@ -192,10 +195,10 @@ delegate! {
 ///     }
 ///     fn update(options: &GroupOptions, params: &mut [Stepped<'_>], _: &Scaling) -> Result<()> {
 ///         let lr = options.coefficient("lr")?;
-///         for p in params {
-///             p.param.sub_(&p.grad.sign()?.mul(lr.operand())?)?;
-///         }
-///         Ok(())
+///         Formula::each("SignDescent", params, |_, f| {
+///             f.set_param(f.param().add_scaled(f.grad().sign(), lr.neg()?));
+///             Ok(())
+///         })
 ///     }
 /// }
 ///

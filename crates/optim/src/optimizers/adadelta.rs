@@ -1,7 +1,6 @@
 //! Adadelta.
 
-use super::{addcmul_, axpy_};
-use crate::base::{Coefficient, GroupOptions, Rule, Scaling, Slot, Stepped, bound, optimizer};
+use crate::base::{Coefficient, Formula, GroupOptions, Rule, Scaling, Slot, Stepped, bound, optimizer};
 use flambeau_tensor::Result;
 
 optimizer! {
@@ -41,17 +40,14 @@ impl Rule for AdadeltaRule {
     fn update(o: &GroupOptions, params: &mut [Stepped<'_>], _: &Scaling) -> Result<()> {
         let (lr, rho, eps) = (o.coefficient("lr")?, o.number("rho")?, o.number("eps")?);
         let (decay, maximize) = (o.number("weight_decay")?, o.flag("maximize"));
-        for p in params {
-            let grad = p.slope(maximize, decay)?;
+        Formula::each("Adadelta", params, |p, f| {
             p.step(0)?;
-            let (squares, deltas) = (p.like(1)?, p.like(2)?);
-            squares.mul_(rho)?;
-            addcmul_(&squares, &grad, &grad, &(1.0 - rho).into())?;
-            let delta = deltas.add(eps)?.sqrt()?.div(&squares.add(eps)?.sqrt()?)?.mul(&grad)?;
-            deltas.mul_(rho)?;
-            addcmul_(&deltas, &delta, &delta, &(1.0 - rho).into())?;
-            axpy_(&p.param, &delta, &lr.clone().beside(&p.param)?.neg()?)?;
-        }
-        Ok(())
+            let (grad, deltas) = (f.slope(maximize, decay), f.state(p, 2)?);
+            let squares = f.set(1, (f.state(p, 1)? * rho).addcmul(grad, grad, 1.0 - rho));
+            let delta = (deltas + eps).sqrt() / (squares + eps).sqrt() * grad;
+            f.set(2, (deltas * rho).addcmul(delta, delta, 1.0 - rho));
+            f.set_param(f.param().add_scaled(delta, lr.clone().beside(&p.param)?.neg()?));
+            Ok(())
+        })
     }
 }

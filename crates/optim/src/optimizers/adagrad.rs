@@ -1,8 +1,8 @@
 //! Adagrad.
 
-use super::{addcdiv_, addcmul_};
-use crate::base::{Coefficient, GroupOptions, Rule, Scaling, Slot, Stepped, Takes, bound, optimizer};
-use flambeau_tensor::{Result, ensure};
+use crate::base::{Coefficient, Formula, GroupOptions, Rule, Scaling, Slot, Stepped, Takes, bound, optimizer};
+use flambeau_autograd::SparseTensor;
+use flambeau_tensor::{Result, Tensor, ensure};
 
 optimizer! {
     /// The gradient by the root of the sum of its squares: `torch.optim.Adagrad`. Duchi et al. 2011.
@@ -51,26 +51,34 @@ impl Rule for AdagradRule {
             "Adagrad",
             "weight_decay option is not compatible with sparse gradients"
         );
-        for p in params {
-            let grad = if p.sparse.is_some() { None } else { Some(p.slope(maximize, decay)?) };
+        Formula::each("Adagrad", params, |p, f| {
             let step = p.step(0)?;
-            let sum = p.like_with(1, |sum| sum.fill_(first).map(drop))?;
             let rate = lr.clone().beside(&p.param)?.div(step.sub(1.0)?.mul(lr_decay)?.add(1.0)?)?;
-            let grad = match (grad, &p.sparse) {
-                (Some(grad), _) => grad,
-                (None, Some(sparse)) => {
-                    let sparse = sparse.coalesce()?;
-                    let grad = if maximize { sparse.values().neg()? } else { sparse.values().clone() };
-                    sparse.with_values(grad.square()?)?.add_to(&sum, 1.0)?;
-                    let size = sparse.mask(&sum)?.sqrt()?.add(eps)?;
-                    sparse.with_values(grad.div(&size)?.mul(rate.operand())?)?.add_to(&p.param, -1.0)?;
-                    continue;
-                }
-                (None, None) => continue,
-            };
-            addcmul_(&sum, &grad, &grad, &1.0.into())?;
-            addcdiv_(&p.param, &grad, &sum.sqrt()?.add(eps)?, &rate.neg()?)?;
-        }
-        Ok(())
+            let fill = |sum: &Tensor| sum.fill_(first).map(drop);
+            if let Some(sparse) = p.sparse.clone() {
+                let sum = p.like_with(1, fill)?;
+                return step_sparse(&p.param, &sum, &sparse, maximize, eps, &rate);
+            }
+            let grad = f.slope(maximize, decay);
+            let sum = f.set(1, f.state_with(p, 1, fill)?.addcmul(grad, grad, 1.0));
+            f.set_param(f.param().addcdiv(grad, sum.sqrt() + eps, rate.neg()?));
+            Ok(())
+        })
     }
+}
+
+/// The step along a sparse gradient.
+fn step_sparse(
+    param: &Tensor,
+    sum: &Tensor,
+    grad: &SparseTensor,
+    maximize: bool,
+    eps: f64,
+    rate: &Coefficient,
+) -> Result<()> {
+    let sparse = grad.coalesce()?;
+    let grad = if maximize { sparse.values().neg()? } else { sparse.values().clone() };
+    sparse.with_values(grad.square()?)?.add_to(sum, 1.0)?;
+    let size = sparse.mask(sum)?.sqrt()?.add(eps)?;
+    sparse.with_values(grad.div(&size)?.mul(rate.operand())?)?.add_to(param, -1.0)
 }

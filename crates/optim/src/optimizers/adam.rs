@@ -1,7 +1,7 @@
 //! Adam and AdamW.
 
-use super::lists::{self, Row};
 use super::sgd::scalars;
+use crate::base::lists::{self, Row};
 use crate::base::{Coefficient, GroupOptions, Rule, Scaling, Slot, Stepped, bound, optimizer};
 use flambeau_tensor::{AdamStep, Result};
 
@@ -104,7 +104,7 @@ fn update(name: &'static str, o: &GroupOptions, params: &mut [Stepped<'_>], scal
                 None
             }
         };
-        rows.push(Row { key, grad: p.grad.clone(), targets });
+        rows.push(Row { key, grad: p.grad.clone(), targets, numbers: Vec::new() });
     }
-    lists::run(name, rows, &scalars, |step| AdamStep { step, ..op }.into())
+    lists::run(name, rows, &scalars, |rows| AdamStep { step: rows[0].key, ..op }.into())
 }

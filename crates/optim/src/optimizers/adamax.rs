@@ -1,7 +1,7 @@
 //! Adamax: Adam with the infinity norm.
 
-use super::{adam, addcdiv_, correction, lerp_};
-use crate::base::{Coefficient, GroupOptions, Rule, Scaling, Slot, Stepped, optimizer};
+use super::{adam, correction};
+use crate::base::{Coefficient, Formula, GroupOptions, Rule, Scaling, Slot, Stepped, optimizer};
 use flambeau_tensor::Result;
 
 optimizer! {
@@ -37,15 +37,13 @@ impl Rule for AdamaxRule {
     fn update(o: &GroupOptions, params: &mut [Stepped<'_>], _: &Scaling) -> Result<()> {
         let (lr, eps, decay) = (o.coefficient("lr")?, o.number("eps")?, o.number("weight_decay")?);
         let ([beta1, beta2], maximize) = (o.numbers("betas")?, o.flag("maximize"));
-        for p in params {
-            let grad = p.slope(maximize, decay)?;
-            let (step, mean, norm) = (p.step(0)?, p.like(1)?, p.like(2)?);
-            lerp_(&mean, &grad, 1.0 - beta1)?;
-            norm.mul_(beta2)?;
-            norm.copy_(&norm.maximum(&grad.abs()?.add(eps)?)?)?;
-            let rate = lr.clone().beside(&p.param)?.div(correction(beta1, &step)?)?;
-            addcdiv_(&p.param, &mean, &norm, &rate.neg()?)?;
-        }
-        Ok(())
+        Formula::each("Adamax", params, |p, f| {
+            let rate = lr.clone().beside(&p.param)?.div(correction(beta1, &p.step(0)?)?)?;
+            let grad = f.slope(maximize, decay);
+            let mean = f.set(1, f.state(p, 1)?.lerp(grad, 1.0 - beta1));
+            let norm = f.set(2, (f.state(p, 2)? * beta2).maximum(grad.abs() + eps));
+            f.set_param(f.param().addcdiv(mean, norm, rate.neg()?));
+            Ok(())
+        })
     }
 }

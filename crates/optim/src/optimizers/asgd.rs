@@ -1,7 +1,6 @@
 //! Averaged stochastic gradient descent.
 
-use super::axpy_;
-use crate::base::{Coefficient, GroupOptions, Rule, Scaling, Slot, Stepped, bound, optimizer};
+use crate::base::{Coefficient, Formula, GroupOptions, Rule, Scaling, Slot, Stepped, bound, optimizer};
 use flambeau_tensor::Result;
 
 optimizer! {
@@ -43,9 +42,8 @@ impl Rule for AsgdRule {
         let (lr, lambd, alpha) = (o.coefficient("lr")?, o.number("lambd")?, o.number("alpha")?);
         let (t0, decay, maximize) = (o.number("t0")?, o.number("weight_decay")?, o.flag("maximize"));
         let one = Coefficient::from(1.0);
-        for p in params {
+        Formula::each("ASGD", params, |p, f| {
             let lr = lr.clone().beside(&p.param)?;
-            let grad = p.slope(maximize, decay)?;
             let step = p.step(0)?;
             // The rate of this step was made by the one before; the first is the learning rate.
             let eta = match (p.has(1), &lr) {
@@ -53,18 +51,23 @@ impl Rule for AsgdRule {
                 (false, Coefficient::Host(lr)) => p.count(1, *lr)?,
                 _ => p.count(1, 0.0)?,
             };
-            let mu = p.count(2, 1.0)?;
-            p.param.mul_(one.sub(eta.mul(lambd)?)?.operand())?;
-            axpy_(&p.param, &grad, &eta.neg()?)?;
-            let average = p.like(3)?;
-            match mu {
-                Coefficient::Host(mu) if mu == 1.0 => drop(average.copy_(&p.param)?),
-                mu => axpy_(&average, &p.param.sub(&average)?, &mu)?,
-            }
+            let grad = f.slope(maximize, decay);
+            let param = (f.param() * one.sub(eta.mul(lambd)?)?).add_scaled(grad, eta.neg()?);
+            f.set_param(param);
+            let average = f.state(p, 3)?;
+            f.set(
+                3,
+                match p.count(2, 1.0)? {
+                    Coefficient::Host(mu) if mu == 1.0 => param,
+                    Coefficient::Host(mu) => average + (param - average) * mu,
+                    Coefficient::Device(mu) => average + (param - average) * Coefficient::Device(mu.copy()?),
+                },
+            );
+            // Those of the next step; on a device they are written where they are, after what was read.
             let next = lr.div(lr.mul(lambd)?.mul(step.clone())?.add(1.0)?.pow(alpha)?)?;
             p.set_count(1, &next)?;
             p.set_count(2, &one.div(step.sub(t0)?.max(1.0)?)?)?;
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! Muon: the momentum of matrices, made orthogonal.
 
-use super::{axpy_, decay_, lerp_};
+use super::{axpy_, decay_};
 use crate::base::{Coefficient, GroupOptions, Rule, Scaling, Slot, Stepped, bound, optimizer};
 use flambeau_serialize::torch::Value;
 use flambeau_tensor::{DType, Result, Tensor, bail, ensure};
@@ -85,7 +85,7 @@ impl Rule for MuonRule {
         for p in params {
             let lr = lr.clone().beside(&p.param)?;
             let buffer = p.like(0)?;
-            lerp_(&buffer, &p.grad, 1.0 - momentum)?;
+            buffer.copy_(&buffer.lerp(&p.grad, 1.0 - momentum)?)?;
             let update = if o.flag("nesterov") { p.grad.lerp(&buffer, momentum)? } else { buffer };
             let update = orthogonal(&update, coefficients, steps, eps)?;
             decay_(&p.param, &lr, decay)?;

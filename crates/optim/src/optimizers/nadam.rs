@@ -1,7 +1,7 @@
 //! NAdam: Adam with Nesterov's momentum.
 
-use super::{adam, addcdiv_, correction, decay_, moments_};
-use crate::base::{Coefficient, GroupOptions, Rule, Scaling, Slot, Stepped, bound, optimizer};
+use super::{adam, correction, decayed, moments};
+use crate::base::{Coefficient, Formula, GroupOptions, Rule, Scaling, Slot, Stepped, bound, optimizer};
 use flambeau_tensor::Result;
 
 optimizer! {
@@ -49,24 +49,19 @@ impl Rule for NAdamRule {
             let faded = Coefficient::from(0.96).pow(step.mul(momentum_decay)?)?;
             one.sub(faded.mul(0.5)?)?.mul(betas[0])
         };
-        for p in params {
+        Formula::each("NAdam", params, |p, f| {
             let lr = lr.clone().beside(&p.param)?;
             let step = p.step(0)?;
-            let grad = p.slope(maximize, if decoupled { 0.0 } else { decay })?;
-            if decoupled {
-                decay_(&p.param, &lr, decay)?;
-            }
             let (now, next) = (mu(&step)?, mu(&step.add(1.0)?)?);
             let product = p.count(1, 1.0)?.mul(now.clone())?;
             p.set_count(1, &product)?;
-            let (mean, square) = (p.like(2)?, p.like(3)?);
-            moments_(&mean, &square, &grad, betas)?;
-            let below = square.div(correction(betas[1], &step)?.operand())?.sqrt()?.add(eps)?;
+            let (param, grad) = decayed(f, maximize, decay, decoupled.then_some(&lr))?;
+            let (mean, square) = moments(p, f, grad, [2, 3], betas)?;
+            let below = (square / correction(betas[1], &step)?).sqrt() + eps;
             let of_grad = lr.mul(one.sub(now)?)?.div(one.sub(product.clone())?)?.neg()?;
             let of_mean = lr.mul(next.clone())?.div(one.sub(product.mul(next)?)?)?.neg()?;
-            addcdiv_(&p.param, &grad, &below, &of_grad)?;
-            addcdiv_(&p.param, &mean, &below, &of_mean)?;
-        }
-        Ok(())
+            f.set_param(param.addcdiv(grad, below, of_grad).addcdiv(mean, below, of_mean));
+            Ok(())
+        })
     }
 }

@@ -1,8 +1,8 @@
 //! RAdam: Adam whose rate is rectified while the second moment is uncertain.
 
-use super::{adam, axpy_, correction, decay_, moments_};
-use crate::base::{Coefficient, GroupOptions, Rule, Scaling, Slot, Stepped, optimizer};
-use flambeau_tensor::{Result, Tensor};
+use super::{adam, correction, decayed, moments};
+use crate::base::{Coefficient, Formula, GroupOptions, Rule, Scaling, Slot, Stepped, optimizer};
+use flambeau_tensor::Result;
 
 optimizer! {
     /// Adam with a rectified rate: `torch.optim.RAdam`. Liu et al. 2020.
@@ -42,35 +42,27 @@ impl Rule for RAdamRule {
         let (maximize, decoupled) = (o.flag("maximize"), o.flag("decoupled_weight_decay"));
         // The longest that the average over the second moment gets.
         let longest = 2.0 / (1.0 - betas[1]) - 1.0;
-        for p in params {
+        Formula::each("RAdam", params, |p, f| {
             let lr = lr.clone().beside(&p.param)?;
             let step = p.step(0)?;
-            let grad = p.slope(maximize, if decoupled { 0.0 } else { decay })?;
-            if decoupled {
-                decay_(&p.param, &lr, decay)?;
-            }
-            let (mean, square) = (p.like(1)?, p.like(2)?);
-            moments_(&mean, &square, &grad, betas)?;
+            let (param, grad) = decayed(f, maximize, decay, decoupled.then_some(&lr))?;
+            let (mean, square) = moments(p, f, grad, [1, 2], betas)?;
             let (first, second) = (correction(betas[0], &step)?, correction(betas[1], &step)?);
             let faded = Coefficient::from(betas[1]).pow(step.clone())?;
             let length = Coefficient::from(longest).sub(step.mul(2.0)?.mul(faded)?.div(second.clone())?)?;
-            let corrected = mean.div(first.operand())?;
-            let rectified = || {
-                let above = length.sub(4.0)?.mul(length.sub(2.0)?)?.mul(longest)?;
-                let rate = above.div(length.mul((longest - 4.0) * (longest - 2.0))?)?.sqrt()?;
-                let below = square.sqrt()?.add(eps)?;
-                below.rdiv(1.0)?.mul(rate.mul(second.sqrt()?)?.operand())
-            };
-            let update = match &length {
-                Coefficient::Host(length) if *length > 5.0 => corrected.mul(&rectified()?)?,
-                Coefficient::Host(_) => corrected,
-                Coefficient::Device(length) => {
-                    let rectified: Tensor = rectified()?;
-                    corrected.mul(&rectified.where_cond(&length.gt(5.0)?, 1.0)?)?
+            let above = length.sub(4.0)?.mul(length.sub(2.0)?)?.mul(longest)?;
+            let rate = above.div(length.mul((longest - 4.0) * (longest - 2.0))?)?.sqrt()?;
+            let long = length.sub(5.0)?;
+            let step = mean / first * lr;
+            let step = match &long {
+                Coefficient::Host(long) if *long <= 0.0 => step,
+                _ => {
+                    let size = (square.sqrt() + eps).reciprocal() * second.sqrt()?;
+                    (step * size * rate).where_positive(long, step)
                 }
             };
-            axpy_(&p.param, &update, &lr.neg()?)?;
-        }
-        Ok(())
+            f.set_param(param - step);
+            Ok(())
+        })
     }
 }

@@ -1,7 +1,6 @@
 //! RMSprop.
 
-use super::{addcdiv_, addcmul_, axpy_, lerp_};
-use crate::base::{Coefficient, GroupOptions, Rule, Scaling, Slot, Stepped, bound, optimizer};
+use crate::base::{Coefficient, Formula, GroupOptions, Rule, Scaling, Slot, Stepped, bound, optimizer};
 use flambeau_tensor::Result;
 
 optimizer! {
@@ -45,29 +44,25 @@ impl Rule for RMSpropRule {
     fn update(o: &GroupOptions, params: &mut [Stepped<'_>], _: &Scaling) -> Result<()> {
         let (lr, alpha, eps) = (o.coefficient("lr")?, o.number("alpha")?, o.number("eps")?);
         let (decay, momentum, maximize) = (o.number("weight_decay")?, o.number("momentum")?, o.flag("maximize"));
-        for p in params {
+        Formula::each("RMSprop", params, |p, f| {
             let down = lr.clone().beside(&p.param)?.neg()?;
             p.step(0)?;
-            let (grad, square) = (p.slope(maximize, decay)?, p.like(1)?);
-            square.mul_(alpha)?;
-            addcmul_(&square, &grad, &grad, &(1.0 - alpha).into())?;
+            let grad = f.slope(maximize, decay);
+            let square = f.set(1, (f.state(p, 1)? * alpha).addcmul(grad, grad, 1.0 - alpha));
             let root = if o.flag("centered") {
-                let mean = p.like(3)?;
-                lerp_(&mean, &grad, 1.0 - alpha)?;
-                square.addcmul(&mean, &mean, -1.0)?.sqrt()?
+                let mean = f.set(3, f.state(p, 3)?.lerp(grad, 1.0 - alpha));
+                square.addcmul(mean, mean, -1.0).sqrt()
             } else {
-                square.sqrt()?
+                square.sqrt()
             };
-            let below = root.add(eps)?;
-            if momentum > 0.0 {
-                let buffer = p.like(2)?;
-                buffer.mul_(momentum)?;
-                addcdiv_(&buffer, &grad, &below, &1.0.into())?;
-                axpy_(&p.param, &buffer, &down)?;
+            let below = root + eps;
+            f.set_param(if momentum > 0.0 {
+                let buffer = f.set(2, (f.state(p, 2)? * momentum).addcdiv(grad, below, 1.0));
+                f.param().add_scaled(buffer, down)
             } else {
-                addcdiv_(&p.param, &grad, &below, &down)?;
-            }
-        }
-        Ok(())
+                f.param().addcdiv(grad, below, down)
+            });
+            Ok(())
+        })
     }
 }

@@ -1,7 +1,6 @@
 //! Rprop: steps by the gradient's sign alone.
 
-use super::addcmul_;
-use crate::base::{Coefficient, GroupOptions, Rule, Scaling, Slot, Stepped, bound, optimizer};
+use crate::base::{Coefficient, Formula, GroupOptions, Rule, Scaling, Slot, Stepped, bound, optimizer};
 use flambeau_tensor::{Result, ensure};
 
 optimizer! {
@@ -38,24 +37,20 @@ impl Rule for RpropRule {
     fn update(o: &GroupOptions, params: &mut [Stepped<'_>], _: &Scaling) -> Result<()> {
         let (lr, maximize) = (o.coefficient("lr")?, o.flag("maximize"));
         let ([less, more], [least, most]) = (o.numbers("etas")?, o.numbers("step_sizes")?);
-        for p in params {
+        Formula::each("Rprop", params, |p, f| {
             let lr = lr.clone().beside(&p.param)?;
-            let grad = p.slope(maximize, 0.0)?;
             p.step(0)?;
-            let previous = p.like(1)?;
-            let size = p.like_with(2, |size| match &lr {
+            let size = f.state_with(p, 2, |size| match &lr {
                 Coefficient::Host(lr) => size.fill_(*lr).map(drop),
                 Coefficient::Device(lr) => size.add_(lr).map(drop),
             })?;
-            let turn = grad.mul(&previous)?;
-            let (turned, kept) = (turn.lt(0.0)?, turn.gt(0.0)?);
-            let factor = turn.ones_like()?.masked_fill(&turned, less)?.masked_fill(&kept, more)?;
-            size.copy_(&size.mul(&factor)?.clamp(least, most)?)?;
+            let grad = f.slope(maximize, 0.0);
+            let turn = grad * f.state(p, 1)?;
+            let size = f.set(2, (size * turn.by_sign([less, 1.0, more])).clamp(least, most));
             // Where the sign turned, this step is left out and forgotten.
-            let grad = grad.masked_fill(&turned, 0.0)?;
-            addcmul_(&p.param, &grad.sign()?, &size, &(-1.0).into())?;
-            previous.copy_(&grad)?;
-        }
-        Ok(())
+            let grad = f.set(1, grad.clear_negative(turn));
+            f.set_param(f.param().addcmul(grad.sign(), size, -1.0));
+            Ok(())
+        })
     }
 }

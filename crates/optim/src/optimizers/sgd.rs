@@ -1,7 +1,7 @@
 //! Stochastic gradient descent.
 
 use super::axpy_;
-use super::lists::{self, Row};
+use crate::base::lists::{self, Row};
 use crate::base::{Coefficient, GroupOptions, Rule, Scaling, Slot, Stepped, Takes, bound, optimizer};
 use flambeau_autograd::SparseTensor;
 use flambeau_tensor::{Result, SgdStep, StepScalars, ensure};
@@ -81,9 +81,9 @@ impl Rule for SgdRule {
             if op.momentum != 0.0 {
                 targets.push(p.like(BUFFER)?);
             }
-            rows.push(Row { key, grad: p.grad.clone(), targets });
+            rows.push(Row { key, grad: p.grad.clone(), targets, numbers: Vec::new() });
         }
-        lists::run("SGD", rows, &scalars, |first| SgdStep { first, ..op }.into())
+        lists::run("SGD", rows, &scalars, |rows| SgdStep { first: rows[0].key, ..op }.into())
     }
 }
 

@@ -131,3 +131,38 @@ fn a_state_has_pytorchs_form() -> Result<()> {
     }
     Ok(())
 }
+
+/// In half precision each instruction of a formula rounds as PyTorch's op does, so that all bits are PyTorch's.
+#[test]
+fn halves_are_rounded_where_pytorch_rounds() -> Result<()> {
+    let file = fixture("halves")?;
+    assert_eq!(file.entries().len(), 16);
+    for (case, recorded) in file.entries() {
+        let case = case.as_str().expect("a name");
+        let name = case.split(' ').next().expect("an optimizer");
+        let params = tensors(recorded.get("params"));
+        params.iter().try_for_each(|p| p.set_requires_grad(true))?;
+        let groups = recorded.get("groups").expect("groups").items();
+        let groups: Vec<ParamGroup> = params
+            .iter()
+            .zip(groups)
+            .map(|(p, options)| {
+                let group = ParamGroup::new([p]);
+                options.entries().iter().fold(group, |group, (name, value)| {
+                    group.set(name.as_str().expect("a name").to_string(), value.clone())
+                })
+            })
+            .collect();
+        let mut optimizer = make(name, &groups)?;
+        let grads = tensors(recorded.get("grads"));
+        for step in 0..6 {
+            params.iter().zip(&grads).try_for_each(|(p, g)| p.set_grad(Some(g.select(0, step)?.copy()?)))?;
+            optimizer.step()?;
+        }
+        for (p, right) in params.iter().zip(tensors(recorded.get("after"))) {
+            let (p, right) = (p.to_dtype(flambeau_tensor::DType::F32)?, right.to_dtype(flambeau_tensor::DType::F32)?);
+            assert_eq!(p.to_vec::<f32>()?, right.to_vec::<f32>()?, "{case}");
+        }
+    }
+    Ok(())
+}

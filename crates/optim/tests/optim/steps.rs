@@ -64,7 +64,7 @@ fn in_every_precision() -> Result<()> {
 #[test]
 fn an_element_steps_the_same_wherever_it_stands() -> Result<()> {
     type Make = fn(&[Tensor]) -> Result<Box<dyn Optimizer>>;
-    let optimizers: [Make; 7] = [
+    let optimizers: [Make; 11] = [
         |p| Ok(Box::new(SGD::new(p).lr(0.1).weight_decay(0.1).maximize(true).build()?)),
         |p| Ok(Box::new(SGD::new(p).lr(0.1).momentum(0.9).dampening(0.3).build()?)),
         |p| Ok(Box::new(SGD::new(p).lr(0.1).momentum(0.9).nesterov(true).weight_decay(0.1).build()?)),
@@ -72,13 +72,17 @@ fn an_element_steps_the_same_wherever_it_stands() -> Result<()> {
         |p| Ok(Box::new(Adam::new(p).lr(0.1).weight_decay(0.1).maximize(true).build()?)),
         |p| Ok(Box::new(Adam::new(p).lr(0.1).weight_decay(0.1).amsgrad(true).build()?)),
         |p| Ok(Box::new(AdamW::new(p).lr(0.1).amsgrad(true).build()?)),
+        |p| Ok(Box::new(RMSprop::new(p).lr(0.1).momentum(0.9).centered(true).weight_decay(0.1).build()?)),
+        |p| Ok(Box::new(NAdam::new(p).lr(0.1).eps(1e-3).build()?)),
+        |p| Ok(Box::new(Rprop::new(p).lr(0.1).maximize(true).build()?)),
+        |p| Ok(Box::new(ASGD::new(p).lr(0.1).t0(1.0).build()?)),
     ];
     for (i, make) in optimizers.into_iter().enumerate() {
         for dtype in [DType::F32, DType::F64, DType::BF16, DType::F16] {
-            let numbers = matrix(1, 37, dtype)?;
+            let numbers = matrix(1, 293, dtype)?;
             let leaf = |t: Tensor| t.copy()?.detach().requires_grad_();
             let together = vec![leaf(numbers.clone())?];
-            let apart = (0..37).map(|k| leaf(numbers.slice(1, k, k + 1, 1)?)).collect::<Result<Vec<_>>>()?;
+            let apart = (0..293).map(|k| leaf(numbers.slice(1, k, k + 1, 1)?)).collect::<Result<Vec<_>>>()?;
             for params in [&together, &apart] {
                 steps(&mut *make(params)?, params, 3)?;
             }
@@ -141,7 +145,8 @@ fn lists_are_one_pass() -> Result<()> {
     let all: Vec<Tensor> =
         (0..200).map(|i| matrix(1 + i % 7, 1 + i * 13 % 300, DType::F32)?.requires_grad_()).collect::<Result<_>>()?;
     let alone: Vec<Tensor> = all.iter().map(|p| p.detach().copy()?.requires_grad_()).collect::<Result<_>>()?;
-    for (name, op) in [("Adam", "Adam"), ("AdamW", "AdamW"), ("SGD", "SGD")] {
+    let fused = ["Adam", "AdamW", "SGD", "Adamax", "NAdam", "RAdam", "RMSprop", "Rprop", "Adagrad", "Adadelta", "ASGD"];
+    for name in fused {
         let mut together = make(name, &[ParamGroup::new(&all)])?;
         let mut each: Vec<_> = alone.iter().map(|p| make(name, &[ParamGroup::new([p])])).collect::<Result<Vec<_>>>()?;
         for _ in 0..3 {
@@ -152,7 +157,7 @@ fn lists_are_one_pass() -> Result<()> {
             }
             let (result, seen) = profile(|| together.step());
             result?;
-            assert_eq!(seen.count(op), 1, "{seen}");
+            assert_eq!(seen.count(name), 1, "{seen}");
             each.iter_mut().try_for_each(|o| o.step())?;
         }
         for (a, b) in all.iter().zip(&alone) {

@@ -1,22 +1,33 @@
 //! Kernels of the fused optimizer steps: lists of tensors, cut into pieces that threads share.
 
+mod pointwise;
+
 use super::halves::{bf16_to_f32, f32_to_bf16, narrow, widen};
 use super::lanes::by_dtype;
 use super::par::{self, GRAIN, simd};
 use super::{CpuKernel, Dst, Src};
 use crate::dtype::Stored;
-use crate::ops::{AdamStep, SgdStep, StepScalars};
+use crate::ops::{AdamStep, PointwiseStep, SgdStep, StepScalars};
 use crate::{DType, Result};
 use half::{bf16, f16};
+use smallvec::SmallVec;
 use std::borrow::Cow;
-use std::ops::{Add, Div, Mul, Sub};
+use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// What a step computes in.
 trait Real:
-    Stored + PartialOrd + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self>
+    Stored
+    + PartialOrd
+    + Neg<Output = Self>
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
 {
     fn of(x: f64) -> Self;
     fn sqrt(self) -> Self;
+    fn abs(self) -> Self;
+    fn is_nan(self) -> bool;
 }
 
 macro_rules! real {
@@ -30,9 +41,27 @@ macro_rules! real {
             fn sqrt(self) -> $t {
                 self.sqrt()
             }
+            #[inline(always)]
+            fn abs(self) -> $t {
+                self.abs()
+            }
+            #[inline(always)]
+            fn is_nan(self) -> bool {
+                self.is_nan()
+            }
         }
         impl Element for $t {
             type Wide = $t;
+            #[inline(always)]
+            fn load(from: &[$t], to: &mut [$t]) {
+                to.copy_from_slice(from);
+            }
+            #[inline(always)]
+            fn store(from: &[$t], to: &mut [$t]) {
+                to.copy_from_slice(from);
+            }
+            #[inline(always)]
+            fn round(_: &mut [$t]) {}
             #[inline(always)]
             fn compute<const N: usize>(grad: &[$t], targets: [&mut [$t]; N], f: impl Fn(&[$t], [&mut [$t]; N])) {
                 f(grad, targets);
@@ -45,6 +74,15 @@ real!(f32, f64);
 /// What parameters are stored in.
 trait Element: Stored {
     type Wide: Real;
+
+    /// The numbers in the type that is computed in; both slices have one length.
+    fn load(from: &[Self], to: &mut [Self::Wide]);
+
+    /// As they are stored, rounded; both slices have one length.
+    fn store(from: &[Self::Wide], to: &mut [Self]);
+
+    /// Leaves what would come back after a store, of up to [`BLOCK`] numbers.
+    fn round(x: &mut [Self::Wide]);
 
     /// Calls `f` with the numbers in the type that is computed in, and stores what it leaves in `targets`.
     fn compute<const N: usize>(
@@ -61,6 +99,18 @@ macro_rules! half {
     ($($t:ty, $load:expr, $store:expr;)*) => {$(
         impl Element for $t {
             type Wide = f32;
+            fn load(from: &[$t], to: &mut [f32]) {
+                $load(from, to);
+            }
+            fn store(from: &[f32], to: &mut [$t]) {
+                $store(from, to);
+            }
+            fn round(x: &mut [f32]) {
+                let mut stored = [<$t>::ZERO; BLOCK];
+                let stored = &mut stored[..x.len()];
+                $store(x, stored);
+                $load(stored, x);
+            }
             fn compute<const N: usize>(grad: &[$t], mut targets: [&mut [$t]; N], f: impl Fn(&[f32], [&mut [f32]; N])) {
                 let (mut slope, mut wide) = ([0f32; BLOCK], [[0f32; BLOCK]; N]);
                 for (i, grad) in grad.chunks(BLOCK).enumerate() {
@@ -129,7 +179,11 @@ impl Scalars {
 }
 
 /// Some elements of a parameter's gradient and of what is updated with it, and the parameter's place in the list.
-type Piece<'a, T, const N: usize> = (usize, &'a [T], [&'a mut [T]; N]);
+struct Piece<'a, T> {
+    param: usize,
+    grad: &'a [T],
+    targets: SmallVec<[&'a mut [T]; 5]>,
+}
 
 /// Elements that [`walk`] takes at a time: two registers of 512 bits.
 const LANES: usize = 16;
@@ -179,33 +233,21 @@ fn walk<C: Real, const N: usize>(grad: &[C], targets: [&mut [C]; N], f: impl Fn(
     );
 }
 
-/// Steps each parameter by the closure that `step` gives for its place in the list: of an element of the gradient and
-/// those of what is updated, what these become. Small tensors go to a thread together, large ones in pieces.
-fn for_each<T: Element, const N: usize, F>(grads: &[Src<'_>], outputs: &mut [Dst<'_>], step: impl Fn(usize) -> F + Sync)
-where
-    F: Fn(T::Wide, [T::Wide; N]) -> [T::Wide; N] + Copy,
-{
-    let count = grads.len();
+/// Gives the parameters to `run`, small ones several at a time, large ones in pieces; threads share the calls.
+fn for_pieces<T: Element>(grads: &[Src<'_>], outputs: &mut [Dst<'_>], run: impl Fn(Vec<Piece<'_, T>>) + Sync) {
     let grads: Vec<Cow<'_, [T]>> = grads.iter().map(|g| g.contiguous::<T>()).collect();
-    let mut lists = outputs.chunks_mut(count);
-    let mut lists: [_; N] = std::array::from_fn(|_| lists.next().unwrap_or_default().iter_mut());
-    let run = |(i, grad, targets): Piece<'_, T, N>| {
-        let f = step(i);
-        T::compute(grad, targets, |grad, targets| walk(grad, targets, f));
-    };
+    let mut lists: SmallVec<[_; 5]> = outputs.chunks_mut(grads.len().max(1)).map(|list| list.iter_mut()).collect();
     let (mut batches, mut batch, mut filled) = (Vec::new(), Vec::new(), 0);
-    for (i, grad) in grads.iter().enumerate() {
-        let mut rest: [&mut [T]; N] =
-            std::array::from_fn(|n| lists[n].next().map(|d| d.slice::<T>()).unwrap_or_default());
+    for (param, grad) in grads.iter().enumerate() {
+        let mut rest: SmallVec<[&mut [T]; 5]> =
+            lists.iter_mut().map(|list| list.next().map(|d| d.slice::<T>()).unwrap_or_default()).collect();
         for grad in grad.chunks(GRAIN) {
-            let mut tails: [&mut [T]; N] = std::array::from_fn(|_| Default::default());
-            let heads = std::array::from_fn(|n| {
-                let (head, tail) = std::mem::take(&mut rest[n]).split_at_mut(grad.len());
-                tails[n] = tail;
+            let targets = rest.iter_mut().map(|rest| {
+                let (head, tail) = std::mem::take(rest).split_at_mut(grad.len());
+                *rest = tail;
                 head
             });
-            batch.push((i, grad, heads));
-            rest = tails;
+            batch.push(Piece { param, grad, targets: targets.collect() });
             filled += grad.len();
             if filled >= GRAIN {
                 batches.push(std::mem::take(&mut batch));
@@ -214,7 +256,22 @@ where
         }
     }
     batches.push(batch);
-    par::each(batches, |batch| batch.into_iter().for_each(run));
+    par::each(batches, run);
+}
+
+/// Steps each parameter by the closure that `step` gives for its place in the list: of an element of the gradient and
+/// those of what is updated, what these become.
+fn for_each<T: Element, const N: usize, F>(grads: &[Src<'_>], outputs: &mut [Dst<'_>], step: impl Fn(usize) -> F + Sync)
+where
+    F: Fn(T::Wide, [T::Wide; N]) -> [T::Wide; N] + Copy,
+{
+    for_pieces(grads, outputs, |pieces| {
+        for Piece { param, grad, mut targets } in pieces {
+            let f = step(param);
+            let targets = std::array::from_fn(|n| std::mem::take(&mut targets[n]));
+            T::compute(grad, targets, |grad, targets| walk(grad, targets, f));
+        }
+    });
 }
 
 /// The gradient that a step goes down: scaled, with its sign, and with the L2 penalty.
@@ -320,4 +377,4 @@ macro_rules! kernels {
         }
     )*};
 }
-kernels!(SgdStep, AdamStep);
+kernels!(SgdStep, AdamStep, PointwiseStep);

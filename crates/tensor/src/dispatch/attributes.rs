@@ -209,6 +209,7 @@ numbers! {
     i32 => |x| Scalar::Int(x.into());
     i64 => |x| Scalar::Int(x);
     isize => |x| Scalar::Int(x as i64);
+    u16 => |x| Scalar::Int(x.into());
     u32 => |x| Scalar::Int(x.into());
     u64 => |x| i64::try_from(x).map_or(Scalar::UInt(x), Scalar::Int);
     usize => |x| i64::try_from(x).map_or(Scalar::UInt(x as u64), Scalar::Int);
@@ -349,6 +350,12 @@ values! {
     enum InterpolateMode { Nearest, NearestExact, Linear, Bicubic, Area, Lanczos }
     enum GridPadding { Zeros, Border, Reflection }
     enum RnnMode { RnnTanh, RnnRelu, Lstm, Gru }
+    enum StepInstruction {
+        Load { list }, Neg { x }, Abs { x }, Sign { x }, Sqrt { x }, Reciprocal { x }, Add { a, b }, Sub { a, b }, Mul { a, b },
+        Div { a, b }, Maximum { a, b }, AddNumber { x, number }, MulNumber { x, number }, DivNumber { x, number },
+        Clamp { x, min, max }, AddScaled { x, a, number }, Addcmul { x, a, b, number }, Addcdiv { x, a, b, number },
+        Lerp { x, end, number }, BySign { x, negative, zero, positive }, ClearNegative { x, on }, Choose { a, b, number }
+    }
     enum Reduce { Sum, Prod, Mean, Amax, Amin }
 }
 
@@ -453,6 +460,7 @@ attributes_of_ops! {
         Dropout => { p, generator };
         SgdStep => { lr, momentum, dampening, weight_decay, nesterov, maximize, first, scalars };
         AdamStep => { lr, beta1, beta2, eps, weight_decay, decoupled, amsgrad, maximize, step, scalars };
+        PointwiseStep => { formula, stores, lists, numbers };
         Irfft => { n };
         Fft => { inverse };
         Transfer => { from, to, non_blocking };

@@ -118,9 +118,7 @@ fn update_all(name: &'static str, op: &Op, inputs: &[&Tensor], targets: &[&Tenso
     );
     let everything: SmallVec<[&Tensor; 8]> = all().copied().collect();
     let (device, backend) = common_device(op, &everything)?;
-    // Other ops do not count targets among what they are inferred from.
-    let updates = matches!(op, Op::SgdStep(_) | Op::AdamStep(_));
-    ensure!(updates, Unsupported, name, "{} is no update of several tensors", op.name());
+    ensure!(op.updates_lists(), Unsupported, name, "{} is no update of several tensors", op.name());
     let metas = op.infer(&everything)?;
     ensure!(metas.len() == targets.len(), Argument, name, "{} targets where {} are right", targets.len(), metas.len());
     for (i, (meta, target)) in metas.iter().zip(targets).enumerate() {

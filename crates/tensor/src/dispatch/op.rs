@@ -173,7 +173,7 @@ macro_rules! for_each_op {
                 // drawing
                 Multinomial, Dropout,
                 // optimizer steps
-                SgdStep, AdamStep,
+                SgdStep, AdamStep, PointwiseStep,
                 // Fourier transforms
                 Rfft, Irfft, Fft,
                 // from device to device

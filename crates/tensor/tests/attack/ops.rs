@@ -561,6 +561,26 @@ const OTHERS: &[Maker] = &[
         (op.into(), like(g, x, params * if amsgrad { 5 } else { 4 }))
     },
     |g| {
+        let lists = 1 + g.next() as usize % 3;
+        let at = |g: &mut Gen| if g.one_in(8) { g.u() as u16 } else { g.next() as u16 % 4 };
+        let formula = (0..g.next() % 6)
+            .map(|_| match g.next() % 6 {
+                0 | 1 => StepInstruction::Load { list: at(g) },
+                2 => StepInstruction::Sqrt { x: at(g) },
+                3 => StepInstruction::Div { a: at(g), b: at(g) },
+                4 => StepInstruction::Addcdiv { x: at(g), a: at(g), b: at(g), number: at(g) },
+                _ => StepInstruction::BySign { x: at(g), negative: at(g), zero: at(g), positive: at(g) },
+            })
+            .collect();
+        let stores = (0..g.next() % 3).map(|_| (at(g), at(g))).collect();
+        let params = 1 + g.next() as usize % 3;
+        let numbers = g.list(4, Gen::u).into_iter().map(|x| x as f64).cycle().take(4 * params).collect();
+        let lists = if g.one_in(8) { g.u() } else { lists };
+        let op = PointwiseStep { formula, stores, lists, numbers };
+        let x = float(g);
+        (op.into(), like(g, x, params * lists.min(8).saturating_add(1)))
+    },
+    |g| {
         let x = float(g).to_dtype(DType::Complex64).unwrap();
         (Irfft { n: g.u() }.into(), vec![x])
     },

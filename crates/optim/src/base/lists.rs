@@ -1,15 +1,17 @@
 //! Fused steps over lists: parameters of one dtype, device and kind go into one call.
 
-use crate::base::rows_of;
+use super::rows_of;
 use flambeau_tensor::{DType, Device, Op, Result, Tensor, dispatch_update};
 
 /// A parameter in a fused step.
-pub(super) struct Row<K> {
+pub(crate) struct Row<K> {
     /// What the op depends on beside dtype and device.
     pub key: K,
     pub grad: Tensor,
     /// The parameter, then its state.
     pub targets: Vec<Tensor>,
+    /// Its own numbers of a formula.
+    pub numbers: Vec<f64>,
 }
 
 impl<K: Copy + PartialEq> Row<K> {
@@ -29,13 +31,13 @@ impl<K: Copy + PartialEq> Row<K> {
     }
 }
 
-/// Runs the step that `op` gives for each kind of `rows`; `scalars` stand behind the gradients.
+/// Runs the step that `op` gives for `rows` of one kind; `scalars` stand behind the gradients.
 #[track_caller]
-pub(super) fn run<K: Copy + PartialEq>(
+pub(crate) fn run<K: Copy + PartialEq>(
     name: &'static str,
     mut rows: Vec<Row<K>>,
     scalars: &[Tensor],
-    op: impl Fn(K) -> Op,
+    op: impl Fn(&[Row<K>]) -> Op,
 ) -> Result<()> {
     while let Some(kind) = rows.first().map(Row::kind) {
         let (mut mine, others): (Vec<_>, Vec<_>) = rows.into_iter().partition(|r| r.kind() == kind);
@@ -50,7 +52,7 @@ pub(super) fn run<K: Copy + PartialEq>(
         let inputs: Vec<&Tensor> = mine.iter().map(|r| &r.grad).chain(scalars).collect();
         let lists = mine[0].targets.len();
         let targets: Vec<&Tensor> = (0..lists).flat_map(|i| mine.iter().map(move |r| &r.targets[i])).collect();
-        dispatch_update(name, op(kind.2), &inputs, &targets)?;
+        dispatch_update(name, op(&mine), &inputs, &targets)?;
         for (target, dense) in strided {
             target.copy_(&dense)?;
         }

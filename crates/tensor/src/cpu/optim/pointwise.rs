@@ -1,0 +1,240 @@
+//! The kernel of a step by a formula: block by block, each instruction a loop over registers that stay in the first-level
+//! cache.
+
+use super::{Element, Piece, Real, for_pieces, simd};
+use crate::cpu::{Dst, Src};
+use crate::ops::{PointwiseStep, StepInstruction};
+
+/// Numbers of a register: sixteen registers fit into the first-level cache.
+const BLOCK: usize = 256;
+
+type Register<C> = [C; BLOCK];
+
+impl PointwiseStep {
+    pub(super) fn go<T: Element>(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) {
+        let numbers: Vec<T::Wide> = self.numbers.iter().map(|x| T::Wide::of(*x)).collect();
+        let mut stored = numbers.clone();
+        stored.chunks_mut(BLOCK).for_each(T::round);
+        let row = numbers.len() / inputs.len();
+        for_pieces(inputs, outputs, |pieces: Vec<Piece<'_, T>>| {
+            let mut registers = vec![[T::Wide::of(0.0); BLOCK]; self.formula.len()];
+            for Piece { param, grad, mut targets } in pieces {
+                let row = param * row..(param + 1) * row;
+                let numbers = [&numbers[row.clone()], &stored[row]];
+                for (i, grad) in grad.chunks(BLOCK).enumerate() {
+                    let block = i * BLOCK..i * BLOCK + grad.len();
+                    simd(
+                        #[inline(always)]
+                        || {
+                            for (made, instruction) in self.formula.iter().enumerate() {
+                                let (before, to) = registers.split_at_mut(made);
+                                let to = &mut to[0][..grad.len()];
+                                match *instruction {
+                                    StepInstruction::Load { list: 0 } => T::load(grad, to),
+                                    StepInstruction::Load { list } => {
+                                        T::load(&targets[usize::from(list) - 1][block.clone()], to);
+                                    }
+                                    instruction => {
+                                        compute(instruction, numbers, before, to);
+                                        T::round(to);
+                                    }
+                                }
+                            }
+                        },
+                    );
+                    for (list, register) in self.stores.iter() {
+                        let to = &mut targets[usize::from(*list) - 1][block.clone()];
+                        T::store(&registers[usize::from(*register)][..grad.len()], to);
+                    }
+                }
+            }
+        });
+    }
+}
+
+/// What `instruction` makes of the registers `from`, with numbers as they are and rounded as they would be stored: PyTorch
+/// adds these. A load has its place elsewhere.
+#[inline(always)]
+fn compute<C: Real>(instruction: StepInstruction, [numbers, stored]: [&[C]; 2], from: &[Register<C>], to: &mut [C]) {
+    use StepInstruction::*;
+    let (r, n, zero) = (|r: u16| &from[usize::from(r)], |n: u16| numbers[usize::from(n)], C::of(0.0));
+    match instruction {
+        Load { .. } => {}
+        Neg { x } => one(r(x), to, |x| -x),
+        Abs { x } => one(r(x), to, C::abs),
+        Sign { x } => one(r(x), to, |x| C::of(f64::from(i8::from(x > zero) - i8::from(x < zero)))),
+        Sqrt { x } => one(r(x), to, C::sqrt),
+        Reciprocal { x } => one(r(x), to, |x| C::of(1.0) / x),
+        Add { a, b } => two(r(a), r(b), to, |a, b| a + b),
+        Sub { a, b } => two(r(a), r(b), to, |a, b| a - b),
+        Mul { a, b } => two(r(a), r(b), to, |a, b| a * b),
+        Div { a, b } => two(r(a), r(b), to, |a, b| a / b),
+        Maximum { a, b } => two(r(a), r(b), to, |a, b| if a > b || a.is_nan() { a } else { b }),
+        AddNumber { x, number } => with(stored[usize::from(number)], r(x), to, |x, number| x + number),
+        MulNumber { x, number } => with(n(number), r(x), to, |x, number| x * number),
+        DivNumber { x, number } => with(n(number), r(x), to, |x, number| x / number),
+        Clamp { x, min, max } => {
+            let (min, max) = (n(min), n(max));
+            one(r(x), to, move |x| {
+                let x = if x < min { min } else { x };
+                if x > max { max } else { x }
+            });
+        }
+        AddScaled { x, a, number } => {
+            let number = stored[usize::from(number)];
+            two(r(x), r(a), to, move |x, a| x + number * a);
+        }
+        Addcmul { x, a, b, number } => {
+            let number = n(number);
+            three([r(x), r(a), r(b)], to, move |x, a, b| x + number * a * b);
+        }
+        Addcdiv { x, a, b, number } => {
+            let number = n(number);
+            three([r(x), r(a), r(b)], to, move |x, a, b| x + number * a / b);
+        }
+        Lerp { x, end, number } => {
+            let (number, rest) = (n(number), C::of(1.0) - n(number));
+            // From the nearer end, so that both ends are met.
+            if number.abs() < C::of(0.5) {
+                two(r(x), r(end), to, move |x, end| x + number * (end - x));
+            } else {
+                two(r(x), r(end), to, move |x, end| end - (end - x) * rest);
+            }
+        }
+        BySign { x, negative, zero: middle, positive } => {
+            let (negative, middle, positive) = (n(negative), n(middle), n(positive));
+            one(r(x), to, move |x| {
+                let low = if x < zero { negative } else { middle };
+                if x > zero { positive } else { low }
+            });
+        }
+        ClearNegative { x, on } => two(r(x), r(on), to, move |x, on| if on < zero { zero } else { x }),
+        Choose { a, b, number } => to.copy_from_slice(&r(if n(number) > zero { a } else { b })[..to.len()]),
+    }
+}
+
+#[inline(always)]
+fn one<C: Real>(x: &Register<C>, to: &mut [C], f: impl Fn(C) -> C) {
+    for (to, x) in to.iter_mut().zip(x) {
+        *to = f(*x);
+    }
+}
+
+#[inline(always)]
+fn with<C: Real>(number: C, x: &Register<C>, to: &mut [C], f: impl Fn(C, C) -> C) {
+    for (to, x) in to.iter_mut().zip(x) {
+        *to = f(*x, number);
+    }
+}
+
+#[inline(always)]
+fn two<C: Real>(a: &Register<C>, b: &Register<C>, to: &mut [C], f: impl Fn(C, C) -> C) {
+    for ((to, a), b) in to.iter_mut().zip(a).zip(b) {
+        *to = f(*a, *b);
+    }
+}
+
+#[inline(always)]
+fn three<C: Real>([x, a, b]: [&Register<C>; 3], to: &mut [C], f: impl Fn(C, C, C) -> C) {
+    for (((to, x), a), b) in to.iter_mut().zip(x).zip(a).zip(b) {
+        *to = f(*x, *a, *b);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DType, Result, Tensor, dispatch_update};
+    use std::f64::consts::PI;
+
+    type Op = fn(&Tensor, &Tensor) -> Result<Tensor>;
+
+    /// By itself each instruction is the op of its name, to the bit, also in halves, and in a block's rest.
+    #[test]
+    fn instructions_are_ops() -> Result<()> {
+        use StepInstruction::*;
+        let table: [(StepInstruction, Op); 21] = [
+            (Neg { x: 0 }, |g, _| g.neg()),
+            (Abs { x: 0 }, |g, _| g.abs()),
+            (Sign { x: 0 }, |g, _| g.sign()),
+            (Sqrt { x: 0 }, |g, _| g.sqrt()),
+            (Reciprocal { x: 0 }, |g, _| g.reciprocal()),
+            (Add { a: 0, b: 1 }, |g, p| g.add(p)),
+            (Sub { a: 0, b: 1 }, |g, p| g.sub(p)),
+            (Mul { a: 0, b: 1 }, |g, p| g.mul(p)),
+            (Div { a: 0, b: 1 }, |g, p| g.div(p)),
+            (Maximum { a: 0, b: 1 }, |g, p| g.maximum(p)),
+            (AddNumber { x: 0, number: 0 }, |g, _| g.add(PI)),
+            (MulNumber { x: 0, number: 0 }, |g, _| g.mul(PI)),
+            (DivNumber { x: 0, number: 0 }, |g, _| g.div(PI)),
+            (Clamp { x: 0, min: 1, max: 0 }, |g, _| g.clamp(-0.25, PI)),
+            (AddScaled { x: 0, a: 1, number: 0 }, |g, p| {
+                let stored = g.full_like(PI)?.select(0, 0)?.item::<f64>()?;
+                g.addcmul(p, p.ones_like()?, stored)
+            }),
+            (Addcmul { x: 0, a: 1, b: 0, number: 0 }, |g, p| g.addcmul(p, g, PI)),
+            (Addcdiv { x: 0, a: 1, b: 0, number: 0 }, |g, p| g.addcdiv(p, g, PI)),
+            (Lerp { x: 0, end: 1, number: 1 }, |g, p| g.lerp(p, -0.25)),
+            (Lerp { x: 0, end: 1, number: 0 }, |g, p| g.lerp(p, PI)),
+            (BySign { x: 0, negative: 0, zero: 1, positive: 2 }, |g, _| {
+                g.full_like(-0.25)?.masked_fill(&g.lt(0.0)?, PI)?.masked_fill(&g.gt(0.0)?, 9.0)
+            }),
+            (ClearNegative { x: 1, on: 0 }, |g, p| p.masked_fill(&g.lt(0.0)?, 0.0)),
+        ];
+        for dtype in [DType::F32, DType::F64, DType::F16, DType::BF16] {
+            let mut values: Vec<f64> = (0..300).map(|i| f64::from(i - 150) / 7.0).collect();
+            values[..4].copy_from_slice(&[f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0]);
+            let grad = Tensor::from_vec(values.clone(), 300)?.to_dtype(dtype)?;
+            values.rotate_left(37);
+            let before = Tensor::from_vec(values, 300)?.to_dtype(dtype)?;
+            for (instruction, op) in table {
+                let param = before.copy()?;
+                let step = PointwiseStep {
+                    formula: [Load { list: 0 }, Load { list: 1 }, instruction].into(),
+                    stores: [(1, 2)].into(),
+                    lists: 1,
+                    numbers: [PI, -0.25, 9.0].into(),
+                };
+                dispatch_update("step", step, &[&grad], &[&param])?;
+                let bits = |t: &Tensor| t.to_dtype(DType::F64)?.to_vec::<f64>();
+                for (i, (found, right)) in bits(&param)?.into_iter().zip(bits(&op(&grad, &before)?)?).enumerate() {
+                    let same = found.to_bits() == right.to_bits() || found.is_nan() && right.is_nan();
+                    assert!(same, "{instruction:?} in {dtype}, element {i}: {found} where {right} is right");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn each_parameter_has_its_own_numbers() -> Result<()> {
+        let (grads, params) = ([Tensor::ones(2).build()?, Tensor::ones(3).build()?], [2, 3].map(|n| Tensor::ones(n)));
+        let params = params.into_iter().map(|p| p.build()).collect::<Result<Vec<_>>>()?;
+        use StepInstruction::*;
+        let choose = Choose { a: 1, b: 2, number: 1 };
+        let step = PointwiseStep {
+            formula: [Load { list: 0 }, Load { list: 1 }, MulNumber { x: 0, number: 0 }, choose].into(),
+            stores: [(1, 3)].into(),
+            lists: 1,
+            numbers: [5.0, 1.0, 7.0, -1.0].into(),
+        };
+        let run =
+            |step: PointwiseStep| dispatch_update("step", step, &[&grads[0], &grads[1]], &[&params[0], &params[1]]);
+        run(step.clone())?;
+        assert_eq!(params[0].to_vec::<f32>()?, [1.0, 1.0]);
+        assert_eq!(params[1].to_vec::<f32>()?, [7.0, 7.0, 7.0]);
+        for (wrong, said) in [
+            (PointwiseStep { numbers: [1.0; 3].into(), ..step.clone() }, "of two lengths"),
+            (PointwiseStep { numbers: [1.0; 2].into(), ..step.clone() }, "names what is not there"),
+            (PointwiseStep { formula: [Abs { x: 0 }].into(), ..step.clone() }, "names what is not there"),
+            (PointwiseStep { formula: [Load { list: 2 }].into(), ..step.clone() }, "names what is not there"),
+            (PointwiseStep { stores: [(0, 0)].into(), ..step.clone() }, "is to be written into list 0"),
+            (PointwiseStep { stores: [(1, 4)].into(), ..step.clone() }, "register 4"),
+            (PointwiseStep { lists: 0, ..step }, "on 0 lists"),
+        ] {
+            let fault = run(wrong).unwrap_err();
+            assert!(fault.message().contains(said), "{fault}");
+        }
+        Ok(())
+    }
+}
