@@ -77,9 +77,13 @@ fn numbers_are_those_of_pytorch() {
     }
     // Halves are rounded once.
     let half = image().div(3.0).unwrap().to_dtype(DType::BF16).unwrap();
-    let want = [-0.765625, -0.1669921875, -0.40234375, -0.431640625, -0.041748046875, -0.486328125];
-    let made = half.interpolate(to(Mode::Linear)).unwrap().to_dtype(DType::F64).unwrap();
-    assert_eq!(made.to_vec::<f64>().unwrap(), want);
+    for (mode, want) in [
+        (Mode::Linear, [-0.765625, -0.1669921875, -0.40234375, -0.431640625, -0.041748046875, -0.486328125]),
+        (Mode::Bicubic, [-0.7890625, -0.0791015625, -0.412109375, -0.41796875, 0.05615234375, -0.51171875]),
+    ] {
+        let made = half.interpolate(to(mode)).unwrap().to_dtype(DType::F64).unwrap();
+        assert_eq!(made.to_vec::<f64>().unwrap(), want, "{mode:?}");
+    }
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! Kernels of `grid_sample`: where the samples of a block stand, which elements each is made of and by what weights is
 //! computed once, into a table that all channels are then read by.
 
+use super::floats::Compute;
 use super::{CpuKernel, Dst, Src, par};
 use crate::cpu::par::Shared;
-use crate::dtype::Stored;
 use crate::ops::{GridMode, GridPadding, GridSample, GridSampleBackward};
 use crate::{DType, Result, bail};
-use std::ops::{Add, AddAssign, Div, Mul, Neg, Range, Sub};
+use std::ops::Range;
 
 /// Samples of a table: it stays in the first-level cache beside a plane.
 const BLOCK: usize = 256;
@@ -17,58 +17,25 @@ const CHANNELS: usize = 8;
 /// What stands in a table for an element outside.
 const OUTSIDE: usize = usize::MAX;
 
-/// `f32` or `f64`.
-trait Number:
-    Stored
-    + PartialOrd
-    + Neg<Output = Self>
-    + Add<Output = Self>
-    + Sub<Output = Self>
-    + Mul<Output = Self>
-    + Div<Output = Self>
-    + AddAssign
-{
-    const ZERO: Self;
-    const ONE: Self;
-    const HALF: Self;
-    fn of(x: f64) -> Self;
-    fn floor(self) -> Self;
-    fn round(self) -> Self;
-    fn abs(self) -> Self;
+/// `f32` or `f64`, and the number of an element.
+trait Number: Compute {
+    /// Of what is never negative and not beyond `isize::MAX`: in one instruction.
     fn index(self) -> usize;
 }
 
-macro_rules! numbers {
-    ($($t:ty),*) => {$(
-        impl Number for $t {
-            const ZERO: $t = 0.0;
-            const ONE: $t = 1.0;
-            const HALF: $t = 0.5;
-            #[inline(always)]
-            fn of(x: f64) -> $t {
-                x as $t
-            }
-            #[inline(always)]
-            fn floor(self) -> $t {
-                self.floor()
-            }
-            #[inline(always)]
-            fn round(self) -> $t {
-                self.round_ties_even()
-            }
-            #[inline(always)]
-            fn abs(self) -> $t {
-                self.abs()
-            }
-            #[inline(always)]
-            fn index(self) -> usize {
-                // Never negative, and not beyond `isize::MAX`: in one instruction.
-                self as isize as usize
-            }
-        }
-    )*};
+impl Number for f32 {
+    #[inline(always)]
+    fn index(self) -> usize {
+        self as isize as usize
+    }
 }
-numbers!(f32, f64);
+
+impl Number for f64 {
+    #[inline(always)]
+    fn index(self) -> usize {
+        self as isize as usize
+    }
+}
 
 impl<T: Number, const N: usize> Tap<T, N> {
     const NONE: Tap<T, N> = Tap { at: [OUTSIDE; N], weight: [T::ONE; N], slope: [T::ZERO; N], factor: T::ZERO };
@@ -173,7 +140,7 @@ impl<T: Number> Axis<T> {
                 (tap.weight[3], tap.slope[3]) = far(rest + T::ONE);
                 (tap.slope[2], tap.slope[3]) = (-tap.slope[2], -tap.slope[3]);
                 for k in 0..N {
-                    tap.at[k] = self.at(self.inside(first + T::of(k as f64 - 1.0)).0.round());
+                    tap.at[k] = self.at(self.inside(first + T::from_f64(k as f64 - 1.0)).0.round());
                 }
                 tap.factor = scale;
             }
@@ -185,16 +152,19 @@ impl<T: Number> Axis<T> {
 /// The cubic convolution kernel of Keys (1981) at a distance up to 1, and its derivative.
 #[inline(always)]
 fn near<T: Number>(x: T) -> (T, T) {
-    let (a, b) = (T::of(1.25), T::of(2.25));
-    ((a * x - b) * x * x + T::ONE, (T::of(3.0) * a * x - T::of(2.0) * b) * x)
+    let (a, b) = (T::from_f64(1.25), T::from_f64(2.25));
+    ((a * x - b) * x * x + T::ONE, (T::from_f64(3.0) * a * x - T::from_f64(2.0) * b) * x)
 }
 
 /// The same from 1 to 2.
 #[inline(always)]
 fn far<T: Number>(x: T) -> (T, T) {
-    let a = T::of(-0.75);
-    let (five, eight) = (T::of(5.0) * a, T::of(8.0) * a);
-    (((a * x - five) * x + eight) * x - T::of(4.0) * a, (T::of(3.0) * a * x - T::of(2.0) * five) * x + eight)
+    let a = T::from_f64(-0.75);
+    let (five, eight) = (T::from_f64(5.0) * a, T::from_f64(8.0) * a);
+    (
+        ((a * x - five) * x + eight) * x - T::from_f64(4.0) * a,
+        (T::from_f64(3.0) * a * x - T::from_f64(2.0) * five) * x + eight,
+    )
 }
 
 /// The `K` elements that a sample is made of, their weights, and whether all of them are inside.
@@ -221,7 +191,7 @@ impl<T: Number> Field<T> {
         let mut stride = 1;
         let mut axes = Vec::with_capacity(rank);
         for &size in x[2..].iter().rev() {
-            let (n, last) = (T::of(size as f64), T::of(size as f64 - 1.0));
+            let (n, last) = (T::from_f64(size as f64), T::from_f64(size as f64 - 1.0));
             axes.push(Axis {
                 size: n,
                 last,

@@ -24,6 +24,8 @@ trait Mixed: Stored {
     type Sum: Copy + Default;
     /// The weights, and for integers the bits behind the point.
     fn weights(taps: &Taps) -> Result<(Vec<Self::Weight>, u32)>;
+    /// Whether a weight of zero makes nothing of each.
+    fn all_finite(x: &[Self]) -> bool;
     fn start(self, weight: Self::Weight, bits: u32) -> Self::Sum;
     fn add(sum: Self::Sum, x: Self, weight: Self::Weight) -> Self::Sum;
     fn end(sum: Self::Sum, bits: u32) -> Self;
@@ -39,6 +41,10 @@ macro_rules! mixed_floats {
                 reserve(&mut weights, taps.weights().len())?;
                 weights.extend(taps.weights().iter().map(|w| *w as $t));
                 Ok((weights, 0))
+            }
+            #[inline(always)]
+            fn all_finite(x: &[$t]) -> bool {
+                x.iter().fold(true, |all, x| all & x.is_finite())
             }
             #[inline(always)]
             fn start(self, weight: $t, _: u32) -> $t {
@@ -64,6 +70,10 @@ impl Mixed for u8 {
         taps.integers()
     }
     #[inline(always)]
+    fn all_finite(_: &[u8]) -> bool {
+        true
+    }
+    #[inline(always)]
     fn start(self, weight: i16, bits: u32) -> i32 {
         (1 << (bits - 1)) + i32::from(self) * i32::from(weight)
     }
@@ -83,8 +93,14 @@ struct Table<'a, T: Mixed> {
     weights: Vec<T::Weight>,
     bits: u32,
     width: usize,
-    /// Output elements whose runs are all of `width`, where that is 2 or 4.
-    even: Range<usize>,
+    even: Option<Even<T>>,
+}
+
+/// The runs of a row, brought to one length by weights of zero.
+struct Even<T: Mixed> {
+    width: usize,
+    first: Vec<usize>,
+    weights: Vec<T::Weight>,
 }
 
 impl<'a, T: Mixed> Table<'a, T> {
@@ -94,12 +110,24 @@ impl<'a, T: Mixed> Table<'a, T> {
             return Ok(None);
         }
         let (weights, bits) = T::weights(taps)?;
-        let width = taps.width();
-        let full = |o: &usize| taps.run(*o).len() == width;
-        let start = (0..taps.to()).find(full).unwrap_or(taps.to());
-        let end = (start..taps.to()).find(|o| !full(o)).unwrap_or(taps.to());
-        let even = if matches!(width, 2 | 4) { start..end } else { 0..0 };
-        Ok(Some(Table { taps, weights, bits, width, even }))
+        Ok(Some(Table { taps, weights, bits, width: taps.width(), even: None }))
+    }
+
+    /// With even runs, but where they differ much, or a row is shorter than they.
+    fn evened(mut self) -> Result<Self> {
+        let Some(width) = [2, 4, 8, 12, 16].into_iter().find(|width| *width >= self.width) else { return Ok(self) };
+        let (from, to) = (self.taps.from(), self.taps.to());
+        if width <= from && width.saturating_mul(to) <= 4 * self.weights.len() + 64 {
+            let mut even = Even { width, first: list(to, 0)?, weights: list(width * to, T::Weight::default())? };
+            for o in 0..to {
+                let (first, weights) = self.run(o);
+                even.first[o] = first.min(from - width);
+                let start = o * width + first - even.first[o];
+                even.weights[start..start + weights.len()].copy_from_slice(weights);
+            }
+            self.even = Some(even);
+        }
+        Ok(self)
     }
 
     /// The first element of run `o`, and its weights.
@@ -111,44 +139,61 @@ impl<'a, T: Mixed> Table<'a, T> {
     /// A row of pixels of `inner` elements, resampled.
     #[inline(always)]
     fn along(&self, x: &[T], inner: usize, out: &mut [T]) {
-        if inner > 1 {
-            for o in 0..self.taps.to() {
-                let (first, weights) = self.run(o);
-                let pixel = |k: usize| &x[(first + k) * inner..(first + k + 1) * inner];
-                mix(pixel, weights, self.bits, &mut out[o * inner..(o + 1) * inner]);
+        match (inner, &self.even) {
+            (1, Some(even)) if T::all_finite(x) => match even.width {
+                2 => even.along::<2>(x, self.bits, out),
+                4 => even.along::<4>(x, self.bits, out),
+                8 => even.along::<8>(x, self.bits, out),
+                12 => even.along::<12>(x, self.bits, out),
+                _ => even.along::<16>(x, self.bits, out),
+            },
+            (1, _) => self.along_pixels::<1>(x, out),
+            (2, _) => self.along_pixels::<2>(x, out),
+            (3, _) => self.along_pixels::<3>(x, out),
+            (4, _) => self.along_pixels::<4>(x, out),
+            _ => {
+                for o in 0..self.taps.to() {
+                    let (first, weights) = self.run(o);
+                    let pixel = |k: usize| &x[(first + k) * inner..(first + k + 1) * inner];
+                    mix(pixel, weights, self.bits, &mut out[o * inner..(o + 1) * inner]);
+                }
             }
-            return;
-        }
-        match self.width {
-            2 => self.evenly::<2>(x, out),
-            4 => self.evenly::<4>(x, out),
-            _ => {}
-        }
-        for o in (0..self.even.start).chain(self.even.end..self.taps.to()) {
-            let (first, weights) = self.run(o);
-            let x = &x[first..first + weights.len()];
-            let mut sum = T::Sum::default();
-            for k in 0..x.len() {
-                sum = if k == 0 { T::start(x[k], weights[k], self.bits) } else { T::add(sum, x[k], weights[k]) };
-            }
-            out[o] = if x.is_empty() { T::default() } else { T::end(sum, self.bits) };
         }
     }
 
-    /// The middle part, whose runs are of `N`.
+    /// Pixels of a few elements.
     #[inline(always)]
-    fn evenly<const N: usize>(&self, x: &[T], out: &mut [T]) {
-        let (first, out) = (&self.taps.first()[self.even.clone()], &mut out[self.even.clone()]);
-        let start = if self.even.is_empty() { 0 } else { self.taps.run(self.even.start).start };
-        let (weights, _) = self.weights[start..].as_chunks::<N>();
-        let weights = &weights[..first.len()];
+    fn along_pixels<const C: usize>(&self, x: &[T], out: &mut [T]) {
+        let ((x, _), (out, _)) = (x.as_chunks::<C>(), out.as_chunks_mut::<C>());
+        for o in 0..out.len() {
+            let (first, weights) = self.run(o);
+            let x = &x[first..first + weights.len()];
+            let mut sums = [T::Sum::default(); C];
+            for k in 0..x.len() {
+                for c in 0..C {
+                    let (x, w) = (x[k][c], weights[k]);
+                    sums[c] = if k == 0 { T::start(x, w, self.bits) } else { T::add(sums[c], x, w) };
+                }
+            }
+            for c in 0..C {
+                out[o][c] = if x.is_empty() { T::default() } else { T::end(sums[c], self.bits) };
+            }
+        }
+    }
+}
+
+impl<T: Mixed> Even<T> {
+    #[inline(always)]
+    fn along<const N: usize>(&self, x: &[T], bits: u32, out: &mut [T]) {
+        let (weights, _) = self.weights.as_chunks::<N>();
+        let (first, weights) = (&self.first[..out.len()], &weights[..out.len()]);
         for o in 0..out.len() {
             let x = &x[first[o]..first[o] + N];
-            let mut sum = T::start(x[0], weights[o][0], self.bits);
+            let mut sum = T::start(x[0], weights[o][0], bits);
             for k in 1..N {
                 sum = T::add(sum, x[k], weights[o][k]);
             }
-            out[o] = T::end(sum, self.bits);
+            out[o] = T::end(sum, bits);
         }
     }
 }
@@ -317,8 +362,15 @@ fn weighted<T: Mixed>(op: &'static str, all: &[Taps], x: &[T], out: &mut [T], ar
     let size = |i: usize| all.len().checked_sub(i).map_or((1, 1), |i| (all[i].from(), all[i].to()));
     let table = |i: usize| all.len().checked_sub(i).map_or(Ok(None), |i| Table::<T>::new(&all[i]));
     let ((w, wide), (h, tall), (d, deep)) = (size(1), size(2), size(3));
-    let images =
-        Images { rows: table(2)?, columns: table(1)?, line: w * inner, made: wide * inner, height: h, tall, inner };
+    let images = Images {
+        rows: table(2)?,
+        columns: table(1)?.map(Table::evened).transpose()?,
+        line: w * inner,
+        made: wide * inner,
+        height: h,
+        tall,
+        inner,
+    };
     let Some(depth) = table(3)? else { return images.resample(op, x, out) };
     let image = tall * wide * inner;
     let mut flat = Scratch::<T>::new(op, &[outer, d, image])?;

@@ -6,6 +6,7 @@
 use super::InterpolateMode as Mode;
 use crate::lists::reserve;
 use crate::{DType, Result};
+use half::{bf16, f16};
 use std::f64::consts::PI;
 use std::ops::Range;
 
@@ -40,6 +41,15 @@ impl Axis {
         if matches!(self.dtype, DType::F64 | DType::U8) { x } else { f64::from(x as f32) }
     }
 
+    /// A cubic weight as PyTorch stores it: in the dtype of what it weighs.
+    fn stored(&self, weight: f64) -> f64 {
+        match self.dtype {
+            DType::BF16 => bf16::from_f64(weight).to_f64(),
+            DType::F16 => f16::from_f64(weight).to_f64(),
+            _ => weight,
+        }
+    }
+
     pub(super) fn taps(&self) -> Result<Taps> {
         let cubic_weights = |t: f64| {
             let places = [t + 1.0, t, 1.0 - t, 2.0 - t];
@@ -53,7 +63,7 @@ impl Axis {
         }
         match self.mode {
             Mode::Bicubic if self.antialias => self.filtered(2.0, |x| cubic(x, -0.5)),
-            Mode::Bicubic => self.between(1, cubic_weights),
+            Mode::Bicubic => self.between(1, |t| cubic_weights(t).map(|w| self.stored(w))),
             Mode::Lanczos => self.filtered(3.0, lanczos),
             Mode::Linear if self.antialias => self.filtered(1.0, |x| (1.0 - x.abs()).max(0.0)),
             Mode::Linear => self.between(0, |t| [1.0 - t, t]),
