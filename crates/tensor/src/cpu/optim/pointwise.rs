@@ -15,8 +15,9 @@ impl PointwiseStep {
         let numbers: Vec<T::Wide> = self.numbers.iter().map(|x| T::Wide::of(*x)).collect();
         let mut stored = numbers.clone();
         stored.chunks_mut(BLOCK).for_each(T::round);
-        let row = numbers.len() / inputs.len();
-        for_pieces(inputs, outputs, |pieces: Vec<Piece<'_, T>>| {
+        let grads = &inputs[..outputs.len() / self.lists];
+        let row = numbers.len() / grads.len();
+        for_pieces(grads, outputs, |pieces: Vec<Piece<'_, T>>| {
             let mut registers = vec![[T::Wide::of(0.0); BLOCK]; self.formula.len()];
             for Piece { param, grad, mut targets } in pieces {
                 let row = param * row..(param + 1) * row;
