@@ -114,7 +114,8 @@ fn lists_by_an_argument_end_in_an_error() {
     );
     assert_eq!(none.chunk(5, 0).unwrap().len(), 5);
     assert!(Tensor::hann_window(huge, true, DType::F32).is_err());
-    assert!(ramp(&[40]).combinations(20, false).is_err() && one.combinations(huge, true).is_err());
+    let error = ramp(&[40]).combinations(20, false).unwrap_err();
+    assert!(error.to_string().contains("arguments.rs") && one.combinations(huge, true).is_err(), "{error}");
     assert_eq!(ramp(&[3]).combinations(5, false).unwrap().shape(), [0, 5]);
     assert_eq!(numbers(&ramp(&[3]).combinations(2, false).unwrap()), [1.0, 2.0, 1.0, 3.0, 2.0, 3.0]);
     assert_eq!(numbers(&ramp(&[2]).combinations(2, true).unwrap()), [1.0, 1.0, 1.0, 2.0, 2.0, 2.0]);

@@ -12,6 +12,7 @@ use crate::shape::{DimList, Shape, dim_index};
 use crate::{DType, Device, Result, Tensor, bail, broadcast_tensors, dispatch, dispatch_into, ensure, no_grad};
 use smallvec::SmallVec;
 use std::borrow::Cow;
+use std::panic::Location;
 
 /// The elements whose numbers in dimensions `dims` the index tensors give. Inputs: the tensor, then one
 /// index for each of `dims`, `int64` and all of one shape, which takes the place of the dimensions: where
@@ -153,7 +154,8 @@ pub(crate) fn as_index(op: &'static str, index: &Tensor, device: Device) -> Resu
 /// Where the system has no memory for it.
 #[track_caller]
 pub(crate) fn list(op: &'static str, shape: &[usize], fill: impl FnOnce(&mut [i64])) -> Result<Tensor> {
-    let list = Tensor::uninit(op, shape, DType::I64, Device::Cpu)?;
+    let at = Location::caller();
+    let list = Tensor::uninit(op, shape, DType::I64, Device::Cpu).map_err(|e| e.located(at))?;
     fill(&mut list.data_mut::<i64>()?);
     Ok(list)
 }
