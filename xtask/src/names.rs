@@ -22,6 +22,40 @@ const CRATE: &str = "flambeau";
 
 const PAGE: &str = "docs/pytorch-names.md";
 
+/// The page that lists what there is.
+const REFERENCE: &str = "docs/reference.md";
+
+/// The modules whose functions, and whose types that a program makes, the page of what there is lists, each one.
+const LISTED: [&str; 27] = [
+    "",
+    "audio::datasets",
+    "audio::functional",
+    "audio::models",
+    "audio::transforms",
+    "data",
+    "distributions",
+    "fft",
+    "linalg",
+    "masked",
+    "nn",
+    "nn::functional",
+    "nn::init",
+    "nn::utils",
+    "nn::utils::parametrize",
+    "nn::utils::prune",
+    "nn::utils::rnn",
+    "optim",
+    "random",
+    "signal::windows",
+    "special",
+    "vision::datasets",
+    "vision::io",
+    "vision::models",
+    "vision::ops",
+    "vision::transforms",
+    "vision::utils",
+];
+
 /// Writes the page.
 ///
 /// # Errors
@@ -45,7 +79,33 @@ pub fn check() -> Result<()> {
     if stands != right {
         return Err(format!("{PAGE} is stale: `cargo xtask docs` writes it again").into());
     }
+    let unlisted = unlisted(&fs::read_to_string(workspace_root().join(REFERENCE))?, &all_items()?);
+    if !unlisted.is_empty() {
+        return Err(format!("{REFERENCE} leaves out {}", unlisted.join(", ")).into());
+    }
     Ok(())
+}
+
+/// The functions and types of the modules [`LISTED`] that a page does not name: of the types those that have a
+/// builder. What ends in `_with` stands beside the function without.
+fn unlisted(page: &str, all: &str) -> Vec<String> {
+    let words: BTreeSet<&str> = page.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    let paths: BTreeSet<(&str, bool)> = items(all)
+        .map(|(target, path)| (path, target.rsplit('/').next().unwrap_or_default().starts_with("fn.")))
+        .collect();
+    let built: BTreeSet<&str> = paths.iter().filter_map(|(path, _)| path.strip_suffix("Builder")).collect();
+    let names = paths.iter().filter(|(path, function)| {
+        let (module, name) = path.rsplit_once("::").unwrap_or(("", path));
+        let counts = if *function { !name.ends_with("_with") } else { built.contains(path) };
+        counts && LISTED.contains(&module) && !words.contains(name)
+    });
+    names.map(|(path, _)| (*path).to_owned()).collect()
+}
+
+/// Rustdoc's list of all items.
+fn all_items() -> Result<String> {
+    let all = target_directory()?.join("doc").join(CRATE).join("all.html");
+    fs::read_to_string(&all).map_err(|e| format!("{}: {e}; `cargo xtask docs` makes it", all.display()).into())
 }
 
 fn page() -> Result<String> {
@@ -60,8 +120,7 @@ fn page() -> Result<String> {
 /// What rustdoc's pages list: functions, types and macros by their paths, methods as `Tensor::abs`.
 fn documented(pages: &Path) -> Result<BTreeSet<String>> {
     let pages = pages.join(CRATE);
-    let all = pages.join("all.html");
-    let all = fs::read_to_string(&all).map_err(|e| format!("{}: {e}; `cargo xtask docs` makes it", all.display()))?;
+    let all = all_items()?;
     let mut found = BTreeSet::new();
     for (target, path) in items(&all) {
         // The prelude says again what has its place elsewhere.
@@ -296,6 +355,21 @@ mod tests {
         let fault = Table::of("torch.fft.fft\n", &Rules::default(), &ours()).expect_err("there is none");
         assert!(fault.to_string().contains("torch.fft.fft"), "{fault}");
         Ok(())
+    }
+
+    #[test]
+    fn what_the_page_leaves_out_is_told() {
+        let all = [
+            "nn/struct.Linear.html\">nn::Linear",
+            "nn/struct.LinearBuilder.html\">nn::LinearBuilder",
+            "nn/struct.Gates.html\">nn::Gates",
+            "nn/functional/fn.fold.html\">nn::functional::fold",
+            "nn/functional/fn.fold_with.html\">nn::functional::fold_with",
+            "extend/fn.interpret.html\">extend::interpret",
+        ];
+        let all: String = all.iter().map(|item| format!("<li><a href=\"{item}</a></li>")).collect();
+        assert_eq!(unlisted("`use nn::{Linear}`, unfold", &all), ["nn::functional::fold"]);
+        assert_eq!(unlisted("fold", &all), ["nn::Linear"]);
     }
 
     #[test]
