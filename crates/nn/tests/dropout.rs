@@ -1,10 +1,10 @@
 //! Dropout of strided tensors: PyTorch draws in the order of the input's memory, for whole channels in that of the
-//! channels. And the other function that draws: `gumbel_softmax`.
+//! channels. And the other functions that draw: `gumbel_softmax`, `rrelu`.
 
 use flambeau_autograd::Autograd;
-use flambeau_nn::functional::{alpha_dropout, dropout, dropout_, dropout2d, gumbel_softmax};
+use flambeau_nn::functional::{alpha_dropout, dropout, dropout_, dropout2d, gumbel_softmax, rrelu};
 use flambeau_tensor::random::with_generator;
-use flambeau_tensor::{Generator, Result, Tensor, tensor};
+use flambeau_tensor::{DType, Generator, Result, Tensor, tensor};
 
 /// `torch.manual_seed(42); F.dropout(torch.ones(6, 4).t(), 0.5)`.
 const TRANSPOSED: [f32; 24] = [
@@ -42,6 +42,51 @@ fn channels_fall_out_in_their_own_order() {
     let rows = Tensor::ones([2, 3, 2, 2]).build().unwrap();
     let last = Tensor::ones([2, 2, 2, 3]).build().unwrap().permute([0, 3, 1, 2]).unwrap();
     assert_eq!(seeded(|| channels(&last)), seeded(|| channels(&rows)));
+}
+
+/// `torch.manual_seed(3); F.dropout(torch.ones(3, 4).t().relu(), 0.5)`.
+#[test]
+fn what_was_made_of_a_transposed_tensor_lies_and_falls_out_as_it_does() -> Result<()> {
+    let x = Tensor::ones([3, 4]).build()?.t()?;
+    for made in
+        [x.relu()?, x.mul(1.0)?, x.add(Tensor::zeros([4, 1]).build()?)?, x.maximum(Tensor::zeros([4, 3]).build()?)?]
+    {
+        assert_eq!(made.strides(), [1, 4]);
+        let dropped = with_generator(&Generator::with_seed(3), || dropout(&made, 0.5, true))?;
+        assert_eq!(dropped.to_vec::<f32>()?, [2.0, 0.0, 2.0, 2.0, 0.0, 0.0, 0.0, 2.0, 2.0, 2.0, 2.0, 0.0]);
+        assert_eq!(dropped.strides(), [1, 4]);
+    }
+    Ok(())
+}
+
+/// With `torch.manual_seed(3)`: `rrelu` of -3 between 0.1 and 0.5, to the bit.
+#[test]
+fn rrelu_draws_pytorchs_slopes() -> Result<()> {
+    let drawn = |dtype| {
+        with_generator(&Generator::with_seed(3), || rrelu(Tensor::full(5, -3.0).dtype(dtype).build()?, 0.1, 0.5, true))
+    };
+    let bits = [
+        0x3fd5_d1cb_5ea7_4307,
+        0x3fe4_9c5f_0208_47d1,
+        0x3ff3_a3d4_df6f_a244,
+        0x3fe0_5133_e217_aa1a,
+        0x3ff3_4d98_0fee_c658,
+    ];
+    assert_eq!(drawn(DType::F64)?.neg()?.to_vec::<f64>()?, bits.map(f64::from_bits));
+    let bits = [0x3eae_8e5b, 0x3f24_e2f8, 0x3f9d_1ea7, 0x3f02_899f, 0x3f9a_6cc0];
+    assert_eq!(drawn(DType::F32)?.neg()?.to_vec::<f32>()?, bits.map(f32::from_bits));
+    Ok(())
+}
+
+/// The noise is drawn in rows, however the logits lie: with `torch.manual_seed(3)`,
+/// `F.gumbel_softmax(torch.zeros(3, 2).double().t())`.
+#[test]
+fn gumbel_noise_does_not_depend_on_the_strides() -> Result<()> {
+    let right = [0.888_012_520_029_8, 0.091_199_254_471_7, 0.020_788_225_498_5, 0.745_297_073_335, 0.101_780_885_985_1];
+    let x = Tensor::zeros([3, 2]).dtype(DType::F64).build()?.t()?;
+    let drawn = with_generator(&Generator::with_seed(3), || gumbel_softmax(&x, 1.0, false, -1))?.to_vec::<f64>()?;
+    assert!(drawn.iter().zip(right).all(|(a, b)| (a - b).abs() < 1e-12), "{drawn:?}");
+    Ok(())
 }
 
 /// With `torch.manual_seed(3)`.

@@ -113,10 +113,13 @@ pub fn rrelu(x: impl AsRef<Tensor>, lower: f64, upper: f64, training: bool) -> R
         let below = x.le(0.0)?;
         let count = below.to_dtype(DType::I64)?.sum(..)?.item::<i64>()?;
         let drawn = Tensor::zeros(count as usize).dtype(DType::F64).device(x.device()).build()?;
-        drawn.uniform_(lower, upper)?;
+        // Between limits as the dtype computes with them, rounded after the product and after the sum (`uniform_` rounds
+        // once).
+        let limit = |limit: f64| if x.dtype() == DType::F64 { limit } else { f64::from(limit as f32) };
+        let drawn = drawn.uniform_(0.0, 1.0)?.mul(limit(upper) - limit(lower))?.add(limit(lower))?;
         ones.masked_scatter(&below, &drawn.to_dtype(x.dtype())?)
     })?;
-    x.mul(&slopes)
+    x.contiguous()?.mul(&slopes)
 }
 
 /// A sample of one of the classes along `dim` by their `logits`, relaxed so that gradients pass (Jang et al. 2016):
@@ -138,9 +141,9 @@ pub fn gumbel_softmax(logits: impl AsRef<Tensor>, tau: f64, hard: bool, dim: isi
     let logits = logits.as_ref();
     ensure!(tau > 0.0, Argument, "gumbel_softmax", "tau = {tau} is not positive");
     let noise = no_grad(|| {
-        let drawn = logits.detach().zeros_like()?;
-        drawn.exponential_(1.0)?;
-        drawn.log()?.neg()
+        // Row by row, however the logits lie.
+        let drawn = Tensor::zeros(logits.shape()).dtype(logits.dtype()).device(logits.device()).build()?;
+        drawn.exponential_(1.0)?.log()?.neg()
     })?;
     let soft = logits.add(&noise)?.div(tau)?.softmax(dim)?;
     if !hard {

@@ -5,12 +5,13 @@ use super::hook::hook;
 use super::modes::{grad_enabled, inference_mode_enabled, no_grad};
 use super::{Call, Output, dispatch};
 use crate::backend::{Backend, Ran, Work, backend_for};
+use crate::layout::{MemoryFormat, memory_order};
 use crate::op::{Meta, Op, Outputs};
 use crate::ops::{Cast, Detach, Transfer};
-use crate::shape::same_shape;
+use crate::shape::{DimList, Strides, same_shape};
 use crate::storage::{Guard, lock_for_op};
 use crate::tensor::View;
-use crate::{DType, Device, Error, ErrorKind, Layout, Result, Tensor, bail, ensure};
+use crate::{Device, Error, ErrorKind, Layout, Result, Tensor, bail, ensure};
 use smallvec::SmallVec;
 use std::panic::Location;
 
@@ -266,11 +267,8 @@ fn run_all(op: &Op, inputs: &[&Tensor], at: At) -> Result<Outputs> {
     let (device, backend) = common_device(op, inputs)?;
     let writes = writes_channels_last(op, inputs);
     let made = |meta: &Meta| {
-        if writes && keeps_channels_last(op, inputs, &meta.shape) {
-            uninit_channels_last(op, &meta.shape, meta.dtype, device)
-        } else {
-            Tensor::uninit(op.name(), &meta.shape, meta.dtype, device)
-        }
+        let order = if writes { kept_order(op, inputs, &meta.shape) } else { None };
+        uninit_in_order(op, meta, device, order.as_deref())
     };
     let mut outputs = op.infer(inputs)?.iter().map(made).collect::<Result<Outputs>>()?;
     let guard = lock_for_op(op.name(), inputs, &[])?;
@@ -283,8 +281,12 @@ fn run_all(op: &Op, inputs: &[&Tensor], at: At) -> Result<Outputs> {
     if ran != Ran::Queued {
         return decomposed(op, inputs, device);
     }
-    for out in outputs.iter_mut().filter(|out| !writes && keeps_channels_last(op, inputs, out.shape())) {
-        *out = in_channels_last(op, out, backend, at)?;
+    if !writes {
+        for out in &mut outputs {
+            if let Some(order) = kept_order(op, inputs, out.shape()) {
+                *out = in_order(op, out, &order, backend, at)?;
+            }
+        }
     }
     Ok(outputs)
 }
@@ -301,46 +303,71 @@ fn run_one(op: &Op, inputs: &[&Tensor], at: At) -> Result<Tensor> {
     let [meta] = metas.as_ref().map_or(&[][..], |metas| &metas[..]) else {
         bail!(Unsupported, op.name(), "an op of {} outputs, not one", metas?.len())
     };
-    let keeps = keeps_channels_last(op, inputs, &meta.shape);
-    let writes = keeps && (op.is_elementwise() || writes_channels_last(op, inputs));
-    let out = if writes {
-        uninit_channels_last(op, &meta.shape, meta.dtype, device)?
-    } else {
-        Tensor::uninit(op.name(), &meta.shape, meta.dtype, device)?
-    };
+    let order = kept_order(op, inputs, &meta.shape);
+    let writes = order.is_some() && (op.is_elementwise() || writes_channels_last(op, inputs));
+    let out = uninit_in_order(op, meta, device, order.as_deref().filter(|_| writes))?;
     let mut guard = Guard::default();
     guard.lock_all(op.name(), inputs, &[])?;
     // SAFETY: the output is as inferred and fresh, inputs are locked to read; an elementwise op writes any layout, and
     // kernels that `writes_channels_last` names write that.
     if unsafe { queue(backend, Work { op, inputs, outputs: &[&out], at })? } == Ran::Queued {
         drop(guard);
-        return if keeps && !writes { in_channels_last(op, &out, backend, at) } else { Ok(out) };
+        return match order {
+            Some(order) if !writes => in_order(op, &out, &order, backend, at),
+            _ => Ok(out),
+        };
     }
     drop(guard);
     decomposed(op, inputs, device)?.pop().ok_or_else(|| Error::new(ErrorKind::Unsupported, op.name(), "no output"))
 }
 
-/// True where an output of `shape` is to lie in channels-last order, as what it comes from does.
+/// The order of its dimensions in memory that an output of `shape` takes from what it comes from; none for rows.
 #[inline]
-fn keeps_channels_last(op: &Op, inputs: &[&Tensor], shape: &[usize]) -> bool {
-    matches!(shape.len(), 4 | 5) && is_led_by_channels_last(op, inputs, shape)
+fn kept_order(op: &Op, inputs: &[&Tensor], shape: &[usize]) -> Option<DimList> {
+    if shape.len() < 2 || inputs.iter().all(|x| x.is_contiguous()) {
+        None
+    } else {
+        order_of_operands(op, inputs, shape)
+    }
 }
 
-/// As in PyTorch the first operand of the output's shape leads an elementwise op; norms, pools and convolutions are led
-/// by their input, and so is what goes back through them. `copy` and `contiguous` make rows.
-fn is_led_by_channels_last(op: &Op, inputs: &[&Tensor], shape: &[usize]) -> bool {
-    let leader = match op {
-        Op::Cast(Cast { dtype }) => inputs.first().filter(|x| x.dtype() != *dtype),
-        _ if op.is_elementwise() => inputs.iter().find(|x| x.shape() == shape),
-        Op::Conv(_) | Op::ConvInputGrad(_) | Op::MaxPool(_) | Op::MaxPoolBackward(_) | Op::AvgPool(_) => inputs.first(),
-        Op::AvgPoolBackward(_) | Op::BatchNorm(_) | Op::GroupNorm(_) => inputs.first(),
-        Op::Interpolate(_) | Op::InterpolateBackward(_) => inputs.first(),
-        Op::BatchNormBackward(_) | Op::GroupNormBackward(_) => inputs.get(1),
-        Op::Pad(_) | Op::Dropout(_) | Op::Cat(_) => inputs.first(),
-        _ => None,
+/// As in PyTorch an elementwise op keeps its operands' order, of which the first that tells leads; images in channels-last
+/// order stay so in norms, pools and convolutions, which are led by their input, and so does what goes back through them.
+/// A cast to the same dtype makes rows.
+#[cold]
+fn order_of_operands(op: &Op, inputs: &[&Tensor], shape: &[usize]) -> Option<DimList> {
+    let here = |x: &&Tensor| matches!(x.device(), Device::Cpu | Device::Meta);
+    let images = |x: Option<&&Tensor>| -> Option<DimList> {
+        let x = x.copied().filter(here)?;
+        let led = x.rank() == shape.len() && x.layout().is_channels_last();
+        MemoryFormat::channels_last(shape.len()).filter(|_| led)?.order(shape.len())
     };
-    let here = |x: &&&Tensor| matches!(x.device(), Device::Cpu | Device::Meta);
-    leader.filter(here).is_some_and(|x| x.rank() == shape.len() && x.layout().is_channels_last())
+    match op {
+        Op::Cast(Cast { dtype }) if inputs.first().is_none_or(|x| x.dtype() == *dtype) => None,
+        _ if op.is_elementwise() || matches!(op, Op::Dropout(_)) => {
+            let strides = inputs.iter().copied().filter(here).filter(|x| broadcasts_to(x.shape(), shape));
+            let mut strides: SmallVec<[Strides; 3]> = strides.map(|x| x.layout().expand(shape).strides).collect();
+            if matches!(op, Op::Where(op) if op.input.is_some()) {
+                // `masked_fill`, which is led by what is filled, not by the mask.
+                strides.reverse();
+            }
+            let order = memory_order(shape, &strides.iter().map(|s| &s[..]).collect::<SmallVec<[&[usize]; 3]>>());
+            (!Layout::in_order(shape, &order).is_contiguous()).then_some(order)
+        }
+        Op::Conv(_) | Op::ConvInputGrad(_) | Op::MaxPool(_) | Op::MaxPoolBackward(_) | Op::AvgPool(_) => {
+            images(inputs.first())
+        }
+        Op::AvgPoolBackward(_) | Op::BatchNorm(_) | Op::GroupNorm(_) => images(inputs.first()),
+        Op::Interpolate(_) | Op::InterpolateBackward(_) => images(inputs.first()),
+        Op::BatchNormBackward(_) | Op::GroupNormBackward(_) => images(inputs.get(1)),
+        Op::Pad(_) | Op::Cat(_) => images(inputs.first()),
+        _ => None,
+    }
+}
+
+/// Whether a tensor of shape `from` may stand where one of `shape` is.
+fn broadcasts_to(from: &[usize], shape: &[usize]) -> bool {
+    from.len() <= shape.len() && from.iter().rev().zip(shape.iter().rev()).all(|(a, b)| a == b || *a == 1)
 }
 
 /// True where the CPU's kernel computes in channels-last order, so that nothing is to be put into another: batch norm
@@ -361,18 +388,23 @@ fn writes_channels_last(op: &Op, inputs: &[&Tensor]) -> bool {
     }
 }
 
-/// Of any content, in channels-last order.
-fn uninit_channels_last(op: &Op, shape: &[usize], dtype: DType, device: Device) -> Result<Tensor> {
-    let rows = Tensor::uninit(op.name(), shape, dtype, device)?;
-    Ok(match Layout::channels_last(shape) {
-        Some(layout) => Tensor::over(rows.storage().clone(), layout, dtype, None),
+/// Of any content, with its dimensions in `order`, or in rows.
+#[inline]
+fn uninit_in_order(op: &Op, meta: &Meta, device: Device, order: Option<&[usize]>) -> Result<Tensor> {
+    let rows = Tensor::uninit(op.name(), &meta.shape, meta.dtype, device)?;
+    Ok(match order {
+        Some(order) => {
+            let layout = Layout::in_order(&meta.shape, order);
+            Tensor::over(rows.storage().clone(), layout, meta.dtype, None)
+        }
         None => rows,
     })
 }
 
-/// What a kernel that writes rows made, in channels-last order.
-fn in_channels_last(op: &Op, rows: &Tensor, backend: &dyn Backend, at: At) -> Result<Tensor> {
-    let out = uninit_channels_last(op, rows.shape(), rows.dtype(), rows.device())?;
+/// What a kernel that writes rows made, with its dimensions in `order`.
+fn in_order(op: &Op, rows: &Tensor, order: &[usize], backend: &dyn Backend, at: At) -> Result<Tensor> {
+    let meta = Meta { shape: rows.layout().shape.clone(), dtype: rows.dtype() };
+    let out = uninit_in_order(op, &meta, rows.device(), Some(order))?;
     let guard = lock_for_op(op.name(), &[rows], &[&out])?;
     let cast = Op::Cast(Cast { dtype: rows.dtype() });
     // SAFETY: the output has the shape and dtype of the rows, no overlap, and both are locked.

@@ -417,11 +417,10 @@ impl Tensor {
             return make(self.layout().shape.clone(), false);
         }
         let order = self.layout().memory_order();
-        let sizes: Shape = order.iter().map(|d| self.shape()[*d]).collect();
-        let back = inverse(&order);
-        if Layout::contiguous(sizes.clone()).permute(&back).is_contiguous() {
+        if Layout::in_order(self.shape(), &order).is_contiguous() {
             return make(self.layout().shape.clone(), false);
         }
-        Ok(make(sizes, true)?.permute(back)?.detach())
+        let sizes: Shape = order.iter().map(|d| self.shape()[*d]).collect();
+        Ok(make(sizes, true)?.permute(inverse(&order))?.detach())
     }
 }

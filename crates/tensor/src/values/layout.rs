@@ -2,6 +2,7 @@
 
 use crate::shape::{DimList, Shape, Strides, checked_numel, copied, inverse, numel};
 use smallvec::SmallVec;
+use std::cmp::Ordering;
 
 /// The order of an image's dimensions in memory, as `torch.memory_format`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -122,10 +123,9 @@ impl Layout {
         !self.is_contiguous() && format.is_some_and(|format| self.is_in(format))
     }
 
-    /// A layout of `shape` in channels-last order; none where the rank has no such.
-    pub(crate) fn channels_last(shape: &[usize]) -> Option<Layout> {
-        let order = MemoryFormat::channels_last(shape.len())?.order(shape.len())?;
-        Some(Layout::contiguous(order.iter().map(|d| shape[*d]).collect::<Shape>()).permute(&inverse(&order)))
+    /// A layout of `shape` without gaps whose dimensions lie in memory in the order `order`, the widest strides first.
+    pub(crate) fn in_order(shape: &[usize], order: &[usize]) -> Layout {
+        Layout::contiguous(order.iter().map(|d| shape[*d]).collect::<Shape>()).permute(&inverse(order))
     }
 
     /// One past the highest element that is touched, `offset` included; 0 for no elements at all.
@@ -160,28 +160,9 @@ impl Layout {
     }
 
     /// The dimensions from the one with the widest strides to the one with the narrowest: walked in this order, a
-    /// tensor's elements are met in the order of memory. As PyTorch's iterators have it, ties included; an expanded
-    /// dimension stays beside its neighbours.
+    /// tensor's elements are met in the order of memory.
     pub fn memory_order(&self) -> DimList {
-        let mut order: DimList = (0..self.rank()).rev().collect();
-        for i in 1..order.len() {
-            let mut at = i;
-            for before in (0..i).rev() {
-                let (a, b) = (order[before], order[at]);
-                let (near, far) = (self.strides[a], self.strides[b]);
-                if near == 0 || far == 0 {
-                    continue;
-                }
-                if near > far || (near == far && self.shape[a] > self.shape[b]) {
-                    order.swap(before, at);
-                    at = before;
-                } else if near < far {
-                    break;
-                }
-            }
-        }
-        order.reverse();
-        order
+        memory_order(&self.shape, &[&self.strides])
     }
 
     /// The same elements with dimensions in the order `perm`.
@@ -253,6 +234,41 @@ impl Layout {
 /// `stride` times `by`. Where that cannot be counted, there is no second element to step to, and any stride is right.
 pub(crate) fn stride(stride: usize, by: usize) -> usize {
     stride.checked_mul(by).unwrap_or(stride)
+}
+
+/// The dimensions of `shape` from the one with the widest strides to the one with the narrowest, by the strides of several
+/// operands, of which the first that tells two dimensions apart decides. As PyTorch's iterators have it, ties included;
+/// an expanded dimension stays beside its neighbours.
+pub(crate) fn memory_order(shape: &[usize], strides: &[&[usize]]) -> DimList {
+    // Greater where `near` steps further than `far`.
+    let compare = |near: usize, far: usize| {
+        for strides in strides {
+            match (strides[near], strides[far]) {
+                (0, _) | (_, 0) => {}
+                (a, b) if a < b => return Ordering::Less,
+                (a, b) if a > b => return Ordering::Greater,
+                _ if shape[near] > shape[far] => return Ordering::Greater,
+                _ => {}
+            }
+        }
+        Ordering::Equal
+    };
+    let mut order: DimList = (0..shape.len()).rev().collect();
+    for i in 1..order.len() {
+        let mut at = i;
+        for before in (0..i).rev() {
+            match compare(order[before], order[at]) {
+                Ordering::Greater => {
+                    order.swap(before, at);
+                    at = before;
+                }
+                Ordering::Less => break,
+                Ordering::Equal => {}
+            }
+        }
+    }
+    order.reverse();
+    order
 }
 
 /// Row-major strides.

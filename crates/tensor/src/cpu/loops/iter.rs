@@ -448,7 +448,14 @@ fn plan(inputs: &[Feed<'_>], out: &Dst<'_>, out_lane: LaneKind, apart: &dyn Fn(&
         });
     }
     strides.push(copied(&out.layout().strides));
-    let shape = collapse(out.shape(), &mut strides);
+    let mut shape = copied(out.shape());
+    if !out.is_contiguous() {
+        // Walked as the output lies in memory.
+        let order = out.layout().memory_order();
+        shape = order.iter().map(|d| shape[*d]).collect();
+        strides.iter_mut().for_each(|s| *s = order.iter().map(|d| s[*d]).collect());
+    }
+    let shape = collapse(&shape, &mut strides);
     let rows = crate::layout::contiguous_strides(&shape);
     let Some(out_strides) = strides.pop() else { unreachable!("the output's were pushed last") };
     let mut operands = SmallVec::new();
