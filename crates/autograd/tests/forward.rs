@@ -16,6 +16,23 @@ fn t() -> Tensor {
     tensor!([1.0, 0.5, -2.0]; DType::F64)
 }
 
+/// Tangents and gradients in another order of memory than the values, under a view that needs rows.
+#[test]
+fn views_of_tangents_that_lie_otherwise() -> Result<()> {
+    let x = Tensor::linspace(-1.0, 1.0, 12).dtype(DType::F64).build()?.reshape([3, 4])?;
+    let turned = Tensor::linspace(0.0, 3.0, 12).dtype(DType::F64).build()?.reshape([4, 3])?.t()?;
+    let f = |x: &Tensor| x.square()?.view([-1])?.sin();
+    let (_, tangent) = jvp(f, &x, &turned)?;
+    let (_, right) = jvp(f, &x, &turned.contiguous()?)?;
+    assert!(tangent.equal(&right)?);
+    let leaf = x.detach().requires_grad_()?;
+    let flat = leaf.square()?;
+    flat.view([-1])?.sin()?.sum(..)?.add(&flat.mul(&turned)?.sum(..)?)?.backward()?;
+    let right = leaf.detach().mul(2.0)?.mul(&flat.detach().cos()?.add(&turned)?)?;
+    assert!(leaf.grad().expect("a gradient").allclose(&right)?);
+    Ok(())
+}
+
 #[test]
 fn value_and_tangent() -> Result<()> {
     let (y, dy) = jvp(|x| x.mul(x)?.mul(x), &x(), &t())?;
@@ -112,7 +129,7 @@ fn views_and_writes() {
             z.mul(&z)?.view_as_real()
         }),
         ("pairs as complex numbers", |x| {
-            let y = x[0].reshape([3, 2, 2])?.mul(1.0)?;
+            let y = x[0].mul(1.0)?.contiguous()?.reshape([3, 2, 2])?;
             let z = y.view_as_complex()?;
             z.select(0, 0)?.mul_(&z.select(0, 1)?.copy()?)?;
             y.mul(&y)

@@ -1,7 +1,7 @@
 //! Every rule of the elementwise and view families against finite differences, first and second order.
 
 use flambeau_autograd::{Autograd, BackwardOptions, gradcheck, gradgradcheck, recorded_ops};
-use flambeau_tensor::{CloseOptions, Complex, DType, Generator, Result, Tensor, linalg};
+use flambeau_tensor::{CloseOptions, Complex, DType, Generator, Result, Tensor, linalg, special, tensor};
 
 /// Values in `low..high`, some distance from 0 so that kinks are not stepped over.
 fn sample(shape: &[usize], low: f64, high: f64) -> Tensor {
@@ -308,5 +308,30 @@ fn gradients_of_cholesky_are_pytorchs() -> Result<()> {
     let g = Tensor::from_slice(&[1.0, 2.0, 3.0, 4.0], [2, 2])?;
     linalg::cholesky_inverse(&inverse, false)?.backward_with(with(g))?;
     near(&inverse, [-5.0 / 36.0, -29.0 / 108.0, -2.0 / 9.0, -7.0 / 54.0]);
+    Ok(())
+}
+
+/// Where the two summands of the quotient's derivative cancel, and at both zeros. Right values by the series, in more digits.
+#[test]
+fn slopes_at_and_near_zero() -> Result<()> {
+    let slope = |f: fn(&Tensor) -> Result<Tensor>, x: f64, dtype: DType| -> Result<f64> {
+        let x = tensor!([x]).to_dtype(dtype)?.requires_grad_()?;
+        f(&x)?.sum(..)?.backward()?;
+        x.grad().expect("a gradient").to_dtype(DType::F64)?.to_vec::<f64>().map(|g| g[0])
+    };
+    // d sinc(x) / dx = −π² x / 3 · (1 − (πx)² / 10 + …)
+    let right = |x: f64| {
+        let (t, pi) = (std::f64::consts::PI * x, std::f64::consts::PI);
+        -pi * t / 3.0 * (1.0 - t * t / 10.0 * (1.0 - t * t / 28.0 * (1.0 - t * t / 54.0)))
+    };
+    for x in [0.0, -0.0, 1e-30, -1e-30, 1e-8, 1e-4, -1e-2, 0.1] {
+        for (dtype, bound) in [(DType::F32, 1e-5), (DType::F64, 1e-7)] {
+            let (found, right) = (slope(|x| x.sinc(), x, dtype)?, right(x));
+            assert!((found - right).abs() <= bound * right.abs(), "sinc at {x} in {dtype}: {found}, {right} is right");
+        }
+    }
+    for x in [0.0, -0.0] {
+        assert_eq!(slope(|x| special::entr(x), x, DType::F32)?, f64::INFINITY, "entr at {x}");
+    }
     Ok(())
 }

@@ -290,6 +290,19 @@ fn dimensions_and_nesting() -> Result<()> {
     Ok(())
 }
 
+/// A sample that is an inner dimension of its tensor makes results in rows, alone as among others.
+#[test]
+fn views_of_what_was_made_of_inner_dimensions() -> Result<()> {
+    let x = line(-1.0, 1.0, &[3, 5, 4])?;
+    for dim in [0, 1, 2] {
+        let flat = |x: &Tensor| x.mul(2.0)?.view([-1])?.exp();
+        let batched = vmap_with(flat, &x, &VmapOptions::new().in_dims(dim))?;
+        let alone = x.unbind(dim)?.iter().map(flat).collect::<Result<Vec<_>>>()?;
+        assert!(batched.equal(&stack(&alone, 0)?)?, "dimension {dim}");
+    }
+    Ok(())
+}
+
 /// The gradient of what is computed inside, by something outside.
 #[test]
 fn a_gradient_through_everything() -> Result<()> {

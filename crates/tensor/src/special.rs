@@ -183,8 +183,8 @@ pub fn entr(x: &Tensor) -> Result<Tensor> {
     let (zero, below) = (x.eq(0)?, x.lt(0)?);
     let inner = x.masked_fill(&zero, 1)?;
     let above = inner.mul(inner.log()?)?.neg()?;
-    // The root is 0 at 0, too, and as steep.
-    x.sqrt()?.where_cond(&zero, &above)?.masked_fill(&below, f64::NEG_INFINITY)
+    // The root is 0 at 0, too, and as steep; of a negative zero the sum makes a positive one.
+    x.add(0.0)?.sqrt()?.where_cond(&zero, &above)?.masked_fill(&below, f64::NEG_INFINITY)
 }
 
 /// The area below x under the normal distribution's density: `torch.special.ndtr`.

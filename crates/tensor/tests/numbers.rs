@@ -500,3 +500,11 @@ fn lengths_and_sums_of_exponentials_at_the_ends() -> Result<()> {
     assert_eq!(tensor!([1i64, 2]).copysign(-1)?.dtype(), DType::F32);
     Ok(())
 }
+
+/// `torch.renorm(x, 2, 0, 1.5)`: a norm that is NaN is not above the bound.
+#[test]
+fn renorm_leaves_what_has_no_norm() -> Result<()> {
+    let y = tensor!([[f64::NAN, 1.0], [3.0, 4.0]]).renorm(2.0, 0, 1.5)?.to_vec::<f32>()?;
+    assert!(y[0].is_nan() && y[1] == 1.0 && (y[2] - 0.9).abs() < 1e-6 && (y[3] - 1.2).abs() < 1e-6, "{y:?}");
+    Ok(())
+}

@@ -149,7 +149,8 @@ impl Level {
         let Call { op, inputs, at, .. } = call;
         let metas = op.infer(inputs)?;
         let values = rules::outputs(self, &op, inputs, &metas, at)?;
-        let outputs = values.into_iter().map(|value| self.handle(value)).collect::<Result<Outputs>>()?;
+        let outputs =
+            values.into_iter().map(|value| self.handle(samples_outermost(value)?)).collect::<Result<Outputs>>()?;
         if is_recorded(inputs) && outputs.iter().any(|out| out.dtype().is_differentiable()) {
             if let Some(node) = self.again(|| Recorder.record(op, inputs, &outputs, at))? {
                 let node: Arc<Node> = node.downcast().unwrap_or_else(|_| unreachable!("autograd alone makes nodes"));
@@ -377,6 +378,15 @@ pub(super) fn spread(x: &Tensor, size: usize) -> Result<Tensor> {
 
 fn is_recorded(inputs: &[&Tensor]) -> bool {
     grad_enabled() && inputs.iter().any(|t| t.requires_grad())
+}
+
+/// `value` with its samples after one another, as views of one of them suppose. An elementwise op keeps the order of its
+/// operands, of which the samples may be an inner dimension where they were one of what `vmap` was given.
+fn samples_outermost(value: Tensor) -> Result<Tensor> {
+    let (shape, strides) = (value.shape(), value.strides());
+    let inner =
+        shape[0] > 1 && strides.iter().zip(shape).skip(1).any(|(stride, size)| *size > 1 && *stride > strides[0]);
+    if inner { value.contiguous() } else { Ok(value) }
 }
 
 /// As for any in-place op: a view made under `no_grad` of a tensor with a history.

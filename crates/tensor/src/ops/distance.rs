@@ -128,7 +128,8 @@ impl Tensor {
         rounded_once([self], |[x]| {
             let norm = x.norm_keepdim(p, others)?;
             let scale = norm.add(1e-7)?.rdiv(maxnorm)?;
-            let scale = scale.masked_fill(&norm.le(maxnorm)?, 1)?;
+            // A norm that is NaN is not above it.
+            let scale = scale.masked_fill(&norm.gt(maxnorm)?.logical_not()?, 1)?;
             x.mul(&scale)
         })
     }
