@@ -82,7 +82,7 @@ impl Form {
                 self.samples(data_at, there, vec![told])
             }
             None => {
-                let told = "the header leaves the number of samples open: they are read to the end of the file";
+                let told = "the header leaves the number of samples open: all that are there are read";
                 self.samples(data_at, there, vec![told.into()])
             }
         }

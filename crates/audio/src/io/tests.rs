@@ -1,5 +1,6 @@
 //! Waveforms out and in again, files built byte by byte, and files that lie.
 
+mod open_sizes;
 #[cfg(feature = "opus")]
 mod opus;
 mod stream;
@@ -168,6 +169,17 @@ fn the_extensible_form_names_its_samples_by_a_guid() {
         assert_eq!(read(&file(3, 32, tail, 0.3f32.to_le_bytes().to_vec())).unwrap(), [0.3]);
     }
     assert!(fault(&file(1, 16, [7; 14], vec![0, 0])).contains("an unknown GUID in the \"fmt \" at byte 12"));
+}
+
+/// 24 bits as the upper ones of 32, of which the header names but the 24.
+#[test]
+fn three_bytes_in_four() {
+    let mut four = fmt(1, 1, 8000, 24);
+    four[8..14].copy_from_slice(&[0x00, 0x7d, 0, 0, 4, 0]);
+    let data = [1i32 << 30, -1 << 30, 1 << 8].map(i32::to_le_bytes).concat();
+    let file = riff(&[(b"fmt ", four), (b"data", data)]);
+    assert_eq!(read(&file).unwrap(), [0.5, -0.5, 2f32.powi(-23)]);
+    assert_eq!(info(file).unwrap().bits_per_sample, 32);
 }
 
 #[test]

@@ -90,17 +90,22 @@ impl Layout {
         if !matches!((bits, samples), (1, 1) | (8 | 16, 1..=5)) || !uniform || kind != 1 {
             return Err(format!("{samples} samples of {all_bits:?} bits and kind {kind} are not supported"));
         }
-        super::check_size(width, height, samples * bits.div_ceil(8), tags.bytes.len())?;
+        // A palette gives three channels for one.
+        let channels = if tags.one(262, 1)? == 3 { 3 } else { samples };
+        let (each, file) = (bits.div_ceil(8), tags.bytes.len());
+        super::check_size(width, height, channels * each, file)?;
         let tiled = tags.one(322, 0)? > 0;
         let piece = match tiled {
             true => (tags.one(323, 0)?, tags.one(322, 0)?),
             false => (tags.one(278, height)?.min(height), width),
         };
-        // A tile may be larger than the image, but not without bounds.
-        if piece.0 == 0 || piece.1 == 0 || piece.0 > height.saturating_add(4096) || piece.1 > width.saturating_add(4096)
-        {
+        if piece.0 == 0 || piece.1 == 0 {
             return Err(format!("pieces of {}×{} pixels", piece.1, piece.0));
         }
+        // Tiles may reach over the right edge, and are unpacked in their full width.
+        let padded = width.div_ceil(piece.1).saturating_mul(piece.1);
+        super::check_size(padded, height, samples * each, file)
+            .map_err(|fault| format!("tiles of {}×{} pixels: {fault}", piece.1, piece.0))?;
         let layout = Layout {
             width,
             height,

@@ -1,5 +1,6 @@
 //! Apple's AIFF and AIFC: chunks in a `FORM`, of which `COMM` says what the samples are and `SSND` has them.
 
+use super::is_open;
 use crate::io::fault::{Fault, bytes, fault, go, printable};
 use crate::io::pcm::Form;
 use crate::io::{Encoding, Plain};
@@ -9,6 +10,15 @@ use std::io::{BufReader, Read, Seek};
 struct Common {
     form: Form,
     frames: u64,
+}
+
+/// Where samples lie.
+struct Sound {
+    data_at: u64,
+    /// Where the chunk ends.
+    end: u64,
+    /// Nobody has told its size: it goes on to the end of the file.
+    open: bool,
 }
 
 /// Walks the chunks of a file of `length` bytes that starts with `FORM`.
@@ -22,7 +32,7 @@ pub(in crate::io) fn walk<F: Read + Seek>(file: &mut BufReader<F>, length: u64, 
         b"AIFC" => true,
         other => fault!(Format, "an AIFF has \"AIFF\" or \"AIFC\" at byte 8, here is {:?}", printable(other)),
     };
-    let (mut common, mut sound, mut at): (Option<Common>, Option<(u64, u64)>, u64) = (None, None, 12);
+    let (mut common, mut sound, mut at): (Option<Common>, Option<Sound>, u64) = (None, None, 12);
     // A byte that is missing from the padding at the end is none that anybody misses.
     while at < length && (common.is_none() || sound.is_none()) {
         if length - at < 8 {
@@ -30,8 +40,12 @@ pub(in crate::io) fn walk<F: Read + Seek>(file: &mut BufReader<F>, length: u64, 
         }
         go(file, at)?;
         let name: [u8; 4] = bytes(file)?;
-        let size = u64::from(u32::from_be_bytes(bytes(file)?));
+        let mut size = u64::from(u32::from_be_bytes(bytes(file)?));
         let body = at + 8;
+        let open = &name == b"SSND" && is_open(size) && (size == 0 || size > length - body);
+        if open {
+            size = length - body;
+        }
         if size > length - body && (strict || &name != b"SSND") {
             let name = printable(&name);
             fault!(Format, "the chunk {name:?} at byte {at} promises {size} bytes, the file ends at byte {length}");
@@ -49,7 +63,7 @@ pub(in crate::io) fn walk<F: Read + Seek>(file: &mut BufReader<F>, length: u64, 
                         "the chunk \"SSND\" at byte {at} starts its samples {offset} bytes on, behind its end"
                     );
                 }
-                sound = Some((body + 8 + offset, size - 8 - offset));
+                sound = Some(Sound { data_at: body + 8 + offset, end: body + size, open });
             }
             _ => {}
         }
@@ -59,16 +73,25 @@ pub(in crate::io) fn walk<F: Read + Seek>(file: &mut BufReader<F>, length: u64, 
         fault!(Format, "there is no chunk \"COMM\" up to the end at byte {length}");
     };
     let promised = frames * form.block();
-    match sound {
-        None if frames == 0 => form.promised(length, Some(0), length, strict),
-        None => fault!(Format, "there is no chunk \"SSND\" up to the end at byte {length}"),
-        Some((data_at, size)) if strict && promised > size => fault!(
+    let Some(Sound { data_at, end, open }) = sound else {
+        if frames == 0 {
+            return form.promised(length, Some(0), length, strict).map(Plain::Pcm);
+        }
+        fault!(Format, "there is no chunk \"SSND\" up to the end at byte {length}");
+    };
+    let size = end - data_at;
+    let promised = match promised {
+        0 if size > 0 => None,
+        _ if promised <= size => Some(promised),
+        _ if is_open(promised) => None,
+        _ if open => Some(promised),
+        _ if strict => fault!(
             Format,
             "the chunk \"COMM\" promises {promised} bytes of samples, \"SSND\" has {size} from byte {data_at} on"
         ),
-        Some((data_at, size)) => form.promised(data_at, Some(promised.min(size)), length, strict),
-    }
-    .map(Plain::Pcm)
+        _ => Some(size),
+    };
+    form.promised(data_at, promised, if promised.is_none() { length.min(end) } else { length }, strict).map(Plain::Pcm)
 }
 
 fn read_common<F: Read>(file: &mut F, at: u64, size: u64, compressed: bool) -> Result<Common, Fault> {

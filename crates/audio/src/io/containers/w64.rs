@@ -1,5 +1,6 @@
 //! Sony's Wave64: a WAV whose chunks have names of 16 bytes and sizes of 8.
 
+use super::is_open;
 use super::wav::{Samples, opened, read_form};
 use crate::io::Plain;
 use crate::io::fault::{Fault, bytes, fault, go};
@@ -39,24 +40,31 @@ pub(in crate::io) fn walk<F: Read + Seek>(file: &mut BufReader<F>, length: u64, 
         }
         go(file, at)?;
         let name: [u8; 16] = bytes(file)?;
-        let size = u64::from_le_bytes(bytes(file)?);
+        let whole = u64::from_le_bytes(bytes(file)?);
         let (body, there) = (at + 24, length - (at + 24));
+        let open = name == DATA && is_open(whole) && (whole == 0 || whole - 24 > there);
         // A size counts the header.
-        let Some(size) = size.checked_sub(24) else {
-            fault!(Format, "the chunk at byte {at} promises {size} bytes, its header alone has 24");
+        let Some(mut size) = (if open { Some(there) } else { whole.checked_sub(24) }) else {
+            fault!(Format, "the chunk at byte {at} promises {whole} bytes, its header alone has 24");
         };
         let mut notes = Vec::new();
+        if open {
+            notes.push(format!(
+                "the chunk \"data\" at byte {at} leaves its size open: it is read to the end of the file"
+            ));
+        }
         if size > there {
             let told = format!("the chunk at byte {at} promises {size} bytes, the file ends at byte {length}");
             if strict || name != DATA {
                 return Err(Fault::Format(told));
             }
             notes.push(told);
+            size = there;
         }
         match (name, &form) {
             (FMT, None) => form = Some(read_form(file, at, size)?),
             (FMT, Some(_)) => fault!(Format, "a second chunk \"fmt \" at byte {at}"),
-            (DATA, Some(form)) => return opened(form, body, size.min(there), notes),
+            (DATA, Some(form)) => return opened(form, body, size, notes),
             (DATA, None) => fault!(Format, "the chunk \"data\" at byte {at} comes before any \"fmt \""),
             _ => {}
         }

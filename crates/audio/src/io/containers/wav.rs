@@ -3,8 +3,9 @@
 //! fault is told by its byte.
 //!
 //! A program that writes to a pipe cannot go back and fill in the sizes. It leaves 0 or the largest number
-//! there ([`is_open`]), and the samples go on to the end of the file.
+//! there (`is_open`), and the samples go on to the end of the file.
 
+use super::is_open;
 use crate::io::adpcm::{Adpcm, Kind};
 use crate::io::fault::{Fault, bytes, fault, go, printable};
 use crate::io::pcm::Form;
@@ -39,13 +40,6 @@ const EXTENSIBLE: u16 = 0xfffe;
 const GUID_TAIL: [u8; 14] = [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71];
 /// The same in the GUIDs of ambisonic sound in B-format, whose channels are samples like all others.
 const AMBISONIC_TAIL: [u8; 14] = [0, 0, 0x21, 0x07, 0xd3, 0x11, 0x86, 0x44, 0xc8, 0xc1, 0xca, 0, 0, 0];
-
-/// True for what stands in the place of a size that was not known: 0, or the largest number of 31 or 32 bits
-/// (64 bits in an RF64), by some writers less a header or rounded to whole frames.
-fn is_open(size: u64) -> bool {
-    const NEAR: u64 = 0x1000;
-    [0x7fff_ffff, 0xffff_ffff, u64::MAX].iter().any(|mark| size.abs_diff(*mark) <= NEAR) || size == 0
-}
 
 /// Walks the chunks up to the samples of a file of `length` bytes. What is promised beyond the end of the file
 /// is a fault if `strict`, else a note.
@@ -243,7 +237,11 @@ pub(super) fn read_form(file: &mut impl Read, at: u64, size: u64) -> Result<Samp
             "samples of form {tag:#06x} by the \"fmt \" at byte {at}; read are PCM, float, A-law, µ-law, ADPCM by Microsoft and IMA"
         ),
     };
-    let (channels, bits) = (usize::from(channels), u32::from(bits));
+    let (channels, mut bits) = (usize::from(channels), u32::from(bits));
+    if tag == PCM && bits == 24 && usize::from(block) == 4 * channels {
+        // Some devices write 24 bits as the upper ones of 32, and name those alone.
+        bits = 32;
+    }
     let form = Form { encoding, channels, rate, bits, big_endian: false, signed: false };
     // The standard keeps a sample in the least whole bytes, its bits at the upper end.
     if u64::from(block) != form.block() {

@@ -122,3 +122,43 @@ fn files_that_are_cut_or_lie_are_errors() {
     bomb[directory + 4..directory + 6].copy_from_slice(&[4, 0]);
     assert!(decode_image(&bomb).is_err());
 }
+
+/// The number in the file's first directory by its tag, made another one.
+fn with_number(file: &mut [u8], tag: u16, number: u32) {
+    let directory = u32::from_le_bytes(file[4..8].try_into().unwrap()) as usize;
+    let entries = file[directory + 2..].chunks_exact_mut(12);
+    let entry = entries.into_iter().find(|entry| entry[..2] == tag.to_le_bytes()).unwrap();
+    // As one number of four bytes.
+    entry[2..8].copy_from_slice(&[4, 0, 1, 0, 0, 0]);
+    entry[8..12].copy_from_slice(&number.to_le_bytes());
+}
+
+/// 64 million places in a palette are 192 million bytes.
+#[test]
+fn palettes_count_as_what_they_give() {
+    let mut file = bytes(PALETTE);
+    with_number(&mut file, 256, 8000);
+    with_number(&mut file, 257, 8000);
+    assert!(fault(&file).starts_with("header promises 8000×8000 pixels of 3 bytes"), "{}", fault(&file));
+}
+
+/// A picture of one column in tiles that are 4,096 wide: each of its pieces may come from the same few bytes, and takes
+/// the time of a large one.
+#[test]
+fn tiles_that_reach_far_over_the_edge_are_bounded() {
+    let mut file = bytes(WORDS);
+    with_number(&mut file, 256, 1);
+    with_number(&mut file, 257, 1 << 20);
+    // Rows of a strip and its bytes become the tile's height and width.
+    for (strip, tile, number) in [(278, 323u16, 64), (279, 322, 4096)] {
+        with_number(&mut file, strip, number);
+        let at =
+            file.windows(8).position(|w| w[..2] == u16::to_le_bytes(strip) && w[2..8] == [4, 0, 1, 0, 0, 0]).unwrap();
+        file[at..at + 2].copy_from_slice(&tile.to_le_bytes());
+    }
+    assert!(
+        fault(&file).starts_with("tiles of 4096×64 pixels: header promises 4096×1048576 pixels"),
+        "{}",
+        fault(&file)
+    );
+}
