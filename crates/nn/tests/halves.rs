@@ -205,3 +205,117 @@ fn weighted_bags_are_rounded_once() -> Result<()> {
     }
     Ok(())
 }
+
+/// The gradient of x, after a gradient of steps times 0.3.
+#[track_caller]
+fn padded<M: Layer>(name: &str, module: M, shape: &[usize], dtype: DType, right: &[f64]) {
+    let x = steps(shape, INPUT, 0, dtype).requires_grad_().unwrap();
+    let y = module.call(&x).unwrap();
+    let g = steps(y.shape(), GRADIENT, 0, dtype).mul(0.3).unwrap();
+    y.mul(&g).unwrap().sum(..).unwrap().backward().unwrap();
+    assert_eq!(list(&x.grad().unwrap()), right, "{name} {dtype}");
+    assert!(list(&y) == list(&module.call(&x.to_dtype(DType::F32).unwrap()).unwrap()), "{name} {dtype}");
+}
+
+#[test]
+fn what_pads_repeat_is_added_up_with_rounding() -> Result<()> {
+    let (cube, plane) =
+        (|| ReplicationPad3d::new([2, 1, 3, 2, 1, 2]).build(), || ReplicationPad2d::new([2, -1, 3, 2]).build());
+    let mirror = || ReflectionPad2d::new([2, 2, 1, 2]).build();
+    let line = || ReplicationPad1d::new((7, 5)).build();
+    let right = [
+        -0.2626953125,
+        0.150146484375,
+        0.6572265625,
+        0.2252197265625,
+        -0.1312255859375,
+        -0.95556640625,
+        0.75,
+        0.093994140625,
+        -0.43115234375,
+        -0.9189453125,
+        -0.4873046875,
+        0.67529296875,
+    ];
+    padded("cube", cube()?, &[1, 1, 2, 2, 3], DType::F16, &right);
+    let right = [
+        -0.65625,
+        -0.1124267578125,
+        0.505859375,
+        -0.2626953125,
+        0.338134765625,
+        -0.05615234375,
+        0.056396484375,
+        -0.05621337890625,
+        -0.1312255859375,
+    ];
+    padded("mirror", mirror()?, &[1, 1, 3, 3], DType::F16, &right);
+    padded(
+        "plane",
+        plane()?,
+        &[1, 1, 2, 3],
+        DType::F16,
+        &[-0.5625, 0.187255859375, 0.0, -0.28125, 0.187744140625, 0.0],
+    );
+    padded("line", line()?, &[1, 1, 2], DType::F16, &[-0.150390625, -0.44970703125]);
+    let right = [
+        -0.267578125,
+        0.1494140625,
+        0.65234375,
+        0.2265625,
+        -0.12890625,
+        -0.953125,
+        0.75390625,
+        0.09375,
+        -0.4296875,
+        -0.9140625,
+        -0.48828125,
+        0.671875,
+    ];
+    padded("cube", cube()?, &[1, 1, 2, 2, 3], DType::BF16, &right);
+    let right = [
+        -0.65625,
+        -0.11181640625,
+        0.5078125,
+        -0.26171875,
+        0.33984375,
+        -0.05859375,
+        0.056640625,
+        -0.0556640625,
+        -0.130859375,
+    ];
+    padded("mirror", mirror()?, &[1, 1, 3, 3], DType::BF16, &right);
+    padded("plane", plane()?, &[1, 1, 2, 3], DType::BF16, &[-0.5625, 0.1875, 0.0, -0.28125, 0.1875, 0.0]);
+    padded("line", line()?, &[1, 1, 2], DType::BF16, &[-0.15234375, -0.451171875]);
+    Ok(())
+}
+
+#[test]
+fn sums_by_number_are_rounded_after_each_addition() -> Result<()> {
+    let numbers: Vec<i64> = (0..40).map(|i| i * i % 3).collect();
+    let index = Tensor::from_vec(numbers, 40)?;
+    for (dtype, each, once, rows) in [
+        (
+            DType::F16,
+            [-1.337890625, 0.65576171875, -0.65625],
+            [-1.3369140625, 0.65625, -0.65625],
+            [-0.5244140625, 0.56201171875, 0.0],
+        ),
+        (DType::BF16, [-1.328125, 0.65625, -0.65625], [-1.3359375, 0.65625, -0.65625], [-0.52734375, 0.5625, 0.0]),
+    ] {
+        let (base, source) = (steps(&[3], INPUT, 0, dtype), steps(&[40], GRADIENT, 0, dtype).mul(0.3)?);
+        let wide = |x: &Tensor| x.unsqueeze(-1)?.expand([x.numel(), 2]);
+        let column = |x: Tensor| x.select(-1, 1).map(|x| list(&x));
+        assert_eq!(list(&base.index_add(0, &index, &source, 1)?), each);
+        let (base2, source2) = (wide(&base)?, wide(&source)?);
+        assert_eq!(column(base2.index_put(&[Some(&index)], &source2, true)?)?, each);
+        let within = base2.unsqueeze(0)?.index_add(1, &index, source2.unsqueeze(0)?, 1)?;
+        assert_eq!(column(within.select(0, 0)?)?, each, "along an inner dimension");
+        assert_eq!(column(base2.index_add(0, &index, &source2, 1)?)?, once, "a scatter_add in PyTorch");
+        assert_eq!(list(&base.scatter_add(0, &index, &source)?), once);
+        let weight = base2.copy()?.requires_grad_()?;
+        weight.embedding(&index, None)?.mul(&source2)?.sum(..)?.backward()?;
+        assert_eq!(column(weight.grad().expect("a gradient"))?, rows);
+    }
+    Ok(())
+}

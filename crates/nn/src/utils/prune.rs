@@ -1,68 +1,16 @@
 //! Pruning: parameters some of whose elements are zero and stay so, `torch.nn.utils.prune`. A pruned parameter `weight` is
 //! computed as `weight_orig`, which is trained, times the buffer `weight_mask`; pruning it again prunes what is left.
 
+mod method;
+
+pub use method::{Amount, Method, PruningContainer, PruningMethod, PruningType};
+
 use crate::parametrize::{self, Parametrization, ParametrizationList};
 use crate::{Buffer, Item, Module, Parameter};
 use flambeau_tensor::{Result, Tensor, bail, cat, ensure, no_grad};
+use method::{combined, first, ones_like, scores_for};
 
 const NAME: &str = "prune";
-
-/// How many elements (or channels) are pruned: a number of them, or a fraction of those that are left.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum Amount {
-    /// so many
-    Count(usize),
-    /// this part, between 0 and 1
-    Fraction(f64),
-}
-
-impl From<usize> for Amount {
-    fn from(count: usize) -> Self {
-        Amount::Count(count)
-    }
-}
-
-impl From<f64> for Amount {
-    fn from(fraction: f64) -> Self {
-        Amount::Fraction(fraction)
-    }
-}
-
-impl Amount {
-    /// Of so many.
-    #[track_caller]
-    fn of(self, size: usize) -> Result<usize> {
-        match self {
-            Amount::Count(count) => {
-                ensure!(count <= size, Argument, NAME, "{count} are to be pruned of {size}");
-                Ok(count)
-            }
-            Amount::Fraction(part) => {
-                ensure!((0.0..=1.0).contains(&part), Argument, NAME, "the fraction {part} is not between 0 and 1");
-                Ok((part * size as f64).round_ties_even() as usize)
-            }
-        }
-    }
-}
-
-/// What is pruned.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Method {
-    /// nothing; the parameter is only made one with a mask
-    Identity,
-    /// elements at random
-    RandomUnstructured(Amount),
-    /// the elements of least absolute value
-    L1Unstructured(Amount),
-    /// channels along a dimension at random
-    RandomStructured(Amount, isize),
-    /// the channels along a dimension whose norm of an order is least
-    LnStructured(Amount, f64, isize),
-    /// what a mask of zeros and ones says
-    Mask(Tensor),
-}
 
 /// The weight times a mask.
 #[derive(Module)]
@@ -91,122 +39,43 @@ fn masked(list: &ParametrizationList) -> Option<&Buffer> {
     list.iter().find_map(|p| p.as_module().downcast_ref::<Pruned>()).map(|pruned| &pruned.mask)
 }
 
-impl Method {
-    /// The mask after pruning `values`, which `mask` has pruned before.
-    #[track_caller]
-    fn mask(&self, values: &Tensor, mask: &Tensor) -> Result<Tensor> {
-        match self {
-            Method::Identity => Ok(mask.clone()),
-            Method::Mask(own) => {
-                ensure!(
-                    own.shape() == mask.shape(),
-                    Shape,
-                    NAME,
-                    "the mask is {:?}, the parameter {:?}",
-                    own.shape(),
-                    mask.shape()
-                );
-                mask.mul(&own.to_device(mask.device())?.to_dtype(mask.dtype())?)
-            }
-            Method::RandomUnstructured(amount) => elements(values, mask, *amount, |left| {
-                let drawn = Tensor::rand(left.numel()).dtype(left.dtype()).device(left.device()).build()?;
-                // The largest fall.
-                drawn.neg()
-            }),
-            Method::L1Unstructured(amount) => elements(values, mask, *amount, |left| left.abs()),
-            Method::RandomStructured(amount, dim) => channels(values, mask, *amount, *dim, |left, _| {
-                Tensor::rand(left.shape()[dim.rem_euclid(left.rank() as isize) as usize]).build()
-            }),
-            Method::LnStructured(amount, n, dim) => {
-                channels(values, mask, *amount, *dim, |left, others| left.norm(*n, others))
-            }
-        }
-    }
-}
-
-/// The mask without the elements left whose `score` is least.
-#[track_caller]
-fn elements(
-    values: &Tensor,
-    mask: &Tensor,
-    amount: Amount,
-    score: impl Fn(&Tensor) -> Result<Tensor>,
-) -> Result<Tensor> {
-    let flat = mask.reshape(-1)?;
-    let left = flat.eq(1.0)?.nonzero()?.reshape(-1)?;
-    let count = amount.of(left.numel())?;
-    if count == 0 {
-        return Ok(mask.clone());
-    }
-    let scores = score(&values.reshape(-1)?.index_select(0, &left)?)?;
-    let least = scores.neg()?.topk(count)?.indices;
-    let gone = left.index_select(0, &least)?;
-    let zeros = Tensor::zeros(count).dtype(mask.dtype()).device(mask.device()).build()?;
-    flat.index_copy(0, &gone, &zeros)?.reshape(mask.shape())
-}
-
-/// The mask without the channels along `dim` whose `score` is least, of those that are not gone yet.
-#[track_caller]
-fn channels(
-    values: &Tensor,
-    mask: &Tensor,
-    amount: Amount,
-    dim: isize,
-    score: impl Fn(&Tensor, Vec<usize>) -> Result<Tensor>,
-) -> Result<Tensor> {
-    let rank = mask.rank();
-    ensure!(rank >= 2, Shape, NAME, "a parameter {:?} has no channels", mask.shape());
-    let fits = (-(rank as isize)..rank as isize).contains(&dim);
-    ensure!(fits, Index, NAME, "a parameter {:?} has no dimension {dim}", mask.shape());
-    let at = dim.rem_euclid(rank as isize) as usize;
-    let others: Vec<usize> = (0..rank).filter(|d| *d != at).collect();
-    let left = mask.sum(others.clone())?.ne(0.0)?.nonzero()?.reshape(-1)?;
-    let count = amount.of(left.numel())?;
-    if count == 0 {
-        return Ok(mask.clone());
-    }
-    let scores = score(&values.index_select(at as isize, &left)?, others)?;
-    let least = scores.neg()?.topk(count)?.indices.to_device(left.device())?;
-    let gone = left.index_select(0, &least)?;
-    let mut shape = mask.shape().to_vec();
-    shape[at] = count;
-    let zeros = Tensor::zeros(shape).dtype(mask.dtype()).device(mask.device()).build()?;
-    mask.index_copy(at as isize, &gone, &zeros)
-}
-
-/// Prunes the parameter `name` of `module` (a path, `0.weight`, too) as `method` says. What is left of it goes on being
-/// trained, under the name `weight_orig`; the optimizer need not be made anew.
+/// Prunes the parameter `name` of `module` (a path, `0.weight`, too) by a [`Method`] or one of one's own. What is left of it
+/// goes on being trained, under the name `weight_orig`; the optimizer need not be made anew. Where there are
+/// `importance_scores`, of the parameter's shape, the method goes by them instead of its values:
+/// `torch.nn.utils.prune.BasePruningMethod.apply`.
 ///
 /// ```
 /// use flambeau_nn::{Linear, Module, utils::prune};
+/// use flambeau_tensor::tensor;
 ///
-/// let mut layer = Linear::new(10, 10).build()?;
-/// prune::l1_unstructured(&mut layer, "weight", 0.75)?;
-/// let zeros = layer.weight.value()?.eq(0.0)?.nonzero()?.shape()[0];
-/// assert_eq!(zeros, 75);
-/// prune::remove(&mut layer, "weight")?;
-/// assert_eq!(layer.state_dict().names().collect::<Vec<_>>(), ["weight", "bias"]);
+/// let mut layer = Linear::new(2, 2).build()?;
+/// let scores = tensor!([[0.5, 3.0], [2.0, 0.1]]);
+/// prune::apply(&mut layer, "weight", &prune::Method::L1Unstructured(0.5.into()), Some(&scores))?;
+/// assert_eq!(layer.weight.value()?.ne(0.0)?.to_vec::<bool>()?, [false, true, true, false]);
 /// # Ok::<(), flambeau_tensor::Error>(())
 /// ```
 ///
 /// # Errors
-/// Where there is no such parameter, or it does not have what the method takes.
+/// Where there is no such parameter, it does not have what the method takes, or scores or the method's mask do not have its
+/// shape.
 #[track_caller]
-pub fn prune<M: Module + ?Sized>(module: &mut M, name: &str, method: &Method) -> Result<()> {
+pub fn apply<M: Module + ?Sized>(
+    module: &mut M,
+    name: &str,
+    method: &(impl PruningMethod + ?Sized),
+    importance_scores: Option<&Tensor>,
+) -> Result<()> {
     let mut fresh = None;
     parametrize::change(module, name, |parameter| {
         no_grad(|| {
-            let values = parameter.value()?.detach();
+            let scores = scores_for(&parameter.value()?, importance_scores)?;
             match mask_of(parameter) {
                 Some(mask) => {
-                    mask.copy_(&method.mask(&values, &mask.copy()?)?)?;
+                    mask.copy_(&combined(method, &scores, &mask.copy()?)?)?;
                     let value = parameter.value()?.detach();
                     parameter.set_value(value);
                 }
-                None => {
-                    let ones = Tensor::full(values.shape(), 1.0).dtype(values.dtype()).device(values.device());
-                    fresh = Some(method.mask(&values, &ones.build()?)?);
-                }
+                None => fresh = Some(first(method, &scores, &ones_like(&parameter.value()?)?)?),
             }
             Ok(())
         })
@@ -222,10 +91,10 @@ macro_rules! functions {
         $(#[$doc])*
         ///
         /// # Errors
-        /// As [`prune`].
+        /// As [`apply`].
         #[track_caller]
         pub fn $name<M: Module + ?Sized>(module: &mut M, name: &str, $($argument: $t),*) -> Result<()> {
-            prune(module, name, &$method)
+            apply(module, name, &$method, None)
         }
     )*};
 }
@@ -245,24 +114,45 @@ functions! {
     custom_from_mask(mask: &Tensor) => Method::Mask(mask.clone());
 }
 
-/// Prunes several parameters of `module` as if they were one: `prune.global_unstructured`. The method is one of elements.
+/// Prunes several parameters of `module` as if they were one: `prune.global_unstructured`. The method is one of elements;
+/// those named among `importance_scores` go by these instead of their values.
+///
+/// ```
+/// use flambeau_nn::{Linear, Module, Sequential, utils::prune};
+///
+/// let mut model = Sequential::of((Linear::new(10, 4), Linear::new(4, 1)))?;
+/// prune::global_unstructured(&mut model, &["0.weight", "1.weight"], &prune::Method::L1Unstructured(10.into()), &[])?;
+/// let zeros = |name| model.state_dict().get(name).expect("a mask").eq(0.0)?.nonzero().map(|at| at.shape()[0]);
+/// assert_eq!(zeros("0.weight_mask")? + zeros("1.weight_mask")?, 10);
+/// # Ok::<(), flambeau_tensor::Error>(())
+/// ```
 ///
 /// # Errors
-/// Where a parameter is missing, or the method is one of channels.
+/// Where a parameter is missing, scores are of another shape or of a parameter that is not named, or the method is one of
+/// channels. Nothing is pruned then.
 #[track_caller]
-pub fn global_unstructured<M: Module + ?Sized>(module: &mut M, names: &[&str], method: &Method) -> Result<()> {
-    let unstructured = matches!(method, Method::RandomUnstructured(_) | Method::L1Unstructured(_) | Method::Identity);
+pub fn global_unstructured<M: Module + ?Sized>(
+    module: &mut M,
+    names: &[&str],
+    method: &(impl PruningMethod + ?Sized),
+    importance_scores: &[(&str, &Tensor)],
+) -> Result<()> {
+    let unstructured = method.pruning_type() == PruningType::Unstructured;
     ensure!(unstructured, Argument, NAME, "only a method of elements prunes several parameters as one");
     ensure!(!names.is_empty(), Argument, NAME, "there are no parameters");
+    if let Some((name, _)) = importance_scores.iter().find(|(name, _)| !names.contains(name)) {
+        bail!(Argument, NAME, "there are importance scores of {name:?}, which is not pruned")
+    }
     let mut parts: Vec<(Tensor, Tensor)> = Vec::new();
     for name in names {
         parametrize::change(module, name, |parameter| {
-            let values = parameter.value()?.detach();
+            let value = parameter.value()?;
+            let own = importance_scores.iter().find(|(scored, _)| scored == name).map(|(_, scores)| *scores);
             let mask = match mask_of(parameter) {
                 Some(mask) => mask.copy()?,
-                None => Tensor::full(values.shape(), 1.0).dtype(values.dtype()).device(values.device()).build()?,
+                None => ones_like(&value)?,
             };
-            parts.push((values, mask));
+            parts.push((scores_for(&value, own)?, mask));
             Ok(())
         })?;
     }
@@ -270,7 +160,7 @@ pub fn global_unstructured<M: Module + ?Sized>(module: &mut M, names: &[&str], m
         let flat = |pick: fn(&(Tensor, Tensor)) -> &Tensor| {
             cat(&parts.iter().map(|part| pick(part).reshape(-1)).collect::<Result<Vec<_>>>()?, 0)
         };
-        let mask = method.mask(&flat(|p| &p.0)?, &flat(|p| &p.1)?)?;
+        let mask = combined(method, &flat(|p| &p.0)?, &flat(|p| &p.1)?)?;
         let mut start = 0;
         parts
             .iter()

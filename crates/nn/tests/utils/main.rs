@@ -7,4 +7,5 @@ mod common;
 mod inspect;
 mod lazy;
 mod parametrize;
+mod prune;
 mod rest;

@@ -62,7 +62,7 @@ fn random_ones_are_pytorchs() -> Result<()> {
 #[test]
 fn several_parameters_are_pruned_as_one() -> Result<()> {
     let mut model = Sequential::of((linear(3, 4)?, linear(4, 2)?))?;
-    prune::global_unstructured(&mut model, &["0.weight", "1.weight"], &prune::Method::L1Unstructured(0.3.into()))?;
+    prune::global_unstructured(&mut model, &["0.weight", "1.weight"], &prune::Method::L1Unstructured(0.3.into()), &[])?;
     let state = model.state_dict();
     let mask = |name: &str| state.get(name).unwrap().to_vec::<f32>().unwrap();
     assert_eq!(mask("0.weight_mask"), [0., 1., 0., 1., 1., 1., 1., 0., 1., 0., 1., 1.]);

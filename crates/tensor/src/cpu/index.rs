@@ -173,11 +173,20 @@ impl CpuKernel for Embedding {
     }
 }
 
-struct Sum<'a>(&'a IndexedPlaces);
+/// Sums at the places of an index.
+struct Sum<'a> {
+    plan: &'a IndexedPlaces,
+    /// Sums of halves are rounded after each addition.
+    rounds_each: bool,
+}
 
 impl Accumulate for Sum<'_> {
+    fn rounds_each(&self) -> bool {
+        self.rounds_each
+    }
+
     fn run<T: Arithmetic>(&self, to: &mut [T], source: &[T]) -> Result<()> {
-        self.0.write(to, source, |to, source| {
+        self.plan.write(to, source, |to, source| {
             if let ([to], [s]) = (&mut *to, source) {
                 *to = to.add(*s);
             } else {
@@ -201,7 +210,10 @@ impl CpuKernel for IndexPut {
         )?;
         copy_rows(base, to);
         if self.accumulate {
-            accumulate(&Sum(&plan), to, source)?;
+            // PyTorch's `index_add` along an outer dimension is a `scatter_add`, which adds in single precision.
+            let outer = self.dims[0] == 0 || self.dims[0] + 1 == base.shape().len();
+            let scattered = matches!(self.op, "index_add" | "index_select") && base.shape().len() > 1 && outer;
+            accumulate(&Sum { plan: &plan, rounds_each: !scattered }, to, source)?;
         } else {
             for_word!(base.dtype(), T => plan.write::<T>(out(to), &rows(source), |to, s| to.copy_from_slice(s)));
         }

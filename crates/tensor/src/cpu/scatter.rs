@@ -131,6 +131,10 @@ struct Join<'a> {
 }
 
 impl Accumulate for Join<'_> {
+    fn rounds_each(&self) -> bool {
+        false
+    }
+
     fn run<T: Arithmetic>(&self, to: &mut [T], source: &[T]) -> Result<()> {
         let join: fn(T, T) -> T = match self.reduce {
             Reduce::Sum | Reduce::Mean => T::add,

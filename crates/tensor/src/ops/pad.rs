@@ -1,8 +1,9 @@
 //! Padding: more elements at the ends of dimensions, or fewer.
 
 use crate::op::{Infer, Meta, Metas};
-use crate::shape::Shape;
-use crate::{Result, Scalar, Tensor, bail, cat, dispatch, ensure};
+use crate::ops::Index;
+use crate::shape::{DimList, Shape};
+use crate::{DType, Result, Scalar, Tensor, bail, cat, dispatch, ensure};
 use smallvec::SmallVec;
 
 /// `value` added before and behind each dimension; negative counts crop.
@@ -23,6 +24,35 @@ pub enum PadMode {
     Replicate,
     /// the opposite end
     Circular,
+}
+
+impl PadMode {
+    /// Dimension `d` of `size` elements must have what is added of its own, and elements left after what is cropped.
+    #[track_caller]
+    fn check(self, d: usize, size: usize, (before, behind): (isize, isize), cropped: bool) -> Result<()> {
+        let more = [before, behind].map(|n| n.max(0) as usize);
+        let most = more[0].max(more[1]);
+        let enough = match self {
+            PadMode::Reflect => most < size,
+            PadMode::Circular => most <= size,
+            PadMode::Replicate => size > 0,
+        };
+        ensure!(
+            enough,
+            Shape,
+            "pad",
+            "{self:?} by {before} and {behind} needs more than the {size} elements of dimension {d}"
+        );
+        let whole = more.iter().try_fold(size, |sum, n| sum.checked_add(*n));
+        let crop = if cropped { 0 } else { before.min(0).unsigned_abs().saturating_add(behind.min(0).unsigned_abs()) };
+        ensure!(
+            whole.is_some_and(|whole| whole >= crop && isize::try_from(whole).is_ok()),
+            Shape,
+            "pad",
+            "{before} before and {behind} behind leave nothing of dimension {d} of size {size}, or more than can be counted"
+        );
+        Ok(())
+    }
 }
 
 impl Infer for Pad {
@@ -106,34 +136,50 @@ impl Tensor {
         let circular = mode == PadMode::Circular;
         let crop: Vec<isize> = pads.iter().map(|n| if circular { (*n).min(0) } else { 0 }).collect();
         let mut x = if crop.iter().any(|n| *n < 0) { self.pad(&crop, 0)? } else { self.clone() };
+        for (d, pair) in pairs.iter().enumerate().filter(|(_, pair)| **pair != (0, 0)) {
+            mode.check(d, x.shape()[d], *pair, circular)?;
+        }
+        if !circular && matches!(self.dtype(), DType::F16 | DType::BF16) {
+            return self.picked_around(&pairs, mode);
+        }
         for (d, &(before, behind)) in pairs.iter().enumerate() {
             let (before, behind) = if circular { (before.max(0), behind.max(0)) } else { (before, behind) };
             if before == 0 && behind == 0 {
                 continue;
             }
-            let (size, more) = (x.shape()[d], [before.max(0) as usize, behind.max(0) as usize]);
-            let most = more[0].max(more[1]);
-            let enough = match mode {
-                PadMode::Reflect => most < size,
-                PadMode::Circular => most <= size,
-                PadMode::Replicate => size > 0,
-            };
-            ensure!(
-                enough,
-                Shape,
-                "pad",
-                "{mode:?} by {before} and {behind} needs more than the {size} elements of dimension {d}"
-            );
-            let whole = x.surrounded(d, more, mode)?;
+            let whole = x.surrounded(d, [before, behind].map(|n| n.max(0) as usize), mode)?;
             // What is cropped goes from the end that it is counted at, with what was added at the other.
             let crop = [before, behind].map(|n| n.min(0).unsigned_abs());
-            let left = whole.shape()[d].checked_sub(crop[0]).and_then(|left| left.checked_sub(crop[1]));
-            let Some(left) = left else {
-                bail!(Shape, "pad", "{before} before and {behind} behind leave nothing of dimension {d} of size {size}")
-            };
+            let left = whole.shape()[d] - crop[0] - crop[1];
             x = if crop == [0, 0] { whole } else { whole.narrow(d as isize, crop[0] as isize, left)?.copy()? };
         }
         if x.is(self) { self.copy() } else { Ok(x) }
+    }
+
+    /// Reflected or replicated around by one index of all dimensions: so its gradient is added up in PyTorch's order,
+    /// which is seen where every sum is rounded to half precision.
+    #[track_caller]
+    fn picked_around(&self, pairs: &[(isize, isize)], mode: PadMode) -> Result<Tensor> {
+        let padded = |pair: &(isize, isize)| *pair != (0, 0);
+        let (Some(first), Some(last)) = (pairs.iter().position(padded), pairs.iter().rposition(padded)) else {
+            return self.copy();
+        };
+        let (mut index, mut shape) = (Tensor::zeros(()).dtype(DType::I64).device(self.device()).build()?, Shape::new());
+        for (&size, &(before, behind)) in self.shape()[first..=last].iter().zip(&pairs[first..=last]) {
+            let (end, edge) = (size as i64 - 1, size as i64 + behind as i64);
+            let at = Tensor::arange(-(before as i64), edge).dtype(DType::I64).device(self.device()).build()?;
+            let at = match mode {
+                PadMode::Reflect => at.abs()?.neg()?.add(end)?.abs()?.neg()?.add(end)?,
+                _ => at.clamp(0, end)?,
+            };
+            index = index.mul(size as i64)?.unsqueeze(-1)?.add(&at)?;
+            shape.push(at.numel());
+        }
+        let (before, behind) = (&self.shape()[..first], &self.shape()[last + 1..]);
+        let dims = DimList::from_slice(&[first]);
+        let flat = self.flatten(first as isize, last as isize)?;
+        dispatch(Index { op: "pad", dims, wrap: false }, &[&flat, &index.reshape(-1)?])?
+            .reshape([before, &shape, behind].concat())
     }
 
     /// With as many elements of its own before and behind dimension `d` as `more` says, which the mode allows.

@@ -232,13 +232,18 @@ numbers! {
     i64: |a, b| a.wrapping_add(b), a.wrapping_mul(b), Ord::max(a, b), Ord::min(a, b), |x, n| x.div_euclid(n as i64);
     Truth: |a, b| Truth::from(a.get() | b.get()), Truth::from(a.get() & b.get()), Truth::from(a.get() | b.get()),
         Truth::from(a.get() & b.get()), |x, _n| x;
+    f16: |a, b| a + b, a * b, if b > a || b.is_nan() { b } else { a }, if b < a || b.is_nan() { b } else { a },
+        |x, n| f16::from_f32(x.to_f32() / n as f32);
+    bf16: |a, b| a + b, a * b, if b > a || b.is_nan() { b } else { a }, if b < a || b.is_nan() { b } else { a },
+        |x, n| bf16::from_f32(x.to_f32() / n as f32);
     Complex<f32>: |a, b| a + b, a * b, { let _ = b; a }, { let _ = b; a }, |x, n| x / n as f32;
     Complex<f64>: |a, b| a + b, a * b, { let _ = b; a }, { let _ = b; a }, |x, n| x / n as f64;
 }
 
-/// A kernel over an output already filled with its start values, and a source, both in rows: run in `f32`
-/// where they are half precision.
+/// A kernel over an output already filled with its start values, and a source, both in rows.
 pub(crate) trait Accumulate {
+    /// True where halves are rounded after each step, as PyTorch does there, instead of once at the end.
+    fn rounds_each(&self) -> bool;
     fn run<T: Arithmetic>(&self, out: &mut [T], source: &[T]) -> Result<()>;
 }
 
@@ -265,6 +270,8 @@ pub(crate) fn accumulate(kernel: &impl Accumulate, to: &mut Dst<'_>, source: &Sr
         ($($dtype:ident => $t:ty),*) => {
             match to.dtype() {
                 $(DType::$dtype => kernel.run::<$t>(out(to), &rows(source)),)*
+                DType::F16 if kernel.rounds_each() => kernel.run::<f16>(out(to), &rows(source)),
+                DType::BF16 if kernel.rounds_each() => kernel.run::<bf16>(out(to), &rows(source)),
                 DType::F16 => half::<f16>(kernel, to, source, f16::to_f32, f16::from_f32),
                 DType::BF16 => half::<bf16>(kernel, to, source, bf16::to_f32, bf16::from_f32),
             }
