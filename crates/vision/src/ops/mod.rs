@@ -18,6 +18,7 @@ mod layers;
 mod losses;
 mod nms;
 mod pyramid;
+mod regions;
 mod roi;
 
 pub use boxes::{

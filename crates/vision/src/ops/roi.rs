@@ -1,10 +1,12 @@
 //! Regions of interest: parts of feature maps of any size brought to one size.
 
+use super::regions::{self, Bins, Maps, Take};
 use crate::transforms::functional::real::Real;
-use flambeau_autograd::{Context, Function};
+use flambeau_autograd::{Context, MultiFunction};
 use flambeau_tensor::alloc::check_bytes;
-use flambeau_tensor::{DType, Result, Tensor, bail, cat, ensure};
-use std::sync::Arc;
+use flambeau_tensor::custom::{CpuInput, CpuKernel, CpuOutput, CustomOp};
+use flambeau_tensor::op::{Meta, Metas, Outputs};
+use flambeau_tensor::{DType, Device, Result, Tensor, bail, cat, ensure};
 
 /// Regions: boxes `[K, 5]`, each with the number of its image before its corners, or a list with the boxes `[L, 4]` of
 /// each image.
@@ -58,177 +60,218 @@ impl Rois {
     }
 }
 
-/// An input `[B, C, H, W]`, regions, and the size that each becomes.
-struct Task {
-    batch: usize,
-    channels: usize,
-    height: usize,
-    width: usize,
-    /// how many bins a region is divided into
-    bins: (usize, usize),
-    rois: Vec<[f64; 5]>,
+/// Maps, how their regions are divided, and what is made of the bins. The channels of a pixel lie side by side, `[B, H, W,
+/// G, C]`; the result is `[K, C, rows, columns]`.
+#[derive(Clone, Copy, Debug)]
+struct Regions {
+    op: &'static str,
+    bins: Bins,
+    maps: Maps,
 }
 
-impl Task {
+impl Regions {
+    /// For maps `x` `[B, C, H, W]`; with `by_position` each bin has channels of its own.
     #[track_caller]
-    fn new(op: &'static str, x: &Tensor, rois: &Rois, bins: (usize, usize)) -> Result<Task> {
+    fn new(op: &'static str, x: &Tensor, bins: Bins, by_position: bool) -> Result<Regions> {
         let &[batch, channels, height, width] = x.shape() else {
             bail!(Shape, op, "shape {:?} is not that of feature maps, [B, C, H, W]", x.shape())
         };
         ensure!(x.dtype().is_float(), DType, op, "feature maps are floating point, not {}", x.dtype());
+        ensure!(bins.scale.is_finite(), Argument, op, "spatial_scale = {}", bins.scale);
+        let Some(count) = bins.rows.checked_mul(bins.columns).filter(|n| *n < 1 << 40) else {
+            bail!(Argument, op, "{}×{} bins are too many", bins.rows, bins.columns)
+        };
+        if by_position {
+            let fits = count > 0 && channels.is_multiple_of(count);
+            ensure!(fits, Shape, op, "{channels} channels are no multiple of {count} bins");
+        }
+        let groups = if by_position { count } else { 1 };
+        Ok(Regions { op, bins, maps: Maps([batch, height, width, groups, channels / groups]) })
+    }
+
+    /// `f` of the maps and of the regions as `[K, 5]` in double precision; the result in the dtype of the maps.
+    #[track_caller]
+    fn run(self, x: &Tensor, rois: &Rois, f: impl MultiFunction) -> Result<Tensor> {
+        let (op, [batch, height, width, groups, channels]) = (self.op, self.maps.0);
         let rois = rois.numbered()?;
+        let shape = rois.shape();
         ensure!(
-            rois.rank() == 2 && rois.shape()[1] == 5,
+            shape.len() == 2 && shape[1] == 5,
             Shape,
             op,
-            "regions of shape {:?}; [K, 5] or a list of [L, 4] is expected",
-            rois.shape()
+            "regions of shape {shape:?}; [K, 5] or a list of [L, 4] is expected"
         );
-        let rois: Vec<[f64; 5]> = rois.detach().to_dtype(DType::F64)?.to_vec::<f64>()?.as_chunks::<5>().0.to_vec();
-        for roi in &rois {
-            let good = roi[0] >= 0.0 && roi[0] < batch as f64 && roi.iter().all(|v| v.is_finite() && v.abs() < 1e9);
-            ensure!(good, Argument, op, "the region {roi:?} is in none of {batch} images");
-        }
-        // Of each number of the result its place and whether there is one; the bins are counted without channels, too.
-        let numbers =
-            [rois.len().max(1), channels.max(1), bins.0, bins.1].iter().try_fold(1usize, |n, m| n.checked_mul(*m));
-        ensure!(numbers.is_some_and(|n| n < 1 << 40), Argument, op, "{bins:?} bins are too many");
-        check_bytes(op, numbers.unwrap_or(usize::MAX).saturating_mul(16))?;
-        Ok(Task { batch, channels, height, width, bins, rois })
-    }
-
-    #[track_caller]
-    fn by_position(&self, op: &'static str) -> Result<usize> {
-        let bins = self.bins.0 * self.bins.1;
-        let fits = bins > 0 && self.channels.is_multiple_of(bins);
-        ensure!(fits, Shape, op, "{} channels are no multiple of {} bins", self.channels, bins);
-        Ok(self.channels / bins)
-    }
-}
-
-/// A linear map from feature maps to regions: which pixels each bin is made of.
-struct Regions<R> {
-    shape: [usize; 4],
-    channels: usize,
-    bins: (usize, usize),
-    /// the image of each region
-    image: Vec<usize>,
-    /// where the pixels of each bin of each region begin; one more at the end
-    starts: Vec<usize>,
-    pixels: Vec<(u32, R)>,
-    /// whether each bin has channels of its own
-    by_position: bool,
-}
-
-impl<R: Real> Regions<R> {
-    fn new(task: &Task, channels: usize, by_position: bool) -> Self {
-        Regions {
-            shape: [task.batch, task.channels, task.height, task.width],
-            channels,
-            bins: task.bins,
-            image: task.rois.iter().map(|roi| roi[0] as usize).collect(),
-            starts: vec![0],
-            pixels: Vec::new(),
-            by_position,
-        }
-    }
-
-    /// Ends the bin that pixels were put into.
-    fn end_bin(&mut self) {
-        self.starts.push(self.pixels.len());
-    }
-
-    /// The four pixels around y, x, if they are near the map.
-    fn between(&mut self, y: R, x: R, share: R) {
-        let (height, width) = (self.shape[2], self.shape[3]);
-        let (h, w, one, zero) = (R::of(height as f64), R::of(width as f64), R::of(1.0), R::default());
-        if y < -one || y > h || x < -one || x > w || height == 0 || width == 0 {
-            return;
-        }
-        let split = |v: R, n: usize| {
-            let v = if v <= zero { zero } else { v };
-            let low = v.wide() as usize;
-            if low >= n - 1 { (n - 1, n - 1, zero) } else { (low, low + 1, v - R::of(low as f64)) }
+        // Of each number of the result its place, too; the bins are counted without channels as well.
+        let sizes = [shape[0].max(1), channels.max(1), self.bins.rows, self.bins.columns, 16];
+        check_bytes(op, sizes.iter().fold(1, |n: usize, m| n.saturating_mul(*m)))?;
+        let dtype = x.dtype();
+        let x = x.to_dtype(if dtype == DType::F64 { DType::F64 } else { DType::F32 })?;
+        let x = match groups {
+            1 => x.permute([0, 2, 3, 1])?.unsqueeze(3)?,
+            _ => x.reshape([batch, channels, groups, height, width])?.permute([0, 3, 4, 2, 1])?,
         };
-        let ((top, bottom, ly), (left, right, lx)) = (split(y, height), split(x, width));
-        let (hy, hx) = (one - ly, one - lx);
-        for (row, column, weight) in
-            [(top, left, hy * hx), (top, right, hy * lx), (bottom, left, ly * hx), (bottom, right, ly * lx)]
-        {
-            self.pixels.push(((row * width + column) as u32, weight * share));
-        }
+        only(op, f.apply(&[&x, &rois.detach().to_dtype(DType::F64)?])?)?.to_dtype(dtype)
     }
 
-    /// The plane of the input that bin `bin` of output channel `channel` of region `n` looks at.
-    fn plane(&self, n: usize, channel: usize, bin: usize) -> usize {
-        let bins = self.bins.0 * self.bins.1;
-        self.image[n] * self.shape[1] + if self.by_position { channel * bins + bin } else { channel }
-    }
-
-    /// Calls `f` with the place of every output, the plane that it looks at, and its pixels.
-    #[inline(always)]
-    fn each(&self, mut f: impl FnMut(usize, usize, &[(u32, R)])) {
-        let bins = self.bins.0 * self.bins.1;
-        for n in 0..self.image.len() {
-            for channel in 0..self.channels {
-                for bin in 0..bins {
-                    let pixels = &self.pixels[self.starts[n * bins + bin]..self.starts[n * bins + bin + 1]];
-                    f((n * self.channels + channel) * bins + bin, self.plane(n, channel, bin), pixels);
-                }
-            }
-        }
+    /// What comes of `rois`.
+    fn result(&self, x: &Tensor, rois: &Tensor) -> Meta {
+        let shape = [rois.shape()[0], self.maps.0[4], self.bins.rows, self.bins.columns];
+        Meta::new(&shape[..], x.dtype())
     }
 }
 
-/// The map, or its transpose: each is the other's gradient.
-struct Apply<R> {
-    regions: Arc<Regions<R>>,
+fn only(op: &'static str, made: impl IntoIterator<Item = Tensor>) -> Result<Tensor> {
+    match made.into_iter().next() {
+        Some(y) => Ok(y),
+        None => bail!(Argument, op, "there is no result"),
+    }
+}
+
+/// `op` on the host, for devices that have no kernel for it.
+fn on_host(op: impl CustomOp, inputs: &[&Tensor]) -> Option<Result<Outputs>> {
+    let device = inputs[0].device();
+    if matches!(device, Device::Cpu | Device::Meta) {
+        return None;
+    }
+    let there = |inputs: &[&Tensor]| -> Result<Outputs> {
+        let host = inputs.iter().map(|x| x.to_device(Device::Cpu)).collect::<Result<Vec<_>>>()?;
+        op.call_all(&host.iter().collect::<Vec<_>>())?.iter().map(|y| y.to_device(device)).collect()
+    };
+    Some(there(inputs))
+}
+
+/// The means of bins: a linear map. Transposed it leads from bins to maps; each is the other's gradient.
+#[derive(Clone, Copy, Debug)]
+struct Means {
+    regions: Regions,
     transposed: bool,
 }
 
-impl<R: Real> Function for Apply<R> {
-    fn forward(&self, _: &mut Context<'_>, x: &Tensor) -> Result<Tensor> {
-        let (map, dtype) = (&*self.regions, x.dtype());
-        let x = x.to_dtype(R::DTYPE)?.contiguous()?;
-        let x = x.data::<R>()?;
-        let [_, _, h, w] = map.shape;
-        let area = h * w;
-        if self.transposed {
-            let mut y = vec![R::default(); map.shape.iter().product()];
-            map.each(|place, plane, pixels| {
-                let (grad, y) = (x[place], &mut y[plane * area..(plane + 1) * area]);
-                pixels.iter().for_each(|(at, weight)| y[*at as usize] = y[*at as usize] + grad * *weight);
-            });
-            return Tensor::from_vec(y, map.shape)?.to_dtype(dtype);
-        }
-        let shape = [map.image.len(), map.channels, map.bins.0, map.bins.1];
-        let mut y = vec![R::default(); shape.iter().product()];
-        map.each(|place, plane, pixels| {
-            let x = &x[plane * area..(plane + 1) * area];
-            y[place] = pixels.iter().fold(R::default(), |sum, (at, weight)| sum + x[*at as usize] * *weight);
-        });
-        Tensor::from_vec(y, shape)?.to_dtype(dtype)
+impl CustomOp for Means {
+    fn name(&self) -> &'static str {
+        self.regions.op
     }
 
-    fn backward(&self, _: &Context<'_>, grad: &Tensor) -> Result<Tensor> {
-        Apply { regions: Arc::clone(&self.regions), transposed: !self.transposed }.apply(grad)
+    fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
+        match self.transposed {
+            true => Meta::new(&self.regions.maps.0[..], inputs[0].dtype()).one(),
+            false => self.regions.result(inputs[0], inputs[1]).one(),
+        }
+    }
+
+    fn cpu(&self) -> Option<&dyn CpuKernel> {
+        Some(self)
+    }
+
+    fn decompose(&self, inputs: &[&Tensor]) -> Option<Result<Outputs>> {
+        on_host(*self, inputs)
     }
 }
 
-/// In the precision of the feature maps: `f64` for `float64`, else `f32`.
-macro_rules! in_precision {
-    ($x:expr, $build:ident($($arg:expr),*)) => {
-        match $x.dtype() {
-            DType::F64 => Apply { regions: Arc::new($build::<f64>($($arg),*)), transposed: false }.apply($x),
-            _ => Apply { regions: Arc::new($build::<f32>($($arg),*)), transposed: false }.apply($x),
+impl Means {
+    fn compute<R: Real>(&self, inputs: &[CpuInput<'_>], outputs: &mut [CpuOutput<'_>]) -> Result<()> {
+        let Regions { op, bins, maps } = &self.regions;
+        let (x, rois, y) = (inputs[0].rows::<R>()?, inputs[1].rows::<f64>()?, outputs[0].rows::<R>()?);
+        match self.transposed {
+            true => regions::spread(op, bins, *maps, &x, &rois, y),
+            false => regions::means(op, bins, *maps, &x, &rois, y),
         }
-    };
+    }
+}
+
+impl CpuKernel for Means {
+    fn run(&self, inputs: &[CpuInput<'_>], outputs: &mut [CpuOutput<'_>]) -> Result<()> {
+        match inputs[0].dtype() {
+            DType::F64 => self.compute::<f64>(inputs, outputs),
+            _ => self.compute::<f32>(inputs, outputs),
+        }
+    }
+}
+
+impl MultiFunction for Means {
+    fn forward(&self, ctx: &mut Context<'_>, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
+        ctx.save(inputs[1]);
+        // Once, by blocks, instead of element by element in the kernel.
+        Ok(vec![self.call(&[&inputs[0].contiguous()?, inputs[1]])?])
+    }
+
+    fn backward(&self, ctx: &Context<'_>, grads: &[Option<Tensor>]) -> Result<Vec<Option<Tensor>>> {
+        let Some(grad) = &grads[0] else { return Ok(vec![None, None]) };
+        let back = Means { regions: self.regions, transposed: !self.transposed };
+        Ok(vec![Some(only(self.regions.op, back.apply(&[grad, &ctx.saved(0)?])?)?), None])
+    }
+}
+
+/// The greatest pixels of bins, and their places in the maps if they are asked for.
+#[derive(Clone, Copy, Debug)]
+struct Greatest {
+    regions: Regions,
+    places: bool,
+}
+
+impl CustomOp for Greatest {
+    fn name(&self) -> &'static str {
+        self.regions.op
+    }
+
+    fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
+        let result = self.regions.result(inputs[0], inputs[1]);
+        let places = self.places.then(|| result.clone().with_dtype(DType::I64));
+        Ok(std::iter::once(result).chain(places).collect())
+    }
+
+    fn cpu(&self) -> Option<&dyn CpuKernel> {
+        Some(self)
+    }
+
+    fn decompose(&self, inputs: &[&Tensor]) -> Option<Result<Outputs>> {
+        on_host(*self, inputs)
+    }
+}
+
+impl Greatest {
+    fn compute<R: Real>(&self, inputs: &[CpuInput<'_>], outputs: &mut [CpuOutput<'_>]) -> Result<()> {
+        let Regions { op, bins, maps } = &self.regions;
+        let (x, rois) = (inputs[0].rows::<R>()?, inputs[1].rows::<f64>()?);
+        let Some((y, places)) = outputs.split_first_mut() else { return Ok(()) };
+        let places = places.first_mut().map(|places| places.rows::<i64>()).transpose()?;
+        regions::greatest(op, bins, *maps, (&x, &rois), y.rows::<R>()?, places)
+    }
+}
+
+impl CpuKernel for Greatest {
+    fn run(&self, inputs: &[CpuInput<'_>], outputs: &mut [CpuOutput<'_>]) -> Result<()> {
+        match inputs[0].dtype() {
+            DType::F64 => self.compute::<f64>(inputs, outputs),
+            _ => self.compute::<f32>(inputs, outputs),
+        }
+    }
+}
+
+impl MultiFunction for Greatest {
+    fn forward(&self, ctx: &mut Context<'_>, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
+        let op = Greatest { places: ctx.needs_input_grad(0), ..*self };
+        let mut made = op.call_all(&[&inputs[0].contiguous()?, inputs[1]])?.into_iter();
+        let y = only(self.regions.op, &mut made)?;
+        made.for_each(|places| ctx.save(&places));
+        Ok(vec![y])
+    }
+
+    fn backward(&self, ctx: &Context<'_>, grads: &[Option<Tensor>]) -> Result<Vec<Option<Tensor>>> {
+        let Some(grad) = &grads[0] else { return Ok(vec![None, None]) };
+        // One element more takes what belongs to bins without pixels.
+        let (shape, places) = (self.regions.maps.0, ctx.saved(0)?.flatten(0, -1)?);
+        let numel = shape.iter().product::<usize>();
+        let all = Tensor::zeros([numel + 1]).dtype(grad.dtype()).device(grad.device()).build()?;
+        let all = all.scatter_add(0, &places, &grad.flatten(0, -1)?)?;
+        Ok(vec![Some(all.narrow(0, 0, numel)?.reshape(shape)?), None])
+    }
 }
 
 /// Each region averaged over `output_size` bins of points between pixels, `sampling_ratio` × `sampling_ratio` of them in
-/// a bin (as many as the bin has pixels where `None`): `[K, C, height, width]`. `spatial_scale` leads from the boxes'
-/// pixels to the map's; with `aligned` the middle of a pixel is at a half. Follows `torchvision.ops.roi_align` ("Mask
-/// R-CNN", K. He et al., 2017).
+/// a bin (as many as the bin has pixels where it is `None` or 0): `[K, C, height, width]`. `spatial_scale` leads from the
+/// boxes' pixels to the map's; with `aligned` the middle of a pixel is at a half. Follows `torchvision.ops.roi_align`
+/// ("Mask R-CNN", K. He et al., 2017).
 ///
 /// # Errors
 /// Where these are no floating-point feature maps `[B, C, H, W]`, or a region is in no image.
@@ -241,73 +284,15 @@ pub fn roi_align(
     sampling_ratio: Option<usize>,
     aligned: bool,
 ) -> Result<Tensor> {
-    let task = Task::new("roi_align", x, &rois.into(), output_size)?;
-    check_samples("roi_align", &task, spatial_scale, sampling_ratio)?;
-    let offset = if aligned { 0.5 } else { 0.0 };
-    let least = if aligned { None } else { Some(1.0) };
-    let channels = task.channels;
-    in_precision!(x, points(Regions::new(&task, channels, false), &task, spatial_scale, sampling_ratio, offset, least))
+    let ratio = sampling_ratio.filter(|n| *n > 0);
+    let take = Take::Points { ratio, aligned, bare: false };
+    let bins = Bins { rows: output_size.0, columns: output_size.1, scale: spatial_scale, take };
+    let regions = Regions::new("roi_align", x, bins, false)?;
+    regions.run(x, &rois.into(), Means { regions, transposed: false })
 }
 
-/// Refuses more points than could be meant.
-#[track_caller]
-fn check_samples(op: &'static str, task: &Task, scale: f64, ratio: Option<usize>) -> Result<()> {
-    ensure!(scale.is_finite(), Argument, op, "spatial_scale = {scale}");
-    let (rows, columns) = task.bins;
-    let points: f64 = match ratio {
-        Some(n) => (n as f64).powi(2) * (rows * columns * task.rois.len()) as f64,
-        None => task
-            .rois
-            .iter()
-            .map(|[_, x1, y1, x2, y2]| {
-                let side = |from: f64, to: f64, bins: usize| ((to - from) * scale).max(1.0) + bins as f64;
-                side(*x1, *x2, columns) * side(*y1, *y2, rows)
-            })
-            .sum(),
-    };
-    ensure!(points < 1e9, Argument, op, "{points} points between pixels are too many");
-    // Each lies between four pixels.
-    check_bytes(op, points as usize * 4 * size_of::<(u32, f64)>())
-}
-
-fn points<R: Real>(
-    mut map: Regions<R>,
-    task: &Task,
-    scale: f64,
-    ratio: Option<usize>,
-    offset: f64,
-    least: Option<f64>,
-) -> Regions<R> {
-    let (rows, columns) = task.bins;
-    let half = R::of(0.5);
-    for roi in &task.rois {
-        let place = |i: usize| R::of(roi[i]) * R::of(scale) - R::of(offset);
-        let (x1, y1) = (place(1), place(2));
-        let side = |from: R, to: R| {
-            let side = to - from;
-            least.map_or(side, |least| side.most(R::of(least)))
-        };
-        let (w, h) = (side(x1, place(3)), side(y1, place(4)));
-        let (bin_w, bin_h) = (w / R::of(columns as f64), h / R::of(rows as f64));
-        let count = |bin: R| ratio.unwrap_or_else(|| bin.ceil().wide().max(0.0) as usize);
-        let (grid_h, grid_w) = (count(bin_h), count(bin_w));
-        let share = R::of(1.0) / R::of((grid_h as f64 * grid_w as f64).max(1.0));
-        for (row, column) in (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column))) {
-            for iy in 0..grid_h {
-                let step = R::of(iy as f64) + half;
-                let y = y1 + R::of(row as f64) * bin_h + step * bin_h / R::of(grid_h as f64);
-                for ix in 0..grid_w {
-                    let step = R::of(ix as f64) + half;
-                    map.between(y, x1 + R::of(column as f64) * bin_w + step * bin_w / R::of(grid_w as f64), share);
-                }
-            }
-            map.end_bin();
-        }
-    }
-    map
-}
-
-/// [`roi_align`] in which each bin has channels of its own: `[K, C / (height · width), height, width]`. Follows
+/// [`roi_align`] in which each bin has channels of its own: `[K, C / (height · width), height, width]`; without a
+/// sampling ratio NaN where a region has no width or height. Follows
 /// `torchvision.ops.ps_roi_align` ("Light-Head R-CNN", Z. Li et al., 2017).
 ///
 /// # Errors
@@ -320,23 +305,10 @@ pub fn ps_roi_align(
     spatial_scale: f64,
     sampling_ratio: Option<usize>,
 ) -> Result<Tensor> {
-    let op = "ps_roi_align";
-    let task = Task::new(op, x, &rois.into(), output_size)?;
-    check_samples(op, &task, spatial_scale, sampling_ratio)?;
-    let channels = task.by_position(op)?;
-    in_precision!(x, points(Regions::new(&task, channels, true), &task, spatial_scale, sampling_ratio, 0.5, None))
-}
-
-/// The pixels of a bin: from and to, cut off at `most`.
-fn span(bin: usize, bins: usize, start: f64, size: f64, most: usize) -> (usize, usize) {
-    let step = size as f32 / bins as f32;
-    let cut = |v: f64| (v + start).clamp(0.0, most as f64) as usize;
-    (cut(f64::from((bin as f32 * step).floor())), cut(f64::from(((bin + 1) as f32 * step).ceil())))
-}
-
-/// The pixels of a region in the map, rounded: left, top, right, bottom.
-fn rounded(roi: &[f64; 5], scale: f64) -> [f64; 4] {
-    std::array::from_fn(|i| f64::from((roi[i + 1] as f32 * scale as f32).round()))
+    let take = Take::Points { ratio: sampling_ratio.filter(|n| *n > 0), aligned: true, bare: true };
+    let bins = Bins { rows: output_size.0, columns: output_size.1, scale: spatial_scale, take };
+    let regions = Regions::new("ps_roi_align", x, bins, true)?;
+    regions.run(x, &rois.into(), Means { regions, transposed: false })
 }
 
 /// Each region averaged over bins of whole pixels, each bin with channels of its own: `[K, C / (height · width), height,
@@ -351,65 +323,23 @@ pub fn ps_roi_pool(
     output_size: (usize, usize),
     spatial_scale: f64,
 ) -> Result<Tensor> {
-    let op = "ps_roi_pool";
-    let task = Task::new(op, x, &rois.into(), output_size)?;
-    let channels = task.by_position(op)?;
-    in_precision!(x, averages(&task, channels, spatial_scale))
+    let bins = Bins { rows: output_size.0, columns: output_size.1, scale: spatial_scale, take: Take::Mean };
+    let regions = Regions::new("ps_roi_pool", x, bins, true)?;
+    regions.run(x, &rois.into(), Means { regions, transposed: false })
 }
 
-fn averages<R: Real>(task: &Task, channels: usize, scale: f64) -> Regions<R> {
-    let mut map = Regions::new(task, channels, true);
-    let (rows, columns) = task.bins;
-    for roi in &task.rois {
-        let [x1, y1, x2, y2] = rounded(roi, scale);
-        let (w, h) = ((x2 - x1).max(1.0), (y2 - y1).max(1.0));
-        for (row, column) in (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column))) {
-            let (top, bottom) = span(row, rows, y1, h, task.height.saturating_sub(1));
-            let (left, right) = span(column, columns, x1, w, task.width.saturating_sub(1));
-            let area = bottom.saturating_sub(top) * right.saturating_sub(left);
-            let share = R::of(1.0) / R::of(area.max(1) as f64);
-            for i in top..bottom {
-                map.pixels.extend((left..right).map(|j| ((i * task.width + j) as u32, share)));
-            }
-            map.end_bin();
-        }
-    }
-    map
-}
-
-/// The greatest pixel of each bin of each region: `[K, C, height, width]`; 0 where a bin is empty. Follows
-/// `torchvision.ops.roi_pool` ("Fast R-CNN", R. Girshick, 2015).
+/// The greatest pixel of each bin of each region: `[K, C, height, width]`; 0 where a bin is empty. NaN is greater than
+/// nothing. Follows `torchvision.ops.roi_pool` ("Fast R-CNN", R. Girshick, 2015).
 ///
 /// # Errors
 /// As [`roi_align`].
 #[track_caller]
 pub fn roi_pool(x: &Tensor, rois: impl Into<Rois>, output_size: (usize, usize), spatial_scale: f64) -> Result<Tensor> {
-    let task = Task::new("roi_pool", x, &rois.into(), output_size)?;
-    let values = x.detach().to_dtype(DType::F64)?.to_vec::<f64>()?;
-    let ((rows, columns), area) = (task.bins, task.height * task.width);
-    let shape = [task.rois.len(), task.channels, rows, columns];
-    let numel = shape.iter().product();
-    let (mut greatest, mut empty) = (Vec::with_capacity(numel), Vec::with_capacity(numel));
-    for roi in &task.rois {
-        let [x1, y1, x2, y2] = rounded(roi, spatial_scale);
-        let (w, h) = ((x2 - x1 + 1.0).max(1.0), (y2 - y1 + 1.0).max(1.0));
-        for channel in 0..task.channels {
-            let plane = (roi[0] as usize * task.channels + channel) * area;
-            for (row, column) in (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column))) {
-                let (top, bottom) = span(row, rows, y1, h, task.height);
-                let (left, right) = span(column, columns, x1, w, task.width);
-                let places = (top..bottom).flat_map(|i| (left..right).map(move |j| plane + i * task.width + j));
-                let best = places.fold(None, |best: Option<usize>, at| match best {
-                    Some(best) if values[best] >= values[at] => Some(best),
-                    _ => Some(at),
-                });
-                greatest.push(best.unwrap_or(0) as i64);
-                empty.push(best.is_none());
-            }
-        }
-    }
-    if x.numel() == 0 || numel == 0 {
-        return Tensor::zeros(shape).dtype(x.dtype()).build();
-    }
-    x.take(&Tensor::from_vec(greatest, shape)?)?.masked_fill(&Tensor::from_vec(empty, shape)?, 0.0)
+    let bins = Bins { rows: output_size.0, columns: output_size.1, scale: spatial_scale, take: Take::Greatest };
+    let regions = Regions::new("roi_pool", x, bins, false)?;
+    regions.run(x, &rois.into(), Greatest { regions, places: false })
 }
+
+#[cfg(test)]
+#[path = "roi_tests.rs"]
+mod tests;
