@@ -1,6 +1,6 @@
 """The folders that record_datasets.py makes: one or more for each class of torchvision.datasets."""
 
-import bz2, io, json, pickle, struct, zlib
+import bz2, io, json, os, pickle, struct, zlib
 
 import numpy as np
 import torch
@@ -412,6 +412,15 @@ def videos(R):
     case("RandomClipSampler", f, lambda r: D.Kinetics(r, 3, split="val", num_workers=0), direct=drawn)
 
 
+def folders(R):
+    f = R.images("cat", ["2.png", "1.JPG", "deep/12.png"]) + R.images("dog", ["9.webp", "10.png"])
+    f += R.images("empty", ["no.gif"]) + [["text", "cat/2.txt", "none"]]
+    some = [x for x in f if not x[1].startswith("empty")]
+    R.case("DatasetFolder", some, lambda r: D.DatasetFolder(r, D.folder.pil_loader, (".jpg", ".png")))
+    valid = lambda path: "2" in os.path.basename(path) and not path.endswith("txt")
+    R.case("ImageFolder:valid", f, lambda r: D.ImageFolder(r, is_valid_file=valid, allow_empty=True), wrap=lambda s: s)
+
+
 def record(R):
     videos(R)
     labelled(R)
@@ -421,3 +430,4 @@ def record(R):
     things(R)
     sequences(R)
     flows(R)
+    folders(R)

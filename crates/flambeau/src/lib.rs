@@ -125,6 +125,12 @@ pub mod cuda {
 /// Images: files, datasets, transforms, utilities.
 pub mod vision {
     pub use flambeau_vision::*;
+
+    /// Tensors that say what they are, and samples made of them.
+    pub mod tv_tensors {
+        pub use flambeau_nn_derive::SampleViaFacade as Sample;
+        pub use flambeau_vision::tv_tensors::*;
+    }
 }
 
 /// What a program needs most, in one `use`.

@@ -1,5 +1,6 @@
 //! The derive macros of flambeau: `#[derive(Module)]` makes a struct of parts into a module of `flambeau-nn`,
-//! `#[derive(Collate)]` a struct of samples into one that `flambeau-data` makes batches of.
+//! `#[derive(Collate)]` a struct of samples into one that `flambeau-data` makes batches of, `#[derive(Sample)]` a struct of
+//! images and what belongs to them into one that the transforms of `flambeau-vision` take.
 //!
 //! The first writes down which parts a module has, and nothing else: what people do with them (state
 //! dicts, moving, printing) are ordinary methods of the `Module` trait, so the code it emits is short
@@ -8,6 +9,7 @@
 mod collate;
 mod expand;
 mod options;
+mod sample;
 mod tensors;
 
 use proc_macro::TokenStream;
@@ -70,4 +72,24 @@ pub fn collate(input: TokenStream) -> TokenStream {
 pub fn collate_via_facade(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     collate::collate(&input, &parse_quote!(::flambeau::data)).unwrap_or_else(|e| e.to_compile_error()).into()
+}
+
+/// Makes a struct a sample that transforms of images take: a transform draws its numbers once and treats every part by
+/// its kind. A field is a sample itself: a tensor, an image, a mask, boxes, key points, a tuple, list, option or map of
+/// those, another struct that derives it; or a number, a text or a truth value, which passes through.
+///
+/// - `#[sample(skip)]`: passes through as it is, of any type that is `Clone`
+///
+/// A part is called as its field, which matters to transforms that look for `labels`.
+#[proc_macro_derive(Sample, attributes(sample))]
+pub fn sample(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    sample::sample(&input, &parse_quote!(::flambeau_vision)).unwrap_or_else(|e| e.to_compile_error()).into()
+}
+
+/// The same for programs that depend on the facade `flambeau` alone, which exports it as `Sample`.
+#[proc_macro_derive(SampleViaFacade, attributes(sample))]
+pub fn sample_via_facade(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    sample::sample(&input, &parse_quote!(::flambeau::vision)).unwrap_or_else(|e| e.to_compile_error()).into()
 }

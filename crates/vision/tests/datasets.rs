@@ -5,7 +5,7 @@ use flambeau_data::{Collate, Sampler};
 use flambeau_tensor::{DType, Generator, Tensor};
 use flambeau_vision::Result;
 use flambeau_vision::datasets::*;
-use flambeau_vision::io::{ImageReadMode, read_image_as};
+use flambeau_vision::io::{ImageReadMode, pil_loader, read_image_as};
 use flambeau_vision::transforms::RandomHorizontalFlip;
 use flambeau_vision::tv_tensors::{BoundingBoxes, Image, Mask, Video};
 use serde_json::{Value as Json, json};
@@ -325,7 +325,18 @@ fn open(key: &str, r: &Path) -> Result<Read> {
             let ranks = ["kingdom", "phylum", "class", "full", "genus"];
             whole!(INaturalist::new(r).version("2021_valid").target_type(ranks))
         }
+        "DatasetFolder" => {
+            let set = DatasetFolder::new(r, |path: &Path| pil_loader(path)).extensions(["jpg", "png"]).build()?;
+            Ok(Read { classes: set.classes().to_vec(), items: items(&set), wrapped: None })
+        }
         "ImageFolder" => whole!(ImageFolder::new(r)),
+        "ImageFolder:valid" => {
+            let second = |path: &Path| {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                name.contains('2') && !name.ends_with("txt")
+            };
+            whole!(ImageFolder::new(r).is_valid_file(second).allow_empty(true))
+        }
         "ImageNet" => whole!(ImageNet::new(r).split(Val)),
         "Imagenette" => whole!(Imagenette::new(r).split(Val).size("160px")),
         "InStereo2k" => pairs(InStereo2k::new(r).split(Test).build()),

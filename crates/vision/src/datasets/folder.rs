@@ -1,6 +1,10 @@
-//! Images in a folder for each class.
+//! Images and other files in a folder for each class.
 
-use super::options::{Loader, TargetTransform, TransformSlot, Transforms};
+mod any;
+
+pub use any::{DatasetFolder, DatasetFolderBuilder};
+
+use super::options::{Loader, TargetTransform, TransformSlot, Transforms, ValidFile};
 use super::{Dataset, TvSamples};
 use crate::io::{ImageReadMode, ImageReadOptions, pil_loader, read_image_as};
 use crate::tv_tensors::Image;
@@ -58,6 +62,8 @@ builder! {
         /// The endings of the files to take, without the dot, in any case: those of
         /// torchvision unless set: jpg, jpeg, png, ppm, bmp, pgm, tif, tiff, webp.
         extensions: ~into Vec<&'static str> = super::listed::IMAGES.to_vec(),
+        /// Which files to take instead, by their whole path: a function that says so.
+        is_valid_file: ~into ValidFile = ValidFile::default(),
         /// The channels of the images: RGB unless set, as [`pil_loader`] reads them.
         mode: ImageReadMode = ImageReadMode::Rgb,
         /// Turn and mirror the images as their EXIF data say. False unless set.
@@ -69,23 +75,10 @@ builder! {
 
 impl ImageFolder {
     fn from_builder(b: ImageFolderBuilder) -> Result<Self> {
-        let folders = subfolders(&b.root)?;
-        ensure!(
-            !folders.is_empty(),
-            Format,
-            format!("read {}", b.root.display()),
-            "there is no folder in it, so no class"
-        );
-        let (samples, empty) = images_of_classes(&folders, &b.extensions)?;
-        ensure!(
-            empty.is_empty() || b.allow_empty,
-            Format,
-            format!("read {}", b.root.display()),
-            "no image in the folder of {}; the endings are {}",
-            empty.join(", "),
-            b.extensions.join(", ")
-        );
-        let classes = folders.into_iter().map(|(name, _)| name).collect();
+        let (classes, samples) = match b.is_valid_file.get() {
+            Some(valid) => labelled(&b.root, valid, b.allow_empty, "")?,
+            None => by_endings(&b.root, &b.extensions, b.allow_empty)?,
+        };
         let transforms = Transforms::new(b.transform, b.target_transform)?;
         let read = ImageReadOptions::new().mode(b.mode).apply_exif_orientation(b.apply_exif_orientation);
         Ok(ImageFolder { root: b.root, classes, samples, read, loader: b.loader, transforms })
@@ -174,21 +167,55 @@ pub(super) fn subfolders(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
     Ok(folders)
 }
 
+/// The classes, and the files with the labels of theirs.
+type Labelled = (Vec<String>, Vec<(PathBuf, i64)>);
+
+/// A class for each folder in `root`, of the files that are `valid`; an error about a class without any ends in `hint`.
+fn labelled(root: &Path, valid: &dyn Fn(&Path) -> bool, allow_empty: bool, hint: &str) -> Result<Labelled> {
+    let place = || format!("read {}", root.display());
+    let folders = subfolders(root)?;
+    ensure!(!folders.is_empty(), Format, place(), "there is no folder in it, so no class");
+    let (samples, empty) = files_of_classes(&folders, valid)?;
+    let full = empty.is_empty() || allow_empty;
+    ensure!(full, Format, place(), "no file to take in the folder of {}{hint}", empty.join(", "));
+    Ok((folders.into_iter().map(|(name, _)| name).collect(), samples))
+}
+
+/// [`labelled`] by the endings of files.
+fn by_endings(root: &Path, endings: &[&str], allow_empty: bool) -> Result<Labelled> {
+    let hint = format!("; the endings are {}", endings.join(", "));
+    labelled(root, &|path| ends_in(path, endings), allow_empty, &hint)
+}
+
 /// The images under each folder with its place in the list, and the names of the folders without any.
 #[allow(clippy::type_complexity)]
 pub(super) fn images_of_classes<'a>(
     folders: &'a [(String, PathBuf)],
     extensions: &[&str],
 ) -> Result<(Vec<(PathBuf, i64)>, Vec<&'a str>)> {
+    files_of_classes(folders, &|path| ends_in(path, extensions))
+}
+
+#[allow(clippy::type_complexity)]
+fn files_of_classes<'a>(
+    folders: &'a [(String, PathBuf)],
+    valid: &dyn Fn(&Path) -> bool,
+) -> Result<(Vec<(PathBuf, i64)>, Vec<&'a str>)> {
     let (mut samples, mut empty) = (Vec::new(), Vec::new());
     for (label, (name, folder)) in folders.iter().enumerate() {
         let before = samples.len();
-        images_under(folder, extensions, &mut |path| samples.push((path, label as i64)))?;
+        files_under(folder, valid, &mut |path| samples.push((path, label as i64)))?;
         if samples.len() == before {
             empty.push(name.as_str());
         }
     }
     Ok((samples, empty))
+}
+
+/// Whether the name ends in one of `endings`, in any case, with or without their dot.
+fn ends_in(path: &Path, endings: &[&str]) -> bool {
+    let ending = path.extension().map(|e| e.to_string_lossy().into_owned()).unwrap_or_default();
+    endings.iter().any(|e| e.trim_start_matches('.').eq_ignore_ascii_case(&ending))
 }
 
 /// What is in `folder`.
@@ -197,13 +224,9 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     list.map(|entry| entry.map(|e| e.path()).map_err(|e| Error::io("read", folder, e))).collect()
 }
 
-/// Calls `found` with the images under `folder` in torchvision's order: folders by the whole of their
+/// Calls `found` with the files under `folder` that are `valid`, in torchvision's order: folders by the whole of their
 /// paths, the files of each by name.
-fn images_under(folder: &Path, extensions: &[&str], found: &mut dyn FnMut(PathBuf)) -> Result<()> {
-    let is_image = |path: &Path| {
-        let ending = path.extension().map(|e| e.to_string_lossy().into_owned()).unwrap_or_default();
-        extensions.iter().any(|e| e.trim_start_matches('.').eq_ignore_ascii_case(&ending))
-    };
+fn files_under(folder: &Path, valid: &dyn Fn(&Path) -> bool, found: &mut dyn FnMut(PathBuf)) -> Result<()> {
     // Links are followed; a folder that was met is not walked again, so a circle of links ends.
     let (mut walk, mut met, mut files) = (vec![folder.to_path_buf()], HashSet::new(), Vec::new());
     while let Some(folder) = walk.pop() {
@@ -211,7 +234,7 @@ fn images_under(folder: &Path, extensions: &[&str], found: &mut dyn FnMut(PathBu
             continue;
         }
         let (folders, mut here): (Vec<_>, Vec<_>) = entries(&folder)?.into_iter().partition(|path| path.is_dir());
-        here.retain(|path| is_image(path));
+        here.retain(|path| valid(path));
         here.sort();
         files.push((folder.into_os_string(), here));
         walk.extend(folders);

@@ -44,7 +44,7 @@ pub use flow::{
     FlyingChairs, FlyingChairsBuilder, FlyingThings3D, FlyingThings3DBuilder, Hd1k, Hd1kBuilder, KittiFlow,
     KittiFlowBuilder, Sintel, SintelBuilder,
 };
-pub use folder::{ImageFolder, ImageFolderBuilder};
+pub use folder::{DatasetFolder, DatasetFolderBuilder, ImageFolder, ImageFolderBuilder};
 pub use idx::read_idx;
 pub use kinds::{
     Caltech101, Caltech101Builder, CelebA, CelebABuilder, Cityscapes, CityscapesBuilder, INaturalist,
@@ -62,7 +62,7 @@ pub use mnist::{
     Emnist, EmnistBuilder, EmnistSplit, FashionMnist, FashionMnistBuilder, Kmnist, KmnistBuilder, Mnist, MnistBuilder,
     Qmnist, QmnistBuilder,
 };
-pub use options::{Loader, TargetTransform, TransformSlot};
+pub use options::{Loader, TargetTransform, TransformSlot, ValidFile};
 pub use readers::{Mat, MatVar, XmlElement, read_flo, read_mat, read_pfm};
 pub use sequences::{
     LfwPairs, LfwPairsBuilder, MovingMnist, MovingMnistBuilder, PhotoTour, PhotoTourBuilder, PhotoTourItem,

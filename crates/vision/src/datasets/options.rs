@@ -102,6 +102,29 @@ impl Loader {
     }
 }
 
+/// Whether a file is one of a data set, or what the data set goes by itself.
+#[derive(Clone, Default)]
+pub struct ValidFile(Option<Arc<dyn Fn(&Path) -> bool + Send + Sync>>);
+
+impl<F: Fn(&Path) -> bool + Send + Sync + 'static> From<F> for ValidFile {
+    fn from(f: F) -> Self {
+        ValidFile(Some(Arc::new(f)))
+    }
+}
+
+impl fmt::Debug for ValidFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Some(_)" } else { "None" })
+    }
+}
+
+impl ValidFile {
+    /// The function, if there is one.
+    pub(super) fn get(&self) -> Option<&(dyn Fn(&Path) -> bool + Send + Sync)> {
+        self.0.as_deref()
+    }
+}
+
 /// Both together, applied to an item.
 pub(super) struct Transforms<T = i64> {
     image: Option<Arc<dyn PartsTransform>>,

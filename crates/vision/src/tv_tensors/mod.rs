@@ -18,6 +18,7 @@
 
 mod sample;
 
+pub use flambeau_nn_derive::Sample;
 pub use sample::{Parts, Sample};
 pub(crate) use sample::{query_chw, query_size};
 

@@ -16,6 +16,33 @@ use std::hash::{BuildHasher, Hash};
 /// assert_eq!(Parts::of(&sample).size()?, (8, 8));
 /// # Ok::<(), flambeau_tensor::Error>(())
 /// ```
+///
+/// A struct of one's own:
+///
+/// ```
+/// use flambeau_tensor::{Tensor, tensor};
+/// use flambeau_vision::transforms::{RandomHorizontalFlip, SampleTransform};
+/// use flambeau_vision::tv_tensors::{BoundingBoxFormat, BoundingBoxes, Image, Sample};
+/// use std::sync::Arc;
+///
+/// #[derive(Sample)]
+/// struct Street {
+///     image: Image,
+///     cars: BoundingBoxes,
+///     labels: Tensor,
+///     night: bool,
+///     #[sample(skip)]
+///     camera: Arc<str>,
+/// }
+///
+/// let cars = BoundingBoxes::new(tensor!([[1.0, 2.0, 11.0, 8.0]]), BoundingBoxFormat::XYXY, (20, 30))?;
+/// let image = Image::new(Tensor::rand([3, 20, 30]).build()?)?;
+/// let street = Street { image, cars, labels: tensor!([1i64]), night: false, camera: "north".into() };
+/// let turned = RandomHorizontalFlip::new().p(1.0).build()?.on(street)?;
+/// assert_eq!(turned.cars.to_vec::<f32>()?, [19.0, 2.0, 29.0, 8.0]);
+/// assert_eq!((turned.labels.to_vec::<i64>()?, turned.night, &*turned.camera), (vec![1], false, "north"));
+/// # Ok::<(), flambeau_tensor::Error>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no sample that a transform can walk through",
     note = "`#[derive(Sample)]` makes a struct of tensors one"

@@ -49,7 +49,7 @@ fn what_is_missing_is_named() {
     assert!(fault().contains("there is no folder in it, so no class"));
     picture(&root.path().join("cat/1.png"), 1);
     std::fs::create_dir(root.path().join("dog")).unwrap();
-    assert!(fault().contains("no image in the folder of dog; the endings are jpg, jpeg, png"), "{}", fault());
+    assert!(fault().contains("no file to take in the folder of dog; the endings are jpg, jpeg, png"), "{}", fault());
     assert_eq!(ImageFolder::new(root.path()).allow_empty(true).build().unwrap().len(), 1);
     let error = ImageFolder::new(root.path().join("nowhere")).build().unwrap_err().to_string();
     assert!(error.contains("nowhere"), "{error}");
@@ -57,6 +57,31 @@ fn what_is_missing_is_named() {
     std::fs::write(root.path().join("dog/broken.png"), b"\x89PNG\r\n\x1a\n").unwrap();
     let error = ImageFolder::new(root.path()).build().unwrap().get(1).unwrap_err().to_string();
     assert!(error.contains("broken.png: the file ends at byte 8, before the end of the image"), "{error}");
+}
+
+#[test]
+fn files_are_taken_by_endings_or_by_a_function() {
+    let root = tempfile::tempdir().unwrap();
+    ["a/1.png", "a/2.png", "b/1.png"].iter().for_each(|name| picture(&root.path().join(name), 3));
+    let ones = |path: &Path| path.file_stem().is_some_and(|name| name == "1");
+    assert_eq!(ImageFolder::new(root.path()).is_valid_file(ones).build().unwrap().targets(), [0, 1]);
+    let only_a = |path: &Path| path.parent().is_some_and(|folder| folder.ends_with("a"));
+    let folder = || ImageFolder::new(root.path()).is_valid_file(only_a);
+    let error = folder().build().unwrap_err().to_string();
+    assert!(error.contains("no file to take in the folder of b") && !error.contains("endings"), "{error}");
+    assert_eq!(folder().allow_empty(true).build().unwrap().targets(), [0, 0]);
+
+    let files = || DatasetFolder::new(root.path(), |path: &Path| crate::io::read_image(path));
+    let set = files().extensions([".PNG"]).target_transform(|label| label + 10).build().unwrap();
+    assert_eq!((set.len(), set.classes(), set.class_to_idx()["b"]), (3, &["a".into(), "b".into()][..], 1));
+    assert_eq!((set.get(2).unwrap().0.shape(), set.get(2).unwrap().1), (&[1, 2, 2][..], 11));
+    assert!(set.get(3).unwrap_err().to_string().contains("index 3 is out of range for 3 samples"));
+    assert_eq!(files().is_valid_file(ones).build().unwrap().targets(), [0, 1]);
+    for (wrong, what) in [(files(), "both missing"), (files().extensions(["png"]).is_valid_file(ones), "both given")] {
+        let error = wrong.build().unwrap_err().to_string();
+        assert!(error.contains(what), "{error}");
+    }
+    assert!(files().extensions(["jpg"]).build().is_err());
 }
 
 #[cfg(unix)]
