@@ -508,3 +508,13 @@ fn renorm_leaves_what_has_no_norm() -> Result<()> {
     assert!(y[0].is_nan() && y[1] == 1.0 && (y[2] - 0.9).abs() < 1e-6 && (y[3] - 1.2).abs() < 1e-6, "{y:?}");
     Ok(())
 }
+
+#[test]
+fn ldexp_goes_to_both_ends() -> Result<()> {
+    let y = tensor!([f64::INFINITY, f64::NEG_INFINITY, 130.0, -140.0]);
+    assert_eq!(
+        tensor!([1.5, 1.5, 0.25, 8.0]).ldexp(&y)?.to_vec::<f32>()?,
+        [f32::INFINITY, 0.0, f32::INFINITY, 2f32.powi(-137)]
+    );
+    Ok(())
+}

@@ -384,7 +384,8 @@ impl Tensor {
                 return x.mul(&y.rpow(2.0)?);
             }
             let half = y.mul(0.5)?.trunc()?;
-            x.mul(&half.exp2()?)?.mul(&y.sub(&half)?.exp2()?)
+            let rest = y.sub(&half)?.masked_fill(&half.isinf()?, 0)?;
+            x.mul(&half.exp2()?)?.mul(&rest.exp2()?)
         })
     }
 
