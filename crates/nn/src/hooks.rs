@@ -1,6 +1,6 @@
 //! Hooks: functions that are called around a module's forward and backward and with its state, on one module or on all.
 
-use crate::identity::{self, Key};
+use crate::identity::{self, Key, Mark};
 use crate::{DynModule, LoadReport, Module};
 use flambeau_autograd::{Context, MultiFunction};
 use flambeau_tensor::{Error, ErrorKind, Result, StateDict, Tensor, Tensors};
@@ -35,7 +35,7 @@ struct Registry {
     /// What else hangs on modules.
     others: usize,
     global: Vec<(u64, Hook)>,
-    of_modules: HashMap<Key, (Weak<u8>, Vec<(u64, Hook)>)>,
+    of_modules: HashMap<Key, (Weak<Mark>, Vec<(u64, Hook)>)>,
 }
 
 /// How many hooks there are. While there is none, a call looks at nothing else.
@@ -49,7 +49,7 @@ fn registry() -> MutexGuard<'static, Registry> {
 impl Registry {
     /// Forgets the hooks of modules that are gone, and counts the others. What is forgotten is returned, to be dropped
     /// without the lock.
-    fn settle(&mut self) -> Vec<(Weak<u8>, Vec<(u64, Hook)>)> {
+    fn settle(&mut self) -> Vec<(Weak<Mark>, Vec<(u64, Hook)>)> {
         let gone = self.of_modules.extract_if(|_, (alive, hooks)| alive.strong_count() == 0 || hooks.is_empty());
         let gone = gone.map(|(_, entry)| entry).collect();
         let count = self.global.len() + self.of_modules.values().map(|(_, hooks)| hooks.len()).sum::<usize>();
@@ -111,6 +111,14 @@ pub(crate) fn hang(more: isize) {
     registry.others = registry.others.saturating_add_signed(more);
     let _gone = registry.settle();
     drop(registry);
+}
+
+/// Drops the hooks of modules that are gone, as one of them is now.
+pub(crate) fn forget_gone() {
+    if !none() {
+        let gone = registry().settle();
+        drop(gone);
+    }
 }
 
 /// True where nothing hangs on any module.

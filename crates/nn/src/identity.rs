@@ -1,6 +1,7 @@
 //! What tells one module from another, wherever it moves: hooks hang on it.
 
 use crate::DynModule;
+use crate::hooks;
 use crate::parametrize::ParametrizationList;
 use crate::part::Item;
 use std::any::Any;
@@ -26,12 +27,21 @@ use std::sync::{Arc, Weak};
 ///     fn forward(&self, x: &Tensor) -> Result<Tensor> { x.mul(&x.sigmoid()?) }
 /// }
 /// ```
-pub struct ModuleId(Arc<u8>);
+pub struct ModuleId(Arc<Mark>);
+
+/// What an identity is. The hooks that hang on one go with it.
+pub(crate) struct Mark;
+
+impl Drop for Mark {
+    fn drop(&mut self) {
+        hooks::forget_gone();
+    }
+}
 
 impl ModuleId {
     /// A new one.
     pub fn new() -> ModuleId {
-        ModuleId(Arc::new(0))
+        ModuleId(Arc::new(Mark))
     }
 
     /// The same identity, for the same module rebuilt.
@@ -67,7 +77,7 @@ pub(crate) struct Key {
 }
 
 /// The key of `module`, and a witness that it is still there.
-pub(crate) fn key(module: &DynModule) -> Option<(Key, Weak<u8>)> {
+pub(crate) fn key(module: &DynModule) -> Option<(Key, Weak<Mark>)> {
     let (id, types) = find(module)?;
     Some((Key { id: Arc::as_ptr(&id.0) as usize, types }, Arc::downgrade(&id.0)))
 }

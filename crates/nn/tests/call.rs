@@ -210,6 +210,35 @@ fn boxed_modules_without_tensors_are_told_apart_and_hooks_follow_a_module() -> R
     Ok(())
 }
 
+/// What a hook captured is freed with its module, not when the next hook is registered.
+#[test]
+fn hooks_go_with_their_module() -> Result<()> {
+    let _alone = alone();
+    let captured = Arc::new(());
+    let hooked = || -> Result<Linear> {
+        let (model, own) = (Linear::new(1, 1).build()?, captured.clone());
+        model.register_forward_hook(move |_, _, _| {
+            let _own = &own;
+            Ok(())
+        })?;
+        Ok(model)
+    };
+    // What a hook captured may be a module with hooks.
+    let (inner, outer) = (hooked()?, hooked()?);
+    outer.register_forward_hook(move |_, _, _| {
+        let _inner = &inner;
+        Ok(())
+    })?;
+    outer.call(&ones(&[1, 1]))?;
+    assert_eq!(Arc::strong_count(&captured), 3);
+    let moved = outer.to(DType::F64)?;
+    drop(outer);
+    assert_eq!(Arc::strong_count(&captured), 3, "a module that moves keeps them");
+    drop(moved);
+    assert_eq!(Arc::strong_count(&captured), 1);
+    Ok(())
+}
+
 #[test]
 fn hooks_of_the_state() -> Result<()> {
     let _alone = alone();

@@ -61,6 +61,7 @@ enum Format {
 }
 
 impl Format {
+    #[track_caller]
     fn of(path: &Path) -> Result<Format> {
         const KNOWN: &str = "`.safetensors`, `.pt`, `.pth` and `.npz` are known";
         let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());

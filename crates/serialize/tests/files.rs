@@ -392,6 +392,14 @@ fn what_the_format_cannot_hold_is_refused() {
 }
 
 #[test]
+fn a_name_that_tells_no_format_is_an_error_at_the_callers_line() {
+    for name in ["model", "model.bin"] {
+        let error = save(name, &one_of_each()).expect_err("no format");
+        assert!(error.location().is_some_and(|at| at.file() == file!()), "{error}");
+    }
+}
+
+#[test]
 fn the_old_file_stays_until_the_new_one_is_whole() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("model.safetensors");
