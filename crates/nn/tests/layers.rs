@@ -1,8 +1,12 @@
 //! What single layers compute where a person can check it, and what they refuse.
 
+#[allow(dead_code)] // other tests use the rest
+mod common;
+
+use common::{input, mark, near};
 use flambeau_autograd::Autograd;
 use flambeau_nn::*;
-use flambeau_tensor::{DType, Device, ErrorKind, PadMode, Padding, Result, Tensor};
+use flambeau_tensor::{DType, Device, ErrorKind, PadMode, Padding, Result, Tensor, no_grad};
 
 fn tensor(values: &[f32], shape: &[usize]) -> Tensor {
     Tensor::from_slice(values, shape).unwrap()
@@ -330,5 +334,103 @@ fn slopes_of_a_randomised_relu() -> Result<()> {
     relu.eval();
     close(&relu.call(&x)?, &[-1.5, 4.0, 0.0, -3.0]);
     assert!(RReLU::new().lower(1.0).upper(0.5).build().is_err());
+    Ok(())
+}
+
+/// The mark of what is left in x, and of the gradient of what it was made from.
+fn over<M: Layer + std::fmt::Debug>(layer: M, times: f64) -> Result<[f64; 2]> {
+    let x = input(&[3, 4]).requires_grad_()?;
+    let w = x.mul(times)?;
+    let y = layer.call(&w)?;
+    assert!(y.is(&w) || y.storage().is(w.storage()), "{layer:?}");
+    y.mul(&input(&[3, 4]))?.sum(..)?.backward()?;
+    Ok([mark(&w), mark(&x.grad().expect("a gradient"))])
+}
+
+#[test]
+fn activations_write_over_their_input_where_asked() -> Result<()> {
+    near("LeakyReLU", &over(LeakyReLU::new().negative_slope(0.3).inplace(true), 1.0)?, &[-0.900327, -0.900327]);
+    near("ELU", &over(ELU::new().alpha(0.5).inplace(true), 1.0)?, &[-0.879886, -0.763961]);
+    near("CELU", &over(CELU::new().alpha(0.5).inplace(true), 1.0)?, &[-0.905546, -0.659554]);
+    let hardtanh = Hardtanh::new().min_val(-0.5).max_val(0.7).inplace(true);
+    assert_eq!(format!("{hardtanh:?}"), "Hardtanh(min_val=-0.5, max_val=0.7, inplace=True)");
+    near("Hardtanh", &over(hardtanh, 1.0)?, &[-0.719182, -0.127013]);
+    near("ReLU6", &over(ReLU6::new().inplace(true), 8.0)?, &[-3.869221, -3.690288]);
+    near("Threshold", &over(Threshold::new(0.25, 3.0).inplace(true), 1.0)?, &[-0.589529, -0.552414]);
+    let rrelu = RReLU::new().lower(0.05).upper(0.9).inplace(true).build()?;
+    over(RReLU::new().inplace(true).build()?, 1.0)?;
+    over(Dropout::new(0.5).inplace(true).build()?, 1.0)?;
+    over(AlphaDropout::new(0.5).inplace(true).build()?, 1.0)?;
+    rrelu.eval();
+    assert_eq!(format!("{rrelu:?}"), "RReLU(lower=0.05, upper=0.9, inplace=True)");
+    near("RReLU", &over(rrelu, 1.0)?, &[-1.027018, -1.027018]);
+    assert_eq!(format!("{:?}", Hardswish::new().inplace(true)), "Hardswish()");
+    assert_eq!(format!("{:?}", LeakyReLU::new().inplace(true)), "LeakyReLU(negative_slope=0.01, inplace=True)");
+    let (dropout, x) = (Dropout2d::new(1.0).inplace(true).build()?, Tensor::ones([2, 3, 4, 4]).build()?);
+    dropout.call(&x)?;
+    assert_eq!(mark(&x), 0.0);
+    Ok(())
+}
+
+#[test]
+fn pools_of_infinite_norms_are_pools_of_the_extremes() -> Result<()> {
+    fn pooled<M: Layer>(pool: M, shape: &[usize]) -> Result<[f64; 2]> {
+        let x = input(shape).requires_grad_()?;
+        let y = pool.call(&x)?;
+        let slopes: Vec<f32> = (0..y.numel()).map(|i| (i as f32).cos()).collect();
+        y.mul(&Tensor::from_vec(slopes, y.shape())?)?.sum(..)?.backward()?;
+        Ok([mark(&y), mark(&x.grad().expect("a gradient"))])
+    }
+    let (most, least) = (f64::INFINITY, f64::NEG_INFINITY);
+    let (line, plane) =
+        (|p| LPPool1d::new(p, 3).stride(2).ceil_mode(true).build(), |p| LPPool2d::new(p, (3, 2)).build());
+    let space = |p| LPPool3d::new(p, 2).build();
+    near("1d", &pooled(line(most)?, &[2, 3, 7])?, &[-0.461643, -4.445716]);
+    near("2d", &pooled(plane(most)?, &[2, 3, 7, 6])?, &[-0.343738, -14.279857]);
+    near("3d", &pooled(space(most)?, &[1, 2, 4, 4, 4])?, &[0.715328, -4.700402]);
+    near("least 1d", &pooled(line(least)?, &[2, 3, 7])?, &[-0.052001, -2.814034]);
+    near("least 2d", &pooled(plane(least)?, &[2, 3, 7, 6])?, &[-0.143527, -5.498196]);
+    near("least 3d", &pooled(space(least)?, &[1, 2, 4, 4, 4])?, &[-0.102116, 1.603814]);
+    assert!(input(&[2, 3, 7]).lp_pool1d(0.0, 2).is_err() && input(&[2, 3, 7]).lp_pool1d(f64::NAN, 2).is_err());
+    Ok(())
+}
+
+#[test]
+fn layers_that_are_told_the_size_of_their_output() -> Result<()> {
+    let layer = ConvTranspose2d::new(2, 3, 3).stride((2, 3)).padding(1).output_padding(1).build()?;
+    no_grad(|| {
+        layer.weight.copy_(&input(&[2, 3, 3, 3]))?;
+        layer.bias.as_ref().expect("a bias").copy_(&input(&[3])).map(drop)
+    })?;
+    let x = input(&[1, 2, 3, 3]);
+    let y = layer.forward_to_size(&x, (5, 9))?;
+    assert_eq!(y.shape(), [1, 3, 5, 9]);
+    near("to a size", &[mark(&y)], &[-2.520317]);
+    assert_eq!(layer.forward_to_size(&x.squeeze(0)?, (6, 7))?.shape(), [3, 6, 7]);
+    let fault = layer.forward_to_size(&x, (5, 10)).unwrap_err();
+    assert!(fault.message().contains("planes [3, 3] do not become [5, 10]: dimension 1 may be 7 to 9"), "{fault}");
+    assert!(
+        layer.forward_to_size(&x, (isize::MAX, isize::MIN)).is_err() && layer.forward_to_size(&input(&[3]), 5).is_err()
+    );
+
+    let pooled = AdaptiveMaxPool2d::new((2, 3)).forward_with_indices(&input(&[1, 2, 5, 4]))?;
+    assert_eq!(pooled.indices.to_vec::<i64>()?, [9, 6, 3, 17, 14, 14, 5, 5, 11, 16, 14, 19]);
+    let right = [0.6, 0.8, 1.0, 0.8, 1.0, 1.0, 1.0, 1.0, 0.6, 1.0, 0.4, 0.8];
+    assert!(pooled.values.to_vec::<f32>()?.iter().zip(right).all(|(a, b)| (a - b).abs() < 1e-6));
+    Ok(())
+}
+
+#[test]
+fn tables_of_given_vectors() -> Result<()> {
+    let rows = input(&[4, 3]);
+    let words = Embedding::new(4, 3).weight(rows.clone()).freeze(true).padding_idx(-1).build()?;
+    assert_eq!(format!("{words:?}"), "Embedding(4, 3, padding_idx=3)");
+    assert!(words.weight.equal(&rows)? && !words.weight.requires_grad());
+    assert!(Embedding::new(4, 3).weight(rows.clone()).build()?.weight.requires_grad());
+    assert!(!Embedding::new(4, 3).freeze(true).build()?.weight.requires_grad());
+    let bag = EmbeddingBag::new(4, 3).weight(rows.clone()).freeze(true).build()?;
+    assert!(bag.weight.equal(&rows)? && !bag.weight.requires_grad());
+    let fault = Embedding::new(5, 3).weight(rows).build().unwrap_err();
+    assert!(fault.message().contains("the weight is [4, 3], a table of 5 rows is [5, 3]"), "{fault}");
     Ok(())
 }

@@ -60,6 +60,23 @@ adaptive_pools!(
     adaptive_max_pool3d
 );
 
+macro_rules! adaptive_indices {
+    ($($name:ident, $pool:ident;)*) => {$(
+        #[doc = concat!("[`", stringify!($pool), "`] and the place of each element in its plane: `return_indices=True`.\n\n# Errors\nAs for [`", stringify!($pool), "`].")]
+        #[track_caller]
+        pub fn $name(x: impl AsRef<Tensor>, output: impl Into<Spatial>) -> Result<ValuesIndices> {
+            let x = x.as_ref();
+            x.$name(output)
+        }
+    )*};
+}
+
+adaptive_indices! {
+    adaptive_max_pool1d_with_indices, adaptive_max_pool1d;
+    adaptive_max_pool2d_with_indices, adaptive_max_pool2d;
+    adaptive_max_pool3d_with_indices, adaptive_max_pool3d;
+}
+
 macro_rules! unpools {
     ($($name:ident),*) => {$(
         #[doc = concat!("The largest elements of windows back at their places `indices`, zeros elsewhere: `torch.nn.functional.", stringify!($name), "`.\n\n# Errors\nWhere the places have another shape, or one is outside.")]
@@ -75,7 +92,7 @@ unpools!(max_unpool1d, max_unpool2d, max_unpool3d);
 
 macro_rules! lp_pools {
     ($($name:ident),*) => {$(
-        #[doc = concat!("The `norm_type`-norm of each window: `torch.nn.functional.", stringify!($name), "`.\n\n# Errors\nWhere no window fits.")]
+        #[doc = concat!("The `norm_type`-norm of each window: `torch.nn.functional.", stringify!($name), "`.\n\n# Errors\nWhere no window fits, or there is no such norm.")]
         #[track_caller]
         pub fn $name(x: impl AsRef<Tensor>, norm_type: f64, options: impl Into<AvgPoolOptions>) -> Result<Tensor> {
             let x = x.as_ref();

@@ -3,7 +3,8 @@
 use crate::functional::{self, Approximate};
 use crate::print::py_float;
 use crate::{Forward, Mode, Module, ModuleId, Parameter};
-use flambeau_tensor::{DType, Device, Result, Tensor, builder, ensure};
+use flambeau_tensor::ops::Hardtanh as HardtanhOp;
+use flambeau_tensor::{DType, Device, Result, Tensor, builder, dispatch_into, ensure};
 
 macro_rules! plain {
     ($($(#[$doc:meta])* $Name:ident, $function:ident;)*) => {$(
@@ -67,8 +68,8 @@ macro_rules! in_place {
             }
 
             fn describe(&self) -> String {
-                // PyTorch's `Hardsigmoid` does not say it.
-                let told = self.inplace && stringify!($Name) != "Hardsigmoid";
+                // PyTorch's `Hardsigmoid` and `Hardswish` do not say it.
+                let told = self.inplace && !matches!(stringify!($Name), "Hardsigmoid" | "Hardswish");
                 if told { "inplace=True".to_string() } else { String::new() }
             }
         }
@@ -112,7 +113,7 @@ impl ReLU6 {
         Self::default()
     }
 
-    /// Say that the input is not needed afterwards. PyTorch then writes over it; here it is left alone all the same.
+    /// Write the result into the input, which is then gone.
     #[must_use]
     pub fn inplace(mut self, inplace: bool) -> Self {
         self.inplace = inplace;
@@ -128,8 +129,24 @@ impl Forward<&Tensor> for ReLU6 {
     type Output = Tensor;
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        x.relu6()
+        if self.inplace { hardtanh_(x, 0.0, 6.0) } else { x.relu6() }
     }
+}
+
+/// The end of a layer's text.
+fn told(inplace: bool) -> &'static str {
+    if inplace { ", inplace=True" } else { "" }
+}
+
+/// Keeps the elements of x between two numbers, in place.
+#[track_caller]
+fn hardtanh_(x: &Tensor, min: f64, max: f64) -> Result<Tensor> {
+    if !x.dtype().is_float() {
+        return x.copy_(&x.hardtanh(min, max)?).cloned();
+    }
+    ensure!(min <= max, Argument, "hardtanh_", "the lower bound {min} is above the upper bound {max}");
+    dispatch_into("hardtanh_", HardtanhOp { min, max }, &[x], x)?;
+    Ok(x.clone())
 }
 
 macro_rules! with_options {
@@ -197,32 +214,44 @@ with_options! {
     /// x above 0, a slope times x below, as `torch.nn.LeakyReLU`.
     LeakyReLU {
         /// The slope below 0, 0.01 unless set.
-        negative_slope: f64 = 0.01
+        negative_slope: f64 = 0.01,
+        /// Write the result into the input, which is then gone.
+        inplace: bool = false
     }
-    |x, s| functional::leaky_relu(x, s.negative_slope), format!("negative_slope={}", py_float(s.negative_slope));
+    |x, s| if s.inplace { x.leaky_relu_(s.negative_slope).cloned() } else { x.leaky_relu(s.negative_slope) },
+    format!("negative_slope={}{}", py_float(s.negative_slope), told(s.inplace));
 
     /// x above 0, α(eˣ − 1) below, as `torch.nn.ELU`.
     ELU {
         /// α, 1 unless set.
-        alpha: f64 = 1.0
+        alpha: f64 = 1.0,
+        /// Write the result into the input, which is then gone.
+        inplace: bool = false
     }
-    |x, s| functional::elu(x, s.alpha), format!("alpha={}", py_float(s.alpha));
+    |x, s| if s.inplace { x.elu_(s.alpha).cloned() } else { x.elu(s.alpha) },
+    format!("alpha={}{}", py_float(s.alpha), told(s.inplace));
 
     /// x above 0, α(exp(x / α) − 1) below, as `torch.nn.CELU`.
     CELU {
         /// α, 1 unless set.
-        alpha: f64 = 1.0
+        alpha: f64 = 1.0,
+        /// Write the result into the input, which is then gone.
+        inplace: bool = false
     }
-    |x, s| x.celu(s.alpha), format!("alpha={}", py_float(s.alpha));
+    |x, s| if s.inplace { x.celu_(s.alpha).cloned() } else { x.celu(s.alpha) },
+    format!("alpha={}{}", py_float(s.alpha), told(s.inplace));
 
     /// Kept between two numbers, as `torch.nn.Hardtanh`.
     Hardtanh {
         /// The lower one, −1 unless set.
         min_val: f64 = -1.0,
         /// The upper one, 1 unless set.
-        max_val: f64 = 1.0
+        max_val: f64 = 1.0,
+        /// Write the result into the input, which is then gone.
+        inplace: bool = false
     }
-    |x, s| x.hardtanh(s.min_val, s.max_val), format!("min_val={}, max_val={}", py_float(s.min_val), py_float(s.max_val));
+    |x, s| if s.inplace { hardtanh_(x, s.min_val, s.max_val) } else { x.hardtanh(s.min_val, s.max_val) },
+    format!("min_val={}, max_val={}{}", py_float(s.min_val), py_float(s.max_val), told(s.inplace));
 
     /// 0 where |x| is at most λ, else x, as `torch.nn.Hardshrink`.
     Hardshrink {
@@ -329,17 +358,25 @@ impl Forward<&Tensor> for Softmax2d {
 pub struct Threshold {
     threshold: f64,
     value: f64,
+    inplace: bool,
     id: ModuleId,
 }
 
 impl Threshold {
     /// `value` where x is not above `threshold`.
     pub fn new(threshold: f64, value: f64) -> Self {
-        Threshold { threshold, value, id: ModuleId::new() }
+        Threshold { threshold, value, inplace: false, id: ModuleId::new() }
+    }
+
+    /// Write the result into the input, which is then gone.
+    #[must_use]
+    pub fn inplace(mut self, inplace: bool) -> Self {
+        self.inplace = inplace;
+        self
     }
 
     fn describe(&self) -> String {
-        format!("threshold={}, value={}", py_float(self.threshold), py_float(self.value))
+        format!("threshold={}, value={}{}", py_float(self.threshold), py_float(self.value), told(self.inplace))
     }
 }
 
@@ -347,6 +384,9 @@ impl Forward<&Tensor> for Threshold {
     type Output = Tensor;
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        if self.inplace {
+            return x.masked_fill_(x.le(self.threshold)?, self.value).cloned();
+        }
         x.threshold(self.threshold, self.value)
     }
 }
@@ -358,6 +398,7 @@ impl Forward<&Tensor> for Threshold {
 pub struct RReLU {
     lower: f64,
     upper: f64,
+    inplace: bool,
     mode: Mode,
 }
 
@@ -370,6 +411,8 @@ builder! {
         lower: f64 = 1.0 / 8.0,
         /// The largest slope, 1/3 unless set.
         upper: f64 = 1.0 / 3.0,
+        /// Write the result into the input, which is then gone.
+        inplace: bool = false,
     }
 }
 
@@ -377,11 +420,11 @@ impl RReLU {
     #[track_caller]
     fn from_builder(b: RReLUBuilder) -> Result<Self> {
         ensure!(b.lower <= b.upper, Argument, "RReLU", "lower = {} is above upper = {}", b.lower, b.upper);
-        Ok(RReLU { lower: b.lower, upper: b.upper, mode: Mode::new() })
+        Ok(RReLU { lower: b.lower, upper: b.upper, inplace: b.inplace, mode: Mode::new() })
     }
 
     fn describe(&self) -> String {
-        format!("lower={}, upper={}", py_float(self.lower), py_float(self.upper))
+        format!("lower={}, upper={}{}", py_float(self.lower), py_float(self.upper), told(self.inplace))
     }
 }
 
@@ -389,7 +432,11 @@ impl Forward<&Tensor> for RReLU {
     type Output = Tensor;
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        functional::rrelu(x, self.lower, self.upper, self.mode.is_training())
+        match (self.inplace, self.mode.is_training()) {
+            (false, training) => functional::rrelu(x, self.lower, self.upper, training),
+            (true, true) => x.copy_(&functional::rrelu(x, self.lower, self.upper, true)?).cloned(),
+            (true, false) => x.leaky_relu_((self.lower + self.upper) / 2.0).cloned(),
+        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! Sums, means and maxima over bags of vectors from a table.
 
-use super::embedding::padding;
+use super::embedding::{padding, table};
 use crate::functional::{self, EmbeddingOptions};
 use crate::print::py_float;
-use crate::{Forward, Module, Parameter, init};
-use flambeau_tensor::{BagMode, DType, Device, EmbeddingBagOptions, Result, Tensor, builder, ensure, no_grad};
+use crate::{Forward, Module, Parameter};
+use flambeau_tensor::{BagMode, DType, Device, EmbeddingBagOptions, Result, Tensor, builder, ensure};
 
 /// The sum, mean or maximum over bags of vectors by number, as `torch.nn.EmbeddingBag`, without making the vectors'
 /// table of all bags. A bag is a row of a matrix `[bags, n]` of indices, or what stands from one offset to the next in a
@@ -56,6 +56,10 @@ builder! {
         include_last_offset: bool = false,
         /// The row that does not count; it starts zero and is not trained. Negative from the end.
         padding_idx: ~into Option<isize> = None,
+        /// The table, `[num_embeddings, embedding_dim]`, instead of a drawn one; its dtype and device are kept.
+        weight: ~into Option<Tensor> = None,
+        /// The table is not trained.
+        freeze: bool = false,
         /// The table's dtype, float32 unless set.
         dtype: DType = DType::DEFAULT,
         /// Where the table is, the CPU unless set.
@@ -67,11 +71,8 @@ impl EmbeddingBag {
     #[track_caller]
     fn from_builder(b: EmbeddingBagBuilder) -> Result<Self> {
         let padding_idx = padding("EmbeddingBag", b.padding_idx, b.num_embeddings)?;
-        let weight = super::parameter([b.num_embeddings, b.embedding_dim], b.dtype, b.device)?;
-        init::normal_(&weight, 0.0, 1.0)?;
-        if let Some(index) = padding_idx {
-            no_grad(|| weight.select(0, index)?.zero_().map(drop))?;
-        }
+        let shape = [b.num_embeddings, b.embedding_dim];
+        let weight = table("EmbeddingBag", b.weight, shape, (padding_idx, b.freeze), (b.dtype, b.device))?;
         let EmbeddingBagBuilder { max_norm, norm_type, scale_grad_by_freq, mode, include_last_offset, sparse, .. } = b;
         Ok(EmbeddingBag {
             weight,
@@ -93,17 +94,7 @@ impl EmbeddingBag {
     pub fn from_pretrained(weight: Tensor, freeze: bool) -> Result<Self> {
         let shape = weight.shape();
         ensure!(shape.len() == 2, Shape, "EmbeddingBag", "a table has two dimensions, this one is {shape:?}");
-        let weight = if freeze { Parameter::frozen(&weight) } else { Parameter::new(weight)? };
-        Ok(EmbeddingBag {
-            weight,
-            padding_idx: None,
-            max_norm: None,
-            norm_type: 2.0,
-            scale_grad_by_freq: false,
-            mode: BagMode::Mean,
-            include_last_offset: false,
-            sparse: false,
-        })
+        EmbeddingBag::new(shape[0], shape[1]).weight(weight.clone()).freeze(freeze).build()
     }
 
     fn describe(&self) -> String {

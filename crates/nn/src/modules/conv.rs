@@ -4,7 +4,7 @@ use crate::print::py_tuple;
 use crate::{Forward, Module, Parameter, functional, init};
 use flambeau_tensor::shape::Spatial;
 use flambeau_tensor::{
-    ConvOptions, ConvTransposeOptions, DType, Device, PadMode, Padding, Result, Tensor, builder, ensure,
+    ConvOptions, ConvTransposeOptions, DType, Device, PadMode, Padding, Result, Tensor, bail, builder, ensure,
 };
 
 /// What all convolution layers are asked, checked before a weight is made.
@@ -322,6 +322,19 @@ macro_rules! transposed {
                 }
                 text
             }
+
+            /// With the size of a plane of the output, one of those that a convolution takes to the input's: `output_size`. The
+            /// layer's `output_padding` does not count then.
+            ///
+            /// # Errors
+            /// Where the convolution does not take that size to the input's, or the input does not fit.
+            #[track_caller]
+            pub fn forward_to_size(&self, x: &Tensor, output_size: impl Into<Spatial>) -> Result<Tensor> {
+                let kernel = &self.weight.shape()[2..];
+                let missing = to_reach(stringify!($Name), x, kernel, &self.options, output_size.into())?;
+                let options = ConvTransposeOptions { output_padding: missing, ..self.options };
+                functional::$function(x, &self.weight, self.bias.as_deref(), options)
+            }
         }
 
         impl Forward<&Tensor> for $Name {
@@ -332,6 +345,45 @@ macro_rules! transposed {
             }
         }
     )*};
+}
+
+/// The `output_padding` by which the planes of x become planes of `size`.
+#[track_caller]
+fn to_reach(
+    name: &'static str,
+    x: &Tensor,
+    kernel: &[usize],
+    o: &ConvTransposeOptions,
+    size: Spatial,
+) -> Result<Spatial> {
+    let rank = kernel.len();
+    let Some(planes) = x.rank().checked_sub(rank).map(|first| &x.shape()[first..]) else {
+        bail!(Shape, name, "the input {:?} has no {rank} dimensions of a plane", x.shape())
+    };
+    let spread = |values: Spatial, what| values.spread(name, what, rank);
+    let (stride, padding, dilation) =
+        (spread(o.stride, "stride")?, spread(o.padding, "padding")?, spread(o.dilation, "dilation")?);
+    let (wanted, mut missing) = (spread(size, "output_size")?, [0; 3]);
+    for d in 0..rank {
+        let reach = dilation[d].saturating_mul(kernel[d] as isize - 1);
+        let least = (planes[d] as isize - 1).saturating_mul(stride[d]).saturating_sub(padding[d].saturating_mul(2));
+        let least = least.saturating_add(reach).saturating_add(1);
+        let most = least.saturating_add(stride[d] - 1);
+        ensure!(
+            (least..=most).contains(&wanted[d]),
+            Argument,
+            name,
+            "planes {planes:?} do not become {:?}: dimension {d} may be {least} to {most}",
+            &wanted[..]
+        );
+        missing[d] = wanted[d] - least;
+    }
+    let [x, y, z] = missing;
+    Ok(match rank {
+        1 => x.into(),
+        2 => (x, y).into(),
+        _ => (x, y, z).into(),
+    })
 }
 
 transposed! {

@@ -46,7 +46,8 @@ macro_rules! dropouts {
                 if self.inplace && stringify!($function) == "dropout" {
                     return functional::dropout_(x, self.p, self.mode.is_training()).cloned();
                 }
-                functional::$function(x, self.p, self.mode.is_training())
+                let y = functional::$function(x, self.p, self.mode.is_training())?;
+                if self.inplace && self.mode.is_training() { x.copy_(&y).cloned() } else { Ok(y) }
             }
         }
     )*};

@@ -47,6 +47,10 @@ builder! {
         /// The table's gradient is sparse: the rows that were looked up, for optimizers that take such (`SparseAdam`,
         /// `SGD`, `Adagrad`).
         sparse: bool = false,
+        /// The table, `[num_embeddings, embedding_dim]`, instead of a drawn one; its dtype and device are kept.
+        weight: ~into Option<Tensor> = None,
+        /// The table is not trained.
+        freeze: bool = false,
         /// The table's dtype, float32 unless set.
         dtype: DType = DType::DEFAULT,
         /// Where the table is, the CPU unless set.
@@ -58,31 +62,22 @@ impl Embedding {
     #[track_caller]
     fn from_builder(b: EmbeddingBuilder) -> Result<Self> {
         let padding_idx = padding("Embedding", b.padding_idx, b.num_embeddings)?;
-        let weight = super::parameter([b.num_embeddings, b.embedding_dim], b.dtype, b.device)?;
-        init::normal_(&weight, 0.0, 1.0)?;
-        if let Some(index) = padding_idx {
-            no_grad(|| weight.select(0, index)?.zero_().map(drop))?;
-        }
+        let shape = [b.num_embeddings, b.embedding_dim];
+        let weight = table("Embedding", b.weight, shape, (padding_idx, b.freeze), (b.dtype, b.device))?;
         let EmbeddingBuilder { max_norm, norm_type, scale_grad_by_freq, sparse, .. } = b;
         Ok(Embedding { weight, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse })
     }
 
-    /// With the rows of `weight`, `[num_embeddings, embedding_dim]`, not trained where `freeze`.
+    /// With the rows of `weight`, `[num_embeddings, embedding_dim]`, not trained where `freeze`. With other options:
+    /// `Embedding::new(rows, width).weight(weight).freeze(true).padding_idx(0)`.
     ///
     /// # Errors
     /// Where it is no matrix, or its dtype cannot be trained and it is not to be frozen.
     #[track_caller]
     pub fn from_pretrained(weight: Tensor, freeze: bool) -> Result<Self> {
         ensure!(weight.rank() == 2, Shape, "Embedding", "a table has two dimensions, this one is {:?}", weight.shape());
-        let weight = if freeze { Parameter::frozen(&weight) } else { Parameter::new(weight)? };
-        Ok(Embedding {
-            weight,
-            padding_idx: None,
-            max_norm: None,
-            norm_type: 2.0,
-            scale_grad_by_freq: false,
-            sparse: false,
-        })
+        let (rows, width) = (weight.shape()[0], weight.shape()[1]);
+        Embedding::new(rows, width).weight(weight).freeze(freeze).build()
     }
 
     fn describe(&self) -> String {
@@ -108,6 +103,36 @@ impl Embedding {
         }
         text
     }
+}
+
+/// A table of vectors: the one that is given, or one that starts standard normal with the row `padding` zero.
+#[track_caller]
+pub(super) fn table(
+    name: &'static str,
+    given: Option<Tensor>,
+    shape: [usize; 2],
+    (padding, freeze): (Option<isize>, bool),
+    (dtype, device): (DType, Device),
+) -> Result<Parameter> {
+    let weight = match given {
+        Some(weight) => {
+            ensure!(
+                *weight.shape() == shape,
+                Shape,
+                name,
+                "the weight is {:?}, a table of {} rows is {shape:?}",
+                weight.shape(),
+                shape[0]
+            );
+            return if freeze { Ok(Parameter::frozen(&weight)) } else { Parameter::new(weight) };
+        }
+        None => super::parameter(shape, dtype, device)?,
+    };
+    init::normal_(&weight, 0.0, 1.0)?;
+    if let Some(index) = padding {
+        no_grad(|| weight.select(0, index)?.zero_().map(drop))?;
+    }
+    Ok(if freeze { Parameter::frozen(weight.tensor()) } else { weight })
 }
 
 #[track_caller]

@@ -239,3 +239,24 @@ adaptive_pools! {
     /// `torch.nn.AdaptiveMaxPool3d`.
     AdaptiveMaxPool3d, adaptive_max_pool3d;
 }
+
+macro_rules! adaptive_indices {
+    ($($Name:ident, $with_indices:ident;)*) => {$(
+        impl $Name {
+            /// The pooled tensor and the place of each element in its plane: PyTorch's `return_indices`.
+            ///
+            /// # Errors
+            /// Where the input has no such dimensions.
+            #[track_caller]
+            pub fn forward_with_indices(&self, x: &Tensor) -> Result<ValuesIndices> {
+                functional::$with_indices(x, self.output_size)
+            }
+        }
+    )*};
+}
+
+adaptive_indices! {
+    AdaptiveMaxPool1d, adaptive_max_pool1d_with_indices;
+    AdaptiveMaxPool2d, adaptive_max_pool2d_with_indices;
+    AdaptiveMaxPool3d, adaptive_max_pool3d_with_indices;
+}

@@ -3,7 +3,10 @@
 use flambeau_nn::{AttentionMasks, Call as _, MultiheadAttention};
 
 use super::{Entry, module};
-use crate::{call::ok, value::Value};
+use crate::{
+    call::{KEYWORD, ok, unsupported},
+    value::Value,
+};
 
 pub(super) const TABLE: &[Entry] = &[("MultiheadAttention", |c| {
     let kdim = c.int_opt(6, "kdim")?.map(|n| n as usize);
@@ -18,6 +21,10 @@ pub(super) const TABLE: &[Entry] = &[("MultiheadAttention", |c| {
         .batch_first(c.flag(8, "batch_first", false)?);
     module(attention, |m, c| {
         let (q, k, v) = (c.tensor(0, "query")?, c.tensor(1, "key")?, c.tensor(2, "value")?);
+        // It only says what the mask is.
+        if c.flag(KEYWORD, "is_causal", false)? && c.given(KEYWORD, "attn_mask").is_none() {
+            return unsupported("is_causal without a mask");
+        }
         let masks = AttentionMasks::new()
             .key_padding_mask(c.tensor_opt(3, "key_padding_mask")?)
             .attn_mask(c.tensor_opt(5, "attn_mask")?)

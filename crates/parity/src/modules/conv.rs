@@ -1,11 +1,11 @@
 //! Convolutions.
 
-use flambeau_nn::{Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d};
+use flambeau_nn::{Call as _, Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d};
 use flambeau_tensor::PadMode;
 
-use super::{Entry, layer};
+use super::{Entry, layer, module};
 use crate::{
-    call::{Call, Trouble, unsupported},
+    call::{Call, Trouble, ok, unsupported},
     ops::conv::{padding, spatial},
 };
 
@@ -33,7 +33,7 @@ macro_rules! transposed {
                 return unsupported("PyTorch takes no padding_mode but zeros here");
             }
             let kernel = spatial(c, 2, "kernel_size", 0)?;
-            layer(
+            module(
                 $Conv::new(c.size(0, "in_channels")?, c.size(1, "out_channels")?, kernel)
                     .stride(spatial(c, 3, "stride", 1)?)
                     .padding(spatial(c, 4, "padding", 0)?)
@@ -41,6 +41,10 @@ macro_rules! transposed {
                     .groups(c.size_or(6, "groups", 1)?)
                     .bias(c.flag(7, "bias", true)?)
                     .dilation(spatial(c, 8, "dilation", 1)?),
+                |m, c| match c.given(1, "output_size") {
+                    Some(_) => ok(m.forward_to_size(c.x()?, spatial(c, 1, "output_size", 0)?)?),
+                    None => ok(m.call(c.x()?)?),
+                },
             )
         })
     };

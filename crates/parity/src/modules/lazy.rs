@@ -7,7 +7,7 @@ use flambeau_nn::{
 
 use super::{Entry, conv::padding_mode, layer, norm::momentum_at};
 use crate::{
-    call::unsupported,
+    call::{KEYWORD, unsupported},
     ops::conv::{padding, spatial},
 };
 
@@ -54,7 +54,8 @@ macro_rules! norm {
                     .eps(c.float_or(0, "eps", 1e-5)?)
                     .momentum(momentum_at(c, 1)?)
                     .affine(c.flag(2, "affine", true)?)
-                    .track_running_stats(c.flag(3, "track_running_stats", true)?),
+                    .track_running_stats(c.flag(3, "track_running_stats", true)?)
+                    .bias(c.flag(KEYWORD, "bias", true)?),
             )
         })
     };

@@ -34,7 +34,9 @@ pub(super) const TABLE: &[Entry] = &[
                 .max_norm(c.float_opt(3, "max_norm")?)
                 .norm_type(c.float_or(4, "norm_type", 2.0)?)
                 .scale_grad_by_freq(c.flag(5, "scale_grad_by_freq", false)?)
-                .sparse(c.flag(6, "sparse", false)?),
+                .sparse(c.flag(6, "sparse", false)?)
+                .weight(c.tensor_opt(7, "_weight")?.cloned())
+                .freeze(c.flag(8, "_freeze", false)?),
         )
     }),
     ("Linear", |c| {

@@ -23,7 +23,7 @@ use safetensors::SafeTensors;
 use serde_json::Value as Json;
 
 use crate::{
-    call::{Call, Outcome, Trouble, device, dtype, ok, plain, revive, unsupported},
+    call::{Call, Outcome, Trouble, device, dtype, ok, plain, revive},
     case::ModuleCase,
     compare::{What, same_tensor, tolerance},
     run::{Made, live, same_output},
@@ -109,11 +109,6 @@ pub(crate) fn module<M: Module>(builder: impl Build<Output = M>, forward: fn(&M,
 /// A module of one tensor.
 pub(crate) fn layer<M: Layer>(builder: impl Build<Output = M>) -> Built {
     module(builder, |m, c| ok(m.call(c.x()?)?))
-}
-
-/// Refuses a flag that is on, where flambeau has no such option.
-fn never(c: &Call, position: usize, name: &str) -> Result<(), Trouble> {
-    if c.flag(position, name, false)? { unsupported(format!("there is no `{name}`")) } else { Ok(()) }
 }
 
 /// Runs one case.

@@ -8,7 +8,7 @@ use flambeau_nn::{
 
 use flambeau_tensor::shape::Spatial;
 
-use super::{Entry, layer, module, never};
+use super::{Entry, layer, module};
 use crate::{
     call::{Call, KEYWORD, Trouble, ok},
     ops::{
@@ -55,8 +55,11 @@ macro_rules! average {
 macro_rules! adaptive_max {
     ($Pool:ident) => {
         (stringify!($Pool), |c| {
-            never(c, 1, "return_indices")?;
-            layer($Pool::new(output_size(c, 0)?))
+            let pool = $Pool::new(output_size(c, 0)?);
+            match c.flag(1, "return_indices", false)? {
+                true => module(pool, |m, c| ok(m.forward_with_indices(c.x()?)?)),
+                false => layer(pool),
+            }
         })
     };
 }

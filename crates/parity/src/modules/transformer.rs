@@ -22,6 +22,7 @@ macro_rules! options {
             .dim_feedforward($c.size_or($first, "dim_feedforward", 2048)?)
             .dropout($c.float_or($first + 1, "dropout", 0.1)?)
             .activation(activation($c, $first + 2)?)
+            .layer_norm_eps($c.float_or(KEYWORD, "layer_norm_eps", 1e-5)?)
             .batch_first($c.flag(KEYWORD, "batch_first", false)?)
             .norm_first($c.flag(KEYWORD, "norm_first", false)?)
             .bias($c.flag(KEYWORD, "bias", true)?)

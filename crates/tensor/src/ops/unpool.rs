@@ -1,7 +1,7 @@
 //! Pooling undone, and pools and norms made of means over windows.
 
 use crate::shape::{Shape, Spatial};
-use crate::{AvgPoolOptions, DType, Result, Tensor, bail, ensure};
+use crate::{AvgPoolOptions, DType, MaxPoolOptions, Result, Tensor, bail, ensure};
 use smallvec::SmallVec;
 
 impl Tensor {
@@ -152,13 +152,19 @@ unpools! {
 }
 
 macro_rules! lp_pools {
-    ($($rank:literal, $pool:ident, $avg:ident;)*) => {
+    ($($rank:literal, $pool:ident, $avg:ident, $max:ident;)*) => {
         impl Tensor {
             $(
-                #[doc = concat!("The `p`-norm of each window: `torch.nn.functional.", stringify!($pool), "`; windows take `stride` and `ceil_mode`.\n\n# Errors\nWhere a window does not fit.")]
+                #[doc = concat!("The `p`-norm of each window: `torch.nn.functional.", stringify!($pool), "`; windows take `stride` and `ceil_mode`. The norm of order ∞ is the largest absolute value, of order −∞ the smallest.\n\n# Errors\nWhere a window does not fit, or `p` is 0 or NaN.")]
                 #[track_caller]
                 pub fn $pool(&self, p: f64, options: impl Into<AvgPoolOptions>) -> Result<Tensor> {
                     let options = options.into();
+                    ensure!(p != 0.0 && !p.is_nan(), Argument, stringify!($pool), "there is no norm of order {p}");
+                    if p.is_infinite() {
+                        let (AvgPoolOptions { stride, ceil_mode, .. }, sizes) = (options, self.abs()?);
+                        let windows = MaxPoolOptions { stride, ceil_mode, ..MaxPoolOptions::new(options.kernel) };
+                        return if p > 0.0 { sizes.$max(windows) } else { sizes.neg()?.$max(windows)?.neg() };
+                    }
                     let size = options.kernel.at_least(1, stringify!($pool), "kernel size", $rank)?;
                     let count = size.iter().map(|k| *k as f64).product::<f64>();
                     let mean = self.pow(p)?.$avg(options)?;
@@ -169,7 +175,7 @@ macro_rules! lp_pools {
     };
 }
 lp_pools! {
-    1, lp_pool1d, avg_pool1d;
-    2, lp_pool2d, avg_pool2d;
-    3, lp_pool3d, avg_pool3d;
+    1, lp_pool1d, avg_pool1d, max_pool1d;
+    2, lp_pool2d, avg_pool2d, max_pool2d;
+    3, lp_pool3d, avg_pool3d, max_pool3d;
 }
