@@ -74,40 +74,192 @@ fn kept(keep: Vec<usize>) -> Result<Tensor> {
     Tensor::from_vec(keep.into_iter().map(|i| i as i64).collect::<Vec<_>>(), [n])
 }
 
-/// Those of `order` that stay.
+/// Those of `order` that stay: each that overlaps none of those that stay before it by more than the threshold.
 fn suppress(boxes: &[[f32; 4]], order: &[usize], threshold: f64) -> Vec<usize> {
-    let mut keep = Vec::new();
-    let side = |i: usize| order.iter().map(|at| boxes[*at][i]).collect::<Vec<f32>>();
-    let (mut x1, mut y1, mut x2, mut y2) = (side(0), side(1), side(2), side(3));
-    let mut left: Vec<usize> = order.to_vec();
-    let mut gone: Vec<bool> = Vec::new();
-    // Those that are left are packed again now and then, so that every pass is over what may still stay.
-    while let Some(best) = left.first().copied() {
-        keep.push(best);
-        let of = [x1[0], y1[0], x2[0], y2[0]];
-        gone.clear();
-        gone.resize(left.len(), false);
-        simd(|| mark(of, [&x1, &y1, &x2, &y2], threshold, &mut gone));
-        gone[0] = true;
-        let mut stays = gone.iter().map(|gone| !gone);
-        left.retain(|_| stays.next().unwrap_or(false));
-        for side in [&mut x1, &mut y1, &mut x2, &mut y2] {
-            let mut stays = gone.iter().map(|gone| !gone);
-            side.retain(|_| stays.next().unwrap_or(false));
+    let grid = Grid::new(boxes, order, threshold);
+    let limit = at_most(threshold);
+    let (mut keep, mut all, mut large) = (Vec::new(), Sides::default(), Sides::default());
+    let mut cells = vec![Sides::default(); grid.side * grid.side];
+    for at in order {
+        let of = boxes[*at];
+        let gone = match grid.cells(of) {
+            Some(near) => large.overlap(of, limit) || near.clone().any(|cell| cells[cell].overlap(of, limit)),
+            None => all.overlap(of, limit),
+        };
+        if gone {
+            continue;
+        }
+        keep.push(*at);
+        all.push(of);
+        match grid.cells(of) {
+            Some(near) => near.for_each(|cell| cells[cell].push(of)),
+            None => large.push(of),
         }
     }
     keep
 }
 
-/// Which boxes overlap `of` by more than the threshold.
+/// The largest single precision number that is not above `threshold`: none lies between the two.
+fn at_most(threshold: f64) -> f32 {
+    let near = threshold as f32;
+    if f64::from(near) > threshold { near.next_down() } else { near }
+}
+
+/// The picture in squares. Boxes that overlap have one in common, since the square of a place rises with the place. A box
+/// over many squares is in none.
+struct Grid {
+    side: usize,
+    start: [f32; 2],
+    scale: [f32; 2],
+}
+
+impl Grid {
+    /// Boxes below this number are compared with all others.
+    const FEW: usize = 256;
+    /// More squares than these are many.
+    const MANY: usize = 36;
+
+    fn new(boxes: &[[f32; 4]], order: &[usize], threshold: f64) -> Grid {
+        let none = Grid { side: 0, start: [0.0; 2], scale: [0.0; 2] };
+        // Below 0 boxes that are apart leave each other out, too.
+        if order.len() < Self::FEW || threshold < 0.0 || threshold.is_nan() {
+            return none;
+        }
+        let side = ((order.len() / 16) as f64).sqrt().clamp(4.0, 64.0) as usize;
+        let (mut low, mut high) = ([f32::INFINITY; 2], [f32::NEG_INFINITY; 2]);
+        for of in order.iter().map(|at| boxes[*at]).filter(|of| of.iter().all(|v| v.is_finite())) {
+            for i in 0..2 {
+                (low[i], high[i]) = (low[i].min(of[i]), high[i].max(of[i + 2]));
+            }
+        }
+        let scale = [0, 1].map(|i| side as f32 / (high[i] - low[i]));
+        match scale.iter().all(|scale| scale.is_finite() && *scale > 0.0) {
+            true => Grid { side, start: low, scale },
+            false => none,
+        }
+    }
+
+    /// The squares that a box lies on, if they are not many.
+    fn cells(&self, of: [f32; 4]) -> Option<impl Iterator<Item = usize> + Clone + use<>> {
+        if self.side == 0 || !of.iter().all(|v| v.is_finite()) {
+            return None;
+        }
+        let side = self.side;
+        let at = |i: usize| (((of[i] - self.start[i % 2]) * self.scale[i % 2]) as usize).min(side - 1);
+        let (left, top, right, bottom) = (at(0), at(1), at(2), at(3));
+        let many = (right + 1).saturating_sub(left) * (bottom + 1).saturating_sub(top) > Self::MANY;
+        (!many).then(|| (top..=bottom).flat_map(move |row| (left..=right).map(move |column| row * side + column)))
+    }
+}
+
+/// Boxes, side by side.
+#[derive(Clone, Default)]
+struct Sides {
+    x1: Vec<f32>,
+    y1: Vec<f32>,
+    x2: Vec<f32>,
+    y2: Vec<f32>,
+}
+
+impl Sides {
+    fn push(&mut self, [x1, y1, x2, y2]: [f32; 4]) {
+        self.x1.push(x1);
+        self.y1.push(y1);
+        self.x2.push(x2);
+        self.y2.push(y2);
+    }
+
+    /// Whether one of them overlaps `of` by more than `limit`.
+    fn overlap(&self, of: [f32; 4], limit: f32) -> bool {
+        simd(
+            #[inline(always)]
+            || any_overlap(of, [&self.x1, &self.y1, &self.x2, &self.y2], limit),
+        )
+    }
+}
+
 #[inline(always)]
-fn mark(of: [f32; 4], [x1, y1, x2, y2]: [&[f32]; 4], threshold: f64, gone: &mut [bool]) {
+fn any_overlap(of: [f32; 4], sides: [&[f32]; 4], limit: f32) -> bool {
+    const TOGETHER: usize = 64;
+    let n = sides[0].len();
     let area = (of[2] - of[0]) * (of[3] - of[1]);
-    for ((((gone, x1), y1), x2), y2) in gone.iter_mut().zip(x1).zip(y1).zip(x2).zip(y2) {
-        let width = (of[2].min(*x2) - of[0].max(*x1)).max(0.0);
-        let height = (of[3].min(*y2) - of[1].max(*y1)).max(0.0);
-        let common = width * height;
-        let overlap = common / (area + (x2 - x1) * (y2 - y1) - common);
-        *gone = f64::from(overlap) > threshold;
+    let mut from = 0;
+    while from < n {
+        let to = (from + TOGETHER).min(n);
+        let [x1, y1, x2, y2] = sides.map(|side| &side[from..to]);
+        let mut over = 0u32;
+        for i in 0..to - from {
+            let width = (of[2].min(x2[i]) - of[0].max(x1[i])).max(0.0);
+            let height = (of[3].min(y2[i]) - of[1].max(y1[i])).max(0.0);
+            let common = width * height;
+            let overlap = common / (area + (x2[i] - x1[i]) * (y2[i] - y1[i]) - common);
+            over |= u32::from(overlap > limit);
+        }
+        if over != 0 {
+            return true;
+        }
+        from = to;
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flambeau_tensor::Generator;
+
+    /// As the definition says: one after the other, against all that stay.
+    fn plainly(boxes: &[[f32; 4]], order: &[usize], threshold: f64) -> Vec<usize> {
+        let mut keep: Vec<usize> = Vec::new();
+        for at in order {
+            let b = boxes[*at];
+            let over = |a: &[f32; 4]| {
+                let width = (a[2].min(b[2]) - a[0].max(b[0])).max(0.0);
+                let height = (a[3].min(b[3]) - a[1].max(b[1])).max(0.0);
+                let area = |a: &[f32; 4]| (a[2] - a[0]) * (a[3] - a[1]);
+                f64::from(width * height / (area(a) + area(&b) - width * height)) > threshold
+            };
+            if !keep.iter().any(|kept| over(&boxes[*kept])) {
+                keep.push(*at);
+            }
+        }
+        keep
+    }
+
+    #[test]
+    fn squares_leave_out_what_the_definition_leaves_out() {
+        let draw = |shape: [usize; 2], seed| {
+            Tensor::rand(shape).generator(&Generator::with_seed(seed)).build().unwrap().to_vec::<f32>().unwrap()
+        };
+        let (n, mut boxes) = (1500, Vec::new());
+        for (i, r) in draw([n, 4], 1).as_chunks::<4>().0.iter().enumerate() {
+            // Small ones, large ones, some turned inside out, some that are no boxes.
+            let size = if i % 50 == 0 { 900.0 } else { 60.0 };
+            let (x, y) = (r[0] * 1000.0 - 300.0, r[1] * 800.0);
+            boxes.push(match i % 97 {
+                3 => [x + 9.0, y, x, y + 9.0],
+                5 => [f32::NAN, y, x + 50.0, y + 50.0],
+                7 => [f32::NEG_INFINITY, y, f32::INFINITY, y + 50.0],
+                9 => [x, y, x, y],
+                _ => [x, y, x + r[2] * size, y + r[3] * size],
+            });
+        }
+        let order: Vec<usize> = (0..n).collect();
+        for threshold in [0.0, 0.1, 0.5, 0.7, 1.0, -0.5, f64::NAN] {
+            for n in [n, 100] {
+                assert_eq!(suppress(&boxes, &order[..n], threshold), plainly(&boxes, &order[..n], threshold));
+            }
+        }
+        // All at one place: there are no squares.
+        assert_eq!(suppress(&[[1.0, 1.0, 1.0, 1.0]; 300], &order[..300], 0.5).len(), 300);
+    }
+
+    #[test]
+    fn limits_are_those_of_double_precision() {
+        for (threshold, limit) in [(0.5, 0.5f32), (0.7, 0.7f32), (0.1, 0.1f32.next_down())] {
+            assert_eq!(at_most(threshold), limit);
+        }
+        // The nearest single number to 0.3 lies above it.
+        assert!(f64::from(at_most(0.3)) <= 0.3 && f64::from(at_most(0.3).next_up()) > 0.3);
     }
 }
