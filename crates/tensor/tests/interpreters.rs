@@ -4,7 +4,9 @@ use flambeau_tensor::autocast::{autocast, no_autocast};
 use flambeau_tensor::dispatch::{Call, Interpreter, Output, Read, interpret, is_interpreted};
 use flambeau_tensor::profiler::profile;
 use flambeau_tensor::trace::{Value, trace};
-use flambeau_tensor::{DType, Device, Error, ErrorKind, Outputs, Result, StftOptions, Tensor, no_grad, tensor};
+use flambeau_tensor::{
+    BatchNormOptions, DType, Device, Error, ErrorKind, Outputs, Result, StftOptions, Tensor, no_grad, tensor,
+};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -153,7 +155,19 @@ fn an_interpreter_that_calls_itself_or_answers_wrongly_is_an_error() {
     }
     let error = interpret(Rc::new(Nothing), || x.exp()).unwrap_err();
     assert!(error.message().contains("0 tensors"), "{error}");
-    assert!(interpret(Rc::new(Nothing), || x.unsqueeze(0)).is_err());
+    let error = interpret(Rc::new(Nothing), || x.unsqueeze(0)).unwrap_err();
+    assert!(error.message().contains("0 tensors instead of 1"), "{error}");
+    struct One(Tensor);
+    impl Interpreter for One {
+        fn call(&self, _: Call<'_>) -> Result<Outputs> {
+            Ok([self.0.clone()].into_iter().collect())
+        }
+    }
+    // Mean and variance of the batch come beside its result.
+    let (x, mean, var) = (numbers(&[4, 3]), numbers(&[3]), numbers(&[3]));
+    let options = BatchNormOptions::new().training(true).running_mean(&mean).running_var(&var);
+    let error = interpret(Rc::new(One(x.clone())), || x.batch_norm(options)).unwrap_err();
+    assert!(error.message().contains("without mean and variance"), "{error}");
     x.exp().unwrap();
 }
 

@@ -157,8 +157,8 @@ impl Call<'_> {
             None => execute::run(self),
         })
         .map_err(|e| e.located(at))?;
-        if expected.is_some_and(|n| n != outputs.len()) {
-            bail!(Argument, name, "an interpreter answered with {} tensors instead of {:?}", outputs.len(), expected)
+        if let Some(n) = expected.filter(|n| *n != outputs.len()) {
+            bail!(Argument, name, "an interpreter answered with {} tensors instead of {n}", outputs.len())
         }
         Ok(outputs)
     }

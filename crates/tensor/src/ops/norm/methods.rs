@@ -219,7 +219,10 @@ fn follow(running: [Option<&Tensor>; 2], outputs: &Outputs, (n, momentum): (usiz
     let unbiased = n as f64 / (n - 1) as f64;
     no_grad(|| {
         for (i, factor) in [(0, 1.0), (1, unbiased)] {
-            let (Some(running), now) = (running[i], &outputs[1 + i]) else { continue };
+            let Some(running) = running[i] else { continue };
+            let Some(now) = outputs.get(1 + i) else {
+                bail!(Argument, "batch_norm", "an interpreter answered without mean and variance")
+            };
             if matches!(running.dtype(), DType::F16 | DType::BF16) {
                 // As PyTorch, which rounds those of each sample.
                 let moved = moved_half(running, &now.mul(factor)?, momentum, i == 1)?;
