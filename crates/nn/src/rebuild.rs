@@ -10,6 +10,7 @@ use flambeau_autograd::Autograd;
 use flambeau_tensor::{NamedTensors, Result, StateDict, Tensor, To, bail, ensure, no_grad, stack};
 use std::any::Any;
 use std::collections::HashMap;
+use std::panic::Location;
 use std::sync::{Arc, OnceLock};
 
 /// A rebuilding under way: what becomes of each tensor. [`Module::rebuild`] hands it from part to part.
@@ -192,6 +193,7 @@ fn leaf(old: &Tensor, tensor: &Tensor) -> Result<Tensor> {
 
 #[track_caller]
 pub(crate) fn deepcopy<M: Module>(module: &M) -> Result<M> {
+    let at = Location::caller();
     no_grad(|| {
         module.rebuild(&mut Rebuild::new(false, &mut |item| match item {
             Item::Parameter(parameter) => leaf(parameter, &parameter.detach().copy()?),
@@ -199,6 +201,7 @@ pub(crate) fn deepcopy<M: Module>(module: &M) -> Result<M> {
             _ => bail!(Argument, "deepcopy", "a part that is no tensor"),
         }))
     })
+    .map_err(|e| e.located(at))
 }
 
 #[track_caller]
@@ -216,6 +219,7 @@ pub(crate) fn to<M: Module>(module: &M, to: To, empty: bool) -> Result<M> {
             _ => Ok(moved),
         }
     };
+    let at = Location::caller();
     no_grad(|| {
         module.rebuild(&mut Rebuild::new(true, &mut |item| match item {
             Item::Parameter(parameter) => {
@@ -231,6 +235,7 @@ pub(crate) fn to<M: Module>(module: &M, to: To, empty: bool) -> Result<M> {
             _ => bail!(Argument, "to", "a part that is no tensor"),
         }))
     })
+    .map_err(|e| e.located(at))
 }
 
 /// The module with the tensors of `state` in the places of the parameters and buffers of the same names, and its own

@@ -354,3 +354,12 @@ fn parts_by_their_path() -> Result<()> {
     assert_eq!(model.get_submodule("0.parametrizations.weight")?.type_name(), "ParametrizationList");
     Ok(())
 }
+
+#[test]
+fn a_move_that_fails_names_the_line_that_asked_for_it() -> Result<()> {
+    let layer = Linear::new(2, 2).build()?;
+    let error = layer.to(DType::I64).expect_err("integers have no gradients");
+    assert!(error.location().is_some_and(|at| at.file() == file!()), "{error}");
+    assert_eq!(layer.weight.dtype(), DType::F32);
+    Ok(())
+}
