@@ -2,7 +2,9 @@
 //! what hangs on the module around its `forward`.
 
 use crate::{Boxed, Module, ModuleId, Rebuild, hooks, parametrize, rebuild};
-use flambeau_tensor::{Build, Result, Tensor, Tensors};
+use flambeau_tensor::{Build, Error, Result, Tensor, Tensors};
+use std::panic::Location;
+use std::path::{Component, Path};
 
 /// What a module makes of an input `I`: a tensor, or a tuple of several things. A module may have several.
 ///
@@ -270,8 +272,22 @@ impl<I, M: Forward<I> + Boxed + ?Sized> Forward<I> for Box<M> {
 
     #[track_caller]
     fn forward(&self, x: I) -> Result<M::Output> {
-        (**self).forward(x)
+        let at = Location::caller();
+        (**self).forward(x).map_err(|e| at_the_caller(e, at))
     }
+}
+
+/// `error` with the line `at` in the place of one of this library's: what is called through `dyn` or by a closure does not
+/// know who asked for it. A line of somebody's own layer stays.
+#[cold]
+pub(crate) fn at_the_caller(error: Error, at: &'static Location<'static>) -> Error {
+    // The folder of all crates, and the crate's own: `crates/nn/src/forward.rs`.
+    let root = Path::new(file!()).ancestors().nth(3);
+    let inside = |at: &Location<'_>| {
+        let path = root.and_then(|root| Path::new(at.file()).strip_prefix(root).ok());
+        path.is_some_and(|path| path.components().nth(1) == Some(Component::Normal("src".as_ref())))
+    };
+    if error.location().is_some_and(inside) { error.located(at) } else { error }
 }
 
 /// A function as a module, from one tensor to one.

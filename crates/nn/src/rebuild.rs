@@ -1,6 +1,7 @@
 //! A module made anew from another one, part by part, with other tensors: the one mechanism behind deep copies, moves
 //! to a device or dtype, and calls with parameters that are given.
 
+use crate::forward::at_the_caller;
 use crate::identity::ModuleId;
 use crate::parametrize::{self, ParametrizationList};
 use crate::part::Item;
@@ -178,7 +179,8 @@ impl<I, M: Forward<I> + Boxed + ?Sized> Forward<I> for Arc<M> {
 
     #[track_caller]
     fn forward(&self, x: I) -> Result<M::Output> {
-        (**self).forward(x)
+        let at = Location::caller();
+        (**self).forward(x).map_err(|e| at_the_caller(e, at))
     }
 }
 
@@ -201,7 +203,7 @@ pub(crate) fn deepcopy<M: Module>(module: &M) -> Result<M> {
             _ => bail!(Argument, "deepcopy", "a part that is no tensor"),
         }))
     })
-    .map_err(|e| e.located(at))
+    .map_err(|e| at_the_caller(e, at))
 }
 
 #[track_caller]
@@ -235,7 +237,7 @@ pub(crate) fn to<M: Module>(module: &M, to: To, empty: bool) -> Result<M> {
             _ => bail!(Argument, "to", "a part that is no tensor"),
         }))
     })
-    .map_err(|e| e.located(at))
+    .map_err(|e| at_the_caller(e, at))
 }
 
 /// The module with the tensors of `state` in the places of the parameters and buffers of the same names, and its own

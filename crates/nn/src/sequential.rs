@@ -1,9 +1,11 @@
 //! [`Sequential`], the chain of layers.
 
+use crate::forward::at_the_caller;
 use crate::part::{Item, Visitor, VisitorMut};
 use crate::{Call, DynModule, Forward, Layer, Module, ModuleId, Part, Rebuild};
 use flambeau_tensor::{Build, Result, Tensor, ensure};
 use std::fmt;
+use std::panic::Location;
 
 /// Layers one after another, as `torch.nn.Sequential`; called `0`, `1`, … in the state dict.
 ///
@@ -135,9 +137,9 @@ impl Forward<&Tensor> for Sequential {
 
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let mut x = x.clone();
+        let (at, mut x) = (Location::caller(), x.clone());
         for (_, layer) in &self.layers {
-            x = layer.call(&x)?;
+            x = layer.call(&x).map_err(|e| at_the_caller(e, at))?;
         }
         Ok(x)
     }

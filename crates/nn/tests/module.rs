@@ -2,8 +2,8 @@
 
 use flambeau_autograd::Autograd;
 use flambeau_nn::{
-    BatchNorm1d, BatchNorm2d, Buffer, Call, Conv2d, Conv3d, Dropout, Forward, Linear, Module, ModuleDict, ModuleList,
-    Parameter, ParameterDict, Sequential, StateDict, Tanh, functional, init,
+    BatchNorm1d, BatchNorm2d, Buffer, Call, Conv2d, Conv3d, Dropout, Forward, Layer, Linear, Module, ModuleDict,
+    ModuleList, Parameter, ParameterDict, Sequential, StateDict, Tanh, functional, init, utils,
 };
 use flambeau_tensor::{DType, Device, ErrorKind, MemoryFormat, Result, Tensor};
 
@@ -352,6 +352,41 @@ fn parts_by_their_path() -> Result<()> {
     flambeau_nn::utils::parametrizations::weight_norm(&mut model, "0.weight", 0)?;
     assert_eq!(model.get_parameter("0.parametrizations.weight.original0")?.shape(), [3, 1]);
     assert_eq!(model.get_submodule("0.parametrizations.weight")?.type_name(), "ParametrizationList");
+    Ok(())
+}
+
+/// A layer of one's own, whose error is at its own line.
+#[derive(Module)]
+struct Five;
+
+const OWN_LINE: u32 = line!() + 5;
+
+impl Forward<&Tensor> for Five {
+    type Output = Tensor;
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        x.reshape([5])
+    }
+}
+
+#[test]
+fn errors_within_a_chain_name_the_line_that_called_it() -> Result<()> {
+    let x = Tensor::zeros([3, 4]).build()?;
+    let chain = || Sequential::of((Linear::new(4, 2), Linear::new(3, 2)));
+    let boxed: Box<dyn Layer> = Box::new(chain()?);
+    let shared: std::sync::Arc<dyn Layer> = std::sync::Arc::new(chain()?);
+    let before = line!();
+    let errors =
+        [chain()?.call(&x), Sequential::of((chain()?, Tanh::new()))?.call(&x), boxed.call(&x), shared.call(&x)];
+    let lines = before..line!();
+    for error in errors {
+        let error = error.expect_err("two features for three");
+        assert!(error.location().is_some_and(|at| at.file() == file!() && lines.contains(&at.line())), "{error}");
+    }
+    let error = Sequential::of((Linear::new(4, 2), Five))?.call(&x).expect_err("six elements for five");
+    assert!(error.location().is_some_and(|at| at.file() == file!() && at.line() == OWN_LINE), "{error}");
+    let mut layer = Linear::new(2, 2).build()?;
+    let error = utils::prune::l1_unstructured(&mut layer, "weight", 5_usize).expect_err("more than there are");
+    assert!(error.location().is_some_and(|at| at.file() == file!()), "{error}");
     Ok(())
 }
 

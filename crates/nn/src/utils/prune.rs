@@ -5,10 +5,12 @@ mod method;
 
 pub use method::{Amount, Method, PruningContainer, PruningMethod, PruningType};
 
+use crate::forward::at_the_caller;
 use crate::parametrize::{self, Parametrization, ParametrizationList};
 use crate::{Buffer, Item, Module, Parameter};
 use flambeau_tensor::{Result, Tensor, bail, cat, ensure, no_grad};
 use method::{combined, first, ones_like, scores_for};
+use std::panic::Location;
 
 const NAME: &str = "prune";
 
@@ -65,7 +67,7 @@ pub fn apply<M: Module + ?Sized>(
     method: &(impl PruningMethod + ?Sized),
     importance_scores: Option<&Tensor>,
 ) -> Result<()> {
-    let mut fresh = None;
+    let (at, mut fresh) = (Location::caller(), None);
     parametrize::change(module, name, |parameter| {
         no_grad(|| {
             let scores = scores_for(&parameter.value()?, importance_scores)?;
@@ -79,7 +81,8 @@ pub fn apply<M: Module + ?Sized>(
             }
             Ok(())
         })
-    })?;
+    })
+    .map_err(|e| at_the_caller(e, at))?;
     match fresh {
         Some(mask) => parametrize::register(module, name, Box::new(Pruned { mask: Buffer::new(mask) }), true),
         None => Ok(()),
@@ -143,7 +146,7 @@ pub fn global_unstructured<M: Module + ?Sized>(
     if let Some((name, _)) = importance_scores.iter().find(|(name, _)| !names.contains(name)) {
         bail!(Argument, NAME, "there are importance scores of {name:?}, which is not pruned")
     }
-    let mut parts: Vec<(Tensor, Tensor)> = Vec::new();
+    let (at, mut parts) = (Location::caller(), Vec::<(Tensor, Tensor)>::new());
     for name in names {
         parametrize::change(module, name, |parameter| {
             let value = parameter.value()?;
@@ -154,7 +157,8 @@ pub fn global_unstructured<M: Module + ?Sized>(
             };
             parts.push((scores_for(&value, own)?, mask));
             Ok(())
-        })?;
+        })
+        .map_err(|e| at_the_caller(e, at))?;
     }
     let masks = no_grad(|| {
         let flat = |pick: fn(&(Tensor, Tensor)) -> &Tensor| {
@@ -170,7 +174,8 @@ pub fn global_unstructured<M: Module + ?Sized>(
                 part
             })
             .collect::<Result<Vec<_>>>()
-    })?;
+    })
+    .map_err(|e| at_the_caller(e, at))?;
     names.iter().zip(&masks).try_for_each(|(name, mask)| custom_from_mask(module, name, mask))
 }
 
