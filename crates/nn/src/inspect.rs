@@ -12,6 +12,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
+use std::thread;
 
 /// One module of a [`Summary`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -177,19 +178,25 @@ where
     }
     WATCH.with(|own| own.borrow_mut().replace(watch));
     let watched = Watching;
+    // Another thread may watch a model of its own, and its hooks see the modules of this one, too.
+    let own = thread::current().id();
     let _before = Removed(Some(register_module_forward_pre_hook(move |module, _| {
-        watching(|watch| {
-            let number = number(watch, module);
-            watch.called.push(number);
-        });
+        if thread::current().id() == own {
+            watching(|watch| {
+                let number = number(watch, module);
+                watch.called.push(number);
+            });
+        }
         Ok(())
     })?));
     let _after = Removed(Some(register_module_forward_hook(move |_, _, outputs| {
-        watching(|watch| {
-            if let Some(Some(number)) = watch.called.pop() {
-                watch.outputs.insert(number, shapes(outputs));
-            }
-        });
+        if thread::current().id() == own {
+            watching(|watch| {
+                if let Some(Some(number)) = watch.called.pop() {
+                    watch.outputs.insert(number, shapes(outputs));
+                }
+            });
+        }
         Ok(())
     })?));
     let mut fault = None;

@@ -30,6 +30,24 @@ fn a_table_of_layers() -> Result<()> {
     Ok(())
 }
 
+/// Hooks are everybody's: those by which one thread watches its model must not touch another's figures.
+#[test]
+fn threads_look_at_models_of_their_own() {
+    let figures = || -> Result<Vec<u64>> {
+        let model = Sequential::of((Linear::new(8, 4), Flatten::new(), ReLU::new(), Linear::new(4, 2)))?;
+        Ok(summary(&model, &Tensor::zeros([3, 8]).build()?)?.layers.iter().map(|layer| layer.macs).collect())
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..100 {
+                    assert_eq!(figures().expect("a table"), [120, 96, 0, 0, 24]);
+                }
+            });
+        }
+    });
+}
+
 #[test]
 fn modules_of_several_inputs_and_outputs() -> Result<()> {
     let lstm = LSTM::new(3, 4).build()?;
