@@ -126,9 +126,10 @@ impl Rule for Cholesky {
     }
     fn vjp(&self, s: &Saved<'_>, g: &Tensor) -> Result<Grads> {
         s.one(|| {
-            let l = s.output(0)?;
+            let lower = |x: &Tensor| if self.upper { adjoint(x) } else { Ok(x.clone()) };
+            let (l, g) = (lower(&s.output(0)?)?, lower(g)?);
             // The imaginary parts of the diagonal stay, as in PyTorch: there is no step that they would count in.
-            let inner = adjoint(&l)?.matmul(g)?.tril(0)?;
+            let inner = adjoint(&l)?.matmul(&g)?.tril(0)?;
             let both = inner.add(adjoint(&inner.tril(-1)?)?)?.mul(0.5)?;
             // L⁻ᴴ · both · L⁻¹
             let left = linalg::solve_triangular(&adjoint(&l)?, &both, true, true, false)?;

@@ -2,7 +2,7 @@
 
 use super::reduce::to_the_place;
 use super::{Forward, Grads, Rule, Saved, Saves};
-use flambeau_tensor::{Result, Tensor, ops::*};
+use flambeau_tensor::{DType, Result, Tensor, ops::*};
 
 /// Along `dim`, `y[k] = x[k − 1]`, or `x[k + 1]` where it goes `back`; `fill` at the end that stays free.
 pub(super) fn shifted(x: &Tensor, dim: usize, back: bool, fill: f64) -> Result<Tensor> {
@@ -35,7 +35,15 @@ impl Rule for Cumprod {
             let (x, y) = (s.input(0)?.conj()?, s.output(0)?.conj()?);
             let before = shifted(&y, self.dim, self.reverse, 1.0)?;
             let next = shifted(&x, self.dim, !self.reverse, 0.0)?;
-            before.mul(&next.recurrence(g, self.dim as isize, !self.reverse)?)
+            let plain = before.mul(&next.recurrence(g, self.dim as isize, !self.reverse)?)?;
+            if !matches!(g.dtype(), DType::F16 | DType::BF16) {
+                return Ok(plain);
+            }
+            // In PyTorch's steps, each of which is rounded: by division where that can be.
+            let (zero, weighed) = (x.eq(0)?, y.mul(g)?);
+            let dim = self.dim as isize;
+            let sums = if self.reverse { weighed.cumsum(dim)? } else { weighed.cumsum_reversed(dim)? };
+            plain.where_cond(&zero, &sums.div(&x.masked_fill(&zero, 1)?)?)
         })
     }
 }

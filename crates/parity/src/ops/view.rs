@@ -49,7 +49,7 @@ pub(super) const TABLE: &[Entry] = &[
     }),
     ("mH", |c| ok(c.x()?.mt()?.conj()?)),
     ("mT", |c| ok(c.x()?.mt()?)),
-    ("movedim", |c| ok(c.x()?.movedim(c.sizes(1, "source")?, c.sizes(2, "destination")?)?)),
+    ("movedim", |c| ok(c.x()?.movedim(c.ints(1, "source")?, c.ints(2, "destination")?)?)),
     ("narrow", |c| ok(c.x()?.narrow(c.dim(1, "dim")?, int_or_tensor(c, 2, "start")?, c.size(3, "length")?)?)),
     ("permute", |c| ok(c.x()?.permute(c.sizes(1, "dims")?)?)),
     ("ravel", |c| ok(c.x()?.ravel()?)),

@@ -6,9 +6,9 @@
 use super::floats::{self, Compute, compute, each, each2, sum, sum_of};
 use super::math::Float;
 use super::{CpuKernel, Dst, Src, par};
-use crate::Result;
 use crate::op::Infer;
 use crate::ops::{LogSoftmax, LogSoftmaxBackward, Softmax, SoftmaxBackward};
+use crate::{DType, Result};
 
 /// Columns that one step goes along: their `n` rows and the sums should fit the first-level cache.
 const STRIP: usize = 64;
@@ -18,12 +18,14 @@ const STRIP: usize = 64;
 struct View {
     n: usize,
     inner: usize,
+    /// Of the tensors; halves are worked on in `f32`.
+    dtype: DType,
 }
 
 impl View {
-    fn of(shape: &[usize], dim: usize) -> View {
+    fn of(shape: &[usize], dim: usize, dtype: DType) -> View {
         let n = shape.get(dim).copied().unwrap_or(1);
-        View { n, inner: shape.get(dim + 1..).map_or(1, |s| s.iter().product()) }
+        View { n, inner: shape.get(dim + 1..).map_or(1, |s| s.iter().product()), dtype }
     }
 
     /// Elements in one step of `outer`.
@@ -35,7 +37,7 @@ impl View {
 /// A function on the rows, and the same on a strip of columns.
 trait Rows<T: Compute>: Sync {
     /// How many inputs there are; the second one of a function of one input is the first again.
-    fn row(out: &mut [T], a: &[T], b: &[T]);
+    fn row(out: &mut [T], a: &[T], b: &[T], view: View);
 
     /// `out`, `a` and `b` are blocks of `[n, inner]`; the strip is `width` columns from `at`.
     fn strip(out: &mut [T], a: &[T], b: &[T], view: View, at: usize, width: usize);
@@ -62,7 +64,7 @@ fn run<T: Compute, F: Rows<T>>(a: &[T], b: &[T], out: &mut [T], view: View) {
             let (a, b) = (&a[at..at + view.n], &b[at..at + view.n]);
             par::simd(
                 #[inline(always)]
-                || F::row(out, a, b),
+                || F::row(out, a, b, view),
             );
         });
         return;
@@ -99,7 +101,7 @@ struct LogBackward;
 
 impl<T: Compute> Rows<T> for Plain {
     #[inline(always)]
-    fn row(out: &mut [T], a: &[T], _: &[T]) {
+    fn row(out: &mut [T], a: &[T], _: &[T], _: View) {
         let top = floats::max(a);
         each(out, a, |x| Float::exp(x - top));
         let scale = T::ONE / sum(out);
@@ -122,10 +124,11 @@ impl<T: Compute> Rows<T> for Plain {
 
 impl<T: Compute> Rows<T> for Log {
     #[inline(always)]
-    fn row(out: &mut [T], a: &[T], _: &[T]) {
+    fn row(out: &mut [T], a: &[T], _: &[T], view: View) {
         let top = floats::max(a);
         let total = sum_of(a, a, |x, _| Float::exp(x - top));
-        let log = Float::ln(total);
+        // Kept as elements of the tensor, as PyTorch keeps them between its loops: seen in halves.
+        let log = floats::rounded(Float::ln(floats::rounded(total, view.dtype)), view.dtype);
         each(out, a, |x| x - top - log);
     }
 
@@ -144,7 +147,7 @@ impl<T: Compute> Rows<T> for Log {
 
 impl<T: Compute> Rows<T> for PlainBackward {
     #[inline(always)]
-    fn row(out: &mut [T], g: &[T], y: &[T]) {
+    fn row(out: &mut [T], g: &[T], y: &[T], _: View) {
         let total = sum_of(g, y, |g, y| g * y);
         each2(out, g, y, |g, y| y * (g - total));
     }
@@ -165,7 +168,7 @@ impl<T: Compute> Rows<T> for PlainBackward {
 
 impl<T: Compute> Rows<T> for LogBackward {
     #[inline(always)]
-    fn row(out: &mut [T], g: &[T], y: &[T]) {
+    fn row(out: &mut [T], g: &[T], y: &[T], _: View) {
         let total = sum(g);
         each2(out, g, y, |g, y| g - Float::exp(y) * total);
     }
@@ -193,7 +196,7 @@ macro_rules! kernels {
                     let b = if $second == $first { None } else { Some(floats::read::<T>(&inputs[$second])?) };
                     floats::write(out, |out| run::<T, $Rows>(&a, b.as_deref().unwrap_or(&a), out, view))
                 }
-                let view = View::of(inputs[0].shape(), self.dim);
+                let view = View::of(inputs[0].shape(), self.dim, inputs[0].dtype());
                 compute!($Op::NAME, inputs[0].dtype(), go(view, inputs, &mut outputs[0]))
             }
         }

@@ -427,7 +427,7 @@ attributes_of_ops! {
         LuFactor => { pivot, check };
         Solve => { op, check };
         SolveTriangular => { upper, unitriangular, whole };
-        Cholesky => { check };
+        Cholesky => { upper, check };
         Qr => { complete };
         Eigh => { upper };
         Svd => { full_matrices };

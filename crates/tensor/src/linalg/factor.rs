@@ -32,9 +32,8 @@ pub fn cholesky(a: &Tensor, upper: bool) -> Result<Tensor> {
 #[track_caller]
 pub fn cholesky_ex(a: &Tensor, upper: bool, check_errors: bool) -> Result<(Tensor, Tensor)> {
     square("cholesky", a)?;
-    let a = if upper { adjoint(a)? } else { a.clone() };
-    let [l, info] = outputs(Cholesky { check: check_errors }, &[&a])?;
-    Ok((if upper { adjoint(&l)? } else { l }, info))
+    let [factor, info] = outputs(Cholesky { upper, check: check_errors }, &[a])?;
+    Ok((factor, info))
 }
 
 /// X of A X = B by Cholesky's factor of A: `torch.cholesky_solve`. Only the factor's triangle is read; its gradient has

@@ -170,8 +170,21 @@ impl Tensor {
     #[track_caller]
     pub fn histc(&self, bins: usize, min: f64, max: f64) -> Result<Tensor> {
         ensure!(self.dtype().is_float(), DType, "histc", "not defined for {}", self.dtype());
+        ensure!(bins > 0, Argument, "histc", "there must be at least one bin");
+        let Some(with_rest) = bins.checked_add(1) else { bail!(Memory, "histc", "{bins} bins cannot be counted") };
         let range = if min == max { None } else { Some((min, max)) };
-        Ok(self.binned("histc", &Bins::Even(bins, range), None)?.hist)
+        no_grad(|| {
+            let x = self.detach().reshape(-1)?;
+            let (low, high) = x.range("histc", range)?;
+            // One more bin behind takes what is outside.
+            let count = Tensor::zeros([with_rest]).dtype(x.dtype()).device(x.device()).build()?;
+            let inside = x.ge(low)?.logical_and(&x.le(high)?)?;
+            // Counted in the steps of PyTorch's arithmetic, without the bins' edges, which halves could not tell apart.
+            let bin = x.sub(low)?.mul(bins as f64)?.div(high - low)?.masked_fill(&inside.logical_not()?, 0)?;
+            let bin = bin.to_dtype(DType::I64)?.clamp(0, bins as i64 - 1)?;
+            let bin = bin.masked_fill(&inside.logical_not()?, bins as i64)?;
+            count.scatter_add(0, &bin, &x.ones_like()?)?.narrow(0, 0, bins)?.contiguous()
+        })
     }
 
     /// How many elements fall into each bin, or the sum of their weights; with `density` divided by the bin's width and

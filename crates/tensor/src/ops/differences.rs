@@ -102,9 +102,13 @@ impl Tensor {
         let gaps = gaps.reshape(shape)?;
         let gap = |start: usize, len: usize| gaps.narrow(d, start as isize, len);
         let rise = |a: usize, b: usize| at(b, 1)?.sub(&at(a, 1)?);
+        let even = matches!(spacing, Spacing::Even(_));
         let mut parts = Vec::with_capacity(3);
         if edge_order == 1 {
             parts.push(rise(0, 1)?.div(&gap(0, 1)?)?);
+        } else if even {
+            let rise = at(0, 1)?.mul(-1.5)?.add(&at(1, 1)?.mul(2)?)?.sub(&at(2, 1)?.mul(0.5)?)?;
+            parts.push(rise.div(&gap(0, 1)?)?);
         } else {
             parts.push(three([&at(0, 1)?, &at(1, 1)?, &at(2, 1)?], &gap(0, 1)?, &gap(1, 1)?)?);
         }
@@ -112,13 +116,20 @@ impl Tensor {
             let n = size - 2;
             let (left, right) = (gap(0, n)?, gap(1, n)?);
             let sum = left.add(&right)?;
-            let a = right.neg()?.div(&left.mul(&sum)?)?;
-            let b = right.sub(&left)?.div(&left.mul(&right)?)?;
-            let c = left.div(&right.mul(&sum)?)?;
-            parts.push(at(0, n)?.mul(&a)?.add(&at(1, n)?.mul(&b)?)?.add(&at(2, n)?.mul(&c)?)?);
+            parts.push(if even {
+                at(2, n)?.sub(&at(0, n)?)?.div(&sum)?
+            } else {
+                let a = right.neg()?.div(&left.mul(&sum)?)?;
+                let b = right.sub(&left)?.div(&left.mul(&right)?)?;
+                let c = left.div(&right.mul(&sum)?)?;
+                at(0, n)?.mul(&a)?.add(&at(1, n)?.mul(&b)?)?.add(&at(2, n)?.mul(&c)?)?
+            });
         }
         if edge_order == 1 {
             parts.push(rise(size - 2, size - 1)?.div(&gap(size - 2, 1)?)?);
+        } else if even {
+            let rise = at(size - 3, 1)?.mul(0.5)?.sub(&at(size - 2, 1)?.mul(2)?)?.add(&at(size - 1, 1)?.mul(1.5)?)?;
+            parts.push(rise.div(&gap(size - 2, 1)?)?);
         } else {
             let points = [&at(size - 1, 1)?, &at(size - 2, 1)?, &at(size - 3, 1)?];
             parts.push(three(points, &gap(size - 2, 1)?, &gap(size - 3, 1)?)?.neg()?);

@@ -81,6 +81,16 @@ impl Term {
         Ok(Term { x: self.x.sum(gone)?, labels: self.labels.into_iter().filter(|l| keep(l)).collect() })
     }
 
+    /// The same, but that what is of size 1 is dropped without a sum, which would be of wider integers.
+    #[track_caller]
+    fn squeeze_and_keep(self, keep: impl Fn(&Label) -> bool) -> Result<Term> {
+        let thin: Vec<usize> =
+            (0..self.labels.len()).filter(|d| !keep(&self.labels[*d]) && self.x.shape()[*d] == 1).collect();
+        let labels = self.labels.iter().enumerate().filter(|(d, _)| !thin.contains(d)).map(|(_, l)| *l).collect();
+        let thin: Vec<isize> = thin.into_iter().map(|d| d as isize).collect();
+        Term { x: self.x.squeeze(thin)?, labels }.keep(keep)
+    }
+
     /// With its dimensions as `labels` has them, those that it lacks of size 1.
     #[track_caller]
     fn arranged(&self, labels: &[Label]) -> Result<Tensor> {
@@ -105,12 +115,12 @@ impl Term {
         let a = {
             let gone = |l: &Label| !keep(l) && other.size(l) == 1;
             let stays: Vec<Label> = self.labels.iter().copied().filter(|l| !gone(l)).collect();
-            self.keep(|l| stays.contains(l))?
+            self.squeeze_and_keep(|l| stays.contains(l))?
         };
         let b = {
             let gone = |l: &Label| !keep(l) && a.size(l) == 1;
             let stays: Vec<Label> = other.labels.iter().copied().filter(|l| !gone(l)).collect();
-            other.keep(|l| stays.contains(l))?
+            other.squeeze_and_keep(|l| stays.contains(l))?
         };
         // Sums of integers are wider ones.
         let dtype = a.x.dtype().promote(b.x.dtype());

@@ -339,7 +339,7 @@ impl Tensor {
 
     /// What `index_add` and its like share: `source` of this shape but for dimension `dim`.
     #[track_caller]
-    fn put_along(
+    pub(super) fn put_along(
         &self,
         op: &'static str,
         dim: isize,

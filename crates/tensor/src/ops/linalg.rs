@@ -76,9 +76,12 @@ pub struct Det;
 #[derive(Clone, Copy, Debug)]
 pub struct Slogdet;
 
-/// The lower L of A = L Lᴴ, and 0 or the order of a minor that is not positive.
+/// The lower L of A = L Lᴴ by the lower triangle of A (or Lᴴ by the upper one), and 0 or the order of a minor that is not
+/// positive.
 #[derive(Clone, Copy, Debug)]
 pub struct Cholesky {
+    /// The upper factor, by the upper triangle?
+    pub upper: bool,
     /// Is such a minor an error?
     pub check: bool,
 }

@@ -142,7 +142,8 @@ impl Tensor {
         if !circular && matches!(self.dtype(), DType::F16 | DType::BF16) {
             return self.picked_around(&pairs, mode);
         }
-        for (d, &(before, behind)) in pairs.iter().enumerate() {
+        // The last dimension first: so gradients are added up in PyTorch's order.
+        for (d, &(before, behind)) in pairs.iter().enumerate().rev() {
             let (before, behind) = if circular { (before.max(0), behind.max(0)) } else { (before, behind) };
             if before == 0 && behind == 0 {
                 continue;

@@ -98,7 +98,9 @@ impl Tensor {
         }
         let x = self.to_dtype(self.dtype().to_float())?;
         let turned = x.lt(0)?.to_dtype(x.dtype())?.mul(PI)?;
-        x.where_cond(&x.isnan()?, &turned)
+        // With no slope anywhere.
+        let nan = x.isnan()?;
+        x.masked_fill(&nan, f64::NAN)?.where_cond(&nan, &turned)
     }
 
     /// The sign of a real number, the number of magnitude 1 in the direction of a complex one, 0 of 0: `torch.sgn`.

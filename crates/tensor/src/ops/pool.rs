@@ -5,7 +5,7 @@
 use crate::autocast::Policy;
 use crate::op::{Infer, Meta, Metas};
 use crate::ops::results::{ValuesIndices, values_indices};
-use crate::shape::{Shape, Spatial};
+use crate::shape::{DimList, Shape, Spatial};
 use crate::{DType, Result, Tensor, bail, dispatch, ensure};
 use smallvec::{SmallVec, smallvec};
 
@@ -403,6 +403,11 @@ impl Tensor {
     }
 }
 
+/// Whether there is one window, of the whole plane.
+fn is_one_window(windows: &Windows) -> bool {
+    matches!(windows, Windows::Adaptive { output } if output.given().iter().all(|n| *n == 1))
+}
+
 macro_rules! methods {
     ($($rank:literal, $sizes:literal, $max:ident, $max_at:ident, $avg:ident, $amax:ident, $amax_at:ident, $aavg:ident;)*) => {
         impl Tensor {
@@ -456,6 +461,10 @@ macro_rules! methods {
                 #[track_caller]
                 pub fn $aavg(&self, output: impl Into<Spatial>) -> Result<Tensor> {
                     let windows = self.adaptive(stringify!($aavg), $rank, output.into())?;
+                    if self.dtype().is_float() && self.numel() > 0 && is_one_window(&windows) {
+                        let planes: DimList = (self.rank() - $rank..self.rank()).collect();
+                        return self.mean_keepdim(planes);
+                    }
                     dispatch(AvgPool { windows, count_include_pad: false, divisor_override: None }, &[self])
                 }
             )*

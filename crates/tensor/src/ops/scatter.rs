@@ -349,7 +349,18 @@ impl Tensor {
             index.shape(),
             source.shape()
         );
-        let shape: Shape = (0..source.rank()).map(|k| if k == d { index.numel() } else { 1 }).collect();
+        let along = |size: usize| -> Shape { (0..source.rank()).map(|k| if k == d { size } else { 1 }).collect() };
+        if reduce == Reduce::Mean && self.rank() > 0 && matches!(self.dtype(), DType::F16 | DType::BF16) {
+            // A sum whose steps are rounded, then divided, as in PyTorch.
+            let (size, device) = (self.shape()[d], self.device());
+            let base = if include_self { self.clone() } else { self.index_fill(dim, index, 0)? };
+            let own = Tensor::full([size], f32::from(include_self)).device(device).build()?;
+            let ones = Tensor::ones([index.numel()]).device(device).build()?;
+            let count = own.put_along("index_reduce", 0, index, &ones, (false, true))?;
+            let count = count.clamp_min(1)?.to_dtype(self.dtype())?.reshape(along(size))?;
+            return base.put_along("index_reduce", dim, index, &source, (false, true))?.div(&count);
+        }
+        let shape = along(index.numel());
         let index = index.reshape(shape)?.expand(source.shape())?;
         self.scatter_reduce(dim, &index, &source, reduce, include_self)
     }

@@ -185,8 +185,10 @@ impl Tensor {
         let dtype = common_dtype([self, a, b]);
         ensure!(dtype != DType::Bool, DType, "addcmul", "not defined for bool");
         rounded_once([self, a, b], |[x, a, b]| {
-            let scaled = || if a.dtype() == DType::Bool { a.to_dtype(dtype)?.mul(value) } else { a.mul(value) };
-            let product = if value.is_one() { a.mul(b)? } else { scaled()?.mul(b)? };
+            // In the dtype of all three: the product of two may be of less.
+            let dtype = common_dtype([x, a, b]);
+            let (a, b) = (a.to_dtype(dtype)?, b.to_dtype(dtype)?);
+            let product = if value.is_one() { a.mul(&b)? } else { a.mul(value)?.mul(&b)? };
             x.add(&product)
         })
     }
@@ -209,7 +211,9 @@ impl Tensor {
         );
         let value = factor("addcdiv", [self, a, b], value.into())?;
         rounded_once([self, a, b], |[x, a, b]| {
-            let quotient = if value.is_one() { a.div(b)? } else { a.mul(value)?.div(b)? };
+            let dtype = common_dtype([x, a, b]);
+            let (a, b) = (a.to_dtype(dtype)?, b.to_dtype(dtype)?);
+            let quotient = if value.is_one() { a.div(&b)? } else { a.mul(value)?.div(&b)? };
             x.add(&quotient)
         })
     }

@@ -231,7 +231,8 @@ impl CpuKernel for Cholesky {
             let x = x.contiguous::<T>();
             let (out, info) = (out.slice::<T>(), info.slice::<i32>());
             for b in 0..info.len() {
-                let mut a = Mat::load(&x[b * n * n..(b + 1) * n * n], n, n);
+                let a = Mat::load(&x[b * n * n..(b + 1) * n * n], n, n);
+                let mut a = if self.upper { a.adjoint() } else { a };
                 info[b] = cholesky::factor(&mut a) as i32;
                 if info[b] > 0 && self.check {
                     let what = format!(
@@ -240,6 +241,7 @@ impl CpuKernel for Cholesky {
                     );
                     return failed("cholesky", shape, b, what);
                 }
+                let a = if self.upper { a.adjoint() } else { a };
                 a.store(piece(out, b, n * n));
             }
         });

@@ -27,6 +27,16 @@ macro_rules! compute {
 }
 pub(crate) use compute;
 
+/// `x` as an element of `dtype` keeps it.
+#[inline(always)]
+pub(crate) fn rounded<T: Compute>(x: T, dtype: DType) -> T {
+    match dtype {
+        DType::F16 => T::from_f64(f16::from_f64(x.to_f64()).to_f64()),
+        DType::BF16 => T::from_f64(bf16::from_f64(x.to_f64()).to_f64()),
+        _ => x,
+    }
+}
+
 /// The elements in row-major order: borrowed where they lie so as `T`, else copied.
 ///
 /// # Errors

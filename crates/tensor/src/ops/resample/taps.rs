@@ -41,7 +41,7 @@ impl Axis {
         if matches!(self.dtype, DType::F64 | DType::U8) { x } else { f64::from(x as f32) }
     }
 
-    /// A cubic weight as PyTorch stores it: in the dtype of what it weighs.
+    /// A weight as PyTorch stores it where it does: in the dtype of what it weighs.
     fn stored(&self, weight: f64) -> f64 {
         match self.dtype {
             DType::BF16 => bf16::from_f64(weight).to_f64(),
@@ -66,7 +66,11 @@ impl Axis {
             Mode::Bicubic => self.between(1, |t| cubic_weights(t).map(|w| self.stored(w))),
             Mode::Lanczos => self.filtered(3.0, lanczos),
             Mode::Linear if self.antialias => self.filtered(1.0, |x| (1.0 - x.abs()).max(0.0)),
-            Mode::Linear => self.between(0, |t| [1.0 - t, t]),
+            Mode::Linear if self.image => self.between(0, |t| [1.0 - t, t]),
+            Mode::Linear => self.between(0, |t| {
+                let right = self.stored(t);
+                [self.stored(1.0 - right), right]
+            }),
             Mode::Nearest | Mode::NearestExact | Mode::Area => self.nearest(),
         }
     }
