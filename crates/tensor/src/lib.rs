@@ -20,6 +20,7 @@ mod values;
 
 pub use build::Build;
 pub use cpu::par::{get_num_threads, set_num_threads};
+pub use cpu::resample::ByteRows;
 pub use device::Device;
 use dispatch::interpreters;
 pub use dispatch::interpreters::{autocast, profiler, trace};

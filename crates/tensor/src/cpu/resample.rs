@@ -1,5 +1,8 @@
 //! Kernels of `interpolate`: along the last dimension first, a row at a time, then across the rows that are held, so
-//! that no image in between is written. Images in channels-last order are computed as they lie.
+//! that no image in between is written. Images in channels-last order are computed as they lie; those of bytes have loops
+//! of their own (`resample/bytes.rs`).
+
+mod bytes;
 
 use super::floats::{self, Compute, compute};
 use super::lanes::by_dtype;
@@ -10,6 +13,7 @@ use super::{CpuKernel, Dst, Src, list, reserve};
 use crate::dtype::Stored;
 use crate::ops::{Interpolate, InterpolateBackward, Taps};
 use crate::{DType, Result};
+pub use bytes::ByteRows;
 use std::ops::Range;
 
 /// Rows of an image that one task makes at least: neighbouring tasks compute some rows twice.
@@ -18,80 +22,36 @@ const BAND: usize = 32;
 /// Elements that are summed in registers side by side.
 const LANES: usize = 32;
 
-/// What is resampled, and how it is summed.
-trait Mixed: Stored {
-    type Weight: Copy + Default + Send + Sync;
-    type Sum: Copy + Default;
-    /// The weights, and for integers the bits behind the point.
-    fn weights(taps: &Taps) -> Result<(Vec<Self::Weight>, u32)>;
+/// What is resampled.
+trait Mixed: Compute {
+    /// The weights of all runs.
+    fn weights(taps: &Taps) -> Result<Vec<Self>>;
     /// Whether a weight of zero makes nothing of each.
     fn all_finite(x: &[Self]) -> bool;
-    fn start(self, weight: Self::Weight, bits: u32) -> Self::Sum;
-    fn add(sum: Self::Sum, x: Self, weight: Self::Weight) -> Self::Sum;
-    fn end(sum: Self::Sum, bits: u32) -> Self;
 }
 
-macro_rules! mixed_floats {
+macro_rules! mixed {
     ($($t:ty),*) => {$(
         impl Mixed for $t {
-            type Weight = $t;
-            type Sum = $t;
-            fn weights(taps: &Taps) -> Result<(Vec<$t>, u32)> {
+            fn weights(taps: &Taps) -> Result<Vec<$t>> {
                 let mut weights = Vec::new();
                 reserve(&mut weights, taps.weights().len())?;
                 weights.extend(taps.weights().iter().map(|w| *w as $t));
-                Ok((weights, 0))
+                Ok(weights)
             }
             #[inline(always)]
             fn all_finite(x: &[$t]) -> bool {
                 x.iter().fold(true, |all, x| all & x.is_finite())
             }
-            #[inline(always)]
-            fn start(self, weight: $t, _: u32) -> $t {
-                self * weight
-            }
-            #[inline(always)]
-            fn add(sum: $t, x: $t, weight: $t) -> $t {
-                sum + x * weight
-            }
-            #[inline(always)]
-            fn end(sum: $t, _: u32) -> $t {
-                sum
-            }
         }
     )*};
 }
-mixed_floats!(f32, f64);
-
-impl Mixed for u8 {
-    type Weight = i16;
-    type Sum = i32;
-    fn weights(taps: &Taps) -> Result<(Vec<i16>, u32)> {
-        taps.integers()
-    }
-    #[inline(always)]
-    fn all_finite(_: &[u8]) -> bool {
-        true
-    }
-    #[inline(always)]
-    fn start(self, weight: i16, bits: u32) -> i32 {
-        (1 << (bits - 1)) + i32::from(self) * i32::from(weight)
-    }
-    #[inline(always)]
-    fn add(sum: i32, x: u8, weight: i16) -> i32 {
-        sum + i32::from(x) * i32::from(weight)
-    }
-    #[inline(always)]
-    fn end(sum: i32, bits: u32) -> u8 {
-        (sum >> bits).clamp(0, 255) as u8
-    }
-}
+mixed!(f32, f64);
 
 /// Along one dimension: the runs of [`Taps`] with weights of the type that is summed.
 struct Table<'a, T: Mixed> {
     taps: &'a Taps,
-    weights: Vec<T::Weight>,
-    bits: u32,
+    weights: Vec<T>,
     width: usize,
     even: Option<Even<T>>,
 }
@@ -100,7 +60,7 @@ struct Table<'a, T: Mixed> {
 struct Even<T: Mixed> {
     width: usize,
     first: Vec<usize>,
-    weights: Vec<T::Weight>,
+    weights: Vec<T>,
 }
 
 impl<'a, T: Mixed> Table<'a, T> {
@@ -109,8 +69,7 @@ impl<'a, T: Mixed> Table<'a, T> {
         if taps.is_identity() {
             return Ok(None);
         }
-        let (weights, bits) = T::weights(taps)?;
-        Ok(Some(Table { taps, weights, bits, width: taps.width(), even: None }))
+        Ok(Some(Table { taps, weights: T::weights(taps)?, width: taps.width(), even: None }))
     }
 
     /// With even runs, but where they differ much, or a row is shorter than they.
@@ -118,7 +77,7 @@ impl<'a, T: Mixed> Table<'a, T> {
         let Some(width) = [2, 4, 8, 12, 16].into_iter().find(|width| *width >= self.width) else { return Ok(self) };
         let (from, to) = (self.taps.from(), self.taps.to());
         if width <= from && width.saturating_mul(to) <= 4 * self.weights.len() + 64 {
-            let mut even = Even { width, first: list(to, 0)?, weights: list(width * to, T::Weight::default())? };
+            let mut even = Even { width, first: list(to, 0)?, weights: list(width * to, T::default())? };
             for o in 0..to {
                 let (first, weights) = self.run(o);
                 even.first[o] = first.min(from - width);
@@ -132,7 +91,7 @@ impl<'a, T: Mixed> Table<'a, T> {
 
     /// The first element of run `o`, and its weights.
     #[inline(always)]
-    fn run(&self, o: usize) -> (usize, &[T::Weight]) {
+    fn run(&self, o: usize) -> (usize, &[T]) {
         (self.taps.first()[o], &self.weights[self.taps.run(o)])
     }
 
@@ -141,11 +100,11 @@ impl<'a, T: Mixed> Table<'a, T> {
     fn along(&self, x: &[T], inner: usize, out: &mut [T]) {
         match (inner, &self.even) {
             (1, Some(even)) if T::all_finite(x) => match even.width {
-                2 => even.along::<2>(x, self.bits, out),
-                4 => even.along::<4>(x, self.bits, out),
-                8 => even.along::<8>(x, self.bits, out),
-                12 => even.along::<12>(x, self.bits, out),
-                _ => even.along::<16>(x, self.bits, out),
+                2 => even.along::<2>(x, out),
+                4 => even.along::<4>(x, out),
+                8 => even.along::<8>(x, out),
+                12 => even.along::<12>(x, out),
+                _ => even.along::<16>(x, out),
             },
             (1, _) => self.along_pixels::<1>(x, out),
             (2, _) => self.along_pixels::<2>(x, out),
@@ -155,7 +114,7 @@ impl<'a, T: Mixed> Table<'a, T> {
                 for o in 0..self.taps.to() {
                     let (first, weights) = self.run(o);
                     let pixel = |k: usize| &x[(first + k) * inner..(first + k + 1) * inner];
-                    mix(pixel, weights, self.bits, &mut out[o * inner..(o + 1) * inner]);
+                    mix(pixel, weights, &mut out[o * inner..(o + 1) * inner]);
                 }
             }
         }
@@ -168,75 +127,71 @@ impl<'a, T: Mixed> Table<'a, T> {
         for o in 0..out.len() {
             let (first, weights) = self.run(o);
             let x = &x[first..first + weights.len()];
-            let mut sums = [T::Sum::default(); C];
+            let mut sums = [T::default(); C];
             for k in 0..x.len() {
                 for c in 0..C {
-                    let (x, w) = (x[k][c], weights[k]);
-                    sums[c] = if k == 0 { T::start(x, w, self.bits) } else { T::add(sums[c], x, w) };
+                    let product = x[k][c] * weights[k];
+                    sums[c] = if k == 0 { product } else { sums[c] + product };
                 }
             }
-            for c in 0..C {
-                out[o][c] = if x.is_empty() { T::default() } else { T::end(sums[c], self.bits) };
-            }
+            out[o] = sums;
         }
     }
 }
 
 impl<T: Mixed> Even<T> {
     #[inline(always)]
-    fn along<const N: usize>(&self, x: &[T], bits: u32, out: &mut [T]) {
+    fn along<const N: usize>(&self, x: &[T], out: &mut [T]) {
         let (weights, _) = self.weights.as_chunks::<N>();
         let (first, weights) = (&self.first[..out.len()], &weights[..out.len()]);
         for o in 0..out.len() {
             let x = &x[first[o]..first[o] + N];
-            let mut sum = T::start(x[0], weights[o][0], bits);
+            let mut sum = x[0] * weights[o][0];
             for k in 1..N {
-                sum = T::add(sum, x[k], weights[o][k]);
+                sum = sum + x[k] * weights[o][k];
             }
-            out[o] = T::end(sum, bits);
+            out[o] = sum;
         }
     }
 }
 
 /// Rows added up by their weights; `row(k)` is as long as `out`.
 #[inline(always)]
-fn mix<'x, T: Mixed>(row: impl Fn(usize) -> &'x [T], weights: &[T::Weight], bits: u32, out: &mut [T]) {
+fn mix<'x, T: Mixed>(row: impl Fn(usize) -> &'x [T], weights: &[T], out: &mut [T]) {
     match *weights {
         [] => out.fill(T::default()),
         [a] => {
             let x = &row(0)[..out.len()];
             for i in 0..out.len() {
-                out[i] = T::end(T::start(x[i], a, bits), bits);
+                out[i] = x[i] * a;
             }
         }
         [a, b] => {
             let (x, y) = (&row(0)[..out.len()], &row(1)[..out.len()]);
             for i in 0..out.len() {
-                out[i] = T::end(T::add(T::start(x[i], a, bits), y[i], b), bits);
+                out[i] = x[i] * a + y[i] * b;
             }
         }
         _ => {
             let mut start = 0;
             let (blocks, rest) = out.as_chunks_mut::<LANES>();
             for block in blocks {
-                let mut sums = [T::Sum::default(); LANES];
+                let mut sums = [T::default(); LANES];
                 for k in 0..weights.len() {
                     let (x, w) = (&row(k)[start..start + LANES], weights[k]);
                     for i in 0..LANES {
-                        sums[i] = if k == 0 { T::start(x[i], w, bits) } else { T::add(sums[i], x[i], w) };
+                        sums[i] = if k == 0 { x[i] * w } else { sums[i] + x[i] * w };
                     }
                 }
-                for i in 0..LANES {
-                    block[i] = T::end(sums[i], bits);
-                }
+                *block = sums;
                 start += LANES;
             }
             for i in 0..rest.len() {
-                let mut sum = T::start(row(0)[start + i], weights[0], bits);
+                let mut sum = row(0)[start + i] * weights[0];
                 for k in 1..weights.len() {
-                    sum = T::add(sum, row(k)[start + i], weights[k]);
+                    sum = sum + row(k)[start + i] * weights[k];
                 }
-                rest[i] = T::end(sum, bits);
+                rest[i] = sum;
             }
         }
     }
@@ -292,7 +247,7 @@ impl<T: Mixed> Images<'_, T> {
                 (None, Some(columns)) => columns.along(row(o), self.inner, out),
                 (Some(rows), None) => {
                     let (first, weights) = rows.run(o);
-                    mix(|k| row(first + k), weights, rows.bits, out);
+                    mix(|k| row(first + k), weights, out);
                 }
                 (Some(rows), Some(columns)) => {
                     let (first, weights) = rows.run(o);
@@ -301,7 +256,7 @@ impl<T: Mixed> Images<'_, T> {
                             columns.along(row(i), self.inner, to);
                         }
                     }
-                    mix(|k| held.row(first + k), weights, rows.bits, out);
+                    mix(|k| held.row(first + k), weights, out);
                 }
             }
         }
@@ -381,7 +336,7 @@ fn weighted<T: Mixed>(op: &'static str, all: &[Taps], x: &[T], out: &mut [T], ar
         let plane = |k: usize| &flat[(volume * d + first + k) * image..][..image];
         par::simd(
             #[inline(always)]
-            || mix(plane, weights, depth.bits, out),
+            || mix(plane, weights, out),
         );
     });
     Ok(())
@@ -416,6 +371,38 @@ fn picked<T: Stored>(all: &[Taps], x: &[T], out: &mut [T], inner: usize) {
     });
 }
 
+/// Images of bytes, one after another, of pixels of `inner`.
+fn images_of_bytes(
+    op: &'static str,
+    of: &Interpolate,
+    [h, w]: [usize; 2],
+    x: &[u8],
+    out: &mut [u8],
+    inner: usize,
+) -> Result<()> {
+    let (tall, wide) = (of.size[0], of.size[1]);
+    let plan = ByteRows::new(of, [h, w], [0..tall, 0..wide], inner)?;
+    let [down, right] = plan.source();
+    let (line, made, bands) = (w * inner, wide * inner, tall.div_ceil(BAND));
+    let images = out.len() / (tall * made);
+    let to = Shared::new(out.as_mut_ptr());
+    let cost = plan.cost().saturating_mul(BAND.min(tall));
+    par::try_ranges(images * bands, (par::GRAIN / cost.max(1)).max(1), |tasks| {
+        let mut held = plan.held(op)?;
+        for task in tasks {
+            let (image, band) = (task / bands, task % bands * BAND);
+            let x = &x[(image * h + down.start) * line + right.start * inner..];
+            held.rows.fill(usize::MAX);
+            for o in band..(band + BAND).min(tall) {
+                let start = (image * tall + o) * made;
+                // SAFETY: this row is inside the output, and this task's alone.
+                plan.row(o, x, line, &mut held, unsafe { to.part(start..start + made) });
+            }
+        }
+        Ok(())
+    })
+}
+
 /// Calls `f` with what stands around the last `rank` dimensions, images in channels-last order as matrices of pixels.
 fn by_images(
     rank: usize,
@@ -436,20 +423,11 @@ fn by_images(
 
 /// [`weighted`] of whole operands.
 fn sums(op: &'static str, taps: &[Taps], inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-    fn go<T: Compute + Mixed>(
-        op: &'static str,
-        taps: &[Taps],
-        x: &Src<'_>,
-        out: &mut Dst<'_>,
-        around: Around,
-    ) -> Result<()> {
+    fn go<T: Mixed>(op: &'static str, taps: &[Taps], x: &Src<'_>, out: &mut Dst<'_>, around: Around) -> Result<()> {
         let x = floats::read::<T>(x)?;
         floats::write::<T, _>(out, |out| weighted(op, taps, &x, out, around))?
     }
-    by_images(taps.len(), inputs, outputs, |x, out, around| match x.dtype() {
-        DType::U8 => weighted::<u8>(op, taps, &x.contiguous(), out.slice(), around),
-        dtype => compute!(op, dtype, go(op, taps, x, out, around)),
-    })
+    by_images(taps.len(), inputs, outputs, |x, out, around| compute!(op, x.dtype(), go(op, taps, x, out, around)))
 }
 
 impl CpuKernel for Interpolate {
@@ -459,7 +437,15 @@ impl CpuKernel for Interpolate {
         if outputs[0].numel() == 0 {
             return Ok(());
         }
-        let taps = self.taps(&inputs[0].shape()[inputs[0].shape().len() - rank..], dtype)?;
+        let own = &inputs[0].shape()[inputs[0].shape().len() - rank..];
+        if !self.mode.picks()
+            && let (DType::U8, &[h, w]) = (dtype, own)
+        {
+            return by_images(rank, inputs, outputs, |x, out, around| {
+                images_of_bytes(OP, self, [h, w], &x.contiguous(), out.slice(), around.inner)
+            });
+        }
+        let taps = self.taps(own, dtype)?;
         if !self.mode.picks() {
             return sums(OP, &taps, inputs, outputs);
         }

@@ -1,14 +1,12 @@
-//! What is to be done with an image's bytes, and doing it in one pass: only the part that is needed, columns, rows, mirror
-//! images and numbers, plane by plane.
+//! What is to be done with an image's bytes, and doing it in one pass, row by row: only the part that is needed, another
+//! size, mirror images and numbers.
 
-use super::functional;
+use super::functional::{self, interpolation_to};
 use super::kinds::InterpolationMode;
-use super::resample::{Axis, ByteAxis};
 use crate::io::{JpegFile, Region};
 use crate::simd::simd;
 use flambeau_tensor::alloc::check_bytes;
-use flambeau_tensor::{DType, Result, Tensor};
-use std::ops::Range;
+use flambeau_tensor::{ByteRows, Element, Result, Tensor};
 
 /// Steps that a chain has put off: a part, another size, a part of that, mirror images, levels.
 pub(super) struct Steps {
@@ -114,131 +112,115 @@ impl Steps {
     /// Everything, done to a part of a file.
     #[track_caller]
     pub(super) fn of_file(&self, file: &JpegFile) -> Result<Tensor> {
-        let work = self.work()?;
-        let planes = file.decode(work.region)?;
-        self.done(&work, &planes)
+        let (rows, region) = self.rows(1)?;
+        let planes = file.decode(region)?;
+        let (stride, plane) = (region.width, region.height * region.width);
+        self.done(&rows, &Pixels { bytes: &planes, plane, stride, inner: 1 })
     }
 
     /// Everything, done to bytes `[C, H, W]`; a view where pixels are only moved.
     #[track_caller]
     pub(super) fn of_tensor(&self, x: &Tensor) -> Result<Tensor> {
-        let part = |r: Region| functional::crop(x, r.top as isize, r.left as isize, r.height, r.width);
         if self.only_moves() {
-            let x = if self.window == whole(self.source) { x.clone() } else { part(self.window)? };
+            let r = self.window;
+            let x = if r == whole(self.source) {
+                x.clone()
+            } else {
+                functional::crop(x, r.top as isize, r.left as isize, r.height, r.width)?
+            };
             let x = if self.mirrored { x.flip(-1)? } else { x };
             return if self.turned_over { x.flip(-2) } else { Ok(x) };
         }
-        let work = self.work()?;
-        let x = part(work.region)?.contiguous()?;
-        let planes = x.data::<u8>()?;
-        self.done(&work, &planes)
+        let (height, width) = self.source;
+        // As it lies, pixel by pixel or plane by plane; else in planes.
+        let pixels = x.permute([1, 2, 0])?;
+        let (x, inner) = match pixels.is_contiguous() {
+            true => (pixels, self.channels),
+            false => (x.contiguous()?, 1),
+        };
+        let (rows, region) = self.rows(inner)?;
+        let (bytes, stride) = (x.data::<u8>()?, width * inner);
+        let bytes = &bytes[region.top * stride + region.left * inner..];
+        self.done(&rows, &Pixels { bytes, plane: height * width, stride, inner })
     }
 
-    /// Which pixels are needed, and how they are mixed.
+    /// The rows that come out, of pixels of `inner` bytes, and which pixels of the source they need.
     #[track_caller]
-    fn work(&self) -> Result<Work> {
-        let Some(Resized { size, interpolation, antialias, view }) = &self.resized else {
-            return Ok(Work { region: self.window, rows: None, columns: None });
+    fn rows(&self, inner: usize) -> Result<(ByteRows, Region)> {
+        let nothing = Resized {
+            size: (self.window.height, self.window.width),
+            interpolation: InterpolationMode::Nearest,
+            antialias: false,
+            view: whole((self.window.height, self.window.width)),
         };
-        let axis = |from: usize, to: usize, new: Range<usize>| -> Result<(Option<ByteAxis>, Range<usize>)> {
-            if from == to {
-                return Ok((None, new));
-            }
-            let mut axis = Axis::new(from, to, *interpolation, *antialias, DType::U8)?.of_bytes(new);
-            let old = axis.narrow();
-            Ok((Some(axis), old))
-        };
-        let (rows, y) = axis(self.window.height, size.0, view.top..view.top + view.height)?;
-        let (columns, x) = axis(self.window.width, size.1, view.left..view.left + view.width)?;
-        let region = Region {
-            top: self.window.top + y.start,
-            left: self.window.left + x.start,
-            height: y.len(),
-            width: x.len(),
-        };
-        Ok(Work { region, rows, columns })
+        let Resized { size, interpolation, antialias, view } = self.resized.as_ref().unwrap_or(&nothing);
+        let part = [view.top..view.top + view.height, view.left..view.left + view.width];
+        let op = interpolation_to(*size, *interpolation, *antialias);
+        let rows = ByteRows::new(&op, [self.window.height, self.window.width], part, inner)?;
+        let [y, x] = rows.source();
+        let (top, left) = (self.window.top + y.start, self.window.left + x.start);
+        Ok((rows, Region { top, left, height: y.len(), width: x.len() }))
     }
 
     #[track_caller]
-    fn done(&self, work: &Work, planes: &[u8]) -> Result<Tensor> {
+    fn done(&self, rows: &ByteRows, pixels: &Pixels<'_>) -> Result<Tensor> {
         let (height, width) = self.size();
-        let numel = self.channels.saturating_mul(height).saturating_mul(width);
-        let between = self.channels.saturating_mul(work.region.height).saturating_mul(width);
-        let room = super::bytes::room(work.region.width, width);
-        check_bytes("resize", numel.saturating_mul(4).saturating_add(between).saturating_add(room))?;
-        let wide = work.columns.as_ref().map(|columns| {
-            simd(
-                #[inline(always)]
-                || columns.across(work.region.width, planes),
-            )
-        });
-        let rows = Rows { steps: self, work, planes: wide.as_deref().unwrap_or(planes) };
         let shape = [self.channels, height, width];
         if self.levels.is_empty() {
-            let mut y = vec![0u8; numel];
+            return Tensor::from_vec(self.each(rows, pixels, |_, row, to| to.copy_from_slice(row))?, shape);
+        }
+        let y = self.each(rows, pixels, |channel, row, to| {
             simd(
                 #[inline(always)]
-                || {
-                    rows.each(
-                        &mut y,
-                        #[inline(always)]
-                        |_, row, to| to.copy_from_slice(row),
-                    )
-                },
-            );
-            return Tensor::from_vec(y, shape);
-        }
-        let mut y = vec![0f32; numel];
-        simd(
-            #[inline(always)]
-            || {
-                rows.each(
-                    &mut y,
-                    #[inline(always)]
-                    |channel, row, to| levels(&self.levels, channel, row, to),
-                )
-            },
-        );
+                || levels(&self.levels, channel, row, to),
+            )
+        })?;
         Tensor::from_vec(y, shape)
     }
-}
 
-/// The part of the source that is needed, and how its rows and columns are mixed, where they are.
-struct Work {
-    region: Region,
-    rows: Option<ByteAxis>,
-    columns: Option<ByteAxis>,
-}
-
-/// Planes whose columns are ready.
-struct Rows<'a> {
-    steps: &'a Steps,
-    work: &'a Work,
-    planes: &'a [u8],
-}
-
-impl Rows<'_> {
-    /// Gives `write` each row with its channel and where it goes.
-    #[inline(always)]
-    fn each<T>(&self, y: &mut [T], write: impl Fn(usize, &[u8], &mut [T])) {
-        let (height, width) = self.steps.size();
-        let plane = self.work.region.height * width;
-        let mut row = vec![0; width];
-        for (channel, y) in y.chunks_exact_mut(height * width).enumerate() {
-            let x = &self.planes[channel * plane..(channel + 1) * plane];
-            for i in 0..height {
-                match &self.work.rows {
-                    Some(rows) => rows.down(i, x, &mut row),
-                    None => row.copy_from_slice(&x[i * width..(i + 1) * width]),
-                }
-                if self.steps.mirrored {
-                    row.reverse();
-                }
-                let to = if self.steps.turned_over { height - 1 - i } else { i };
-                write(channel, &row, &mut y[to * width..(to + 1) * width]);
+    /// Gives `write` each row of each channel and where it goes.
+    #[track_caller]
+    fn each<T: Element + Default>(
+        &self,
+        rows: &ByteRows,
+        pixels: &Pixels<'_>,
+        write: impl Fn(usize, &[u8], &mut [T]),
+    ) -> Result<Vec<T>> {
+        let (height, width) = self.size();
+        let plane = height.saturating_mul(width);
+        let numel = self.channels.saturating_mul(plane);
+        check_bytes("resize", numel.saturating_mul(size_of::<T>()))?;
+        let (mut y, mut line) = (vec![T::default(); numel], vec![0; width]);
+        let mut put = |channel: usize, i: usize, row: &mut [u8]| {
+            if self.mirrored {
+                row.reverse();
             }
+            let i = if self.turned_over { height - 1 - i } else { i };
+            write(channel, row, &mut y[channel * plane + i * width..][..width]);
+        };
+        let inner = pixels.inner;
+        for channel in (0..self.channels).step_by(inner) {
+            rows.each(&pixels.bytes[channel * pixels.plane..], pixels.stride, |i, row| {
+                for c in 0..inner {
+                    if inner == 1 {
+                        line.copy_from_slice(row);
+                    } else {
+                        line.iter_mut().zip(row[c..].iter().step_by(inner)).for_each(|(to, from)| *to = *from);
+                    }
+                    put(channel + c, i, &mut line);
+                }
+            })?;
         }
+        Ok(y)
     }
+}
+
+/// Where the part of an image is that is needed: its planes and its rows this far apart, pixels of `inner` bytes.
+struct Pixels<'a> {
+    bytes: &'a [u8],
+    plane: usize,
+    stride: usize,
+    inner: usize,
 }
 
 /// A row of bytes as numbers.

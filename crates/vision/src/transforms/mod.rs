@@ -31,7 +31,6 @@
 
 mod auto_augment;
 mod boxes;
-mod bytes;
 mod color;
 mod compose;
 mod convert;
@@ -42,7 +41,6 @@ mod geometry;
 mod kinds;
 mod lazy;
 mod mix;
-mod resample;
 mod transform;
 
 pub use auto_augment::{

@@ -129,7 +129,7 @@ impl InterpolateMode {
 impl Interpolate {
     /// Whether the options go together, and with elements of `dtype`.
     #[track_caller]
-    fn check(&self, dtype: DType) -> Result<()> {
+    pub(crate) fn check(&self, dtype: DType) -> Result<()> {
         use InterpolateMode as Mode;
         let rank = self.size.len();
         ensure!((1..=3).contains(&rank), Shape, OP, "{rank} dimensions in another size; one to three are right");

@@ -37,7 +37,7 @@ pub use warp::{AffineOptions, affine, elastic, elastic as elastic_transform, per
 
 pub(super) use clamp::{valid_boxes, valid_points};
 pub(super) use misc::check_std;
-pub(super) use resize::check as check_resize;
+pub(super) use resize::{check as check_resize, interpolation_to};
 pub(super) use warp::{perspective_by, perspective_coefficients};
 
 use crate::tv_tensors::{BoundingBoxes, KeyPoints, Kind};

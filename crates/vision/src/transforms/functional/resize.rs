@@ -1,12 +1,11 @@
-//! Other sizes; how pixels are mixed is in [`resample`](crate::transforms::resample).
+//! Other sizes.
 
 use super::boxes::{by_corners, from_parallelogram, on_points, on_rows};
 use super::clamp::clamp;
-use super::{height_width, is_tracked};
+use super::height_width;
 use crate::transforms::kinds::{InterpolationMode, Size};
-use crate::transforms::resample::{Axis, resample};
 use crate::tv_tensors::{ClampingMode, Kind, TVTensor};
-use flambeau_tensor::{Result, Tensor, ensure};
+use flambeau_tensor::{DType, Interpolate, InterpolateMode, Result, Tensor, dispatch, ensure};
 
 /// In another size: one number is the length of the shorter side, the longer one being at most `max_size`; two are
 /// height and width. Itself where it has that size already. Follows `torchvision.transforms.v2.functional.resize`,
@@ -128,12 +127,32 @@ fn resize_image(
         "shape {:?} to {height}×{width}: there are no pixels",
         image.shape()
     );
-    let axis = |from, to| Axis::new(from, to, interpolation, antialias, image.dtype());
-    let (rows, columns) = (axis(h, height)?, axis(w, width)?);
-    if is_tracked(image) {
-        // The same as products with the weights, which have derivatives.
-        let across = image.matmul(&columns.matrix(image.dtype())?.transpose(0, 1)?)?;
-        return rows.matrix(image.dtype())?.matmul(&across);
-    }
-    resample(image, &rows, &columns)
+    let op = interpolation_to((height, width), interpolation, antialias);
+    // Its channels may lie side by side only where it is one of several.
+    let batched = if image.rank() == 3 { image.unsqueeze(0)? } else { image.clone() };
+    let picks = matches!(interpolation, InterpolationMode::Nearest | InterpolationMode::NearestExact);
+    let dtype = image.dtype();
+    let resized = match picks || dtype == DType::U8 || dtype.is_float() {
+        true => dispatch(op, &[&batched])?,
+        false => dispatch(op, &[&batched.to_dtype(DType::F32)?])?.round()?.to_dtype(dtype)?,
+    };
+    if image.rank() == 3 { resized.squeeze(0) } else { Ok(resized) }
+}
+
+/// The op that makes an image this large.
+pub(in crate::transforms) fn interpolation_to(
+    (height, width): (usize, usize),
+    interpolation: InterpolationMode,
+    antialias: bool,
+) -> Interpolate {
+    let mode = match interpolation {
+        InterpolationMode::Nearest => InterpolateMode::Nearest,
+        InterpolationMode::NearestExact => InterpolateMode::NearestExact,
+        InterpolationMode::Bilinear => InterpolateMode::Linear,
+        InterpolationMode::Bicubic => InterpolateMode::Bicubic,
+        InterpolationMode::Lanczos => InterpolateMode::Lanczos,
+    };
+    let antialias = antialias && !matches!(mode, InterpolateMode::Nearest | InterpolateMode::NearestExact);
+    let size = [height, width].into_iter().collect();
+    Interpolate { mode, size, factors: Default::default(), align_corners: false, antialias }
 }
