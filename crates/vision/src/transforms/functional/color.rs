@@ -1,5 +1,6 @@
 //! Colours that follow from the pixel itself, or from the histogram of its channel.
 
+use super::bytes::{each_byte, of_colors, range};
 use super::dtype::{image_to_dtype, integer_range};
 use super::{chw, max_value};
 use crate::tv_tensors::{ImageKind, TVTensor};
@@ -86,12 +87,15 @@ pub(super) fn luminance(image: &Tensor) -> Result<Tensor> {
         shape[at] = 1;
         let pixels = image.contiguous()?;
         let x = pixels.data::<u8>()?;
-        let mut gray = Vec::with_capacity(x.len() / 3);
-        for image in x.chunks_exact((3 * h * w).max(1)) {
-            let (r, rest) = image.split_at(h * w);
-            let (g, b) = rest.split_at(h * w);
-            gray.extend(
-                r.iter().zip(g).zip(b).map(|((r, g), b)| brightness(f32::from(*r), f32::from(*g), f32::from(*b))),
+        let mut gray = vec![0.0; x.len() / 3];
+        let area = (h * w).max(1);
+        for (image, gray) in x.chunks_exact(3 * area).zip(gray.chunks_exact_mut(area)) {
+            of_colors(
+                image,
+                area,
+                gray,
+                #[inline(always)]
+                |[r, g, b]| brightness(f32::from(r), f32::from(g), f32::from(b)),
             );
         }
         return Tensor::from_vec(gray, shape);
@@ -101,7 +105,7 @@ pub(super) fn luminance(image: &Tensor) -> Result<Tensor> {
     weighed(0, 0.2989)?.add(&weighed(1, 0.587)?)?.add(&weighed(2, 0.114)?)
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn brightness(r: f32, g: f32, b: f32) -> f32 {
     r * 0.2989 + g * 0.587 + b * 0.114
 }
@@ -152,7 +156,11 @@ pub fn posterize<K: ImageKind>(x: &K, bits: usize) -> Result<K> {
         Some((_, have)) => {
             let mask = ((1i64 << bits) - 1) << (have as usize - bits);
             if image.dtype() == DType::U8 {
-                return look_up(image, &table(|v| v & mask as u8));
+                return each_byte(
+                    image,
+                    #[inline(always)]
+                    |v| v & mask as u8,
+                );
             }
             image.bitwise_and(mask)
         }
@@ -179,7 +187,13 @@ pub fn solarize<K: ImageKind>(x: &K, threshold: f64) -> Result<K> {
             image.dtype()
         );
         if image.dtype() == DType::U8 {
-            return look_up(image, &table(|v| if f64::from(v) >= threshold { !v } else { v }));
+            // Above 255 is none.
+            let least = threshold.max(0.0).ceil() as u16;
+            return each_byte(
+                image,
+                #[inline(always)]
+                |v| if u16::from(v) >= least { !v } else { v },
+            );
         }
         inverted(image)?.where_cond(&image.ge(threshold)?, image)
     })
@@ -199,7 +213,7 @@ pub fn autocontrast<K: ImageKind>(x: &K) -> Result<K> {
         let (dtype, bound) = (image.dtype(), max_value(image.dtype()));
         if dtype == DType::U8 {
             return look_up_planes(image, |plane| {
-                let (least, most) = plane.iter().fold((u8::MAX, 0), |(l, m), v| (l.min(*v), m.max(*v)));
+                let (least, most) = range(plane);
                 let (from, scale) = match least == most {
                     true => (0.0, 1.0),
                     false => (f32::from(least), (f32::from(most) - f32::from(least)) * (1.0 / 255.0) as f32),
@@ -260,7 +274,11 @@ pub fn invert<K: ImageKind>(x: &K) -> Result<K> {
 #[track_caller]
 fn inverted(image: &Tensor) -> Result<Tensor> {
     match image.dtype() {
-        DType::U8 => look_up(image, &table(|v| !v)),
+        DType::U8 => each_byte(
+            image,
+            #[inline(always)]
+            |v| !v,
+        ),
         dtype => match integer_range(dtype) {
             None => image.rsub(1.0),
             Some((_, bits)) => image.bitwise_xor(((1u64 << bits) - 1) as i64),

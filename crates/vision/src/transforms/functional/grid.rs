@@ -3,70 +3,98 @@
 
 use super::is_tracked;
 use super::real::Real;
+use crate::simd::simd;
 use crate::transforms::kinds::InterpolationMode;
 use flambeau_tensor::alloc::check_bytes;
 use flambeau_tensor::{DType, Result, Stored, Tensor, bail, ensure};
 
-/// Where each new pixel looks, from −1 (the left or upper edge of the image) to 1.
-pub(super) struct Grid<R> {
-    pub(super) places: Vec<[R; 2]>,
-    /// Height and width of the new image.
-    pub(super) size: (usize, usize),
-}
-
-/// A grid in the precision of the image: `f64` for `float64`, else `f32`.
-pub(super) trait MakeGrid {
+/// Where each new pixel looks, in the precision of the image: `f64` for `float64`, else `f32`.
+pub(super) trait Grid {
     /// Height and width of the new image.
     fn size(&self) -> (usize, usize);
 
-    /// Where each new pixel looks; memory for so many was asked for.
-    fn grid<R: Real>(&self) -> Result<Grid<R>>;
+    /// Calls `give` with each row's number and where its pixels look, x and y, from −1 (the left or upper edge of the
+    /// image) to 1.
+    fn rows<R: Real>(&self, give: impl FnMut(usize, &[R], &[R])) -> Result<()>;
 }
 
-/// The old pixels that each new one is mixed of.
+/// The old pixels that those of a new row are mixed of.
 struct Taps<R> {
-    /// Where they are in a plane; 0 with weight 0 for one that is not in the image.
-    at: Vec<[usize; 4]>,
-    weight: Vec<[R; 4]>,
+    /// Height and width of the old image.
+    from: (usize, usize),
     /// Is each new pixel mixed of four, or one of them?
     bilinear: bool,
+    /// Where they are in a plane; [`OUTSIDE`], and of weight 0, for one that is not in the image.
+    at: [Vec<u32>; 4],
+    weight: [Vec<R>; 4],
 }
 
+/// The place of no pixel.
+const OUTSIDE: u32 = u32::MAX;
+
 impl<R: Real> Taps<R> {
-    fn new(grid: &Grid<R>, (h, w): (usize, usize), bilinear: bool) -> Taps<R> {
-        let (one, half) = (R::of(1.0), R::of(0.5));
-        let (wide, high) = (R::of(w as f64), R::of(h as f64));
-        let (mut at, mut weight) = (Vec::with_capacity(grid.places.len()), Vec::with_capacity(grid.places.len()));
-        let inside = |x: R, y: R| x >= R::default() && y >= R::default() && x < wide && y < high;
-        let place = |x: R, y: R| y.wide() as usize * w + x.wide() as usize;
-        for [gx, gy] in &grid.places {
-            let (x, y) = ((*gx + one) * (wide * half) - half, (*gy + one) * (high * half) - half);
-            let (mut spots, mut weights) = ([0; 4], [R::default(); 4]);
-            if bilinear {
+    fn new(from: (usize, usize), width: usize, bilinear: bool) -> Taps<R> {
+        let (at, weight) =
+            (std::array::from_fn(|_| vec![0; width]), std::array::from_fn(|_| vec![R::default(); width]));
+        Taps { from, bilinear, at, weight }
+    }
+
+    /// For the new pixels that look there.
+    fn find(&mut self, xs: &[R], ys: &[R]) {
+        simd(
+            #[inline(always)]
+            || match self.bilinear {
+                true => self.find_four(xs, ys),
+                false => self.find_one(xs, ys),
+            },
+        );
+    }
+
+    /// Where it looks in pixels, from the middle of the first.
+    #[inline(always)]
+    fn pixels(at: R, size: R) -> R {
+        (at + R::of(1.0)) * (size * R::of(0.5)) - R::of(0.5)
+    }
+
+    /// The place of whole coordinates.
+    #[inline(always)]
+    fn place(&self, x: R, y: R) -> (u32, bool) {
+        let (h, w) = self.from;
+        let inside = (x >= R::default()) & (y >= R::default()) & (x < R::of(w as f64)) & (y < R::of(h as f64));
+        let place = (y.whole() as u32).wrapping_mul(w as u32).wrapping_add(x.whole() as u32);
+        (if inside { place } else { OUTSIDE }, inside)
+    }
+
+    #[inline(always)]
+    fn find_four(&mut self, xs: &[R], ys: &[R]) {
+        let n = self.at[0].len();
+        let (xs, ys, one) = (&xs[..n], &ys[..n], R::of(1.0));
+        let (h, w) = (R::of(self.from.0 as f64), R::of(self.from.1 as f64));
+        for k in 0..4 {
+            for j in 0..n {
+                let (x, y) = (Self::pixels(xs[j], w), Self::pixels(ys[j], h));
                 let (left, top) = (x.floor(), y.floor());
                 let (east, south) = (x - left, y - top);
-                let (west, north) = (one - east, one - south);
-                let around = [
-                    (left, top, west * north),
-                    (left + one, top, east * north),
-                    (left, top + one, west * south),
-                    (left + one, top + one, east * south),
-                ];
-                for (k, (x, y, share)) in around.into_iter().enumerate() {
-                    if inside(x, y) {
-                        (spots[k], weights[k]) = (place(x, y), share);
-                    }
-                }
-            } else {
-                let (x, y) = (x.round_ties_even(), y.round_ties_even());
-                if inside(x, y) {
-                    (spots[0], weights[0]) = (place(x, y), one);
-                }
+                let (x, share_x) = if k % 2 == 0 { (left, one - east) } else { (left + one, east) };
+                let (y, share_y) = if k / 2 == 0 { (top, one - south) } else { (top + one, south) };
+                let (place, inside) = self.place(x, y);
+                self.at[k][j] = place;
+                self.weight[k][j] = if inside { share_x * share_y } else { R::default() };
             }
-            at.push(spots);
-            weight.push(weights);
         }
-        Taps { at, weight, bilinear }
+    }
+
+    #[inline(always)]
+    fn find_one(&mut self, xs: &[R], ys: &[R]) {
+        let n = self.at[0].len();
+        let (xs, ys) = (&xs[..n], &ys[..n]);
+        let (h, w) = (R::of(self.from.0 as f64), R::of(self.from.1 as f64));
+        for j in 0..n {
+            let (x, y) = (Self::pixels(xs[j], w).round_ties_even(), Self::pixels(ys[j], h).round_ties_even());
+            let (place, inside) = self.place(x, y);
+            self.at[0][j] = place;
+            self.weight[0][j] = if inside { R::of(1.0) } else { R::default() };
+        }
     }
 }
 
@@ -75,7 +103,7 @@ impl<R: Real> Taps<R> {
 pub(super) fn sample(
     op: &'static str,
     image: &Tensor,
-    grid: &impl MakeGrid,
+    grid: &impl Grid,
     interpolation: InterpolationMode,
     fill: Option<&[f64]>,
 ) -> Result<Tensor> {
@@ -96,102 +124,167 @@ pub(super) fn sample(
         // No pixel looks anywhere, however many there would be.
         return image.reshape([batch, &[channels, height, width]].concat());
     }
-    // A pixel of the new image has a place, four old ones and their weights.
-    let bytes = 2 * size_of::<[f64; 2]>() + size_of::<[usize; 4]>() + size_of::<[f64; 4]>();
-    check_bytes(op, height.saturating_mul(width).saturating_mul(bytes))?;
-    check_bytes(op, (image.numel() / (image.size(-1)? * image.size(-2)?)).saturating_mul(height * width * 8))?;
+    let (area, planes) =
+        (image.size(-1)? * image.size(-2)?, image.shape()[..image.rank() - 2].iter().product::<usize>());
+    ensure!(area < OUTSIDE as usize, Argument, op, "images of {:?} are too large", image.shape());
+    // Of each pixel of a row its places and weights; the new image.
+    check_bytes(op, width.saturating_mul(6 * size_of::<[f64; 2]>()))?;
+    check_bytes(op, planes.saturating_mul(height).saturating_mul(width).saturating_mul(8))?;
     match image.dtype() {
-        DType::F64 => run::<f64>(image, &grid.grid()?, bilinear, fill),
-        dtype if dtype.is_float() || dtype == DType::U8 => run::<f32>(image, &grid.grid()?, bilinear, fill),
-        dtype => {
-            let wide = run::<f32>(&image.to_dtype(DType::F32)?, &grid.grid()?, bilinear, fill)?;
-            wide.round()?.to_dtype(dtype)
-        }
+        DType::F64 => run::<f64>(image, grid, bilinear, fill),
+        dtype if dtype.is_float() || dtype == DType::U8 => run::<f32>(image, grid, bilinear, fill),
+        dtype => run::<f32>(&image.to_dtype(DType::F32)?, grid, bilinear, fill)?.round()?.to_dtype(dtype),
     }
 }
 
 #[track_caller]
-fn run<R: Real>(image: &Tensor, grid: &Grid<R>, bilinear: bool, fill: Option<&[f64]>) -> Result<Tensor> {
+fn run<R: Real>(image: &Tensor, grid: &impl Grid, bilinear: bool, fill: Option<&[f64]>) -> Result<Tensor>
+where
+    u8: Pixel<R>,
+    R: Pixel<R>,
+{
     let &[ref batch @ .., channels, h, w] = image.shape() else {
         bail!(Shape, "grid_sample", "shape {:?} is not that of an image", image.shape())
     };
-    let shape = [batch, &[channels, grid.size.0, grid.size.1]].concat();
-    let taps = Taps::new(grid, (h, w), bilinear);
+    let (height, width) = grid.size();
+    let shape = [batch, &[channels, height, width]].concat();
+    let mut taps = Taps::new((h, w), width, bilinear);
     if is_tracked(image) {
-        return by_ops(image, &taps, shape, fill);
+        return by_ops(image, grid, taps, shape, fill);
     }
     let fills = |plane: usize| fill.map(|f| R::of(f[if f.len() == 1 { 0 } else { plane % channels }]));
     let pixels = image.contiguous()?;
     match image.dtype() {
-        DType::U8 => {
-            let x = pixels.data::<u8>()?;
-            let store = |v: R| v.round_ties_even().wide() as u8;
-            let y = planes(&x, h * w, &taps, fills, |v| R::of(f64::from(v)), store);
-            Tensor::from_vec(y, shape)
-        }
+        DType::U8 => Tensor::from_vec(planes(&pixels.data::<u8>()?, grid, &mut taps, fills)?, shape),
         dtype => {
             let pixels = pixels.to_dtype(R::DTYPE)?;
-            let x = pixels.data::<R>()?;
-            let y = planes(&x, h * w, &taps, fills, |v| v, |v| v);
-            Tensor::from_vec(y, shape)?.to_dtype(dtype)
+            Tensor::from_vec(planes(&pixels.data::<R>()?, grid, &mut taps, fills)?, shape)?.to_dtype(dtype)
         }
     }
 }
 
-/// All planes of an image, each pixel loaded as a number and stored again.
-fn planes<P: Stored + Copy + Default, R: Real>(
+/// What a pixel is stored as, and computed in as `R`.
+trait Pixel<R>: Stored + Copy + Default {
+    fn load(self) -> R;
+    fn store(v: R) -> Self;
+}
+
+macro_rules! pixels {
+    ($($r:ident),*) => {$(
+        impl Pixel<$r> for $r {
+            #[inline(always)]
+            fn load(self) -> $r { self }
+            #[inline(always)]
+            fn store(v: $r) -> $r { v }
+        }
+        impl Pixel<$r> for u8 {
+            #[inline(always)]
+            fn load(self) -> $r { <$r>::from(self) }
+            #[inline(always)]
+            fn store(v: $r) -> u8 { (v.round_ties_even() as i32).clamp(0, 255) as u8 }
+        }
+    )*};
+}
+pixels!(f32, f64);
+
+/// All planes of an image.
+fn planes<P: Pixel<R>, R: Real>(
     x: &[P],
-    area: usize,
-    taps: &Taps<R>,
+    grid: &impl Grid,
+    taps: &mut Taps<R>,
     fill: impl Fn(usize) -> Option<R>,
-    load: impl Fn(P) -> R,
-    store: impl Fn(R) -> P,
-) -> Vec<P> {
-    let mut y = Vec::with_capacity(x.len() / area * taps.at.len());
-    let pairs = || taps.at.iter().zip(&taps.weight);
-    for (plane, x) in x.chunks_exact(area).enumerate() {
-        match (taps.bilinear, fill(plane)) {
-            (false, fill) => {
-                let fill = store(fill.unwrap_or_default());
-                y.extend(pairs().map(|(at, w)| if w[0] == R::default() { fill } else { x[at[0]] }));
+) -> Result<Vec<P>> {
+    let ((height, width), area) = (grid.size(), taps.from.0 * taps.from.1);
+    let mut y = vec![P::default(); x.len() / area * height * width];
+    let mut found: [Vec<P>; 4] = std::array::from_fn(|_| vec![P::default(); width]);
+    grid.rows(|i, xs: &[R], ys: &[R]| {
+        taps.find(xs, ys);
+        for (plane, x) in x.chunks_exact(area).enumerate() {
+            let y = &mut y[(plane * height + i) * width..][..width];
+            let fill = fill(plane);
+            if !taps.bilinear {
+                let fill = P::store(fill.unwrap_or_default());
+                y.iter_mut().zip(&taps.at[0]).for_each(|(y, at)| *y = x.get(*at as usize).copied().unwrap_or(fill));
+                continue;
             }
-            (true, None) => y.extend(pairs().map(|(at, w)| store(mixed(x, at, w, &load)))),
-            (true, Some(fill)) => y.extend(pairs().map(|(at, w)| {
-                // As torchvision mixes it: what is inside counts by its share once more.
-                let inside = w[0] + w[1] + w[2] + w[3];
-                store((mixed(x, at, w, &load) - fill) * inside + fill)
-            })),
+            for (found, at) in found.iter_mut().zip(&taps.at) {
+                look_up(x, at, found);
+            }
+            simd(
+                #[inline(always)]
+                || mix(&found, &taps.weight, fill, y),
+            );
         }
-    }
-    y
+    })?;
+    Ok(y)
 }
 
-#[inline]
-fn mixed<P: Copy, R: Real>(x: &[P], at: &[usize; 4], w: &[R; 4], load: impl Fn(P) -> R) -> R {
-    load(x[at[0]]) * w[0] + load(x[at[1]]) * w[1] + load(x[at[2]]) * w[2] + load(x[at[3]]) * w[3]
+/// The pixels at these places, 0 outside.
+fn look_up<P: Copy + Default>(x: &[P], at: &[u32], found: &mut [P]) {
+    let at = &at[..found.len()];
+    for j in 0..found.len() {
+        found[j] = x.get(at[j] as usize).copied().unwrap_or_default();
+    }
+}
+
+/// Four pixels by their weights, with `fill` where they are outside.
+#[inline(always)]
+fn mix<P: Pixel<R>, R: Real>(found: &[Vec<P>; 4], weight: &[Vec<R>; 4], fill: Option<R>, y: &mut [P]) {
+    let n = y.len();
+    let [a, b, c, d] = [&found[0][..n], &found[1][..n], &found[2][..n], &found[3][..n]];
+    let [p, q, r, s] = [&weight[0][..n], &weight[1][..n], &weight[2][..n], &weight[3][..n]];
+    match fill {
+        None => {
+            for j in 0..n {
+                y[j] = P::store(a[j].load() * p[j] + b[j].load() * q[j] + c[j].load() * r[j] + d[j].load() * s[j]);
+            }
+        }
+        Some(fill) => {
+            for j in 0..n {
+                let mixed = a[j].load() * p[j] + b[j].load() * q[j] + c[j].load() * r[j] + d[j].load() * s[j];
+                // As torchvision mixes it: what is inside counts by its share once more.
+                y[j] = P::store((mixed - fill) * (p[j] + q[j] + r[j] + s[j]) + fill);
+            }
+        }
+    }
 }
 
 /// The same in ops that have derivatives.
 #[track_caller]
-fn by_ops<R: Real>(image: &Tensor, taps: &Taps<R>, shape: Vec<usize>, fill: Option<&[f64]>) -> Result<Tensor> {
-    let (n, dtype) = (taps.at.len(), image.dtype());
+fn by_ops<R: Real>(
+    image: &Tensor,
+    grid: &impl Grid,
+    mut taps: Taps<R>,
+    shape: Vec<usize>,
+    fill: Option<&[f64]>,
+) -> Result<Tensor> {
+    let (n, dtype, count) = (grid.size().0 * grid.size().1, image.dtype(), if taps.bilinear { 4 } else { 1 });
+    let (mut at, mut weight) = (vec![Vec::with_capacity(n); count], vec![Vec::with_capacity(n); count]);
+    grid.rows(|_, xs: &[R], ys: &[R]| {
+        taps.find(xs, ys);
+        for k in 0..count {
+            at[k].extend(taps.at[k].iter().map(|at| if *at == OUTSIDE { 0 } else { i64::from(*at) }));
+            weight[k].extend_from_slice(&taps.weight[k]);
+        }
+    })?;
     let flat = image.flatten(-2, -1)?;
-    let mut sum: Option<Tensor> = None;
-    for k in 0..if taps.bilinear { 4 } else { 1 } {
-        let at = Tensor::from_vec(taps.at.iter().map(|at| at[k] as i64).collect::<Vec<_>>(), [n])?;
-        let weight: Vec<R> = taps.weight.iter().map(|w| w[k]).collect();
-        let part = flat.index_select(-1, &at)?.mul(&Tensor::from_vec(weight, [n])?.to_dtype(dtype)?)?;
-        sum = Some(match sum {
+    let (mut sum, mut inside): (Option<Tensor>, Option<Tensor>) = (None, None);
+    let add = |sum: &mut Option<Tensor>, part: Tensor| -> Result<()> {
+        *sum = Some(match sum.take() {
             None => part,
             Some(sum) => sum.add(&part)?,
         });
+        Ok(())
+    };
+    for (at, weight) in at.into_iter().zip(weight) {
+        let (at, weight) = (Tensor::from_vec(at, [n])?, Tensor::from_vec(weight, [n])?.to_dtype(dtype)?);
+        add(&mut sum, flat.index_select(-1, &at)?.mul(&weight)?)?;
+        add(&mut inside, weight)?;
     }
-    let Some(sum) = sum else { return Ok(image.clone()) };
+    let (Some(sum), Some(inside)) = (sum, inside) else { return Ok(image.clone()) };
     let sum = match fill {
         None => sum,
         Some(values) => {
-            let inside: Vec<R> = taps.weight.iter().map(|w| w[0] + w[1] + w[2] + w[3]).collect();
-            let inside = Tensor::from_vec(inside, [n])?.to_dtype(dtype)?;
             let fill = Tensor::from_slice(values, [values.len(), 1])?.to_dtype(dtype)?;
             if taps.bilinear {
                 sum.sub(&fill)?.mul(&inside)?.add(&fill)?

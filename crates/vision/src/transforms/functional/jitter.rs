@@ -1,9 +1,11 @@
 //! Brightness, contrast, saturation, hue and sharpness: an image blended with another one that is made of it.
 
-use super::color::{brightness, look_up, luminance, on_image, one_or_three, table};
+use super::bytes::{byte, cut, each_byte, each_color, of_colors, replace, sum};
+use super::color::{brightness, luminance, on_image, one_or_three};
 use super::dtype::image_to_dtype;
 use super::real::Real;
 use super::{chw, is_tracked, max_value};
+use crate::simd::simd;
 use crate::tv_tensors::ImageKind;
 use flambeau_tensor::{DType, Result, Tensor, ensure};
 
@@ -33,7 +35,11 @@ pub fn adjust_brightness<K: ImageKind>(x: &K, factor: f64) -> Result<K> {
         one_or_three(op, image)?;
         let dtype = image.dtype();
         if dtype == DType::U8 {
-            return look_up(image, &table(|v| (f32::from(v) * factor as f32).clamp(0.0, 255.0) as u8));
+            return each_byte(
+                image,
+                #[inline(always)]
+                |v| byte(cut(f32::from(v) * factor as f32, 0.0, 255.0)),
+            );
         }
         let float = if dtype.is_float() { image.clone() } else { image.to_dtype(DType::F32)? };
         float.mul(factor)?.clamp(0.0, max_value(dtype))?.to_dtype(dtype)
@@ -71,21 +77,28 @@ fn contrast_of_bytes(image: &Tensor, channels: usize, factor: f64) -> Result<Ten
     let area = h * w;
     let pixels = image.contiguous()?;
     let x = pixels.data::<u8>()?;
-    let mut y = Vec::with_capacity(x.len());
-    for image in x.chunks_exact((channels * area).max(1)) {
-        let sum: u64 = match channels {
-            3 => {
-                let (r, rest) = image.split_at(area);
-                let (g, b) = rest.split_at(area);
-                let gray =
-                    |((r, g), b): ((&u8, &u8), &u8)| brightness(f32::from(*r), f32::from(*g), f32::from(*b)) as u64;
-                r.iter().zip(g).zip(b).map(gray).sum()
-            }
-            _ => image.iter().map(|v| u64::from(*v)).sum(),
+    let (mut y, mut gray) = (vec![0; x.len()], vec![0; area]);
+    let size = (channels * area).max(1);
+    for (x, y) in x.chunks_exact(size).zip(y.chunks_exact_mut(size)) {
+        let sum = if channels == 3 {
+            of_colors(
+                x,
+                area,
+                &mut gray,
+                #[inline(always)]
+                |[r, g, b]| byte(brightness(f32::from(r), f32::from(g), f32::from(b))),
+            );
+            sum(&gray)
+        } else {
+            sum(x)
         };
         let mean = sum as f32 / area as f32 * (1.0 - factor) as f32;
-        let table = table(|v| (f32::from(v) * factor as f32 + mean).clamp(0.0, 255.0) as u8);
-        y.extend(image.iter().map(|v| table[*v as usize]));
+        replace(
+            x,
+            y,
+            #[inline(always)]
+            |v| byte(cut(f32::from(v) * factor as f32 + mean, 0.0, 255.0)),
+        );
     }
     Tensor::from_vec(y, image.shape())
 }
@@ -105,35 +118,21 @@ pub fn adjust_saturation<K: ImageKind>(x: &K, factor: f64) -> Result<K> {
         }
         if image.dtype() == DType::U8 {
             let (ratio, rest) = (factor as f32, (1.0 - factor) as f32);
-            return on_colors(image, |[r, g, b]| {
-                let gray = brightness(f32::from(r), f32::from(g), f32::from(b)).floor() * rest;
-                [r, g, b].map(|v| (f32::from(v) * ratio + gray).clamp(0.0, 255.0) as u8)
-            });
+            return each_color(
+                image,
+                #[inline(always)]
+                |[r, g, b]| {
+                    let (r, g, b) = (f32::from(r), f32::from(g), f32::from(b));
+                    let gray = brightness(r, g, b).floor() * rest;
+                    let blended = |v: f32| byte(cut(v * ratio + gray, 0.0, 255.0));
+                    [blended(r), blended(g), blended(b)]
+                },
+            );
         }
         let gray = luminance(image)?;
         let gray = if image.dtype().is_float() { gray } else { gray.floor()? };
         blend(image, &gray, factor)
     })
-}
-
-/// An RGB image of bytes with every colour replaced.
-#[track_caller]
-fn on_colors(image: &Tensor, f: impl Fn([u8; 3]) -> [u8; 3]) -> Result<Tensor> {
-    let (_, h, w) = chw("image", image)?;
-    let area = h * w;
-    let pixels = image.contiguous()?;
-    let x = pixels.data::<u8>()?;
-    let mut y = vec![0u8; x.len()];
-    for (x, y) in x.chunks_exact((3 * area).max(1)).zip(y.chunks_exact_mut((3 * area).max(1))) {
-        let ((r, rest), (to_r, to_rest)) = (x.split_at(area), y.split_at_mut(area));
-        let ((g, b), (to_g, to_b)) = (rest.split_at(area), to_rest.split_at_mut(area));
-        let from = r.iter().zip(g).zip(b);
-        let to = to_r.iter_mut().zip(to_g).zip(to_b);
-        for (((r, g), b), ((to_r, to_g), to_b)) in from.zip(to) {
-            [*to_r, *to_g, *to_b] = f([*r, *g, *b]);
-        }
-    }
-    Tensor::from_vec(y, image.shape())
 }
 
 /// All hues moved by `factor` of the circle, −0.5 to 0.5. Follows
@@ -153,9 +152,15 @@ pub fn adjust_hue<K: ImageKind>(x: &K, factor: f64) -> Result<K> {
         refuse_gradient(op, image)?;
         if image.dtype() == DType::U8 {
             let unit = (1.0 / 255.0) as f32;
-            return on_colors(image, |color| {
-                turn_hue(color.map(|v| f32::from(v) * unit), factor as f32).map(|v| (v * 255.999f32) as u8)
-            });
+            return each_color(
+                image,
+                #[inline(always)]
+                |[r, g, b]| {
+                    let color = [f32::from(r) * unit, f32::from(g) * unit, f32::from(b) * unit];
+                    let [r, g, b] = turn_hue(color, factor as f32);
+                    [byte(r * 255.999), byte(g * 255.999), byte(b * 255.999)]
+                },
+            );
         }
         let float = image_to_dtype(image, DType::F32, true)?.contiguous()?;
         let (_, h, w) = chw(op, image)?;
@@ -164,9 +169,15 @@ pub fn adjust_hue<K: ImageKind>(x: &K, factor: f64) -> Result<K> {
         for image in y.chunks_exact_mut(3 * area) {
             let (r, rest) = image.split_at_mut(area);
             let (g, b) = rest.split_at_mut(area);
-            for ((r, g), b) in r.iter_mut().zip(g).zip(b) {
-                [*r, *g, *b] = turn_hue([*r, *g, *b], factor as f32);
-            }
+            simd(
+                #[inline(always)]
+                || {
+                    let (r, g, b) = (&mut r[..area], &mut g[..area], &mut b[..area]);
+                    for i in 0..area {
+                        (r[i], g[i], b[i]) = turn_hue([r[i], g[i], b[i]], factor as f32).into();
+                    }
+                },
+            );
         }
         image_to_dtype(&Tensor::from_vec(y, image.shape())?, image.dtype(), true)
     })
@@ -183,14 +194,16 @@ fn refuse_gradient(op: &'static str, image: &Tensor) -> Result<()> {
     Ok(())
 }
 
-/// A colour by hue, saturation and value, its hue turned, and back.
-#[inline]
+/// A colour by hue, saturation and value, its hue turned, and back. Without branches, so that vectors compute it.
+#[inline(always)]
 fn turn_hue([r, g, b]: [f32; 3], by: f32) -> [f32; 3] {
-    let (most, least) = (r.max(g).max(b), r.min(g).min(b));
+    let more = |a: f32, b: f32| if a > b { a } else { b };
+    let less = |a: f32, b: f32| if a < b { a } else { b };
+    let (most, least) = (more(more(r, g), b), less(less(r, g), b));
     let (even, range) = (most == least, most - least);
     let saturation = range / if even { 1.0 } else { most };
     let divisor = if even { 1.0 } else { range };
-    let [from_r, from_g, from_b] = [r, g, b].map(|v| (most - v) / divisor);
+    let (from_r, from_g, from_b) = ((most - r) / divisor, (most - g) / divisor, (most - b) / divisor);
     let hue = if most == r {
         from_b - from_g
     } else if most == g {
@@ -198,24 +211,26 @@ fn turn_hue([r, g, b]: [f32; 3], by: f32) -> [f32; 3] {
     } else {
         from_g + 4.0 - from_r
     };
-    let hue = (hue * (1.0 / 6.0) + 1.0) % 1.0 + by;
+    // Above 0, so that this is the remainder by one.
+    let turns = hue * (1.0 / 6.0) + 1.0;
+    let hue = turns - turns.floor() + by;
     let hue = hue - hue.floor();
     let hue = if hue >= 1.0 { 0.0 } else { hue };
     let sixth = hue * 6.0;
     let whole = sixth.floor();
     let part = saturation * (sixth - whole);
     let rest = 1.0 - saturation;
-    let q = ((1.0 - part) * most).clamp(0.0, 1.0);
-    let t = ((part + rest) * most).clamp(0.0, 1.0);
-    let p = (rest * most).clamp(0.0, 1.0);
-    match whole as u8 {
-        1 => [q, most, p],
-        2 => [p, most, t],
-        3 => [p, q, most],
-        4 => [t, p, most],
-        5 => [most, p, q],
-        _ => [most, t, p],
-    }
+    let q = cut((1.0 - part) * most, 0.0, 1.0);
+    let t = cut((part + rest) * most, 0.0, 1.0);
+    let p = cut(rest * most, 0.0, 1.0);
+    // Sixths 0 to 5: (most, t, p), (q, most, p), (p, most, t), (p, q, most), (t, p, most), (most, p, q).
+    let at = |n: f32| whole == n;
+    let either = |is: bool, a: f32, b: f32| if is { a } else { b };
+    [
+        either(at(1.0), q, either(at(2.0) | at(3.0), p, either(at(4.0), t, most))),
+        either(at(1.0) | at(2.0), most, either(at(3.0), q, either(at(4.0) | at(5.0), p, t))),
+        either(at(3.0) | at(4.0), most, either(at(2.0), t, either(at(5.0), q, p))),
+    ]
 }
 
 /// Blended with a smoothed image: 0 is smooth, 1 the image, 2 sharper. Follows
@@ -245,37 +260,48 @@ pub fn adjust_sharpness<K: ImageKind>(x: &K, factor: f64) -> Result<K> {
 }
 
 fn sharpened<R: Real>(x: &[R], (h, w): (usize, usize), factor: f64, bound: f64, whole: bool) -> Vec<R> {
-    let (side, middle) = (R::of(1.0 / 13.0), R::of(5.0 / 13.0));
-    let (rest, zero, bound) = (R::of(1.0 - factor), R::default(), R::of(bound));
-    let cut = |v: R| {
-        if v < zero {
-            zero
-        } else if v > bound {
-            bound
-        } else {
-            v
-        }
-    };
-    let mut y: Vec<R> = x.iter().map(|v| cut(*v)).collect();
-    for (x, y) in x.chunks_exact(h * w).zip(y.chunks_exact_mut(h * w)) {
-        for i in 1..h - 1 {
-            let [above, here, below] = [i - 1, i, i + 1].map(|i| &x[i * w..(i + 1) * w]);
-            let row = &mut y[i * w + 1..(i + 1) * w - 1];
-            let around = above.windows(3).zip(here.windows(3)).zip(below.windows(3));
-            for (y, ((a, b), c)) in row.iter_mut().zip(around) {
-                let smooth = a[0] * side
-                    + a[1] * side
-                    + a[2] * side
-                    + b[0] * side
-                    + b[1] * middle
-                    + b[2] * side
-                    + c[0] * side
-                    + c[1] * side
-                    + c[2] * side;
-                let smooth = if whole { smooth.round_ties_even() } else { smooth };
-                *y = cut(b[1] + (smooth - b[1]) * rest);
+    let (zero, rest, bound) = (R::default(), R::of(1.0 - factor), R::of(bound));
+    let mut y = x.to_vec();
+    simd(
+        #[inline(always)]
+        || {
+            for v in y.iter_mut() {
+                *v = within(*v, zero, bound);
             }
-        }
-    }
+            for (x, y) in x.chunks_exact(h * w).zip(y.chunks_exact_mut(h * w)) {
+                for i in 1..h - 1 {
+                    let rows = [&x[(i - 1) * w..i * w], &x[i * w..(i + 1) * w], &x[(i + 1) * w..(i + 2) * w]];
+                    sharpen_row(rows, rest, bound, whole, &mut y[i * w + 1..(i + 1) * w - 1]);
+                }
+            }
+        },
+    );
     y
+}
+
+#[inline(always)]
+fn within<R: Real>(v: R, low: R, high: R) -> R {
+    let v = if v < low { low } else { v };
+    if v > high { high } else { v }
+}
+
+/// A row between two others, but for its ends.
+#[inline(always)]
+fn sharpen_row<R: Real>([a, b, c]: [&[R]; 3], rest: R, bound: R, whole: bool, y: &mut [R]) {
+    let (side, middle) = (R::of(1.0 / 13.0), R::of(5.0 / 13.0));
+    let n = y.len();
+    let (a, b, c) = (&a[..n + 2], &b[..n + 2], &c[..n + 2]);
+    for i in 0..n {
+        let smooth = a[i] * side
+            + a[i + 1] * side
+            + a[i + 2] * side
+            + b[i] * side
+            + b[i + 1] * middle
+            + b[i + 2] * side
+            + c[i] * side
+            + c[i + 1] * side
+            + c[i + 2] * side;
+        let smooth = if whole { smooth.round_ties_even() } else { smooth };
+        y[i] = within(b[i + 1] + (smooth - b[i + 1]) * rest, R::default(), bound);
+    }
 }

@@ -3,6 +3,7 @@
 use super::color::on_image;
 use super::{chw, is_tracked};
 use crate::io::{decode_image, encode_jpeg};
+use crate::simd::simd;
 use crate::transforms::kinds::Size;
 use crate::tv_tensors::ImageKind;
 use flambeau_tensor::{ConvOptions, DType, PadMode, Result, Tensor, bail, ensure, stack};
@@ -136,18 +137,29 @@ fn blurred(x: &[f32], (h, w): (usize, usize), across: &[f64], down: &[f64]) -> V
             for (i, pixel) in padded.iter_mut().enumerate() {
                 *pixel = x[mirror(i as isize - px as isize, w)];
             }
-            for (k, weight) in across.iter().enumerate() {
-                row.iter_mut().zip(&padded[k..]).for_each(|(sum, x)| *sum += x * weight);
-            }
+            weigh(row, |k| &padded[k..], &across);
         }
         for (i, y) in y.chunks_exact_mut(w).enumerate() {
-            for (k, weight) in down.iter().enumerate() {
-                let from = mirror(i as isize + k as isize - py as isize, h);
-                y.iter_mut().zip(&rows[from * w..]).for_each(|(sum, x)| *sum += x * weight);
-            }
+            weigh(y, |k| &rows[mirror(i as isize + k as isize - py as isize, h) * w..], &down);
         }
     }
     y
+}
+
+/// Rows added to `sum`, each times its weight.
+fn weigh<'x>(sum: &mut [f32], row: impl Fn(usize) -> &'x [f32], weights: &[f32]) {
+    let (n, row) = (sum.len(), &row);
+    simd(
+        #[inline(always)]
+        || {
+            for k in 0..weights.len() {
+                let (x, weight) = (&row(k)[..n], weights[k]);
+                for i in 0..n {
+                    sum[i] += x[i] * weight;
+                }
+            }
+        },
+    );
 }
 
 /// With noise added, drawn from the default generator; `mean` and `sigma` count in the range 0 to 1, also for `u8`.

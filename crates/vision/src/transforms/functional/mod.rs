@@ -3,6 +3,7 @@
 //! [tensor that says what it is](crate::tv_tensors), and treats it by its kind.
 
 mod boxes;
+mod bytes;
 mod clamp;
 mod color;
 mod crop;

@@ -28,6 +28,8 @@ pub(crate) trait Real:
     fn ceil(self) -> Self;
     fn round_ties_even(self) -> Self;
     fn is_nan(self) -> bool;
+    /// Rounded toward zero.
+    fn whole(self) -> i32;
 
     /// The smaller; NaN where one is.
     fn least(self, other: Self) -> Self {
@@ -60,17 +62,27 @@ pub(crate) trait Real:
 macro_rules! reals {
     ($($t:ident),*) => {$(
         impl Real for $t {
+            #[inline(always)]
             fn of(x: f64) -> Self { x as $t }
+            #[inline(always)]
             fn wide(self) -> f64 { f64::from(self) }
+            #[inline(always)]
             fn sqrt(self) -> Self { <$t>::sqrt(self) }
             fn sin(self) -> Self { <$t>::sin(self) }
             fn cos(self) -> Self { <$t>::cos(self) }
             fn atan2(self, x: Self) -> Self { <$t>::atan2(self, x) }
+            #[inline(always)]
             fn abs(self) -> Self { <$t>::abs(self) }
+            #[inline(always)]
             fn floor(self) -> Self { <$t>::floor(self) }
+            #[inline(always)]
             fn ceil(self) -> Self { <$t>::ceil(self) }
+            #[inline(always)]
             fn round_ties_even(self) -> Self { <$t>::round_ties_even(self) }
+            #[inline(always)]
             fn is_nan(self) -> bool { <$t>::is_nan(self) }
+            #[inline(always)]
+            fn whole(self) -> i32 { self as i32 }
         }
     )*};
 }

@@ -3,9 +3,10 @@
 
 use super::boxes::{Rows, around, by_corners, corners, from_parallelogram, on_points, on_rows};
 use super::clamp::clamp;
-use super::grid::{Grid, MakeGrid, sample};
+use super::grid::{Grid, sample};
 use super::height_width;
 use super::real::Real;
+use crate::simd::simd;
 use crate::transforms::kinds::{Fill, InterpolationMode};
 use crate::tv_tensors::{BoundingBoxFormat, BoundingBoxes, ClampingMode, KeyPoints, Kind, TVKind, TVTensor};
 use flambeau_tensor::{Result, Tensor, bail, ensure, options};
@@ -286,27 +287,35 @@ struct AffineGrid {
     to: (usize, usize),
 }
 
-impl MakeGrid for AffineGrid {
+impl Grid for AffineGrid {
     fn size(&self) -> (usize, usize) {
         self.to
     }
 
-    fn grid<R: Real>(&self) -> Result<Grid<R>> {
+    fn rows<R: Real>(&self, mut give: impl FnMut(usize, &[R], &[R])) -> Result<()> {
         let (half_h, half_w) = (R::of(0.5 * self.from.0 as f64), R::of(0.5 * self.from.1 as f64));
         let [m0, m1, m2, m3, m4, m5] = self.matrix.map(R::of);
         let across = [m0 / half_w, m1 / half_w, m2 / half_w];
         let down = [m3 / half_h, m4 / half_h, m5 / half_h];
         let middle = |i: usize, n: usize| R::of(i as f64 - n as f64 * 0.5 + 0.5);
         let (height, width) = self.to;
-        let mut places = Vec::with_capacity(height * width);
+        let middles: Vec<R> = (0..width).map(|j| middle(j, width)).collect();
+        let (mut xs, mut ys) = (vec![R::default(); width], vec![R::default(); width]);
         for i in 0..height {
             let y = middle(i, height);
-            places.extend((0..width).map(|j| {
-                let x = middle(j, width);
-                [x * across[0] + y * across[1] + across[2], x * down[0] + y * down[1] + down[2]]
-            }));
+            simd(
+                #[inline(always)]
+                || {
+                    let (middles, xs, ys) = (&middles[..width], &mut xs[..width], &mut ys[..width]);
+                    for j in 0..width {
+                        xs[j] = middles[j] * across[0] + y * across[1] + across[2];
+                        ys[j] = middles[j] * down[0] + y * down[1] + down[2];
+                    }
+                },
+            );
+            give(i, &xs, &ys);
         }
-        Ok(Grid { places, size: self.to })
+        Ok(())
     }
 }
 
@@ -418,6 +427,7 @@ fn inverse_view([a, b, c, d, e, f, g, h]: &[f64; 8]) -> Result<[f64; 8]> {
     Ok(back.map(|v| v / scale))
 }
 
+#[inline(always)]
 fn seen<R: Real>(view: &[R; 8], x: R, y: R) -> [R; 2] {
     let [a, b, c, d, e, f, g, h] = *view;
     let depth = x * g + y * h + R::of(1.0);
@@ -429,23 +439,34 @@ struct PerspectiveGrid {
     size: (usize, usize),
 }
 
-impl MakeGrid for PerspectiveGrid {
+impl Grid for PerspectiveGrid {
     fn size(&self) -> (usize, usize) {
         self.size
     }
 
-    fn grid<R: Real>(&self) -> Result<Grid<R>> {
+    fn rows<R: Real>(&self, mut give: impl FnMut(usize, &[R], &[R])) -> Result<()> {
         let (height, width) = self.size;
         let (half_h, half_w) = (R::of(0.5 * height as f64), R::of(0.5 * width as f64));
         let [a, b, c, d, e, f, g, h] = self.coefficients.map(R::of);
         let view = [a / half_w, b / half_w, c / half_w, d / half_h, e / half_h, f / half_h, g, h];
         let one = R::of(1.0);
-        let mut places = Vec::with_capacity(height * width);
+        let middles: Vec<R> = (0..width).map(|j| R::of(j as f64 + 0.5)).collect();
+        let (mut xs, mut ys) = (vec![R::default(); width], vec![R::default(); width]);
         for i in 0..height {
             let y = R::of(i as f64 + 0.5);
-            places.extend((0..width).map(|j| seen(&view, R::of(j as f64 + 0.5), y).map(|v| v - one)));
+            simd(
+                #[inline(always)]
+                || {
+                    let (middles, xs, ys) = (&middles[..width], &mut xs[..width], &mut ys[..width]);
+                    for j in 0..width {
+                        let [x, y] = seen(&view, middles[j], y);
+                        (xs[j], ys[j]) = (x - one, y - one);
+                    }
+                },
+            );
+            give(i, &xs, &ys);
         }
-        Ok(Grid { places, size: self.size })
+        Ok(())
     }
 }
 
@@ -569,12 +590,20 @@ fn middles<R: Real>(n: usize) -> Vec<R> {
     (0..n).map(one).collect()
 }
 
-impl MakeGrid for Elastic {
+impl Grid for Elastic {
     fn size(&self) -> (usize, usize) {
         self.size
     }
 
-    fn grid<R: Real>(&self) -> Result<Grid<R>> {
-        Ok(Grid { places: self.places(|at: R, by| at + by)?, size: self.size })
+    fn rows<R: Real>(&self, mut give: impl FnMut(usize, &[R], &[R])) -> Result<()> {
+        let (places, width) = (self.places(|at: R, by| at + by)?, self.size.1);
+        let (mut xs, mut ys) = (vec![R::default(); width], vec![R::default(); width]);
+        for (i, row) in places.chunks_exact(width.max(1)).enumerate() {
+            for (j, [x, y]) in row.iter().enumerate() {
+                (xs[j], ys[j]) = (*x, *y);
+            }
+            give(i, &xs, &ys);
+        }
+        Ok(())
     }
 }
