@@ -4,12 +4,13 @@ mod any;
 
 pub use any::{DatasetFolder, DatasetFolderBuilder};
 
-use super::options::{Loader, TargetTransform, TransformSlot, Transforms, ValidFile};
+use super::options::{Loader, TargetTransform, TransformSlot, ValidFile};
 use super::{Dataset, TvSamples};
-use crate::io::{ImageReadMode, ImageReadOptions, pil_loader, read_image_as};
+use crate::io::ImageReadMode;
 use crate::tv_tensors::Image;
 use flambeau_tensor::{Error, Result, Tensor, builder, ensure};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 /// Images in a folder for each class, as `torchvision.datasets.ImageFolder`: `root/cat/1.png`,
@@ -36,13 +37,15 @@ use std::path::{Path, PathBuf};
 /// # std::fs::remove_dir_all(root).ok();
 /// # Ok::<(), flambeau_tensor::Error>(())
 /// ```
-pub struct ImageFolder {
-    root: PathBuf,
-    classes: Vec<String>,
-    samples: Vec<(PathBuf, i64)>,
-    read: ImageReadOptions,
-    loader: Loader,
-    transforms: Transforms,
+pub struct ImageFolder(DatasetFolder);
+
+/// The files and their classes.
+impl Deref for ImageFolder {
+    type Target = DatasetFolder;
+
+    fn deref(&self) -> &DatasetFolder {
+        &self.0
+    }
 }
 
 builder! {
@@ -75,45 +78,7 @@ builder! {
 
 impl ImageFolder {
     fn from_builder(b: ImageFolderBuilder) -> Result<Self> {
-        let (classes, samples) = match b.is_valid_file.get() {
-            Some(valid) => labelled(&b.root, valid, b.allow_empty, "")?,
-            None => by_endings(&b.root, &b.extensions, b.allow_empty)?,
-        };
-        let transforms = Transforms::new(b.transform, b.target_transform)?;
-        let read = ImageReadOptions::new().mode(b.mode).apply_exif_orientation(b.apply_exif_orientation);
-        Ok(ImageFolder { root: b.root, classes, samples, read, loader: b.loader, transforms })
-    }
-
-    /// The names of the classes, by label.
-    pub fn classes(&self) -> &[String] {
-        &self.classes
-    }
-
-    /// The label of each class.
-    pub fn class_to_idx(&self) -> BTreeMap<&str, i64> {
-        self.classes.iter().enumerate().map(|(label, name)| (name.as_str(), label as i64)).collect()
-    }
-
-    /// The file and the label of each item.
-    pub fn samples(&self) -> &[(PathBuf, i64)] {
-        &self.samples
-    }
-
-    #[track_caller]
-    fn raw(&self, index: usize) -> Result<(Tensor, i64)> {
-        let n = self.samples.len();
-        ensure!(index < n, Index, "ImageFolder", "index {index} is out of range for {n} samples");
-        let (path, label) = &self.samples[index];
-        // What torchvision's folder reads: `u8` whatever the depth, the first frame of an animation.
-        let read = self.read;
-        let rgb = read == ImageReadMode::Rgb.into();
-        let image = self.loader.load(path, |path| if rgb { pil_loader(path) } else { read_image_as(path, read) })?;
-        Ok((image, *label))
-    }
-
-    /// The label of each item.
-    pub fn targets(&self) -> Vec<i64> {
-        self.samples.iter().map(|(_, label)| *label).collect()
+        DatasetFolder::of_images(b).map(ImageFolder)
     }
 }
 
@@ -121,16 +86,12 @@ impl Dataset for ImageFolder {
     type Item = (Tensor, i64);
 
     fn len(&self) -> usize {
-        self.samples.len()
+        self.0.len()
     }
 
     #[track_caller]
     fn get(&self, index: usize) -> Result<Self::Item> {
-        if let (true, Some((path, label))) = (self.loader.is_own(), self.samples.get(index)) {
-            return Ok((self.transforms.read(path, self.read)?, self.transforms.target(*label)));
-        }
-        let (image, label) = self.raw(index)?;
-        self.transforms.apply(image, label)
+        self.0.get(index)
     }
 }
 
@@ -139,20 +100,14 @@ impl TvSamples for ImageFolder {
 
     #[track_caller]
     fn tv_sample(&self, index: usize) -> Result<Self::Sample> {
-        let (image, label) = self.raw(index)?;
+        let (image, label) = self.0.raw(index)?;
         Ok((Image::new(image)?, label))
     }
 }
 
 impl std::fmt::Debug for ImageFolder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "ImageFolder({} images of {} classes in {})",
-            self.samples.len(),
-            self.classes.len(),
-            self.root.display()
-        )
+        std::fmt::Debug::fmt(&self.0, f)
     }
 }
 

@@ -62,7 +62,7 @@ pub use mnist::{
     Emnist, EmnistBuilder, EmnistSplit, FashionMnist, FashionMnistBuilder, Kmnist, KmnistBuilder, Mnist, MnistBuilder,
     Qmnist, QmnistBuilder,
 };
-pub use options::{Loader, TargetTransform, TransformSlot, ValidFile};
+pub use options::{Loader, PathFunction, TargetTransform, TransformSlot, ValidFile};
 pub use readers::{Mat, MatVar, XmlElement, read_flo, read_mat, read_pfm};
 pub use sequences::{
     LfwPairs, LfwPairsBuilder, MovingMnist, MovingMnistBuilder, PhotoTour, PhotoTourBuilder, PhotoTourItem,

@@ -74,54 +74,53 @@ impl<T> fmt::Debug for TargetTransform<T> {
     }
 }
 
-/// What makes an image of a file, or the data set's own way.
-#[derive(Clone, Default)]
-pub struct Loader(Option<Arc<dyn Fn(&Path) -> Result<Tensor> + Send + Sync>>);
+/// A data set's function of a file's path, or none: then it goes by itself. Made of any function or closure.
+pub struct PathFunction<R>(Option<Arc<dyn Fn(&Path) -> R + Send + Sync>>);
 
-impl<F: Fn(&Path) -> Result<Tensor> + Send + Sync + 'static> From<F> for Loader {
-    fn from(f: F) -> Self {
-        Loader(Some(Arc::new(f)))
+/// What makes an image of a file.
+pub type Loader = PathFunction<Result<Tensor>>;
+
+/// Whether a file is one of a data set.
+pub type ValidFile = PathFunction<bool>;
+
+impl<R> Default for PathFunction<R> {
+    fn default() -> Self {
+        PathFunction(None)
     }
 }
 
-impl fmt::Debug for Loader {
+impl<R> Clone for PathFunction<R> {
+    fn clone(&self) -> Self {
+        PathFunction(self.0.clone())
+    }
+}
+
+impl<R, F: Fn(&Path) -> R + Send + Sync + 'static> From<F> for PathFunction<R> {
+    fn from(f: F) -> Self {
+        PathFunction(Some(Arc::new(f)))
+    }
+}
+
+impl<R> fmt::Debug for PathFunction<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_some() { "Some(_)" } else { "None" })
     }
 }
 
-impl Loader {
-    /// Whether it is the data set's own way.
+impl<R> PathFunction<R> {
+    /// Whether there is none.
     pub(super) fn is_own(&self) -> bool {
         self.0.is_none()
     }
 
-    /// The image in `path`, read by `otherwise` where no loader was given.
-    pub(super) fn load(&self, path: &Path, otherwise: impl FnOnce(&Path) -> Result<Tensor>) -> Result<Tensor> {
-        self.0.as_ref().map_or_else(|| otherwise(path), |load| load(path))
-    }
-}
-
-/// Whether a file is one of a data set, or what the data set goes by itself.
-#[derive(Clone, Default)]
-pub struct ValidFile(Option<Arc<dyn Fn(&Path) -> bool + Send + Sync>>);
-
-impl<F: Fn(&Path) -> bool + Send + Sync + 'static> From<F> for ValidFile {
-    fn from(f: F) -> Self {
-        ValidFile(Some(Arc::new(f)))
-    }
-}
-
-impl fmt::Debug for ValidFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Some(_)" } else { "None" })
-    }
-}
-
-impl ValidFile {
     /// The function, if there is one.
-    pub(super) fn get(&self) -> Option<&(dyn Fn(&Path) -> bool + Send + Sync)> {
+    pub(super) fn get(&self) -> Option<&(dyn Fn(&Path) -> R + Send + Sync)> {
         self.0.as_deref()
+    }
+
+    /// What it makes of `path`, or `otherwise` where there is none.
+    pub(super) fn load(&self, path: &Path, otherwise: impl FnOnce(&Path) -> R) -> R {
+        self.0.as_ref().map_or_else(|| otherwise(path), |f| f(path))
     }
 }
 

@@ -1,12 +1,13 @@
 //! Files of any kind in a folder for each class.
 
-use super::{by_endings, labelled};
+use super::{ImageFolderBuilder, by_endings, labelled};
 use crate::datasets::Dataset;
 use crate::datasets::options::{Loader, TargetTransform, TransformSlot, Transforms, ValidFile};
-use flambeau_tensor::{Result, Tensor, builder, ensure};
+use crate::io::{ImageReadMode, ImageReadOptions, pil_loader, read_image_as};
+use flambeau_tensor::{Result, Tensor, bail, builder, ensure};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Files in a folder for each class, as `torchvision.datasets.DatasetFolder`: what [`ImageFolder`](super::ImageFolder) is
 /// for images, for whatever `loader` makes a tensor of. An item is that tensor and its label.
@@ -31,8 +32,12 @@ pub struct DatasetFolder {
     root: PathBuf,
     classes: Vec<String>,
     samples: Vec<(PathBuf, i64)>,
+    /// Reads a file; else it is an image, to be read so.
     loader: Loader,
+    read: ImageReadOptions,
     transforms: Transforms,
+    /// What it and its items are called.
+    names: [&'static str; 2],
 }
 
 builder! {
@@ -68,15 +73,38 @@ impl DatasetFolder {
             (None, endings @ [_, ..]) => by_endings(&b.root, endings, b.allow_empty)?,
             (valid, _) => {
                 let what = if valid.is_some() { "are both given" } else { "are both missing" };
-                flambeau_tensor::bail!(
-                    Argument,
-                    op,
-                    "extensions and is_valid_file {what}; one of them says what to take"
-                )
+                bail!(Argument, op, "extensions and is_valid_file {what}; one of them says what to take")
             }
         };
         let transforms = Transforms::new(b.transform, b.target_transform)?;
-        Ok(DatasetFolder { root: b.root, classes, samples, loader: b.loader, transforms })
+        Ok(DatasetFolder {
+            root: b.root,
+            classes,
+            samples,
+            loader: b.loader,
+            read: ImageReadOptions::new(),
+            transforms,
+            names: [op, "files"],
+        })
+    }
+
+    /// Of images.
+    pub(super) fn of_images(b: ImageFolderBuilder) -> Result<Self> {
+        let (classes, samples) = match b.is_valid_file.get() {
+            Some(valid) => labelled(&b.root, valid, b.allow_empty, "")?,
+            None => by_endings(&b.root, &b.extensions, b.allow_empty)?,
+        };
+        let transforms = Transforms::new(b.transform, b.target_transform)?;
+        let read = ImageReadOptions::new().mode(b.mode).apply_exif_orientation(b.apply_exif_orientation);
+        Ok(DatasetFolder {
+            root: b.root,
+            classes,
+            samples,
+            loader: b.loader,
+            read,
+            transforms,
+            names: ["ImageFolder", "images"],
+        })
     }
 
     /// The names of the classes, by label.
@@ -98,6 +126,25 @@ impl DatasetFolder {
     pub fn targets(&self) -> Vec<i64> {
         self.samples.iter().map(|(_, label)| *label).collect()
     }
+
+    #[track_caller]
+    fn sample(&self, index: usize) -> Result<(&Path, i64)> {
+        let n = self.samples.len();
+        match self.samples.get(index) {
+            Some((path, label)) => Ok((path, *label)),
+            None => bail!(Index, self.names[0], "index {index} is out of range for {n} samples"),
+        }
+    }
+
+    /// An item before it is transformed.
+    #[track_caller]
+    pub(super) fn raw(&self, index: usize) -> Result<(Tensor, i64)> {
+        let (path, label) = self.sample(index)?;
+        // What torchvision's folder reads: `u8` whatever the depth, the first frame of an animation.
+        let rgb = self.read == ImageReadMode::Rgb.into();
+        let read = |path: &Path| if rgb { pil_loader(path) } else { read_image_as(path, self.read) };
+        Ok((self.loader.load(path, read)?, label))
+    }
 }
 
 impl Dataset for DatasetFolder {
@@ -109,18 +156,18 @@ impl Dataset for DatasetFolder {
 
     #[track_caller]
     fn get(&self, index: usize) -> Result<Self::Item> {
-        let n = self.samples.len();
-        let Some((path, label)) = self.samples.get(index) else {
-            flambeau_tensor::bail!(Index, "DatasetFolder", "index {index} is out of range for {n} samples")
-        };
-        let item = self.loader.load(path, |path| crate::io::read_image(path))?;
-        self.transforms.apply(item, *label)
+        if self.loader.is_own() {
+            let (path, label) = self.sample(index)?;
+            return Ok((self.transforms.read(path, self.read)?, self.transforms.target(label)));
+        }
+        let (item, label) = self.raw(index)?;
+        self.transforms.apply(item, label)
     }
 }
 
 impl fmt::Debug for DatasetFolder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (n, classes) = (self.samples.len(), self.classes.len());
-        write!(f, "DatasetFolder({n} files of {classes} classes in {})", self.root.display())
+        let (n, classes, [name, items]) = (self.samples.len(), self.classes.len(), self.names);
+        write!(f, "{name}({n} {items} of {classes} classes in {})", self.root.display())
     }
 }
