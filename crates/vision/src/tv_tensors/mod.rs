@@ -22,6 +22,7 @@ pub use flambeau_nn_derive::Sample;
 pub use sample::{Parts, Sample};
 pub(crate) use sample::{query_chw, query_size};
 
+use flambeau_data::Collate;
 use flambeau_nn::plain_parts;
 use flambeau_tensor::{Result, Tensor, bail, ensure};
 use std::fmt;
@@ -85,6 +86,14 @@ macro_rules! like_a_tensor {
         impl AsRef<Tensor> for $Name {
             fn as_ref(&self) -> &Tensor {
                 &self.tensor
+            }
+        }
+
+        /// Stacked to a plain tensor, as PyTorch's loader does it: what went with the numbers of each stays behind.
+        impl Collate for $Name {
+            type Batch = Tensor;
+            fn collate(items: Vec<Self>) -> Result<Tensor> {
+                Tensor::collate(items.into_iter().map(Tensor::from).collect())
             }
         }
 
@@ -421,6 +430,14 @@ pub trait Kind: Clone + Into<TVTensor> {
 /// A [`Kind`] with the pixels of an image.
 pub trait ImageKind: Kind {}
 
+/// A plain tensor of whatever they are.
+impl Collate for TVTensor {
+    type Batch = Tensor;
+    fn collate(items: Vec<Self>) -> Result<Tensor> {
+        Tensor::collate(items.into_iter().map(TVTensor::into_tensor).collect())
+    }
+}
+
 impl Kind for TVTensor {
     fn from_tv(x: TVTensor) -> Result<Self> {
         Ok(x)
@@ -452,3 +469,28 @@ impl ImageKind for Tensor {}
 impl ImageKind for Image {}
 impl ImageKind for Video {}
 impl ImageKind for TVTensor {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flambeau_data::{DataLoader, ListDataset};
+
+    #[test]
+    fn a_loader_stacks_samples_of_them() {
+        let sample = |first: f32, label: i64| {
+            let boxes = Tensor::from_vec(vec![first, 0.0, 3.0, 4.0], [1, 4]).unwrap();
+            let boxes = BoundingBoxes::new(boxes, BoundingBoxFormat::XYXY, (5, 6)).unwrap();
+            let mask = Mask::new(Tensor::from_vec(vec![label as u8; 30], [5, 6]).unwrap()).unwrap();
+            (Image::new(Tensor::full([3, 5, 6], f64::from(first)).build().unwrap()).unwrap(), (boxes, mask), label)
+        };
+        let loader = DataLoader::new(ListDataset(vec![sample(1.0, 7), sample(2.0, 8)])).batch_size(2).build().unwrap();
+        let (images, (boxes, masks), labels) = loader.iter().next().unwrap().unwrap();
+        assert_eq!((images.shape(), boxes.shape(), masks.shape()), (&[2, 3, 5, 6][..], &[2, 1, 4][..], &[2, 5, 6][..]));
+        assert_eq!(boxes.to_vec::<f32>().unwrap(), [1.0, 0.0, 3.0, 4.0, 2.0, 0.0, 3.0, 4.0]);
+        assert_eq!(labels.to_vec::<i64>().unwrap(), [7, 8]);
+        let both: Vec<TVTensor> = vec![images.i(0).unwrap().into(), images.i(1).unwrap().into()];
+        assert_eq!(TVTensor::collate(both).unwrap().to_vec::<f32>().unwrap(), images.to_vec::<f32>().unwrap());
+        // What differs in size does not stack.
+        assert!(Mask::collate(vec![Mask::new(masks.i(0).unwrap()).unwrap(), Mask::new(masks).unwrap()]).is_err());
+    }
+}
