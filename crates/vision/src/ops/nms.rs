@@ -1,6 +1,9 @@
 //! Non-maximum suppression.
 
+use super::roi::on_host;
 use crate::simd::simd;
+use flambeau_tensor::custom::{CpuInput, CpuKernel, CpuOutput, CustomOp};
+use flambeau_tensor::op::{Meta, Metas, Outputs};
 use flambeau_tensor::{DType, Result, Tensor, ensure};
 
 /// The numbers of the boxes `[N, 4]` (corners) that stay, the highest score first, where a box is left out that overlaps
@@ -10,8 +13,7 @@ use flambeau_tensor::{DType, Result, Tensor, ensure};
 /// Where they are no boxes, or not as many as `scores`.
 #[track_caller]
 pub fn nms(boxes: &Tensor, scores: &Tensor, iou_threshold: f64) -> Result<Tensor> {
-    let (corners, scores) = check("nms", boxes, scores)?;
-    kept(suppress(&corners, &by_score(&scores, 0..scores.len()), iou_threshold))
+    kept("nms", boxes, scores, None, iou_threshold)
 }
 
 /// [`nms`] in which only boxes of one class (of the same number in `idxs`) leave each other out. Follows
@@ -21,31 +23,12 @@ pub fn nms(boxes: &Tensor, scores: &Tensor, iou_threshold: f64) -> Result<Tensor
 /// Where they are no boxes, or not as many as `scores` and `idxs`.
 #[track_caller]
 pub fn batched_nms(boxes: &Tensor, scores: &Tensor, idxs: &Tensor, iou_threshold: f64) -> Result<Tensor> {
-    let op = "batched_nms";
-    let (corners, scores) = check(op, boxes, scores)?;
-    let classes = idxs.detach().to_dtype(DType::I64)?.to_vec::<i64>()?;
-    let n = scores.len();
-    ensure!(classes.len() == n, Shape, op, "{} classes for {n} boxes", classes.len());
-    if n * 4 <= 4000 {
-        // As torchvision does it for few boxes: moved apart by class, which rounds them a little.
-        let most = corners.iter().flatten().copied().fold(f32::NEG_INFINITY, f32::max);
-        let moved = |(b, class): (&[f32; 4], &i64)| b.map(|v| v + *class as f32 * (most + 1.0));
-        let moved: Vec<[f32; 4]> = corners.iter().zip(&classes).map(moved).collect();
-        return kept(suppress(&moved, &by_score(&scores, 0..n), iou_threshold));
-    }
-    let mut order: Vec<usize> = (0..n).collect();
-    order.sort_by_key(|i| classes[*i]);
-    let mut keep: Vec<usize> = order
-        .chunk_by(|a, b| classes[*a] == classes[*b])
-        .flat_map(|class| suppress(&corners, &by_score(&scores, class.iter().copied()), iou_threshold))
-        .collect();
-    keep.sort_unstable();
-    kept(by_score(&scores, keep))
+    kept("batched_nms", boxes, scores, Some(idxs), iou_threshold)
 }
 
-/// Boxes and scores in single precision.
+/// The boxes that stay.
 #[track_caller]
-fn check(op: &'static str, boxes: &Tensor, scores: &Tensor) -> Result<(Vec<[f32; 4]>, Vec<f32>)> {
+fn kept(op: &'static str, boxes: &Tensor, scores: &Tensor, classes: Option<&Tensor>, threshold: f64) -> Result<Tensor> {
     let (shape, n) = (boxes.shape(), scores.numel());
     ensure!(
         shape.len() == 2 && shape[1] == 4 && scores.rank() == 1 && shape[0] == n,
@@ -54,8 +37,76 @@ fn check(op: &'static str, boxes: &Tensor, scores: &Tensor) -> Result<(Vec<[f32;
         "boxes of shape {shape:?} and scores of shape {:?}; [N, 4] and [N] are expected",
         scores.shape()
     );
-    let numbers = |x: &Tensor| x.detach().to_dtype(DType::F32)?.to_vec::<f32>();
-    Ok((numbers(boxes)?.as_chunks::<4>().0.to_vec(), numbers(scores)?))
+    let single = |x: &Tensor| x.detach().to_dtype(DType::F32);
+    let (boxes, scores) = (single(boxes)?, single(scores)?);
+    let classes = classes.map(|classes| classes.detach().to_dtype(DType::I64)).transpose()?;
+    if let Some(classes) = &classes {
+        ensure!(classes.numel() == n, Shape, op, "{} classes for {n} boxes", classes.numel());
+    }
+    let inputs: Vec<&Tensor> = [&boxes, &scores].into_iter().chain(&classes).collect();
+    let all = Suppress { op, threshold }.call(&inputs)?;
+    let count = all.to_vec::<i64>()?.iter().take_while(|at| **at >= 0).count();
+    all.narrow(0, 0, count)?.contiguous()
+}
+
+/// Of boxes `[N, 4]`, scores `[N]` and perhaps classes `[N]` the numbers of those that stay, then -1: `[N]`.
+#[derive(Clone, Copy, Debug)]
+struct Suppress {
+    op: &'static str,
+    threshold: f64,
+}
+
+impl CustomOp for Suppress {
+    fn name(&self) -> &'static str {
+        self.op
+    }
+
+    fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
+        Meta::new(inputs[1].shape(), DType::I64).one()
+    }
+
+    fn cpu(&self) -> Option<&dyn CpuKernel> {
+        Some(self)
+    }
+
+    fn decompose(&self, inputs: &[&Tensor]) -> Option<Result<Outputs>> {
+        on_host(*self, inputs)
+    }
+}
+
+impl CpuKernel for Suppress {
+    fn run(&self, inputs: &[CpuInput<'_>], outputs: &mut [CpuOutput<'_>]) -> Result<()> {
+        let (boxes, scores) = (inputs[0].rows::<f32>()?, inputs[1].rows::<f32>()?);
+        let boxes = boxes.as_chunks::<4>().0;
+        let keep = match inputs.get(2) {
+            None => suppress(boxes, &by_score(&scores, 0..scores.len()), self.threshold),
+            Some(classes) => by_class(boxes, &scores, &classes.rows::<i64>()?, self.threshold),
+        };
+        let all = outputs[0].rows::<i64>()?;
+        all.fill(-1);
+        all.iter_mut().zip(keep).for_each(|(to, at)| *to = at as i64);
+        Ok(())
+    }
+}
+
+/// [`suppress`] among the boxes of each class.
+fn by_class(boxes: &[[f32; 4]], scores: &[f32], classes: &[i64], threshold: f64) -> Vec<usize> {
+    let n = scores.len();
+    if n * 4 <= 4000 {
+        // As torchvision does it for few boxes: moved apart by class, which rounds them a little.
+        let most = boxes.iter().flatten().copied().fold(f32::NEG_INFINITY, f32::max);
+        let moved = |(b, class): (&[f32; 4], &i64)| b.map(|v| v + *class as f32 * (most + 1.0));
+        let moved: Vec<[f32; 4]> = boxes.iter().zip(classes).map(moved).collect();
+        return suppress(&moved, &by_score(scores, 0..n), threshold);
+    }
+    let mut order: Vec<usize> = (0..n).collect();
+    order.sort_by_key(|i| classes[*i]);
+    let mut keep: Vec<usize> = order
+        .chunk_by(|a, b| classes[*a] == classes[*b])
+        .flat_map(|class| suppress(boxes, &by_score(scores, class.iter().copied()), threshold))
+        .collect();
+    keep.sort_unstable();
+    by_score(scores, keep)
 }
 
 /// The highest score first, of equal ones the first; NaN before all, as PyTorch sorts.
@@ -66,12 +117,6 @@ fn by_score(scores: &[f32], which: impl IntoIterator<Item = usize>) -> Vec<usize
         b.partial_cmp(&a).unwrap_or_else(|| b.is_nan().cmp(&a.is_nan()))
     });
     order
-}
-
-#[track_caller]
-fn kept(keep: Vec<usize>) -> Result<Tensor> {
-    let n = keep.len();
-    Tensor::from_vec(keep.into_iter().map(|i| i as i64).collect::<Vec<_>>(), [n])
 }
 
 /// Those of `order` that stay: each that overlaps none of those that stay before it by more than the threshold.

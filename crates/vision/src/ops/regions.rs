@@ -1,5 +1,8 @@
 //! Kernels of regions of interest. The channels of a pixel lie side by side, since all of them are taken from the same
-//! pixels with the same weights: the inner loops run over channels, and what a bin covers is found once for all.
+//! pixels with the same weights: the inner loops run over channels, and what a bin covers is found once for all. Where
+//! each bin has channels of its own it takes a few pixels of each: there the maps stay in planes (`regions/by_position.rs`).
+
+mod by_position;
 
 use crate::simd::simd;
 use crate::transforms::functional::real::Real;
@@ -28,21 +31,31 @@ pub(super) struct Bins {
     pub take: Take,
 }
 
-/// Maps `[B, H, W, G, C]`: G is the number of bins where each has channels of its own, else 1.
+/// Maps `[B, H, W, C]`; in planes `[B, C, G, H, W]` where each of G bins has channels of its own.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Maps(pub [usize; 5]);
+pub(super) struct Maps {
+    pub images: usize,
+    pub height: usize,
+    pub width: usize,
+    /// Of a bin.
+    pub channels: usize,
+    /// How many bins have channels of their own; 0 where they share all.
+    pub positions: usize,
+}
 
 impl Maps {
-    /// Where the channels of a pixel for bin `bin` begin.
-    #[inline(always)]
-    fn at(&self, image: usize, row: usize, column: usize, bin: usize) -> usize {
-        let [_, height, width, groups, channels] = self.0;
-        let group = if groups == 1 { 0 } else { bin };
-        (((image * height + row) * width + column) * groups + group) * channels
+    pub(super) fn shape(&self) -> Vec<usize> {
+        let Maps { images, height, width, channels, positions } = *self;
+        match positions {
+            0 => vec![images, height, width, channels],
+            _ => vec![images, channels, positions, height, width],
+        }
     }
 
-    fn channels(&self) -> usize {
-        self.0[4]
+    /// Where the channels of a pixel begin.
+    #[inline(always)]
+    fn at(&self, image: usize, row: usize, column: usize) -> usize {
+        ((image * self.height + row) * self.width + column) * self.channels
     }
 }
 
@@ -76,7 +89,7 @@ impl Bins {
     /// The regions of `rois`: five numbers each, the image and the corners.
     fn regions<R: Real>(&self, op: &'static str, rois: &[f64], maps: Maps) -> Result<Vec<Region<R>>> {
         let rois = rois.as_chunks::<5>().0;
-        let images = maps.0[0];
+        let images = maps.images;
         for roi in rois {
             let good = roi[0] >= 0.0 && roi[0] < images as f64 && roi.iter().all(|v| v.is_finite() && v.abs() < 1e9);
             ensure!(good, Argument, op, "the region {roi:?} is in none of {images} images");
@@ -134,7 +147,7 @@ impl Bins {
 
     fn cover<R: Real>(&self, roi: &[f64; 5], maps: Maps) -> Cover<R> {
         let [y, x, height, width] = self.sides::<R>(roi);
-        let [_, rows, columns, ..] = maps.0;
+        let (rows, columns) = (maps.height, maps.width);
         match self.take {
             Take::Points { bare, .. } => {
                 let (down, across) = self.grid::<R>(roi);
@@ -247,8 +260,12 @@ pub(super) fn means<R: Real>(
     y: &mut [R],
 ) -> Result<()> {
     let regions = bins.regions::<R>(op, rois, maps)?;
-    let mut sums = Rows::new(op, bins.count(), maps.channels())?;
-    let size = (bins.count() * maps.channels()).max(1);
+    let size = (bins.count() * maps.channels).max(1);
+    if maps.positions > 0 {
+        by_position::means(bins, maps, &regions, x, y);
+        return Ok(());
+    }
+    let mut sums = Rows::new(op, bins.count(), maps.channels)?;
     for (region, y) in regions.iter().zip(y.chunks_exact_mut(size)) {
         simd(
             #[inline(always)]
@@ -266,7 +283,7 @@ fn sum<R: Real>(bins: &Bins, maps: Maps, region: &Region<R>, x: &[R], sums: &mut
         let sum = sums.row_mut(bin);
         sum.fill(R::default());
         let (row, column) = (bin / bins.columns, bin % bins.columns);
-        let pixel = |row: usize, column: usize| &x[maps.at(region.image, row, column, bin)..][..maps.channels()];
+        let pixel = |row: usize, column: usize| &x[maps.at(region.image, row, column)..][..maps.channels];
         let count = match &region.cover {
             Cover::Points { y, x, grid, count } => {
                 for y in y[row * grid.0..][..grid.0].iter().flatten() {
@@ -342,9 +359,13 @@ pub(super) fn spread<R: Real>(
     to: &mut [R],
 ) -> Result<()> {
     let regions = bins.regions::<R>(op, rois, maps)?;
-    let mut grads = Rows::new(op, bins.count(), maps.channels())?;
-    let size = (bins.count() * maps.channels()).max(1);
+    let size = (bins.count() * maps.channels).max(1);
     to.fill(R::default());
+    if maps.positions > 0 {
+        by_position::spread(bins, maps, &regions, grad, to);
+        return Ok(());
+    }
+    let mut grads = Rows::new(op, bins.count(), maps.channels)?;
     for (region, grad) in regions.iter().zip(grad.chunks_exact(size)) {
         grads.load(grad);
         simd(
@@ -362,8 +383,8 @@ fn spread_one<R: Real>(bins: &Bins, maps: Maps, region: &Region<R>, grads: &Rows
         let grad = grads.row(bin);
         let (row, column) = (bin / bins.columns, bin % bins.columns);
         let at = |row: usize, column: usize| {
-            let start = maps.at(region.image, row, column, bin);
-            start..start + maps.channels()
+            let start = maps.at(region.image, row, column);
+            start..start + maps.channels
         };
         match &region.cover {
             Cover::Points { y, x, grid, count } => {
@@ -401,7 +422,7 @@ pub(super) fn greatest<R: Real>(
     values: &mut [R],
     mut places: Option<&mut [i64]>,
 ) -> Result<()> {
-    let [_, height, width, _, channels] = maps.0;
+    let Maps { height, width, channels, .. } = maps;
     let regions = bins.regions::<R>(op, rois, maps)?;
     let pixels = height.checked_mul(width).filter(|n| *n < u32::MAX as usize);
     ensure!(pixels.is_some(), Argument, op, "maps of {height}×{width} pixels are too large");
@@ -419,7 +440,7 @@ pub(super) fn greatest<R: Real>(
                     #[inline(always)]
                     || maximum_at(bins, maps, region, x, &mut most, &mut at),
                 );
-                let first = maps.at(region.image, 0, 0, 0);
+                let first = maps.at(region.image, 0, 0);
                 at.store(&mut places[n * size..][..size], |at, channel| match at {
                     u32::MAX => x.len() as i64,
                     at => (first + at as usize * channels + channel) as i64,
@@ -444,7 +465,7 @@ fn maximum<R: Real>(bins: &Bins, maps: Maps, region: &Region<R>, x: &[R], most: 
         for i in top..bottom {
             for j in left..right {
                 let n = most.len();
-                let x = &x[maps.at(region.image, i, j, 0)..][..n];
+                let x = &x[maps.at(region.image, i, j)..][..n];
                 for c in 0..n {
                     most[c] = if x[c] > most[c] { x[c] } else { most[c] };
                 }
@@ -471,8 +492,8 @@ fn maximum_at<R: Real>(
         place.fill(u32::MAX);
         for i in top..bottom {
             for j in left..right {
-                let (n, pixel) = (most.len(), (i * maps.0[2] + j) as u32);
-                let (x, place) = (&x[maps.at(region.image, i, j, 0)..][..n], &mut place[..n]);
+                let (n, pixel) = (most.len(), (i * maps.width + j) as u32);
+                let (x, place) = (&x[maps.at(region.image, i, j)..][..n], &mut place[..n]);
                 for c in 0..n {
                     let more = x[c] > most[c];
                     place[c] = if more { pixel } else { place[c] };

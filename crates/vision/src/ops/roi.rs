@@ -60,8 +60,7 @@ impl Rois {
     }
 }
 
-/// Maps, how their regions are divided, and what is made of the bins. The channels of a pixel lie side by side, `[B, H, W,
-/// G, C]`; the result is `[K, C, rows, columns]`.
+/// Maps, how their regions are divided, and what is made of the bins. The result is `[K, C, rows, columns]`.
 #[derive(Clone, Copy, Debug)]
 struct Regions {
     op: &'static str,
@@ -85,14 +84,14 @@ impl Regions {
             let fits = count > 0 && channels.is_multiple_of(count);
             ensure!(fits, Shape, op, "{channels} channels are no multiple of {count} bins");
         }
-        let groups = if by_position { count } else { 1 };
-        Ok(Regions { op, bins, maps: Maps([batch, height, width, groups, channels / groups]) })
+        let (positions, channels) = if by_position { (count, channels / count) } else { (0, channels) };
+        Ok(Regions { op, bins, maps: Maps { images: batch, height, width, channels, positions } })
     }
 
     /// `f` of the maps and of the regions as `[K, 5]` in double precision; the result in the dtype of the maps.
     #[track_caller]
     fn run(self, x: &Tensor, rois: &Rois, f: impl MultiFunction) -> Result<Tensor> {
-        let (op, [batch, height, width, groups, channels]) = (self.op, self.maps.0);
+        let (op, Maps { channels, positions, .. }) = (self.op, self.maps);
         let rois = rois.numbered()?;
         let shape = rois.shape();
         ensure!(
@@ -106,16 +105,13 @@ impl Regions {
         check_bytes(op, sizes.iter().fold(1, |n: usize, m| n.saturating_mul(*m)))?;
         let dtype = x.dtype();
         let x = x.to_dtype(if dtype == DType::F64 { DType::F64 } else { DType::F32 })?;
-        let x = match groups {
-            1 => x.permute([0, 2, 3, 1])?.unsqueeze(3)?,
-            _ => x.reshape([batch, channels, groups, height, width])?.permute([0, 3, 4, 2, 1])?,
-        };
+        let x = if positions == 0 { x.permute([0, 2, 3, 1])? } else { x.reshape(self.maps.shape())? };
         only(op, f.apply(&[&x, &rois.detach().to_dtype(DType::F64)?])?)?.to_dtype(dtype)
     }
 
     /// What comes of `rois`.
     fn result(&self, x: &Tensor, rois: &Tensor) -> Meta {
-        let shape = [rois.shape()[0], self.maps.0[4], self.bins.rows, self.bins.columns];
+        let shape = [rois.shape()[0], self.maps.channels, self.bins.rows, self.bins.columns];
         Meta::new(&shape[..], x.dtype())
     }
 }
@@ -128,7 +124,7 @@ fn only(op: &'static str, made: impl IntoIterator<Item = Tensor>) -> Result<Tens
 }
 
 /// `op` on the host, for devices that have no kernel for it.
-fn on_host(op: impl CustomOp, inputs: &[&Tensor]) -> Option<Result<Outputs>> {
+pub(super) fn on_host(op: impl CustomOp, inputs: &[&Tensor]) -> Option<Result<Outputs>> {
     let device = inputs[0].device();
     if matches!(device, Device::Cpu | Device::Meta) {
         return None;
@@ -154,7 +150,7 @@ impl CustomOp for Means {
 
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
         match self.transposed {
-            true => Meta::new(&self.regions.maps.0[..], inputs[0].dtype()).one(),
+            true => Meta::new(&self.regions.maps.shape()[..], inputs[0].dtype()).one(),
             false => self.regions.result(inputs[0], inputs[1]).one(),
         }
     }
@@ -260,7 +256,7 @@ impl MultiFunction for Greatest {
     fn backward(&self, ctx: &Context<'_>, grads: &[Option<Tensor>]) -> Result<Vec<Option<Tensor>>> {
         let Some(grad) = &grads[0] else { return Ok(vec![None, None]) };
         // One element more takes what belongs to bins without pixels.
-        let (shape, places) = (self.regions.maps.0, ctx.saved(0)?.flatten(0, -1)?);
+        let (shape, places) = (self.regions.maps.shape(), ctx.saved(0)?.flatten(0, -1)?);
         let numel = shape.iter().product::<usize>();
         let all = Tensor::zeros([numel + 1]).dtype(grad.dtype()).device(grad.device()).build()?;
         let all = all.scatter_add(0, &places, &grad.flatten(0, -1)?)?;
