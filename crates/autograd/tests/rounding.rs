@@ -1,7 +1,9 @@
 //! Half precision is rounded where PyTorch's kernels round it; the numbers are those of PyTorch 2.15.
 
 use flambeau_autograd::{Autograd, grad};
-use flambeau_tensor::{DType, InterpolateMode, InterpolateOptions, PadMode, Reduce, Result, Spacing, Tensor, special};
+use flambeau_tensor::{
+    DType, InterpolateMode, InterpolateOptions, PadMode, Reduce, Result, Spacing, Tensor, shape::Spatial, special,
+};
 
 /// Numbers in no order, `scale`-ths from `−off / scale` on, as `dtype` keeps them.
 fn numbers(shape: &[usize], dtype: DType, scale: f64, off: i64) -> Result<Tensor> {
@@ -35,7 +37,7 @@ fn derived(at: &Tensor, f: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor>
     Ok(all.remove(0))
 }
 
-fn linear(x: &Tensor, size: &[usize], corners: bool) -> Result<Tensor> {
+fn linear(x: &Tensor, size: impl Into<Spatial>, corners: bool) -> Result<Tensor> {
     x.interpolate(InterpolateOptions::size(size).mode(InterpolateMode::Linear).align_corners(corners))
 }
 
@@ -55,13 +57,13 @@ fn results_are_rounded_as_in_pytorch() -> Result<()> {
         ])?;
         equal(
             "linear interpolation",
-            &linear(&x(&[1, 1, 5], dtype)?, &[8], true)?,
+            &linear(&x(&[1, 1, 5], dtype)?, [8], true)?,
             [
                 &[-6.0, -1.578125, 1.1328125, -1.375, -0.4140625, 4.0, 3.25, 0.75],
                 &[-6.0, -1.572265625, 1.1259765625, -1.375, -0.4111328125, 4.015625, 3.25, 0.75],
             ],
         )?;
-        let volume = linear(&x(&[1, 1, 2, 2, 3], dtype)?, &[2, 3, 4], false)?;
+        let volume = linear(&x(&[1, 1, 2, 2, 3], dtype)?, [2, 3, 4], false)?;
         let slice = [
             4.125, 1.390625, -1.890625, -4.625, 3.625, 0.890625, -2.390625, -5.125, 3.125, 0.390625, -2.890625, -5.625,
         ];
@@ -162,7 +164,7 @@ fn gradients_are_rounded_as_in_pytorch() -> Result<()> {
         let a = numbers(&[1, 1, 5], dtype, 9.0, 48)?;
         equal(
             "linear interpolation",
-            &derived(&a, |x| linear(x, &[8], true))?,
+            &derived(&a, |x| linear(x, [8], true))?,
             [
                 &[-2.53125, 4.40625, 7.96875, 3.5625, 5.21875],
                 &[-2.53125, 4.41015625, 7.94140625, 3.552734375, 5.203125],

@@ -82,33 +82,44 @@ impl Tensor {
         );
         let x = self.to_dtype(self.dtype().to_float())?;
         let at = |start: usize, len: usize| x.narrow(d, start as isize, len);
-        // The distance to the left and to the right of each element inside, along this dimension.
-        let gaps = match spacing {
-            Spacing::Even(h) => Tensor::full([size - 1], *h).dtype(x.dtype()).device(x.device()).build()?,
-            Spacing::At(places) => {
-                ensure!(
-                    places.shape() == [size],
-                    Shape,
-                    "gradient",
-                    "coordinates of shape {:?} for dimension {d} of size {size}",
-                    places.shape()
-                );
-                places
-                    .to_dtype(if x.dtype().is_complex() { places.dtype() } else { x.dtype() })?
-                    .diff(1, 0, None, None)?
-            }
-        };
-        let shape: Shape = (0..x.rank()).map(|k| if k as isize == d { size - 1 } else { 1 }).collect();
-        let gaps = gaps.reshape(shape)?;
-        let gap = |start: usize, len: usize| gaps.narrow(d, start as isize, len);
         let rise = |a: usize, b: usize| at(b, 1)?.sub(&at(a, 1)?);
-        let even = matches!(spacing, Spacing::Even(_));
         let mut parts = Vec::with_capacity(3);
+        let places = match spacing {
+            Spacing::Even(h) => {
+                let first = match edge_order {
+                    1 => rise(0, 1)?,
+                    _ => at(0, 1)?.mul(-1.5)?.add(&at(1, 1)?.mul(2)?)?.sub(&at(2, 1)?.mul(0.5)?)?,
+                };
+                parts.push(first.div(*h)?);
+                if size > 2 {
+                    parts.push(at(2, size - 2)?.sub(&at(0, size - 2)?)?.div(2.0 * h)?);
+                }
+                let last = match edge_order {
+                    1 => rise(size - 2, size - 1)?,
+                    _ => {
+                        let [a, b, c] = [at(size - 3, 1)?, at(size - 2, 1)?, at(size - 1, 1)?];
+                        a.mul(0.5)?.sub(&b.mul(2)?)?.add(&c.mul(1.5)?)?
+                    }
+                };
+                parts.push(last.div(*h)?);
+                return cat(&parts, d);
+            }
+            Spacing::At(places) => places,
+        };
+        ensure!(
+            places.shape() == [size],
+            Shape,
+            "gradient",
+            "coordinates of shape {:?} for dimension {d} of size {size}",
+            places.shape()
+        );
+        // The distance to the left and to the right of each element inside, along this dimension.
+        let places = places.to_dtype(if x.dtype().is_complex() { places.dtype() } else { x.dtype() })?;
+        let shape: Shape = (0..x.rank()).map(|k| if k as isize == d { size - 1 } else { 1 }).collect();
+        let gaps = places.diff(1, 0, None, None)?.reshape(shape)?;
+        let gap = |start: usize, len: usize| gaps.narrow(d, start as isize, len);
         if edge_order == 1 {
             parts.push(rise(0, 1)?.div(&gap(0, 1)?)?);
-        } else if even {
-            let rise = at(0, 1)?.mul(-1.5)?.add(&at(1, 1)?.mul(2)?)?.sub(&at(2, 1)?.mul(0.5)?)?;
-            parts.push(rise.div(&gap(0, 1)?)?);
         } else {
             parts.push(three([&at(0, 1)?, &at(1, 1)?, &at(2, 1)?], &gap(0, 1)?, &gap(1, 1)?)?);
         }
@@ -116,20 +127,13 @@ impl Tensor {
             let n = size - 2;
             let (left, right) = (gap(0, n)?, gap(1, n)?);
             let sum = left.add(&right)?;
-            parts.push(if even {
-                at(2, n)?.sub(&at(0, n)?)?.div(&sum)?
-            } else {
-                let a = right.neg()?.div(&left.mul(&sum)?)?;
-                let b = right.sub(&left)?.div(&left.mul(&right)?)?;
-                let c = left.div(&right.mul(&sum)?)?;
-                at(0, n)?.mul(&a)?.add(&at(1, n)?.mul(&b)?)?.add(&at(2, n)?.mul(&c)?)?
-            });
+            let a = right.neg()?.div(&left.mul(&sum)?)?;
+            let b = right.sub(&left)?.div(&left.mul(&right)?)?;
+            let c = left.div(&right.mul(&sum)?)?;
+            parts.push(at(0, n)?.mul(&a)?.add(&at(1, n)?.mul(&b)?)?.add(&at(2, n)?.mul(&c)?)?);
         }
         if edge_order == 1 {
             parts.push(rise(size - 2, size - 1)?.div(&gap(size - 2, 1)?)?);
-        } else if even {
-            let rise = at(size - 3, 1)?.mul(0.5)?.sub(&at(size - 2, 1)?.mul(2)?)?.add(&at(size - 1, 1)?.mul(1.5)?)?;
-            parts.push(rise.div(&gap(size - 2, 1)?)?);
         } else {
             let points = [&at(size - 1, 1)?, &at(size - 2, 1)?, &at(size - 3, 1)?];
             parts.push(three(points, &gap(size - 2, 1)?, &gap(size - 3, 1)?)?.neg()?);
