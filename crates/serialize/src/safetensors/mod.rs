@@ -14,6 +14,12 @@ use std::collections::HashMap;
 /// What a field of the metadata begins with whose value is a tensor that has the rest of the field as another name.
 const ALIAS: &str = "alias:";
 
+/// The other name that a field of the metadata gives to the tensor `of`. Files of other programs may have fields that begin
+/// alike: one that names no tensor, or whose name a tensor has, is no more than a field.
+fn alias<'a>(field: &'a str, of: &str, is_tensor: impl Fn(&str) -> bool) -> Option<&'a str> {
+    field.strip_prefix(ALIAS).filter(|name| is_tensor(of) && !is_tensor(name))
+}
+
 /// True for the start of a file: a header of less than 2^48 bytes, which opens with a brace.
 pub(crate) fn is_safetensors(start: &[u8]) -> bool {
     matches!(start, [_, _, _, _, _, _, 0, 0, b'{', ..])
@@ -46,25 +52,13 @@ pub(crate) fn contents(source: &Source<'_>) -> Result<Contents> {
         |e: header::Entry| Entry { name: e.name, stored: e.stored, shape: e.shape, at: start + e.bytes.start as u64 };
     let mut entries: Vec<Entry> = header.entries.into_iter().map(entry).collect();
     let mut metadata = header.metadata;
-    let mut aliases = Vec::new();
-    metadata.retain(|(field, of)| match field.strip_prefix(ALIAS) {
+    let places: HashMap<String, usize> = entries.iter().enumerate().map(|(i, e)| (e.name.clone(), i)).collect();
+    metadata.retain(|(field, of)| match alias(field, of, |name| places.contains_key(name)) {
         Some(name) => {
-            aliases.push((name.to_string(), of.clone()));
+            entries.push(Entry { name: name.to_string(), ..entries[places[of]].clone() });
             false
         }
         None => true,
     });
-    let places: HashMap<String, usize> = entries.iter().enumerate().map(|(i, e)| (e.name.clone(), i)).collect();
-    for (name, of) in aliases {
-        if places.contains_key(&name) {
-            return Err(source.fault(format!("{name:?} is a tensor, and is said to be a name of {of:?} as well")));
-        }
-        match places.get(&of) {
-            Some(place) => entries.push(Entry { name, ..entries[*place].clone() }),
-            None => {
-                return Err(source.fault(format!("{name:?} is said to be a name of {of:?}, which the file has not")));
-            }
-        }
-    }
     Ok(Contents { entries, metadata })
 }

@@ -1,6 +1,6 @@
 //! Writing: what cannot be written is refused before a byte is.
 
-use super::{ALIAS, header};
+use super::{ALIAS, alias, header};
 use crate::json::write_string;
 use crate::source::swap;
 use flambeau_tensor::{Error, NamedTensors, Result, Tensor, bail, ensure};
@@ -21,8 +21,9 @@ impl Plan {
     pub(crate) fn new(named: &(impl NamedTensors + ?Sized), metadata: &[(&str, &str)]) -> Result<Plan> {
         let mut tensors: Vec<(String, Tensor)> = Vec::new();
         named.each_named(&mut |name, tensor| tensors.push((name.to_string(), tensor.detach())));
-        check(&tensors, metadata)?;
+        check(&tensors)?;
         let (tensors, aliases) = apart(tensors);
+        check_fields(metadata, &tensors, &aliases)?;
         // Wide elements first: so each tensor lies aligned to its element, as readers that map the file
         // need it. The header keeps the order of the names.
         let mut order: Vec<usize> = (0..tensors.len()).collect();
@@ -77,7 +78,7 @@ fn apart(tensors: Vec<(String, Tensor)>) -> (Vec<(String, Tensor)>, Vec<(String,
 }
 
 #[track_caller]
-fn check(tensors: &[(String, Tensor)], metadata: &[(&str, &str)]) -> Result<()> {
+fn check(tensors: &[(String, Tensor)]) -> Result<()> {
     let mut names = HashSet::new();
     for (name, tensor) in tensors {
         ensure!(names.insert(name.as_str()), Argument, "save", "two tensors are called {name:?}");
@@ -92,10 +93,19 @@ fn check(tensors: &[(String, Tensor)], metadata: &[(&str, &str)]) -> Result<()> 
         );
         ensure!(tensor.device().has_data(), Device, "save", "{name:?} is on {}, which keeps no data", tensor.device());
     }
-    let mut names = HashSet::new();
-    for (name, _) in metadata {
-        ensure!(names.insert(*name), Argument, "save", "two fields of the metadata are called {name:?}");
-        ensure!(!name.starts_with(ALIAS), Argument, "save", "fields {ALIAS:?} name tensors, {name:?} does not");
+    Ok(())
+}
+
+/// The fields of the metadata come back as they are: none is there twice, and none reads as another name of a tensor.
+#[track_caller]
+fn check_fields(metadata: &[(&str, &str)], tensors: &[(String, Tensor)], aliases: &[(String, String)]) -> Result<()> {
+    let names: HashSet<&str> = tensors.iter().map(|(name, _)| name.as_str()).collect();
+    let mut fields = HashSet::new();
+    for (field, value) in metadata {
+        let name = alias(field, value, |name| names.contains(name));
+        let kept = name.is_none() && !aliases.iter().any(|(alias, _)| alias == field);
+        ensure!(kept, Argument, "save", "the field {field:?} of the metadata would be another name of a tensor");
+        ensure!(fields.insert(*field), Argument, "save", "two fields of the metadata are called {field:?}");
     }
     Ok(())
 }
