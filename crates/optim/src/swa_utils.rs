@@ -6,6 +6,7 @@ use flambeau_tensor::{DType, Result, Tensor, bail, ensure};
 
 /// How a new state goes into the average.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Averaging {
     /// All states count the same: stochastic weight averaging. Izmailov et al. 2018.
     Equal,

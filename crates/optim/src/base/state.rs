@@ -7,6 +7,7 @@ use flambeau_tensor::{DType, Device, Result, Tensor};
 
 /// What a slot of a parameter's state holds.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub enum Kind {
     /// A number: on the host, or where the group says `capturable` on the device; in a file a `float32` tensor `[]`.
     Count,

@@ -105,6 +105,7 @@ impl Curve for CosineAnnealingWarmRestarts {
 
 /// How a rate goes from one value to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AnnealStrategy {
     /// along half a cosine
     Cos,
@@ -235,6 +236,7 @@ impl Curve for OneCycleLR {
 
 /// How high each cycle of [`CyclicLR`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CyclicMode {
     /// all the same
     Triangular,

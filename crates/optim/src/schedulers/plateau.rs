@@ -17,6 +17,7 @@ pub enum PlateauMode {
 
 /// What a threshold is measured by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ThresholdMode {
     /// the best value so far
     Rel,

@@ -26,6 +26,7 @@ pub struct ConfusionMatrix {
 
 /// How the figures of classes become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Average {
     /// Every class counts the same.
     #[default]
