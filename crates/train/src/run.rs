@@ -1,12 +1,17 @@
 //! A folder for a run: what it was made with, its curves, its checkpoints.
 
 use crate::tensorboard::{Hparam, SummaryWriter};
+use flambeau_serialize::torch::{self, Value};
 use flambeau_serialize::{self as serialize, file};
 use flambeau_tensor::{Error, Result, StateDict, ensure};
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+
+/// The endings of checkpoints: of a model alone, and of all that a run goes on from.
+const WEIGHTS: &str = ".safetensors";
+const EVERYTHING: &str = ".pt";
 
 /// A run's folder: `config.json`, `curves.csv` with the same figures as event files for TensorBoard, and checkpoints,
 /// of which a number is kept.
@@ -80,6 +85,7 @@ impl RunFolder {
         let value = |value: &Hparam| match value {
             Hparam::Number(x) if x.is_finite() => format!("{x}"),
             Hparam::Number(x) => quoted(&x.to_string()),
+            Hparam::Integer(n) => n.to_string(),
             Hparam::Bool(yes) => yes.to_string(),
             Hparam::Text(text) => quoted(text),
         };
@@ -128,8 +134,8 @@ impl RunFolder {
         self.path.join("checkpoints")
     }
 
-    /// Steps and files of the checkpoints, the oldest first.
-    fn listed(&self) -> Result<Vec<(u64, PathBuf)>> {
+    /// Steps and files of the checkpoints of a form, the oldest first.
+    fn listed(&self, form: &str) -> Result<Vec<(u64, PathBuf)>> {
         let folder = self.checkpoints();
         let entries = match std::fs::read_dir(&folder) {
             Ok(entries) => entries,
@@ -139,7 +145,7 @@ impl RunFolder {
         let mut all = Vec::new();
         for entry in entries {
             let path = entry.map_err(|e| Error::io("read", &folder, e))?.path();
-            let step = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".safetensors")?.parse().ok());
+            let step = path.file_name().and_then(|name| name.to_str()?.strip_suffix(form)?.parse().ok());
             all.extend(step.map(|step| (step, path)));
         }
         all.sort();
@@ -152,13 +158,49 @@ impl RunFolder {
     /// Where it cannot be written; what was saved before is whole then.
     pub fn checkpoint(&self, step: u64, state: &StateDict) -> Result<PathBuf> {
         let path = self.save(&format!("{step:08}"), state)?;
-        let all = self.listed()?;
+        self.thin(WEIGHTS, &path)?;
+        Ok(path)
+    }
+
+    /// Saves all that the run goes on from as the checkpoint of `step`, in PyTorch's form: the states of the model, the
+    /// optimizer, the schedule, the loader. It stays beside those of [`checkpoint`](RunFolder::checkpoint), and as many are
+    /// kept. Returns its file, which `torch.load` reads.
+    ///
+    /// ```
+    /// # let folder = std::env::temp_dir().join(format!("flambeau-resume-{}", std::process::id()));
+    /// use flambeau_serialize::torch::Value;
+    /// use flambeau_tensor::{StateDict, Tensor};
+    /// use flambeau_train::RunFolder;
+    ///
+    /// let run = RunFolder::open(&folder)?;
+    /// let model: StateDict = [("weight", Tensor::ones(2).build()?)].into_iter().collect();
+    /// let optimizer = Value::dict([("lr", 0.1.into())]); // an optimizer's `state_dict()?`
+    /// run.checkpoint_all(7, &Value::dict([("model", Value::of(&model)), ("optimizer", optimizer)]))?;
+    ///
+    /// let (step, state) = run.latest_all()?.expect("a checkpoint");
+    /// assert_eq!((step, state.get("model").expect("a model").state_dict().len()), (7, 1));
+    /// # std::fs::remove_dir_all(&folder)?;
+    /// # Ok::<(), flambeau_tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`checkpoint`](RunFolder::checkpoint).
+    pub fn checkpoint_all(&self, step: u64, state: &Value) -> Result<PathBuf> {
+        let path = self.file(&format!("{step:08}{EVERYTHING}"))?;
+        torch::save(&path, state)?;
+        self.thin(EVERYTHING, &path)?;
+        Ok(path)
+    }
+
+    /// Removes the oldest checkpoints of a form beyond those to keep, but not `new`.
+    fn thin(&self, form: &str, new: &Path) -> Result<()> {
+        let all = self.listed(form)?;
         for (_, old) in &all[..all.len().saturating_sub(self.keep)] {
-            if *old != path {
+            if *old != new {
                 std::fs::remove_file(old).map_err(|e| Error::io("remove", old, e))?;
             }
         }
-        Ok(path)
+        Ok(())
     }
 
     /// Saves `state` as the checkpoint called `best`, which stays until the next one.
@@ -170,11 +212,16 @@ impl RunFolder {
     }
 
     fn save(&self, name: &str, state: &StateDict) -> Result<PathBuf> {
-        let folder = self.checkpoints();
-        std::fs::create_dir_all(&folder).map_err(|e| Error::io("create", &folder, e))?;
-        let path = folder.join(format!("{name}.safetensors"));
+        let path = self.file(&format!("{name}{WEIGHTS}"))?;
         serialize::save(&path, state)?;
         Ok(path)
+    }
+
+    /// The path of a checkpoint's file; its folder is there then.
+    fn file(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.checkpoints();
+        std::fs::create_dir_all(&folder).map_err(|e| Error::io("create", &folder, e))?;
+        Ok(folder.join(name))
     }
 
     /// The step and the state of the last checkpoint, if there is one.
@@ -182,7 +229,15 @@ impl RunFolder {
     /// # Errors
     /// Where it cannot be read.
     pub fn latest(&self) -> Result<Option<(u64, StateDict)>> {
-        self.listed()?.pop().map(|(step, path)| Ok((step, serialize::load(path)?))).transpose()
+        self.listed(WEIGHTS)?.pop().map(|(step, path)| Ok((step, serialize::load(path)?))).transpose()
+    }
+
+    /// The step and the state of the last checkpoint by [`checkpoint_all`](RunFolder::checkpoint_all), if there is one.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn latest_all(&self) -> Result<Option<(u64, Value)>> {
+        self.listed(EVERYTHING)?.pop().map(|(step, path)| Ok((step, torch::load(path)?))).transpose()
     }
 
     /// The state called `best`.

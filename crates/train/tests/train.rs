@@ -1,5 +1,6 @@
 //! What a training loop leaves behind: figures, event files, folders.
 
+use flambeau_serialize::torch::Value;
 use flambeau_tensor::trace::trace;
 use flambeau_tensor::{ErrorKind, Result, StateDict, Tensor, tensor};
 use flambeau_train::*;
@@ -312,10 +313,10 @@ fn a_graph_has_a_node_for_each_op() -> Result<()> {
 
 /// The real package reads the events, where `FLAMBEAU_PYTHON` names a Python that has it.
 #[test]
-fn tensorboard_reads_the_graph() -> Result<()> {
+fn tensorboard_reads_every_kind() -> Result<()> {
     let Some(python) = std::env::var_os("FLAMBEAU_PYTHON") else {
         // Past the test harness, which would hide it.
-        writeln!(std::io::stderr(), "SKIPPED tensorboard_reads_the_graph: FLAMBEAU_PYTHON names no Python")?;
+        writeln!(std::io::stderr(), "SKIPPED tensorboard_reads_every_kind: FLAMBEAU_PYTHON names no Python")?;
         return Ok(());
     };
     let folder = tempfile::tempdir()?;
@@ -324,19 +325,44 @@ fn tensorboard_reads_the_graph() -> Result<()> {
     let mut board = SummaryWriter::new(folder.path())?;
     board.add_scalar("loss", 0.5, 3)?;
     board.add_graph_with(&program, &[("fc.weight", &w)])?;
+    board.add_histogram("weights", &tensor!([1.0, 2.0, 4.0, 4.0]), 4)?;
+    board.add_image("picture", &tensor!([[0u8, 85, 170], [1, 2, 255]]), 5)?;
+    board.add_text("note", "a *text*", 6)?;
+    let hparams = [("lr", 0.25.into()), ("seed", 7.into()), ("net", "small".into()), ("amp", true.into())];
+    board.add_hparams(&hparams, &[("accuracy", 0.5)])?;
     let script = "\
-import sys
+import struct, sys, zlib
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 events = EventAccumulator(sys.argv[1])
 events.Reload()
 print([(e.step, e.value) for e in events.Scalars('loss')])
+h = events.Histograms('weights')[0]
+v = h.histogram_value
+print(h.step, v.min, v.max, v.num, v.sum, sum(v.bucket), len(v.bucket) == len(v.bucket_limit))
+i = events.Images('picture')[0]
+png, data, at = i.encoded_image_string, b'', 8
+while at < len(png):
+    n, kind = struct.unpack('>I4s', png[at:at + 8])
+    data, at = data + (png[at + 8:at + 8 + n] if kind == b'IDAT' else b''), at + 12 + n
+print(i.step, i.height, i.width, list(zlib.decompress(data)))
+t = events.Tensors('note/text_summary')[0]
+print(t.step, t.tensor_proto.string_val)
+content = lambda tag: HParamsPluginData.FromString(events.summary_metadata[tag].plugin_data.content)
+start = content('_hparams_/session_start_info').session_start_info.hparams
+print([(k, start[k].WhichOneof('kind'), getattr(start[k], start[k].WhichOneof('kind'))) for k in ('lr', 'seed', 'net', 'amp')])
+print([(i.name, i.type) for i in content('_hparams_/experiment').experiment.hparam_infos])
+print([m.name.tag for m in content('_hparams_/experiment').experiment.metric_infos], events.Scalars('accuracy')[0].value)
 for node in events.Graph().node:
     shapes = [d.size for d in node.attr['_output_shapes'].list.shape[0].dim]
     print(node.name, node.op, list(node.input), shapes)
 ";
     let ran = std::process::Command::new(python).arg("-c").arg(script).arg(folder.path()).output()?;
     let (out, err) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
-    let right = "[(3, 0.5)]\ninput/x0 Input [] [2, 3]\nfc/weight Parameter [] [3, 4]\n\
+    // The rows of the picture begin with their filter, which is none. 1, 2, 3: text, yes or no, number.
+    let right = "[(3, 0.5)]\n4 1.0 4.0 4.0 11.0 4.0 True\n5 2 3 [0, 0, 85, 170, 0, 1, 2, 255]\n6 [b'a *text*']\n\
+        [('lr', 'number_value', 0.25), ('seed', 'number_value', 7.0), ('net', 'string_value', 'small'), \
+        ('amp', 'bool_value', True)]\n[('lr', 3), ('seed', 3), ('net', 1), ('amp', 2)]\n['accuracy'] 0.5\ninput/x0 Input [] [2, 3]\nfc/weight Parameter [] [3, 4]\n\
         fc/matmul matmul ['input/x0', 'fc/weight'] [2, 4]\nrelu relu ['fc/matmul'] [2, 4]\noutput/0 Output ['relu'] [2, 4]\n";
     assert_eq!(out, right, "{err}");
     Ok(())
@@ -398,6 +424,22 @@ fn a_folder_of_a_run() -> Result<()> {
     assert_eq!((step, last.get("w").unwrap().to_vec::<f32>()?), (11, vec![11.0, 11.0]));
     assert_eq!(again.best()?.get("w").unwrap().to_vec::<f32>()?, [10.0, 10.0]);
     assert_eq!(std::fs::read_dir(folder.join("checkpoints"))?.count(), 3);
+    // A seed is kept to its last digit.
+    again.config(&[("seed", u64::MAX.into()), ("offset", i64::MIN.into())])?;
+    let config = std::fs::read_to_string(folder.join("config.json"))?;
+    assert_eq!(config, "{\n  \"seed\": 18446744073709551615,\n  \"offset\": -9223372036854775808\n}\n");
+    // All that a run goes on from lies beside the weights, and as much of it is kept.
+    assert!(first.latest_all()?.is_none());
+    for step in [1, 2, 10, 11] {
+        let all = Value::dict([("model", Value::of(&state(step as f64)?)), ("lr", 0.5.into())]);
+        first.checkpoint_all(step, &all)?;
+    }
+    let (step, all) = again.latest_all()?.expect("a checkpoint");
+    let weights = all.get("model").unwrap().state_dict();
+    assert_eq!((step, weights.get("w").unwrap().to_vec::<f32>()?), (11, vec![11.0, 11.0]));
+    assert_eq!(all.get("lr").and_then(Value::as_f64), Some(0.5));
+    assert_eq!(again.latest()?.expect("a checkpoint").0, 11);
+    assert_eq!(std::fs::read_dir(folder.join("checkpoints"))?.count(), 5);
     for mut run in [first, again] {
         run.scalar("loss", 0.5, 1)?;
         run.scalar("a,b", 0.25, 2)?;

@@ -122,6 +122,7 @@ pub(crate) fn hparams(hparams: &[(&str, Hparam)], metrics: &[&str], time: f64) -
             Hparam::Text(text) => (1, Message::new().text(3, text)),
             Hparam::Bool(yes) => (2, Message::new().int(4, u64::from(*yes))),
             Hparam::Number(x) => (3, Message::new().double(2, *x)),
+            Hparam::Integer(n) => (3, Message::new().double(2, *n as f64)),
         };
         experiment = experiment.message(4, &Message::new().text(1, name).int(4, kind));
         session = session.message(1, &Message::new().text(1, name).message(2, &value));

@@ -42,9 +42,12 @@ pub struct SummaryWriter {
 
 /// A hyperparameter's value.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Hparam {
     /// A number.
     Number(f64),
+    /// A whole number, which is kept to its last digit: a seed.
+    Integer(i128),
     /// A text.
     Text(String),
     /// Yes or no.
@@ -63,10 +66,10 @@ macro_rules! from {
 from! {
     f64 => |x| Hparam::Number(x);
     f32 => |x| Hparam::Number(f64::from(x));
-    i32 => |x| Hparam::Number(f64::from(x));
-    i64 => |x| Hparam::Number(x as f64);
-    u64 => |x| Hparam::Number(x as f64);
-    usize => |x| Hparam::Number(x as f64);
+    i32 => |x| Hparam::Integer(x.into());
+    i64 => |x| Hparam::Integer(x.into());
+    u64 => |x| Hparam::Integer(x.into());
+    usize => |x| Hparam::Integer(x as i128);
     bool => |x| Hparam::Bool(x);
     &str => |x| Hparam::Text(x.to_string());
     String => |x| Hparam::Text(x);
