@@ -65,6 +65,23 @@ fn a_factor_of_zero_keeps_out_what_is_not_finite() {
     assert!(sums[..3].iter().all(|x| x.is_nan()) && sums[3] == 1.0, "{sums:?}");
 }
 
+/// β·x and the product are added as PyTorch does it, without a rounding between; its own results, where that decides.
+#[test]
+fn half_precision_is_multiplied_and_added_at_once() {
+    let cases = [
+        (DType::BF16, [-0.96875, -0.1318359375, -1.6953125], -2.890625),
+        (DType::BF16, [0.515625, 1.171875, -0.74609375], -0.00012874603271484375),
+        (DType::BF16, [-0.416015625, -0.734375, -0.859375], -0.1513671875),
+        (DType::F16, [-1.48046875, -1.6337890625, -1.5390625], 0.00873565673828125),
+        (DType::F16, [-1.00390625, -0.873046875, -0.27197265625], -2.974609375),
+        (DType::F16, [-0.35009765625, -0.89013671875, -0.6865234375], 0.035552978515625),
+    ];
+    for (dtype, numbers, right) in cases {
+        let [x, a, b] = numbers.map(|value| filled(&[1, 1], value, dtype));
+        assert_eq!(reals(x.addmm(&a, &b, 3.4445, 2.0315)), [right], "{dtype} {numbers:?}");
+    }
+}
+
 #[test]
 fn half_precision_is_rounded_once() {
     let (x, a, b) =

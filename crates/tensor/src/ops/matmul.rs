@@ -321,9 +321,17 @@ impl Tensor {
         beta: impl Into<Scalar>,
         alpha: impl Into<Scalar>,
     ) -> Result<Tensor> {
-        let (a, b) = (a.as_ref(), b.as_ref());
+        let (a, b, beta, alpha) = (a.as_ref(), b.as_ref(), beta.into(), alpha.into());
         check("addmm", a, b, (2, 2))?;
-        self.plus_product("addmm", [a, b], (beta.into(), alpha.into()), |a, b| dispatch(Matmul, &[a, b]))
+        let dtype = common_dtype([self, a, b]);
+        if matches!(dtype, DType::F16 | DType::BF16) && !beta.is_zero() && !beta.is_one() {
+            // PyTorch multiplies by β and adds without a rounding between; so do numbers that `f64` holds exactly.
+            let beta = f64::from(factor("addmm", [self, a], beta)?.to_f64() as f32);
+            let [x, a, b] = [self.to_dtype(DType::F64)?, a.to_dtype(DType::F32)?, b.to_dtype(DType::F32)?];
+            let product = x.to_dtype(DType::F32)?.addmm(a, b, 0, alpha)?.to_dtype(DType::F64)?;
+            return x.mul(beta)?.add(&product)?.to_dtype(DType::F32)?.to_dtype(dtype);
+        }
+        self.plus_product("addmm", [a, b], (beta, alpha), |a, b| dispatch(Matmul, &[a, b]))
     }
 
     /// β·self + α·(a·v): `torch.addmv`. Factors as in [`addmm`](Tensor::addmm).
