@@ -41,7 +41,7 @@ pub use inspect::{LayerSummary, Summary, gradient_norms, module_graph, summary};
 pub use module::{DynModule, ExtraState, Module};
 pub use modules::*;
 pub use parameter::{Buffer, Mode, Parameter, materialized};
-pub use part::{Item, ItemMut, Part, Plain, Visitor, VisitorMut};
+pub use part::{Item, ItemMut, Part, Visitor, VisitorMut};
 #[doc(hidden)]
 pub use part::{visit_flat, visit_flat_mut};
 pub use print::print_module;

@@ -1,4 +1,4 @@
-//! What a field of a module can be: a parameter, a buffer, a module, a list or an option of those, or
+//! What a field of a module can be: a parameter, a buffer, a module, a list, a tuple or an option of those, or
 //! plain data. `#[derive(Module)]` hands every field to a visitor by [`Part`]; everything that people do
 //! with a module's parts is such a visitor.
 
@@ -285,27 +285,6 @@ impl<T: Send + Sync + 'static> Part for PhantomData<T> {
     }
 }
 
-macro_rules! plain_tuples {
-    ($(($($t:ident),+))*) => {$(
-        /// Plain data: no part of the state.
-        #[allow(clippy::clone_on_copy)]
-        impl<$($t: Plain),+> Part for ($($t,)+) {
-            fn visit_as<'a>(&'a self, _: &str, _: &mut Visitor<'_, 'a>) {}
-            fn visit_as_mut(&mut self, _: &str, _: &mut VisitorMut<'_>) {}
-            fn rebuild_part(&self, _: &mut Rebuild<'_>) -> Result<Self> { Ok(self.clone()) }
-            fn is_plain() -> bool { true }
-        }
-    )*};
-}
-plain_tuples!((A)(A, B)(A, B, C)(A, B, C, D));
-
-/// The numbers that tuples of plain data are made of.
-pub trait Plain: Copy + Send + Sync + 'static {}
-macro_rules! plain_numbers {
-    ($($t:ty),*) => { $(impl Plain for $t {})* };
-}
-plain_numbers!(bool, u8, u32, u64, usize, i32, i64, isize, f32, f64);
-
 /// What the elements of a list are, to name it as PyTorch does.
 #[derive(Clone, Copy, PartialEq)]
 enum Elements {
@@ -379,6 +358,51 @@ list!(
     [P: Part, const N: usize] [P; N], |parts| <[P; N]>::try_from(parts)
         .map_err(|_| Error::new(ErrorKind::Argument, "rebuild", "a list changed its length".to_string()))
 );
+
+macro_rules! tuples {
+    ($(($($P:ident $i:tt),+))*) => {$(
+        /// As a `Vec`, of parts of different kinds.
+        impl<$($P: Part),+> Module for ($($P,)+) {
+            fn type_name(&self) -> &'static str {
+                if holds_tensors(self) { "ParameterList" } else { "ModuleList" }
+            }
+
+            fn visit<'a>(&'a self, visitor: &mut Visitor<'_, 'a>) {
+                $(self.$i.visit_as(stringify!($i), visitor);)+
+            }
+
+            fn visit_mut(&mut self, visitor: &mut VisitorMut<'_>) {
+                $(self.$i.visit_as_mut(stringify!($i), visitor);)+
+            }
+
+            fn as_module(&self) -> &DynModule {
+                self
+            }
+
+            fn as_module_mut(&mut self) -> &mut DynModule {
+                self
+            }
+
+            fn rebuild(&self, with: &mut Rebuild<'_>) -> Result<Self> {
+                Ok(($(self.$i.rebuild_part(with)?,)+))
+            }
+
+            fn is_plain_list() -> bool {
+                $($P::is_plain())&&+
+            }
+        }
+    )*};
+}
+tuples! {
+    (A 0)
+    (A 0, B 1)
+    (A 0, B 1, C 2)
+    (A 0, B 1, C 2, D 3)
+    (A 0, B 1, C 2, D 3, E 4)
+    (A 0, B 1, C 2, D 3, E 4, F 5)
+    (A 0, B 1, C 2, D 3, E 4, F 5, G 6)
+    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7)
+}
 
 /// PyTorch's `ModuleDict`, its elements in the order of their names.
 impl<P: Part> Module for BTreeMap<String, P> {

@@ -46,6 +46,8 @@ fn own_tensors_stand_before_those_of_children_as_in_pytorch() {
 struct Everything {
     layers: Vec<Block>,
     pair: [Linear; 2],
+    both: (Linear, Sequential),
+    mixed: (Parameter, usize, Option<Linear>),
     boxed: Box<Linear>,
     chosen: Vec<Option<Linear>>,
     lists: Vec<Vec<Linear>>,
@@ -72,6 +74,8 @@ fn everything() -> Result<Everything> {
     Ok(Everything {
         layers: vec![block(false)?, block(true)?],
         pair: [linear()?, linear()?],
+        both: (linear()?, Sequential::of((Tanh::new(), linear()?))?),
+        mixed: (parameter(&[2]), 7, Some(linear()?)),
         boxed: Box::new(linear()?),
         chosen: vec![None, Some(linear()?)],
         lists: vec![vec![linear()?], vec![linear()?, linear()?]],
@@ -108,6 +112,10 @@ fn fields_of_every_kind() {
             "layers.1.shortcut.0.bias",
             "pair.0.weight",
             "pair.1.weight",
+            "both.0.weight",
+            "both.1.1.weight",
+            "mixed.0",
+            "mixed.2.weight",
             "boxed.weight",
             "chosen.1.weight",
             "lists.0.0.weight",
@@ -128,7 +136,7 @@ fn fields_of_every_kind() {
         (2, 0.5, 3, 1e-5, (3, 3), DType::F32)
     );
     assert!(all.title.is_none() && all.mode.is_training());
-    assert_eq!(all.children().len(), 10, "lists of plain data are no modules");
+    assert_eq!(all.children().len(), 12, "lists and tuples of plain data are no modules");
 }
 
 #[derive(Module)]
@@ -229,6 +237,16 @@ Everything(
   )
   (pair): ModuleList(
     (0-1): 2 x Linear(in_features=1, out_features=2, bias=True)
+  )
+  (both): ModuleList(
+    (0): Linear(in_features=1, out_features=1, bias=False)
+    (1): Sequential(
+      (0): Tanh()
+      (1): Linear(in_features=1, out_features=1, bias=False)
+    )
+  )
+  (mixed): ModuleList(
+    (2): Linear(in_features=1, out_features=1, bias=False)
   )
   (boxed): Linear(in_features=1, out_features=1, bias=False)
   (chosen): ModuleList(
