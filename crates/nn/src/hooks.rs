@@ -3,7 +3,7 @@
 use crate::identity::{self, Key, Mark};
 use crate::{DynModule, LoadReport, Module};
 use flambeau_autograd::{Context, MultiFunction};
-use flambeau_tensor::{Error, ErrorKind, Result, StateDict, Tensor, Tensors};
+use flambeau_tensor::{Error, ErrorKind, Result, StateDict, Tensor, Tensors, ensure};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -173,7 +173,9 @@ pub trait ModuleHooks: Module {
         register(Some(self.as_module()), Hook::Pre(Arc::new(hook)))
     }
 
-    /// Calls `hook` with the module, its inputs and its outputs after each forward: `Module.register_forward_hook`.
+    /// Calls `hook` with the module, its inputs and its outputs after each forward: `Module.register_forward_hook`. A
+    /// hook may put other tensors into the places of the outputs, of the same shapes: whoever wrote the call counts on
+    /// them. One of another shape is an error of that call.
     ///
     /// # Errors
     /// Where the module has no identity.
@@ -359,7 +361,9 @@ impl<'m> Around<'m> {
     pub(crate) fn after(&self, inputs: &dyn Tensors, outputs: &mut dyn Tensors) -> Result<()> {
         for hook in &self.hooks {
             if let Hook::Forward(hook) = hook {
+                let given = outputs.tensors();
                 hook(self.module, inputs, outputs)?;
+                same_shapes(self.module, &given, &outputs.tensors())?;
             }
         }
         match &self.gate {
@@ -370,6 +374,24 @@ impl<'m> Around<'m> {
             None => Ok(()),
         }
     }
+}
+
+/// An error where a hook put an output of another shape into the place of one that `module` gave.
+#[track_caller]
+fn same_shapes(module: &DynModule, given: &[Tensor], left: &[Tensor]) -> Result<()> {
+    for (i, (given, left)) in given.iter().zip(left).enumerate() {
+        ensure!(
+            left.shape() == given.shape(),
+            Shape,
+            "register_forward_hook",
+            "the hook on {} gives an output {i} of shape {:?} where the module's has {:?}: a hook may replace an output by one \
+             of its shape; what gives another is a layer of its own behind the module",
+            module.type_name(),
+            left.shape(),
+            given.shape()
+        );
+    }
+    Ok(())
 }
 
 /// Those of `tensors` that require grad, through `function`.

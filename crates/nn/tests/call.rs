@@ -539,7 +539,8 @@ fn hooks_around_states_masks_and_packed_sequences() -> Result<()> {
     Ok(())
 }
 
-/// A gradient of another shape is an error that names both; an output of another one is the next module's to judge.
+/// A gradient or an output of another shape is an error that names both and whose hook it was, on one module or on all,
+/// in whichever place of the outputs; one that keeps the shape passes, of another dtype too.
 #[test]
 fn a_hook_that_gives_another_shape_is_told() -> Result<()> {
     let _alone = alone();
@@ -552,12 +553,38 @@ fn a_hook_that_gives_another_shape_is_told() -> Result<()> {
     let fault = model.call(&x)?.sum(..)?.backward().unwrap_err();
     assert!(fault.message().contains("[4, 2]") && fault.message().contains("[4, 3]"), "{fault}");
     handle.remove();
+
+    // The next layer would take this one.
     let handle = model.get(0).unwrap().register_forward_hook(|_, _, outputs| {
-        outputs.visit_tensors_mut(&mut |y| *y = ones(&[4, 2]));
+        outputs.visit_tensors_mut(&mut |y| *y = ones(&[1, 3]));
         Ok(())
     })?;
     let fault = model.call(&x).unwrap_err();
-    assert!(fault.message().contains("[4, 2]") && fault.message().contains('3'), "{fault}");
+    let says = |fault: &Error, words: &[&str]| words.iter().all(|word| fault.message().contains(word));
+    assert_eq!(fault.place(), "register_forward_hook");
+    assert!(says(&fault, &["Linear", "[1, 3]", "[4, 3]"]), "{fault}");
+    handle.remove();
+
+    let lstm = LSTM::new(2, 3).build()?;
+    let handle = register_module_forward_hook(|_, _, outputs| {
+        let mut i = 0;
+        outputs.visit_tensors_mut(&mut |y| {
+            if i == 2 {
+                *y = y.squeeze(0).unwrap();
+            }
+            i += 1;
+        });
+        Ok(())
+    })?;
+    let fault = lstm.call(&ones(&[5, 1, 2])).unwrap_err();
+    assert!(says(&fault, &["LSTM", "output 2", "[1, 3]", "[1, 1, 3]"]), "{fault}");
+    handle.remove();
+
+    let handle = model.register_forward_hook(|_, _, outputs| {
+        outputs.visit_tensors_mut(&mut |y| *y = y.to_dtype(DType::F64).unwrap());
+        Ok(())
+    })?;
+    assert_eq!((model.call(&x)?.dtype(), lstm.call(&ones(&[5, 1, 2])).is_ok()), (DType::F64, true));
     handle.remove();
     Ok(())
 }
