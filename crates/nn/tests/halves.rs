@@ -3,7 +3,9 @@
 
 use flambeau_autograd::Autograd;
 use flambeau_nn::*;
-use flambeau_tensor::{BagMode, DType, EmbeddingBagOptions, Result, Tensor, no_grad};
+use flambeau_tensor::{
+    BagMode, ConvOptions, ConvTransposeOptions, DType, EmbeddingBagOptions, Padding, Result, Tensor, no_grad,
+};
 
 /// Numbers from −`half` to `half` in steps of 1 / `unit`, which half precision holds.
 fn steps(shape: &[usize], (factor, modulus, half, unit): (i64, i64, i64, f64), first: i64, dtype: DType) -> Tensor {
@@ -115,6 +117,19 @@ fn each_op_of_a_step_is_rounded() -> Result<()> {
             &[0.11029052734375, 0.19677734375, 0.000244140625],
         ],
     );
+    // One kernel, whose states and gradients of gates are rounded.
+    layer(
+        ("LSTM bf16", 0.0),
+        LSTM::new(2, 3).build()?,
+        DType::BF16,
+        |m, x| Ok(m.call(x)?.0),
+        [
+            &[-0.2373046875, 0.1572265625, -0.034423828125, -0.265625, 0.169921875, -0.006134033203125],
+            &[0.007476806640625, -0.09375, 0.0216064453125, -0.0179443359375],
+            &[-0.0029449462890625, 0.006866455078125, -0.01080322265625, -0.015869140625, 0.0186767578125],
+            &[0.10986328125, 0.1962890625, 0.00067138671875],
+        ],
+    );
     layer(
         ("LSTM bf16 projected", 2.0),
         LSTM::new(2, 3).proj_size(2).build()?,
@@ -182,6 +197,56 @@ fn norms_hold_rounded_statistics() -> Result<()> {
     norm("GroupNorm f16", GroupNorm::new(1, 2).build()?, f16, &[], &right);
     let right = [-0.11669921875, -0.2265625, -0.0021820068359375, -0.1123046875];
     norm("GroupNorm bf16", GroupNorm::new(1, 2).build()?, bf16, &[], &right);
+    Ok(())
+}
+
+#[test]
+fn gradients_of_a_layer_norms_parameters_are_rounded_after_each_row() -> Result<()> {
+    for (dtype, weight, bias) in [
+        (DType::F16, [0.0753173828125, 1.361328125, 0.7060546875], [-0.8251953125, 0.65625, -0.1688232421875]),
+        (DType::BF16, [0.0771484375, 1.3671875, 0.7109375], [-0.82421875, 0.65625, -0.16796875]),
+    ] {
+        let module = LayerNorm::new(3).build()?.to(dtype)?;
+        let y = module.call(&steps(&[7, 3], INPUT, 0, dtype))?;
+        y.mul(&steps(&[7, 3], GRADIENT, 0, dtype).mul(0.3)?)?.sum(..)?.backward()?;
+        let grads: Vec<_> = module.parameters().iter().map(|p| list(&p.grad().unwrap())).collect();
+        assert_eq!(grads, [weight, bias], "{dtype}");
+    }
+    Ok(())
+}
+
+#[test]
+fn attention_rounds_what_stands_between_two_products() -> Result<()> {
+    let recorded = [
+        (
+            DType::F16,
+            [
+                [-0.34619140625, 0.05072021484375, -0.033599853515625, -0.341552734375, 0.1627197265625],
+                [-0.143798828125, -0.13330078125, 0.0660400390625, 0.0491943359375, 0.02923583984375],
+                [-0.262939453125, 0.04388427734375, -0.1602783203125, 0.2091064453125, -0.0382080078125],
+                [0.64306640625, 0.3935546875, -0.62890625, 0.86083984375, 0.385498046875],
+            ],
+        ),
+        (
+            DType::BF16,
+            [
+                [-0.345703125, 0.05078125, -0.033935546875, -0.341796875, 0.1630859375],
+                [-0.1435546875, -0.1328125, 0.06591796875, 0.04931640625, 0.0291748046875],
+                [-0.263671875, 0.0439453125, -0.16015625, 0.208984375, -0.038330078125],
+                [0.64453125, 0.39453125, -0.62890625, 0.86328125, 0.38671875],
+            ],
+        ),
+    ];
+    for (dtype, right) in recorded {
+        let [q, k, v] = [INPUT, WEIGHT, GRADIENT].map(|c| steps(&[1, 2, 5, 3], c, 0, dtype).requires_grad_().unwrap());
+        let y = functional::scaled_dot_product_attention(&q, &k, &v, functional::Attention::new())?;
+        y.mul(&steps(y.shape(), (31, 47, 23, 16.0), 0, dtype))?.sum(..)?.backward()?;
+        for (name, found, right) in
+            [("y", Some(y), right[0]), ("q", q.grad(), right[1]), ("k", k.grad(), right[2]), ("v", v.grad(), right[3])]
+        {
+            begins(&format!("{name} {dtype}"), &found.unwrap(), &right);
+        }
+    }
     Ok(())
 }
 
@@ -316,6 +381,95 @@ fn sums_by_number_are_rounded_after_each_addition() -> Result<()> {
         let weight = base2.copy()?.requires_grad_()?;
         weight.embedding(&index, None)?.mul(&source2)?.sum(..)?.backward()?;
         assert_eq!(column(weight.grad().expect("a gradient"))?, rows);
+    }
+    Ok(())
+}
+
+/// What a convolution of steps gives where it is transposed, else the gradient of its input; and that of its weight: the
+/// sum of all magnitudes, and some numbers that are others where sums are rounded once.
+struct Convolved {
+    sizes: [&'static [usize]; 2],
+    transposed: bool,
+    options: fn() -> ConvOptions,
+    first: (f64, [(usize, f64); 3]),
+    weight: (f64, [(usize, f64); 3]),
+}
+
+#[test]
+fn gradients_of_f16_convolutions_are_rounded_after_each_tap_and_each_sample() -> Result<()> {
+    let cases = [
+        Convolved {
+            sizes: [&[3, 2, 7], &[3, 2, 3]],
+            transposed: false,
+            options: || ConvOptions::new().stride(2).padding(1),
+            first: (311.830810546875, [(10, -2.78125), (15, 6.7578125), (40, -3.40234375)]),
+            weight: (227.5244140625, [(0, 0.568359375), (11, -0.50732421875), (17, 0.73583984375)]),
+        },
+        Convolved {
+            sizes: [&[2, 4, 4, 5], &[2, 2, 3, 2]],
+            transposed: false,
+            options: || ConvOptions::new().padding(1).groups(2),
+            first: (1323.83447265625, [(1, 8.0234375), (4, 0.0703125), (6, -3.0859375)]),
+            weight: (566.6923828125, [(2, -41.71875), (13, -0.2744140625), (23, 9.9921875)]),
+        },
+        Convolved {
+            sizes: [&[3, 2, 5, 5], &[2, 2, 2, 3]],
+            transposed: false,
+            options: || ConvOptions::new().padding(1).dilation(2),
+            first: (982.4501953125, [(13, 1.2421875), (17, 0.181640625), (32, -9.8125)]),
+            weight: (826.79296875, [(5, 2.13671875), (15, 2.66796875), (21, -4.98828125)]),
+        },
+        Convolved {
+            sizes: [&[2, 2, 3, 4, 3], &[3, 2, 2, 3, 2]],
+            transposed: false,
+            options: || ConvOptions::new().padding(1),
+            first: (1811.9501953125, [(2, 7.6875), (6, 17.34375), (10, 1.94921875)]),
+            weight: (3038.21484375, [(15, -4.38671875), (36, 56.21875), (52, -10.0625)]),
+        },
+        Convolved {
+            sizes: [&[3, 2, 4], &[2, 3, 3]],
+            transposed: true,
+            options: || ConvOptions::new().stride(2).padding(1),
+            first: (304.99853515625, [(1, 1.951171875), (17, -0.02685546875), (22, -6.5390625)]),
+            weight: (246.30078125, [(5, -14.5078125), (8, 2.310546875), (13, -14.4609375)]),
+        },
+        Convolved {
+            sizes: [&[2, 4, 3, 4], &[4, 1, 3, 2]],
+            transposed: true,
+            options: || ConvOptions::new().groups(2),
+            first: (1023.58203125, [(2, 13.40625), (14, -3.48828125), (15, 4.28125)]),
+            weight: (751.20703125, [(8, 6.28125), (10, 36.59375), (20, 7.17578125)]),
+        },
+    ];
+    for Convolved { sizes: [of_x, of_w], transposed, options, first, weight } in cases {
+        let o = options();
+        let call = |x: &Tensor, w: &Tensor| -> Result<Tensor> {
+            let mut t = ConvTransposeOptions::new().stride(o.stride).groups(o.groups);
+            if let Padding::Zeros(zeros) = o.padding {
+                t = t.padding(zeros);
+            }
+            match (of_x.len(), transposed) {
+                (3, false) => x.conv1d(w, None, o),
+                (4, false) => x.conv2d(w, None, o),
+                (5, false) => x.conv3d(w, None, o),
+                (3, true) => x.conv_transpose1d(w, None, t),
+                (4, true) => x.conv_transpose2d(w, None, t),
+                _ => x.conv_transpose3d(w, None, t),
+            }
+        };
+        let steps = |shape: &[usize], (factor, modulus, half): (i64, i64, i64), unit: f64| {
+            steps(shape, (factor, modulus, half, unit), 0, DType::F16)
+        };
+        let x = steps(of_x, (29, 53, 26), 7.0).requires_grad_()?;
+        let w = steps(of_w, (37, 61, 30), 11.0).requires_grad_()?;
+        let y = call(&x, &w)?;
+        y.mul(&steps(y.shape(), (23, 41, 20), 5.0))?.sum(..)?.backward()?;
+        let found = [if transposed { y } else { x.grad().unwrap() }, w.grad().unwrap()].map(|t| list(&t));
+        for (what, found, (all, some)) in [("first", &found[0], first), ("weight", &found[1], weight)] {
+            let case = format!("{what} of {of_x:?}, {of_w:?}, transposed {transposed}");
+            assert_eq!(some.map(|(i, _)| (i, found[i])), some, "{case}");
+            assert_eq!(found.iter().map(|x| x.abs()).sum::<f64>(), all, "{case}");
+        }
     }
     Ok(())
 }

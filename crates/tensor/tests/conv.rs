@@ -54,14 +54,17 @@ fn transposed_convolution_rounds_the_sum_of_each_tap() {
     let (x, w, b) = (half(&[1, 8, 2], 0.3), half(&[8, 1, 1], 1.7), half(&[1], 1000.3));
     let y = x.conv_transpose1d(&w, Some(&b), ConvTransposeOptions::new()).unwrap();
     assert_eq!((floats(&y), y.dtype()), (vec![1004.5; 2], DType::F16));
-    // Sums of the largest magnitude first: each is rounded to bfloat16's eight digits.
-    let bf = |v: &[f32], shape: [usize; 3]| Tensor::from_slice(v, shape).unwrap().to_dtype(DType::BF16).unwrap();
-    let (x, w) = (bf(&[1.0; 4], [1, 1, 4]), bf(&[256.0, 1.0, 1.0, 1.0], [1, 1, 4]));
-    let y = floats(&x.conv_transpose1d(&w, None, ConvTransposeOptions::new()).unwrap());
-    assert_eq!(y, [256.0, 256.0, 256.0, 256.0, 3.0, 2.0, 1.0]);
+    // Sums of the largest magnitude first: each is rounded to eleven digits; of bfloat16 the last one alone, to eight.
+    let of = |v: &[f32], shape: [usize; 3], dtype| Tensor::from_slice(v, shape).unwrap().to_dtype(dtype).unwrap();
+    for (dtype, large, right) in [(DType::F16, 2048.0, 2048.0), (DType::BF16, 256.0, 260.0)] {
+        let (x, w) = (of(&[1.0; 4], [1, 1, 4], dtype), of(&[large, 1.0, 1.0, 1.0], [1, 1, 4], dtype));
+        let y = floats(&x.conv_transpose1d(&w, None, ConvTransposeOptions::new()).unwrap());
+        assert_eq!(y[3..], [right, 3.0, 2.0, 1.0], "{dtype}");
+    }
+    let half = |v: &[f32], shape: [usize; 3]| of(v, shape, DType::F16);
     // Where nothing is rounded it is the sum: with strides, dilation and groups.
     let numbers =
-        |n: usize, shape: [usize; 3]| bf(&(0..n).map(|i| (i * 5 % 7) as f32 - 3.0).collect::<Vec<_>>(), shape);
+        |n: usize, shape: [usize; 3]| half(&(0..n).map(|i| (i * 5 % 7) as f32 - 3.0).collect::<Vec<_>>(), shape);
     let (x, w) = (numbers(20, [1, 4, 5]), numbers(24, [4, 2, 3]));
     let options = ConvTransposeOptions::new().stride(2).padding(1).dilation(2).groups(2usize);
     let wide = |x: &Tensor| x.to_dtype(DType::F32).unwrap();

@@ -27,6 +27,15 @@ fn weight_grad(conv: Conv, x: &Tensor, g: &Tensor, shape: &[usize]) -> Result<Te
     dispatch(ConvWeightGrad { conv, kernel: spatial(shape)? }, &[x, g])
 }
 
+/// For what is added to each channel, where there is a third input.
+fn bias_grad(s: &Saved<'_>, g: &Tensor, grads: &mut Grads) -> Result<()> {
+    if s.inputs() > 2 {
+        let all_but_channels: Vec<isize> = (0..g.rank() as isize).filter(|d| *d != 1).collect();
+        grads.push(if s.needs(2) { Some(g.sum(all_but_channels)?) } else { None });
+    }
+    Ok(())
+}
+
 impl Rule for Conv {
     const FORWARD: Forward = Forward::Bilinear;
     fn saves(&self, needs: &[bool]) -> Saves {
@@ -37,10 +46,7 @@ impl Rule for Conv {
             || input_grad(*self, g, &s.input(1)?.conj()?, &s.meta(0)?.shape),
             || weight_grad(*self, &s.input(0)?.conj()?, g, &s.meta(1)?.shape),
         )?;
-        if s.inputs() > 2 {
-            let all_but_channels: Vec<isize> = (0..g.rank() as isize).filter(|d| *d != 1).collect();
-            grads.push(if s.needs(2) { Some(g.sum(all_but_channels)?) } else { None });
-        }
+        bias_grad(s, g, &mut grads)?;
         Ok(grads)
     }
 }
@@ -51,10 +57,12 @@ impl Rule for ConvInputGrad {
         operands(needs)
     }
     fn vjp(&self, s: &Saved<'_>, x: &Tensor) -> Result<Grads> {
-        s.two(
+        let mut grads = s.two(
             || dispatch(self.conv, &[x, &s.input(1)?.conj()?]),
             || weight_grad(self.conv, x, &s.input(0)?.conj()?, &s.meta(1)?.shape),
-        )
+        )?;
+        bias_grad(s, x, &mut grads)?;
+        Ok(grads)
     }
 }
 

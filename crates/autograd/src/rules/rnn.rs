@@ -7,7 +7,7 @@ use smallvec::smallvec;
 impl Rule for RnnLayer {
     fn saves(&self, needs: &[bool]) -> Saves {
         let saved = if self.saves { self.saved() } else { 0 };
-        (0..saved).fold(Saves::NONE.inputs(needs.len()).output(0), |saves, i| saves.output(self.states() + i))
+        (0..saved).fold(Saves::NONE.inputs(needs.len()).metas(1).output(0), |saves, i| saves.output(self.states() + i))
     }
     fn vjp_all(&self, s: &Saved<'_>, grads: &[Option<Tensor>]) -> Result<Grads> {
         let states = self.states();
@@ -30,7 +30,11 @@ impl Rule for RnnLayer {
         for i in (1..s.inputs()).filter(|i| !(self.bias && *i == 3)) {
             all.push(s.input(i)?);
         }
-        let made = dispatch_all(op.into(), &all.iter().collect::<Vec<_>>())?;
+        let mut made = dispatch_all(op.into(), &all.iter().collect::<Vec<_>>())?;
+        // What the input contributes may come in another dtype than the states.
+        if let Some(first) = made.first_mut() {
+            *first = first.to_dtype(s.meta(0)?.dtype)?;
+        }
         Ok(made.into_iter().enumerate().map(|(i, grad)| if s.needs(i) { Some(grad) } else { None }).collect())
     }
 }

@@ -16,6 +16,7 @@ use flambeau_autograd::{Autograd, GradOptions, RULES, RuleKind, enable_grad, gra
 use flambeau_tensor::custom::CustomOp;
 use flambeau_tensor::fft::{self, Norm};
 use flambeau_tensor::op::{Meta, Metas, Outputs};
+use flambeau_tensor::ops::{Conv, ConvInputGrad};
 use flambeau_tensor::{
     Approximate, Arange, AvgPoolOptions, BatchNormOptions, Complex, ConvOptions, ConvTransposeOptions, DType, Full,
     Generator, MaxPoolOptions, Op, Reduce, Result, StdAndMean, Tensor, TopkOptions, Transfer, cat, dispatch, tensor,
@@ -417,6 +418,11 @@ fn products(t: &mut Table) {
     });
     t.add("ConvInputGrad", [complex(&[1, 3]), complex(&[1, 1, 2])], move |[x, w]| {
         x.conv_transpose1d(w, None, transposed())
+    });
+    // As `bf16` has it.
+    t.add("ConvInputGrad", [real(&[2, 2, 3]), other(&[2, 2, 2]), real(&[4])], |[x, w, b]| {
+        let conv = Conv { stride: 1.into(), padding: 0.into(), end: 0.into(), dilation: 1.into(), groups: 2 };
+        dispatch(ConvInputGrad { conv, size: 4.into(), transposed: true }, &[x, w, b])
     });
     t.backward("ConvInputGrad", [real(&[1, 5]), other(&[2, 1, 2])], |[x, w]| {
         x.conv1d(w, None, ConvOptions::new().stride(2))

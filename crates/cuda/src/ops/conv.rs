@@ -118,8 +118,9 @@ impl CudaKernel for Conv {
 impl CudaKernel for ConvInputGrad {
     fn run(&self, work: &Work<'_>) -> Result<Ran> {
         let ([g, w, ..], [out]) = (work.inputs, work.outputs) else { return Ok(Ran::Lacking) };
-        // Called for itself in half precision, it rounds products before it adds them, which the host does.
-        if self.transposed && matches!(g.dtype(), DType::F16 | DType::BF16) {
+        // Called for itself in half precision, it rounds products before it adds them, or the sum with a bias once: the host
+        // does.
+        if self.transposed && matches!(g.dtype(), DType::F16 | DType::BF16) || work.inputs.len() > 2 {
             return on_host(work);
         }
         let p = sizes(&self.conv, out.shape(), w.shape(), g.shape())?;

@@ -3,10 +3,13 @@
 //! Forward a softmax runs along: what was summed before is scaled when a larger score comes. Backward the weights are
 //! computed again from the logarithms that forward left. Where attention is causal, blocks, panels and parts of sums
 //! beyond the diagonal are left out. All products have the block's keys or values packed on the right.
+//!
+//! Half precision is computed in `f32`. What PyTorch stores between two products is rounded as there: forward the
+//! exponentials (not their sum), backward the weights and the gradients by the scores, before they are scaled.
 
 mod rows;
 
-use super::floats::{Wide, compute, read, sum_of};
+use super::floats::{Wide, compute, keep_all, read, sum_of};
 use super::math::Float;
 use super::matmul::{Matrix, Target};
 use super::micro::Real;
@@ -150,6 +153,8 @@ struct Sizes<T> {
     ev: usize,
     scale: T,
     causal: bool,
+    /// What is between two products is rounded to this.
+    kept: Option<DType>,
 }
 
 impl<T: Scalar> Sizes<T> {
@@ -165,6 +170,14 @@ impl<T: Scalar> Sizes<T> {
             ev: v.shape()[batch + 1],
             scale: <T as Float>::from_f64(op.scale),
             causal: op.causal,
+            kept: Some(q.dtype()).filter(|dtype| dtype.is_half()),
+        }
+    }
+
+    /// Rounds `n` rows of as many numbers as there are `keys`.
+    fn keep(&self, all: &mut [T], row: usize, n: usize, keys: usize) {
+        if let Some(dtype) = self.kept {
+            all.chunks_mut(row).take(n).for_each(|all| keep_all(dtype, &mut all[..keys]));
         }
     }
 
@@ -291,6 +304,7 @@ impl<T: Scalar> Forward<'_, T> {
             sum: &mut work.sum.slice()[at..at + n],
             out: &mut *out,
         });
+        size.keep(work.scores.slice(), row, n, keys.len());
         let weights = Matrix { ptr: work.scores.start(), row, column: 1 };
         let out = Target { ptr: out.as_mut_ptr(), row: size.ev, add: start > 0 };
         // SAFETY: the weights are `n` rows of as many as there are keys, the output `n` rows.
@@ -446,6 +460,9 @@ impl<T: Scalar> Backward<'_, T> {
                 }
             }
         }
+        if size.kept.is_some() {
+            [dq, dk].into_iter().for_each(|grad| rows::scale(grad, size.scale));
+        }
         Ok(())
     }
 
@@ -472,7 +489,17 @@ impl<T: Scalar> Backward<'_, T> {
             work.values_turned.run(all, n, g.matrix(), scores(&mut work.by_scores), columns);
         }
         let (scores, by) = (work.weights.slice(), work.by_scores.slice());
-        par::dispatch(ByScores { of: self, head, queries, keys: keys.clone(), scores, by, row });
+        par::dispatch(ByScores {
+            of: self,
+            head,
+            queries,
+            keys: keys.clone(),
+            scores: &mut *scores,
+            by: &mut *by,
+            row,
+        });
+        size.keep(scores, row, n, keys.len());
+        size.keep(by, row, n, keys.len());
         q.pack(&mut work.queries, n, size.e)?;
         g.pack(&mut work.grads, n, size.ev)?;
         let straight = |all: &Scratch<T>| Matrix { ptr: all.start(), row, column: 1 };
@@ -522,7 +549,9 @@ impl<T: Scalar> WithSimd for ByScores<'_, T> {
             }
             let at = self.head * size.l + query;
             let scale = if plain { size.scale } else { T::ONE };
-            let query = rows::Query { scale, lse: self.of.lse[at], mean: self.of.mean[at], factor: size.scale };
+            // What is rounded is scaled afterwards.
+            let factor = if size.kept.is_some() { T::ONE } else { size.scale };
+            let query = rows::Query { scale, lse: self.of.lse[at], mean: self.of.mean[at], factor };
             rows::by_scores(simd, whole::<S, T>(scores, reach, keys), by, query);
             // Also where the sums are NaN.
             scores[reach..keys].fill(T::ZERO);

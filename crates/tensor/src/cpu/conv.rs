@@ -3,16 +3,16 @@
 //! Nothing is unrolled into columns: register tiles read a padded copy of the source at fixed offsets
 //! (`gather`: forward and input gradient; `winograd`: the same for 3×3 kernels at stride one of many channels;
 //! `weights` and `tiles`: the weight's gradient; `window`: the geometry).
-//! `f32` and `f64` are computed as they are, half precision in `f32`, complex numbers as four real
-//! convolutions, integers by plain loops.
+//! `f32` and `f64` are computed as they are, half precision in `f32` (`halves`: what of `f16` is rounded on the way),
+//! complex numbers as four real convolutions, integers by plain loops.
 
 mod gather;
+mod halves;
 mod tiles;
 mod weights;
 mod window;
 mod winograd;
 
-use super::halves::rounded;
 use super::lanes::by_dtype;
 use super::math::Float;
 use super::matmul::{self, narrow, widen};
@@ -20,9 +20,7 @@ use super::micro::Real;
 use super::scratch::Scratch;
 use super::{CpuKernel, Dst, Src, list};
 use crate::dtype::Stored;
-use crate::layout::Layout;
 use crate::ops::{Conv, ConvInputGrad, ConvWeightGrad, Geometry};
-use crate::shape::Shape;
 use crate::{DType, Result};
 use gather::{Gather, Place};
 use num_complex::Complex;
@@ -53,6 +51,8 @@ trait Convolved: Stored {
     fn input(g: &Geometry, grad: &[Self], w: &[Self], out: &mut [Self]) -> Result<()>;
     /// The gradient of the weight.
     fn weight(g: &Geometry, x: &[Self], grad: &[Self], out: &mut [Self]) -> Result<()>;
+    /// The sum.
+    fn plus(self, other: Self) -> Self;
 }
 
 fn sizes(g: &Geometry) -> (usize, usize, usize) {
@@ -65,6 +65,14 @@ fn fill_bias<T: Stored>(outputs: usize, bias: Option<&[T]>, out: &mut [T]) {
     match bias {
         Some(bias) => out.chunks_mut(outputs.max(1)).zip(bias.iter().cycle()).for_each(|(row, b)| row.fill(*b)),
         None => out.fill(T::default()),
+    }
+}
+
+/// What each channel of the input gets, where that is given.
+fn add_bias<T: Convolved>(g: &Geometry, bias: Option<&&[T]>, out: &mut [T]) {
+    let channels = out.chunks_mut(sizes(g).0.max(1));
+    for (channel, b) in channels.zip(bias.into_iter().flat_map(|bias| bias.iter().cycle())) {
+        channel.iter_mut().for_each(|y| *y = y.plus(*b));
     }
 }
 
@@ -159,6 +167,9 @@ macro_rules! real {
             fn weight(g: &Geometry, x: &[$t], grad: &[$t], out: &mut [$t]) -> Result<()> {
                 weights::run(g, x, grad, out)
             }
+            fn plus(self, other: $t) -> $t {
+                self + other
+            }
         }
     )*};
 }
@@ -206,6 +217,9 @@ macro_rules! complex {
             fn weight(g: &Geometry, x: &[Self], grad: &[Self], out: &mut [Self]) -> Result<()> {
                 by_parts(x, grad, out, &|x, grad, out| weights::run::<$t>(g, x, grad, out))
             }
+            fn plus(self, other: Self) -> Self {
+                self + other
+            }
         }
     )*};
 }
@@ -220,37 +234,6 @@ fn meeting(g: &Geometry, out: usize, tap: usize) -> Option<usize> {
     let z = at(d, out / (h.output * w.output), tap / (h.kernel * w.kernel))?;
     let y = at(h, out / w.output % h.output, tap / w.kernel % h.kernel)?;
     Some((z * h.input + y) * w.input + at(w, out % w.output, tap % w.kernel)?)
-}
-
-/// [`input`] of half precision `dtype` as PyTorch's transposed convolution rounds it: the sum over channels for each
-/// tap, and what they add up to.
-fn input_by_taps(g: &Geometry, grad: &[f32], w: &[f32], out: &mut [f32], dtype: DType) -> Result<()> {
-    let (inputs, outputs, taps) = sizes(g);
-    let (channels, features) = (g.channels, g.features);
-    out.fill(0.0);
-    if out.is_empty() || grad.is_empty() {
-        return Ok(());
-    }
-    let mut sums = list(channels * outputs, 0.0)?;
-    let shape = |rows, columns| Shape::from_slice(&[rows, columns]);
-    let turned = Layout { shape: shape(channels, features), strides: shape(taps, channels * taps), offset: 0 };
-    for n in 0..g.batch * g.groups {
-        let grad = &grad[n * features * outputs..][..features * outputs];
-        let w = &w[n % g.groups * features * channels * taps..][..features * channels * taps];
-        let out = &mut out[n * channels * inputs..][..channels * inputs];
-        for tap in 0..taps {
-            let s = matmul::Sizes { m: channels, n: outputs, k: features };
-            let rows = Layout::contiguous(shape(features, outputs));
-            matmul::products(s, (&w[tap..], &turned), (grad, &rows), &mut sums, false);
-            for (o, i) in (0..outputs).filter_map(|o| Some((o, meeting(g, o, tap)?))) {
-                for c in 0..channels {
-                    let to = &mut out[c * inputs + i];
-                    *to = rounded(dtype, *to + rounded(dtype, sums[c * outputs + o]));
-                }
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Calls `f` with each meeting of an input, a weight and an output element: their indices.
@@ -289,6 +272,9 @@ macro_rules! integer {
                 out.fill(0);
                 meetings(g, |i, k, o| out[k] = out[k].wrapping_add(x[i].wrapping_mul(grad[o])));
                 Ok(())
+            }
+            fn plus(self, other: $t) -> $t {
+                self.wrapping_add(other)
             }
         }
     )*};
@@ -337,19 +323,23 @@ impl CpuKernel for Conv {
 impl CpuKernel for ConvInputGrad {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let (g, dtype) = (self.geometry(inputs[0].shape(), inputs[1].shape())?, inputs[0].dtype());
-        if self.transposed && matches!(dtype, DType::F16 | DType::BF16) {
-            let mut sums = list(outputs[0].numel(), 0.0)?;
-            input_by_taps(&g, &widen(&inputs[0])?, &widen(&inputs[1])?, &mut sums, dtype)?;
-            narrow(&sums, &mut outputs[0]);
-            return Ok(());
+        if dtype == DType::F16 {
+            return widened(inputs, &mut outputs[0], |xs, out| {
+                halves::input(&g, xs[0], xs[1], out).map(|()| add_bias(&g, xs.get(2), out))
+            });
         }
-        computed!(inputs, &mut outputs[0], |T, xs, out| T::input(&g, xs[0], xs[1], out))
+        computed!(inputs, &mut outputs[0], |T, xs, out| {
+            T::input(&g, xs[0], xs[1], out).map(|()| add_bias(&g, xs.get(2), out))
+        })
     }
 }
 
 impl CpuKernel for ConvWeightGrad {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let g = self.geometry(inputs[0].shape(), inputs[1].shape())?;
+        if inputs[0].dtype() == DType::F16 {
+            return widened(inputs, &mut outputs[0], |xs, out| halves::weight(&g, xs[0], xs[1], out));
+        }
         computed!(inputs, &mut outputs[0], |T, xs, out| T::weight(&g, xs[0], xs[1], out))
     }
 }

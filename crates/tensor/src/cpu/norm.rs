@@ -104,6 +104,8 @@ struct RowBackward<'a, T> {
     rstd: &'a [T],
     weight: Option<&'a [T]>,
     width: usize,
+    /// The gradients of the parameters are rounded to this after each row, as PyTorch's are.
+    kept: Option<DType>,
 }
 
 impl<T: Compute> RowBackward<'_, T> {
@@ -156,8 +158,9 @@ impl<T: Compute> RowBackward<'_, T> {
     /// All gradients that are wanted, in one pass over the rows.
     fn run(&self, out: Gradients<'_, T>) -> Result<()> {
         let rows = if self.width == 0 { 0 } else { self.g.len() / self.width };
-        // Each block of rows sums the parameters' gradients for itself: at most 64 of them, joined in order.
-        let together = rows_together(self.width).max(rows.div_ceil(64));
+        // Each block of rows sums the parameters' gradients for itself: at most 64 of them, joined in order. What is rounded
+        // after each row is one sum.
+        let together = if self.kept.is_some() { rows.max(1) } else { rows_together(self.width).max(rows.div_ceil(64)) };
         let blocks = rows.div_ceil(together.max(1));
         let (for_weight, for_bias) = (out.weight.is_some() as usize, out.bias.is_some() as usize);
         let mut parts = list((for_weight + for_bias) * self.width * blocks, T::ZERO)?;
@@ -183,6 +186,10 @@ impl<T: Compute> RowBackward<'_, T> {
                         }
                         if for_weight + for_bias > 0 {
                             self.add_parameters(i, gw, gb);
+                            if let Some(dtype) = self.kept {
+                                floats::keep_all(dtype, gw);
+                                floats::keep_all(dtype, gb);
+                            }
                         }
                     }
                 },
@@ -254,9 +261,10 @@ impl CpuKernel for LayerNormBackward {
         fn go<T: Compute>(op: &LayerNormBackward, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
             let (g, x) = (read::<T>(&inputs[0])?, read::<T>(&inputs[1])?);
             let (mut mean, mut rstd) = (read::<T>(&inputs[2])?, read::<T>(&inputs[3])?);
-            held_rows(&inputs[1], &inputs[4..], [&mut mean, &mut rstd]);
+            let kept = held_rows(&inputs[1], &inputs[4..], [&mut mean, &mut rstd]);
             let (weight, width) = (given(inputs, 4, op.of.weight)?, width_of(inputs[1].shape(), op.of.dims));
-            let rows = RowBackward { g: &g, x: &x, mean: Some(&mean), rstd: &rstd, weight: weight.as_deref(), width };
+            let (mean, weight) = (Some(&mean[..]), weight.as_deref());
+            let rows = RowBackward { g: &g, x: &x, mean, rstd: &rstd, weight, width, kept };
             with_gradients(op.needs, outputs, |out| rows.run(out))
         }
         compute!(Self::NAME, inputs[1].dtype(), go(self, inputs, outputs))
@@ -268,7 +276,8 @@ impl CpuKernel for RmsNormBackward {
         fn go<T: Compute>(op: &RmsNormBackward, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
             let (g, x, rstd) = (read::<T>(&inputs[0])?, read::<T>(&inputs[1])?, read::<T>(&inputs[2])?);
             let (weight, width) = (given(inputs, 3, op.of.weight)?, width_of(inputs[1].shape(), op.of.dims));
-            let rows = RowBackward { g: &g, x: &x, mean: None, rstd: &rstd, weight: weight.as_deref(), width };
+            let weight = weight.as_deref();
+            let rows = RowBackward { g: &g, x: &x, mean: None, rstd: &rstd, weight, width, kept: None };
             with_gradients([op.needs[0], op.needs[1], false], outputs, |out| rows.run(out))
         }
         compute!(Self::NAME, inputs[1].dtype(), go(self, inputs, outputs))
@@ -318,15 +327,14 @@ fn held(
     (mean.iter().copied().map(keep).collect(), rstd.into_iter().map(keep).collect())
 }
 
-/// Rounds the statistics of rows that a backward op is given, as [`held`] those of planes.
-fn held_rows<T: Compute>(x: &Src<'_>, weight: &[Src<'_>], statistics: [&mut Cow<'_, [T]>; 2]) {
+/// Rounds the statistics of rows that a backward op is given, as [`held`] those of planes; to what, where they are.
+fn held_rows<T: Compute>(x: &Src<'_>, weight: &[Src<'_>], statistics: [&mut Cow<'_, [T]>; 2]) -> Option<DType> {
     let dtype = x.dtype();
-    if matches!(dtype, DType::F16 | DType::BF16) && weight.iter().all(|w| w.dtype() == dtype) {
-        for all in statistics {
-            let keep = |x: &mut T| *x = T::from_f64(halves::rounded(dtype, x.to_f64() as f32).into());
-            all.to_mut().iter_mut().for_each(keep);
-        }
+    let rounds = matches!(dtype, DType::F16 | DType::BF16) && weight.iter().all(|w| w.dtype() == dtype);
+    if rounds {
+        statistics.into_iter().for_each(|all| floats::keep_all(dtype, all.to_mut()));
     }
+    rounds.then_some(dtype)
 }
 
 /// Batch norm in training, and group norm: normalised by their own statistics, which go to the outputs. Batch norm

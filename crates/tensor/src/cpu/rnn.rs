@@ -4,8 +4,8 @@
 //! The states of all sequences are one buffer, of which a step changes the first rows, as many as have that step. So a
 //! sequence that ends keeps its state, and one that begins late, in a reverse layer, finds its first one.
 //!
-//! Half precision is computed in `f32`, and where PyTorch computes a step op by op each result is rounded as there:
-//! [`Keep`] says how, and costs nothing where nothing is rounded.
+//! Half precision is computed in `f32`, and where PyTorch computes a step op by op each result is rounded as there, where
+//! it has one kernel what goes from step to step: [`Keep`] says how, and costs nothing where nothing is rounded.
 
 use super::floats::{Compute, Wide, each2, read, update};
 use super::halves::{bf16_to_f32, f16_to_f32, f32_to_bf16, f32_to_f16};
@@ -32,7 +32,15 @@ impl Scalar for f64 {}
 trait Keep<T: Scalar> {
     /// Not all of it.
     const ROUNDS: bool;
+    /// Not all of what goes from step to step, h and c, and the gradients of the gates.
+    const CARRIES: bool = false;
     fn keep(x: T) -> T;
+
+    /// What goes on of a number that is kept.
+    #[inline(always)]
+    fn carry(x: T) -> T {
+        x
+    }
 
     fn keep_all(all: &mut [T]) {
         if Self::ROUNDS {
@@ -52,6 +60,22 @@ impl<T: Scalar> Keep<T> for Whole {
     #[inline(always)]
     fn keep(x: T) -> T {
         x
+    }
+}
+
+/// All of it, but h, c and the gradients of the gates are what `bf16` holds: so oneDNN computes an LSTM.
+struct Carried;
+
+impl Keep<f32> for Carried {
+    const ROUNDS: bool = false;
+    const CARRIES: bool = true;
+    #[inline(always)]
+    fn keep(x: f32) -> f32 {
+        x
+    }
+    #[inline(always)]
+    fn carry(x: f32) -> f32 {
+        bf16_to_f32(f32_to_bf16(x))
     }
 }
 
@@ -83,7 +107,8 @@ macro_rules! kept {
         match ($dtype, $layer.mode.rounds($dtype, $layer.projection)) {
             (DType::F16, true) => $go::<f32, Half>($($arg),*),
             (DType::BF16, true) => $go::<f32, Brain>($($arg),*),
-            (DType::F16 | DType::BF16 | DType::F32, _) => $go::<f32, Whole>($($arg),*),
+            (DType::BF16, false) => $go::<f32, Carried>($($arg),*),
+            (DType::F16 | DType::F32, _) => $go::<f32, Whole>($($arg),*),
             (DType::F64, _) => $go::<f64, Whole>($($arg),*),
             (dtype, _) => bail!(DType, RnnLayer::NAME, "not defined for {dtype}"),
         }
@@ -183,9 +208,8 @@ fn forward<T: Scalar, K: Keep<T>>(op: &RnnLayer, inputs: &[Src<'_>], outputs: &m
     let width = if gru { s.gates + s.hidden } else { s.gates };
     let mut own = room(if gates.is_some() { 0 } else { s.n }, width)?;
     let own = own.slice();
-    // What h contributes, where it is not added to what the input does at once.
-    let apart = gru || K::ROUNDS;
-    let mut product = list(if apart { s.n * s.gates } else { 0 }, T::ZERO)?;
+    // What h contributes: of a GRU apart, else where the gates will be.
+    let mut product = list(if gru { s.n * s.gates } else { 0 }, T::ZERO)?;
     let mut inner = list(if projection.is_some() { s.n * s.hidden } else { 0 }, T::ZERO)?;
     let offsets = op.offsets();
     for t in op.order() {
@@ -195,36 +219,23 @@ fn forward<T: Scalar, K: Keep<T>>(op: &RnnLayer, inputs: &[Src<'_>], outputs: &m
             Some(all) => &mut all[part(start, size, width)],
             None => &mut own[..size * width],
         };
-        if apart {
-            let product = &mut product[..size * s.gates];
-            if let Some(bias) = &given.bias {
-                product.chunks_exact_mut(s.gates).for_each(|row| row.copy_from_slice(bias));
-            }
-            weight.multiply(size, (h, s.out), product, s.gates, given.bias.is_some());
-            K::keep_all(product);
+        let by_h = if gru { &mut product[..size * s.gates] } else { &mut *gates };
+        if let Some(bias) = &given.bias {
+            by_h.chunks_exact_mut(s.gates).for_each(|row| row.copy_from_slice(bias));
         }
+        weight.multiply(size, (h, s.out), by_h, s.gates, given.bias.is_some());
+        K::keep_all(by_h);
         if gru {
             gru_gates::<T, K>(&s, size, gx, &product, gates, h);
         } else {
-            gates.copy_from_slice(gx);
-            if apart {
-                add_kept::<T, K>(gates, &product);
-            } else {
-                if let Some(bias) = &given.bias {
-                    gates
-                        .chunks_exact_mut(s.gates)
-                        .for_each(|row| row.iter_mut().zip(&bias[..]).for_each(|(to, b)| *to += *b));
-                }
-                weight.multiply(size, (h, s.out), gates, s.gates, true);
-            }
             match (&mut c, &projection) {
                 (Some(c), Some(projection)) => {
-                    lstm_gates::<T, K>(&s, size, gates, c, &mut inner);
+                    lstm_gates::<T, K>(&s, size, gx, gates, c, &mut inner);
                     projection.multiply(size, (&inner, s.hidden), h, s.out, false);
                     K::keep_all(&mut h[..size * s.out]);
                 }
-                (Some(c), None) => lstm_gates::<T, K>(&s, size, gates, c, h),
-                (None, _) => rnn_gates::<T, K>(&s, size, op.mode, gates, h),
+                (Some(c), None) => lstm_gates::<T, K>(&s, size, gx, gates, c, h),
+                (None, _) => rnn_gates::<T, K>(&s, size, op.mode, [gx, gates], h),
             }
         }
         y[part(start, size, s.out)].copy_from_slice(&h[..size * s.out]);
@@ -245,29 +256,35 @@ fn add_kept<T: Scalar, K: Keep<T>>(to: &mut [T], more: &[T]) {
     );
 }
 
-/// h = tanh or relu of the gates.
-fn rnn_gates<T: Scalar, K: Keep<T>>(s: &RnnSizes, size: usize, mode: RnnMode, gates: &[T], h: &mut [T]) {
+/// h = tanh or relu of the gates, which the input and h make together.
+fn rnn_gates<T: Scalar, K: Keep<T>>(s: &RnnSizes, size: usize, mode: RnnMode, by: [&[T]; 2], h: &mut [T]) {
     let h = Rows::of(h, size, s.hidden);
     by_row(size, s.hidden, |i| {
         // SAFETY: each row is one call's.
-        let (h, gates) = (unsafe { h.row(i) }, &gates[part(i, 1, s.hidden)]);
+        let (h, at) = (unsafe { h.row(i) }, part(i, 1, s.hidden));
+        let (gx, gh) = (&by[0][at.clone()], &by[1][at]);
         par::simd(
             #[inline(always)]
             || match mode {
-                RnnMode::RnnRelu => each2(h, gates, gates, |x, _| if x <= T::ZERO { T::ZERO } else { x }),
-                _ => each2(h, gates, gates, |x, _| K::keep(Float::tanh(x))),
+                RnnMode::RnnRelu => each2(h, gx, gh, |x, h| {
+                    let x = K::keep(x + h);
+                    if x <= T::ZERO { T::ZERO } else { x }
+                }),
+                _ => each2(h, gx, gh, |x, h| K::keep(Float::tanh(K::keep(x + h)))),
             },
         );
     });
 }
 
-/// The gates from what they are functions of, in their place; c and h after the step.
-fn lstm_gates<T: Scalar, K: Keep<T>>(s: &RnnSizes, size: usize, gates: &mut [T], c: &mut [T], h: &mut [T]) {
+/// The gates from what the input and, in their place, h contribute; c and h after the step.
+fn lstm_gates<T: Scalar, K: Keep<T>>(s: &RnnSizes, size: usize, gx: &[T], gates: &mut [T], c: &mut [T], h: &mut [T]) {
     let n = s.hidden;
     let (gates, c, h) = (Rows::of(gates, size, 4 * n), Rows::of(c, size, n), Rows::of(h, size, n));
     by_row(size, 4 * n, |row| {
         // SAFETY: each row is one call's.
         let (gates, c, h) = unsafe { (gates.row(row), c.row(row), h.row(row)) };
+        let gx = &gx[part(row, 1, 4 * n)];
+        let (xi, xf, xg, xo) = (&gx[..n], &gx[n..2 * n], &gx[2 * n..3 * n], &gx[3 * n..]);
         let (i, rest) = gates.split_at_mut(n);
         let (f, rest) = rest.split_at_mut(n);
         let (g, o) = rest.split_at_mut(n);
@@ -275,12 +292,15 @@ fn lstm_gates<T: Scalar, K: Keep<T>>(s: &RnnSizes, size: usize, gates: &mut [T],
             #[inline(always)]
             || {
                 let keep = K::keep;
-                apply(i, |x| keep(Float::sigmoid(x)));
-                apply(f, |x| keep(Float::sigmoid(x)));
-                apply(g, |x| keep(Float::tanh(x)));
-                apply(o, |x| keep(Float::sigmoid(x)));
+                update(i, [xi, xi, xi], |h, x, _, _| keep(Float::sigmoid(keep(x + h))));
+                update(f, [xf, xf, xf], |h, x, _, _| keep(Float::sigmoid(keep(x + h))));
+                update(g, [xg, xg, xg], |h, x, _, _| keep(Float::tanh(keep(x + h))));
+                update(o, [xo, xo, xo], |h, x, _, _| keep(Float::sigmoid(keep(x + h))));
                 update(c, [f, i, g], |c, f, i, g| keep(keep(f * c) + keep(i * g)));
-                each2(h, o, c, |o, c| keep(o * keep(Float::tanh(c))));
+                each2(h, o, c, |o, c| K::carry(keep(o * keep(Float::tanh(c)))));
+                if K::CARRIES {
+                    apply(c, K::carry);
+                }
             },
         );
     });
@@ -543,6 +563,12 @@ fn lstm_back<T: Scalar, K: Keep<T>>(
                 update(df, [dc, c, f], |_, dc, c, f| keep(keep(dc * c) * (f * (T::ONE - f))));
                 update(dg, [dc, i, g], |_, dc, i, g| keep(keep(dc * i) * (T::ONE - g * g)));
                 update(dc, [f, f, f], |dc, f, _, _| keep(dc * f));
+                if K::CARRIES {
+                    apply(di, K::carry);
+                    apply(df, K::carry);
+                    apply(dg, K::carry);
+                    apply(d_o, K::carry);
+                }
             },
         );
     });
@@ -582,7 +608,7 @@ fn gru_back<T: Scalar, K: Keep<T>>(s: &RnnSizes, step: &Step<'_, T>, dh: &mut [T
 
 impl CpuKernel for RnnLayer {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-        kept!(self, inputs[0].dtype(), forward(self, inputs, outputs))
+        kept!(self, inputs[1].dtype(), forward(self, inputs, outputs))
     }
 }
 

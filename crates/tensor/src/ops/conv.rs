@@ -24,15 +24,15 @@ pub struct Conv {
     pub groups: usize,
 }
 
-/// The gradient of [`Conv`] with respect to its input, from that of the output `[n, o, …]` and the weight.
+/// The gradient of [`Conv`] with respect to its input, from that of the output `[n, o, …]` and the weight; plus a bias for
+/// each of its channels where a third input is given.
 #[derive(Clone, Copy, Debug)]
 pub struct ConvInputGrad {
     /// The convolution.
     pub conv: Conv,
     /// The spatial sizes of its input.
     pub size: Spatial,
-    /// It is called for itself, as a transposed convolution. In half precision this rounds as PyTorch's does: the
-    /// products of each element of the kernel, summed over channels, and every sum of those.
+    /// It is called for itself, as a transposed convolution.
     pub transposed: bool,
 }
 
@@ -222,6 +222,7 @@ impl Infer for ConvInputGrad {
         check_dtypes("conv_transpose", inputs)?;
         let sizes = self.geometry(inputs[0].shape(), inputs[1].shape())?;
         let mut shape = Shape::from_slice(&[sizes.batch, sizes.groups * sizes.channels]);
+        inputs.get(2).map_or(Ok(()), |bias| check_bias("conv_transpose", bias, shape[1]))?;
         shape.extend(sizes.dims[3 - sizes.rank..].iter().map(|d| d.input));
         Meta::new(shape, inputs[0].dtype()).one()
     }
@@ -425,22 +426,33 @@ impl Tensor {
         let transposed = ConvInputGrad { conv, size: Spatial::from_slice(&size)?, transposed: true };
         let batched = self.rank() == rank + 2;
         let x = if batched { self.clone() } else { self.unsqueeze(0)? };
-        let mut out = dispatch(transposed, &[&x, weight])?;
-        if let Some(bias) = bias {
-            let channels = out.shape()[1];
-            ensure!(
-                *bias.shape() == [channels],
-                Shape,
-                op,
-                "the bias has shape {:?} where [{channels}] is right",
-                bias.shape()
-            );
-            let mut shape = Shape::from_elem(1, rank + 1);
-            shape[0] = channels;
-            out = out.add(bias.reshape(shape)?)?;
-        }
+        let out = match bias {
+            // Of `bf16` the sum with the bias is rounded, not what it is added to.
+            Some(bias) if x.dtype() == DType::BF16 => dispatch(transposed, &[&x, weight, bias])?,
+            Some(bias) => {
+                let out = dispatch(transposed, &[&x, weight])?;
+                let channels = out.shape()[1];
+                check_bias(op, bias, channels)?;
+                let mut shape = Shape::from_elem(1, rank + 1);
+                shape[0] = channels;
+                out.add(bias.reshape(shape)?)?
+            }
+            None => dispatch(transposed, &[&x, weight])?,
+        };
         if batched { Ok(out) } else { out.squeeze(0) }
     }
+}
+
+#[track_caller]
+fn check_bias(op: &'static str, bias: &Tensor, channels: usize) -> Result<()> {
+    ensure!(
+        *bias.shape() == [channels],
+        Shape,
+        op,
+        "the bias has shape {:?} where [{channels}] is right",
+        bias.shape()
+    );
+    Ok(())
 }
 
 #[track_caller]

@@ -34,7 +34,8 @@ impl RnnMode {
     }
 
     /// Whether each op of a step rounds its result to `dtype`, as PyTorch's do in half precision. Not so those of an LSTM
-    /// without a projection in `bf16`, which are one kernel there.
+    /// without a projection in `bf16`, which are one kernel there (on processors with AVX-512): h and c are rounded after
+    /// each step, and what the input contributes may come in `f32`.
     pub fn rounds(self, dtype: DType, projection: bool) -> bool {
         match dtype {
             DType::F16 => true,
@@ -265,12 +266,13 @@ impl RnnLayer {
     /// All steps in other ops.
     fn in_ops(&self, inputs: &[&Tensor]) -> Result<Outputs> {
         let given = self.given(&inputs[1..], self.bias)?;
+        let all_gx = inputs[0].to_dtype(given.h.dtype())?;
         let offsets = self.offsets();
         let (mut h, mut c) = (given.h.clone(), given.c.cloned());
         let (mut all_h, mut all_gates, mut all_c) = (Vec::new(), Vec::new(), Vec::new());
         for t in self.order() {
             let size = self.batch_sizes[t];
-            let gx = rows(inputs[0], offsets[t], size)?;
+            let gx = rows(&all_gx, offsets[t], size)?;
             let old = c.as_ref().map(|c| rows(c, 0, size)).transpose()?;
             let step = self.step(&gx, &rows(&h, 0, size)?, old.as_ref(), &given)?;
             all_h.push(step.h.clone());
@@ -302,9 +304,12 @@ impl Infer for RnnLayer {
     fn infer(&self, inputs: &[&Tensor]) -> Result<Metas> {
         let x = inputs[0];
         let &[rows, gates] = x.shape() else { bail!(Shape, NAME, "gates of shape {:?}", x.shape()) };
-        let s = self.sizes(rows, x, &self.given(&inputs[1..], self.bias)?)?;
+        let given = self.given(&inputs[1..], self.bias)?;
+        let h = given.h;
+        let wide = x.dtype() == DType::F32 && h.dtype() == DType::BF16 && !self.mode.rounds(h.dtype(), self.projection);
+        let s = self.sizes(rows, if wide { h } else { x }, &given)?;
         ensure!(gates == s.gates, Shape, NAME, "{gates} numbers for the gates, the weight has {} rows", s.gates);
-        let meta = |shape: [usize; 2]| Meta::new(shape.as_slice(), x.dtype());
+        let meta = |shape: [usize; 2]| Meta::new(shape.as_slice(), h.dtype());
         let mut metas = Metas::from_iter([meta([rows, s.out]), meta([s.n, s.out])]);
         if self.mode == RnnMode::Lstm {
             metas.push(meta([s.n, s.hidden]));

@@ -350,8 +350,9 @@ const OTHERS: &[Maker] = &[
         (op.into(), all[..n].to_vec())
     },
     |g| {
-        let [x, w, _] = signals(g);
-        (ConvInputGrad { conv: conv(g), size: g.spatial(), transposed: g.pick(&[true, false]) }.into(), vec![x, w])
+        let (n, all) = (2 + g.next() as usize % 2, signals(g));
+        let op = ConvInputGrad { conv: conv(g), size: g.spatial(), transposed: g.pick(&[true, false]) };
+        (op.into(), all[..n].to_vec())
     },
     |g| {
         let [x, y, _] = signals(g);

@@ -134,6 +134,17 @@ impl Gates {
             (one, _) => x.linear(&self.weight_ih, one.as_deref()),
         }
     }
+
+    /// [`project_input`](Gates::project_input) with both biases, not rounded to the dtype of `x`; the sum of the biases is.
+    #[track_caller]
+    pub(super) fn project_input_in_f32(&self, x: &Tensor) -> Result<Tensor> {
+        let wide = |t: &Tensor| t.to_dtype(DType::F32);
+        let bias = match (&self.bias_ih, &self.bias_hh) {
+            (Some(one), Some(other)) => Some(wide(&one.add(other.tensor())?)?),
+            (one, _) => one.as_deref().map(wide).transpose()?,
+        };
+        wide(x)?.linear(wide(&self.weight_ih)?, bias.as_ref())
+    }
 }
 
 /// h′ = tanh or relu of the gate.

@@ -210,7 +210,9 @@ impl Walk<'_> {
         // One product for all steps; only what depends on the state is left to each.
         let projection = self.gates.weight_hr.as_deref();
         let apart = self.kind == Kind::Gru || self.kind.mode().rounds(x.dtype(), projection.is_some());
-        let gates = self.gates.project_input(x, apart)?;
+        // An LSTM in `bf16` that is one kernel in PyTorch rounds nothing between this product and its states.
+        let whole = self.kind == Kind::Lstm && x.dtype() == DType::BF16 && !apart;
+        let gates = if whole { self.gates.project_input_in_f32(x)? } else { self.gates.project_input(x, apart)? };
         let bias = if apart { self.gates.bias_hh.as_deref() } else { None };
         let mut inputs = vec![&gates, &h0, &*self.gates.weight_hh];
         inputs.extend(bias);

@@ -2,7 +2,9 @@
 //! fused kernels, which need rows rather than elements.
 
 use super::convert::{loader, storer};
+use super::halves::rounded;
 use super::lanes::{Lane, LaneKind};
+use super::par;
 use super::view::{Dst, Src};
 use crate::cpu::math::Float;
 use crate::cpu::{check_room, list, lists};
@@ -108,6 +110,24 @@ impl<'a, 'b, T: Compute> Wide<'a, 'b, T> {
             store(&numbers, dst);
         }
     }
+}
+
+/// Each of `all` as half-precision `dtype` holds it. Where each step of a kernel is rounded, see there.
+pub(crate) fn keep_all<T: Compute>(dtype: DType, all: &mut [T]) {
+    par::simd(
+        #[inline(always)]
+        || {
+            for x in all.iter_mut() {
+                *x = keep(dtype, *x);
+            }
+        },
+    );
+}
+
+/// What half-precision `dtype` holds of `x`.
+#[inline(always)]
+pub(crate) fn keep<T: Compute>(dtype: DType, x: T) -> T {
+    T::from_f64(rounded(dtype, x.to_f64() as f32).into())
 }
 
 /// Rounds `rows` into a contiguous output of as many elements.
