@@ -128,7 +128,7 @@ impl<T: Compute> Rows<T> for Log {
         let top = floats::max(a);
         let total = sum_of(a, a, |x, _| Float::exp(x - top));
         // Kept as elements of the tensor, as PyTorch keeps them between its loops: seen in halves.
-        let log = floats::rounded(Float::ln(floats::rounded(total, view.dtype)), view.dtype);
+        let log = floats::keep(view.dtype, Float::ln(floats::keep(view.dtype, total)));
         each(out, a, |x| x - top - log);
     }
 

@@ -29,16 +29,6 @@ macro_rules! compute {
 }
 pub(crate) use compute;
 
-/// `x` as an element of `dtype` keeps it.
-#[inline(always)]
-pub(crate) fn rounded<T: Compute>(x: T, dtype: DType) -> T {
-    match dtype {
-        DType::F16 => T::from_f64(f16::from_f64(x.to_f64()).to_f64()),
-        DType::BF16 => T::from_f64(bf16::from_f64(x.to_f64()).to_f64()),
-        _ => x,
-    }
-}
-
 /// The elements in row-major order: borrowed where they lie so as `T`, else copied.
 ///
 /// # Errors
@@ -124,10 +114,10 @@ pub(crate) fn keep_all<T: Compute>(dtype: DType, all: &mut [T]) {
     );
 }
 
-/// What half-precision `dtype` holds of `x`.
+/// What `dtype` holds of `x` where it is of half precision, else `x`.
 #[inline(always)]
 pub(crate) fn keep<T: Compute>(dtype: DType, x: T) -> T {
-    T::from_f64(rounded(dtype, x.to_f64() as f32).into())
+    if dtype.is_half() { T::from_f64(rounded(dtype, x.to_f64() as f32).into()) } else { x }
 }
 
 /// Rounds `rows` into a contiguous output of as many elements.
