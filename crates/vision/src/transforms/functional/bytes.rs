@@ -5,7 +5,7 @@ use super::chw;
 use crate::simd::simd;
 use flambeau_tensor::{Result, Tensor};
 
-/// A float as a byte: cut to the range of bytes, rounded down.
+/// A float from 0 to 255 as a byte, rounded down.
 #[inline(always)]
 pub(super) fn byte(v: f32) -> u8 {
     // By way of an integer, which vectors have instructions for.
