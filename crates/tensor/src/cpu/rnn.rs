@@ -208,8 +208,9 @@ fn forward<T: Scalar, K: Keep<T>>(op: &RnnLayer, inputs: &[Src<'_>], outputs: &m
     let width = if gru { s.gates + s.hidden } else { s.gates };
     let mut own = room(if gates.is_some() { 0 } else { s.n }, width)?;
     let own = own.slice();
-    // What h contributes: of a GRU apart, else where the gates will be.
-    let mut product = list(if gru { s.n * s.gates } else { 0 }, T::ZERO)?;
+    // What h contributes, where it is not added to what the input does at once.
+    let apart = gru || K::ROUNDS;
+    let mut product = list(if apart { s.n * s.gates } else { 0 }, T::ZERO)?;
     let mut inner = list(if projection.is_some() { s.n * s.hidden } else { 0 }, T::ZERO)?;
     let offsets = op.offsets();
     for t in op.order() {
@@ -219,23 +220,36 @@ fn forward<T: Scalar, K: Keep<T>>(op: &RnnLayer, inputs: &[Src<'_>], outputs: &m
             Some(all) => &mut all[part(start, size, width)],
             None => &mut own[..size * width],
         };
-        let by_h = if gru { &mut product[..size * s.gates] } else { &mut *gates };
-        if let Some(bias) = &given.bias {
-            by_h.chunks_exact_mut(s.gates).for_each(|row| row.copy_from_slice(bias));
+        if apart {
+            let product = &mut product[..size * s.gates];
+            if let Some(bias) = &given.bias {
+                product.chunks_exact_mut(s.gates).for_each(|row| row.copy_from_slice(bias));
+            }
+            weight.multiply(size, (h, s.out), product, s.gates, given.bias.is_some());
+            K::keep_all(product);
         }
-        weight.multiply(size, (h, s.out), by_h, s.gates, given.bias.is_some());
-        K::keep_all(by_h);
         if gru {
             gru_gates::<T, K>(&s, size, gx, &product, gates, h);
         } else {
+            gates.copy_from_slice(gx);
+            if apart {
+                add_kept::<T, K>(gates, &product);
+            } else {
+                if let Some(bias) = &given.bias {
+                    gates
+                        .chunks_exact_mut(s.gates)
+                        .for_each(|row| row.iter_mut().zip(&bias[..]).for_each(|(to, b)| *to += *b));
+                }
+                weight.multiply(size, (h, s.out), gates, s.gates, true);
+            }
             match (&mut c, &projection) {
                 (Some(c), Some(projection)) => {
-                    lstm_gates::<T, K>(&s, size, gx, gates, c, &mut inner);
+                    lstm_gates::<T, K>(&s, size, gates, c, &mut inner);
                     projection.multiply(size, (&inner, s.hidden), h, s.out, false);
                     K::keep_all(&mut h[..size * s.out]);
                 }
-                (Some(c), None) => lstm_gates::<T, K>(&s, size, gx, gates, c, h),
-                (None, _) => rnn_gates::<T, K>(&s, size, op.mode, [gx, gates], h),
+                (Some(c), None) => lstm_gates::<T, K>(&s, size, gates, c, h),
+                (None, _) => rnn_gates::<T, K>(&s, size, op.mode, gates, h),
             }
         }
         y[part(start, size, s.out)].copy_from_slice(&h[..size * s.out]);
@@ -256,35 +270,29 @@ fn add_kept<T: Scalar, K: Keep<T>>(to: &mut [T], more: &[T]) {
     );
 }
 
-/// h = tanh or relu of the gates, which the input and h make together.
-fn rnn_gates<T: Scalar, K: Keep<T>>(s: &RnnSizes, size: usize, mode: RnnMode, by: [&[T]; 2], h: &mut [T]) {
+/// h = tanh or relu of the gates.
+fn rnn_gates<T: Scalar, K: Keep<T>>(s: &RnnSizes, size: usize, mode: RnnMode, gates: &[T], h: &mut [T]) {
     let h = Rows::of(h, size, s.hidden);
     by_row(size, s.hidden, |i| {
         // SAFETY: each row is one call's.
-        let (h, at) = (unsafe { h.row(i) }, part(i, 1, s.hidden));
-        let (gx, gh) = (&by[0][at.clone()], &by[1][at]);
+        let (h, gates) = (unsafe { h.row(i) }, &gates[part(i, 1, s.hidden)]);
         par::simd(
             #[inline(always)]
             || match mode {
-                RnnMode::RnnRelu => each2(h, gx, gh, |x, h| {
-                    let x = K::keep(x + h);
-                    if x <= T::ZERO { T::ZERO } else { x }
-                }),
-                _ => each2(h, gx, gh, |x, h| K::keep(Float::tanh(K::keep(x + h)))),
+                RnnMode::RnnRelu => each2(h, gates, gates, |x, _| if x <= T::ZERO { T::ZERO } else { x }),
+                _ => each2(h, gates, gates, |x, _| K::keep(Float::tanh(x))),
             },
         );
     });
 }
 
-/// The gates from what the input and, in their place, h contribute; c and h after the step.
-fn lstm_gates<T: Scalar, K: Keep<T>>(s: &RnnSizes, size: usize, gx: &[T], gates: &mut [T], c: &mut [T], h: &mut [T]) {
+/// The gates from what they are functions of, in their place; c and h after the step.
+fn lstm_gates<T: Scalar, K: Keep<T>>(s: &RnnSizes, size: usize, gates: &mut [T], c: &mut [T], h: &mut [T]) {
     let n = s.hidden;
     let (gates, c, h) = (Rows::of(gates, size, 4 * n), Rows::of(c, size, n), Rows::of(h, size, n));
     by_row(size, 4 * n, |row| {
         // SAFETY: each row is one call's.
         let (gates, c, h) = unsafe { (gates.row(row), c.row(row), h.row(row)) };
-        let gx = &gx[part(row, 1, 4 * n)];
-        let (xi, xf, xg, xo) = (&gx[..n], &gx[n..2 * n], &gx[2 * n..3 * n], &gx[3 * n..]);
         let (i, rest) = gates.split_at_mut(n);
         let (f, rest) = rest.split_at_mut(n);
         let (g, o) = rest.split_at_mut(n);
@@ -292,10 +300,10 @@ fn lstm_gates<T: Scalar, K: Keep<T>>(s: &RnnSizes, size: usize, gx: &[T], gates:
             #[inline(always)]
             || {
                 let keep = K::keep;
-                update(i, [xi, xi, xi], |h, x, _, _| keep(Float::sigmoid(keep(x + h))));
-                update(f, [xf, xf, xf], |h, x, _, _| keep(Float::sigmoid(keep(x + h))));
-                update(g, [xg, xg, xg], |h, x, _, _| keep(Float::tanh(keep(x + h))));
-                update(o, [xo, xo, xo], |h, x, _, _| keep(Float::sigmoid(keep(x + h))));
+                apply(i, |x| keep(Float::sigmoid(x)));
+                apply(f, |x| keep(Float::sigmoid(x)));
+                apply(g, |x| keep(Float::tanh(x)));
+                apply(o, |x| keep(Float::sigmoid(x)));
                 update(c, [f, i, g], |c, f, i, g| keep(keep(f * c) + keep(i * g)));
                 each2(h, o, c, |o, c| K::carry(keep(o * keep(Float::tanh(c)))));
                 if K::CARRIES {
