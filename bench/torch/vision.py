@@ -107,9 +107,9 @@ def boxes(n):
     return torch.cat([corner, corner + size], 1), torch.rand(n)
 
 
-def regions():
+def regions(channels=256):
     rois = torch.cat([torch.zeros(512, 1), boxes(512)[0] * 0.8], 1)
-    return randn(1, 256, 50, 50), rois
+    return randn(1, channels, 50, 50), rois
 
 
 @case("nms_10k")
@@ -134,6 +134,18 @@ def roi_align():
 def roi_pool():
     (x, rois), ops = regions(), torchvision().ops
     return infer(lambda: ops.roi_pool(x, rois, (7, 7), 1 / 16))
+
+
+@case("ps_roi_align")
+def ps_roi_align():
+    (x, rois), ops = regions(490), torchvision().ops
+    return infer(lambda: ops.ps_roi_align(x, rois, (7, 7), 1 / 16, 2))
+
+
+@case("ps_roi_pool")
+def ps_roi_pool():
+    (x, rois), ops = regions(490), torchvision().ops
+    return infer(lambda: ops.ps_roi_pool(x, rois, (7, 7), 1 / 16))
 
 
 @case("deform_conv2d")

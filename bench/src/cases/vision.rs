@@ -148,11 +148,11 @@ fn boxes(n: usize) -> Result<(Tensor, Tensor)> {
     Ok((flambeau::cat(&[&corner, &corner.add(&size)?], 1)?, Tensor::rand([n]).build()?))
 }
 
-/// Features of 256 × 50 × 50, and 512 regions in a picture 16 times as large.
-fn regions() -> Result<(Tensor, Tensor)> {
+/// Features of 50 × 50, and 512 regions in a picture 16 times as large.
+fn regions(channels: usize) -> Result<(Tensor, Tensor)> {
     let (boxes, _) = boxes(512)?;
     let rois = flambeau::cat(&[&Tensor::zeros([512, 1]).build()?, &boxes.mul(0.8)?], 1)?;
-    Ok((randn(&[1, 256, 50, 50])?, rois))
+    Ok((randn(&[1, channels, 50, 50])?, rois))
 }
 
 fn detection() -> Vec<Case> {
@@ -167,12 +167,20 @@ fn detection() -> Vec<Case> {
             infer(move || ops::batched_nms(&boxes, &scores, &classes, 0.5))
         }),
         Case::new("roi_align", || {
-            let (x, rois) = regions()?;
+            let (x, rois) = regions(256)?;
             infer(move || ops::roi_align(&x, &rois, (7, 7), 1.0 / 16.0, Some(2), false))
         }),
         Case::new("roi_pool", || {
-            let (x, rois) = regions()?;
+            let (x, rois) = regions(256)?;
             infer(move || ops::roi_pool(&x, &rois, (7, 7), 1.0 / 16.0))
+        }),
+        Case::new("ps_roi_align", || {
+            let (x, rois) = regions(490)?;
+            infer(move || ops::ps_roi_align(&x, &rois, (7, 7), 1.0 / 16.0, Some(2)))
+        }),
+        Case::new("ps_roi_pool", || {
+            let (x, rois) = regions(490)?;
+            infer(move || ops::ps_roi_pool(&x, &rois, (7, 7), 1.0 / 16.0))
         }),
         Case::new("deform_conv2d", || {
             let (x, weight) = (randn(&[1, 64, 56, 56])?, randn(&[64, 64, 3, 3])?);
