@@ -98,8 +98,8 @@ fn along(folder: &Path, images: &[PathBuf], flows: &[PathBuf], back: bool) -> Re
         let (first, second) =
             images.ok_or_else(|| Error::format(folder, format!("there are {} flows for fewer images", flows.len())))?;
         Ok(match back {
-            true => Files { images: [second.clone(), first.clone()], field: flows.get(i + 1).cloned() },
-            false => Files { images: [first.clone(), second.clone()], field: flows.get(i).cloned() },
+            true => Files::new([second.clone(), first.clone()], flows.get(i + 1).cloned()),
+            false => Files::new([first.clone(), second.clone()], flows.get(i).cloned()),
         })
     };
     (0..flows.len().saturating_sub(1)).map(two).collect()
@@ -123,9 +123,7 @@ fn flying_chairs(b: &FlyingChairsBuilder) -> Result<Vec<Files>> {
         return Err(Error::format(&list, text));
     }
     let here = flows.into_iter().enumerate().filter(|(i, _)| parts[*i] == wanted);
-    Ok(here
-        .map(|(i, flow)| Files { images: [images[2 * i].clone(), images[2 * i + 1].clone()], field: Some(flow) })
-        .collect())
+    Ok(here.map(|(i, flow)| Files::new([images[2 * i].clone(), images[2 * i + 1].clone()], Some(flow))).collect())
 }
 
 #[track_caller]
@@ -170,7 +168,7 @@ fn hd1k(b: &Hd1kBuilder) -> Result<Vec<Files>> {
         }
     } else {
         let [first, second] = ["10", "11"].map(|end| glob(&root, &format!("hd1k_challenge/image_2/*{end}.png")));
-        files.extend(first.into_iter().zip(second).map(|(a, b)| Files { images: [a, b], field: None }));
+        files.extend(first.into_iter().zip(second).map(|(a, b)| Files::new([a, b], None)));
     }
     ensure!(!files.is_empty(), Format, format!("read {}", root.display()), "there are no images of {:?}", b.split);
     Ok(files)
@@ -186,7 +184,7 @@ fn kitti_flow(b: &KittiFlowBuilder) -> Result<Vec<Files>> {
     if split == "train" && flows.len() < first.len().min(second.len()) {
         return Err(Error::format(root.join("flow_occ"), format!("{} flows for {} images", flows.len(), first.len())));
     }
-    let pair = |(i, (a, b))| Files { images: [a, b], field: flows.get(i).cloned() };
+    let pair = |(i, (a, b))| Files::new([a, b], flows.get(i).cloned());
     Ok(first.into_iter().zip(second).enumerate().map(pair).collect())
 }
 
@@ -208,10 +206,8 @@ fn sintel(b: &SintelBuilder) -> Result<Vec<Files>> {
                     format!("{} images with {} flows", images.len(), flows.len()),
                 ));
             }
-            let pair = |(i, pair): (usize, &[PathBuf])| Files {
-                images: [pair[0].clone(), pair[1].clone()],
-                field: flows.get(i).cloned(),
-            };
+            let pair =
+                |(i, pair): (usize, &[PathBuf])| Files::new([pair[0].clone(), pair[1].clone()], flows.get(i).cloned());
             files.extend(images.windows(2).enumerate().map(pair));
         }
     }

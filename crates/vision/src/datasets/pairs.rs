@@ -2,7 +2,7 @@
 
 use super::options::{Loader, TransformSlot};
 use crate::io::pil_loader;
-use crate::transforms::{PartsTransform, SampleTransform};
+use crate::transforms::{PartsTransform, SampleTransform, draw};
 use crate::tv_tensors::Image;
 use flambeau_tensor::{Result, Tensor, ensure};
 use std::path::{Path, PathBuf};
@@ -17,7 +17,25 @@ pub(super) type Item = (Tensor, Tensor, Option<Tensor>, Option<Tensor>);
 /// The files of both images, and that of the field.
 pub(super) struct Files {
     pub(super) images: [PathBuf; 2],
-    pub(super) field: Option<PathBuf>,
+    field: Option<PathBuf>,
+    /// Other views of the second image, of which one may be drawn in its place.
+    pub(super) views: Vec<PathBuf>,
+}
+
+impl Files {
+    pub(super) fn new(images: [PathBuf; 2], field: Option<PathBuf>) -> Files {
+        Files { images, field, views: Vec::new() }
+    }
+
+    /// The second image, or another view of it.
+    #[track_caller]
+    fn second(&self) -> Result<&PathBuf> {
+        if self.views.is_empty() {
+            return Ok(&self.images[1]);
+        }
+        let drawn = draw::below(self.views.len() + 1)?;
+        Ok(self.views.get(drawn).unwrap_or(&self.images[1]))
+    }
 }
 
 /// A set of such.
@@ -55,7 +73,7 @@ impl Pairs {
         let files = &self.files[index];
         let image = |path: &PathBuf| Image::new(self.loader.load(path, |path| pil_loader(path))?);
         let (field, known) = files.field.as_deref().map_or(Ok((None, None)), self.read)?;
-        Ok((image(&files.images[0])?, image(&files.images[1])?, field, known))
+        Ok((image(&files.images[0])?, image(files.second()?)?, field, known))
     }
 
     #[track_caller]

@@ -111,6 +111,9 @@ pair_sets! {
         split: Split = Split::Train,
         /// `perfect`, `imperfect` or `both`; perfect unless set. Images to test on have none: `None`.
         calibration: ~into Option<&'static str> = Some("perfect"),
+        /// Draw the right image of each item, evenly, from those of other exposures and lights beside it (`im1E.png`,
+        /// `im1L.png`) and itself, by the default generator. False unless set.
+        use_ambient_views: bool = false,
     } middlebury, |path| {
         let disparity = read_pfm(path, 1)?.abs()?;
         let disparity = disparity.masked_fill(&disparity.eq(f64::INFINITY)?, 0.0)?;
@@ -177,7 +180,7 @@ fn scan(root: &Path, [left, right]: [&str; 2], disparities: Option<&str>) -> Res
         None => vec![None; n],
     };
     let pairs = left_files.into_iter().zip(right_files).zip(fields.drain(..));
-    Ok(pairs.map(|((left, right), field)| Files { images: [left, right], field }).collect())
+    Ok(pairs.map(|((left, right), field)| Files::new([left, right], field)).collect())
 }
 
 /// One list after the other.
@@ -214,12 +217,49 @@ fn middlebury(b: &Middlebury2014StereoBuilder) -> Result<Vec<Files>> {
         (_, Some(given)) => one_or_both(op, "calibration", ["perfect", "imperfect"], given)?,
     };
     let root = b.root.join("Middlebury2014").join(split);
-    all(endings.into_iter().map(|ending| {
+    let mut files = all(endings.into_iter().map(|ending| {
         let scene = if ending.is_empty() { "*".to_string() } else { format!("*-{ending}") };
         let [left, right] = ["im0", "im1"].map(|side| format!("{scene}/{side}.png"));
         let disparities = format!("{scene}/disp0.pfm");
         scan(&root, [&left, &right], (split != "test").then_some(disparities.as_str()))
-    }))
+    }))?;
+    if b.use_ambient_views {
+        for files in &mut files {
+            let beside = ["im1E.png", "im1L.png"].map(|view| files.images[1].with_file_name(view));
+            files.views = beside.into_iter().filter(|view| view.is_file()).collect();
+        }
+    }
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::datasets::Dataset;
+    use crate::io::write_image;
+    use flambeau_tensor::Generator;
+    use flambeau_tensor::random::with_generator;
+
+    #[test]
+    fn ambient_views_are_drawn_evenly_where_asked_for() {
+        let root = tempfile::tempdir().unwrap();
+        let scene = root.path().join("Middlebury2014/test/Piano");
+        std::fs::create_dir_all(&scene).unwrap();
+        for (name, value) in [("im0.png", 0u8), ("im1.png", 1), ("im1E.png", 2), ("im1L.png", 3)] {
+            write_image(&Tensor::from_vec(vec![value; 12], [3, 2, 2]).unwrap(), scene.join(name)).unwrap();
+        }
+        let set = |ambient: bool| {
+            let set = Middlebury2014Stereo::new(root.path()).split(Split::Test).calibration(None);
+            set.use_ambient_views(ambient).build().unwrap()
+        };
+        let right = |set: &Middlebury2014Stereo| set.get(0).unwrap().1.to_vec::<u8>().unwrap()[0] as usize;
+        with_generator(&Generator::with_seed(1), || {
+            let (plain, drawn, mut counts) = (set(false), set(true), [0; 4]);
+            (0..300).for_each(|_| counts[right(&drawn)] += 1);
+            assert!(counts[0] == 0 && counts[1..].iter().all(|n| (70..130).contains(n)), "{counts:?}");
+            assert!((0..20).all(|_| right(&plain) == 1));
+        });
+    }
 }
 
 /// A disparity in three channels of eight bits, and what is neither hidden nor outside in the right image.

@@ -40,7 +40,7 @@ pub(super) fn integer(from: i64, to: i64) -> Result<i64> {
 
 /// An index below `n`.
 #[track_caller]
-pub(super) fn below(n: usize) -> Result<usize> {
+pub(crate) fn below(n: usize) -> Result<usize> {
     Ok(integer(0, n as i64)? as usize)
 }
 

@@ -34,7 +34,7 @@ mod boxes;
 mod color;
 mod compose;
 mod convert;
-mod draw;
+pub(crate) mod draw;
 pub mod functional;
 mod fused;
 mod geometry;
