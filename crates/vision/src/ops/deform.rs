@@ -277,3 +277,69 @@ fn mix<R: Real>([a, b, c, d]: [&[R]; 4], [p, q, r, s]: [R; 4], counts: Option<R>
         to[i] = (a[i] * p + b[i] * q + c[i] * r + d[i] * s) * counts;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flambeau_autograd::{Autograd, gradcheck};
+    use flambeau_tensor::{Device, Generator};
+
+    fn drawn(shape: &[usize], seed: u64) -> Tensor {
+        let x = Tensor::rand(shape).generator(&Generator::with_seed(seed)).dtype(DType::F64).build().unwrap();
+        x.mul(4.0).unwrap().sub(2.0).unwrap()
+    }
+
+    /// Input, offset, weight and mask: parts of channels with offsets of their own, some places off the image.
+    fn operands(shifts: usize, groups: usize) -> [Tensor; 4] {
+        let (window, out) = (6, [4, 3]);
+        [
+            drawn(&[2, 12, 7, 5], 1),
+            drawn(&[2, shifts * 2 * window, out[0], out[1]], 2),
+            drawn(&[6, 12 / groups, 2, 3], 3),
+            drawn(&[2, shifts * window, out[0], out[1]], 4),
+        ]
+    }
+
+    fn options(mask: &Tensor) -> DeformConvOptions<'_> {
+        DeformConvOptions::new().stride((2, 2)).padding((1, 2)).dilation((1, 2)).mask(mask)
+    }
+
+    #[test]
+    fn the_kernel_gathers_what_the_decomposition_does() {
+        for (shifts, groups) in [(1, 1), (2, 1), (1, 2), (2, 3), (3, 2), (12, 6)] {
+            for dtype in [DType::F64, DType::F32] {
+                let [x, offset, _, mask] = operands(shifts, groups).map(|x| x.to_dtype(dtype).unwrap());
+                let columns = Columns {
+                    op: "columns",
+                    size: (7, 5),
+                    window: (2, 3),
+                    out: (4, 3),
+                    stride: (2, 2),
+                    padding: (1, 2),
+                    dilation: (1, 2),
+                    shifts,
+                    groups,
+                };
+                let pixels = x.permute([0, 2, 3, 1]).unwrap().contiguous().unwrap();
+                for inputs in [vec![&pixels, &offset, &mask], vec![&pixels, &offset]] {
+                    let (a, b) = (columns.call(&inputs).unwrap(), columns.by_ops(&inputs).unwrap());
+                    assert_eq!(a.shape(), b.shape());
+                    let numbers = |x: &Tensor| x.to_dtype(DType::F64).unwrap().to_vec::<f64>().unwrap();
+                    let most = if dtype == DType::F64 { 1e-14 } else { 1e-5 };
+                    for (a, b) in numbers(&a).into_iter().zip(numbers(&b)) {
+                        assert!((a - b).abs() < most, "{shifts} {groups} {dtype}: {a} for {b}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn gradients_are_right_and_shapes_known_without_data() {
+        let [x, offset, weight, mask] = operands(2, 2).map(|x| x.requires_grad_().unwrap());
+        let f = |x: &[Tensor]| Ok(vec![deform_conv2d(&x[0], &x[1], &x[2], options(&x[3]))?]);
+        gradcheck(f, &[x.clone(), offset.clone(), weight.clone(), mask.clone()]).unwrap();
+        let [x, offset, weight, mask] = [x, offset, weight, mask].map(|x| x.detach().to_device(Device::Meta).unwrap());
+        assert_eq!(deform_conv2d(&x, &offset, &weight, options(&mask)).unwrap().shape(), [2, 6, 4, 3]);
+    }
+}
