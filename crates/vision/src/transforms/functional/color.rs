@@ -105,9 +105,10 @@ pub(super) fn luminance(image: &Tensor) -> Result<Tensor> {
     weighed(0, 0.2989)?.add(&weighed(1, 0.587)?)?.add(&weighed(2, 0.114)?)
 }
 
+/// As PyTorch adds a multiple: with one rounding.
 #[inline(always)]
 pub(super) fn brightness(r: f32, g: f32, b: f32) -> f32 {
-    r * 0.2989 + g * 0.587 + b * 0.114
+    b.mul_add(0.114, g.mul_add(0.587, r * 0.2989))
 }
 
 /// A gray image in three channels that are alike; an RGB image as it is. Follows

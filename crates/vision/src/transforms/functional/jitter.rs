@@ -92,12 +92,12 @@ fn contrast_of_bytes(image: &Tensor, channels: usize, factor: f64) -> Result<Ten
         } else {
             sum(x)
         };
-        let mean = sum as f32 / area as f32 * (1.0 - factor) as f32;
+        let (mean, rest) = (sum as f32 / area as f32, (1.0 - factor) as f32);
         replace(
             x,
             y,
             #[inline(always)]
-            |v| byte(cut(f32::from(v) * factor as f32 + mean, 0.0, 255.0)),
+            |v| byte(cut(mean.mul_add(rest, f32::from(v) * factor as f32), 0.0, 255.0)),
         );
     }
     Tensor::from_vec(y, image.shape())
@@ -123,8 +123,8 @@ pub fn adjust_saturation<K: ImageKind>(x: &K, factor: f64) -> Result<K> {
                 #[inline(always)]
                 |[r, g, b]| {
                     let (r, g, b) = (f32::from(r), f32::from(g), f32::from(b));
-                    let gray = brightness(r, g, b).floor() * rest;
-                    let blended = |v: f32| byte(cut(v * ratio + gray, 0.0, 255.0));
+                    let gray = brightness(r, g, b).floor();
+                    let blended = |v: f32| byte(cut(gray.mul_add(rest, v * ratio), 0.0, 255.0));
                     [blended(r), blended(g), blended(b)]
                 },
             );
