@@ -1,4 +1,4 @@
-//! What a case is, and the forms that most of them have.
+//! The forms that most cases have.
 
 use flambeau::autograd::grad;
 use flambeau::nn::functional::cross_entropy;
@@ -6,64 +6,13 @@ use flambeau::optim::Optimizer;
 use flambeau::{Result, Tensor, no_grad};
 use std::hint::black_box;
 
+pub use flambeau_bench_worker::Kind;
+
 /// One call of a case.
-pub type Work = Box<dyn FnMut() -> Result<()>>;
-
-/// How a case is measured.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Kind {
-    /// Call by call, in a process kept alive.
-    Time,
-    /// A whole process, from its start to its end.
-    Process,
-    /// The most memory that a process of its own holds.
-    Memory,
-}
-
-impl Kind {
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::Time => "time",
-            Kind::Process => "process",
-            Kind::Memory => "memory",
-        }
-    }
-}
+pub type Work = flambeau_bench_worker::Work<flambeau::Error>;
 
 /// A name, what it costs at least, and how to make it.
-pub struct Case {
-    pub name: &'static str,
-    pub kind: Kind,
-    /// Bytes that must be read and written, 0 where that says nothing.
-    pub bytes: f64,
-    /// Multiplications and additions of `f32` that the plain method takes, 0 where that says nothing.
-    pub flops: f64,
-    make: Box<dyn Fn() -> Result<Work>>,
-}
-
-impl Case {
-    pub fn new(name: &'static str, make: impl Fn() -> Result<Work> + 'static) -> Case {
-        Case { name, kind: Kind::Time, bytes: 0.0, flops: 0.0, make: Box::new(make) }
-    }
-
-    pub fn kind(self, kind: Kind) -> Case {
-        Case { kind, ..self }
-    }
-
-    pub fn bytes(self, bytes: usize) -> Case {
-        Case { bytes: bytes as f64, ..self }
-    }
-
-    pub fn flops(self, flops: usize) -> Case {
-        Case { flops: flops as f64, ..self }
-    }
-
-    /// Everything that the case works on, ready to be called.
-    pub fn make(&self) -> Result<Work> {
-        flambeau::manual_seed(0);
-        (self.make)()
-    }
-}
+pub type Case = flambeau_bench_worker::Case<flambeau::Error>;
 
 /// Normally distributed numbers.
 pub fn randn(shape: &[usize]) -> Result<Tensor> {

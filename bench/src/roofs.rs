@@ -1,6 +1,6 @@
 //! What the machine can do at most: multiply-adds in each instruction set, and bytes to and from memory.
 
-use crate::clock::Clock;
+use flambeau_bench_worker::Clock;
 use pulp::{Simd, WithSimd};
 use std::hint::black_box;
 use std::sync::Barrier;

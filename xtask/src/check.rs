@@ -116,6 +116,7 @@ const PACKAGE: &[&str] = &[
     "package",
     "--workspace",
     "--exclude=flambeau-bench",
+    "--exclude=flambeau-bench-worker",
     "--exclude=flambeau-examples",
     "--exclude=flambeau-mirror",
     "--exclude=flambeau-parity",

@@ -32,7 +32,8 @@ pub const LAYERS: &[(&str, u8)] = &[
     ("flambeau-audio", 5),
     ("flambeau-distributed", 5),
     ("flambeau", 6),
-    // Not published: tools and programs that stand above the whole house.
+    // Not published: tools and programs that stand above the whole house, and how the sides of a benchmark are asked.
+    ("flambeau-bench-worker", 1),
     ("flambeau-bench", 7),
     ("flambeau-examples", 7),
     ("flambeau-parity", 7),

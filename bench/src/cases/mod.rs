@@ -13,10 +13,10 @@ mod steps;
 mod transforms;
 mod vision;
 
-use crate::case::Case;
+use flambeau_bench_worker::Groups;
 
 /// All cases, group by group.
-pub fn groups() -> Vec<(&'static str, Vec<Case>)> {
+pub fn groups() -> Groups<flambeau::Error> {
     vec![
         ("dispatch", dispatch::cases()),
         ("elementwise", elementwise::cases()),
