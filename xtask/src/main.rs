@@ -39,7 +39,8 @@ enum Verb {
         /// Run only the benchmarks whose name contains this (a regular expression; plain text in
         /// `group/case` with --against).
         filter: Option<String>,
-        /// Compare with these frameworks, of which `cargo xtask reference` installs PyTorch.
+        /// Compare with these frameworks, one after the other. `cargo xtask reference` installs PyTorch; the others are
+        /// built from the workspace `bench/peers`.
         #[arg(long, value_enum, value_delimiter = ',', value_name = "PEER,…")]
         against: Vec<Peer>,
         /// Threads that an op uses on both sides.
@@ -54,7 +55,7 @@ enum Verb {
         /// Seconds that each side has in a round.
         #[arg(long, default_value_t = 0.2, requires = "against")]
         seconds: f64,
-        /// Write the results to this file, too.
+        /// Write the results to this file, too: an object, of several peers a list.
         #[arg(long, value_name = "FILE", requires = "against")]
         json: Option<PathBuf>,
         /// The Python that has PyTorch, instead of the one that `cargo xtask reference` makes.

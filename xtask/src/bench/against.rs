@@ -1,8 +1,9 @@
-//! `cargo xtask bench --against torch`: the same work here and in another framework, measured in turns.
+//! `cargo xtask bench --against torch,candle,burn`: the same work here and in another framework, measured in turns.
 //!
 //! Each side is a worker, a process kept alive that is told a case and a time and answers with how long one call took
-//! (`bench/src/main.rs` says how they are spoken to). Both take turns in short rounds, case by case: what disturbs
-//! the machine disturbs both, and the median of the rounds' ratios holds where times alone would not.
+//! (`bench/worker` says how they are spoken to). Both take turns in short rounds, case by case: what disturbs
+//! the machine disturbs both, and the median of the rounds' ratios holds where times alone would not. Several peers come
+//! one after the other.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Instant;
 
 use clap::ValueEnum;
+use serde_json::Value;
 
 use super::report::{Measured, Report, Row};
 use crate::{Result, cargo, reference, run as run_command, show, target_directory, workspace_root};
@@ -19,6 +21,10 @@ use crate::{Result, cargo, reference, run as run_command, show, target_directory
 pub enum Peer {
     /// PyTorch, eager.
     Torch,
+    /// candle, on the CPU.
+    Candle,
+    /// burn, on its CPU backend `flex`.
+    Burn,
 }
 
 /// What time is measured by.
@@ -73,18 +79,28 @@ pub fn run(options: &Options) -> Result<()> {
     run_command(cargo().args(["build", "--release", "--package", "flambeau-bench"]))?;
     let program = target_directory()?.join("release").join("flambeau-bench");
     let ours = Start { name: "flambeau", program, arguments: Vec::new() };
+    let mut reports = Vec::new();
     for theirs in &theirs {
         let report = compare(options, &ours, theirs)?;
         println!("\n{}", report.summary());
         let page = target_directory()?.join(format!("bench-{}.html", theirs.name));
         std::fs::write(&page, report.page()).map_err(|error| format!("{}: {error}", page.display()))?;
         println!("\n{}", page.display());
+        reports.push(report.json());
         if let Some(file) = &options.json {
-            let text = serde_json::to_string_pretty(&report.json())?;
+            let text = serde_json::to_string_pretty(&together(&reports))?;
             std::fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))?;
         }
     }
     Ok(())
+}
+
+/// One report as it is, several as a list.
+fn together(reports: &[Value]) -> Value {
+    match reports {
+        [report] => report.clone(),
+        reports => Value::from(reports),
+    }
 }
 
 impl Peer {
@@ -100,8 +116,20 @@ impl Peer {
                 let worker = workspace_root().join("bench/torch/worker.py");
                 Ok(Start { name: "torch", program: python, arguments: vec![worker] })
             }
+            Peer::Candle => build("candle"),
+            Peer::Burn => build("burn"),
         }
     }
+}
+
+/// Builds a peer of the workspace `bench/peers`, whose folder tells cargo to compile for this machine.
+fn build(name: &'static str) -> Result<Start> {
+    let (package, target) = (format!("peer-{name}"), target_directory()?.join("peers"));
+    let mut command = cargo();
+    command.current_dir(workspace_root().join("bench/peers"));
+    command.args(["build", "--release", "--locked", "--package", &package, "--target-dir"]).arg(&target);
+    run_command(&mut command)?;
+    Ok(Start { name, program: target.join("release").join(package), arguments: Vec::new() })
 }
 
 /// How a side's processes are started.
@@ -115,6 +143,8 @@ impl Start {
     fn command(&self, options: &Options) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).arg(options.threads.to_string()).arg(options.clock.name());
+        // The peers in Rust take their threads from rayon's pool.
+        command.env("RAYON_NUM_THREADS", options.threads.to_string());
         command
     }
 
@@ -318,6 +348,13 @@ mod tests {
         assert_eq!(in_turns(3, one, || Ok(Answer::Missing)).unwrap(), Err("missing there".to_owned()));
         let broken = || Ok(Answer::Error("out of paper".to_owned()));
         assert_eq!(in_turns(3, broken, one).unwrap(), Err("error here: out of paper".to_owned()));
+    }
+
+    #[test]
+    fn several_reports_are_a_list() {
+        let (one, two) = (Value::from("torch"), Value::from("burn"));
+        assert_eq!(together(std::slice::from_ref(&one)), one);
+        assert_eq!(together(&[one.clone(), two.clone()]), Value::from(vec![one, two]));
     }
 
     #[test]
