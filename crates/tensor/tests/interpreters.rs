@@ -154,7 +154,7 @@ fn an_interpreter_that_calls_itself_or_answers_wrongly_is_an_error() {
         }
     }
     let error = interpret(Rc::new(Nothing), || x.exp()).unwrap_err();
-    assert!(error.message().contains("0 tensors"), "{error}");
+    assert!(error.message().contains("0 tensors instead of 1"), "{error}");
     let error = interpret(Rc::new(Nothing), || x.unsqueeze(0)).unwrap_err();
     assert!(error.message().contains("0 tensors instead of 1"), "{error}");
     struct One(Tensor);
@@ -167,8 +167,62 @@ fn an_interpreter_that_calls_itself_or_answers_wrongly_is_an_error() {
     let (x, mean, var) = (numbers(&[4, 3]), numbers(&[3]), numbers(&[3]));
     let options = BatchNormOptions::new().training(true).running_mean(&mean).running_var(&var);
     let error = interpret(Rc::new(One(x.clone())), || x.batch_norm(options)).unwrap_err();
-    assert!(error.message().contains("without mean and variance"), "{error}");
+    assert!(error.message().contains("1 tensors instead of 3"), "{error}");
+    let error = interpret(Rc::new(One(x.clone())), || mean.unbind(0)).unwrap_err();
+    assert_eq!((error.place(), error.kind()), ("slice", ErrorKind::Shape), "{error}");
+    assert!(error.message().contains("shape [4, 3] instead of [1]"), "{error}");
+    // Inputs of two dtypes, which the op does not take: what it would give of one tells.
+    let (a, b) = (numbers(&[4, 3]), numbers(&[3, 2]).to_dtype(DType::F64).unwrap().t().unwrap());
+    let error = interpret(Rc::new(One(x.clone())), || flambeau_tensor::dispatch(flambeau_tensor::Linear, &[&a, &b]))
+        .unwrap_err();
+    assert!(error.message().contains("shape [4, 3] instead of [4, 2]"), "{error}");
     x.exp().unwrap();
+}
+
+#[test]
+fn what_is_refused_to_detach_is_the_error_of_the_next_call() -> Result<()> {
+    struct Refuses(&'static str);
+    impl Interpreter for Refuses {
+        fn call(&self, call: Call<'_>) -> Result<Outputs> {
+            if call.op.name() == self.0 {
+                return Err(Error::new(ErrorKind::Unsupported, call.op.name(), "refused"));
+            }
+            call.run()
+        }
+    }
+    struct Lies;
+    impl Interpreter for Lies {
+        fn call(&self, call: Call<'_>) -> Result<Outputs> {
+            Ok(Outputs::from_iter([call.inputs[0].exp()?.sum(..)?]))
+        }
+    }
+    let x = numbers(&[2, 3]);
+    let before = x.to_vec::<f32>()?;
+    // In the region, and after it.
+    for inside in [true, false] {
+        let y = interpret(Rc::new(Refuses("detach")), || {
+            let y = x.detach();
+            if inside {
+                let (error, line) = (y.mul_(2.0).unwrap_err(), line!() - 2);
+                assert_eq!((error.place(), error.location().map(|at| at.line())), ("detach", Some(line)), "{error}");
+                assert!(y.mul(2.0).is_ok());
+            }
+            y
+        });
+        assert!(inside || is_interpreted());
+        if !inside {
+            let error = y.mul_(2.0).map(drop).unwrap_err();
+            assert_eq!((error.place(), error.message()), ("detach", "refused"));
+        }
+        assert!(!is_interpreted());
+        assert_eq!(x.to_vec::<f32>()?, before, "nothing was written");
+        assert!(y.shape() == [2, 3] && y.storage().is(x.storage()) && x.exp().is_ok());
+    }
+    let y = interpret(Rc::new(Lies), || x.detach());
+    let error = y.to_vec::<f32>().unwrap_err();
+    assert!(error.message().contains("shape [] instead of [2, 3]"), "{error}");
+    assert_eq!(y.to_vec::<f32>()?, before);
+    Ok(())
 }
 
 #[test]

@@ -4,11 +4,15 @@
 //! stack, one stack for each thread; the innermost is asked first and hands a call to the one below by
 //! [`Call::run`]. While an interpreter works the stack ends below it, so the ops that it calls itself go to
 //! those below, and to nobody twice. With an empty stack an op pays one test of a bit.
+//!
+//! Whoever calls an op may count on what the op says of its outputs: an answer of another number of tensors, or of other
+//! shapes, is an error here.
 
-use super::modes::{self, INTERPRETED, ModeGuard};
-use super::{Call, execute};
-use crate::op::Outputs;
-use crate::{Result, Tensor, bail};
+use super::modes::{self, INTERPRETED};
+use super::{Call, Output, execute};
+use crate::op::{Metas, Outputs};
+use crate::{DType, Device, Error, Result, Tensor, bail, ensure};
+use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
 use std::panic::Location;
 use std::rc::Rc;
@@ -16,8 +20,8 @@ use std::rc::Rc;
 /// A mode that sees every op of its thread.
 pub trait Interpreter {
     /// Does what it does with `call`. What it returns is what the caller gets: the outputs of the op for
-    /// [`Output::Fresh`](super::Output::Fresh), the view for [`Output::View`](super::Output::View), nothing
-    /// where the op writes into tensors that are there.
+    /// [`Output::Fresh`], the view for [`Output::View`], nothing where the op writes into tensors that are there. They
+    /// have the shapes that the op gives; their dtypes are the interpreter's choice.
     ///
     /// # Errors
     /// Its own, or what [`Call::run`] returned.
@@ -54,25 +58,49 @@ const DEEPEST: usize = 100;
 thread_local! {
     static TOP: RefCell<Option<Rc<StackFrame>>> = const { RefCell::new(None) };
     static AT_WORK: Cell<usize> = const { Cell::new(0) };
+    /// What came of a call that cannot say so (`detach`): the thread's next call does.
+    static LATE: RefCell<Option<Error>> = const { RefCell::new(None) };
 }
 
 /// The stack as it was, put back on drop, also when an interpreter panics.
 struct Restore {
     before: Option<Rc<StackFrame>>,
-    _bit: ModeGuard,
 }
 
 impl Restore {
     fn with_top(top: Option<Rc<StackFrame>>) -> Restore {
-        let bit = ModeGuard::set(INTERPRETED, if top.is_some() { INTERPRETED } else { 0 });
-        Restore { before: TOP.replace(top), _bit: bit }
+        let before = TOP.replace(top);
+        listen();
+        Restore { before }
     }
 }
 
 impl Drop for Restore {
     fn drop(&mut self) {
         drop(TOP.replace(self.before.take()));
+        listen();
     }
+}
+
+/// Sets the thread's bit where the next call has somebody to ask, or an error to tell.
+fn listen() {
+    let any = TOP.with_borrow(Option::is_some) || LATE.with_borrow(Option::is_some);
+    modes::put(INTERPRETED, if any { INTERPRETED } else { 0 });
+}
+
+/// Keeps an error for the thread's next call, whatever that is.
+pub(super) fn tell_later(error: Error) {
+    LATE.with_borrow_mut(|late| {
+        late.get_or_insert(error);
+    });
+    listen();
+}
+
+/// The error of an earlier call that could not say so.
+fn late() -> Result<()> {
+    let Some(error) = LATE.take() else { return Ok(()) };
+    listen();
+    Err(error)
 }
 
 /// Runs `f` with `interpreter` as the innermost one of this thread.
@@ -115,7 +143,7 @@ pub fn uninterpreted<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// Does an interpreter stand on this thread's stack?
+/// Does an interpreter stand on this thread's stack (or has one refused a `detach`, which the next call is to tell)?
 #[inline]
 pub fn is_interpreted() -> bool {
     modes::are(INTERPRETED, INTERPRETED)
@@ -150,25 +178,59 @@ impl Call<'_> {
 
     #[cold]
     pub(super) fn interpreted(self) -> Result<Outputs> {
-        let expected = self.output.count();
+        late()?;
         let (name, at) = (self.op.name(), self.at);
-        let outputs = with_innermost(|by| match by {
-            Some(by) => by.call(self),
+        with_innermost(|by| match by {
+            Some(by) => {
+                let promised = self.promised();
+                let outputs = by.call(self)?;
+                check(name, promised.as_ref(), &outputs)?;
+                Ok(outputs)
+            }
             None => execute::run(self),
         })
-        .map_err(|e| e.located(at))?;
-        if let Some(n) = expected.filter(|n| *n != outputs.len()) {
-            bail!(Argument, name, "an interpreter answered with {} tensors instead of {n}", outputs.len())
-        }
-        Ok(outputs)
+        .map_err(|e| e.located(at))
     }
+
+    /// What the op says of its outputs. `None` where it says that the inputs are not for it: an interpreter that does
+    /// something with them nevertheless knows what.
+    fn promised(&self) -> Option<Metas> {
+        match self.output {
+            Output::Fresh | Output::View => {}
+            Output::Into { .. } | Output::Update { .. } => return Some(Metas::new()),
+        }
+        uninterpreted(|| {
+            self.op.infer(self.inputs).ok().or_else(|| {
+                // Of several dtypes of floating point, which autocast brings to one.
+                let alike = |t: &&Tensor| match t.dtype().is_float() {
+                    true => Tensor::uninit(self.op.name(), t.shape(), DType::F32, Device::Meta),
+                    false => Ok((*t).clone()),
+                };
+                let inputs = self.inputs.iter().map(alike).collect::<Result<SmallVec<[Tensor; 4]>>>().ok()?;
+                self.op.infer(&inputs.iter().collect::<SmallVec<[&Tensor; 4]>>()).ok()
+            })
+        })
+    }
+}
+
+/// An interpreter's answer is as the op says.
+fn check(op: &'static str, promised: Option<&Metas>, outputs: &Outputs) -> Result<()> {
+    let Some(promised) = promised else { return Ok(()) };
+    let (given, right) = (outputs.len(), promised.len());
+    ensure!(given == right, Argument, op, "an interpreter answered with {given} tensors instead of {right}");
+    for (out, meta) in outputs.iter().zip(promised) {
+        let (given, right) = (out.shape(), &meta.shape[..]);
+        ensure!(given == right, Shape, op, "an interpreter answered with shape {given:?} instead of {right:?}");
+    }
+    Ok(())
 }
 
 /// Tells the interpreters, from the innermost outward, that values of `tensor` are about to be read.
 #[inline]
 #[track_caller]
 pub(crate) fn reading(by: &'static str, tensor: &Tensor) -> Result<()> {
-    if is_interpreted() { announce(&Read { by, tensor, at: Location::caller() }) } else { Ok(()) }
+    let at = Location::caller();
+    if is_interpreted() { late().and_then(|()| announce(&Read { by, tensor, at })) } else { Ok(()) }
 }
 
 #[cold]

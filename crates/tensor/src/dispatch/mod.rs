@@ -60,17 +60,6 @@ pub enum Output<'a> {
     },
 }
 
-impl Output<'_> {
-    /// How many tensors are returned, where that does not depend on the op.
-    fn count(&self) -> Option<usize> {
-        match self {
-            Output::Fresh => None,
-            Output::View => Some(1),
-            Output::Into { .. } | Output::Update { .. } => Some(0),
-        }
-    }
-}
-
 /// The only output.
 fn single(op: &'static str, outputs: Outputs) -> Result<Tensor> {
     let count = outputs.len();
@@ -121,6 +110,15 @@ pub fn dispatch_view(op: impl Into<Op>, x: &Tensor) -> Result<Tensor> {
         return single(name, Call { op, inputs: &[x], output: Output::View, at }.interpreted()?);
     }
     execute::view(&mut op, x, at)
+}
+
+/// `detach`, of a stack that is not empty. It has no `Result`: what an interpreter refuses, or answers wrongly, is the error
+/// of the thread's next call, as a fault of a device is.
+#[cold]
+#[track_caller]
+pub(crate) fn detached(x: &Tensor) -> Option<Tensor> {
+    let at = Location::caller();
+    dispatch_view(crate::Detach, x).map_err(|e| interpreter::tell_later(e.queued_at(at))).ok()
 }
 
 /// Runs `op` into `target`, as the in-place op `name`. `target` stands among `inputs` where the op reads it.

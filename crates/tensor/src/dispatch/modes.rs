@@ -22,6 +22,11 @@ pub(super) fn are(mask: u8, wanted: u8) -> bool {
     MODES.get() & mask == wanted
 }
 
+/// The bits of `mask` become those of `bits`.
+pub(super) fn put(mask: u8, bits: u8) {
+    MODES.set(MODES.get() & !mask | bits & mask);
+}
+
 /// True where ops are recorded on this thread: PyTorch's `is_grad_enabled`.
 #[inline]
 pub fn grad_enabled() -> bool {
@@ -52,7 +57,7 @@ impl ModeGuard {
     /// The bits of `mask` become those of `bits`.
     pub(super) fn set(mask: u8, bits: u8) -> ModeGuard {
         let before = MODES.get();
-        MODES.set(before & !mask | bits & mask);
+        put(mask, bits);
         ModeGuard { mask, before, not_send: std::marker::PhantomData }
     }
 
@@ -74,7 +79,7 @@ impl ModeGuard {
 
 impl Drop for ModeGuard {
     fn drop(&mut self) {
-        MODES.set(MODES.get() & !self.mask | self.before & self.mask);
+        put(self.mask, self.before);
     }
 }
 

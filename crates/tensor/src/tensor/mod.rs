@@ -461,8 +461,8 @@ impl Tensor {
 
     /// The same elements without history; the storage is shared.
     ///
-    /// # Panics
-    /// Where an [interpreter](crate::dispatch::Interpreter) of one's own refuses it; none of flambeau's does.
+    /// It cannot fail: where an [interpreter](crate::dispatch::Interpreter) of one's own refuses it, that is the error of
+    /// the thread's next call.
     ///
     /// ```
     /// # use flambeau_tensor::tensor;
@@ -473,10 +473,8 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn detach(&self) -> Tensor {
-        if dispatch::is_interpreted() {
-            return dispatch::dispatch_view(crate::Detach, self).unwrap_or_else(|e| panic!("{e}"));
-        }
-        Tensor::over(self.storage().clone(), self.layout().clone(), self.dtype(), None)
+        let answered = if dispatch::is_interpreted() { dispatch::detached(self) } else { None };
+        answered.unwrap_or_else(|| Tensor::over(self.storage().clone(), self.layout().clone(), self.dtype(), None))
     }
 
     /// For autograd: another handle on the same elements that is a view in the same manner but has no

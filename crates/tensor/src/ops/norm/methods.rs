@@ -1,8 +1,9 @@
 //! The methods that normalise.
 
 use super::*;
+use crate::ops::Cast;
 use crate::shape::IntoShape;
-use crate::{dispatch::dispatch_all, no_grad};
+use crate::{dispatch::dispatch_all, dispatch_into, no_grad};
 
 /// How many dimensions `shape` names, which must be the last ones of `x`.
 #[track_caller]
@@ -218,21 +219,30 @@ fn follow(running: [Option<&Tensor>; 2], outputs: &Outputs, (n, momentum): (usiz
     };
     let unbiased = n as f64 / (n - 1) as f64;
     no_grad(|| {
+        let mut moved: SmallVec<[(&Tensor, Tensor); 2]> = SmallVec::new();
         for (i, factor) in [(0, 1.0), (1, unbiased)] {
             let Some(running) = running[i] else { continue };
             let Some(now) = outputs.get(1 + i) else {
                 bail!(Argument, "batch_norm", "an interpreter answered without mean and variance")
             };
-            if matches!(running.dtype(), DType::F16 | DType::BF16) {
+            let next = if matches!(running.dtype(), DType::F16 | DType::BF16) {
                 // As PyTorch, which rounds those of each sample.
-                let moved = moved_half(running, &now.mul(factor)?, momentum, i == 1)?;
-                running.copy_(&over_samples(&moved.to_dtype(DType::F32)?)?.to_dtype(running.dtype())?)?;
+                let each = moved_half(running, &now.mul(factor)?, momentum, i == 1)?;
+                over_samples(&each.to_dtype(DType::F32)?)?
             } else {
                 let now = over_samples(now)?.mul(momentum * factor)?;
-                running.mul_(1.0 - momentum)?.add_(&now.to_dtype(running.dtype())?)?;
-            }
+                running.mul(1.0 - momentum)?.add(&now.to_dtype(running.dtype())?)?
+            };
+            moved.push((running, next));
         }
-        Ok(())
+        // Both are known, and known to fit, before either is written.
+        for (running, next) in &moved {
+            let fits = next.device() == running.device() && next.dtype().can_cast(running.dtype());
+            ensure!(fits, Argument, "batch_norm", "an interpreter answered with statistics of another kind");
+        }
+        moved.iter().try_for_each(|(running, next)| {
+            dispatch_into("copy_", Cast { dtype: running.dtype() }, &[next], running)
+        })
     })
 }
 
