@@ -225,7 +225,7 @@ impl Level {
         let inputs: SmallVec<[&Tensor; 4]> = inputs.iter().map(|t| if t.is(target) { &old } else { *t }).collect();
         let outputs = self.fresh(Call { op, inputs: &inputs, output: Output::Fresh, at }, tangents)?;
         let [value] = &outputs[..] else { bail!(Unsupported, name, "an in-place op of {} outputs", outputs.len()) };
-        let cast = Cast { dtype: target.dtype() }.into();
+        let cast = Cast { dtype: target.dtype(), rows: false }.into();
         Call { op: cast, inputs: &[value], output: Output::Into { name, target }, at }.run()?;
         let tangent = match self.own(value) {
             Some(tangent) => tangent.to_dtype(target.dtype())?,

@@ -231,10 +231,10 @@ fn attack(name: &str, run: Run, made: &Made, faults: &mut Vec<String>) -> bool {
     memory::watch(&what);
     let start = Instant::now();
     set_num_threads(1);
-    let rows = outcome(run, made.call(&mut |t| Ok(t.copy()?)));
+    let rows = outcome(run, made.call(&mut |t| Ok(t.contiguous()?.copy()?)));
     let apart = outcome(run, made.call(&mut |t| Ok(strided(t))));
     set_num_threads(2);
-    let two = outcome(run, made.call(&mut |t| Ok(t.copy()?)));
+    let two = outcome(run, made.call(&mut |t| Ok(t.contiguous()?.copy()?)));
     if start.elapsed() > Duration::from_secs(60) {
         faults.push(format!("{what}: took {:?}", start.elapsed()));
     }

@@ -1,7 +1,7 @@
 //! Elementwise ops keep the order in which their operands' dimensions lie in memory, as PyTorch's iterators do. Strides as
 //! PyTorch 2.15 has them.
 
-use flambeau_tensor::{DType, Result, Tensor};
+use flambeau_tensor::{DType, Device, Result, Tensor};
 
 /// Numbers from 0 on in memory of `sizes`, of whose last dimension every `step`th is kept, with the dimensions in the order
 /// `order`.
@@ -32,7 +32,8 @@ fn what_is_made_of_one_tensor_lies_as_it_does() -> Result<()> {
     for (sizes, step, order, right) in ALONE {
         let x = laid_out(sizes, step, order)?;
         let rows = x.contiguous()?;
-        let made: [(&str, Tensor, Tensor); 7] = [
+        let made: [(&str, Tensor, Tensor); 8] = [
+            ("copy", x.copy()?, rows.copy()?),
             ("relu", x.relu()?, rows.relu()?),
             ("add a number", x.add(1.0)?, rows.add(1.0)?),
             ("gelu", x.gelu()?, rows.gelu()?),
@@ -48,10 +49,13 @@ fn what_is_made_of_one_tensor_lies_as_it_does() -> Result<()> {
         }
     }
     let column = Tensor::ones([1, 3]).build()?.t()?.expand([3, 5])?;
-    assert_eq!(column.relu()?.strides(), [5, 1]);
+    assert_eq!((column.relu()?.strides(), column.copy()?.strides()), (&[5, 1][..], &[5, 1][..]));
     // Rows where they are asked for.
     let x = laid_out(&[3, 4, 5], 1, &[2, 0, 1])?;
     assert!(x.contiguous()?.is_contiguous() && x.softmax(-1)?.is_contiguous());
+    assert!(x.permute_copy([1, 0, 2])?.is_contiguous() && x.unbind_copy(1)?[0].is_contiguous());
+    // Meta tensors lie as others do.
+    assert_eq!(x.to_device(Device::Meta)?.permute([2, 0, 1])?.copy()?.strides(), [1, 12, 4]);
     Ok(())
 }
 

@@ -268,7 +268,7 @@ impl Level {
                 .collect::<Result<Outputs>>()?,
         };
         let [made] = &made[..] else { bail!(Unsupported, name, "an in-place op of {} outputs", made.len()) };
-        let cast = Cast { dtype: target.dtype() }.into();
+        let cast = Cast { dtype: target.dtype(), rows: false }.into();
         Call { op: cast, inputs: &[made], output, at }.run().map(drop)
     }
 

@@ -96,7 +96,7 @@ pub fn kernel_is_decomposition(op: impl Into<Op>, inputs: &[Tensor]) {
             .iter()
             .map(|t| {
                 let order: Vec<usize> = (0..t.rank()).rev().collect();
-                t.permute(order.clone()).unwrap().copy().unwrap().permute(order).unwrap()
+                t.permute(order.clone()).unwrap().contiguous().unwrap().permute(order).unwrap()
             })
             .collect();
         for given in [&rows, &turned] {

@@ -116,7 +116,7 @@ fn short_power(exponent: Scalar, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) ->
         real => (real.to_f64(), dtype.is_float()),
     };
     Some(match exponent {
-        1.0 => Cast { dtype }.run(inputs, outputs),
+        1.0 => Cast { dtype, rows: false }.run(inputs, outputs),
         2.0 => Square.run(inputs, outputs),
         3.0 => Cube.run(inputs, outputs),
         0.5 if float => Sqrt.run(inputs, outputs),

@@ -106,7 +106,7 @@ macro_rules! rounding {
             fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
                 let (x, dtype) = (&inputs[0], inputs[0].dtype());
                 if dtype.is_int() {
-                    return Cast { dtype }.run(inputs, outputs);
+                    return Cast { dtype, rows: false }.run(inputs, outputs);
                 }
                 by_dtype!(stringify!($Op), dtype, { real T => map1::<T, T>(x, &mut outputs[0], |x| Float::$method(x)), });
                 Ok(())
@@ -121,7 +121,7 @@ impl CpuKernel for Conj {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let (x, dtype) = (&inputs[0], inputs[0].dtype());
         if !dtype.is_complex() {
-            return Cast { dtype }.run(inputs, outputs);
+            return Cast { dtype, rows: false }.run(inputs, outputs);
         }
         by_dtype!("conj", dtype, { complex T => map1::<T, T>(x, &mut outputs[0], |z| z.conj()), });
         Ok(())

@@ -407,7 +407,7 @@ macro_rules! attributes_of_ops {
 }
 attributes_of_ops! {
     structs {
-        Cast => { dtype };
+        Cast => { dtype, rows };
         Special, SpecialPair => { function };
         Add, Sub, Mul, Div, DivFloor, DivTrunc, Remainder, Fmod, Pow, Atan2, Maximum, Minimum, Eq, Ne, Lt, Le, Gt,
         Ge, LogicalAnd, LogicalOr, LogicalXor, BitwiseAnd, BitwiseOr, BitwiseXor, Gcd, NextAfter

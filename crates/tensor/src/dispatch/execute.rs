@@ -228,7 +228,9 @@ fn write(name: &'static str, op: &Op, inputs: &[&Tensor], target: &Tensor, meta:
     };
     if inputs.iter().any(|t| clashes(t)) {
         // What shares memory with the target but not its places must be read before it is written.
-        let apart = |t: &Tensor| if clashes(t) { dispatch(Cast { dtype: t.dtype() }, &[t]) } else { Ok(t.clone()) };
+        let apart = |t: &Tensor| {
+            if clashes(t) { dispatch(Cast { dtype: t.dtype(), rows: false }, &[t]) } else { Ok(t.clone()) }
+        };
         let apart = no_grad(|| inputs.iter().map(|t| apart(t)).collect::<Result<Outputs>>())?;
         return write(name, op, &apart.iter().collect::<SmallVec<[&Tensor; 4]>>(), target, meta, at);
     }
@@ -253,7 +255,7 @@ fn write(name: &'static str, op: &Op, inputs: &[&Tensor], target: &Tensor, meta:
     let (here, there) = (made.device(), target.device());
     ensure!(here == there, Device, name, "the result is on {here}, the tensor that is to take it on {there}");
     let _guard = lock_for_op(name, &[&made], &[target])?;
-    let cast = Op::Cast(Cast { dtype: target.dtype() });
+    let cast = Op::Cast(Cast { dtype: target.dtype(), rows: false });
     // SAFETY: the target has the shape of what was made, no overlap, and both are locked.
     let ran = unsafe { backend.run(Work { op: &cast, inputs: &[&made], outputs: &[target], at })? };
     ensure!(ran == Ran::Queued, Unsupported, name, "{device} has no kernel to copy with");
@@ -333,7 +335,7 @@ fn kept_order(op: &Op, inputs: &[&Tensor], shape: &[usize]) -> Option<DimList> {
 
 /// As in PyTorch an elementwise op keeps its operands' order, of which the first that tells leads; images in channels-last
 /// order stay so in norms, pools and convolutions, which are led by their input, and so does what goes back through them.
-/// A cast to the same dtype makes rows.
+/// On a device it is elementwise ops that do.
 #[cold]
 fn order_of_operands(op: &Op, inputs: &[&Tensor], shape: &[usize]) -> Option<DimList> {
     let here = |x: &&Tensor| matches!(x.device(), Device::Cpu | Device::Meta);
@@ -343,9 +345,10 @@ fn order_of_operands(op: &Op, inputs: &[&Tensor], shape: &[usize]) -> Option<Dim
         MemoryFormat::channels_last(shape.len()).filter(|_| led)?.order(shape.len())
     };
     match op {
-        Op::Cast(Cast { dtype }) if inputs.first().is_none_or(|x| x.dtype() == *dtype) => None,
+        Op::Cast(Cast { rows: true, .. }) => None,
         _ if op.is_elementwise() || matches!(op, Op::Dropout(_)) => {
-            let strides = inputs.iter().copied().filter(here).filter(|x| broadcasts_to(x.shape(), shape));
+            let told = |x: &&Tensor| broadcasts_to(x.shape(), shape) && (op.is_elementwise() || here(x));
+            let strides = inputs.iter().copied().filter(told);
             let mut strides: SmallVec<[Strides; 3]> = strides.map(|x| x.layout().expand(shape).strides).collect();
             if matches!(op, Op::Where(op) if op.input.is_some()) {
                 // `masked_fill`, which is led by what is filled, not by the mask.
@@ -406,7 +409,7 @@ fn in_order(op: &Op, rows: &Tensor, order: &[usize], backend: &dyn Backend, at: 
     let meta = Meta { shape: rows.layout().shape.clone(), dtype: rows.dtype() };
     let out = uninit_in_order(op, &meta, rows.device(), Some(order))?;
     let guard = lock_for_op(op.name(), &[rows], &[&out])?;
-    let cast = Op::Cast(Cast { dtype: rows.dtype() });
+    let cast = Op::Cast(Cast { dtype: rows.dtype(), rows: false });
     // SAFETY: the output has the shape and dtype of the rows, no overlap, and both are locked.
     let ran = unsafe { backend.run(Work { op: &cast, inputs: &[rows], outputs: &[&out], at })? };
     drop(guard);

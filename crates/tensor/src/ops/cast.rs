@@ -1,17 +1,17 @@
 //! Copies: to another dtype, into another tensor, into rows, to another device.
 
 use crate::backend::backend_for;
-use crate::layout::MemoryFormat;
 use crate::op::{Infer, Meta, Metas};
-use crate::shape::inverse;
 use crate::{DType, Device, Result, Scalar, Tensor, dispatch, dispatch_into, ensure, no_grad};
 use smallvec::SmallVec;
 
-/// A copy in dtype `dtype`.
+/// A copy in dtype `dtype`, whose dimensions lie in memory as the input's do.
 #[derive(Clone, Copy, Debug)]
 pub struct Cast {
     /// The dtype of the copy.
     pub dtype: DType,
+    /// It lies in rows, whatever the input's order.
+    pub rows: bool,
 }
 
 impl Infer for Cast {
@@ -86,10 +86,11 @@ impl Tensor {
     /// Where the system has no memory for the result.
     #[track_caller]
     pub fn to_dtype(&self, dtype: DType) -> Result<Tensor> {
-        if self.dtype() == dtype { Ok(self.clone()) } else { dispatch(Cast { dtype }, &[self]) }
+        if self.dtype() == dtype { Ok(self.clone()) } else { dispatch(Cast { dtype, rows: false }, &[self]) }
     }
 
-    /// Its own copy, in rows or, where this is in channels-last order, in that: `torch.clone`. Gradients pass through.
+    /// Its own copy, without gaps, whose dimensions lie in memory in the order that they have here: `torch.clone`. Gradients
+    /// pass through.
     ///
     /// ```
     /// # use flambeau_tensor::tensor;
@@ -103,19 +104,13 @@ impl Tensor {
     /// Where the system has no memory for the result.
     #[track_caller]
     pub fn copy(&self) -> Result<Tensor> {
-        match MemoryFormat::channels_last(self.rank()).and_then(|format| format.order(self.rank())) {
-            Some(order) if self.layout().is_channels_last() => {
-                let back = inverse(&order);
-                self.permute(order)?.rows()?.permute(back)
-            }
-            _ => self.rows(),
-        }
+        dispatch(Cast { dtype: self.dtype(), rows: false }, &[self])
     }
 
     /// Its own copy, in rows.
     #[track_caller]
     pub(crate) fn rows(&self) -> Result<Tensor> {
-        dispatch(Cast { dtype: self.dtype() }, &[self])
+        dispatch(Cast { dtype: self.dtype(), rows: true }, &[self])
     }
 
     /// With its elements in rows: itself where they are so already.
@@ -149,7 +144,7 @@ impl Tensor {
             &here
         };
         let source = source.expand(self.shape())?;
-        dispatch_into("copy_", Cast { dtype: self.dtype() }, &[&source], self)?;
+        dispatch_into("copy_", Cast { dtype: self.dtype(), rows: false }, &[&source], self)?;
         Ok(self)
     }
 

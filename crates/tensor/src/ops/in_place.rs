@@ -23,7 +23,7 @@ impl Tensor {
             result.dtype(),
             self.dtype()
         );
-        dispatch_into(op, Cast { dtype: self.dtype() }, &[result], self)?;
+        dispatch_into(op, Cast { dtype: self.dtype(), rows: false }, &[result], self)?;
         Ok(self)
     }
 }

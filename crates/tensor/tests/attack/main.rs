@@ -223,7 +223,7 @@ fn attack_methods(threads: usize, faults: &mut Vec<String>) -> Vec<String> {
             let what = format!("{name} of {} {:?} (round {round})", x.dtype(), x.shape());
             let call = |x: &Tensor| method(&mut arguments.clone(), &x);
             // In place ops write to their input: each call has one of its own.
-            let rows = guarded(&what, faults, || call(&x.copy()?));
+            let rows = guarded(&what, faults, || call(&x.contiguous()?.copy()?));
             let apart = guarded(&what, faults, || call(&strided(&x)));
             if rows != apart && !methods::LAYOUT.contains(name) {
                 faults.push(format!("{what}: contiguous {rows}, strided {apart}"));

@@ -225,7 +225,7 @@ const OTHERS: &[Maker] = &[
     // element by element
     |g| {
         let x = g.tensor();
-        (Cast { dtype: g.dtype() }.into(), vec![x])
+        (Cast { dtype: g.dtype(), rows: g.one_in(2) }.into(), vec![x])
     },
     |g| {
         let x = g.tensor();

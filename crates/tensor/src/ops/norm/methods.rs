@@ -241,7 +241,7 @@ fn follow(running: [Option<&Tensor>; 2], outputs: &Outputs, (n, momentum): (usiz
             ensure!(fits, Argument, "batch_norm", "an interpreter answered with statistics of another kind");
         }
         moved.iter().try_for_each(|(running, next)| {
-            dispatch_into("copy_", Cast { dtype: running.dtype() }, &[next], running)
+            dispatch_into("copy_", Cast { dtype: running.dtype(), rows: false }, &[next], running)
         })
     })
 }

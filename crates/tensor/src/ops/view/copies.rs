@@ -1,4 +1,4 @@
-//! What views show, in memory of its own: PyTorch's `…_copy`, for those who must not alias; and shapes, dtypes and values
+//! What views show, in memory of its own and in rows: PyTorch's `…_copy`, for those who must not alias; and shapes, dtypes and values
 //! taken over from another tensor.
 
 use super::*;
@@ -15,7 +15,7 @@ macro_rules! copies {
                 #[doc = concat!("As [`", stringify!($view), "`](Tensor::", stringify!($view), ").")]
                 #[track_caller]
                 pub fn $name(&self, $($argument: $t),*) -> Result<Tensor> {
-                    self.$view($($argument),*)?.copy()
+                    self.$view($($argument),*)?.rows()
                 }
             )*
         }
@@ -32,7 +32,7 @@ macro_rules! copied_parts {
                 #[doc = concat!("As [`", stringify!($view), "`](Tensor::", stringify!($view), ").")]
                 #[track_caller]
                 pub fn $name(&self, $($argument: $t),*) -> Result<Vec<Tensor>> {
-                    self.$view($($argument),*)?.iter().map(Tensor::copy).collect()
+                    self.$view($($argument),*)?.iter().map(Tensor::rows).collect()
                 }
             )*
         }
