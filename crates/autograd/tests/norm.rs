@@ -6,7 +6,8 @@ mod common;
 use common::{check, close, kernel_is_decomposition, sample, seeded, values};
 use flambeau_autograd::{Autograd, GradOptions, grad_with};
 use flambeau_tensor::{
-    AvgPoolOptions, BatchNormOptions, DType, ErrorKind, MaxPoolOptions, MemoryFormat, Result, Tensor, ops::*,
+    AvgPoolOptions, BatchNormOptions, ConvOptions, ConvTransposeOptions, DType, ErrorKind, MaxPoolOptions,
+    MemoryFormat, Result, Tensor, ops::*,
 };
 
 fn p(seed: u64, n: usize) -> Tensor {
@@ -259,7 +260,7 @@ fn a_constant_group_is_zero_to_the_bit() {
 #[test]
 fn gradients_in_channels_last_order_are_those_of_rows() -> Result<()> {
     type Made = fn(&Tensor, &[&Tensor; 2]) -> Result<Tensor>;
-    let cases: [(&str, Made); 7] = [
+    let cases: [(&str, Made); 11] = [
         ("batch_norm", |x, &[w, b]| x.batch_norm(BatchNormOptions::new().weight(w).bias(b).training(true))),
         ("batch_norm by running statistics", |x, &[w, b]| {
             let (mean, var) =
@@ -273,6 +274,18 @@ fn gradients_in_channels_last_order_are_those_of_rows() -> Result<()> {
         ("avg_pool", |x, &[w, _]| x.avg_pool2d(AvgPoolOptions::new(3).stride(2).padding(1))?.mul(&w.view([5, 1, 1])?)),
         ("adaptive", |x, &[w, _]| x.adaptive_avg_pool2d((3, 2))?.mul(&w.view([5, 1, 1])?)),
         ("group_norm", |x, &[w, b]| x.group_norm(5, Some(w), Some(b), 1e-5)),
+        ("a group of all channels", |x, &[w, b]| x.group_norm(1, Some(w), Some(b), 1e-5)),
+        ("convolution of single elements", |x, &[w, b]| {
+            x.conv2d(&w.mul(&b.exp()?.view([5, 1])?)?.view([5, 5, 1, 1])?, Some(b), ConvOptions::new())
+        }),
+        ("depthwise convolution", |x, &[w, b]| {
+            let weight = w.view([5, 1, 1, 1])?.mul(&seeded(9, &[5, 1, 3, 2], -1.0, 1.0))?;
+            x.conv2d(&weight, Some(b), ConvOptions::new().groups(5).stride((2, 1)).padding((1, 2)).dilation((1, 2)))
+        }),
+        ("transposed depthwise convolution", |x, &[w, b]| {
+            let weight = w.view([5, 1, 1, 1])?.mul(&seeded(9, &[5, 1, 2, 3], -1.0, 1.0))?;
+            x.conv_transpose2d(&weight, Some(b), ConvTransposeOptions::new().groups(5).stride(2).padding(1))
+        }),
     ];
     let (w, b) = (p(3, 5).requires_grad_()?, p(4, 5).requires_grad_()?);
     for (name, f) in cases {

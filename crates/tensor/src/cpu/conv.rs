@@ -3,24 +3,28 @@
 //! Nothing is unrolled into columns: register tiles read a padded copy of the source at fixed offsets
 //! (`gather`: forward and input gradient; `winograd`: the same for 3×3 kernels at stride one of many channels;
 //! `weights` and `tiles`: the weight's gradient; `window`: the geometry).
+//! Images in channels-last order are put into rows and back, but for what is as easily computed as they lie (`pixels`).
 //! `f32` and `f64` are computed as they are, half precision in `f32` (`halves`: what of `f16` is rounded on the way),
 //! complex numbers as four real convolutions, integers by plain loops.
 
 mod gather;
 mod halves;
+mod pixels;
 mod tiles;
 mod weights;
 mod window;
 mod winograd;
 
+use super::floats::compute;
 use super::lanes::by_dtype;
 use super::math::Float;
 use super::matmul::{self, narrow, widen};
 use super::micro::Real;
 use super::scratch::Scratch;
+use super::view::by_pixels;
 use super::{CpuKernel, Dst, Src, list};
 use crate::dtype::Stored;
-use crate::ops::{Conv, ConvInputGrad, ConvWeightGrad, Geometry};
+use crate::ops::{Conv, ConvInputGrad, ConvWeightGrad, Dim, Geometry, InPixels};
 use crate::{DType, Result};
 use gather::{Gather, Place};
 use num_complex::Complex;
@@ -313,31 +317,70 @@ macro_rules! computed {
     }};
 }
 
+/// Where the first `images` inputs lie in channels-last order, as the output does, and `how` says so, computes `pixels`
+/// of them, else `rows`.
+fn by_order(
+    (images, how): (usize, Option<InPixels>),
+    inputs: &[Src<'_>],
+    outputs: &mut [Dst<'_>],
+    pixels: impl FnOnce(InPixels, &[Src<'_>], &mut Dst<'_>) -> Result<()>,
+    rows: impl FnOnce(&[Src<'_>], &mut Dst<'_>) -> Result<()>,
+) -> Result<()> {
+    match how {
+        None => rows(inputs, &mut outputs[0]),
+        Some(how) => by_pixels(images, inputs, outputs, |inputs, outputs, matrices| match matrices {
+            true => pixels(how, inputs, &mut outputs[0]),
+            false => rows(inputs, &mut outputs[0]),
+        }),
+    }
+}
+
 impl CpuKernel for Conv {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-        let g = self.geometry("conv", inputs[0].shape(), inputs[1].shape())?;
-        computed!(inputs, &mut outputs[0], |T, xs, out| T::forward(&g, xs[0], xs[1], xs.get(2).copied(), out))
+        let (g, dtype) = (self.geometry("conv", inputs[0].shape(), inputs[1].shape())?, inputs[0].dtype());
+        by_order(
+            (1, g.in_pixels(dtype)),
+            inputs,
+            outputs,
+            |how, inputs, out| compute!("conv", dtype, pixels::forward(&g, how, inputs, out)),
+            |inputs, out| computed!(inputs, out, |T, xs, out| T::forward(&g, xs[0], xs[1], xs.get(2).copied(), out)),
+        )
     }
 }
 
 impl CpuKernel for ConvInputGrad {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let (g, dtype) = (self.geometry(inputs[0].shape(), inputs[1].shape())?, inputs[0].dtype());
-        if dtype == DType::F16 {
-            return widened(inputs, &mut outputs[0], |xs, out| {
-                halves::input(&g, xs[0], xs[1], out).map(|()| add_bias(&g, xs.get(2), out))
-            });
-        }
-        computed!(inputs, &mut outputs[0], |T, xs, out| {
-            T::input(&g, xs[0], xs[1], out).map(|()| add_bias(&g, xs.get(2), out))
-        })
+        by_order(
+            (1, g.in_pixels(dtype).filter(|_| !dtype.is_half())),
+            inputs,
+            outputs,
+            |how, inputs, out| compute!("conv", dtype, pixels::input(&g, how, inputs, out)),
+            |inputs, out| {
+                if dtype == DType::F16 {
+                    return widened(inputs, out, |xs, out| {
+                        halves::input(&g, xs[0], xs[1], out).map(|()| add_bias(&g, xs.get(2), out))
+                    });
+                }
+                computed!(inputs, out, |T, xs, out| {
+                    T::input(&g, xs[0], xs[1], out).map(|()| add_bias(&g, xs.get(2), out))
+                })
+            },
+        )
     }
 }
 
 impl CpuKernel for ConvWeightGrad {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-        let g = self.geometry(inputs[0].shape(), inputs[1].shape())?;
-        if inputs[0].dtype() == DType::F16 {
+        let (g, dtype) = (self.geometry(inputs[0].shape(), inputs[1].shape())?, inputs[0].dtype());
+        let images = inputs.iter().all(|x| x.is_channels_last());
+        if let Some(how) = g.in_pixels(dtype).filter(|_| images && !dtype.is_half()) {
+            // Of images that lie so, both matrices; the gradient is in rows.
+            return by_pixels(2, inputs, &mut [], |inputs, _, _| {
+                compute!("conv", dtype, pixels::weight(&g, how, inputs, &mut outputs[0]))
+            });
+        }
+        if dtype == DType::F16 {
             return widened(inputs, &mut outputs[0], |xs, out| halves::weight(&g, xs[0], xs[1], out));
         }
         computed!(inputs, &mut outputs[0], |T, xs, out| T::weight(&g, xs[0], xs[1], out))
@@ -347,7 +390,6 @@ impl CpuKernel for ConvWeightGrad {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::Dim;
 
     fn numbers(n: usize, seed: usize) -> Vec<f32> {
         (0..n).map(|i| ((i * 31 + i * i % 7 + seed * 5) % 9) as f32 - 4.0).collect()

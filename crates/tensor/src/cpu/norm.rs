@@ -1,7 +1,8 @@
 //! Kernels of layer, root-mean-square, batch, group and instance norm, and of the gradients through them.
 //!
 //! Batch, group and instance norm are [`planes`](super::planes); the others go row by row, the row staying
-//! in cache between its sums and its result. To a batch norm, images in channels-last order are a batch of pixels.
+//! in cache between its sums and its result. To a batch norm, images in channels-last order are a batch of pixels, to the
+//! others a matrix of pixels by channels for each sample.
 
 use super::floats::{self, Compute, compute, each, read, sum, sum_of, sum_of3, write};
 use super::planes::{Gradients, Over, Planes};
@@ -392,16 +393,25 @@ impl CpuKernel for BatchNorm {
     }
 }
 
+impl GroupNorm {
+    /// What shares a statistic, of images of `shape`.
+    fn over(&self, shape: &[usize]) -> Over {
+        Over::Group((shape[1] / self.groups).max(1))
+    }
+}
+
 impl CpuKernel for GroupNorm {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-        let shape = inputs[0].shape();
-        let planes = Planes::new(shape, Over::Group((shape[1] / self.groups).max(1)));
-        planes.check_room(Self::NAME)?;
-        compute!(
-            Self::NAME,
-            inputs[0].dtype(),
-            forward_planes(planes, (self.eps, false), self.weight, self.bias, inputs, outputs)
-        )
+        let planes = Planes::new(inputs[0].shape(), self.over(inputs[0].shape()));
+        by_pixels(1, inputs, outputs, |inputs, outputs, pixels| {
+            let planes = planes.in_pixels(pixels);
+            planes.check_room(Self::NAME)?;
+            compute!(
+                Self::NAME,
+                inputs[0].dtype(),
+                forward_planes(planes, (self.eps, false), self.weight, self.bias, inputs, outputs)
+            )
+        })
     }
 }
 
@@ -438,13 +448,12 @@ impl CpuKernel for BatchNormBackward {
 
 impl CpuKernel for GroupNormBackward {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
-        let shape = inputs[1].shape();
-        let planes = Planes::new(shape, Over::Group((shape[1] / self.of.groups).max(1)));
-        planes.check_room(Self::NAME)?;
-        compute!(
-            Self::NAME,
-            inputs[1].dtype(),
-            backward_planes(planes, (self.of.eps, true, false), self.needs, inputs, outputs)
-        )
+        let planes = Planes::new(inputs[1].shape(), self.of.over(inputs[1].shape()));
+        by_pixels(2, inputs, outputs, |inputs, outputs, pixels| {
+            let planes = planes.in_pixels(pixels);
+            planes.check_room(Self::NAME)?;
+            let how = (self.of.eps, true, false);
+            compute!(Self::NAME, inputs[1].dtype(), backward_planes(planes, how, self.needs, inputs, outputs))
+        })
     }
 }

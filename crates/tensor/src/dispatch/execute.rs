@@ -7,7 +7,7 @@ use super::{Call, Output, dispatch};
 use crate::backend::{Backend, Ran, Work, backend_for};
 use crate::layout::{MemoryFormat, memory_order};
 use crate::op::{Meta, Op, Outputs};
-use crate::ops::{Cast, Detach, Transfer};
+use crate::ops::{Cast, ConvGeometry, Detach, Transfer};
 use crate::shape::{DimList, Strides, same_shape};
 use crate::storage::{Guard, lock_for_op};
 use crate::tensor::View;
@@ -357,9 +357,9 @@ fn order_of_operands(op: &Op, inputs: &[&Tensor], shape: &[usize]) -> Option<Dim
             let order = memory_order(shape, &strides.iter().map(|s| &s[..]).collect::<SmallVec<[&[usize]; 3]>>());
             (!Layout::in_order(shape, &order).is_contiguous()).then_some(order)
         }
-        Op::Conv(_) | Op::ConvInputGrad(_) | Op::MaxPool(_) | Op::MaxPoolBackward(_) | Op::AvgPool(_) => {
-            images(inputs.first())
-        }
+        // Led by the weight, too.
+        Op::Conv(_) | Op::ConvInputGrad(_) => images(inputs.first()).or_else(|| images(inputs.get(1))),
+        Op::MaxPool(_) | Op::MaxPoolBackward(_) | Op::AvgPool(_) => images(inputs.first()),
         Op::AvgPoolBackward(_) | Op::BatchNorm(_) | Op::GroupNorm(_) => images(inputs.first()),
         Op::Interpolate(_) | Op::InterpolateBackward(_) => images(inputs.first()),
         Op::BatchNormBackward(_) | Op::GroupNormBackward(_) => images(inputs.get(1)),
@@ -373,14 +373,19 @@ fn broadcasts_to(from: &[usize], shape: &[usize]) -> bool {
     from.len() <= shape.len() && from.iter().rev().zip(shape.iter().rev()).all(|(a, b)| a == b || *a == 1)
 }
 
-/// True where the CPU's kernel computes in channels-last order, so that nothing is to be put into another: batch norm
-/// and pools of batches of images, of which all lie so.
+/// True where the CPU's kernel computes in channels-last order, so that nothing is to be put into another: batch and group
+/// norm, pools and some convolutions of batches of images, of which all lie so.
 fn writes_channels_last(op: &Op, inputs: &[&Tensor]) -> bool {
     let images = |count: usize| inputs.len() >= count && inputs[..count].iter().all(|x| x.layout().is_channels_last());
     let pools = |rank: usize| inputs.first().is_some_and(|x| x.rank() == rank + 2);
+    let in_pixels = |g: Result<ConvGeometry>| g.is_ok_and(|g| g.in_pixels(inputs[0].dtype()).is_some());
     match op {
-        Op::BatchNorm(_) => images(1),
-        Op::BatchNormBackward(_) => images(2),
+        Op::Conv(op) => images(1) && in_pixels(op.geometry("conv", inputs[0].shape(), inputs[1].shape())),
+        Op::ConvInputGrad(op) => {
+            images(1) && !inputs[0].dtype().is_half() && in_pixels(op.geometry(inputs[0].shape(), inputs[1].shape()))
+        }
+        Op::BatchNorm(_) | Op::GroupNorm(_) => images(1),
+        Op::BatchNormBackward(_) | Op::GroupNormBackward(_) => images(2),
         Op::MaxPool(op) => pools(op.windows.rank()) && images(1) && inputs[0].numel() <= i32::MAX as usize,
         Op::MaxPoolBackward(op) => pools(op.size.given().len()) && images(2),
         Op::AvgPool(op) => pools(op.windows.rank()) && images(1),

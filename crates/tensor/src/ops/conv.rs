@@ -82,7 +82,29 @@ pub struct ConvGeometry {
 
 pub(crate) use {ConvDim as Dim, ConvGeometry as Geometry};
 
+/// How the CPU computes a convolution of images in channels-last order as they lie.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum InPixels {
+    /// The kernel has one element: pixels by channels, times channels by features.
+    Product,
+    /// Each channel for itself.
+    Depthwise,
+}
+
 impl ConvGeometry {
+    /// How it is computed with the channels of each pixel side by side, where the CPU does not put them in rows for it.
+    pub(crate) fn in_pixels(&self, dtype: DType) -> Option<InPixels> {
+        let one = |d: &ConvDim| {
+            *d == ConvDim { input: d.input, output: d.input, kernel: 1, stride: 1, padding: 0, dilation: d.dilation }
+        };
+        match (self.groups, self.channels, self.features) {
+            _ if !dtype.is_float() || self.batch == 0 => None,
+            (1, ..) => self.dims.iter().all(one).then_some(InPixels::Product),
+            (_, 1, 1) => Some(InPixels::Depthwise),
+            _ => None,
+        }
+    }
+
     /// The output's shape.
     pub fn output(&self) -> Shape {
         let mut shape = Shape::from_slice(&[self.batch, self.groups * self.features]);

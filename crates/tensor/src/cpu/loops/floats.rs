@@ -19,10 +19,10 @@ impl Compute for f64 {}
 
 /// Calls `$go::<f32>` or `$go::<f64>`, whichever a tensor of floating-point `$dtype` computes in.
 macro_rules! compute {
-    ($op:expr, $dtype:expr, $go:ident($($arg:expr),* $(,)?)) => {
+    ($op:expr, $dtype:expr, $($go:ident)::+($($arg:expr),* $(,)?)) => {
         match $crate::cpu::lanes::LaneKind::of($dtype) {
-            $crate::cpu::lanes::LaneKind::F32 => $go::<f32>($($arg),*),
-            $crate::cpu::lanes::LaneKind::F64 => $go::<f64>($($arg),*),
+            $crate::cpu::lanes::LaneKind::F32 => $($go)::+::<f32>($($arg),*),
+            $crate::cpu::lanes::LaneKind::F64 => $($go)::+::<f64>($($arg),*),
             _ => $crate::bail!(DType, $op, "not defined for {}", $dtype),
         }
     };

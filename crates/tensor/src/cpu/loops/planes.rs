@@ -3,7 +3,8 @@
 //! `[samples, channels, …]` is a row of planes, one for each sample and channel. Each plane belongs to one
 //! statistic: that of its channel over the batch, or that of its group of channels within the sample. What
 //! is summed is summed block by block and joined in a fixed order, in `f64`. Planes of a few elements
-//! would be all overhead: there, batch norm goes along the rows of a matrix instead.
+//! would be all overhead: there, batch norm goes along the rows of a matrix instead. So does group norm of images in
+//! channels-last order, of which each sample is a matrix of pixels by channels.
 
 use super::floats::{Compute, each, each2, sum, sum_of};
 use super::par;
@@ -34,6 +35,8 @@ pub(in crate::cpu) struct Planes {
     size: usize,
     channels: usize,
     over: Over,
+    /// Do the channels of a pixel lie side by side?
+    pixels: bool,
 }
 
 /// Mean and variance of each statistic.
@@ -43,7 +46,8 @@ pub(in crate::cpu) struct Moments {
     pub(in crate::cpu) variance: Vec<f64>,
 }
 
-/// The sums that gradients are made of: Σ g and Σ g (x − mean), for each plane (or column).
+/// The sums that gradients are made of: Σ g and Σ g (x − mean), for each plane (or, where all samples are one set of rows,
+/// for each channel).
 struct Sums {
     g: Vec<f64>,
     gx: Vec<f64>,
@@ -58,11 +62,38 @@ pub(in crate::cpu) struct Gradients<'a, T> {
 
 impl Planes {
     pub(in crate::cpu) fn new(shape: &[usize], over: Over) -> Planes {
-        Planes { planes: shape[0] * shape[1], size: shape[2..].iter().product(), channels: shape[1], over }
+        let (planes, size) = (shape[0] * shape[1], shape[2..].iter().product());
+        Planes { planes, size, channels: shape[1], over, pixels: false }
     }
 
+    /// With the channels of each pixel side by side in memory, or not.
+    pub(in crate::cpu) fn in_pixels(self, pixels: bool) -> Planes {
+        Planes { pixels, ..self }
+    }
+
+    /// Is it passed as a matrix, row by row? The rows come in [`sets`](Planes::sets), in each of which a column belongs
+    /// to one plane.
     fn by_rows(self) -> bool {
-        self.over == Over::Batch && self.size < SMALL
+        self.pixels || self.over == Over::Batch && self.size < SMALL
+    }
+
+    /// Sets of rows: the samples, or one of which each sample is a row.
+    fn sets(self) -> usize {
+        if self.pixels { self.planes / self.channels.max(1) } else { 1 }
+    }
+
+    /// Rows of a set.
+    fn rows(self) -> usize {
+        if self.pixels { self.size } else { self.planes / self.channels.max(1) }
+    }
+
+    /// Columns of a channel.
+    fn columns_each(self) -> usize {
+        if self.pixels { 1 } else { self.size }
+    }
+
+    fn width(self) -> usize {
+        self.channels * self.columns_each()
     }
 
     /// How many statistics there are.
@@ -101,8 +132,7 @@ impl Planes {
     /// There must be memory for the statistics of all blocks, which a tensor without elements may have many of.
     pub(in crate::cpu) fn check_room(self, op: &'static str) -> Result<()> {
         let statistics = if self.by_rows() {
-            let samples = self.planes / self.channels.max(1);
-            samples.div_ceil(self.rows_together()).saturating_mul(self.channels * self.size)
+            (self.sets() * self.row_blocks()).saturating_mul(self.width())
         } else {
             self.planes.saturating_mul(self.blocks())
         };
@@ -155,12 +185,13 @@ impl Planes {
                 let (scale, shift) = coefficients(c);
                 (T::from_f64(scale), T::from_f64(shift))
             });
-            let width = scale.len();
+            let (width, rows) = (self.width(), self.rows());
             par::chunks(y, width, width, |row, y| {
-                let x = &x[row * width..][..width];
+                let (x, set) = (&x[row * width..][..width], row / rows * width);
+                let (scale, shift) = (&scale[set..][..width], &shift[set..][..width]);
                 par::simd(
                     #[inline(always)]
-                    || y.iter_mut().zip(x).zip(&scale).zip(&shift).for_each(|(((y, x), a), b)| *y = *x * *a + *b),
+                    || y.iter_mut().zip(x).zip(scale).zip(shift).for_each(|(((y, x), a), b)| *y = *x * *a + *b),
                 );
             });
             return;
@@ -180,22 +211,41 @@ impl Planes {
         plane % self.channels
     }
 
-    /// The values of `f` for each channel, spread over the columns of the matrix `[samples, channels · size]`.
+    /// The values of `f` for the plane of each column, set by set.
     fn columns<T>(self, f: impl Fn(usize) -> (T, T)) -> (Vec<T>, Vec<T>) {
-        (0..self.channels * self.size).map(|i| f(i / self.size)).unzip()
+        (0..self.sets() * self.width()).map(|i| f(i / self.columns_each())).unzip()
     }
 
-    /// Rows of the matrix in one block of sums.
+    /// Rows in one block of sums.
     fn rows_together(self) -> usize {
-        (par::GRAIN / (self.channels * self.size).max(1)).max(self.planes / self.channels.max(1) / 64).max(1)
+        (par::GRAIN / self.width().max(1)).max(self.rows() / 64).max(1)
+    }
+
+    /// Blocks of a set.
+    fn row_blocks(self) -> usize {
+        self.rows().div_ceil(self.rows_together())
+    }
+
+    /// The elements of block `i`, counted through all sets.
+    fn row_block(self, i: usize) -> Range<usize> {
+        let (width, rows, together) = (self.width(), self.rows(), self.rows_together());
+        let (first, block) = (i / self.row_blocks() * rows, i % self.row_blocks());
+        (first + block * together) * width..(first + ((block + 1) * together).min(rows)) * width
+    }
+
+    /// The planes whose columns are a statistic's: as [`members`](Planes::members), of one set where that is all.
+    fn members_of_sets(self, statistic: usize) -> Range<usize> {
+        match self.over {
+            Over::Batch => statistic..statistic + 1,
+            Over::Group(channels) => statistic * channels..(statistic + 1) * channels,
+        }
     }
 
     fn moments_by_rows<T: Compute>(self, x: &[T]) -> Moments {
-        let (width, rows) = (self.channels * self.size, self.rows_together());
-        let blocks = (x.len() / width.max(1)).div_ceil(rows);
-        let mut parts = vec![T::ZERO; blocks * 2 * width];
-        par::chunks(&mut parts, 2 * width, 2 * rows * width, |i, part| {
-            let x = &x[i * rows * width..((i + 1) * rows * width).min(x.len())];
+        let (width, blocks, each) = (self.width(), self.row_blocks(), self.columns_each());
+        let mut parts = vec![T::ZERO; self.sets() * blocks * 2 * width];
+        par::chunks(&mut parts, 2 * width, 2 * self.rows_together() * width, |i, part| {
+            let x = &x[self.row_block(i)];
             let (mean, squares) = part.split_at_mut(width);
             let n = T::from_f64((x.len() / width) as f64);
             par::simd(
@@ -209,11 +259,14 @@ impl Planes {
                 },
             );
         });
-        let samples = x.len() / width.max(1);
-        let joined = (0..self.channels).map(|c| {
-            let of = (0..blocks).flat_map(|b| (c * self.size..(c + 1) * self.size).map(move |column| (b, column)));
+        let joined = (0..self.statistics()).map(|s| {
+            // Block by block, the columns of all its planes.
+            let planes = self.members_of_sets(s);
+            let set = planes.start / self.channels;
+            let columns = planes.start % self.channels * each..(planes.start % self.channels + planes.len()) * each;
+            let of = (set * blocks..(set + 1) * blocks).flat_map(|b| columns.clone().map(move |column| (b, column)));
             join(of.map(|(b, column)| {
-                let n = rows.min(samples - b * rows) as f64;
+                let n = (self.row_block(b).len() / width) as f64;
                 (n, parts[b * 2 * width + column].to_f64(), parts[(b * 2 + 1) * width + column].to_f64())
             }))
         });
@@ -264,7 +317,10 @@ impl Planes {
                     let w = weight(self.channel(p));
                     (t.0 + w * sums.g[p], t.1 + w * sums.gx[p])
                 };
-                let (a, b) = if self.by_rows() { add((0.0, 0.0), s) } else { self.members(s).fold((0.0, 0.0), add) };
+                let (a, b) = match self.by_rows() {
+                    true => self.members_of_sets(s).fold((0.0, 0.0), add),
+                    false => self.members(s).fold((0.0, 0.0), add),
+                };
                 (a / self.count() * rstd[s], b / self.count() * rstd[s] * rstd[s] * rstd[s])
             })
             .collect();
@@ -284,18 +340,18 @@ impl Planes {
         coefficients: impl Fn(usize) -> (f64, f64, f64) + Sync,
     ) {
         if self.by_rows() {
-            let width = self.channels * self.size;
+            let (width, rows) = (self.width(), self.rows());
             let (scale, shift): (Vec<T>, Vec<T>) =
                 self.columns(|p| (T::from_f64(coefficients(p).0), T::from_f64(coefficients(p).1)));
             let (along, mean): (Vec<T>, Vec<T>) =
-                self.columns(|p| (T::from_f64(coefficients(p).2), T::from_f64(mean[p])));
+                self.columns(|p| (T::from_f64(coefficients(p).2), T::from_f64(mean[self.statistic(p)])));
             par::chunks(gx, width, 2 * width, |row, gx| {
-                let (g, x) = (&g[row * width..][..width], &x[row * width..][..width]);
+                let (g, x, set) = (&g[row * width..][..width], &x[row * width..][..width], row / rows * width);
                 par::simd(
                     #[inline(always)]
                     || {
-                        let (scale, shift, along, mean) =
-                            (&scale[..width], &shift[..width], &along[..width], &mean[..width]);
+                        let (scale, shift) = (&scale[set..][..width], &shift[set..][..width]);
+                        let (along, mean) = (&along[set..][..width], &mean[set..][..width]);
                         for i in 0..width {
                             gx[i] = scale[i] * g[i] - shift[i] - along[i] * (x[i] - mean[i]);
                         }
@@ -331,33 +387,31 @@ impl Planes {
         Sums { g: total(0), gx: total(1) }
     }
 
-    /// As [`sums`](Planes::sums), joined to one for each channel.
+    /// As [`sums`](Planes::sums), the columns of a channel joined.
     fn sums_by_rows<T: Compute>(self, g: &[T], x: &[T], mean: &[f64]) -> Sums {
-        let (width, rows) = (self.channels * self.size, self.rows_together());
-        let (mean, _): (Vec<T>, Vec<T>) = self.columns(|c| (T::from_f64(mean[c]), T::ZERO));
-        let blocks = (x.len() / width.max(1)).div_ceil(rows);
-        let mut parts = vec![T::ZERO; blocks * 2 * width];
-        par::chunks(&mut parts, 2 * width, 2 * rows * width, |i, part| {
-            let at = i * rows * width..((i + 1) * rows * width).min(x.len());
-            let (g, x) = (&g[at.clone()], &x[at]);
+        let (width, blocks) = (self.width(), self.row_blocks());
+        let (mean, _): (Vec<T>, Vec<T>) = self.columns(|p| (T::from_f64(mean[self.statistic(p)]), T::ZERO));
+        let mut parts = vec![T::ZERO; self.sets() * blocks * 2 * width];
+        par::chunks(&mut parts, 2 * width, 2 * self.rows_together() * width, |i, part| {
+            let (g, x) = (&g[self.row_block(i)], &x[self.row_block(i)]);
+            let mean = &mean[i / blocks * width..][..width];
             let (sum, along) = part.split_at_mut(width);
             par::simd(
                 #[inline(always)]
                 || {
                     for (g, x) in g.chunks_exact(width).zip(x.chunks_exact(width)) {
                         sum.iter_mut().zip(g).for_each(|(s, g)| *s += *g);
-                        along.iter_mut().zip(g).zip(x).zip(&mean).for_each(|(((s, g), x), m)| *s += *g * (*x - *m));
+                        along.iter_mut().zip(g).zip(x).zip(mean).for_each(|(((s, g), x), m)| *s += *g * (*x - *m));
                     }
                 },
             );
         });
         let total = |k: usize| {
-            let mut total = vec![0.0; self.channels];
-            for part in parts.chunks_exact(2 * width) {
-                part[k * width..(k + 1) * width]
-                    .iter()
-                    .enumerate()
-                    .for_each(|(i, s)| total[i / self.size] += s.to_f64());
+            let mut total = vec![0.0; self.sets() * self.channels];
+            for (i, part) in parts.chunks_exact(2 * width).enumerate() {
+                let total = &mut total[i / blocks * self.channels..][..self.channels];
+                let columns = part[k * width..(k + 1) * width].iter().enumerate();
+                columns.for_each(|(i, s)| total[i / self.columns_each()] += s.to_f64());
             }
             total
         };
@@ -399,6 +453,7 @@ mod tests {
             ([9000, 3, 2], Over::Batch),
             ([2, 6, 5], Over::Group(3)),
             ([2, 6, 5], Over::Group(1)),
+            ([2, 8, 9000], Over::Group(2)),
         ] {
             let planes = Planes::new(&shape, over);
             let x: Vec<f64> =
@@ -412,6 +467,18 @@ mod tests {
                 assert!(
                     (found.mean[s] - mean).abs() < 1e-9 && (found.variance[s] - variance).abs() < 1e-9 * variance,
                     "{shape:?} {over:?}"
+                );
+            }
+            if let Over::Group(_) = over {
+                // The same numbers, the channels of a pixel side by side.
+                let [n, c, size] = shape;
+                let turned: Vec<f64> =
+                    (0..x.len()).map(|i| x[(i / (c * size) * c + i % c) * size + i / c % size]).collect();
+                let in_pixels = planes.in_pixels(true).moments(&turned);
+                let near = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-9 * b.abs());
+                assert!(
+                    near(&in_pixels.mean, &found.mean) && near(&in_pixels.variance, &found.variance),
+                    "{n} {over:?}"
                 );
             }
         }

@@ -36,6 +36,11 @@ impl<'a> Src<'a> {
         self.0.is_contiguous()
     }
 
+    /// Images in channels-last order that are not in rows as well.
+    pub(crate) fn is_channels_last(&self) -> bool {
+        self.0.layout().is_channels_last()
+    }
+
     #[inline]
     pub(crate) fn dtype(&self) -> DType {
         self.0.dtype()
@@ -186,7 +191,7 @@ pub(crate) fn by_pixels<R>(
     outputs: &mut [Dst<'_>],
     f: impl FnOnce(&[Src<'_>], &mut [Dst<'_>], bool) -> R,
 ) -> R {
-    let Some(first) = inputs[..images].first().filter(|x| x.layout().is_channels_last()) else {
+    let Some(first) = inputs[..images].first().filter(|x| x.is_channels_last()) else {
         return f(inputs, outputs, false);
     };
     let rank = first.layout().rank();
