@@ -307,7 +307,10 @@ fn run_one(op: &Op, inputs: &[&Tensor], at: At) -> Result<Tensor> {
     };
     let order = kept_order(op, inputs, &meta.shape);
     let writes = order.is_some() && (op.is_elementwise() || writes_channels_last(op, inputs));
-    let out = uninit_in_order(op, meta, device, order.as_deref().filter(|_| writes))?;
+    let out = match &order {
+        Some(order) if writes => uninit_in_order(op, meta, device, Some(order))?,
+        _ => Tensor::uninit(op.name(), &meta.shape, meta.dtype, device)?,
+    };
     let mut guard = Guard::default();
     guard.lock_all(op.name(), inputs, &[])?;
     // SAFETY: the output is as inferred and fresh, inputs are locked to read; an elementwise op writes any layout, and

@@ -5,7 +5,7 @@
 
 use crate::dtype::Category;
 use crate::op::{Infer, Meta, Metas, Op};
-use crate::shape::broadcast_shapes;
+use crate::shape::{broadcast_shapes, same_shape};
 use crate::{DType, Device, Result, Scalar, Tensor, bail, dispatch, dispatch_into, ensure};
 use std::borrow::Cow;
 
@@ -322,22 +322,22 @@ enum Takes {
 }
 
 fn infer(name: &'static str, takes: Takes, truth: bool, scalar: ScalarOperand, inputs: &[&Tensor]) -> Result<Metas> {
-    let mut meta = match (scalar.value(), inputs) {
-        (None, [a, b]) => {
+    let mut meta = match (scalar, inputs) {
+        (ScalarOperand::None, [a, b]) => {
             ensure!(a.dtype() == b.dtype(), DType, name, "the operands are {} and {}", a.dtype(), b.dtype());
-            if broadcasts_to(b.shape(), a.shape()) {
+            if same_shape(a.shape(), b.shape()) || broadcasts_to(b.shape(), a.shape()) {
                 Meta::like(a)
             } else {
                 Meta { shape: broadcast_shapes(name, a.shape(), b.shape())?, dtype: a.dtype() }
             }
         }
-        (Some(value), [x]) => {
+        (ScalarOperand::Left(value) | ScalarOperand::Right(value), [x]) => {
             let fits = value.category() <= x.dtype().category();
             ensure!(fits, DType, name, "the number {value} is of a higher kind than the {} tensor", x.dtype());
             Meta::like(x)
         }
         (number, _) => {
-            let wanted = 2 - usize::from(number.is_some());
+            let wanted = 2 - usize::from(number != ScalarOperand::None);
             bail!(Argument, name, "takes {wanted} tensors, not {}", inputs.len())
         }
     };
