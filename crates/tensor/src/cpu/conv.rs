@@ -352,7 +352,7 @@ impl CpuKernel for ConvInputGrad {
     fn run(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) -> Result<()> {
         let (g, dtype) = (self.geometry(inputs[0].shape(), inputs[1].shape())?, inputs[0].dtype());
         by_order(
-            (1, g.in_pixels(dtype).filter(|_| !dtype.is_half())),
+            (1, g.in_pixels(dtype).filter(|_| !dtype.is_half() && inputs.len() == 2)),
             inputs,
             outputs,
             |how, inputs, out| compute!("conv", dtype, pixels::input(&g, how, inputs, out)),
