@@ -112,8 +112,9 @@ const MANY: usize = 4;
 fn is_plain(query: &Tensor, key: &Tensor, value: &Tensor, options: &Attention<'_>) -> bool {
     let lead = |x: &Tensor, behind: usize| x.shape()[..x.rank().saturating_sub(behind)].to_vec();
     let behind = if options.enable_gqa { 3 } else { 2 };
-    // A few queries, as where a text is written token by token, are not worth the packing of all keys.
-    let many = query.shape()[query.rank() - 2] >= MANY;
+    // A few queries, as where a text is written token by token, are not worth the packing of all keys. Halves are rounded
+    // between the products by the op alone.
+    let many = query.shape()[query.rank() - 2] >= MANY || query.dtype().is_half();
     let alike = many
         && query.rank() == key.rank()
         && lead(query, behind) == lead(key, behind)
