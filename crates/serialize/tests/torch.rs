@@ -121,6 +121,25 @@ fn views_share_their_storage() {
     }
 }
 
+/// `t.conj()` and its imaginary part are views in PyTorch: the file has the numbers of `t`, and says what to do to them.
+#[test]
+fn conjugates_and_negatives_are_made() -> Result<()> {
+    for name in ["lazy.pt", "lazy_legacy.pt"] {
+        let file = torch::load(data(name))?;
+        let parts = |name: &str| -> Result<Vec<f32>> {
+            let t = tensor(&file, name);
+            let t = if t.dtype().is_complex() { t.contiguous()?.view_as_real()? } else { t.clone() };
+            t.contiguous()?.to_vec::<f32>()
+        };
+        assert_eq!(parts("plain")?, [1.0, 2.0, 3.0, -4.0, 0.0, 5.0, 0.0, -1.0, 2.0, 0.0, 7.0, 1.0]);
+        assert_eq!(parts("conj")?, [1.0, -2.0, 3.0, 4.0, 0.0, -5.0, 0.0, 1.0, 2.0, 0.0, 7.0, -1.0]);
+        assert_eq!(parts("turned")?, [3.0, 4.0, 2.0, 0.0, 0.0, -5.0, 7.0, -1.0]);
+        assert_eq!(parts("neg")?, [-2.0, 4.0, -5.0, 1.0, 0.0, -1.0]);
+        assert_eq!(parts("row")?, [1.0, 0.0, -1.0]);
+    }
+    Ok(())
+}
+
 #[test]
 fn types_that_flambeau_lacks_are_widened() {
     let state = load(data("foreign.pt")).expect("loaded");

@@ -36,7 +36,7 @@ use crate::stored::Stored;
 use crate::zip::{self, Archive};
 use flambeau_tensor::{Complex, DType, Error, Result, Tensor};
 use globals::Kind;
-use pickle::{Fault, Heap, Item, Node, Root, View, What};
+use pickle::{Fault, Heap, Item, Lazy, Node, Root, View, What};
 use std::collections::HashMap;
 use std::path::Path;
 use std::rc::Rc;
@@ -176,7 +176,7 @@ struct Unfolding<'a> {
     /// How many views each storage has under each type.
     shared: HashMap<(usize, Stored), usize>,
     /// The storages that several share, as tensors of one dimension.
-    storages: HashMap<(usize, Stored), Tensor>,
+    storages: HashMap<(usize, Stored, Lazy), Tensor>,
     tensors: HashMap<usize, Tensor>,
     budget: usize,
 }
@@ -282,13 +282,13 @@ impl Unfolding<'_> {
             return Ok(tensor.clone());
         }
         let heap = self.heap;
-        let View { root, stored, shape, strides, offset } = &heap.views[place];
+        let View { root, stored, shape, strides, offset, lazy } = &heap.views[place];
         let alone = self.shared.get(&(*root, *stored)) == Some(&1);
         let whole = *offset == 0 && stored.bytes(shape) == Some(heap.roots[*root].bytes) && is_in_rows(shape, strides);
-        let tensor = if shape.contains(&0) || (alone && whole) {
+        let tensor = if shape.contains(&0) || (alone && whole && *lazy == Lazy::default()) {
             self.read(*root, *stored, shape)?
         } else {
-            self.storage(*root, *stored)?.as_strided(&shape[..], &strides[..], *offset)?
+            self.storage(*root, *stored, *lazy)?.as_strided(&shape[..], &strides[..], *offset)?
         };
         self.tensors.insert(place, tensor.clone());
         Ok(tensor)
@@ -297,16 +297,23 @@ impl Unfolding<'_> {
     /// A storage by itself.
     fn part(&mut self, root: usize, offset: usize, numel: usize) -> Result<Tensor> {
         let stored = self.heap.roots[root].stored.unwrap_or(Stored::Is(DType::U8));
-        self.storage(root, stored)?.as_strided(numel, 1, offset)
+        self.storage(root, stored, Lazy::default())?.as_strided(numel, 1, offset)
     }
 
-    fn storage(&mut self, root: usize, stored: Stored) -> Result<Tensor> {
-        if let Some(storage) = self.storages.get(&(root, stored)) {
+    /// All numbers of a storage; those of which something is left to do are others, so they lie apart.
+    fn storage(&mut self, root: usize, stored: Stored, lazy: Lazy) -> Result<Tensor> {
+        if let Some(storage) = self.storages.get(&(root, stored, lazy)) {
             return Ok(storage.clone());
         }
-        let numel = self.heap.roots[root].bytes / stored.width();
-        let storage = self.read(root, stored, &[numel])?;
-        self.storages.insert((root, stored), storage.clone());
+        let storage = if lazy == Lazy::default() {
+            self.read(root, stored, &[self.heap.roots[root].bytes / stored.width()])?
+        } else {
+            let plain = self.storage(root, stored, Lazy::default())?;
+            let conj = if lazy.conj { plain.conj() } else { Ok(plain) };
+            let done = conj.and_then(|x| if lazy.neg { x.neg() } else { Ok(x) });
+            done.map_err(|e| self.source.fault(format!("the metadata of a tensor: {}", e.message())))?
+        };
+        self.storages.insert((root, stored, lazy), storage.clone());
         Ok(storage)
     }
 

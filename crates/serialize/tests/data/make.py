@@ -169,3 +169,11 @@ def main():
 
 
 main()
+
+
+# What is a view of the same numbers in PyTorch, which the file says beside them. A storage has one type in a file.
+z = torch.tensor([[1 + 2j, 3 - 4j, 5j], [-1j, 2, 7 + 1j]])
+neg = z.clone().conj().imag
+lazy = {"plain": z, "conj": z.conj(), "turned": z.conj().t()[1:], "neg": neg, "row": neg[1]}
+torch.save(lazy, path("lazy.pt"))
+torch.save(lazy, path("lazy_legacy.pt"), _use_new_zipfile_serialization=False)

@@ -78,6 +78,14 @@ pub(super) struct View {
     pub(super) shape: Vec<usize>,
     pub(super) strides: Vec<usize>,
     pub(super) offset: usize,
+    pub(super) lazy: Lazy,
+}
+
+/// What PyTorch has not yet done to the numbers of a storage that a tensor shows: `t.conj()` is a view there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Lazy {
+    pub(super) conj: bool,
+    pub(super) neg: bool,
 }
 
 /// What a pickle made.

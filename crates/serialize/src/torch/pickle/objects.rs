@@ -1,7 +1,7 @@
 //! What a pickle calls: the [`Global`]s of the closed list, each done by the machine itself, and references to
 //! storages.
 
-use super::{Done, ITEM, Item, MOST_DIMS, Machine, Node, Root, View};
+use super::{Done, ITEM, Item, Lazy, MOST_DIMS, Machine, Node, Root, View};
 use crate::stored::Stored;
 use crate::torch::globals::{Global, Kind};
 use std::rc::Rc;
@@ -43,14 +43,14 @@ impl Machine<'_> {
             (Global::Size | Global::ScriptList, [items, ..]) => Ok(items.clone()),
             (Global::Device, [Item::Str(kind)]) => Ok(Item::Str(kind.clone())),
             (Global::Device, [Item::Str(kind), Item::Int(index)]) => Ok(Item::Str(format!("{kind}:{index}").into())),
-            (Global::RebuildTensor, [storage, offset, shape, strides, ..]) => {
-                let stored = self.stored(storage);
-                self.view(storage, stored, offset, shape, strides)
+            (Global::RebuildTensor, [storage, offset, shape, strides, rest @ ..]) => {
+                let (stored, lazy) = (self.stored(storage), self.lazy(rest.get(2)));
+                self.view(storage, (stored, lazy), offset, shape, strides)
             }
             (
                 Global::RebuildTensorV3,
-                [storage, offset, shape, strides, _, _, Item::Global(Global::DType(stored)), ..],
-            ) => self.view(storage, Some(*stored), offset, shape, strides),
+                [storage, offset, shape, strides, _, _, Item::Global(Global::DType(stored)), rest @ ..],
+            ) => self.view(storage, (Some(*stored), self.lazy(rest.first())), offset, shape, strides),
             (Global::GetLayout, [Item::Str(layout)]) => match &layout[..] {
                 "torch.sparse_coo" => Ok(Item::Global(Global::SparseCoo)),
                 other => self.unsupported(format!(
@@ -185,10 +185,23 @@ impl Machine<'_> {
         if let Item::Storage { root, .. } = storage { self.heap.roots[*root].stored } else { None }
     }
 
+    /// What the `metadata` of a tensor say.
+    fn lazy(&self, metadata: Option<&Item>) -> Lazy {
+        let Some(Item::Node(place)) = metadata else { return Lazy::default() };
+        let Node::Dict(pairs) = &self.heap.nodes[*place] else { return Lazy::default() };
+        let says = |name: &str| {
+            let yes = |(key, value): &(Item, Item)| {
+                matches!(key, Item::Str(key) if **key == *name) && matches!(value, Item::Bool(true))
+            };
+            pairs.iter().any(yes)
+        };
+        Lazy { conj: says("conj"), neg: says("neg") }
+    }
+
     fn view(
         &mut self,
         storage: &Item,
-        stored: Option<Stored>,
+        (stored, lazy): (Option<Stored>, Lazy),
         offset: &Item,
         shape: &Item,
         strides: &Item,
@@ -218,7 +231,7 @@ impl Machine<'_> {
             return self.fault(message);
         }
         let offset = if empty { 0 } else { begin + offset };
-        self.heap.views.push(View { root, stored, shape, strides, offset });
+        self.heap.views.push(View { root, stored, shape, strides, offset, lazy });
         Ok(Item::Tensor(self.heap.views.len() - 1))
     }
 }
