@@ -61,6 +61,10 @@ macro_rules! real {
                 to.copy_from_slice(from);
             }
             #[inline(always)]
+            fn as_wide(x: &[$t]) -> Option<&[$t]> {
+                Some(x)
+            }
+            #[inline(always)]
             fn round(_: &mut [$t]) {}
             #[inline(always)]
             fn compute<const N: usize>(grad: &[$t], targets: [&mut [$t]; N], f: impl Fn(&[$t], [&mut [$t]; N])) {
@@ -80,6 +84,9 @@ trait Element: Stored {
 
     /// As they are stored, rounded; both slices have one length.
     fn store(from: &[Self::Wide], to: &mut [Self]);
+
+    /// The numbers themselves, where they are stored in the type that is computed in.
+    fn as_wide(x: &[Self]) -> Option<&[Self::Wide]>;
 
     /// Leaves what would come back after a store, of up to [`BLOCK`] numbers.
     fn round(x: &mut [Self::Wide]);
@@ -104,6 +111,9 @@ macro_rules! half {
             }
             fn store(from: &[f32], to: &mut [$t]) {
                 $store(from, to);
+            }
+            fn as_wide(_: &[$t]) -> Option<&[f32]> {
+                None
             }
             fn round(x: &mut [f32]) {
                 let mut stored = [<$t>::ZERO; BLOCK];

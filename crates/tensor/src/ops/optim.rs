@@ -147,7 +147,7 @@ pub enum StepInstruction {
 
 impl StepInstruction {
     /// The registers that it reads, and the places of its numbers.
-    fn operands(self) -> (Vec<u16>, Vec<u16>) {
+    pub(crate) fn operands(self) -> (Vec<u16>, Vec<u16>) {
         use StepInstruction::*;
         match self {
             Load { .. } => (vec![], vec![]),

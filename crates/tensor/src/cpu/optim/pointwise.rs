@@ -1,14 +1,55 @@
-//! The kernel of a step by a formula: block by block, each instruction a loop over registers that stay in the first-level
-//! cache.
+//! The kernel of a step by a formula: block by block, each instruction a loop over numbers that stay in the first-level
+//! cache. What is read of a list is read where it lies, and registers that are no longer needed are used again, so that
+//! few numbers are moved beside those that are computed.
 
 use super::{Element, Piece, Real, for_pieces, simd};
 use crate::cpu::{Dst, Src};
 use crate::ops::{PointwiseStep, StepInstruction};
 
-/// Numbers of a register: sixteen registers fit into the first-level cache.
-const BLOCK: usize = 256;
+/// Numbers that an instruction makes at a time: so few that all of a formula stay in the first-level cache.
+const BLOCK: usize = 128;
 
-type Register<C> = [C; BLOCK];
+/// Numbers of a register, at the begin of a line of the cache: what lies across two costs twice.
+#[derive(Clone)]
+#[repr(align(64))]
+struct Block<C>([C; BLOCK]);
+
+/// Where the numbers of a register are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Place {
+    /// In a list, as they are.
+    List(usize),
+    /// In a block of their own.
+    Block(usize),
+}
+
+/// The places of a formula's registers, and how many blocks these need; lists are read where they lie if they are `wide`,
+/// stored in what is computed in.
+fn places(formula: &[StepInstruction], stores: &[(u16, u16)], wide: bool) -> (Vec<Place>, usize) {
+    // The last instruction that reads a register; behind all of them it is stored.
+    let (mut last, stored): (Vec<usize>, usize) = ((0..formula.len()).collect(), formula.len());
+    for (made, instruction) in formula.iter().enumerate() {
+        instruction.operands().0.iter().for_each(|r| last[usize::from(*r)] = made);
+    }
+    stores.iter().for_each(|(_, r)| last[usize::from(*r)] = stored);
+    let (mut places, mut free, mut blocks) = (Vec::with_capacity(formula.len()), Vec::new(), 0);
+    for (made, instruction) in formula.iter().enumerate() {
+        places.push(match instruction {
+            StepInstruction::Load { list } if wide && last[made] < stored => Place::List(usize::from(*list)),
+            _ => Place::Block(free.pop().unwrap_or_else(|| {
+                blocks += 1;
+                blocks - 1
+            })),
+        });
+        // Only now: an instruction does not write what it reads.
+        for (register, place) in places.iter().enumerate() {
+            if let (true, Place::Block(block)) = (last[register] == made, place) {
+                free.push(*block);
+            }
+        }
+    }
+    (places, blocks)
+}
 
 impl PointwiseStep {
     pub(super) fn go<T: Element>(&self, inputs: &[Src<'_>], outputs: &mut [Dst<'_>]) {
@@ -17,35 +58,45 @@ impl PointwiseStep {
         stored.chunks_mut(BLOCK).for_each(T::round);
         let grads = &inputs[..outputs.len() / self.lists];
         let row = numbers.len() / grads.len();
+        let (places, count) = places(&self.formula, &self.stores, T::as_wide(&[]).is_some());
         for_pieces(grads, outputs, |pieces: Vec<Piece<'_, T>>| {
-            let mut registers = vec![[T::Wide::of(0.0); BLOCK]; self.formula.len()];
+            let empty = || Box::new(Block([T::Wide::of(0.0); BLOCK]));
+            let (mut blocks, mut made): (Vec<_>, _) = ((0..count).map(|_| empty()).collect(), empty());
             for Piece { param, grad, mut targets } in pieces {
                 let row = param * row..(param + 1) * row;
                 let numbers = [&numbers[row.clone()], &stored[row]];
-                for (i, grad) in grad.chunks(BLOCK).enumerate() {
-                    let block = i * BLOCK..i * BLOCK + grad.len();
+                for at in (0..grad.len()).step_by(BLOCK) {
+                    let range = at..grad.len().min(at + BLOCK);
                     simd(
                         #[inline(always)]
                         || {
-                            for (made, instruction) in self.formula.iter().enumerate() {
-                                let (before, to) = registers.split_at_mut(made);
-                                let to = &mut to[0][..grad.len()];
-                                match *instruction {
-                                    StepInstruction::Load { list: 0 } => T::load(grad, to),
-                                    StepInstruction::Load { list } => {
-                                        T::load(&targets[usize::from(list) - 1][block.clone()], to);
-                                    }
-                                    instruction => {
-                                        compute(instruction, numbers, before, to);
-                                        T::round(to);
-                                    }
+                            let list = |list: usize| match list {
+                                0 => &grad[range.clone()],
+                                list => &targets[list - 1][range.clone()],
+                            };
+                            for (instruction, place) in self.formula.iter().zip(&places) {
+                                let Place::Block(block) = *place else { continue };
+                                // Beside those that are read; it takes its place among them when it is done.
+                                let to = &mut made.0[..range.len()];
+                                let read = |register: u16| match places[usize::from(register)] {
+                                    Place::List(from) => T::as_wide(list(from)).unwrap_or_default(),
+                                    Place::Block(block) => &blocks[block].0[..range.len()],
+                                };
+                                if let StepInstruction::Load { list: from } = *instruction {
+                                    T::load(list(usize::from(from)), to);
+                                } else {
+                                    compute(*instruction, numbers, read, to);
+                                    T::round(to);
                                 }
+                                std::mem::swap(&mut blocks[block], &mut made);
                             }
                         },
                     );
                     for (list, register) in self.stores.iter() {
-                        let to = &mut targets[usize::from(*list) - 1][block.clone()];
-                        T::store(&registers[usize::from(*register)][..grad.len()], to);
+                        if let Place::Block(block) = places[usize::from(*register)] {
+                            let to = &mut targets[usize::from(*list) - 1][range.clone()];
+                            T::store(&blocks[block].0[..range.len()], to);
+                        }
                     }
                 }
             }
@@ -53,12 +104,17 @@ impl PointwiseStep {
     }
 }
 
-/// What `instruction` makes of the registers `from`, with numbers as they are and rounded as they would be stored: PyTorch
-/// adds these. A load has its place elsewhere.
+/// What `instruction` makes of the registers that `r` gives, with numbers as they are and rounded as they would be stored:
+/// PyTorch adds these. A load has its place elsewhere.
 #[inline(always)]
-fn compute<C: Real>(instruction: StepInstruction, [numbers, stored]: [&[C]; 2], from: &[Register<C>], to: &mut [C]) {
+fn compute<'a, C: Real>(
+    instruction: StepInstruction,
+    [numbers, stored]: [&[C]; 2],
+    r: impl Fn(u16) -> &'a [C],
+    to: &mut [C],
+) {
     use StepInstruction::*;
-    let (r, n, zero) = (|r: u16| &from[usize::from(r)], |n: u16| numbers[usize::from(n)], C::of(0.0));
+    let (n, zero) = (|n: u16| numbers[usize::from(n)], C::of(0.0));
     match instruction {
         Load { .. } => {}
         Neg { x } => one(r(x), to, |x| -x),
@@ -110,35 +166,40 @@ fn compute<C: Real>(instruction: StepInstruction, [numbers, stored]: [&[C]; 2], 
             });
         }
         ClearNegative { x, on } => two(r(x), r(on), to, move |x, on| if on < zero { zero } else { x }),
-        Choose { a, b, number } => to.copy_from_slice(&r(if n(number) > zero { a } else { b })[..to.len()]),
+        Choose { a, b, number } => to.copy_from_slice(r(if n(number) > zero { a } else { b })),
+    }
+}
+
+// Loops over numbers: of zipped slices the making is a call here.
+#[inline(always)]
+fn one<C: Real>(x: &[C], to: &mut [C], f: impl Fn(C) -> C) {
+    let n = to.len();
+    let x = &x[..n];
+    for i in 0..n {
+        to[i] = f(x[i]);
     }
 }
 
 #[inline(always)]
-fn one<C: Real>(x: &Register<C>, to: &mut [C], f: impl Fn(C) -> C) {
-    for (to, x) in to.iter_mut().zip(x) {
-        *to = f(*x);
+fn with<C: Real>(number: C, x: &[C], to: &mut [C], f: impl Fn(C, C) -> C) {
+    one(x, to, |x| f(x, number));
+}
+
+#[inline(always)]
+fn two<C: Real>(a: &[C], b: &[C], to: &mut [C], f: impl Fn(C, C) -> C) {
+    let n = to.len();
+    let (a, b) = (&a[..n], &b[..n]);
+    for i in 0..n {
+        to[i] = f(a[i], b[i]);
     }
 }
 
 #[inline(always)]
-fn with<C: Real>(number: C, x: &Register<C>, to: &mut [C], f: impl Fn(C, C) -> C) {
-    for (to, x) in to.iter_mut().zip(x) {
-        *to = f(*x, number);
-    }
-}
-
-#[inline(always)]
-fn two<C: Real>(a: &Register<C>, b: &Register<C>, to: &mut [C], f: impl Fn(C, C) -> C) {
-    for ((to, a), b) in to.iter_mut().zip(a).zip(b) {
-        *to = f(*a, *b);
-    }
-}
-
-#[inline(always)]
-fn three<C: Real>([x, a, b]: [&Register<C>; 3], to: &mut [C], f: impl Fn(C, C, C) -> C) {
-    for (((to, x), a), b) in to.iter_mut().zip(x).zip(a).zip(b) {
-        *to = f(*x, *a, *b);
+fn three<C: Real>([x, a, b]: [&[C]; 3], to: &mut [C], f: impl Fn(C, C, C) -> C) {
+    let n = to.len();
+    let (x, a, b) = (&x[..n], &a[..n], &b[..n]);
+    for i in 0..n {
+        to[i] = f(x[i], a[i], b[i]);
     }
 }
 
@@ -203,6 +264,31 @@ mod tests {
                     assert!(same, "{instruction:?} in {dtype}, element {i}: {found} where {right} is right");
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Blocks are used again, but never while somebody reads them; what is stored was loaded before anything is written.
+    #[test]
+    fn registers_share_blocks() -> Result<()> {
+        use StepInstruction::*;
+        let chain = |length: u16| (2..length).map(|i| Add { a: i - 1, b: i - 2 });
+        let formula: Vec<_> = [Load { list: 0 }, Load { list: 1 }].into_iter().chain(chain(50)).collect();
+        assert_eq!(places(&formula, &[(1, 49)], true).1, 3);
+        assert_eq!(places(&formula, &[(1, 49)], false).1, 3);
+        assert_eq!(places(&formula, &[(1, 2), (1, 49)], true).1, 4);
+        for dtype in [DType::F32, DType::BF16] {
+            let full = |value: f64| Tensor::full(300, value).dtype(dtype).build();
+            let (grad, param, state) = (full(1.0)?, full(2.0)?, full(3.0)?);
+            // Lists change places, and what nobody reads is in nobody's way.
+            let step = PointwiseStep {
+                formula: [Load { list: 1 }, Load { list: 2 }, Neg { x: 0 }, Add { a: 0, b: 1 }, Neg { x: 3 }].into(),
+                stores: [(2, 0), (1, 1)].into(),
+                lists: 2,
+                numbers: [].into(),
+            };
+            dispatch_update("step", step, &[&grad], &[&param, &state])?;
+            assert!(param.equal(&full(3.0)?)? && state.equal(&full(2.0)?)?, "{dtype}");
         }
         Ok(())
     }
