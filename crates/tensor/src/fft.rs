@@ -80,7 +80,7 @@ fn samples(op: &'static str, x: &Tensor, n: Option<usize>, dim: isize) -> Result
 
 /// Halves have no complex numbers to become; integers and bool become the default dtype.
 fn transformable(op: &'static str, x: &Tensor) -> Result<()> {
-    ensure!(!matches!(x.dtype(), DType::F16 | DType::BF16), DType, op, "not defined for {}", x.dtype());
+    ensure!(!x.dtype().is_half(), DType, op, "not defined for {}", x.dtype());
     Ok(())
 }
 

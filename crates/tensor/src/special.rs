@@ -12,7 +12,7 @@
 //! ```
 
 use crate::ops::{SpecialFunction, SpecialPairFunction};
-use crate::{DType, Operand, Result, Tensor, ensure};
+use crate::{Operand, Result, Tensor, ensure};
 
 macro_rules! functions {
     ($($(#[$doc:meta])* $name:ident, $Function:ident;)*) => {$(
@@ -193,7 +193,7 @@ pub fn entr(x: &Tensor) -> Result<Tensor> {
 /// Where the tensor is complex.
 #[track_caller]
 pub fn ndtr(x: &Tensor) -> Result<Tensor> {
-    if matches!(x.dtype(), DType::F16 | DType::BF16) {
+    if x.dtype().is_half() {
         // In PyTorch's steps, each of which is rounded.
         return x.mul(std::f64::consts::FRAC_1_SQRT_2)?.erf()?.add(1.0)?.mul(0.5);
     }

@@ -143,7 +143,7 @@ pub fn biquad(waveform: &Tensor, b: [f64; 3], a: [f64; 3]) -> Result<Tensor> {
 /// x `[n, filters, frames]` through filters whose first coefficient in `a` is 1.
 #[track_caller]
 fn run(x: &Tensor, a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    if matches!(x.dtype(), DType::F16 | DType::BF16) {
+    if x.dtype().is_half() {
         let wide = |t: &Tensor| t.to_dtype(DType::F32);
         return run(&wide(x)?, &wide(a)?, &wide(b)?)?.to_dtype(x.dtype());
     }

@@ -2,7 +2,7 @@
 
 use super::reduce::to_the_place;
 use super::{Forward, Grads, Rule, Saved, Saves};
-use flambeau_tensor::{DType, Result, Tensor, ops::*};
+use flambeau_tensor::{Result, Tensor, ops::*};
 
 /// Along `dim`, `y[k] = x[k − 1]`, or `x[k + 1]` where it goes `back`; `fill` at the end that stays free.
 pub(super) fn shifted(x: &Tensor, dim: usize, back: bool, fill: f64) -> Result<Tensor> {
@@ -36,7 +36,7 @@ impl Rule for Cumprod {
             let before = shifted(&y, self.dim, self.reverse, 1.0)?;
             let next = shifted(&x, self.dim, !self.reverse, 0.0)?;
             let plain = before.mul(&next.recurrence(g, self.dim as isize, !self.reverse)?)?;
-            if !matches!(g.dtype(), DType::F16 | DType::BF16) {
+            if !g.dtype().is_half() {
                 return Ok(plain);
             }
             // In PyTorch's steps, each of which is rounded: by division where that can be.

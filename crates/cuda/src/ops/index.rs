@@ -131,7 +131,7 @@ struct Sums<'a>(Operand<'a>);
 impl<'a> Sums<'a> {
     fn of(gpu: &'static Gpu, temporary: &mut Temporary, out: &'a Tensor) -> Result<Sums<'a>> {
         let own = Operand::of(out)?;
-        if !matches!(own.dtype, DType::F16 | DType::BF16) {
+        if !own.dtype.is_half() {
             return Ok(Sums(own));
         }
         Ok(Sums(Operand { address: temporary.bytes(gpu, out.numel() * 4)?, dtype: DType::F32, ..own }))

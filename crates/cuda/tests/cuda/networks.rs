@@ -10,7 +10,7 @@ const SUMS: f64 = 20.0;
 fn all_of(what: &str, op: impl Into<Op>, inputs: &[Tensor], factor: f64) {
     let (gpu, op) = (gpu(), op.into());
     // Statistics of halves are rounded as halves by one of the two, and not by the other.
-    let half = inputs.iter().map(|x| x.dtype()).find(|d| matches!(d, DType::F16 | DType::BF16));
+    let half = inputs.iter().map(|x| x.dtype()).find(|d| d.is_half());
     let run = |x: &[Tensor]| dispatch_all(op.clone(), &x.iter().collect::<Vec<_>>());
     let wants = run(inputs).unwrap_or_else(|e| panic!("{what}: {}", e.message()));
     on_device(what, || {

@@ -153,7 +153,7 @@ fn renorm_rows(
     if rows.numel() == 0 {
         return Ok(());
     }
-    let wide = if matches!(rows.dtype(), DType::F16 | DType::BF16) { rows.to_dtype(DType::F32)? } else { rows.clone() };
+    let wide = if rows.dtype().is_half() { rows.to_dtype(DType::F32)? } else { rows.clone() };
     let norm = wide.norm_keepdim(norm_type, 1)?;
     let long = norm.gt(max_norm)?;
     let short = wide.mul(&norm.add(1e-7)?.rdiv(max_norm)?)?.to_dtype(rows.dtype())?;

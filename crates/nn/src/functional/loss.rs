@@ -203,7 +203,7 @@ pub fn binary_cross_entropy_with(
     probabilities(NAME, "target", target)?;
     // Half precision knows no number as small as the one that denominators end at.
     let dtype = input.dtype();
-    let loss = if matches!(dtype, DType::F16 | DType::BF16) {
+    let loss = if dtype.is_half() {
         let (input, target) = (input.to_dtype(DType::F32)?, target.to_dtype(DType::F32)?);
         bce::single(bce::BinaryCrossEntropy.apply(&[&input, &target])?)?.to_dtype(dtype)?
     } else {

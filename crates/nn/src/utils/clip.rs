@@ -89,7 +89,7 @@ fn total_norm(tensors: &[Tensor], norm_type: f64) -> Result<Tensor> {
     let mut norms = Vec::with_capacity(tensors.len());
     let mut dtype = DType::F32;
     for t in tensors {
-        let wide = if matches!(t.dtype(), DType::F16 | DType::BF16) { t.to_dtype(DType::F32)? } else { t.clone() };
+        let wide = if t.dtype().is_half() { t.to_dtype(DType::F32)? } else { t.clone() };
         let norm = wide.norm(norm_type, ..)?;
         dtype = dtype.promote(norm.dtype());
         norms.push(norm);

@@ -318,7 +318,7 @@ fn held(
     (eps, batch): (f64, bool),
 ) -> (Vec<f64>, Vec<f64>) {
     let dtype = x.dtype();
-    if !matches!(dtype, DType::F16 | DType::BF16) || parameters.iter().any(|p| p.dtype() != dtype) {
+    if !dtype.is_half() || parameters.iter().any(|p| p.dtype() != dtype) {
         return (mean.to_vec(), rstd_of(variance.iter().copied(), eps));
     }
     let keep = |x: f64| f64::from(halves::rounded(dtype, x as f32));
@@ -331,7 +331,7 @@ fn held(
 /// Rounds the statistics of rows that a backward op is given, as [`held`] those of planes; to what, where they are.
 fn held_rows<T: Compute>(x: &Src<'_>, weight: &[Src<'_>], statistics: [&mut Cow<'_, [T]>; 2]) -> Option<DType> {
     let dtype = x.dtype();
-    let rounds = matches!(dtype, DType::F16 | DType::BF16) && weight.iter().all(|w| w.dtype() == dtype);
+    let rounds = dtype.is_half() && weight.iter().all(|w| w.dtype() == dtype);
     if rounds {
         statistics.into_iter().for_each(|all| floats::keep_all(dtype, all.to_mut()));
     }

@@ -98,7 +98,7 @@ impl Tensor {
         match mode {
             BagMode::Sum => match weights {
                 // The products of halves are not rounded before they are added.
-                Some(w) if matches!(self.dtype(), DType::F16 | DType::BF16) => {
+                Some(w) if self.dtype().is_half() => {
                     let wide = |x: Tensor| x.to_dtype(DType::F32);
                     let rows = wide(rows)?.mul(&wide(w)?.unsqueeze(1)?)?;
                     wide(none)?.index_add(0, &bag, &rows, 1)?.to_dtype(self.dtype())

@@ -51,7 +51,7 @@ pub(crate) fn rounded_once<const N: usize>(
     f: impl FnOnce([&Tensor; N]) -> Result<Tensor>,
 ) -> Result<Tensor> {
     let dtype = common_dtype(inputs);
-    if !matches!(dtype, DType::F16 | DType::BF16) {
+    if !dtype.is_half() {
         return f(inputs);
     }
     let mut wide: SmallVec<[Tensor; 4]> = SmallVec::new();

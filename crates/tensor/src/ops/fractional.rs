@@ -44,6 +44,7 @@ impl Tensor {
         output: Spatial,
         samples: Option<&Tensor>,
     ) -> Result<ValuesIndices> {
+        crate::interpreters::autocast::in_full_precision!(x = self => x.fractional(op, rank, kernel, output, samples));
         ensure!(self.dtype().is_float(), DType, op, "not defined for {}", self.dtype());
         let batched = self.rank() == rank + 2;
         ensure!(batched || self.rank() == rank + 1, Shape, op, "the input has shape {:?}", self.shape());

@@ -324,7 +324,7 @@ impl Tensor {
         let (a, b, beta, alpha) = (a.as_ref(), b.as_ref(), beta.into(), alpha.into());
         check("addmm", a, b, (2, 2))?;
         let dtype = common_dtype([self, a, b]);
-        if matches!(dtype, DType::F16 | DType::BF16) && !beta.is_zero() && !beta.is_one() {
+        if dtype.is_half() && !beta.is_zero() && !beta.is_one() {
             // PyTorch multiplies by β and adds without a rounding between; so do numbers that `f64` holds exactly.
             let beta = f64::from(factor("addmm", [self, a], beta)?.to_f64() as f32);
             let [x, a, b] = [self.to_dtype(DType::F64)?, a.to_dtype(DType::F32)?, b.to_dtype(DType::F32)?];
@@ -419,7 +419,7 @@ impl Tensor {
         let (a, b) = (a.as_ref(), b.as_ref());
         check("addbmm", a, b, (3, 3))?;
         let (beta, alpha, batches) = (beta.into(), alpha.into(), a.shape()[0]);
-        if matches!(a.dtype(), DType::F16 | DType::BF16) && batches > 0 && batches == b.shape()[0] {
+        if a.dtype().is_half() && batches > 0 && batches == b.shape()[0] {
             // As PyTorch: batch by batch, each sum rounded.
             return (0..batches as isize).try_fold(self.clone(), |sum, i| {
                 let beta = if i == 0 { beta } else { 1.into() };

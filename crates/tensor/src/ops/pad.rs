@@ -130,6 +130,10 @@ impl Tensor {
     /// is added for `Reflect`, as many for `Circular`, one for `Replicate`.
     #[track_caller]
     pub fn pad_with(&self, pads: &[isize], mode: PadMode) -> Result<Tensor> {
+        let images = pads.len() <= 4;
+        if mode == PadMode::Replicate || mode == PadMode::Reflect && images {
+            crate::interpreters::autocast::in_full_precision!(x = self => x.pad_with(pads, mode));
+        }
         let pairs = pairs(self, pads)?;
         // In a circle crops come first: what they take away does not come round. The other modes count
         // from the edges that were there before.
@@ -139,7 +143,7 @@ impl Tensor {
         for (d, pair) in pairs.iter().enumerate().filter(|(_, pair)| **pair != (0, 0)) {
             mode.check(d, x.shape()[d], *pair, circular)?;
         }
-        if !circular && matches!(self.dtype(), DType::F16 | DType::BF16) {
+        if !circular && self.dtype().is_half() {
             return self.picked_around(&pairs, mode);
         }
         // The last dimension first: so gradients are added up in PyTorch's order.

@@ -350,7 +350,7 @@ impl Tensor {
             source.shape()
         );
         let along = |size: usize| -> Shape { (0..source.rank()).map(|k| if k == d { size } else { 1 }).collect() };
-        if reduce == Reduce::Mean && self.rank() > 0 && matches!(self.dtype(), DType::F16 | DType::BF16) {
+        if reduce == Reduce::Mean && self.rank() > 0 && self.dtype().is_half() {
             // A sum whose steps are rounded, then divided, as in PyTorch.
             let (size, device) = (self.shape()[d], self.device());
             let base = if include_self { self.clone() } else { self.index_fill(dim, index, 0)? };

@@ -79,7 +79,7 @@ impl Tensor {
     #[track_caller]
     fn or_number(&self, condition: &Tensor, value: Scalar, dtype: DType) -> Result<Tensor> {
         // As in PyTorch: half precision takes a number that is too large for it.
-        let half = matches!(dtype, DType::F16 | DType::BF16);
+        let half = dtype.is_half();
         let value = if half { value } else { value.stored_as("where", dtype)? };
         dispatch(Where { input: None, other: Some(value) }, &[condition, &self.to_dtype(dtype)?])
     }

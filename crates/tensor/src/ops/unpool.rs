@@ -8,6 +8,7 @@ impl Tensor {
     /// Elements back at their places in planes of `output`, zeros elsewhere.
     #[track_caller]
     fn unpooled(&self, op: &'static str, rank: usize, indices: &Tensor, output: Spatial) -> Result<Tensor> {
+        crate::interpreters::autocast::in_full_precision!(x = self => x.unpooled(op, rank, indices, output));
         ensure!(
             self.rank() == rank + 1 || self.rank() == rank + 2,
             Shape,

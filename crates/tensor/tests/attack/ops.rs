@@ -301,7 +301,7 @@ const OTHERS: &[Maker] = &[
     },
     |g| (Det.into(), vec![square(g)]),
     |g| (Slogdet.into(), vec![square(g)]),
-    |g| (Cholesky { check: g.one_in(2) }.into(), vec![square(g)]),
+    |g| (Cholesky { upper: g.one_in(2), check: g.one_in(2) }.into(), vec![square(g)]),
     |g| (Geqrf.into(), vec![float(g)]),
     |g| {
         let x = float(g);

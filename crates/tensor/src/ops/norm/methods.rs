@@ -192,7 +192,7 @@ impl Tensor {
             self.shape()
         );
         check_parameters(OP, self, &[channels], &there([running_mean, running_var]))?;
-        let outputs = if matches!(self.dtype(), DType::F16 | DType::BF16) {
+        let outputs = if self.dtype().is_half() {
             // As PyTorch: batch norm of each sample's channels, which rounds their statistics.
             let samples = self.shape()[0];
             let each = |p: Option<&Tensor>| p.map(|p| p.repeat([samples])).transpose();
@@ -225,7 +225,7 @@ fn follow(running: [Option<&Tensor>; 2], outputs: &Outputs, (n, momentum): (usiz
             let Some(now) = outputs.get(1 + i) else {
                 bail!(Argument, "batch_norm", "an interpreter answered without mean and variance")
             };
-            let next = if matches!(running.dtype(), DType::F16 | DType::BF16) {
+            let next = if running.dtype().is_half() {
                 // As PyTorch, which rounds those of each sample.
                 let each = moved_half(running, &now.mul(factor)?, momentum, i == 1)?;
                 over_samples(&each.to_dtype(DType::F32)?)?

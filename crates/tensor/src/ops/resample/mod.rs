@@ -196,7 +196,7 @@ impl InterpolateBackward {
     /// What gradients of `dtype` are made of along each dimension: for halves by the weights before they were rounded, as
     /// in PyTorch.
     pub(crate) fn taps(&self, dtype: DType) -> Result<SmallVec<[Taps; 3]>> {
-        let dtype = if matches!(dtype, DType::F16 | DType::BF16) { DType::F32 } else { dtype };
+        let dtype = if dtype.is_half() { DType::F32 } else { dtype };
         self.of.taps(&self.size, dtype)?.iter().map(Taps::transposed).collect()
     }
 }
