@@ -1,5 +1,7 @@
 //! What is made of products of vectors and matrices.
 
+use crate::autocast::autocast_dtype;
+use crate::interpreters::autocast::{in_lower_precision, lower_precision, paused};
 use crate::shape::dim_index;
 use crate::{Result, Tensor, bail, ensure, stack};
 
@@ -9,6 +11,7 @@ use crate::{Result, Tensor, bail, ensure, stack};
 /// Where the shapes do not broadcast or `dim` is out of range.
 #[track_caller]
 pub fn vecdot(x: &Tensor, y: &Tensor, dim: isize) -> Result<Tensor> {
+    in_lower_precision!(x = x, y = y => vecdot(&x, &y, dim));
     x.conj()?.mul(y)?.sum(dim)
 }
 
@@ -73,6 +76,12 @@ pub fn vander(x: &Tensor, n: Option<usize>) -> Result<Tensor> {
 #[track_caller]
 pub fn multi_dot<T: AsRef<Tensor>>(tensors: &[T]) -> Result<Tensor> {
     let ts: Vec<&Tensor> = tensors.iter().map(AsRef::as_ref).collect();
+    if autocast_dtype().is_some() {
+        let lower: Vec<Tensor> =
+            ts.iter().map(|&t| lower_precision([t]).map(|[t]| t.into_owned())).collect::<Result<_>>()?;
+        let _region = paused();
+        return multi_dot(&lower);
+    }
     let [first, inner @ .., last] = ts.as_slice() else {
         bail!(Argument, "multi_dot", "at least two tensors are needed, there are {}", ts.len())
     };

@@ -5,6 +5,7 @@
 //! `masked_scatter` are all cases of the two; ops that pick along one dimension by an index of the
 //! tensor's own rank (`gather`, `scatter`) stand in the file beside this one.
 
+use crate::interpreters::autocast::widest;
 use crate::op::{Infer, Meta, Metas};
 use crate::ops::Operand;
 use crate::ops::ternary::factor;
@@ -395,7 +396,8 @@ impl Tensor {
     #[track_caller]
     pub fn index_copy(&self, dim: isize, index: impl AsRef<Tensor>, source: impl AsRef<Tensor>) -> Result<Tensor> {
         let (index, source) = (index.as_ref(), source.as_ref());
-        self.put_along("index_copy", dim, index, source, (false, false))
+        let [x, source] = widest([self, source])?;
+        x.put_along("index_copy", dim, index, &source, (false, false))
     }
 
     /// A copy in which the elements of dimension `dim` with the numbers `index` are all `value`:

@@ -1,13 +1,15 @@
 //! The ops of linear algebra ([`linalg`](crate::linalg)): factorizations of matrices, which are the last two dimensions
 //! of their inputs, and what is solved by them.
 
-use crate::autocast::Policy;
+use crate::autocast::{Policy, autocast_dtype};
 use crate::op::{Infer, Meta, Metas, Outputs};
 use crate::{DType, Result, Tensor, ensure};
 
-/// The sizes of the matrices of `x`, which must be of single or double precision, real or complex.
+/// The sizes of the matrices of `x`, which must be of single or double precision, real or complex; within `autocast` in half
+/// precision, too, which it casts.
 pub(crate) fn matrices(op: &'static str, x: &Tensor) -> Result<(usize, usize)> {
     let fits = matches!(x.dtype(), DType::F32 | DType::F64 | DType::Complex64 | DType::Complex128);
+    let fits = fits || x.dtype().is_half() && autocast_dtype().is_some();
     ensure!(fits, DType, op, "not defined for {}, only for single and double precision", x.dtype());
     match x.shape() {
         [.., m, n] => Ok((*m, *n)),

@@ -2,7 +2,7 @@
 
 use crate::autocast::Policy;
 use crate::dtype::Category;
-use crate::interpreters::autocast::paused;
+use crate::interpreters::autocast::{in_lower_precision, paused};
 use crate::op::{Infer, Meta, Metas, Outputs};
 use crate::ops::cast::{common_dtype, rounded_once};
 use crate::ops::ternary::factor;
@@ -322,6 +322,7 @@ impl Tensor {
         alpha: impl Into<Scalar>,
     ) -> Result<Tensor> {
         let (a, b, beta, alpha) = (a.as_ref(), b.as_ref(), beta.into(), alpha.into());
+        in_lower_precision!(x = self, a = a, b = b => x.addmm(&*a, &*b, beta, alpha));
         check("addmm", a, b, (2, 2))?;
         let dtype = common_dtype([self, a, b]);
         if dtype.is_half() && !beta.is_zero() && !beta.is_one() {
@@ -398,9 +399,10 @@ impl Tensor {
         beta: impl Into<Scalar>,
         alpha: impl Into<Scalar>,
     ) -> Result<Tensor> {
-        let (a, b) = (a.as_ref(), b.as_ref());
+        let (a, b, beta, alpha) = (a.as_ref(), b.as_ref(), beta.into(), alpha.into());
+        in_lower_precision!(x = self, a = a, b = b => x.baddbmm(&*a, &*b, beta, alpha));
         check("baddbmm", a, b, (3, 3))?;
-        self.plus_product("baddbmm", [a, b], (beta.into(), alpha.into()), |a, b| a.bmm(b))
+        self.plus_product("baddbmm", [a, b], (beta, alpha), |a, b| a.bmm(b))
     }
 
     /// β·self + α·(the sum of the products of the batches): `torch.addbmm`. Factors as in
@@ -416,9 +418,10 @@ impl Tensor {
         beta: impl Into<Scalar>,
         alpha: impl Into<Scalar>,
     ) -> Result<Tensor> {
-        let (a, b) = (a.as_ref(), b.as_ref());
+        let (a, b, beta, alpha) = (a.as_ref(), b.as_ref(), beta.into(), alpha.into());
+        in_lower_precision!(x = self, a = a, b = b => x.addbmm(&*a, &*b, beta, alpha));
         check("addbmm", a, b, (3, 3))?;
-        let (beta, alpha, batches) = (beta.into(), alpha.into(), a.shape()[0]);
+        let batches = a.shape()[0];
         if a.dtype().is_half() && batches > 0 && batches == b.shape()[0] {
             // As PyTorch: batch by batch, each sum rounded.
             return (0..batches as isize).try_fold(self.clone(), |sum, i| {

@@ -103,6 +103,28 @@ pub fn full_precision<'a, const N: usize>(tensors: [&'a Tensor; N]) -> Result<[C
     Ok(all)
 }
 
+/// Inside of [`autocast`] the tensors in the region's dtype, elsewhere as they are: for a function of several ops that is on
+/// the list of those in lower precision.
+pub(crate) fn lower_precision<'a, const N: usize>(tensors: [&'a Tensor; N]) -> Result<[Cow<'a, Tensor>; N]> {
+    let mut all = tensors.map(Cow::Borrowed);
+    if let Some(dtype) = autocast_dtype().filter(|_| !in_backward()) {
+        for t in all.iter_mut().filter(|t| is_eligible(t) && t.dtype() != dtype) {
+            *t = Cow::Owned(t.to_dtype(dtype)?);
+        }
+    }
+    Ok(all)
+}
+
+/// Inside of [`autocast`] both tensors in the wider of their dtypes, elsewhere as they are.
+pub(crate) fn widest<'a>([a, b]: [&'a Tensor; 2]) -> Result<[Cow<'a, Tensor>; 2]> {
+    let acts = autocast_dtype().is_some() && !in_backward() && is_eligible(a) && is_eligible(b);
+    if !acts || a.dtype() == b.dtype() {
+        return Ok([a, b].map(Cow::Borrowed));
+    }
+    let dtype = a.dtype().promote(b.dtype());
+    Ok([Cow::Owned(a.to_dtype(dtype)?), Cow::Owned(b.to_dtype(dtype)?)])
+}
+
 /// No region acts until the guard is dropped: for what ops do among themselves.
 pub(crate) fn paused() -> impl Drop {
     Leave(REGION.replace(None))
@@ -120,6 +142,18 @@ macro_rules! in_full_precision {
     };
 }
 pub(crate) use in_full_precision;
+
+/// The same for one that is on the list of those in lower precision.
+macro_rules! in_lower_precision {
+    ($($name:ident = $tensor:expr),+ => $again:expr) => {
+        if $crate::autocast::autocast_dtype().is_some() {
+            let [$($name),+] = $crate::interpreters::autocast::lower_precision([$($tensor),+])?;
+            let _region = $crate::interpreters::autocast::paused();
+            return $again;
+        }
+    };
+}
+pub(crate) use in_lower_precision;
 
 /// May autocast cast it?
 fn is_eligible(t: &Tensor) -> bool {
